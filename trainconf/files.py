@@ -1,0 +1,154 @@
+"""Writing so that a crash leaves either the old or the new, appending whole lines, and locks the kernel frees.
+
+Standard library only; it knows no file name of trainconf's own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+LINE_TAIL_BYTES = 65536
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON on one line. Undecodable file names survive as lone surrogate escapes."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace `path` by `data` in one step: temp file in the same folder, fsync when `durable`, rename.
+
+    Raises OSError; the temp file is gone then.
+    """
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogateescape")
+    temp = f"{path}.{os.getpid()}.tmp"
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        try:
+            write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temp, path)
+    except BaseException:
+        os.unlink(temp)
+        raise
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte, whatever the kernel takes at once."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def append_line(path: str, value: Any, *, durable: bool = False) -> None:
+    """Append one JSON line with one write, so that concurrent appenders never mix within a line.
+
+    A torn last line, left by a writer that died or a disk that was full, is closed first so that it stays one bad line.
+    """
+    data = dumps(value).encode() + b"\n"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        write_all(fd, data)
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def read_lines(path: str) -> Iterator[Any]:
+    """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file has none."""
+    try:
+        stream = open(path, "rb")
+    except FileNotFoundError:
+        return
+    with stream:
+        for line in stream:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+
+def read_json(path: str) -> Any:
+    """The JSON value in a file. Raises OSError and ValueError."""
+    with open(path, "rb") as stream:
+        return json.loads(stream.read())
+
+
+class FileLock:
+    """An exclusive `flock`, freed by the kernel when its last holder dies; usable as a context manager.
+
+    The lock belongs to the open file: a child that inherits `fd` (see `detach`) holds it on.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = -1
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Take the lock; False when somebody has it and `blocking` is off. The file is created when missing."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        except BaseException:
+            os.close(fd)
+            raise
+        self.fd = fd
+        return True
+
+    def release(self) -> None:
+        """Let go: this process' descriptor is closed; one that a child inherited still holds the lock."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> FileLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_locked(path: str) -> bool:
+    """Whether some living process holds the lock at `path`. Asks with a shared lock, so askers do not see each other."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def wait_unlocked(path: str) -> None:
+    """Return when nobody holds the lock at `path`; blocks in the kernel, without polling."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)

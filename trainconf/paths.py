@@ -1,0 +1,173 @@
+"""Every file name trainconf uses, once: `RunPaths` for a run, `WorkspacePaths` for a workspace.
+
+Pure string arithmetic over `str` paths (undecodable bytes as surrogate escapes); only `find_workspace` looks at the disk.
+"""
+
+from __future__ import annotations
+
+import os
+
+STATE_DIR = ".trainconf"
+RUNS_DIR = "runs"
+CONF_DIR = "conf"
+
+
+class RunPaths:
+    """The files of one run (or of one sweep, which has the agent's files only)."""
+
+    __slots__ = ("run_dir",)
+
+    def __init__(self, run_dir: str) -> None:
+        self.run_dir = run_dir
+
+    def _at(self, *names: str) -> str:
+        return os.path.join(self.run_dir, *names)
+
+    @property
+    def run_id(self) -> str:
+        return os.path.basename(self.run_dir)
+
+    @property
+    def spec(self) -> str:
+        """The frozen RunSpec, canonical JSON."""
+        return self._at("spec.json")
+
+    @property
+    def record(self) -> str:
+        """What is known about the run besides its spec: names, tags, parent, times of submission."""
+        return self._at("run.json")
+
+    @property
+    def plan(self) -> str:
+        """The LaunchPlan the agent carries out."""
+        return self._at("plan.json")
+
+    @property
+    def params(self) -> str:
+        return self._at("params.json")
+
+    @property
+    def config(self) -> str:
+        """The composed config, the overrides, and the origin of every value."""
+        return self._at("config.yaml")
+
+    @property
+    def git(self) -> str:
+        return self._at("git.json")
+
+    @property
+    def patch(self) -> str:
+        return self._at("uncommitted.patch")
+
+    @property
+    def environment_lock(self) -> str:
+        return self._at("environment.lock")
+
+    @property
+    def events(self) -> str:
+        """Append-only state history; the last line is the state."""
+        return self._at("events.jsonl")
+
+    @property
+    def metrics(self) -> str:
+        return self._at("metrics.jsonl")
+
+    @property
+    def code(self) -> str:
+        """The job's working directory: the snapshot, with `outputs` and `logs` linked to the folders beside it."""
+        return self._at("code")
+
+    @property
+    def outputs(self) -> str:
+        return self._at("outputs")
+
+    @property
+    def logs(self) -> str:
+        return self._at("logs")
+
+    @property
+    def agent_log(self) -> str:
+        return self._at("logs", "agent.log")
+
+    @property
+    def lock(self) -> str:
+        """Held by the submitter, then by the agent, for as long as either lives."""
+        return self._at("agent.lock")
+
+    @property
+    def trials(self) -> str:
+        """A sweep's list of trials, one JSON line each, in the order in which they shall start."""
+        return self._at("trials.jsonl")
+
+    @property
+    def sweep(self) -> str:
+        """What a sweep is; its presence makes the folder a sweep's."""
+        return self._at("sweep.json")
+
+    def log(self, rank: int) -> str:
+        """What rank `rank` writes to its standard output and error."""
+        return self._at("logs", "std_log.txt" if rank == 0 else f"std_log_rank_{rank}.txt")
+
+
+class WorkspacePaths:
+    """The files of one workspace: the folder that holds `conf/`, `runs/` and `.trainconf/`."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    @property
+    def conf(self) -> str:
+        return os.path.join(self.root, CONF_DIR)
+
+    @property
+    def runs(self) -> str:
+        return os.path.join(self.root, RUNS_DIR)
+
+    @property
+    def state(self) -> str:
+        return os.path.join(self.root, STATE_DIR)
+
+    @property
+    def snapshots(self) -> str:
+        return os.path.join(self.root, STATE_DIR, "snapshots")
+
+    @property
+    def envs(self) -> str:
+        return os.path.join(self.root, STATE_DIR, "envs")
+
+    @property
+    def cache(self) -> str:
+        return os.path.join(self.root, STATE_DIR, "cache")
+
+    @property
+    def index(self) -> str:
+        return os.path.join(self.root, STATE_DIR, "index.sqlite")
+
+    def run(self, experiment_name: str, run_id: str) -> RunPaths:
+        return RunPaths(os.path.join(self.root, RUNS_DIR, experiment_name, run_id))
+
+
+def find_workspace(start: str) -> WorkspacePaths:
+    """The nearest folder from `start` upwards with a `.trainconf/`, or a `conf/` that is ours; else `start` itself."""
+    start = os.path.abspath(start)
+    folder = start
+    while True:
+        if os.path.isdir(os.path.join(folder, STATE_DIR)) or _is_conf(os.path.join(folder, CONF_DIR)):
+            return WorkspacePaths(folder)
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return WorkspacePaths(start)
+        folder = parent
+
+
+def _is_conf(folder: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name)) for name in ("experiment", "config.yaml", "local.yaml"))
+
+
+def packaged(*names: str) -> str:
+    """A file that ships with trainconf: beside the package in a checkout, inside it in an installed wheel."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    inside = os.path.join(package, "_shipped")
+    return os.path.join(inside if os.path.isdir(inside) else os.path.dirname(package), *names)

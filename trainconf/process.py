@@ -1,0 +1,68 @@
+"""The only door to other programs: an argument list in, a result out. Nothing here goes through a shell.
+
+Tests replace `run` and `spawn` by passing another `Processes` object; nothing is patched by dotted path.
+The agent starts jobs by its own road (`agent/ranks.py`), because it must not pay for `subprocess`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Completed:
+    """What a program answered. `stdout` and `stderr` are bytes; `found` is False when there is no such program."""
+
+    __slots__ = ("argv", "found", "returncode", "stderr", "stdout")
+
+    def __init__(self, argv: Sequence[str], returncode: int, stdout: bytes, stderr: bytes, *, found: bool = True) -> None:
+        self.argv = argv
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+        self.found = found
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran and ended with code 0."""
+        return self.found and self.returncode == 0
+
+    def text(self) -> str:
+        """`stdout` decoded, undecodable bytes kept as surrogates, without the last newline."""
+        return self.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+    def last_lines(self, count: int = 20) -> str:
+        """The end of what it said on both channels, for a message about its failure."""
+        said = (self.stdout + b"\n" + self.stderr).decode("utf-8", "replace").strip()
+        return "\n".join(line for line in said.splitlines()[-count:])
+
+
+class Processes:
+    """Runs programs. The port that tests replace."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        input: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Completed:
+        """Run to the end and collect both outputs. A missing program is `found=False`, returncode 127; a time-out is 124."""
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                list(argv), cwd=cwd, env=env, input=input, stdin=None if input is not None else subprocess.DEVNULL,
+                capture_output=True, timeout=timeout_s, check=False,
+            )
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            return Completed(argv, 127, b"", str(error).encode(), found=False)
+        except subprocess.TimeoutExpired as error:
+            return Completed(argv, 124, error.stdout or b"", error.stderr or b"")
+        return Completed(argv, done.returncode, done.stdout, done.stderr)
+
+
+processes = Processes()

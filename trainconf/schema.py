@@ -1,0 +1,146 @@
+"""What a user may write: one dataclass per config group. Defaults live here and nowhere else.
+
+Each field's metadata says in one line what it is (`doc`), its unit, and its range (`minimum`, `choices`); messages,
+`trainconf config` and the checks are made from it. Importing this module loads no Hydra; `register` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+
+def setting(default: Any, doc: str, *, minimum: float | None = None, above: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A field with its documentation and range. A callable default is a factory."""
+    metadata = {"doc": doc, "minimum": minimum, "above": above, "choices": choices}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+# Annotations are evaluated by OmegaConf, which reads `Optional[X]` on every line it supports and Python 3.10 to 3.14.
+@dataclass
+class MetricConfig:
+    """The number an experiment is judged by."""
+
+    name: Optional[str] = setting(None, "name of a logged metric, shown by `ls` and the sweep's table")
+    goal: str = setting("maximize", "which way is better", choices=("maximize", "minimize"))
+
+
+@dataclass
+class SubmitConfig:
+    """How the command behaves once the run is submitted."""
+
+    detach: bool = setting(False, "print the run id and return at once")
+    stream: bool = setting(True, "show the job's own output while waiting")
+    reuse: bool = setting(False, "return a completed run with the same spec_hash instead of running again")
+
+
+@dataclass
+class SnapshotConfig:
+    """Guards on the source tree, and how it becomes the job's working directory."""
+
+    max_mb: float = setting(300.0, "megabytes; a larger tree is refused and its largest files named", above=0)
+    max_files: int = setting(100_000, "files; a larger tree is refused and its fullest folders named", minimum=1)
+    materialize: str = setting("auto", "how code/ is made: copied, or hard-linked read-only; auto copies unless the tree is large",
+                               choices=("auto", "copy", "link"))
+    allow_keys: list[str] = setting(list, "file patterns that look like private keys and may travel all the same")
+
+
+@dataclass
+class Config:
+    """The top level; it mirrors ScriptRunConfig."""
+
+    experiment_name: str = setting("???", "letters, digits, `_`, `-`, `.`; the folder under runs/")
+    display_name: Optional[str] = setting(None, "a name for people; need not be unique")
+    source_directory: str = setting(".", "folder that is recorded and becomes the working directory; relative to the workspace")
+    script: Optional[str] = setting(None, "Python file to run, relative to source_directory")
+    command: Any = setting(None, "instead of a script: a list is executed as it stands, a string by `sh -c`")
+    arguments: list[Any] = setting(list, "passed before the params; {inputs.name} becomes that input's path")
+    argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, or not at all", choices=("argparse", "hydra", "none"))
+    params: dict[str, Any] = setting(dict, "hyperparameters, any tree of values; add one with +params.name=value")
+    inputs: dict[str, str] = setting(dict, "name: path of data the job reads; also TRAINCONF_INPUT_<NAME>")
+    metric: MetricConfig = setting(MetricConfig, "the number the experiment is judged by")
+    stdout_metrics: dict[str, str] = setting(dict, "name: regular expression with one group; each match in rank 0's output is logged")
+    max_run_duration_seconds: Optional[float] = setting(None, "seconds of wall time per attempt; then SIGTERM, then SIGKILL", above=0)
+    retries: int = setting(0, "further attempts after a failure, in the same run directory", minimum=0)
+    retry_backoff_seconds: float = setting(1.0, "seconds before the first retry; doubled each time", minimum=0)
+    grace_seconds: float = setting(10.0, "seconds between SIGTERM and SIGKILL", minimum=0)
+    tags: dict[str, str] = setting(dict, "name: value, for finding runs again")
+    submit: SubmitConfig = setting(SubmitConfig, "how the command behaves")
+    snapshot: SnapshotConfig = setting(SnapshotConfig, "guards on the source tree")
+    compute: Any = setting(None, "where it runs")
+    env: Any = setting(None, "the software it sees")
+    distributed: Any = setting(None, "how many processes")
+    sweep: Any = setting(None, "how `-m` searches")
+
+
+@dataclass
+class LocalCompute:
+    """compute=local: this machine."""
+
+    target: str = setting("local", "name of the launcher; set by the choice of `compute`")
+    slots: Optional[int] = setting(None, "slots this machine has for all runs together; null is its number of CPUs", minimum=1)
+    cpus: int = setting(1, "slots the run occupies while it runs", minimum=1)
+    gpus: int = setting(0, "GPUs the run is given, by lease", minimum=0)
+    gpu_devices: Optional[list[str]] = setting(None, "GPU ids that may be leased; null is what CUDA_VISIBLE_DEVICES or the driver says")
+    lease_dir: Optional[str] = setting(None, "folder of the leases all runs of this machine share; null is the machine's own")
+
+
+@dataclass
+class PythonConfig:
+    """Which Python."""
+
+    user_managed_dependencies: bool = setting(False, "true: install nothing, use what the interpreter already has")
+    interpreter_path: Optional[str] = setting(None, "a Python to use (user-managed) or to build on; null is the submitting one")
+    version: Optional[str] = setting(None, "such as 3.11; a managed environment gets it, null is the submitting Python's")
+
+
+@dataclass
+class EnvironmentConfig:
+    """env=...: the recipe of the software a run sees."""
+
+    name: str = setting("custom", "shown by `env ls`; not part of its identity")
+    python: PythonConfig = setting(PythonConfig, "which Python")
+    requirements: list[str] = setting(list, "requirement lines, as in a requirements file")
+    requirements_file: Optional[str] = setting(None, "a requirements or lock file, relative to the workspace")
+    pyproject: Optional[str] = setting(None, "a pyproject.toml whose dependencies are installed, relative to the workspace")
+    conda_file: Optional[str] = setting(None, "a conda environment file whose pip part is enough, relative to the workspace")
+    variables: dict[str, str] = setting(dict, "environment variables of the job; ${secret:NAME} is read at launch")
+
+
+@dataclass
+class NoDistributed:
+    """distributed=none: one process."""
+
+    kind: str = setting("none", "set by the choice of `distributed`", choices=("none",))
+
+
+@dataclass
+class GridSweep:
+    """sweep=grid: every combination of the values given with `-m`."""
+
+    kind: str = setting("grid", "set by the choice of `sweep`", choices=("grid",))
+    max_concurrent_runs: Optional[int] = setting(None, "trials in flight; null is as many as the machine has slots for", minimum=1)
+    max_total_runs: int = setting(10_000, "a larger grid is refused", minimum=1)
+
+
+# group/name in Hydra's ConfigStore; a YAML choice takes its schema by `/schema/<group>/<name>@_here_`
+SCHEMAS: dict[str, Any] = {
+    "schema/config": Config,
+    "schema/compute/local": LocalCompute,
+    "schema/env/recipe": EnvironmentConfig,
+    "schema/distributed/none": NoDistributed,
+    "schema/sweep/grid": GridSweep,
+}
+
+
+def register() -> None:
+    """Put every schema into Hydra's ConfigStore; may be called any number of times."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    for path, node in SCHEMAS.items():
+        group, name = path.rsplit("/", 1)
+        package = "_global_" if path == "schema/config" else None
+        store.store(group=group, name=name, node=node, package=package, provider="trainconf")

@@ -1,0 +1,224 @@
+"""What will run: `RunSpec` and its parts. Frozen, standard library only, canonical JSON, hashable.
+
+It holds what can change the result and nothing else: no run id, time, tag or name. A field that stands at its default is left
+out of the hash, so a new field with a default changes no old hash; therefore a default here is never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from trainconf.errors import FrozenFileError
+
+SCHEMA_VERSION = 1
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CodeSpec:
+    """What is executed: a snapshot, and a script or a command in it."""
+
+    snapshot: str = ""  # id of the source tree; empty only in a plan that took none
+    script: str = ""  # path inside the snapshot; empty when `command` is given
+    command: tuple[str, ...] = ()  # exec-form argument list; a shell string arrives as ("sh", "-c", text)
+    arguments: tuple[str, ...] = ()  # the user's own, before the params; may hold {inputs.<name>}
+    argument_style: str = "argparse"  # how params are rendered: argparse, hydra, none
+    inputs: Pairs = ()  # (name, path), sorted by name
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """The software a run sees."""
+
+    kind: str = "current"  # current (user-managed), venv (made from `requirements`)
+    interpreter: str = ""  # current: path of the Python that was named; empty is the submitter's
+    python: str = ""  # current: the full version found, such as 3.11.7; venv: the version that was asked for, may be ""
+    packages: str = ""  # current: digest of the installed distributions' names and versions
+    requirements: tuple[str, ...] = ()  # venv: requirement lines, files inlined, in order
+    files: Pairs = ()  # venv: (path as named, sha256) of every local file or folder a requirement names
+    variables: Pairs = ()  # environment variables, sorted; ${secret:NAME} stays symbolic
+
+
+@dataclass(frozen=True)
+class ComputeSpec:
+    """Where it runs and what it may use there."""
+
+    target: str = "local"  # name of the launcher
+    cpus: int = 1  # slots of the machine that the run occupies
+    gpus: int = 0  # devices
+    max_run_duration_seconds: float | None = None  # wall time of an attempt; None is no limit
+    grace_seconds: float = 10.0  # between SIGTERM and SIGKILL
+    options: Pairs = ()  # what only this target knows, JSON text by name
+
+
+@dataclass(frozen=True)
+class DistributedSpec:
+    """How many processes, and how they find each other."""
+
+    kind: str = "none"
+    node_count: int = 1
+    processes_per_node: int = 1
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides the result of a run. Equal specs have equal `spec_hash`."""
+
+    code: CodeSpec = field(default_factory=CodeSpec)
+    params_json: str = "{}"  # canonical JSON: a value type that cannot change under us
+    environment: EnvironmentSpec = field(default_factory=EnvironmentSpec)
+    compute: ComputeSpec = field(default_factory=ComputeSpec)
+    distributed: DistributedSpec = field(default_factory=DistributedSpec)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """A fresh copy of the params tree."""
+        value: dict[str, Any] = json.loads(self.params_json)
+        return value
+
+    @property
+    def spec_hash(self) -> str:
+        """SHA-256, hex, of the canonical JSON of all that differs from its default."""
+        return sha256_hex(canonical(_sparse(self)))
+
+    def part_hashes(self) -> dict[str, str]:
+        """SHA-256 by part: code, params, environment, compute, distributed."""
+        parts = {name: _sparse(getattr(self, name)) for name in ("code", "environment", "compute", "distributed")}
+        parts["params"] = self.params
+        return {name: sha256_hex(canonical(part)) for name, part in parts.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, defaults included, as JSON-ready values; `params` as a tree."""
+        return {"schema_version": self.schema_version, "spec_hash": self.spec_hash} | {
+            "params" if f.name == "params_json" else f.name: _plain(self, f.name)
+            for f in fields(self) if f.name != "schema_version"
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON of `to_dict`, one line and a newline."""
+        return canonical(self.to_dict()) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], source: str) -> RunSpec:
+        """Read what `to_dict` wrote, in this or an older version. `source` names the file in messages.
+
+        Raises FrozenFileError: a newer schema version, unknown keys, wrong types, or a `spec_hash` that does not fit.
+        """
+        if not isinstance(data, dict):
+            raise FrozenFileError("this is not a frozen run: the spec must be a mapping", ("from", source))
+        data = dict(data)
+        version = data.pop("schema_version", None)
+        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+            raise FrozenFileError(
+                f"spec version {version!r} is not one this trainconf can read", ("from", source), ("allowed", f"1 to {SCHEMA_VERSION}"),
+                hint="a newer trainconf wrote it: upgrade, or freeze it again with this one",
+            )
+        recorded = data.pop("spec_hash", None)
+        params = data.pop("params", {})
+        parts: dict[str, Any] = {"params_json": canonical(params)}
+        for name, part in (("code", CodeSpec), ("environment", EnvironmentSpec), ("compute", ComputeSpec), ("distributed", DistributedSpec)):
+            parts[name] = _read_part(part, data.pop(name, {}), name, source)
+        if data:
+            raise FrozenFileError(f"{', '.join(sorted(map(str, data)))}: not part of a spec", ("from", source))
+        spec = cls(**parts)
+        if recorded is not None and recorded != spec.spec_hash:
+            raise FrozenFileError(
+                "the spec does not have the hash that is written in it: it was edited by hand",
+                ("from", source), ("written", str(recorded)), ("computed", spec.spec_hash),
+                hint="freeze again to make a changed spec; a frozen file is not meant to be edited",
+            )
+        return spec
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces, ASCII only: equal values give equal text on every machine and version.
+
+    Raises ValueError for NaN and infinities, which JSON does not have.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256_hex(text: str) -> str:
+    """SHA-256 of a text's UTF-8 bytes, in hex."""
+    import hashlib
+
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _plain(owner: Any, name: str) -> Any:
+    value = getattr(owner, name)
+    if name == "params_json":
+        return json.loads(value)
+    if is_dataclass(value):
+        return {f.name: _plain(value, f.name) for f in fields(value)}
+    if isinstance(value, tuple):
+        return [list(item) if isinstance(item, tuple) else item for item in value]
+    return value
+
+
+def _sparse(part: Any) -> dict[str, Any]:
+    """The fields of a part that differ from their defaults, nested; `schema_version` is about the file, not the run."""
+    found: dict[str, Any] = {}
+    for f in fields(part):
+        value = getattr(part, f.name)
+        if f.name == "schema_version":
+            continue
+        if is_dataclass(value):
+            nested = _sparse(value)
+            if nested:
+                found[f.name] = nested
+        elif f.default is MISSING or value != f.default:
+            found[f.name] = _plain(part, f.name)
+    return found
+
+
+def _read_part(part: Any, data: Any, name: str, source: str) -> Any:
+    """Build one dataclass from JSON values, checking every key and type."""
+    if not isinstance(data, dict):
+        raise FrozenFileError(f"{name} must be a mapping", ("from", source))
+    known = {f.name: f for f in fields(part)}
+    wrong = [f"{name}.{key}" for key in data if key not in known]
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            continue
+        try:
+            values[key] = _read_value(known[key].type, value)
+        except (TypeError, ValueError):
+            wrong.append(f"{name}.{key}")
+    if wrong:
+        raise FrozenFileError(f"{', '.join(wrong)}: unknown or of the wrong type", ("from", source))
+    return part(**values)
+
+
+def _read_value(type_name: Any, value: Any) -> Any:
+    """One JSON value as the annotated type; TypeError or ValueError when it is something else."""
+    if type_name == "Pairs":
+        return tuple((_exactly(str, a), _exactly(str, b)) for a, b in value)
+    if type_name == "tuple[str, ...]":
+        return tuple(_exactly(str, item) for item in _exactly(list, value))
+    if type_name == "float | None":
+        return None if value is None else float(_exactly((int, float), value))
+    return {"str": _exactly_str, "int": _exactly_int, "float": _exactly_float}[type_name](value)
+
+
+def _exactly(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(kind)
+    return value
+
+
+def _exactly_str(value: Any) -> str:
+    return str(_exactly(str, value))
+
+
+def _exactly_int(value: Any) -> int:
+    return int(_exactly(int, value))
+
+
+def _exactly_float(value: Any) -> float:
+    return float(_exactly((int, float), value))
