@@ -1,0 +1,133 @@
+"""Whether what a run's history says is still true: process identities that cannot be reused, and the honest state.
+
+A pid alone proves nothing: it counts together with the process' start time and the machine's boot id. An agent holds its
+run's lock for as long as it lives, so a run that is not final and whose lock is free has lost its agent.
+"""
+
+from __future__ import annotations
+
+import os
+
+from trainconf import files
+from trainconf.history import events
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.paths import RunPaths
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+class State:
+    """What a run is in. `reason` says in words why, where there is something to say; `event` is the last recorded one."""
+
+    __slots__ = ("event", "reason", "status")
+
+    def __init__(self, status: str, reason: str = "", event: dict[str, Any] | None = None) -> None:
+        self.status = status
+        self.reason = reason
+        self.event: dict[str, Any] = event or {}
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more: Completed, Failed or Canceled."""
+        return self.status in events.TERMINAL
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot; empty where the system does not tell."""
+    try:
+        with open(BOOT_ID, encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def identity(pid: int | None = None) -> dict[str, Any]:
+    """What tells a process from every other, ever: pid, start time in clock ticks, boot id, host. Default: this process.
+
+    Raises ProcessLookupError when there is no such process.
+    """
+    pid = os.getpid() if pid is None else pid
+    return {"pid": pid, "start_ticks": _stat(pid)[1], "boot_id": boot_id(), "host": os.uname().nodename}
+
+
+def is_alive(who: dict[str, Any]) -> bool | None:
+    """Whether that very process lives; a zombie does not. None: it is another host's, or the identity is incomplete."""
+    pid, start_ticks = who.get("pid"), who.get("start_ticks")
+    if who.get("host") != os.uname().nodename or not isinstance(pid, int) or not isinstance(start_ticks, int):
+        return None
+    if who.get("boot_id") != boot_id():
+        return False
+    try:
+        state, ticks = _stat(pid)
+    except ProcessLookupError:
+        return False
+    return ticks == start_ticks and state not in "ZX"
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """State letter and start time of a process (proc(5), /proc/PID/stat fields 3 and 22)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            text = stream.read()
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessLookupError(pid) from None
+    fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold spaces and parentheses
+    return fields[0].decode("ascii"), int(fields[19])
+
+
+def lock_of(paths: RunPaths) -> str:
+    """The lock that the run's agent holds: the run's own, or its sweep's. Follows a workspace that was moved or copied."""
+    try:
+        recorded = files.read_json(paths.record)["lock"]
+        folder, name = os.path.split(recorded)
+    except (OSError, ValueError, TypeError, KeyError):
+        return paths.lock
+    beside = os.path.join(os.path.dirname(paths.run_dir), os.path.basename(folder), name)
+    return beside if os.path.exists(beside) else str(recorded)
+
+
+def state_of(paths: RunPaths) -> State:
+    """The honest state of a run that exists. Never Running without a living agent; never Failed out of silence."""
+    event = events.last(paths)
+    if event is None:
+        return State("NotResponding", "its events.jsonl holds no readable state")
+    if event["state"] in events.TERMINAL or files.is_locked(lock_of(paths)):
+        return _as_recorded(event)
+    event = events.last(paths) or event  # the agent may have written its last line since, and then let go
+    if event["state"] in events.TERMINAL:
+        return _as_recorded(event)
+    history = events.read(paths)
+    agent = next((e["agent"] for e in reversed(history) if isinstance(e.get("agent"), dict)), None)
+    if agent is not None and is_alive(agent):
+        return _as_recorded(event)  # the lock file was deleted or replaced; the process itself is the better proof
+    return State("NotResponding", _why_silent(event, agent, history), event)
+
+
+def _as_recorded(event: dict[str, Any]) -> State:
+    reason = event.get("reason")
+    return State(event["state"], reason if isinstance(reason, str) else "", event)
+
+
+def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:
+    last_word = f"its last word was {event['state']} at {event.get('time', 'an unknown time')}"
+    if agent is None:
+        return f"the submitter was ended before an agent took over; {last_word}"
+    if agent.get("host") != os.uname().nodename:
+        return f"it runs on {agent.get('host')}, and from here nobody can tell whether its agent lives; {last_word}"
+    if agent.get("boot_id") != boot_id():
+        return f"the machine was restarted since; {last_word}"
+    left = [rank for rank in _ranks(history) if is_alive({**agent, **rank})]
+    if left:
+        pids = ", ".join(str(rank["pid"]) for rank in left)
+        return f"its agent was ended, but the job still runs as pid {pids}: `trainconf cancel` ends it; {last_word}"
+    return f"its agent was ended and no process of the job is left; {last_word}"
+
+
+def _ranks(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The processes of the latest attempt that was started."""
+    found: list[Any] = next((e["ranks"] for e in reversed(history) if isinstance(e.get("ranks"), list)), [])
+    return [rank for rank in found if isinstance(rank, dict) and "pid" in rank and "start_ticks" in rank]
