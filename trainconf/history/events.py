@@ -101,3 +101,14 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return event if _is_event(event) else None
+
+
+def seconds(time_text: Any) -> float | None:
+    """A recorded time as seconds since the epoch; None for anything that `now` would not have written."""
+    from datetime import datetime, timezone
+
+    try:
+        moment = datetime.fromisoformat(time_text.removesuffix("Z"))
+    except (AttributeError, ValueError):
+        return None
+    return moment.replace(tzinfo=timezone.utc).timestamp()

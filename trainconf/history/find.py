@@ -1,0 +1,89 @@
+"""From what a user types to a run: a full id, the unique beginning of one, `last`, or the path of a run directory."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.errors import RunNotFoundError
+from trainconf.history import events
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.paths import WorkspacePaths
+
+LAST = "last"
+SHOWN_CANDIDATES = 10
+SEARCHED_FOR_NEAREST = 1000  # latest runs whose ids are compared with a name that fits none
+
+
+def find_run(workspace: WorkspacePaths, name: str) -> RunPaths:
+    """The one run that answers to `name`. Raises RunNotFoundError, naming the candidates or the nearest ids."""
+    if os.sep in name or name in (os.curdir, os.pardir):
+        return _at_path(os.path.abspath(name))
+    exact = _named(workspace, name)
+    if not exact and name:
+        exact = _latest(workspace) if name == LAST else _starting_with(workspace, name)
+    if len(exact) == 1:
+        return exact[0]
+    if exact:
+        raise _ambiguous(name, exact)
+    raise _unknown(workspace, name)
+
+
+def _at_path(path: str) -> RunPaths:
+    paths = RunPaths(path)
+    if events.exists(paths):
+        return paths
+    what = "there is no such folder" if not os.path.isdir(path) else "it has no events.jsonl"
+    raise RunNotFoundError(f"{path!r} is not a run directory: {what}", hint="`trainconf ls` lists the runs of this workspace")
+
+
+def _named(workspace: WorkspacePaths, run_id: str) -> list[RunPaths]:
+    """Runs with exactly this id, found without the index: one look per experiment."""
+    try:
+        experiments = sorted(os.listdir(workspace.runs))
+    except OSError:
+        return []
+    found = [workspace.run(experiment, run_id) for experiment in experiments] if run_id else []
+    for paths in found:
+        if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
+            raise RunNotFoundError(f"{run_id} is a sweep, not a run", ("from", paths.run_dir), hint="`trainconf ls` lists its trials")
+    return [paths for paths in found if events.exists(paths)]
+
+
+def _latest(workspace: WorkspacePaths) -> list[RunPaths]:
+    from trainconf.history.index import Index
+
+    with Index(workspace) as index:
+        return [row.paths for row in index.latest(1)]
+
+
+def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
+    from trainconf.history.index import Index
+
+    with Index(workspace) as index:
+        return index.starting_with(prefix, SHOWN_CANDIDATES + 1)
+
+
+def _ambiguous(name: str, candidates: list[RunPaths]) -> RunNotFoundError:
+    same_id = len({paths.run_id for paths in candidates}) == 1
+    shown = [paths.run_dir if same_id else paths.run_id for paths in candidates[:SHOWN_CANDIDATES]]
+    if len(candidates) > SHOWN_CANDIDATES:
+        shown.append("and more")
+    hint = "give the path of the run directory" if same_id else "give more of the id"
+    return RunNotFoundError(f"{name} could be any of several runs", ("candidates", "\n".join(shown)), hint=hint)
+
+
+def _unknown(workspace: WorkspacePaths, name: str) -> RunNotFoundError:
+    from difflib import get_close_matches
+
+    from trainconf.history.index import Index
+
+    with Index(workspace) as index:
+        ids = [row.paths.run_id for row in index.latest(SEARCHED_FOR_NEAREST)]
+    if not ids:
+        return RunNotFoundError(f"there is no run {name!r}: this workspace has none yet", ("workspace", workspace.root), hint="`trainconf` starts one")
+    near = get_close_matches(name, ids, 3, 0.4)
+    facts = [("nearest", "\n".join(near))] if near else []
+    return RunNotFoundError(f"there is no run {name!r}", ("workspace", workspace.root), *facts, hint="`trainconf ls` lists the runs; a unique beginning of an id is enough")

@@ -1,0 +1,398 @@
+"""An index over the runs of a workspace, so that listing the latest of 100,000 costs what listing ten does.
+
+The run directories are the truth. This file may be deleted, damaged, read-only, locked or out of date at any time: it is then
+rebuilt, or replaced for this one command by an index in memory, and the answer is the same. Jobs never touch it.
+
+What keeps it true:
+- A run that is not final is looked at again in its directory whenever it is shown or filtered by status.
+- A shown run whose directory has gone is dropped.
+- A folder (`runs/`, `runs/<experiment>/`) whose signature differs from the one that was seen is listed again; runs that
+  appeared without `add` are found so. `add` moves a signature on only when the count of subfolders proves that its own runs
+  are all that was added; where the file system keeps no such count, the folder is listed again instead.
+- A subfolder that is no run yet (half-made, or still being copied in) stays pending and is looked at each time.
+- After a restart of the machine every folder is listed again, because nothing here is written with fsync.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+
+from trainconf import files
+from trainconf.history import events, liveness, metrics, record
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeVar
+
+    from trainconf.paths import WorkspacePaths
+
+    Answer = TypeVar("Answer")
+
+VERSION = 1
+BUSY_S = 0.25
+ADD_BUSY_S = 0.05  # a submission does not wait for the index: the folder's signature tells the next `ls`
+BATCH = 500  # runs written at once: nobody else waits longer than that takes
+RACY_NS = 2_000_000_000  # a folder that changed this recently may change again within the same time stamp
+UNTRUSTED = 0  # a signature's time that never matches
+
+# Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
+SCHEMA = (
+    "CREATE TABLE runs (folder BLOB PRIMARY KEY, experiment BLOB NOT NULL, run_id BLOB NOT NULL, created TEXT NOT NULL,"
+    " status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, row TEXT NOT NULL)",
+    "CREATE INDEX by_created ON runs (created, run_id)",
+    "CREATE INDEX by_experiment ON runs (experiment, created, run_id)",
+    "CREATE INDEX by_status ON runs (status, created, run_id)",
+    "CREATE INDEX by_run_id ON runs (run_id)",
+    "CREATE INDEX living ON runs (status) WHERE final = 0",
+    "CREATE TABLE folders (path BLOB PRIMARY KEY, mtime_ns INTEGER NOT NULL, subfolders INTEGER NOT NULL)",
+    "CREATE TABLE boot (id TEXT NOT NULL)",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+
+class Row:
+    """A listed run: its paths, its stable fields, and the name of the metric its experiment is judged by."""
+
+    __slots__ = ("fields", "metric", "paths")
+
+    def __init__(self, paths: RunPaths, fields: dict[str, Any], metric: str | None) -> None:
+        self.paths = paths
+        self.fields = fields
+        self.metric = metric
+
+
+class Index:
+    """Questions about the runs of a workspace. A context manager; `close` when done."""
+
+    def __init__(self, workspace: WorkspacePaths) -> None:
+        self.workspace = workspace
+        self._db: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def add(self, *runs: RunPaths) -> None:
+        """Note runs that now exist, or whose record changed. Never fails: what it could not note, the next `ls` finds."""
+        try:
+            os.makedirs(self.workspace.state, exist_ok=True)
+            self._db = _open(self.workspace.index, ADD_BUSY_S)
+            self._add(runs)
+        except (OSError, sqlite3.Error):
+            pass  # the directories are the truth; the index is only a shortcut to them
+        finally:
+            self.close()
+
+    def latest(self, limit: int | None = None, *, experiment: str | None = None, status: str | None = None) -> list[Row]:
+        """The newest runs first, at most `limit`, in their present state."""
+        return self._ask(lambda: self._latest(limit, experiment, status))
+
+    def starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
+        """Runs whose id begins so, at most `limit`, in the order of their ids."""
+        return self._ask(lambda: self._starting_with(prefix, limit))
+
+    def rebuild(self) -> int:
+        """Forget everything and read every run directory again; how many runs there are."""
+        _remove(self.workspace.index)
+        return self._ask(lambda: int(self._select("SELECT count(*) FROM runs WHERE status != ''")[0][0]))
+
+    # -- opening ---------------------------------------------------------------------------------------------------------
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Answer from the index file, brought up to date; failing that, from a new one; failing that, from memory."""
+        try:
+            return self._attempt(self.workspace.index, question)
+        except (sqlite3.Error, OSError) as error:
+            if _is_damage(error):
+                _remove(self.workspace.index)
+                try:
+                    return self._attempt(self.workspace.index, question)
+                except (sqlite3.Error, OSError):
+                    pass  # read-only, or somebody damages it as we go: memory cannot refuse
+        return self._attempt(":memory:", question)
+
+    def _attempt(self, path: str, question: Callable[[], Answer]) -> Answer:
+        if not os.path.isdir(self.workspace.runs):
+            path = ":memory:"  # nothing to index: leave nothing behind
+        elif path != ":memory:":
+            os.makedirs(self.workspace.state, exist_ok=True)
+        self.close()
+        self._db = _open(path, BUSY_S)
+        self._refresh_folders()
+        self._refresh("final = 0 AND status = ''")
+        return question()
+
+    def _select(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
+        assert self._db is not None
+        return self._db.execute(query, tuple(values)).fetchall()
+
+    def _write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> None:
+        """Statements with the rows they are for, in one transaction."""
+        assert self._db is not None
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, rows in statements:
+                self._db.executemany(statement, rows)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    # -- questions -------------------------------------------------------------------------------------------------------
+
+    def _latest(self, limit: int | None, experiment: str | None, status: str | None) -> list[Row]:
+        where = ["status != ''"]
+        values: list[str | bytes] = []
+        if status is not None:
+            self._refresh("final = 0 AND status != ''")
+            where, values = ["status = ?"], [status]
+        if experiment is not None:
+            where.append("experiment = ?")
+            values.append(os.fsencode(experiment))
+        shape = f"FROM runs WHERE {' AND '.join(where)} ORDER BY created DESC, run_id DESC LIMIT {-1 if limit is None else limit}"
+        while self._refresh_shown(self._select(f"SELECT folder, status, seen, final {shape}", values)):
+            pass  # some are gone: others have moved up
+        return [self._row(folder, text) for folder, text in self._select(f"SELECT folder, row {shape}", values)]
+
+    def _starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
+        start = os.fsencode(prefix)
+        query = "SELECT folder FROM runs WHERE run_id >= ? AND run_id < ? AND status != '' ORDER BY run_id LIMIT ?"
+        found = self._select(query, (start, start + b"\xff" * 8, limit))
+        return [paths for (folder,) in found if events.exists(paths := self._paths(folder))]
+
+    def _row(self, folder: bytes, text: str) -> Row:
+        paths = self._paths(folder)
+        kept = _parse(text)
+        try:
+            fields = kept["fields"]
+            fields["run_dir"] = paths.run_dir  # the workspace may have been moved
+            fields["duration_s"] = record.duration_s(fields)
+            return Row(paths, fields, kept["metric"])
+        except (KeyError, TypeError):
+            raise sqlite3.DatabaseError("damaged row") from None
+
+    def _paths(self, folder: bytes) -> RunPaths:
+        return RunPaths(os.path.join(self.workspace.runs, os.fsdecode(folder)))
+
+    # -- keeping runs true -----------------------------------------------------------------------------------------------
+
+    def _refresh(self, condition: str) -> None:
+        self._refresh_living(self._select(f"SELECT folder, status, seen FROM runs WHERE {condition}"))
+
+    def _refresh_shown(self, rows: list[tuple[bytes, str, str, int]]) -> bool:
+        """Bring shown rows up to date; whether some of them were dropped."""
+        gone = [folder for folder, *_ in rows if not events.exists(self._paths(folder))]
+        if gone:
+            self._write(("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in gone]))
+            return True
+        self._refresh_living([(folder, status, seen) for folder, status, seen, final in rows if not final])
+        return False
+
+    def _refresh_living(self, rows: list[tuple[bytes, str, str]]) -> None:
+        self._read_in([folder for folder, status, seen in rows if not self._is_unchanged(folder, status, seen)])
+
+    def _is_unchanged(self, folder: bytes, status: str, seen: str) -> bool:
+        """Whether a living run's row still holds: its files are as they were, and so is its agent."""
+        paths = self._paths(folder)
+        if not status:
+            return not events.exists(paths) and os.path.isdir(paths.run_dir) and not os.path.exists(paths.sweep)
+        if _parse(seen)[:4] != _look(paths):
+            return False
+        return status == "NotResponding" or files.is_locked(liveness.lock_of(paths))
+
+    def _read_in(self, folders: list[bytes]) -> None:
+        """Read runs from their directories into the index, a batch at a time; those that have gone are dropped."""
+        for start in range(0, len(folders), BATCH):
+            batch = folders[start : start + BATCH]
+            marks = ",".join("?" * len(batch))
+            known = {row[0]: row[1:] for row in self._select(f"SELECT folder, seen, row FROM runs WHERE folder IN ({marks})", batch)}
+            there = [folder for folder in batch if os.path.isdir(self._paths(folder).run_dir)]
+            rows = [_read_row(folder, self._paths(folder), *known.get(folder, ("[]", "{}"))) for folder in there]
+            self._write(
+                ("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in batch]),
+                ("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows),
+            )
+
+    # -- finding runs ----------------------------------------------------------------------------------------------------
+
+    def _refresh_folders(self) -> None:
+        """List again every folder that has changed since it was last seen."""
+        known = {path: (mtime_ns, count) for path, mtime_ns, count in self._select("SELECT path, mtime_ns, subfolders FROM folders")}
+        root = _signature(self.workspace.runs)
+        experiments = {path for path in known if path}
+        if root != known.get(b""):
+            there = set(_subfolders(self.workspace.runs))
+            gone = [(experiment,) for experiment, in self._select("SELECT DISTINCT experiment FROM runs") if experiment not in there]
+            gone += [(experiment,) for experiment in experiments - there]
+            self._write(
+                ("DELETE FROM runs WHERE experiment = ?", gone),
+                ("DELETE FROM folders WHERE path = ?", gone),
+                ("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", [_settled(b"", root)]),
+            )
+            experiments = there
+        for experiment in sorted(experiments):
+            signature = _signature(os.path.join(self.workspace.runs, os.fsdecode(experiment)))
+            if signature != known.get(experiment):
+                self._list(experiment, signature)
+
+    def _list(self, experiment: bytes, signature: tuple[int, int]) -> None:
+        """Take in the runs of one experiment that are new, drop those that have gone, and note what the folder looked like."""
+        there = {experiment + b"/" + name for name in _subfolders(os.path.join(self.workspace.runs, os.fsdecode(experiment)))}
+        known = {folder for folder, in self._select("SELECT folder FROM runs WHERE experiment = ?", (experiment,))}
+        self._read_in(sorted((there - known) | (known - there)))
+        self._write(("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", [_settled(experiment, signature)]))
+
+    def _add(self, runs: Iterable[RunPaths]) -> None:
+        by_experiment: dict[bytes, list[bytes]] = {}
+        for paths in runs:
+            experiment, run_id = os.fsencode(paths.run_dir).rsplit(b"/", 2)[1:]
+            by_experiment.setdefault(experiment, []).append(experiment + b"/" + run_id)
+        known = {path: (mtime_ns, count) for path, mtime_ns, count in self._select("SELECT path, mtime_ns, subfolders FROM folders")}
+        seen = [(b"", self.workspace.runs, len(by_experiment.keys() - known.keys()))]
+        for experiment, folders in by_experiment.items():
+            before = self._count(experiment)
+            self._read_in(folders)
+            seen.append((experiment, os.path.join(self.workspace.runs, os.fsdecode(experiment)), self._count(experiment) - before))
+        rows = [(path, *_moved_on(known.get(path), _signature(folder), added)) for path, folder, added in seen]
+        self._write(("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", rows))
+
+    def _count(self, experiment: bytes) -> int:
+        return int(self._select("SELECT count(*) FROM runs WHERE experiment = ?", (experiment,))[0][0])
+
+
+def _open(path: str, busy_s: float) -> sqlite3.Connection:
+    """The index at `path`, made when missing. Raises sqlite3.Error, DatabaseError itself when it is damaged or another version's."""
+    db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = OFF")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            _create(db)
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"index of version {version}")
+        boot_id = liveness.boot_id()
+        if db.execute("SELECT id FROM boot").fetchall() != [(boot_id,)]:
+            db.execute("DELETE FROM folders")
+            db.execute("DELETE FROM boot")
+            db.execute("INSERT INTO boot VALUES (?)", (boot_id,))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if db.execute("PRAGMA user_version").fetchone() == (0,):  # nobody else was quicker
+            for statement in SCHEMA:
+                db.execute(statement)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether a new file would help: not when this one is only locked, read-only, or cannot be opened."""
+    if isinstance(error, sqlite3.OperationalError):
+        return str(error).startswith("no such")
+    return isinstance(error, sqlite3.DatabaseError)
+
+
+def _remove(path: str) -> None:
+    for name in (path, path + "-journal"):
+        try:
+            os.unlink(name)
+        except OSError:
+            continue  # not there, or not ours to remove: then it is opened, or passed by, as it is
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise sqlite3.DatabaseError("damaged row") from None
+
+
+def _read_row(folder: bytes, paths: RunPaths, seen: str, row: str) -> tuple[Any, ...]:
+    """A folder below an experiment as a row of the index. `seen` and `row` are what it holds now: they spare reading old metrics."""
+    names = (folder, *folder.split(b"/"))
+    if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
+        return (*names, "", "", 1, "[]", "{}")
+    if not events.exists(paths):
+        return (*names, "", "", 0, "[]", "{}")
+    look = _look(paths)  # before reading: what changes meanwhile is read again next time
+    summary = metrics.summarise(paths, _summary_in(seen, row))
+    state = liveness.state_of(paths)
+    fields = record.assemble(paths, state, summary.values)
+    created = fields["created"] if events.seconds(fields["created"]) is not None else fields["started"] or "-"
+    kept = files.dumps({"fields": fields, "metric": record.metric(paths)})
+    return (*names, created, state.status, int(state.is_final), files.dumps([*look, summary.inode, summary.offset]), kept)
+
+
+def _summary_in(seen: str, row: str) -> metrics.Summary | None:
+    try:
+        inode, offset = _parse(seen)[4:]
+        return metrics.Summary(inode, offset, _parse(row)["fields"]["metrics"])
+    except (ValueError, KeyError, TypeError):
+        return None  # the row was pending until now
+
+
+def _look(paths: RunPaths) -> list[int]:
+    """Size and time of the two files of a living run that change."""
+    found: list[int] = []
+    for path in (paths.events, paths.metrics):
+        try:
+            info = os.stat(path)
+            found += [info.st_size, info.st_mtime_ns]
+        except OSError:
+            found += [0, 0]
+    return found
+
+
+def _signature(folder: str) -> tuple[int, int]:
+    """Time of the last change and the count of links: two and one per subfolder, or 1 where that is not counted."""
+    try:
+        info = os.stat(folder)
+    except OSError:
+        return UNTRUSTED, 0
+    return info.st_mtime_ns, info.st_nlink
+
+
+def _settled(path: bytes, signature: tuple[int, int]) -> tuple[bytes, int, int]:
+    """A folder's row after it was listed; untrusted while a further change could leave the same time stamp."""
+    mtime_ns, links = signature
+    return path, mtime_ns if time.time_ns() - mtime_ns > RACY_NS else UNTRUSTED, links
+
+
+def _moved_on(before: tuple[int, int] | None, now: tuple[int, int], added: int) -> tuple[int, int]:
+    """The signature to remember after `added` known subfolders: `now` when they are all that came, else an untrusted one."""
+    count = 2 if before is None else before[1]
+    proven = now[1] >= 2 and now[1] == count + added and (before is None or before[0] != UNTRUSTED)
+    return now if proven or now == before else (UNTRUSTED, now[1])
+
+
+def _subfolders(folder: str) -> Iterator[bytes]:
+    """Names of the folders in a folder; none when it cannot be read."""
+    try:
+        with os.scandir(os.fsencode(folder)) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    yield entry.name
+    except OSError:
+        return

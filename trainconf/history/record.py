@@ -1,0 +1,128 @@
+"""One run as data: what `ls --json` and `show --json` print, read from its directory alone.
+
+The fields are a promise to other tools (DESIGN, "Machine-readable"): none is ever renamed, and all are always there.
+A damaged or missing file costs its own fields, which are then null or empty, and never the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf import files
+from trainconf.history import events, liveness, metrics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.history.liveness import State
+    from trainconf.paths import RunPaths
+
+# What `describe` takes from run.json as it stands, and what stands for it where run.json does not say.
+RECORDED: dict[str, Any] = {
+    "experiment_name": None, "display_name": None, "created": None, "params": {}, "tags": {}, "compute": None, "env": None,
+    "distributed": None, "spec_hash": None, "parent": None,
+}  # fmt: skip
+
+
+def describe(paths: RunPaths) -> dict[str, Any]:
+    """The run in the stable fields. Never raises for what is in the directory."""
+    return assemble(paths, liveness.state_of(paths), metrics.summarise(paths).values)
+
+
+def details(paths: RunPaths) -> dict[str, Any]:
+    """`describe` and, besides, why it is in that state, its spec, events, resources and files."""
+    state = liveness.state_of(paths)
+    return {
+        **assemble(paths, state, metrics.summarise(paths).values),
+        "reason": state.reason,
+        "spec": read_mapping(paths.spec) or None,
+        "events": events.read(paths),
+        "resources": _mapping(state.event.get("resources")),
+        "files": list_files(paths),
+    }
+
+
+def assemble(paths: RunPaths, state: State, values: dict[str, Any]) -> dict[str, Any]:
+    """The stable fields, from a state and metrics that were read already."""
+    record = read_mapping(paths.record)
+    started, ended = _times(paths, state)
+    known = {key: record.get(key, default) for key, default in RECORDED.items()}
+    row = {
+        "run_id": paths.run_id,
+        "experiment_name": known["experiment_name"] or os.path.basename(os.path.dirname(paths.run_dir)),
+        "display_name": known["display_name"],
+        "status": state.status,
+        "created": known["created"],
+        "started": started,
+        "ended": ended,
+        "duration_s": None,
+        "exit_code": state.event.get("exit_code") if state.is_final else None,
+        "attempt": state.event.get("attempt", 1),
+        "params": _mapping(known["params"]),
+        "metrics": values,
+        "tags": _mapping(known["tags"]),
+        "compute": known["compute"],
+        "env": known["env"],
+        "distributed": known["distributed"],
+        "spec_hash": known["spec_hash"],
+        "parent": known["parent"],
+        "git": read_mapping(paths.git) or None,
+        "run_dir": paths.run_dir,
+    }
+    row["duration_s"] = duration_s(row)
+    return row
+
+
+def duration_s(row: dict[str, Any]) -> float | None:
+    """Seconds from the first start to the end, or to now while it goes on; None when nobody knows."""
+    started = events.seconds(row["started"])
+    if started is None or row["status"] == "NotResponding":
+        return None
+    ended = events.seconds(row["ended"]) if row["status"] in events.TERMINAL else time.time()
+    return None if ended is None else round(max(0.0, ended - started), 6)
+
+
+def metric(paths: RunPaths) -> str | None:
+    """The name of the metric that the run's experiment is judged by."""
+    name = _mapping(read_mapping(paths.record).get("metric")).get("name")
+    return name if isinstance(name, str) else None
+
+
+def list_files(paths: RunPaths) -> list[dict[str, Any]]:
+    """Every file of the run but its code: path within the run directory and size in bytes. Links are not followed."""
+    found: list[dict[str, Any]] = []
+    folders = [paths.run_dir]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.path == paths.code:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        size = entry.stat(follow_symlinks=False).st_size
+                        found.append({"path": os.path.relpath(entry.path, paths.run_dir), "bytes": size})
+        except OSError:
+            continue  # vanished or unreadable meanwhile: a listing tells what can be seen
+    return sorted(found, key=lambda file: str(file["path"]))
+
+
+def read_mapping(path: str) -> dict[str, Any]:
+    """The JSON object in a file; empty when the file is missing, damaged or holds something else."""
+    try:
+        return _mapping(files.read_json(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _times(paths: RunPaths, state: State) -> tuple[str | None, str | None]:
+    """When the job was first started, and when the run ended."""
+    started = next((event for event in events.read(paths) if event["state"] == "Running"), {})
+    return started.get("time"), state.event.get("time") if state.is_final else None
