@@ -1,0 +1,47 @@
+"""`Composed`: a config after composition, as plain values that need no Hydra; what the cache keeps and the resolver reads."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class Composed:
+    """A resolved config.
+
+    config: plain tree, secrets symbolic. origins: dotted key of each leaf to where it was set. choices: group to choice.
+    overrides: the words of the command line. text: the YAML that goes into the run. env_reads: environment variables whose
+    values went into it, or None when it cannot be known what it depends on.
+    """
+
+    __slots__ = ("choices", "config", "env_reads", "origins", "overrides", "text")
+
+    def __init__(
+        self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str], text: str,
+        env_reads: Sequence[str] | None,
+    ) -> None:
+        self.config = config
+        self.origins = origins
+        self.choices = choices
+        self.overrides = list(overrides)
+        self.text = text
+        self.env_reads = env_reads
+
+    def origin(self, key: str) -> str:
+        """Where a key, or the nearest key above it, was set."""
+        while key:
+            if key in self.origins:
+                return self.origins[key]
+            key = key.rpartition(".")[0]
+        return "default"
+
+
+def config_text(config: Mapping[str, Any], overrides: Sequence[str], choices: Mapping[str, str], origins: Mapping[str, str]) -> str:
+    """The run's config.yaml: what was composed, from which words and choices, and where each value came from."""
+    import yaml
+
+    body = {"config": dict(config), "overrides": list(overrides), "choices": dict(choices), "origins": dict(origins)}
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(body, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=120))

@@ -1,0 +1,234 @@
+"""Hydra's and OmegaConf's refusals, told as `Mistake`s: what is wrong, where it came from, what is near or allowed.
+
+Each function looks at one kind of refusal, records it, and lets the composition go on, so that all mistakes are told at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hydra import __version__ as HYDRA_VERSION
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf._utils import split_key
+from omegaconf.errors import OmegaConfBaseException
+
+from trainconf.errors import Mistake
+from trainconf.paths import WorkspacePaths
+from trainconf.resolve.origins import Origins, leaves
+from trainconf.resolve.search import groups, label
+from trainconf.resolve.settings import Setting, nearest, settings
+
+HYDRA_1_3 = HYDRA_VERSION.startswith("1.3")
+_GROUPS = ("compute", "env", "distributed", "sweep")
+_OPEN_MAPPINGS = ("params", "tags", "inputs", "stdout_metrics", "env.variables")
+
+
+def drop_hydra_words(parsed: list[Override], mistakes: list[Mistake]) -> list[Override]:
+    """Without the words about Hydra itself, which would have no effect here; `hydra.searchpath` has had its effect."""
+    kept = []
+    for override in parsed:
+        if not override.is_hydra_override():
+            kept.append(override)
+        elif override.get_key_element() != "hydra.searchpath":
+            mistakes.append(Mistake(
+                f"{override.key_or_group} has no effect: trainconf makes the run's folder, logs and launches itself",
+                ("from", f"command line: {override.input_line}"), hint="leave it out; `trainconf config` lists every setting",
+            ))
+    return kept
+
+
+def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list[Mistake]) -> list[Override]:
+    """Without the words that choose what a group does not have, so that the rest can still be looked at."""
+    kept = []
+    for override in parsed:
+        group = override.key_or_group
+        value = override.value()
+        is_choice = repository.group_exists(group) and not override.is_delete()
+        if is_choice and (value is None or not repository.config_exists(f"{group}/{value}")):
+            mistakes.append(_unknown_choice(group, "null" if value is None else str(value), repository.get_group_options(group), f"command line: {override.input_line}"))
+        else:
+            kept.append(override)
+    return kept
+
+
+def _unknown_choice(group: str, choice: str, options: Sequence[str], source: str) -> Mistake:
+    near = nearest(choice, list(options))
+    facts = [("from", source), ("allowed", ", ".join(options) or "nothing: there is no such group")]
+    if near:
+        facts.insert(1, ("nearest", f"{group}={near}"))
+    return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=f"a file conf/{group}/{choice}.yaml would make it one")
+
+
+def broken_defaults(error: Exception, dirs: list[str], workspace: WorkspacePaths, parsed: list[Override]) -> Mistake:
+    """A defaults list that cannot be followed: a choice or file that is missing, or an override of what is not there."""
+    missing = getattr(error, "missing_cfg_file", None)
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if isinstance(missing, (list, tuple)):
+        missing = missing[0] if missing else None
+    if not missing:
+        return Mistake(first, *_named_in(first, dirs, workspace), hint="`trainconf --help` lists the groups and their choices")
+    group, _, choice = str(missing).removesuffix(".yaml").rpartition("/")
+    source = _line_of_choice(group, choice, dirs, workspace)
+    if not group:
+        names = [name.removesuffix(".yaml") for folder in dirs for name in sorted(os.listdir(folder)) if name.endswith(".yaml")]
+        return Mistake(f"there is no config named {choice!r}", ("from", source), ("allowed", ", ".join(dict.fromkeys(names))))
+    return _unknown_choice(group, choice, groups(dirs).get(group, []), source)
+
+
+def _named_in(text: str, dirs: list[str], workspace: WorkspacePaths) -> list[tuple[str, str]]:
+    match = re.search(r"In '([^']+)'", text)
+    paths = [os.path.join(folder, f"{match[1]}.yaml") for folder in dirs] if match else []
+    return [("from", label(path, workspace)) for path in paths if os.path.isfile(path)][:1]
+
+
+def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: WorkspacePaths) -> str:
+    """The file and line that asks for `group: choice`, found by its text; the defaults list keeps no positions."""
+    pattern = re.compile(rf"^\s*-\s.*{re.escape(group.rpartition('/')[2])}(@\S+)?\s*:\s*{re.escape(choice)}\s*(#.*)?$|^\s*-\s*/?{re.escape(choice)}(@\S+)?\s*$")
+    for root in dirs:
+        for folder, _, names in os.walk(root):
+            for name in sorted(names):
+                if name.endswith(".yaml"):
+                    path = os.path.join(folder, name)
+                    with open(path, encoding="utf-8", errors="replace") as stream:
+                        for number, line in enumerate(stream, start=1):
+                            if pattern.match(line):
+                                return f"{label(path, workspace)}:{number}"
+    return "the defaults list"
+
+
+def unreadable_word(word: str, error: Exception) -> Mistake:
+    """A word that Hydra's override grammar cannot read."""
+    lines = [line for line in str(error).splitlines() if line and not line.startswith(("Error parsing", "See ", "LexerNoViable"))]
+    reason = lines[0].strip() if "=" in word and lines else "it has no ="
+    return Mistake(
+        f"{word!r} is not an override", ("from", "command line"), ("because", reason),
+        ("allowed", "key=value, +key=value, ++key=value, ~key, group=choice"),
+        hint="quote what the grammar would read as its own: 'key=\"a, b\"'; a verb comes first: `trainconf --help`",
+    )
+
+
+def sweep_without_m(override: Override) -> Mistake:
+    """Several values, but no `-m`."""
+    key, _, value = str(override.input_line).partition("=")
+    return Mistake(
+        f"{key} was given several values, and this is a single run", ("from", f"command line: {override.input_line}"),
+        hint=f"add -m to run each of them, or write one value: '{key}=[{value}]' (a list), '{key}=\"{value}\"' (a text)",
+    )
+
+
+def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake], prefix: str = "") -> None:
+    """Merge one file's config into `cfg`; keys that are refused are told, taken out, and the rest is merged."""
+    while True:
+        try:
+            cfg.merge_with(other)
+            return
+        except OmegaConfBaseException as error:
+            key = error.full_key or ""
+            full = ".".join(part for part in (prefix, key) if part)
+            value = OmegaConf.to_container(other, resolve=False)
+            for part in split_key(key) if key else ():
+                value = value.get(part) if isinstance(value, dict) else None
+            mistakes.append(_refused(full, error, cfg, origins, origins.of(full), value))
+            if not key or not _remove(other, key):
+                return
+
+
+def _remove(cfg: Any, key: str) -> bool:
+    """Take a dotted key out of a config; False when it is not there."""
+    *parents, last = split_key(key)
+    node = cfg
+    for part in parents:
+        node = node._get_node(part) if isinstance(node, DictConfig) else None
+    if not isinstance(node, DictConfig) or last not in node:
+        return False
+    with open_dict(node):
+        node.__delitem__(last)
+    return True
+
+
+def strip_defaults(cfg: Any) -> None:
+    """Drop the defaults lists that Hydra marked for removal, as its own composition does at its end."""
+    if not isinstance(cfg, DictConfig) or cfg._is_none() or cfg._is_missing():
+        return
+    if cfg._get_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"):
+        cfg._set_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS", None)
+        with open_dict(cfg):
+            cfg.pop("defaults", None)
+    for _, value in cfg.items_ex(resolve=False):
+        strip_defaults(value)
+
+
+def refused_word(override: Override, error: Exception, cfg: DictConfig, origins: Origins) -> Mistake:
+    """A word of the command line that the config does not take."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    key = override.key_or_group
+    if override.is_add() and OmegaConf.select(cfg, key, throw_on_missing=False) is not None:
+        return Mistake(f"{key} is there already, and + only adds", ("from", f"command line: {override.input_line}"),
+                       ("now", _now(key, cfg, origins)), hint=f"leave the + out: {str(override.input_line)[1:]}")
+    if override.is_delete():
+        return Mistake(f"{key} is not there, so it cannot be removed", ("from", f"command line: {override.input_line}"),
+                       *_nearest_fact(key, cfg, origins))
+    return _refused(key, cause, cfg, origins, f"command line: {override.input_line}", override.value(), str(override.input_line))
+
+
+def _refused(
+    key: str, error: BaseException, cfg: DictConfig, origins: Origins, source: str, value: Any, word: str = ""
+) -> Mistake:
+    """`value` is what was given; `word` the word of the command line that gave it, empty for a file."""
+    known = known_settings(cfg)
+    if key in known:
+        return Mistake(f"{key} cannot be {value!r}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
+    parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
+    if parent is not None and key not in known:
+        if word and OmegaConf.select(cfg, key, throw_on_missing=False) is None:
+            return Mistake(f"{key} is not among the {parent}", ("from", source), *_nearest_fact(key, cfg, origins),
+                           hint=f"to add a new one: +{word}")
+        return Mistake(f"{key}: {str(error).splitlines()[0]}", ("from", source))
+    if any(other.startswith(f"{key}.") for other in known):
+        return Mistake(f"{key} is a group of settings, not a value", ("from", source),
+                       ("allowed", ", ".join(other for other in known if other.startswith(f"{key}."))))
+    choice = f" {cfg_choice(cfg, key)}" if cfg_choice(cfg, key) else ""
+    return Mistake(f"{key} is not a setting", ("from", source), *_nearest_fact(key, cfg, origins),
+                   hint=f"`trainconf config{choice}` lists every setting" + (" of this choice" if choice else ""))
+
+
+def cfg_choice(cfg: DictConfig, key: str) -> str:
+    """The word that chose the group a key belongs to, such as `compute=local`; empty for a top-level key."""
+    group = key.partition(".")[0]
+    node = cfg.get(group) if group in ("compute",) else None
+    return f"{group}={node.get('target')}" if isinstance(node, DictConfig) and node.get("target") else ""
+
+
+def known_settings(cfg: DictConfig) -> dict[str, Setting]:
+    """Every setting of the groups as they were chosen."""
+    nodes = {
+        name: OmegaConf.get_type(cfg._get_node(name))
+        for name in _GROUPS if isinstance(cfg._get_node(name), DictConfig)
+    }
+    return settings({name: node for name, node in nodes.items() if node is not None and node is not dict})
+
+
+def _nearest_fact(key: str, cfg: DictConfig, origins: Origins) -> list[tuple[str, str]]:
+    known = known_settings(cfg)
+    present = [leaf for leaf, _ in leaves(OmegaConf.to_container(cfg, resolve=False)) if leaf]
+    near = nearest(key, [*known, *(leaf for leaf in present if leaf not in known)])
+    if not near:
+        beside = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]
+        return [("allowed", ", ".join(beside))] if beside and "." in key else []
+    if near in _GROUPS:
+        return [("nearest", f"{near} (a config group, now {cfg_choice(cfg, near) or near})")]
+    allowed = f"{known[near].allowed}, " if near in known else ""
+    return [("nearest", f"{near} ({allowed}now {_now(near, cfg, origins)})")]
+
+
+def _now(key: str, cfg: DictConfig, origins: Origins) -> str:
+    raw = OmegaConf.to_container(cfg, resolve=False)
+    for part in key.split("."):
+        raw = raw.get(part) if isinstance(raw, dict) else None
+    source = origins.of(key)
+    text = "null" if raw is None else str(raw)
+    return f"{text} by default" if source == "default" else f"{text} from {source}"

@@ -1,0 +1,225 @@
+"""Hydra's own composition without what a launcher does not need: its `hydra/*` groups, the plugin scan, the slow YAML reader.
+
+The defaults list, the merge and the override grammar are Hydra's; only the reader of files and the order of calls are ours, so
+the result is the same as `hydra.compose` gives (a property test holds us to it). Works with hydra-core 1.3.8 and 1.4.
+This module knows nothing of trainconf's settings.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, cast
+
+import yaml
+from hydra import __version__ as HYDRA_VERSION
+from hydra import version as hydra_version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
+from hydra._internal.defaults_list import create_defaults_list
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import setup_globals
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from omegaconf import DictConfig, OmegaConf
+
+from trainconf.errors import ConfigError
+
+try:
+    from omegaconf._yaml import get_yaml_loader  # omegaconf 2.4
+except ImportError:
+    from omegaconf._utils import get_yaml_loader  # omegaconf 2.3
+
+if HYDRA_VERSION.startswith("1.3"):
+    hydra_version.setbase("1.3")  # 1.4 has one behaviour and warns when a base is named
+
+_OWN_PLUGINS = {"trainconf_sweeper"}
+
+
+def _reader() -> Any:
+    """OmegaConf's YAML dialect read by libyaml where PyYAML has it (five times faster), else as OmegaConf reads it."""
+    dialect = get_yaml_loader()
+    if not hasattr(yaml, "CSafeLoader") or issubclass(dialect, yaml.CSafeLoader):
+        return dialect
+    from yaml._yaml import CParser
+    from yaml.constructor import SafeConstructor
+    from yaml.resolver import Resolver
+
+    class LibyamlReader(CParser, dialect):  # type: ignore[misc, valid-type]
+        def __init__(self, stream: Any) -> None:
+            CParser.__init__(self, stream)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+    return LibyamlReader
+
+
+_READER = _reader()
+
+
+class File:
+    """One config file that took part: its path, the package it was put under, and the line of each of its keys."""
+
+    __slots__ = ("lines", "package", "path")
+
+    def __init__(self, path: str, package: str, lines: dict[tuple[str, ...], int]) -> None:
+        self.path = path
+        self.package = package
+        self.lines = lines
+
+
+class LeanFileSource(FileConfigSource):
+    """Reads config files with libyaml and remembers the line of every key."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        super().__init__(provider, path)
+        self.lines: dict[str, tuple[str, dict[tuple[str, ...], int]]] = {}
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        name = self._normalize_file_name(config_path)
+        path = os.path.join(self.path, name)
+        text, node, value = read_yaml(path)
+        if value is not None and not isinstance(value, dict):
+            return super().load_config(config_path)
+        self.lines[config_path] = (path, key_lines(node))
+        header = ConfigSource._get_header_dict(text[:512])
+        return ConfigResult(config=OmegaConf.create(value or {}), path=f"file://{self.path}", provider=self.provider, header=header)
+
+
+def read_yaml(path: str) -> tuple[str, Any, Any]:
+    """A YAML file's text, node tree and value. Raises ConfigError with the line where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+        reader = _READER(text)
+        try:
+            node = reader.get_single_node()
+            return text, node, reader.construct_document(node) if node is not None else None
+        finally:
+            reader.dispose()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("a config file cannot be read", ("path", path), ("because", str(error))) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError("a config file is not YAML as Hydra reads it", ("from", f"{path}{line}"), ("because", reason)) from error
+    except RecursionError as error:
+        raise ConfigError("a config file refers to itself without end", ("path", path)) from error
+
+
+def key_lines(node: Any, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
+    """Line number, from 1, of every key below a YAML mapping node; a list is one value.
+
+    A key that only holds further keys stands with an empty last part, so that it is not taken for the origin of what it does not set.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        path = (*prefix, str(key.value))
+        if path != ("defaults",):
+            holds_keys = isinstance(value, yaml.MappingNode) and bool(value.value)
+            lines[(*path, "") if holds_keys else path] = key.start_mark.line + 1
+            lines.update(key_lines(value, path))
+    return lines
+
+
+class LeanRepository(ConfigRepository):
+    """Hydra's repository over sources made directly; the plugin registry is asked only for a scheme it alone knows."""
+
+    def initialize_sources(self, config_search_path: Any) -> None:
+        known: dict[str, Any] = {"file": LeanFileSource, "structured": StructuredConfigSource, "pkg": ImportlibResourcesConfigSource}
+        self.sources = []
+        for element in config_search_path.get_path():
+            scheme = self._get_scheme(element.path)
+            if scheme not in known:
+                from hydra._internal.sources_registry import SourcesRegistry
+                from hydra.core.plugins import Plugins
+
+                Plugins.instance()
+                known[scheme] = SourcesRegistry.instance().resolve(scheme)
+            self.sources.append(known[scheme](element.provider, element.path))
+
+
+class LeanLoader(ConfigLoaderImpl):
+    """Composes one config. `files` tells, in the order of merging, which files took part."""
+
+    def __init__(self, dirs: list[str]) -> None:
+        self.config_search_path = _search_path(dirs)
+        self.repository = LeanRepository(self.config_search_path)
+        self._active_repository = None  # 1.4 looks at it
+        self.files: list[File] = []
+        setup_globals()
+
+    def parse(self, config_name: str, overrides: list[str]) -> list[Override]:
+        """The overrides by Hydra's grammar; 1.4 also knows aliases. Raises OverrideParseException."""
+        if hasattr(ConfigLoaderImpl, "parse_overrides"):
+            return list(getattr(self, "parse_overrides")(config_name, overrides))  # noqa: B009 (1.3 has no such method)
+        return OverridesParser.create().parse_overrides(overrides=overrides)
+
+    def caching_repository(self, config_name: str, parsed: list[Override]) -> CachingConfigRepository:
+        """A repository for one composition, with `hydra.searchpath` applied."""
+        repository = CachingConfigRepository(self.repository)
+        self._process_config_searchpath(config_name, parsed, repository)
+        return repository
+
+    def defaults_list(self, config_name: str, parsed: list[Override], repository: CachingConfigRepository) -> Any:
+        """Which files take part, by Hydra's rules. Raises ConfigCompositionException, MissingConfigException."""
+        return create_defaults_list(
+            repo=repository, config_name=config_name, overrides_list=parsed, prepend_hydra=False, skip_missing=False
+        )
+
+    def _load_single_config(self, default: Any, repo: Any) -> ConfigResult:
+        result = super()._load_single_config(default, repo)
+        for source in repo.get_sources():
+            if isinstance(source, LeanFileSource) and default.config_path in source.lines and source.is_config(default.config_path):
+                path, lines = source.lines[default.config_path]
+                package = default.package if default.package is not None else result.header["package"]
+                self.files.append(File(path, "" if package in (None, "_global_") else str(package), lines))
+                break
+        return result
+
+    def load(self, default: Any, repository: CachingConfigRepository) -> ConfigResult:
+        """One file of the defaults list, under its package."""
+        return self._load_single_config(default, repository)
+
+    def apply(self, overrides: list[Override], cfg: DictConfig) -> None:
+        """Set the values of overrides in `cfg`, in order. Raises ConfigCompositionException."""
+        ConfigLoaderImpl._apply_overrides_to_config(overrides, cfg)
+
+
+def register_resolver(name: str, function: Any) -> None:
+    """Make `${name:...}` known to OmegaConf; 2.4 renamed the call and warns about the old one."""
+    register = getattr(OmegaConf, "register_resolver", None)
+    if register is None or not HYDRA_VERSION.startswith("1.4"):
+        register = OmegaConf.register_new_resolver
+    register(name, function, replace=True)
+
+
+def _search_path(dirs: list[str]) -> ConfigSearchPathImpl:
+    path = ConfigSearchPathImpl()
+    for number, folder in enumerate(dirs):
+        path.append("main" if number == 0 else f"trainconf-{number}", f"file://{folder}")
+    if has_foreign_plugins():
+        from hydra.core.plugins import Plugins
+        from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+        for plugin in Plugins.instance().discover(SearchPathPlugin):
+            cast(SearchPathPlugin, plugin()).manipulate_search_path(path)
+    path.append("schema", "structured://")
+    return path
+
+
+def has_foreign_plugins() -> bool:
+    """Whether somebody else's Hydra plugins are installed; only then is Hydra's plugin scan worth its 10 to 20 ms."""
+    for entry in sys.path:
+        try:
+            names = os.listdir(os.path.join(entry, "hydra_plugins"))
+        except OSError:
+            continue
+        if any(name.partition(".")[0] not in _OWN_PLUGINS and not name.startswith("_") for name in names):
+            return True
+    return False

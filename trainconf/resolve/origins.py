@@ -1,0 +1,61 @@
+"""Which layer set each value: the schema's default, a line of a file, or a word of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+DEFAULT = "default"
+
+
+def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of every leaf of a config tree; a list, and an empty mapping, is one leaf."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from leaves(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+class Origins:
+    """Collects origins in the order of merging; the last writer of a key wins, together with all that lies below it."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, str] = {}
+
+    def add_file(self, label: str, package: str, lines: Mapping[tuple[str, ...], int]) -> None:
+        """All keys of one file, put under `package`."""
+        for path, line in lines.items():
+            key = ".".join((package, *path) if package else path)
+            self._by_key[key] = f"{label}:{line}"
+
+    def add_word(self, key: str, word: str, value: Any) -> None:
+        """One override of the command line; `value` tells which keys below `key` it set."""
+        if not isinstance(value, Mapping):
+            self._forget(key)
+        self._by_key[key] = f"command line: {word}"
+        for leaf, _ in leaves(value, key):
+            self._by_key[leaf] = f"command line: {word}"
+
+    def remove(self, key: str) -> None:
+        """A key that the command line deleted."""
+        self._forget(key)
+        self._by_key.pop(key, None)
+
+    def _forget(self, key: str) -> None:
+        for below in [other for other in self._by_key if other.startswith(f"{key}.")]:
+            del self._by_key[below]
+
+    def of(self, key: str) -> str:
+        """Where a key's value comes from, or the nearest value above it that was set as a whole; else `default`."""
+        if f"{key}." in self._by_key:
+            return self._by_key[f"{key}."]
+        while key:
+            if key in self._by_key:
+                return self._by_key[key]
+            key = key.rpartition(".")[0]
+        return DEFAULT
+
+    def of_all(self, keys: Iterable[str]) -> dict[str, str]:
+        """The origin of each key."""
+        return {key: self.of(key) for key in keys}

@@ -1,0 +1,175 @@
+"""Config to facts: a composed config becomes a RunSpec and what is wished around it. The only place that knows both."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from trainconf import environments
+from trainconf.errors import ConfigError, Mistake
+from trainconf.paths import WorkspacePaths
+from trainconf.resolve.composed import Composed
+from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, RunSpec, canonical
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INPUT_REFERENCE = re.compile(r"\{inputs\.([^}]*)\}")
+
+
+class Resolved:
+    """What will run (`spec`, whose snapshot is still empty) and the wishes around it, as the config states them."""
+
+    __slots__ = ("composed", "config", "source_directory", "spec")
+
+    def __init__(self, spec: RunSpec, source_directory: str, composed: Composed) -> None:
+        self.spec = spec
+        self.source_directory = source_directory
+        self.composed = composed
+        self.config = composed.config
+
+    @property
+    def experiment_name(self) -> str:
+        return str(self.config["experiment_name"])
+
+    def choice(self, group: str) -> str:
+        """The chosen answer of a config group, such as `minimal` for `env`."""
+        return self.composed.choices.get(group, "")
+
+
+def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None) -> Resolved:
+    """Check what only the whole config can tell, look at the files it names, and make the spec.
+
+    Paths are relative to the workspace; those given on the command line to `cwd`. Raises ConfigError with every mistake.
+    """
+    work = _Resolver(composed, workspace, cwd or os.getcwd())
+    source = work.source_directory()
+    code = work.code(source)
+    environment = work.environment()
+    work.labels()
+    if work.mistakes:
+        raise ConfigError(work.mistakes)
+    config = composed.config
+    compute = ComputeSpec(
+        target=config["compute"]["target"], cpus=config["compute"].get("cpus", 1), gpus=config["compute"].get("gpus", 0),
+        max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
+    )
+    spec = RunSpec(code, canonical(config["params"]), environment, compute, DistributedSpec(kind=config["distributed"]["kind"]))
+    return Resolved(spec, source, composed)
+
+
+class _Resolver:
+    def __init__(self, composed: Composed, workspace: WorkspacePaths, cwd: str) -> None:
+        self.composed = composed
+        self.config = composed.config
+        self.workspace = workspace
+        self.cwd = cwd
+        self.mistakes: list[Mistake] = []
+
+    def wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
+        self.mistakes.append(Mistake(what, ("from", self.composed.origin(key)), *facts, hint=hint))
+
+    def path(self, key: str, value: str) -> str:
+        """A path as the one who wrote it meant it: from the shell's folder, or from the workspace."""
+        typed = self.composed.origin(key).startswith("command line")
+        return os.path.normpath(os.path.join(self.cwd if typed else self.workspace.root, os.path.expanduser(value)))
+
+    def source_directory(self) -> str:
+        source = self.path("source_directory", self.config["source_directory"])
+        if not os.path.isdir(source):
+            state = "is not a folder" if os.path.exists(source) else "does not exist"
+            shipped = source.startswith(os.path.join(self.workspace.root, "projects", ""))
+            self.wrong("source_directory", f"source_directory {state}", ("path", source),
+                       hint="`trainconf init` puts the shipped projects here" if shipped else "")
+        return source
+
+    def code(self, source: str) -> CodeSpec:
+        script, command = self.config["script"], self.config["command"]
+        arguments = self._words("arguments", self.config["arguments"])
+        argv: tuple[str, ...] = ()
+        if script is not None and command is not None:
+            self.wrong("command", "script and command are both given, and a run has one of them",
+                       ("script", f"{script} from {self.composed.origin('script')}"),
+                       ("command", f"{command} from {self.composed.origin('command')}"), hint="take one away: script=null or command=null")
+        elif script is None and command is None:
+            self.wrong("script", "there is nothing to run", ("allowed", "script=<a Python file>, or command=[program,argument,...]"))
+        elif command is not None:
+            argv = self._command(command)
+        style = self.config["argument_style"]
+        if not self.config["params"] and style != "none" and self.composed.origin("argument_style") != "default":
+            self.wrong("argument_style", f"argument_style={style} is asked for, and there are no params to pass",
+                       hint="add one with +params.name=value, or set argument_style=none")
+        inside = self._script(script, source) if script is not None and command is None and os.path.isdir(source) else ""
+        inputs = self._inputs(arguments)
+        return CodeSpec(script=inside, command=argv, arguments=arguments, argument_style=style, inputs=inputs)
+
+    def _command(self, command: Any) -> tuple[str, ...]:
+        if isinstance(command, str) and command.strip():
+            return ("sh", "-c", command)
+        if isinstance(command, list) and command:
+            return self._words("command", command)
+        self.wrong("command", f"command cannot be {command!r}", ("allowed", "a list such as [python,-m,pkg], or a text for `sh -c`"))
+        return ()
+
+    def _words(self, key: str, values: list[Any]) -> tuple[str, ...]:
+        wrong = [value for value in values if isinstance(value, (dict, list)) or value is None]
+        if wrong:
+            self.wrong(key, f"{key} holds {wrong[0]!r}, which is not one word", ("allowed", "texts, numbers, true and false"))
+        if any("\0" in str(value) for value in values):
+            self.wrong(key, f"{key} holds a NUL character, which no program can be given")
+        return tuple(str(value) for value in values)
+
+    def _script(self, script: str, source: str) -> str:
+        """The script's path inside the source directory."""
+        path = os.path.normpath(os.path.join(source, script))
+        if not os.path.exists(path) and self.composed.origin("script").startswith("command line"):
+            path = self.path("script", script)
+        real, root = os.path.realpath(path), os.path.realpath(source)
+        relative = os.path.relpath(path, source)
+        if not os.path.isfile(path):
+            state = "is not a file" if os.path.exists(path) else "does not exist"
+            near = [name for name in sorted(os.listdir(source)) if name.endswith(".py")][:8]
+            self.wrong("script", f"the script {script!r} {state}", ("path", path), *([("there are", ", ".join(near))] if near else []))
+        elif relative.startswith(os.pardir) or os.path.relpath(real, root).startswith(os.pardir):
+            self.wrong("script", f"the script {script!r} is outside the source directory, so it would not travel",
+                       ("script", real), ("source_directory", root), hint="move it, or set source_directory to a folder that holds it")
+        return relative
+
+    def _inputs(self, arguments: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        found = []
+        for name, value in self.config["inputs"].items():
+            key = f"inputs.{name}"
+            path = self.path(key, str(value))
+            if not _INPUT_NAME.fullmatch(name):
+                self.wrong(key, f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
+            elif not os.path.exists(path):
+                self.wrong(key, f"the input {name} does not exist", ("path", path))
+            found.append((name, path))
+        unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config["inputs"])
+        for name in sorted(unknown):
+            self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", ", ".join(self.config["inputs"]) or "there are no inputs"))
+        return tuple(sorted(found))
+
+    def environment(self) -> EnvironmentSpec:
+        before = len(self.mistakes)
+        spec = environments.resolve(self.config["env"], self.workspace.root, self.mistakes)
+        for mistake in self.mistakes[before:]:  # that floor does not know origins; its sentences start with the key
+            key = mistake.what.partition(" ")[0].rstrip(":,")
+            if not any(label == "from" for label, _ in mistake.facts) and key.startswith("env"):
+                mistake.facts = (("from", self.composed.origin(key)), *mistake.facts)
+        return spec
+
+    def labels(self) -> None:
+        name = self.config["experiment_name"]
+        if not _NAME.fullmatch(name):
+            self.wrong("experiment_name", f"experiment_name cannot be {name!r}",
+                       ("allowed", "a letter or digit, then letters, digits, `_`, `-`, `.`; at most 200"))
+        for metric, pattern in self.config["stdout_metrics"].items():
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                self.wrong(f"stdout_metrics.{metric}", f"stdout_metrics.{metric} is not a regular expression", ("because", str(error)))
+                continue
+            if groups != 1:
+                self.wrong(f"stdout_metrics.{metric}", f"stdout_metrics.{metric} has {groups} groups",
+                           ("allowed", "exactly one (...), around the number"))

@@ -1,0 +1,42 @@
+"""Where config files are looked for, and which groups and choices there are. Loads no Hydra."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.paths import WorkspacePaths, packaged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def config_dirs(workspace: WorkspacePaths, config_dir: str | None = None) -> list[str]:
+    """Folders searched for a config file, first hit wins: `--config-dir`, the workspace's `conf/`, the packaged one."""
+    wanted = [config_dir and os.path.abspath(config_dir), workspace.conf, packaged("conf")]
+    found: list[str] = []
+    for folder in wanted:
+        if folder and os.path.isdir(folder) and not any(os.path.samefile(folder, other) for other in found):
+            found.append(folder)
+    return found
+
+
+def groups(dirs: Sequence[str]) -> dict[str, list[str]]:
+    """Config groups and their choices, both sorted: `{"compute": ["local"], "env": [...], ...}`, nested groups by path."""
+    choices: dict[str, set[str]] = {}
+    for root in dirs:
+        for folder, _, files in os.walk(root):
+            group = os.path.relpath(folder, root)
+            names = {name.removesuffix(".yaml") for name in files if name.endswith(".yaml")}
+            if group != "." and names:
+                choices.setdefault(group.replace(os.sep, "/"), set()).update(names)
+    return {group: sorted(names) for group, names in sorted(choices.items())}
+
+
+def label(path: str, workspace: WorkspacePaths) -> str:
+    """A config file's path as a user knows it: relative to the workspace, or marked as shipped with trainconf."""
+    inside = os.path.relpath(path, workspace.root)
+    if not inside.startswith(os.pardir):
+        return inside
+    shipped = os.path.relpath(path, packaged())
+    return path if shipped.startswith(os.pardir) else f"{shipped} (shipped)"

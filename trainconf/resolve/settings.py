@@ -1,0 +1,83 @@
+"""The settings a composed config has, as people read them: key, what it is, what is allowed. Made from the schema alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainconf import schema
+
+_TYPE_NAMES = {
+    "str": "text", "int": "integer", "float": "number", "bool": "true or false", "Any": "any value",
+    "list[Any]": "list", "list[str]": "list of text", "dict[str, Any]": "mapping", "dict[str, str]": "mapping of text",
+}
+
+
+class Setting:
+    """One key a user may set."""
+
+    __slots__ = ("choices", "default", "doc", "field", "key", "optional", "type_name")
+
+    def __init__(self, key: str, field: dataclasses.Field[Any]) -> None:
+        annotation = str(field.type)
+        self.key = key
+        self.field = field
+        self.optional = annotation.startswith("Optional[")
+        inner = annotation.removeprefix("Optional[").removesuffix("]") if self.optional else annotation
+        self.type_name = _TYPE_NAMES.get(inner, "mapping")
+        self.doc: str = field.metadata.get("doc", "")
+        self.choices: tuple[str, ...] = field.metadata.get("choices", ())
+        self.default = field.default if field.default is not dataclasses.MISSING else None
+
+    @property
+    def allowed(self) -> str:
+        """What may be written, in words: `integer >= 1`, `maximize or minimize`."""
+        text = " or ".join(self.choices) if self.choices else self.type_name
+        for sign, name in ((">=", "minimum"), (">", "above")):
+            bound = self.field.metadata.get(name)
+            if bound is not None:
+                text += f" {sign} {bound:g}"
+        return f"{text}, or null" if self.optional else text
+
+    def refuses(self, value: Any) -> bool:
+        """Whether a value of the right type is outside the range."""
+        if value is None:
+            return not self.optional and self.type_name != "any value"
+        if self.choices:
+            return value not in self.choices
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            minimum, above = self.field.metadata.get("minimum"), self.field.metadata.get("above")
+            return not math.isfinite(value) or (minimum is not None and value < minimum) or (above is not None and value <= above)
+        return False
+
+
+def settings(nodes: Mapping[str, type]) -> dict[str, Setting]:
+    """Every setting by dotted key. `nodes` names the dataclass behind each group node, such as {"compute": LocalCompute}."""
+    found = {setting.key: setting for setting in _walk(schema.Config, "")}
+    for name, node in nodes.items():
+        found |= {setting.key: setting for setting in _walk(node, f"{name}.")}
+    return found
+
+
+def _walk(node: type, prefix: str) -> Iterator[Setting]:
+    for field in dataclasses.fields(node):
+        factory = field.default_factory
+        if dataclasses.is_dataclass(factory):
+            yield from _walk(factory, f"{prefix}{field.name}.")
+        else:
+            yield Setting(prefix + field.name, field)
+
+
+def nearest(word: str, candidates: list[str]) -> str:
+    """The candidate a mistyped word most likely meant: beside it, then anywhere; empty when nothing is near."""
+    parent, _, tail = word.rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in reversed(candidates) if name.rpartition(".")[0] == parent}
+    anywhere = {name.rpartition(".")[2]: name for name in reversed(candidates)}
+    for names, cutoff in ((beside, 0.6), (anywhere, 0.75)):
+        found = difflib.get_close_matches(tail, list(names), n=1, cutoff=cutoff)
+        if found:
+            return names[found[0]]
+    return "".join(difflib.get_close_matches(word, [name for name in candidates if "." in name], n=1, cutoff=0.75))

@@ -1,0 +1,94 @@
+"""From a typed config to plain values: every interpolation resolved once, every value looked at; mistakes are collected."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from trainconf.errors import Mistake
+from trainconf.resolve.origins import Origins, leaves
+from trainconf.resolve.secrets import ENV_READ
+from trainconf.resolve.settings import settings
+
+_RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
+# Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
+_REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "secret"}
+
+
+def resolve(cfg: DictConfig, origins: Origins, mistakes: list[Mistake]) -> dict[str, Any]:
+    """The plain tree. What is missing or does not resolve is told, each with its place; the tree is empty then."""
+    try:
+        return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+    except (OmegaConfBaseException, RecursionError):
+        found = list(_unresolved(cfg, origins))
+        mistakes += found
+        if not found:
+            raise
+        return {}
+
+
+def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[Mistake]:
+    for key, value in leaves(OmegaConf.to_container(cfg, resolve=False)):
+        try:
+            node = OmegaConf.select(cfg, key, throw_on_missing=True, throw_on_resolution_failure=True)
+            if OmegaConf.is_config(node):
+                OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        except MissingMandatoryValue:
+            yield Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {key}=...")
+        except (OmegaConfBaseException, RecursionError) as error:
+            reason = str(error).splitlines()[0] if str(error) else "it refers to itself"
+            yield Mistake(f"{key} does not resolve", ("from", origins.of(key)), ("value", str(value)), ("because", reason))
+
+
+def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins) -> list[Mistake]:
+    """A mistake for every value outside its setting's range, and for every value that JSON cannot hold."""
+    mistakes = []
+    flat = dict(leaves(config))
+    for key, setting in settings({name: node for name, node in nodes.items() if node is not dict}).items():
+        if key in flat and setting.refuses(flat[key]):
+            mistakes.append(Mistake(f"{key} cannot be {_shown(flat[key])}", ("from", origins.of(key)),
+                                    ("allowed", setting.allowed), ("meaning", setting.doc)))
+    told = {mistake.what.partition(" ")[0] for mistake in mistakes}
+    for key, problem in _not_plain(config, ""):
+        if key not in told:
+            mistakes.append(Mistake(f"{key} cannot be {problem}", ("from", origins.of(key)),
+                                    ("allowed", "text, integers, finite numbers, true, false, null, lists and mappings with text keys")))
+    return mistakes
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value)
+
+
+def _not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Dotted key and what is wrong, for everything below a value that canonical JSON could not hold."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                yield key, f"a mapping with the key {name!r}"
+            yield from _not_plain(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _not_plain(item, key)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield key, str(value)
+    elif value is not None and not isinstance(value, (str, int, float, bool)):
+        yield key, f"a {type(value).__name__}"
+
+
+def environment_reads(raw: Iterable[tuple[str, Any]]) -> list[str] | None:
+    """Environment variables the values depend on; None when they depend on something that cannot be named."""
+    names: set[str] = set()
+    for _, value in raw:
+        text = str(value)
+        if "${" not in text:
+            continue
+        if not set(_RESOLVER.findall(text)) <= _REPEATABLE or text.count("oc.env:") != len(ENV_READ.findall(text)):
+            return None
+        names.update(ENV_READ.findall(text))
+    return sorted(names)

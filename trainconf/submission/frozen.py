@@ -1,0 +1,126 @@
+"""Frozen files: a run as commented YAML, for review and version control, that can be run again anywhere.
+
+The spec in it is exact and guarded by its hash. Beside it stand what is not identity but is needed to run: names, schedules, and the
+config it was resolved from. A frozen file's first line makes it no part of any snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from trainconf import __version__
+from trainconf.errors import FrozenFileError
+from trainconf.files import write_atomic
+from trainconf.history import events
+from trainconf.paths import WorkspacePaths
+from trainconf.resolve.composed import Composed, config_text
+from trainconf.resolve.resolver import Resolved
+from trainconf.snapshot import FROZEN_FIRST_LINE
+from trainconf.spec import RunSpec
+
+VERSION = 1
+
+
+class Frozen:
+    """A frozen file that was read: the run it describes and where its code was recorded."""
+
+    __slots__ = ("config_name", "git", "path", "resolved")
+
+    def __init__(self, path: str, resolved: Resolved, git: dict[str, Any], config_name: str) -> None:
+        self.path = path
+        self.resolved = resolved
+        self.git = git
+        self.config_name = config_name
+
+
+def text(resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str) -> str:
+    """The file's content. Paths are relative to the workspace, so that a clone elsewhere can run it."""
+    import yaml
+
+    only_here = not git.get("commit") or bool(git.get("dirty"))
+    header = [
+        FROZEN_FIRST_LINE,
+        f"# experiment {resolved.experiment_name}, frozen {events.now()[:19]}Z by trainconf {__version__}",
+        "# run it again:   trainconf run <this file>",
+        "# still true?     trainconf freeze --check <this file>",
+        "# Not meant to be edited: `spec` is guarded by its hash.",
+    ]
+    if only_here:
+        header.append("# The code had changes that no commit holds: only the snapshot store that froze it can run this file.")
+    body = {
+        "frozen_version": VERSION,
+        "spec": spec.to_dict(),
+        "code_from": {
+            "source_directory": _relative(resolved.source_directory, workspace.root),
+            "git": {key: git.get(key) for key in ("repository", "branch", "commit", "dirty") if git.get(key) is not None},
+            "only_in_store": only_here,
+        },
+        "config_name": config_name,
+        "overrides": resolved.composed.overrides,
+        "choices": resolved.composed.choices,
+        "config": resolved.config,
+        "origins": {key: origin for key, origin in resolved.composed.origins.items() if origin != "default"},
+    }
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return "\n".join(header) + "\n" + str(yaml.dump(body, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _relative(path: str, root: str) -> str:
+    relative = os.path.relpath(path, root)
+    return path if relative.startswith(os.pardir) else relative
+
+
+def write(path: str, content: str) -> None:
+    """Put a frozen file in place. Raises FrozenFileError when the folder refuses."""
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise FrozenFileError("the frozen file cannot be written", ("path", path), ("because", str(error.strerror))) from error
+
+
+def read(path: str, workspace: WorkspacePaths) -> Frozen:
+    """Read and check a frozen file. Raises FrozenFileError: missing, not YAML, not frozen, newer, or edited by hand."""
+    body = _load(path)
+    version = body.get("frozen_version")
+    if version != VERSION:
+        raise FrozenFileError(
+            f"frozen_version {version!r} is not one this trainconf can read", ("from", path), ("allowed", str(VERSION)),
+            hint="freeze the run again with this trainconf: `trainconf freeze -o FILE [overrides]`",
+        )
+    spec = RunSpec.from_dict(body.get("spec", {}), path)
+    config, source = body.get("config"), body.get("code_from")
+    wrong = [key for key, value in (("config", config), ("code_from", source)) if not isinstance(value, dict)]
+    if wrong or "source_directory" not in (source or {}):
+        raise FrozenFileError(f"{', '.join(wrong) or 'code_from.source_directory'} is missing or damaged", ("from", path),
+                              hint="restore the file from version control, or freeze again")
+    assert isinstance(config, dict) and isinstance(source, dict)
+    if spec.params != config.get("params"):
+        raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path),
+                              hint="freeze again to make a changed one")
+    choices, overrides, origins = body.get("choices") or {}, body.get("overrides") or [], body.get("origins") or {}
+    composed = Composed(config, origins, choices, overrides, config_text(config, overrides, choices, origins), None)
+    resolved = Resolved(spec, os.path.normpath(os.path.join(workspace.root, str(source["source_directory"]))), composed)
+    return Frozen(path, resolved, source.get("git") or {}, str(body.get("config_name") or "config"))
+
+
+def _load(path: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = stream.read()
+    except FileNotFoundError:
+        raise FrozenFileError("there is no such frozen file", ("path", path), hint="`trainconf freeze -o FILE [overrides]` makes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FrozenFileError("the frozen file cannot be read", ("path", path), ("because", str(error))) from error
+    if not content.startswith(FROZEN_FIRST_LINE):
+        raise FrozenFileError("this is not a frozen run", ("path", path), ("allowed", f"a file whose first line is {FROZEN_FIRST_LINE!r}"))
+    try:
+        body = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise FrozenFileError("the frozen file is not YAML any more", ("from", f"{path}:{mark.line + 1}" if mark else path)) from error
+    if not isinstance(body, dict):
+        raise FrozenFileError("the frozen file is empty", ("path", path))
+    return body

@@ -1,0 +1,51 @@
+"""Writes a run's directory at submission, in an order that makes the first line of events.jsonl the moment it exists."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf import __version__
+from trainconf.files import dumps, write_atomic
+from trainconf.history import events
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.history.git import GitFacts
+    from trainconf.launchers.base import LaunchPlan
+    from trainconf.paths import RunPaths
+    from trainconf.resolve.resolver import Resolved
+    from trainconf.spec import RunSpec
+
+
+def write_run(
+    paths: RunPaths, resolved: Resolved, spec: RunSpec, plan: LaunchPlan, lock_text: str, git: GitFacts | None,
+    parent: str | None, lock_path: str,
+) -> None:
+    """Everything but the code. Raises OSError; the caller removes the folder then."""
+    for folder in (paths.outputs, paths.logs):
+        os.mkdir(folder)
+        os.symlink(os.path.join(os.pardir, os.path.basename(folder)), os.path.join(paths.code, os.path.basename(folder)))
+    write_atomic(paths.spec, spec.to_json())
+    write_atomic(paths.plan, dumps(plan.to_dict()))
+    write_atomic(paths.params, spec.params_json, durable=False)
+    write_atomic(paths.config, resolved.composed.text, durable=False)
+    write_atomic(paths.environment_lock, lock_text, durable=False)
+    write_atomic(paths.git, dumps(git.to_dict() if git is not None else {}), durable=False)
+    if git is not None and git.patch:
+        write_atomic(paths.patch, git.patch, durable=False)
+    write_atomic(paths.record, dumps(_record(paths, resolved, spec, parent, lock_path)))
+    events.append(paths, "NotStarted")
+
+
+def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | None, lock_path: str) -> dict[str, Any]:
+    config = resolved.config
+    return {
+        "run_id": paths.run_id, "experiment_name": resolved.experiment_name, "display_name": config["display_name"],
+        "tags": config["tags"], "created": events.now(), "spec_hash": spec.spec_hash, "hashes": spec.part_hashes(),
+        "env": resolved.choice("env"), "compute": resolved.choice("compute"), "distributed": resolved.choice("distributed"),
+        "params": spec.params, "metric": config["metric"], "parent": parent, "overrides": resolved.composed.overrides,
+        "retries": config["retries"], "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
+        "choices": resolved.composed.choices, "config": config, "origins": resolved.composed.origins,
+    }

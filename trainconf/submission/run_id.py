@@ -1,0 +1,30 @@
+"""Run ids, and the folder that makes one its owner's: `mkdir` must succeed."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf.paths import RunPaths, WorkspacePaths
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: they are misread, or spell words
+
+
+def new_run_id(experiment_name: str) -> str:
+    """`<experiment>-<UTC date>-<UTC time>-<four random letters>`, such as digits-20261123-0532-x7k2."""
+    bits = int.from_bytes(os.urandom(4), "big")
+    letters = "".join(_ALPHABET[(bits >> shift) & 31] for shift in (0, 5, 10, 15))
+    return f"{experiment_name}-{time.strftime('%Y%m%d-%H%M', time.gmtime())}-{letters}"
+
+
+def claim_run_dir(workspace: WorkspacePaths, experiment_name: str, run_id: str = "") -> RunPaths:
+    """Make the folder of a new run; nobody else can have made it. Raises OSError, FileExistsError for a given id that is taken."""
+    os.makedirs(os.path.join(workspace.runs, experiment_name), exist_ok=True)
+    while True:
+        paths = workspace.run(experiment_name, run_id or new_run_id(experiment_name))
+        try:
+            os.mkdir(paths.run_dir)
+            return paths
+        except FileExistsError:
+            if run_id:
+                raise

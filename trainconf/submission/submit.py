@@ -1,0 +1,189 @@
+"""From a resolved config to a submitted run. What a run needs is prepared first, so that a mistake leaves nothing behind.
+
+`prepare` does what many runs of one sweep share; `create` makes one run's directory; `submit` is both and the launch.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from trainconf import environments, launchers
+from trainconf.errors import StorageError
+from trainconf.files import FileLock
+from trainconf.history.index import Index
+from trainconf.launchers.base import Job, Launcher, LaunchPlan, RunHandle
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.resolve import secrets
+from trainconf.resolve.resolver import Resolved
+from trainconf.snapshot import SnapshotStore
+from trainconf.spec import RunSpec
+from trainconf.submission.record import write_run
+from trainconf.submission.run_id import claim_run_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from trainconf.environments import Prepared as PreparedEnvironment
+    from trainconf.history.git import GitFacts
+
+    Report = Callable[[str], None]
+
+
+class Prepared:
+    """What the runs of one submission share: the code, the software, the secrets' values, and who launches."""
+
+    __slots__ = ("environment", "git", "launcher", "secrets", "snapshot_id", "store")
+
+    def __init__(
+        self, store: SnapshotStore, snapshot_id: str, environment: PreparedEnvironment, git: GitFacts | None, launcher: Launcher,
+        secret_values: dict[str, str],
+    ) -> None:
+        self.store = store
+        self.snapshot_id = snapshot_id
+        self.environment = environment
+        self.git = git
+        self.launcher = launcher
+        self.secrets = secret_values
+
+
+class Submitted:
+    """A run that was handed over, or found: `reused` says that it had completed before."""
+
+    __slots__ = ("handle", "paths", "reused")
+
+    def __init__(self, paths: RunPaths, handle: RunHandle | None, *, reused: bool = False) -> None:
+        self.paths = paths
+        self.handle = handle
+        self.reused = reused
+
+
+def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report) -> str:
+    """Record the source tree; its id. A spec that names its snapshot already keeps it. Raises SnapshotError, StorageError."""
+    if resolved.spec.code.snapshot:
+        return resolved.spec.code.snapshot
+    guards = resolved.config["snapshot"]
+    store = SnapshotStore(workspace.snapshots)
+    snapshot = store.take(
+        resolved.source_directory, max_mb=guards["max_mb"], max_files=guards["max_files"], allow_keys=guards["allow_keys"]
+    )
+    for path, target in snapshot.leaving_links:
+        report(f"note: {path} links out of the source directory, to {target}; the link travels, what it names does not")
+    for path in snapshot.skipped:
+        report(f"note: {path} is neither file, folder nor link; it does not travel")
+    return str(snapshot.id)
+
+
+def prepare(
+    resolved: Resolved, workspace: WorkspacePaths, report: Report, *, environ: Mapping[str, str] = os.environ
+) -> Prepared:
+    """Everything that can fail before a run exists: launcher, secrets, snapshot, git, environment."""
+    launcher = launchers.get(resolved.spec.compute.target)
+    values = secrets.read(resolved.spec.environment.variables, environ, secrets.default_file())
+    snapshot_id = take_snapshot(resolved, workspace, report)
+    git = _git_facts(resolved)
+    environment = environments.ensure(
+        resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root
+    )
+    return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, values)
+
+
+def _git_facts(resolved: Resolved) -> GitFacts | None:
+    from trainconf.history import git
+
+    return git.facts(resolved.source_directory) if resolved.source_directory else None
+
+
+def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
+    """The spec of a resolved config, now that its code has a name."""
+    return replace(resolved.spec, code=replace(resolved.spec.code, snapshot=snapshot_id))
+
+
+def make_job(resolved: Resolved, spec: RunSpec, paths: RunPaths, python: str, secret_values: dict[str, str]) -> Job:
+    """What a launcher is told about one run."""
+    plain = {name: value for name, value in spec.environment.variables if not secrets.REFERENCE.search(value)}
+    config = resolved.config
+    return Job(
+        spec=spec, run_id=paths.run_id, paths=paths, experiment_name=resolved.experiment_name, python=python, env=plain,
+        secrets=secret_values, retries=config["retries"], retry_backoff_seconds=config["retry_backoff_seconds"],
+        stdout_metrics=config["stdout_metrics"], compute=config["compute"],
+    )
+
+
+def create(
+    resolved: Resolved, prepared: Prepared, workspace: WorkspacePaths, *, run_id: str = "", parent: str | None = None,
+    lock_path: str = "",
+) -> tuple[RunPaths, LaunchPlan, FileLock]:
+    """Make one run's directory, whole or not at all. The lock is held: whoever lets go of it says that nobody minds the run.
+
+    `lock_path` names the lock of a sweep, which minds all its trials; the lock that is returned is then not held.
+    Raises StorageError.
+    """
+    spec = spec_with_code(resolved, prepared.snapshot_id)
+    lock = FileLock(lock_path)
+    try:
+        paths = claim_run_dir(workspace, resolved.experiment_name, run_id)
+        try:
+            if not lock_path:
+                lock = FileLock(paths.lock)
+                lock.acquire()
+            job = make_job(resolved, spec, paths, prepared.environment.python, prepared.secrets)
+            plan = prepared.launcher.plan(job)
+            prepared.store.materialize(prepared.snapshot_id, paths.code, resolved.config["snapshot"]["materialize"])
+            write_run(paths, resolved, spec, plan, prepared.environment.lock_text, prepared.git, parent, lock.path)
+        except BaseException:
+            lock.release()
+            remove_tree(paths.run_dir)
+            raise
+    except OSError as error:
+        raise StorageError.from_os_error(error, "the run's folder cannot be written") from error
+    return paths, plan, lock
+
+
+def submit(
+    resolved: Resolved, workspace: WorkspacePaths, report: Report, *, environ: Mapping[str, str] = os.environ, parent: str | None = None
+) -> Submitted:
+    """Submit one run and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError."""
+    prepared = prepare(resolved, workspace, report, environ=environ)
+    if resolved.config["submit"]["reuse"]:
+        found = find_completed(workspace, spec_with_code(resolved, prepared.snapshot_id).spec_hash)
+        if found is not None:
+            return Submitted(found, None, reused=True)
+    paths, plan, lock = create(resolved, prepared, workspace, parent=parent)
+    try:
+        handle = prepared.launcher.submit(plan, lock=lock, secrets=prepared.secrets)
+    except BaseException:
+        remove_tree(paths.run_dir)
+        raise
+    finally:
+        lock.release()
+    record_in_index(workspace, paths)
+    return Submitted(paths, handle)
+
+
+def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
+    """Tell the index; it is only a shortcut, and finds the run by itself when it cannot be told now."""
+    Index(workspace).add(paths)
+
+
+def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None:
+    """The newest completed run with this spec, or None."""
+    return Index(workspace).completed(spec_hash)
+
+
+def remove_tree(path: str) -> None:
+    """Remove what was half made."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, python: str) -> tuple[RunSpec, LaunchPlan, Any]:
+    """The spec and the plan a submission would send, for a run id that is only shown; nothing is written."""
+    spec = spec_with_code(resolved, snapshot_id)
+    paths = workspace.run(resolved.experiment_name, f"{resolved.experiment_name}-<time>-<id>")
+    launcher = launchers.get(spec.compute.target)
+    values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.REFERENCE.search(value)), "")
+    return spec, launcher.plan(make_job(resolved, spec, paths, python, values)), launcher
