@@ -82,8 +82,9 @@ def _unknown(workspace: WorkspacePaths, name: str) -> RunNotFoundError:
 
     with Index(workspace) as index:
         ids = [row.paths.run_id for row in index.latest(SEARCHED_FOR_NEAREST)]
+    where = ("workspace", workspace.root)
     if not ids:
-        return RunNotFoundError(f"there is no run {name!r}: this workspace has none yet", ("workspace", workspace.root), hint="`trainconf` starts one")
+        return RunNotFoundError(f"there is no run {name!r}: this workspace has none yet", where, hint="`trainconf` alone starts one")
     near = get_close_matches(name, ids, 3, 0.4)
-    facts = [("nearest", "\n".join(near))] if near else []
-    return RunNotFoundError(f"there is no run {name!r}", ("workspace", workspace.root), *facts, hint="`trainconf ls` lists the runs; a unique beginning of an id is enough")
+    facts = [where, ("nearest", "\n".join(near))] if near else [where]
+    return RunNotFoundError(f"there is no run {name!r}", *facts, hint="`trainconf ls` lists the runs; a unique beginning of an id is enough")
