@@ -87,4 +87,5 @@ def _unknown(workspace: WorkspacePaths, name: str) -> RunNotFoundError:
         return RunNotFoundError(f"there is no run {name!r}: this workspace has none yet", where, hint="`trainconf` alone starts one")
     near = get_close_matches(name, ids, 3, 0.4)
     facts = [where, ("nearest", "\n".join(near))] if near else [where]
-    return RunNotFoundError(f"there is no run {name!r}", *facts, hint="`trainconf ls` lists the runs; a unique beginning of an id is enough")
+    hint = "`trainconf ls` lists the runs; the unique beginning of an id will do"
+    return RunNotFoundError(f"there is no run {name!r}", *facts, hint=hint)

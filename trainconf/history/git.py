@@ -18,11 +18,14 @@ TIMEOUT_S = 30.0
 NAMED_UNTRACKED = 100
 NEVER_TRAVEL = frozenset({"runs", ".trainconf", "outputs", "logs"})  # written by runs, so they do not make a tree dirty
 # Set by git for its own hooks; they would point it at another repository than the folder's.
-REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX")
+REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 # git(1): no lock is taken for refreshing the index; git-config(1): core.fsmonitor may name a program to run
 GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
 STATUS = (*GIT, "status", "--porcelain=v2", "--branch", "-z")
-DIFF = (*GIT, "diff", "--binary", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--")
+DIFF = (
+    *GIT, "diff", "--binary", "--full-index", "--no-ext-diff", "--no-textconv",
+    "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--",
+)  # fmt: skip
 
 
 class GitFacts:

@@ -1,0 +1,181 @@
+"""The only printer: data to standard output, talk to standard error, both in a form that no name can break.
+
+Bytes that are no text are shown escaped, control characters never reach a terminal from a name, and every secret that was
+handed to `redact` is blotted out of whatever is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import IO, Any
+
+    from trainconf.errors import TrainconfError
+
+BLOTTED = "********"
+SHORTEST_SECRET = 4
+COLOURS = {"green": "32", "red": "31", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
+STATUS_COLOURS = {
+    "Completed": "green", "Failed": "red", "NotResponding": "red", "Canceled": "yellow", "CancelRequested": "yellow", "Running": "blue",
+}  # fmt: skip
+
+
+_secrets: list[str] = []  # of the whole process: whoever learns one, nobody prints it
+
+
+class Printer:
+    """Writes to whatever `sys.stdout` and `sys.stderr` are at that moment."""
+
+    def redact(self, values: Iterable[str]) -> None:
+        """Never print these values from now on. Very short ones would blot out half of every text, and are let be."""
+        long_enough = {value for value in values if len(value) >= SHORTEST_SECRET}
+        known = {*_secrets, *long_enough, *(json.dumps(value)[1:-1] for value in long_enough)}
+        _secrets[:] = sorted(known, key=len, reverse=True)  # a secret that holds another one goes first
+
+    def clean(self, text: str) -> str:
+        """The text without any secret."""
+        for secret in _secrets:
+            text = text.replace(secret, BLOTTED)
+        return text
+
+    def out(self, text: str = "") -> None:
+        """One line, or several, of what was asked for. Raises BrokenPipeError when nobody reads it any more."""
+        self._write(sys.stdout, text + "\n", 1)
+
+    def talk(self, text: str = "") -> None:
+        """One line, or several, for the person who watches."""
+        self._write(sys.stderr, text + "\n", 2)
+
+    def error(self, error: TrainconfError) -> None:
+        """A mistake or failure, in the one form in which all are told."""
+        self.talk("\n".join(one_line(line) for line in error.render().split("\n")))
+
+    def json(self, value: Any) -> None:
+        """A value as JSON that every reader understands: numbers that JSON does not have become "NaN", "Infinity", "-Infinity"."""
+        try:
+            text = json.dumps(value, indent=2, allow_nan=False)
+        except ValueError:
+            text = json.dumps(_finite(value), indent=2, allow_nan=False)
+        self._write(sys.stdout, text + "\n", 1)
+
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None) -> None:
+        """Aligned columns, two spaces apart, under their headers. The last column is not padded."""
+        cells = [[one_line(cell) for cell in row] for row in rows]
+        widths = [max(width(row[column]) for row in [headers, *cells]) for column in range(len(headers))]
+        self.out(self.paint(_aligned(headers, widths), "bold"))
+        lines = []
+        for row in cells:
+            padded = _padded(row, widths)
+            if status_column is not None:
+                padded[status_column] = self.paint(padded[status_column], STATUS_COLOURS.get(row[status_column], ""))
+            lines.append("  ".join(padded).rstrip())
+        if lines:
+            self.out("\n".join(lines))
+
+    def paint(self, text: str, colour: str) -> str:
+        """The text in a colour, where standard output is a terminal that shows colours and nobody forbade them (no-color.org)."""
+        if not colour or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or sys.stdout is None or not sys.stdout.isatty():
+            return text
+        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
+
+    def flush(self) -> None:
+        """Hand on what is buffered. Raises BrokenPipeError like `out`."""
+        self._write(sys.stdout, "", 1)
+
+    def _write(self, stream: IO[str] | None, text: str, descriptor: int) -> None:
+        if stream is None:
+            return  # the program was started with this channel closed
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        text = self.clean(text).encode(encoding, "backslashreplace").decode(encoding)
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError:
+            _stop_writing_to(descriptor)
+            raise
+
+
+def one_line(text: str) -> str:
+    """A name as it may stand in a line: control characters and undecodable bytes escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii") for c in text)
+
+
+def width(text: str) -> int:
+    """Columns the text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def duration(seconds: float | None) -> str:
+    """1.2s, 3m12s, 2h05m, 3d04h; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, whole_seconds = divmod(int(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}m{whole_seconds:02d}s"
+    days, hours_left = divmod(hours, 24)
+    return f"{days}d{hours_left:02d}h" if days else f"{hours}h{minutes_left:02d}m"
+
+
+def local_time(seconds: float | None) -> str:
+    """2026-11-23 06:32:07 in this machine's zone; empty for None."""
+    if seconds is None:
+        return ""
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def size(count: float) -> str:
+    """Bytes for people: 512 B, 1.5 kB, 3.2 GB (powers of 1000)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def number(value: Any) -> str:
+    """A metric's or param's value in a table: six significant digits are enough for people."""
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=True)]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(_padded(row, widths)).rstrip()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _stop_writing_to(descriptor: int) -> None:
+    """Point a broken channel at nothing, so that the interpreter does not complain about it on its way out."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+printer = Printer()

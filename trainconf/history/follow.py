@@ -1,0 +1,144 @@
+"""Following a run that goes on: its output as it grows, and its end as it comes.
+
+Copies bytes, never lines. The agent's end wakes the follower at once through a process descriptor; what only shows in files
+is looked at every 20 ms while there is output, and up to every quarter of a second in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from trainconf.history import events, liveness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainconf.history.liveness import State
+    from trainconf.paths import RunPaths
+
+CHUNK_BYTES = 65536
+BUSY_PAUSE_S = 0.02
+IDLE_PAUSE_S = 0.25
+
+
+class Output:
+    """A file that grows, and how far it was read. It may not exist yet."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+
+    def copy(self, write: Callable[[bytes], object]) -> int:
+        """Hand on all that is new; how many bytes that was."""
+        if self._fd < 0:
+            try:
+                self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return 0
+        count = 0
+        while chunk := os.read(self._fd, CHUNK_BYTES):
+            write(chunk)
+            count += len(chunk)
+        return count
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Watch:
+    """Pauses that end early when the run's agent does. `reader_fd`: where output goes; its reader's end is noticed too."""
+
+    def __init__(self, paths: RunPaths, reader_fd: int | None = None) -> None:
+        self._paths = paths
+        self._poll = select.poll()
+        self._pidfd = -1
+        self._seen_pid = 0
+        self._reader_fd = reader_fd
+        if reader_fd is not None:
+            self._poll.register(reader_fd, 0)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, at most so long. Raises BrokenPipeError when nobody reads the output any more."""
+        if self._pidfd < 0:
+            self._open()
+        for fd, what in self._poll.poll(seconds * 1000):
+            if fd == self._pidfd:
+                self._close_pidfd()  # if a further agent takes the run on, its own descriptor is found next time
+            elif what & select.POLLERR:
+                raise BrokenPipeError
+            else:
+                self._poll.unregister(fd)
+                time.sleep(seconds)
+
+    def close(self) -> None:
+        """Let go of the agent's descriptor."""
+        self._close_pidfd()
+
+    def _open(self) -> None:
+        agent = next((event["agent"] for event in reversed(events.read(self._paths)) if isinstance(event.get("agent"), dict)), None)
+        if agent is None or agent.get("pid") == self._seen_pid or not liveness.is_alive(agent):
+            return
+        try:
+            pidfd = os.pidfd_open(agent["pid"])
+        except OSError:
+            return  # it has just ended, or this kernel has no such call: files tell, a little later
+        self._seen_pid = agent["pid"]
+        if not liveness.is_alive(agent):  # asked again, for the pid may have changed hands in between
+            os.close(pidfd)
+            return
+        self._pidfd = pidfd
+        self._poll.register(pidfd, select.POLLIN)
+
+    def _close_pidfd(self) -> None:
+        if self._pidfd >= 0:
+            self._poll.unregister(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def follow(paths: RunPaths, log_path: str, write: Callable[[bytes], object], reader_fd: int | None = None) -> State:
+    """Copy a log from its beginning until the run has ended or its agent is lost; the state it is in then."""
+    output = Output(log_path)
+    watch = Watch(paths, reader_fd)
+    pause_s = BUSY_PAUSE_S
+    try:
+        while True:
+            if output.copy(write):
+                pause_s = BUSY_PAUSE_S
+            else:
+                state = liveness.state_of(paths)
+                if has_ended(state):
+                    output.copy(write)  # what was written between the last look and the end
+                    return state
+                pause_s = min(pause_s * 1.5, IDLE_PAUSE_S)
+            watch.pause(pause_s)
+    finally:
+        output.close()
+        watch.close()
+
+
+def wait(paths: RunPaths, until: float | None = None) -> State:
+    """The state once the run has ended or its agent is lost; its state at the time `until` (time.monotonic) when that comes first."""
+    watch = Watch(paths)
+    pause_s = BUSY_PAUSE_S
+    try:
+        while True:
+            state = liveness.state_of(paths)
+            left = pause_s if until is None else min(pause_s, until - time.monotonic())
+            if has_ended(state) or left <= 0:
+                return state
+            watch.pause(left)
+            pause_s = min(pause_s * 1.5, IDLE_PAUSE_S)
+    finally:
+        watch.close()
+
+
+def has_ended(state: State) -> bool:
+    """Whether waiting longer is pointless: it is final, or nobody is left who could make it so."""
+    return state.is_final or state.status == "NotResponding"
