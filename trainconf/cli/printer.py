@@ -77,6 +77,10 @@ class Printer:
         if lines:
             self.out("\n".join(lines))
 
+    def status(self, status: str) -> str:
+        """A run's state in its colour."""
+        return self.paint(status, STATUS_COLOURS.get(status, ""))
+
     def paint(self, text: str, colour: str) -> str:
         """The text in a colour, where standard output is a terminal that shows colours and nobody forbade them (no-color.org)."""
         if not colour or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or sys.stdout is None or not sys.stdout.isatty():

@@ -1,0 +1,146 @@
+"""`trainconf show`: everything about one run."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli.printer import duration, local_time, number, one_line, printer, size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from trainconf.paths import RunPaths
+
+HELP = "everything about one run (--json, --origin)"
+SHOWN_FILES = 20
+
+
+def run(argv: list[str]) -> int:
+    """Print the run as text, as JSON, or the origin of every value of its config."""
+    from trainconf.cli.arguments import Arguments
+    from trainconf.history.find import find_run
+    from trainconf.history.record import details
+    from trainconf.paths import find_workspace
+
+    parser = Arguments("show", "Print everything that is known about a run.")
+    parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--origin", action="store_true", help="print the run's config, and which file or word set each value")
+    asked = parser.parse_args(argv)
+    paths = find_run(find_workspace(os.getcwd()), asked.run)
+    if asked.origin:
+        return _origins(paths, as_json=asked.json)
+    found = details(paths)
+    if asked.json:
+        printer.json(found)
+    else:
+        _text(found, paths)
+    return 0
+
+
+def _origins(paths: RunPaths, *, as_json: bool) -> int:
+    import json
+
+    from trainconf.history.record import read_mapping
+
+    record = read_mapping(paths.record)
+    config, origins = record.get("config"), record.get("origins")
+    if not isinstance(config, dict) or not isinstance(origins, dict):
+        printer.talk(f"{paths.run_id} has no recorded origins")
+        return 1
+    if as_json:
+        printer.json({key: {"value": value, "origin": origins.get(key)} for key, value in config.items()})
+        return 0
+    lines = [f"{one_line(str(key))} = {json.dumps(value, ensure_ascii=False)}" for key, value in config.items()]
+    wide = min(max(map(len, lines), default=0), 60)
+    for line, key in zip(lines, config, strict=True):
+        printer.out(f"{one_line(line):<{wide}}  <- {one_line(str(origins.get(key, 'unknown')))}")
+    return 0
+
+
+def _text(found: dict[str, Any], paths: RunPaths) -> None:
+    sections = [
+        ("", list(_facts(found, paths))),
+        ("params", list(_flat(found["params"]))),
+        ("metrics", [(name, number(value)) for name, value in found["metrics"].items()]),
+        ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
+        ("git", list(_git(found["git"] or {}))),
+        ("resources", list(_resources(found["resources"]))),
+        ("files", list(_files(found["files"]))),
+    ]
+    printer.out(f"{one_line(found['run_id'])}  {printer.status(found['status'])}")
+    for title, pairs in sections:
+        if pairs:
+            printer.out(f"\n{title}" if title else "")
+            wide = max(len(one_line(label)) for label, _ in pairs)
+            printer.out("\n".join(f"  {one_line(label):<{wide}}  {one_line(value)}".rstrip() for label, value in pairs))
+
+
+def _facts(found: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
+    from trainconf.history.events import seconds
+
+    named = {
+        "reason": found["reason"], "experiment": found["experiment_name"], "display name": found["display_name"],
+        "created": local_time(seconds(found["created"])), "started": local_time(seconds(found["started"])),
+        "ended": local_time(seconds(found["ended"])), "duration": duration(found["duration_s"]),
+        "exit code": found["exit_code"], "attempt": found["attempt"], "command": _command(paths), "compute": found["compute"],
+        "env": found["env"], "distributed": found["distributed"], "sweep": found["parent"], "spec": found["spec_hash"],
+        "run dir": found["run_dir"],
+    }  # fmt: skip
+    for label, value in named.items():
+        if value is not None and value != "":
+            yield label, str(value)
+
+
+def _command(paths: RunPaths) -> str:
+    """The first rank's command as a shell line, and how many ranks there are when they are several."""
+    import shlex
+
+    from trainconf.history.record import read_mapping
+
+    ranks = read_mapping(paths.plan).get("ranks")
+    if not isinstance(ranks, list) or not ranks:
+        return ""
+    try:
+        line = shlex.join(ranks[0]["argv"])
+    except (TypeError, KeyError):
+        return ""
+    return line if len(ranks) == 1 else f"{line}  (one of {len(ranks)} ranks)"
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "null" if value is None else str(value)
+
+
+def _git(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for label in ("repository", "branch", "commit"):
+        if facts.get(label):
+            yield label, str(facts[label])
+    if facts.get("dirty"):
+        untracked = facts.get("untracked_count")
+        yield "dirty", "yes: see uncommitted.patch" + (f"; {untracked} untracked, which are in the snapshot" if untracked else "")
+    elif facts:
+        yield "dirty", "unknown" if facts.get("dirty") is None else "no"
+    if facts.get("note"):
+        yield "note", str(facts["note"])
+
+
+def _resources(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    shown = {"wall_s": ("wall time", duration), "cpu_s": ("CPU time", duration), "peak_rss_bytes": ("peak memory", size)}
+    for name, value in resources.items():
+        label, form = shown.get(name, (name, str))
+        yield label, form(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _files(files: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for file in files[:SHOWN_FILES]:
+        yield file["path"], size(file["bytes"])
+    if len(files) > SHOWN_FILES:
+        rest = files[SHOWN_FILES:]
+        yield f"and {len(rest)} more", size(sum(file["bytes"] for file in rest))
