@@ -32,7 +32,7 @@ def init_with_file_limit(folder: Path, limit_bytes: int) -> subprocess.Completed
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
     code = "import sys; from trainconf.cli.main import main; sys.exit(main(['init', sys.argv[1]]))"
-    return subprocess.run([sys.executable, "-B", "-c", code, str(folder)], preexec_fn=restrict, capture_output=True, text=True, cwd="/")
+    return subprocess.run([sys.executable, "-B", "-c", code, str(folder)], preexec_fn=restrict, capture_output=True, text=True)
 
 
 def test_an_empty_folder_gets_the_example_its_config_machine_facts_and_ignore_rules(tmp_path: Path) -> None:
