@@ -90,7 +90,7 @@ def read_json(path: str) -> Any:
 
 
 class FileLock:
-    """An exclusive `flock`, freed by the kernel when its last holder dies; usable as a context manager.
+    """A `flock`, exclusive unless asked otherwise, freed by the kernel when its last holder dies; a context manager.
 
     The lock belongs to the open file: a child that inherits `fd` (see `detach`) holds it on.
     """
@@ -99,11 +99,11 @@ class FileLock:
         self.path = path
         self.fd = -1
 
-    def acquire(self, *, blocking: bool = True) -> bool:
+    def acquire(self, *, blocking: bool = True, shared: bool = False) -> bool:
         """Take the lock; False when somebody has it and `blocking` is off. The file is created when missing."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if blocking else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(fd)
             return False

@@ -1,0 +1,221 @@
+"""The snapshot store: source trees, content-addressed, shared by every run of a workspace.
+
+This module is the road through the parts, and must stay cheap to import: what an unchanged tree does not need is imported when needed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.errors import SnapshotError, StorageError
+from trainconf.snapshot.layout import StoreLayout
+from trainconf.snapshot.stat_cache import StatCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from trainconf.snapshot.collect import GcResult
+    from trainconf.snapshot.manifest import Entry, SnapshotDiff
+    from trainconf.snapshot.packs import DamagedError
+
+UNUSED_S = 3600.0  # a snapshot nobody holds yet may belong to a submission on its way
+
+
+class Snapshot:
+    """A source tree as it was taken. `leaving_links` point out of the tree; `skipped` are sockets, pipes and devices."""
+
+    __slots__ = ("file_count", "id", "leaving_links", "size_bytes", "skipped")
+
+    def __init__(self, id: str, file_count: int, size_bytes: int, leaving_links: list[str], skipped: list[str]) -> None:
+        self.id = id
+        self.file_count = file_count
+        self.size_bytes = size_bytes
+        self.leaving_links = leaving_links
+        self.skipped = skipped
+
+
+class SnapshotInfo:
+    """A stored snapshot, as a list shows it. `created` is in seconds since the epoch."""
+
+    __slots__ = ("created", "file_count", "id", "size_bytes")
+
+    def __init__(self, id: str, created: float, file_count: int, size_bytes: int) -> None:
+        self.id = id
+        self.created = created
+        self.file_count = file_count
+        self.size_bytes = size_bytes
+
+
+class SnapshotStore:
+    """Takes, keeps and gives back source trees. Any number of processes may use one store at once; a kill leaves it sound."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._store = StoreLayout(root)
+
+    def take(
+        self, source_directory: str, *, max_mb: float, max_files: int, allow_keys: Sequence[str] = (), frozen: Sequence[str] = (),
+    ) -> Snapshot:
+        """Record the tree as it is now. `frozen`: paths that do not travel, besides files that say they are frozen runs.
+
+        Raises SnapshotError (missing, too large, keys, unreadable, restless) and StorageError.
+        """
+        source = source_path(source_directory)
+        asked = (tuple(allow_keys), tuple(frozen))
+        store = self._store
+        store.create()
+        lock = store.locked()
+        try:
+            cache = StatCache.load(store.stat_cache(source), source)
+            if cache and cache.asked == asked and cache.fits(max_mb, max_files) and cache.is_current() and store.touch(cache.summary[0]):
+                return Snapshot(*cache.summary)
+            from trainconf.snapshot.taking import take
+
+            snapshot = Snapshot(*take(store, source, cache, asked, max_mb=max_mb, max_files=max_files))
+        finally:
+            lock.release()
+        self._tidy()
+        return snapshot
+
+    def materialize(self, snapshot_id: str, dest: str, how: str = "auto") -> None:
+        """Make the folder `dest` hold the snapshot, whole or not at all. `how`: copy, link (read-only hard links), auto.
+
+        Raises SnapshotError (no such snapshot, links as root) and StorageError (dest exists, disk full, damaged store).
+        """
+        from trainconf.snapshot import materialize
+        from trainconf.snapshot.manifest import parse_header
+
+        manifest = self._store.read_manifest(snapshot_id)
+        linked = materialize.choose(how, *parse_header(manifest))
+        self.materialize_as(snapshot_id, dest, linked=linked)
+
+    def materialize_as(self, snapshot_id: str, dest: str, *, linked: bool) -> None:
+        """As `materialize`, with the choice made: what a benchmark that runs as root needs, and nobody else."""
+        from trainconf.snapshot import materialize
+        from trainconf.snapshot.packs import DamagedError, PackReader
+
+        lock = self._store.locked()
+        try:
+            self._store.touch(snapshot_id)
+            folders = materialize.layout(self._store.read_manifest(snapshot_id))
+            with PackReader(self._store.packs, self._store.packs.index()) as reader:
+                if linked:
+                    tree = materialize.LinkTree(self._store.tree(snapshot_id), reader, folders)
+                    materialize.build(dest, tree.link_into)
+                else:
+                    materialize.build(dest, lambda temp: materialize.copy_tree(reader, folders, temp))
+        except DamagedError as error:
+            raise self._damaged(snapshot_id, error) from error
+        finally:
+            lock.release()
+
+    def exists(self, snapshot_id: str) -> bool:
+        return snapshot_id in self._store.ids()
+
+    def ls(self) -> list[SnapshotInfo]:
+        """Every stored snapshot, newest first."""
+        from trainconf.snapshot.manifest import ManifestError, parse_header
+
+        found = []
+        for id_ in self._store.ids():
+            try:
+                with open(self._store.manifest(id_), "rb") as stream:
+                    count, size = parse_header(stream.read(200))
+                    found.append(SnapshotInfo(id_, os.fstat(stream.fileno()).st_mtime, count, size))
+            except FileNotFoundError:
+                continue  # collected since it was listed
+            except ManifestError as error:
+                raise StorageError(f"the manifest of snapshot {id_} is damaged", ("path", self._store.manifest(id_))) from error
+        return sorted(found, key=lambda info: (-info.created, info.id))
+
+    def show(self, snapshot_id: str) -> list[Entry]:
+        """What is in a snapshot, sorted by path. Raises SnapshotError, StorageError."""
+        from trainconf.snapshot.manifest import entries
+
+        return entries(self._store.read_manifest(snapshot_id))
+
+    def diff(self, a: str, b: str) -> SnapshotDiff:
+        """What `b` has that `a` has not. Raises SnapshotError, StorageError."""
+        from trainconf.snapshot.manifest import compare
+
+        return compare(self._store.read_manifest(a), self._store.read_manifest(b))
+
+    def verify(self, snapshot_id: str) -> list[str]:
+        """Read every byte of a snapshot again; the paths whose content is missing or damaged. Raises SnapshotError, StorageError."""
+        from trainconf.snapshot.manifest import blobs
+        from trainconf.snapshot.packs import DamagedError, PackReader
+
+        bad = []
+        lock = self._store.locked()
+        try:
+            with PackReader(self._store.packs, self._store.packs.index()) as reader:
+                for digest, path in blobs(self._store.read_manifest(snapshot_id)):
+                    try:
+                        for _ in reader.chunks(digest):
+                            pass
+                    except DamagedError as error:
+                        self._distrust(error)
+                        bad.append(os.fsdecode(path))
+        finally:
+            lock.release()
+        return bad
+
+    def gc(self, keep: Collection[str], *, unused_s: float = UNUSED_S) -> GcResult:
+        """Remove every snapshot that is not in `keep` and was not taken or materialised in the last `unused_s` seconds.
+
+        Waits until nobody takes or materialises. Raises StorageError; nothing that stays is harmed then.
+        """
+        from trainconf.snapshot.collect import collect
+
+        self._store.create()
+        lock = self._store.locked(alone=True)
+        try:
+            return collect(self._store, keep, unused_s)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the snapshot store cannot be cleaned") from error
+        finally:
+            lock.release()
+
+    def _tidy(self) -> None:
+        """Join small packs when there are many and nobody else is here."""
+        from trainconf.snapshot import collect
+
+        if collect.has_many_small_packs(self._store) and (lock := self._store.try_lock_alone()):
+            try:
+                collect.consolidate(self._store)
+            finally:
+                lock.release()
+
+    def _damaged(self, snapshot_id: str, error: DamagedError) -> StorageError:
+        self._distrust(error)
+        where = ("pack", self._store.packs.path(error.place[0])) if error.place else ("missing from", self._store.packs.root)
+        hint = "submit from the working tree again: what is damaged will be stored anew"
+        return StorageError(f"the stored content of snapshot {snapshot_id} is damaged", ("content", error.digest.hex()), where, hint=hint)
+
+    def _distrust(self, error: DamagedError) -> None:
+        """Make the next take store this content anew: no stat cache may say that it is here."""
+        if error.place:
+            self._store.packs.mark_damaged(error.place)
+        self._store.forget_stat_caches()
+
+
+def hash_tree(source_directory: str, *, frozen: Sequence[str] = (), store: SnapshotStore | None = None) -> str:
+    """The id a snapshot of the tree would have; nothing is written. With a store, its stat cache saves reading what it knows.
+
+    Raises SnapshotError (missing, unreadable, restless).
+    """
+    from trainconf.snapshot.taking import tree_id
+
+    source = source_path(source_directory)
+    cache = StatCache.load(StoreLayout(store.root).stat_cache(source), source) if store else None
+    return tree_id(source, cache, frozen)
+
+
+def source_path(source_directory: str) -> bytes:
+    """The real path of a source directory. Raises SnapshotError when it is none."""
+    source = os.path.realpath(source_directory)
+    if not os.path.isdir(source):
+        what = "is not a folder" if os.path.lexists(source) else "does not exist"
+        raise SnapshotError(f"the source directory {what}", ("source_directory", source_directory))
+    return os.fsencode(source)
