@@ -24,12 +24,12 @@ def run(argv: list[str]) -> int:
     log_path = paths.agent_log if asked.agent else paths.log(asked.rank)
     if not asked.follow:
         output = Output(log_path)
-        if not output.copy(_write) and not os.path.exists(log_path):
+        if not output.copy(printer.raw) and not os.path.exists(log_path):
             printer.talk(f"{paths.run_id} has written no {os.path.basename(log_path)}{_ranks(paths.logs, asked.rank)}")
         output.close()
         return 0
     try:
-        state = follow(paths, log_path, _write, reader_fd=1)
+        state = follow(paths, log_path, printer.raw, reader_fd=1)
     except KeyboardInterrupt:
         return 130
     if not state.is_final:
@@ -47,12 +47,6 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--rank", metavar="N", type=count, default=0, help="the process whose output it is (default: %(default)s)")
     parser.add_argument("--agent", action="store_true", help="the agent's own log instead of the job's")
     return parser.parse_args(argv)
-
-
-def _write(chunk: bytes) -> None:
-    from trainconf.files import write_all
-
-    write_all(1, chunk)
 
 
 def _ranks(logs: str, rank: int) -> str:

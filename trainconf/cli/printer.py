@@ -43,9 +43,20 @@ class Printer:
             text = text.replace(secret, BLOTTED)
         return text
 
-    def out(self, text: str = "") -> None:
+    def data(self, text: str = "") -> None:
         """One line, or several, of what was asked for. Raises BrokenPipeError when nobody reads it any more."""
         self._write(sys.stdout, text + "\n", 1)
+
+    def raw(self, chunk: bytes) -> None:
+        """A job's own output, byte by byte as it wrote it. Raises BrokenPipeError like `data`."""
+        if sys.stdout is None:
+            return
+        try:
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            _stop_writing_to(1)
+            raise
 
     def talk(self, text: str = "") -> None:
         """One line, or several, for the person who watches."""
@@ -67,7 +78,7 @@ class Printer:
         """Aligned columns, two spaces apart, under their headers. The last column is not padded."""
         cells = [[one_line(cell) for cell in row] for row in rows]
         widths = [max(width(row[column]) for row in [headers, *cells]) for column in range(len(headers))]
-        self.out(self.paint(_aligned(headers, widths), "bold"))
+        self.data(self.paint(_aligned(headers, widths), "bold"))
         lines = []
         for row in cells:
             padded = _padded(row, widths)
@@ -75,7 +86,7 @@ class Printer:
                 padded[status_column] = self.paint(padded[status_column], STATUS_COLOURS.get(row[status_column], ""))
             lines.append("  ".join(padded).rstrip())
         if lines:
-            self.out("\n".join(lines))
+            self.data("\n".join(lines))
 
     def status(self, status: str) -> str:
         """A run's state in its colour."""
@@ -88,7 +99,7 @@ class Printer:
         return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
 
     def flush(self) -> None:
-        """Hand on what is buffered. Raises BrokenPipeError like `out`."""
+        """Hand on what is buffered. Raises BrokenPipeError like `data`."""
         self._write(sys.stdout, "", 1)
 
     def _write(self, stream: IO[str] | None, text: str, descriptor: int) -> None:

@@ -41,8 +41,7 @@ def run(argv: list[str]) -> int:
 
 
 def _origins(paths: RunPaths, *, as_json: bool) -> int:
-    import json
-
+    from trainconf.cli.config import origins_text
     from trainconf.history.record import read_mapping
 
     record = read_mapping(paths.record)
@@ -51,12 +50,9 @@ def _origins(paths: RunPaths, *, as_json: bool) -> int:
         printer.talk(f"{paths.run_id} has no recorded origins")
         return 1
     if as_json:
-        printer.json({key: {"value": value, "origin": origins.get(key)} for key, value in config.items()})
-        return 0
-    lines = [f"{one_line(str(key))} = {json.dumps(value, ensure_ascii=False)}" for key, value in config.items()]
-    wide = min(max(map(len, lines), default=0), 60)
-    for line, key in zip(lines, config, strict=True):
-        printer.out(f"{one_line(line):<{wide}}  <- {one_line(str(origins.get(key, 'unknown')))}")
+        printer.json({"config": config, "origins": origins})
+    else:
+        printer.data(origins_text(config, origins))
     return 0
 
 
@@ -70,12 +66,12 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
         ("resources", list(_resources(found["resources"]))),
         ("files", list(_files(found["files"]))),
     ]
-    printer.out(f"{one_line(found['run_id'])}  {printer.status(found['status'])}")
+    printer.data(f"{one_line(found['run_id'])}  {printer.status(found['status'])}")
     for title, pairs in sections:
         if pairs:
-            printer.out(f"\n{title}" if title else "")
+            printer.data(f"\n{title}" if title else "")
             wide = max(len(one_line(label)) for label, _ in pairs)
-            printer.out("\n".join(f"  {one_line(label):<{wide}}  {one_line(value)}".rstrip() for label, value in pairs))
+            printer.data("\n".join(f"  {one_line(label):<{wide}}  {one_line(value)}".rstrip() for label, value in pairs))
 
 
 def _facts(found: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:

@@ -6,13 +6,8 @@ import os
 
 from trainconf.cli.printer import printer
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from trainconf.history.liveness import State
-
 HELP = "wait for runs to end; ends with their exit code"
 TIMED_OUT = 124
-CANCELED = 130
 
 
 def run(argv: list[str]) -> int:
@@ -21,7 +16,7 @@ def run(argv: list[str]) -> int:
 
     from trainconf.cli.arguments import Arguments, positive_seconds
     from trainconf.history.find import find_run
-    from trainconf.history.follow import has_ended, wait
+    from trainconf.history.follow import exit_code, has_ended, wait
     from trainconf.paths import find_workspace
 
     parser = Arguments("wait", "Wait until runs have ended. The exit code is the run's; of several, the first that is not 0.")
@@ -36,13 +31,3 @@ def run(argv: list[str]) -> int:
         printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
         codes.append(exit_code(state) if has_ended(state) else TIMED_OUT)
     return next((code for code in codes if code), 0)
-
-
-def exit_code(state: State) -> int:
-    """What a command that waited for the run ends with."""
-    if state.status == "NotResponding":
-        return 1
-    code = state.event.get("exit_code")
-    if isinstance(code, int):
-        return code
-    return {"Completed": 0, "Canceled": CANCELED}.get(state.status, 1)

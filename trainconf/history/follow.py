@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 65536
 BUSY_PAUSE_S = 0.02
 IDLE_PAUSE_S = 0.25
+EXIT_CODES = {"Completed": 0, "Canceled": 130}
 
 
 class Output:
@@ -142,3 +143,11 @@ def wait(paths: RunPaths, until: float | None = None) -> State:
 def has_ended(state: State) -> bool:
     """Whether waiting longer is pointless: it is final, or nobody is left who could make it so."""
     return state.is_final or state.status == "NotResponding"
+
+
+def exit_code(state: State) -> int:
+    """What a command that waited for the run ends with: the script's own code, 124 time limit, 130 canceled, 1 lost."""
+    if state.status in EXIT_CODES:
+        return EXIT_CODES[state.status]
+    code = state.event.get("exit_code") if state.is_final else None
+    return code if isinstance(code, int) and 0 < code < 256 else 1
