@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from trainconf import files, paths
-from trainconf.cli.printer import Printer
+from trainconf.cli.printer import printer
 from trainconf.errors import StorageError
 
 HELP = "make a folder a workspace, with an example to run"
@@ -109,14 +109,13 @@ def make_workspace(root: str) -> Additions:
 
 
 def run(argv: list[str]) -> int:
-    """The verb. Raises StorageError."""
-    import argparse
+    """Make the workspace, tell what was made and what was kept, and what to type next. Raises StorageError."""
+    from trainconf.cli.arguments import Arguments
 
-    parser = argparse.ArgumentParser(prog="trainconf init", description=f"{HELP}.", allow_abbrev=False)
+    parser = Arguments("init", HELP)
     parser.add_argument("dir", nargs="?", default=".", metavar="DIR", help="made when missing (default: the current folder)")
     folder = parser.parse_args(argv).dir
     additions = make_workspace(os.path.abspath(folder))
-    printer = Printer()
     for label, names in (("made", additions.made), ("kept", additions.kept)):
         for name in names:
             printer.talk(f"{label}  {name}")

@@ -14,7 +14,7 @@ import pytest
 
 from trainconf import paths
 from trainconf.cli import init
-from trainconf.errors import StorageError
+from trainconf.errors import StorageError, UserError
 
 HOSTILE = [b"with space", b"quote'\"", b"new\nline", b"100%s", b"$(touch x)", b"\xff\xfe", b"-dash"]
 
@@ -137,9 +137,8 @@ def test_something_of_another_kind_in_the_way_is_told_and_nothing_made(tmp_path:
 
 
 def test_a_wrong_word_is_a_mistake_of_the_user_and_nothing_is_made(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(UserError, match="--forse"):
         init.run([str(tmp_path / "new"), "--forse"])
-    assert caught.value.code == 2
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,142 @@
+"""The pages tell the truth: commands do what is shown, tables are the schema's, links lead somewhere, Python blocks are Python."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "projects").rglob("*.md"))]
+
+
+def load(path: Path):  # type: ignore[no-untyped-def]
+    """A module from a file that is in no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+blocks = load(Path(__file__).with_name("blocks.py"))
+RUNNABLE = [page for page in PAGES if blocks.commands(page.read_text())]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the working tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a new environment in which the wheel, and nothing of the checkout, is installed."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    python = folder / "bin" / "python"
+    done = subprocess.run([python, "-m", "pip", "install", "-q", f"{wheel}[uv]"], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return python.parent
+
+
+def test_the_wheel_holds_the_code_the_configs_and_the_projects_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for folder, inside in (("trainconf", "trainconf"), ("conf", "trainconf/_shipped/conf"), ("projects", "trainconf/_shipped/projects")):
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", folder], capture_output=True, text=True)
+        wanted = {name.replace(folder, inside, 1) for name in listed.stdout.splitlines()}
+        assert wanted
+        assert wanted - names == set()
+        names -= wanted
+    assert [name for name in names if not name.startswith(("hydra_plugins/", "trainconf-"))] == []
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
+def test_the_commands_of_a_page_do_what_it_shows(page: Path, installed: Path, tmp_path: Path) -> None:
+    commands = blocks.commands(page.read_text())
+    env = {"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path), "PYTHONPATH": "", "NO_COLOR": "1"}
+    workspace = tmp_path / "empty folder"
+    workspace.mkdir()
+    results = blocks.run(commands, workspace, env)
+    wrong = [
+        f"{name_of(page)}:{command.line}: $ {command.text}\nexit code {code}, shown:\n{command.shown}printed:\n{output}"
+        for command, (code, output) in zip(commands, results, strict=False)
+        if code != 0 or not blocks.matches(command.shown, output)
+    ]
+    assert not wrong, "\n\n".join(wrong)
+    assert len(results) == len(commands)
+
+
+@pytest.mark.parametrize(
+    ("shown", "output", "same"),
+    [
+        ("a\n", "a\n", True),
+        ("a\n", "b\n", False),
+        ("a\n", "a\nb\n", False),
+        ("...\nb\n...\n", "a\nb\n", True),
+        ("...\nb\n...\n", "a\nc\n", False),
+        ("x ... z\n", "x  1   z\n", True),
+        ("x ... z\n", "x\nz\n", False),
+        ("...\n", "\n", True),
+    ],
+)
+def test_shown_output_is_compared_and_dots_stand_for_anything(shown: str, output: str, same: bool) -> None:
+    assert blocks.matches(shown, output) is same
+
+
+def test_a_command_that_fails_or_ends_the_shell_is_noticed(tmp_path: Path) -> None:
+    found = blocks.commands("text\n```console\n$ echo a\na\n$ false\n$ exit 3\n$ echo never\n```\n")
+    assert [(command.text, command.line) for command in found] == [("echo a", 3), ("false", 5), ("exit 3", 6), ("echo never", 7)]
+    assert blocks.run(found, tmp_path, {}) == [(0, "a\n"), (1, "\n")]
+
+
+def test_the_tables_of_settings_are_those_of_the_schema() -> None:
+    settings = load(ROOT / "docs" / "settings.py")
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert settings.rendered(page) == page, "run `python docs/settings.py`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_and_yaml_blocks_can_be_read(page: Path) -> None:
+    import yaml
+
+    text = page.read_text()
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        ast.parse(block)
+    for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yaml.safe_load(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE))
+    assert named - targets == set()
