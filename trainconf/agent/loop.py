@@ -1,0 +1,133 @@
+"""The agent's main loop: it sleeps in the kernel until a signal comes or something is due, and never polls.
+
+    SIGCHLD           a process has ended             SIGTERM, SIGINT   cancel everything, politely
+    SIGUSR1           there is something to read:     SIGQUIT           cancel everything, at once
+                      CancelRequested, more trials    SIGUSR2, SIGIO    a place in the queue moved up, a lease came free
+
+All of them stay blocked and are taken one by one with sigtimedwait(2), so no handler ever runs in the middle of anything.
+Exit code 0: everything is recorded. 1: something could not be; agent.log says what.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from trainconf import files
+from trainconf.agent import pool as pools
+from trainconf.agent.journal import Journal
+from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
+from trainconf.agent.log import say
+from trainconf.history import liveness
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+STOP_SIGNALS = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
+LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
+SIGNALS = {
+    signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
+}  # fmt: skip
+
+
+def main(folder: str) -> NoReturn:
+    """Carry out the run, or the sweep, in `folder`, and leave the process."""
+    code = 1
+    try:
+        code = _carry_out(RunPaths(os.path.abspath(folder)))
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(code)  # nothing is buffered; taking the interpreter down would only keep the lock for longer
+
+
+def _carry_out(home: RunPaths) -> int:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if not _adopt_lock(home):
+        say(f"another agent holds {home.lock!r}")
+        return 1
+    os.chdir("/")
+    if not os.path.exists(home.sweep):
+        pool = pools.Pool(pools.OneRun(home))
+        _serve(pool, None)
+        return int(pool.lost_events)
+    return _carry_out_sweep(home)
+
+
+def _carry_out_sweep(home: RunPaths) -> int:
+    """A sweep's own events say which agent its trials have, and how it ended."""
+    journal = Journal(home)
+    journal.add("Running", 1, agent=liveness.identity())
+    pool = pools.Pool(pools.Trials(home))
+    pool.look_for_cancel()
+    canceled = _serve(pool, home)
+    state, reason = ("Canceled", "cancellation was requested") if canceled else ("Completed", "")
+    journal.add(state, 1, exit_code=None if canceled else 0, reason=reason)
+    return int(pool.lost_events or bool(journal.unwritten))
+
+
+def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
+    """Run the pool until it is done; whether it was cancelled as a whole."""
+    canceled = _sweep_canceled(pool, sweep)
+    pool.fill()
+    while not pool.is_done():
+        number = _next_signal(pool.deadline())
+        if number is not None and number in STOP_SIGNALS:
+            canceled = True
+            pool.cancel_all(force=STOP_SIGNALS[number], reason=f"the agent was told to stop ({number.name})")
+        elif number == signal.SIGUSR1:
+            canceled = _sweep_canceled(pool, sweep) or canceled
+            pool.look_for_cancel()
+        elif number == WAKE_SIGNAL:
+            pool.feed.read_on()
+        pool.reap()
+        pool.tick()
+        pool.fill()
+    return canceled
+
+
+def _next_signal(deadline: float | None) -> signal.Signals | None:
+    """Sleep until a signal comes, or until `deadline` by the monotonic clock: None."""
+    if deadline is None:
+        return signal.Signals(signal.sigwaitinfo(SIGNALS).si_signo)
+    info = signal.sigtimedwait(SIGNALS, max(0.0, deadline - time.monotonic()))
+    return None if info is None else signal.Signals(info.si_signo)
+
+
+def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:
+    request = pools.request_of(sweep) if sweep is not None else None
+    if request is not None:
+        pool.cancel_all(force=bool(request.get("force")), reason="cancellation of the sweep was requested")
+    return request is not None
+
+
+def _adopt_lock(home: RunPaths) -> bool:
+    """Keep the lock that the submitter left open for us, or take it when started by hand; close whatever else came along.
+
+    A flock belongs to the open file, so there is no moment without a holder. A descriptor inherited from the submitter's
+    shell, such as a pipe, would keep its other end waiting for as long as the run lasts.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > LOCK_FD:
+            _close(int(name))
+    try:
+        left, right = os.fstat(LOCK_FD), os.stat(home.lock)
+        if (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino):
+            os.set_inheritable(LOCK_FD, False)
+            return True
+    except OSError:
+        pass
+    return files.FileLock(home.lock).acquire(blocking=False)
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        return  # it was the one that listed the folder

@@ -1,0 +1,106 @@
+"""How an attempt ended: state, exit code and reason in words, from a wait status and what the agent itself did."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+TIME_LIMIT_CODE = 124
+NOT_FOUND_CODE = 127
+NOT_EXECUTABLE_CODE = 126
+
+
+class Outcome:
+    """The end of an attempt. `exit_code` is None for a run that was cancelled before anything of it ended.
+
+    `may_retry` is on for a script that failed by itself. A time limit or a program that cannot be started would only repeat
+    itself, and a cancelled run is not wanted any more.
+    """
+
+    __slots__ = ("exit_code", "may_retry", "rank", "reason", "state")
+
+    def __init__(self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *, may_retry: bool = False) -> None:
+        self.state = state
+        self.exit_code = exit_code
+        self.reason = reason
+        self.rank = rank
+        self.may_retry = may_retry
+
+    def facts(self) -> dict[str, Any]:
+        """What an event tells of it; `rank` only where one failed first."""
+        facts: dict[str, Any] = {"exit_code": self.exit_code, "reason": self.reason}
+        return facts if self.rank is None else {**facts, "rank": self.rank}
+
+
+def exit_code(status: int) -> int:
+    """The code of a wait status as a shell has it: the process' own, or 128 + the signal that killed it."""
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
+
+
+def failure(status: int, rank: int, rank_count: int, oom_kills: int) -> Outcome:
+    """The failure of a rank that ended by itself. `oom_kills`: how many processes the kernel killed for memory meanwhile."""
+    code = os.waitstatus_to_exitcode(status)
+    reason = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+    if -code == signal.SIGKILL:
+        reason += "; the kernel's out-of-memory killer ended a process at that time" if oom_kills else ", which trainconf did not send"
+    if rank_count > 1:
+        reason = f"rank {rank}: {reason}"
+    return Outcome("Failed", exit_code(status), reason, rank, may_retry=True)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def count_oom_kills() -> int:
+    """How many processes the kernel has killed for memory since boot, on the whole machine; 0 where it does not tell."""
+    try:
+        with open("/proc/vmstat", "rb") as stream:
+            _, found, rest = stream.read().partition(b"\noom_kill ")
+    except OSError:
+        return 0
+    return int(rest.split(None, 1)[0]) if found else 0
+
+
+class Usage:
+    """What the processes of one attempt consumed, summed over ranks and over descendants that came back to the agent."""
+
+    __slots__ = ("cpu_s", "peak_rss_bytes")
+
+    def __init__(self) -> None:
+        self.cpu_s = 0.0
+        self.peak_rss_bytes = 0  # of the largest single process
+
+    def add(self, rusage: Any) -> None:
+        """Count one reaped process (getrusage(2); ru_maxrss is in KiB on Linux)."""
+        self.cpu_s += rusage.ru_utime + rusage.ru_stime
+        self.peak_rss_bytes = max(self.peak_rss_bytes, rusage.ru_maxrss * 1024)
+
+    def facts(self, wall_s: float) -> dict[str, Any]:
+        """The `resources` of an event."""
+        return {"wall_s": round(wall_s, 6), "cpu_s": round(self.cpu_s, 6), "peak_rss_bytes": self.peak_rss_bytes}
+
+
+def cannot_start(error: OSError, argv: Sequence[str], cwd: str, log: str, environ: Mapping[str, str]) -> Outcome:
+    """A program that could not be executed, told so that its owner can mend it; codes as shells give them."""
+    name = argv[0]
+    if error.filename in (cwd, log):
+        what = "working directory" if error.filename == cwd else "log file"
+        return Outcome("Failed", NOT_EXECUTABLE_CODE, f"the {what} {error.filename!r} cannot be used: {error.strerror}")
+    if isinstance(error, FileNotFoundError):
+        if "/" in name and os.path.exists(os.path.join(cwd, name)):
+            return Outcome("Failed", NOT_FOUND_CODE, f"{name!r} cannot start: the interpreter its first line names does not exist")
+        where = "" if "/" in name else f" on PATH ({environ.get('PATH', '')})"
+        return Outcome("Failed", NOT_FOUND_CODE, f"program {name!r} was not found{where}")
+    if isinstance(error, PermissionError):
+        return Outcome("Failed", NOT_EXECUTABLE_CODE, f"{name!r} is not executable")
+    return Outcome("Failed", NOT_EXECUTABLE_CODE, f"{name!r} cannot be executed: {error.strerror}")

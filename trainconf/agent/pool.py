@@ -1,0 +1,220 @@
+"""The runs of one agent: a single run, or the trials of a sweep with so many at a time. The next starts when one ends."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+
+from trainconf import files
+from trainconf.agent import tree
+from trainconf.agent.leases import WAKE_SIGNAL
+from trainconf.agent.life import RunLife
+from trainconf.agent.log import say
+from trainconf.history import events
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class OneRun:
+    """The feed of an agent that carries out one run."""
+
+    limit = 1
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._next = [paths]
+
+    def has_more(self) -> bool:
+        """Whether a run may still come."""
+        return bool(self._next)
+
+    def take(self) -> RunPaths | None:
+        """The next run, if there is one now."""
+        return self._next.pop() if self._next else None
+
+    def read_on(self) -> None:
+        """Look for more; a single run has none."""
+
+    def canceled(self) -> Iterable[RunPaths]:
+        """Runs that are not wanted any more before they were taken."""
+        return ()
+
+    def close(self) -> list[RunPaths]:
+        """Take nothing more; the runs that are left."""
+        left, self._next = self._next, []
+        return left
+
+
+class Trials:
+    """The feed of a sweep's agent: `trials.jsonl`, one {"run_dir"} a line, {"end": true} or the writer's death ends it.
+
+    The writer holds a lock on the file while more may come, so that an agent never waits for one that was killed.
+    """
+
+    def __init__(self, home: RunPaths) -> None:
+        self._home = home
+        self.limit = max(1, int(files.read_json(home.sweep)["max_concurrent_runs"]))
+        self._offset = 0
+        self._next: dict[str, int] = {}  # run directories in order, with the size their events had
+        self._ended = False
+        self._writer_gone = False
+        _thread.start_new_thread(self._wait_for_writer, ())
+
+    def _wait_for_writer(self) -> None:
+        files.wait_unlocked(self._home.trials)
+        self._writer_gone = True
+        os.kill(os.getpid(), WAKE_SIGNAL)
+
+    def has_more(self) -> bool:
+        return bool(self._next) or not self._ended
+
+    def take(self) -> RunPaths | None:
+        for run_dir in self._next:
+            del self._next[run_dir]
+            return RunPaths(run_dir)
+        return None
+
+    def read_on(self) -> None:
+        """Take in the lines that are new and whole."""
+        gone = self._writer_gone  # asked first: what it wrote before it went is read below
+        try:
+            with open(self._home.trials, "rb") as stream:
+                stream.seek(self._offset)
+                new = stream.read()
+        except FileNotFoundError:
+            new = b""
+        whole = new[: new.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.splitlines():
+            self._take_line(line)
+        self._ended = self._ended or gone
+
+    def _take_line(self, line: bytes) -> None:
+        try:
+            trial = json.loads(line)
+            if trial.get("end"):
+                self._ended = True
+            else:
+                run_dir = os.path.join(self._home.run_dir, trial["run_dir"])
+                self._next[run_dir] = _size(RunPaths(run_dir).events)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            say(f"a line of {self._home.trials!r} is passed over: {error!r}: {line[:200]!r}")
+
+    def canceled(self) -> Iterable[RunPaths]:
+        changed = [RunPaths(run_dir) for run_dir, size in self._next.items() if _size(RunPaths(run_dir).events) != size]
+        for paths in changed:
+            if any(event["state"] == "CancelRequested" for event in events.read(paths)):
+                del self._next[paths.run_dir]
+                yield paths
+
+    def close(self) -> list[RunPaths]:
+        left, self._next, self._ended = [RunPaths(run_dir) for run_dir in self._next], {}, True
+        return left
+
+
+class Pool:
+    """Carries out what a feed gives, `feed.limit` at a time."""
+
+    def __init__(self, feed: OneRun | Trials) -> None:
+        self.feed = feed
+        self.lives: list[RunLife] = []
+        self.lost_events = False
+        self._living_ranks: set[int] = set()
+        self._is_subreaper = False
+        self._may_have_strays = False
+
+    def fill(self) -> None:
+        """Start runs until the limit is reached or nothing waits, and forget the ones that are over."""
+        while True:
+            self.lost_events |= any(life.events_lost for life in self.lives)
+            self.lives = [life for life in self.lives if not life.is_over]
+            paths = self.feed.take() if len(self.lives) < self.feed.limit else None
+            if paths is None:
+                return
+            life = RunLife(paths, self._living_ranks)
+            self.lives.append(life)
+            life.may_have_strays = self._may_have_strays
+            life.begin()
+            if self._living_ranks and not self._is_subreaper:
+                self._become_subreaper(life)
+
+    def _become_subreaper(self, first: RunLife) -> None:
+        """Now that the first rank runs there is time for it; a descendant orphaned in the meantime is looked for by its mark."""
+        self._is_subreaper = True
+        if not tree.become_subreaper() or tree.children() is None:
+            self._may_have_strays = first.may_have_strays = True
+        elif tree.carriers(first.paths.run_id) - tree.members("", self._living_ranks, with_orphans=True):
+            first.may_have_strays = True
+
+    def is_done(self) -> bool:
+        return not self.lives and not self.feed.has_more()
+
+    def deadline(self) -> float | None:
+        """When `tick` must be called at the latest, by the monotonic clock."""
+        return min((life.deadline for life in self.lives if life.deadline is not None), default=None)
+
+    def tick(self) -> None:
+        """Let every run do what is due."""
+        for life in self.lives:
+            life.tick()
+
+    def reap(self) -> None:
+        """Collect every child that has ended and tell its run."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            life = self._owner(ended.si_pid)
+            pid, status, rusage = os.wait4(ended.si_pid, 0)
+            if life is not None:
+                life.child_ended(pid, status, rusage)
+
+    def _owner(self, pid: int) -> RunLife | None:
+        """Whose child it was: of the run with that rank, or with that session; an orphan of the only run is its own."""
+        for life in self.lives:
+            if pid in life.ranks:
+                return life
+        if len(self.lives) == 1:
+            return self.lives[0]
+        session = tree.session_of(pid)
+        return next((life for life in self.lives if life.owns(session)), None)
+
+    def look_for_cancel(self) -> None:
+        """Somebody says that there is something to read: new trials, or a request to cancel."""
+        self.feed.read_on()
+        for paths in self.feed.canceled():
+            self._cancel_unstarted(paths, "cancellation was requested")
+        for life in self.lives:
+            life.look_for_cancel()
+
+    def cancel_all(self, *, force: bool, reason: str) -> None:
+        """End everything and take nothing more."""
+        self.feed.read_on()
+        for paths in self.feed.close():
+            self._cancel_unstarted(paths, reason)
+        for life in self.lives:
+            life.cancel(force=force, reason=reason)
+
+    def _cancel_unstarted(self, paths: RunPaths, reason: str) -> None:
+        life = RunLife(paths, self._living_ranks)
+        life.cancel(force=False, reason=reason)
+        self.lives.append(life)  # until its event is on disk
+
+
+def request_of(home: RunPaths) -> dict[str, object] | None:
+    """The strongest request to cancel a whole sweep."""
+    found = [event for event in events.read(home) if event["state"] == "CancelRequested"]
+    return next((event for event in found if event.get("force")), found[-1] if found else None)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1

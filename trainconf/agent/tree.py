@@ -1,0 +1,116 @@
+"""Which processes belong to a run, and ending them all: descendants, orphans, and whoever carries the run's id.
+
+A rank may fork, daemonise, start sessions. Three marks find them again: descent from a rank (orphans come back to the agent,
+which is a child subreaper), the session of a rank, and TRAINCONF_RUN_ID in the environment they were started with.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
+_DEAD = (b"Z", b"X", b"x")
+
+
+def become_subreaper() -> bool:
+    """Have orphaned descendants come back to this process; False where the system or this Python cannot.
+
+    ctypes is imported here, after the first rank was started, because it costs 2 ms.
+    """
+    try:
+        import ctypes
+
+        return bool(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def children() -> set[int] | None:
+    """The pids of this process' children, zombies included; None where the kernel does not list them (proc(5), Linux 4.2)."""
+    pid = os.getpid()
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as stream:
+            return set(map(int, stream.read().split()))
+    except OSError:
+        return None
+
+
+def carriers(run_id: str) -> set[int]:
+    """Living processes that were started with TRAINCONF_RUN_ID=<run_id>, this one excepted; any parent, any session."""
+    mark = b"\0TRAINCONF_RUN_ID=" + os.fsencode(run_id) + b"\0"
+    return {pid for pid in _pids() if _carries(pid, mark)}
+
+
+def members(run_id: str, ranks: Collection[int], *, with_orphans: bool) -> set[int]:
+    """Every living process of a run, this one excepted.
+
+    `ranks` are the pids of its ranks, ended ones included. `with_orphans` counts every child of this process, which is right
+    when it has one run only. Zombies are not counted: nothing of them is left but the exit code.
+    """
+    me = os.getpid()
+    living: dict[int, tuple[int, int]] = {}  # pid: (parent, session)
+    for pid in _pids():
+        found = _stat(pid)
+        if found is not None:
+            living[pid] = found
+    mark = b"\0TRAINCONF_RUN_ID=" + os.fsencode(run_id) + b"\0"
+    # A pid that was given anew to a stranger is not a rank's any more: then its holder is not our child.
+    sessions = {rank for rank in ranks if rank not in living or living[rank][0] == me}
+    mine = {
+        pid for pid, (parent, session) in living.items()
+        if (session in sessions and pid != me) or (with_orphans and parent == me) or _carries(pid, mark)
+    }  # fmt: skip
+    grown = True
+    while grown:
+        heirs = {pid for pid, (parent, _) in living.items() if parent in mine and pid not in mine and pid != me}
+        mine |= heirs
+        grown = bool(heirs)
+    return mine
+
+
+def send(pids: Collection[int], number: int) -> None:
+    """Send a signal to each; one that is gone, or has become another user's, is passed over."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def session_of(pid: int) -> int:
+    """The session of a process, zombies included; 0 when it is gone."""
+    found = _read_stat(pid)
+    return int(found[3]) if found else 0
+
+
+def _pids() -> list[int]:
+    me = os.getpid()
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if pid != me]
+
+
+def _read_stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the state on (proc(5): field 3 is at 0 here), or None."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as stream:
+            text = stream.read()
+    except OSError:
+        return None
+    return text[text.rindex(b")") + 2 :].split()
+
+
+def _stat(pid: int) -> tuple[int, int] | None:
+    """Parent and session of a living process."""
+    found = _read_stat(pid)
+    return None if found is None or found[0] in _DEAD else (int(found[1]), int(found[3]))
+
+
+def _carries(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as stream:
+            return mark in b"\0" + stream.read()
+    except OSError:
+        return False

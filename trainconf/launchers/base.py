@@ -1,0 +1,152 @@
+"""What a launcher is: the protocol, what it is given (`Job`), what it makes of it (`LaunchPlan`), and what it hands back.
+
+A launcher imports nothing of Hydra; it gets facts and plain values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trainconf.files import FileLock
+    from trainconf.history.liveness import State
+    from trainconf.paths import RunPaths
+    from trainconf.spec import RunSpec
+
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as it is given to a launcher.
+
+    `python` is the interpreter the script runs in. `env` are the environment's own variables, `secrets` those whose values must not
+    be saved; both by variable name. `compute` is the composed compute config as plain values.
+    """
+
+    spec: RunSpec
+    paths: RunPaths
+    experiment_name: str
+    python: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
+    retry_backoff_seconds: float = 1.0
+    stdout_metrics: Mapping[str, str] = field(default_factory=dict)
+    compute: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        return self.paths.run_id
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """One process: exactly what is executed, and the variables that only this rank has."""
+
+    rank: int
+    argv: list[str]
+    env: dict[str, str]
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints.
+
+    `secret_env` names variables whose values are only ever in the environment of the agent.
+    """
+
+    target: str
+    run_id: str
+    run_dir: str
+    cwd: str
+    ranks: list[RankPlan]
+    env: dict[str, str]
+    secret_env: list[str]
+    max_run_duration_seconds: float | None
+    grace_seconds: float
+    retries: int
+    retry_backoff_seconds: float
+    slots: dict[str, Any]
+    gpus: dict[str, Any]
+    stdout_metrics: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values, as docs/architecture.md has them."""
+        return {"version": PLAN_VERSION, **asdict(self)}
+
+    def render(self) -> str:
+        """The plan for people: every rank's command as a shell line that can be pasted, then where, limits, leases and variables."""
+        import shlex
+
+        facts = [
+            ("run", self.run_id),
+            ("target", self.target),
+            ("cwd", shlex.quote(self.cwd)),
+            ("time limit", "none" if self.max_run_duration_seconds is None else f"{self.max_run_duration_seconds:g} s per attempt"),
+            ("grace", f"{self.grace_seconds:g} s between SIGTERM and SIGKILL"),
+            ("retries", f"{self.retries}, the first after {self.retry_backoff_seconds:g} s" if self.retries else "0"),
+            ("slots", f"{self.slots['take']} of {self.slots['count']}, leased in {shlex.quote(self.slots['dir'])}"),
+            ("gpus", f"{self.gpus['take']} of {', '.join(self.gpus['devices'])}" if self.gpus["take"] else "0"),
+        ]
+        width = max(len(label) for label, _ in facts)
+        lines = [shlex.join(rank.argv) if len(self.ranks) == 1 else f"rank {rank.rank}: {shlex.join(rank.argv)}" for rank in self.ranks]
+        lines += ["", *(f"{label:<{width}}  {text}" for label, text in facts)]
+        if self.stdout_metrics:
+            lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in self.stdout_metrics.items())]
+        lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in self.env.items())]
+        lines += [f"  {name}=<secret>" for name in self.secret_env]
+        for rank in self.ranks:
+            lines += [f"  {name}={value}" + (f"  (rank {rank.rank})" if len(self.ranks) > 1 else "") for name, value in rank.env.items()]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """A submitted run, in this process or any other: its directory is enough to find everything again.
+
+    `agent_pid` is known, and is our child, only in the process that submitted it.
+    """
+
+    paths: RunPaths
+    agent_pid: int | None = None
+
+
+class Launcher(Protocol):
+    """Turns a Job into a LaunchPlan and has it carried out. Five methods; `tests/contract/launcher_contract.py` holds it to this:
+
+    - `plan` is pure apart from caches: it may be called any number of times, also for a run that never is submitted. Raises
+      ConfigError when the target cannot carry the job out at all, every mistake at once.
+    - `submit` is called once per run, when its directory exists, its first event is written and `lock` is held. It writes plan.json
+      and returns when the job no longer needs the submitter, who may then be killed. Raises LaunchError or StorageError, and nothing of
+      the job runs then.
+    - `state` is the honest state; it may be asked from any process at any time, and changes nothing.
+    - `cancel` may be called by anybody, in any state, any number of times. In a final state (Completed, Failed, Canceled) it does
+      nothing. It returns when the request is recorded and told; `force` skips the grace. When nobody is left to carry it out,
+      it ends what is left of the job itself and records Canceled.
+    - `wait` returns the state when the run is final or its agent is gone; it sleeps in the kernel where the target allows.
+
+    The run id and directory stay the same over all attempts. Whoever carries out the run writes its final event; the run directory
+    is never removed by a launcher.
+    """
+
+    name: str
+
+    def plan(self, job: Job) -> LaunchPlan:
+        """What would be done for this job."""
+
+    def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
+        """Have it done. `secrets` are the values of `plan.secret_env`. The lock passes to whoever carries it out."""
+
+    def state(self, handle: RunHandle) -> State:
+        """The honest state."""
+
+    def cancel(self, handle: RunHandle, *, force: bool = False) -> None:
+        """Ask for its end."""
+
+    def wait(self, handle: RunHandle) -> State:
+        """Wait for its end."""

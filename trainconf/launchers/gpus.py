@@ -1,0 +1,58 @@
+"""Which GPUs there are to lease. Ids are opaque strings: indices, UUIDs and MIG ids are kept as they were given."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    from trainconf.process import Processes
+
+    class DeviceLister(Protocol):
+        """Tells the devices a run may be given. The port that tests replace."""
+
+        def devices(self) -> list[str]:
+            """Their ids, in the order in which they shall be taken; empty when there are none."""
+
+
+PROC_DRIVER = "/proc/driver/nvidia/gpus"
+
+
+class NvidiaDevices:
+    """CUDA_VISIBLE_DEVICES of the submitter where it is set, an empty one meaning none; else what the driver knows."""
+
+    def __init__(self, environ: Mapping[str, str], processes: Processes, proc_driver: str = PROC_DRIVER) -> None:
+        self._environ = environ
+        self._processes = processes
+        self._proc_driver = proc_driver
+
+    def devices(self) -> list[str]:
+        """As the protocol says. Indices where the driver lists the boards, else UUIDs of `nvidia-smi -L`."""
+        visible = self._environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None:
+            return _visible(visible)
+        try:
+            return [str(index) for index in range(len(os.listdir(self._proc_driver)))]
+        except OSError:
+            return self._listed_by_tool()
+
+    def _listed_by_tool(self) -> list[str]:
+        """`GPU 0: NVIDIA H100 (UUID: GPU-…)`, one line a board; the lines of MIG devices are indented."""
+        answer = self._processes.run(["nvidia-smi", "-L"], timeout_s=30)
+        if not answer.ok:
+            return []
+        boards = [line for line in answer.text().splitlines() if line.startswith("GPU ") and "UUID: " in line]
+        return [line.rpartition("UUID: ")[2].rstrip(")") for line in boards]
+
+
+def _visible(text: str) -> list[str]:
+    """CUDA stops reading at the first invalid id; -1 is the usual way to write one."""
+    found: list[str] = []
+    for word in (part.strip() for part in text.split(",")):
+        if not word or word == "-1":
+            break
+        found.append(word)
+    return found

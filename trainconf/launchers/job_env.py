@@ -1,0 +1,37 @@
+"""The environment variables of a job, but for those only its rank, its attempt or its leases decide."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.launchers import jobpath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trainconf.launchers.base import Job
+
+
+def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
+    """What every rank gets on top of what it inherits from `environ`. What the job asked for wins over our own, save TRAINCONF_*."""
+    from trainconf.paths import find_workspace
+
+    path = [jobpath.folder(environ, find_workspace(job.paths.run_dir).state)]
+    inherited = job.env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
+    path += [inherited] if inherited else []
+    return {
+        "PYTHONUNBUFFERED": "1",
+        **job.env,
+        "PYTHONPATH": os.pathsep.join(path),
+        "TRAINCONF_RUN_ID": job.run_id,
+        "TRAINCONF_RUN_DIR": job.paths.run_dir,
+        "TRAINCONF_EXPERIMENT": job.experiment_name,
+        "TRAINCONF_PARAMS": job.paths.params,
+        **{input_variable(name): path for name, path in job.spec.code.inputs},
+    }
+
+
+def input_variable(name: str) -> str:
+    """TRAINCONF_INPUT_<NAME>: upper case, and `_` for what a variable name cannot hold."""
+    return "TRAINCONF_INPUT_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in name).upper()
