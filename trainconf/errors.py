@@ -116,5 +116,10 @@ class StorageError(UserError):
         """The refusal of the operating system, told as a user's mistake. `what` is the sentence's subject."""
         path = error.filename
         where = [("path", repr(path) if isinstance(path, bytes) else str(path))] if path else []
-        hints = {28: "free some space, or set `runs_dir` and the workspace on another disk", 122: "your quota is used up", 30: "the file system is mounted read-only"}
+        hints = {
+            13: "another user owns it, or it is read-only",
+            28: "the disk is full: free some space, or work in a folder on another disk",
+            30: "the file system is mounted read-only",
+            122: "your quota is used up",
+        }
         return cls(f"{what}: {error.strerror or error}", *where, hint=hints.get(error.errno or 0, ""))

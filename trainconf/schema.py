@@ -42,7 +42,7 @@ class SnapshotConfig:
 
     max_mb: float = setting(300.0, "megabytes; a larger tree is refused and its largest files named", above=0)
     max_files: int = setting(100_000, "files; a larger tree is refused and its fullest folders named", minimum=1)
-    materialize: str = setting("auto", "how code/ is made: copied, or hard-linked read-only; auto copies unless the tree is large",
+    materialize: str = setting("auto", "how code/ is made: copied, or hard-linked read-only; auto links large trees",
                                choices=("auto", "copy", "link"))
     allow_keys: list[str] = setting(list, "file patterns that look like private keys and may travel all the same")
 
@@ -57,7 +57,7 @@ class Config:
     script: Optional[str] = setting(None, "Python file to run, relative to source_directory")
     command: Any = setting(None, "instead of a script: a list is executed as it stands, a string by `sh -c`")
     arguments: list[Any] = setting(list, "passed before the params; {inputs.name} becomes that input's path")
-    argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, or not at all", choices=("argparse", "hydra", "none"))
+    argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, not at all", choices=("argparse", "hydra", "none"))
     params: dict[str, Any] = setting(dict, "hyperparameters, any tree of values; add one with +params.name=value")
     inputs: dict[str, str] = setting(dict, "name: path of data the job reads; also TRAINCONF_INPUT_<NAME>")
     metric: MetricConfig = setting(MetricConfig, "the number the experiment is judged by")

@@ -87,7 +87,7 @@ class RunSpec:
 
     def part_hashes(self) -> dict[str, str]:
         """SHA-256 by part: code, params, environment, compute, distributed."""
-        parts = {name: _sparse(getattr(self, name)) for name in ("code", "environment", "compute", "distributed")}
+        parts = {name: _sparse(getattr(self, name)) for name in _PARTS}
         parts["params"] = self.params
         return {name: sha256_hex(canonical(part)) for name, part in parts.items()}
 
@@ -120,7 +120,7 @@ class RunSpec:
         recorded = data.pop("spec_hash", None)
         params = data.pop("params", {})
         parts: dict[str, Any] = {"params_json": canonical(params)}
-        for name, part in (("code", CodeSpec), ("environment", EnvironmentSpec), ("compute", ComputeSpec), ("distributed", DistributedSpec)):
+        for name, part in _PARTS.items():
             parts[name] = _read_part(part, data.pop(name, {}), name, source)
         if data:
             raise FrozenFileError(f"{', '.join(sorted(map(str, data)))}: not part of a spec", ("from", source))
@@ -132,6 +132,9 @@ class RunSpec:
                 hint="freeze again to make a changed spec; a frozen file is not meant to be edited",
             )
         return spec
+
+
+_PARTS = {"code": CodeSpec, "environment": EnvironmentSpec, "compute": ComputeSpec, "distributed": DistributedSpec}
 
 
 def canonical(value: Any) -> str:

@@ -6,7 +6,7 @@ Every mistake is collected, then raised at once. Interpolations are resolved her
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from hydra.core.global_hydra import GlobalHydra
@@ -20,9 +20,9 @@ from trainconf import schema
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import explain, secrets, values
-from trainconf.resolve.composed import Composed, config_text
+from trainconf.resolve.composed import Composed
 from trainconf.resolve.lean import LeanLoader, register_resolver
-from trainconf.resolve.origins import Origins, leaves
+from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.search import config_dirs, label
 
 _GROUP_NODES = ("compute", "env", "distributed", "sweep")
@@ -48,7 +48,7 @@ class Composition:
 
     def run(self) -> None:
         """Compose; `cfg` is typed and holds unresolved interpolations afterwards. Raises ConfigError with all mistakes."""
-        parsed = self._parse()
+        parsed = self.parse()
         repository = self.loader.caching_repository(self.config_name, parsed)
         self.searched = len(repository.get_sources()) > len(self.dirs) + 1
         parsed = explain.drop_hydra_words(parsed, self.mistakes)
@@ -62,11 +62,11 @@ class Composition:
         self._merge(defaults.defaults, repository)
         self._type_groups()
         OmegaConf.set_struct(self.cfg, True)
-        self._apply(defaults.config_overrides)
+        self.apply(defaults.config_overrides)
         if self.mistakes and not self.whole:
             raise ConfigError(self.mistakes)  # with a choice or a word missing, more complaints would mislead
 
-    def _parse(self) -> list[Override]:
+    def parse(self) -> list[Override]:
         parsed: list[Override] = []
         for word in self.words:
             try:
@@ -118,7 +118,13 @@ class Composition:
             explain.merge(typed, node, self.origins, self.mistakes, prefix=name)
             self.cfg[name] = typed
 
-    def _apply(self, overrides: list[Override]) -> None:
+    def adopt_origins(self, recorded: dict[str, str]) -> None:
+        """Start from origins that were recorded with a run."""
+        for key, origin in recorded.items():
+            if origin != DEFAULT:
+                self.origins.add_recorded(key, origin)
+
+    def apply(self, overrides: list[Override]) -> None:
         for override in overrides:
             try:
                 self.loader.apply([override], self.cfg)
@@ -152,6 +158,46 @@ def compose(
             gc.enable()
 
 
+def change(then: Composed, overrides: list[str], workspace: WorkspacePaths) -> Composed:
+    """A composed config with values replaced. Groups stay as they were chosen: choosing means composing anew. Raises ConfigError."""
+    composition = Composition(overrides, workspace, None, "config")
+    parsed = composition.parse()
+    groups = [o for o in parsed if composition.loader.repository.group_exists(o.key_or_group)]
+    composition.mistakes += [
+        Mistake(f"{o.key_or_group} was chosen when the run was submitted", ("from", f"command line: {o.input_line}"),
+                hint="other values can be given here; another choice is a new submission") for o in groups
+    ]
+    composition.cfg = _typed(then.config)
+    OmegaConf.set_struct(composition.cfg, True)
+    composition.adopt_origins(then.origins)
+    composition.apply([o for o in parsed if o not in groups])
+    if groups:
+        raise ConfigError(composition.mistakes)
+    return finish(composition.cfg, composition.origins, then.choices, [*then.overrides, *overrides], composition.mistakes)
+
+
+def _typed(config: dict[str, Any]) -> DictConfig:
+    """A plain config under its schemas again."""
+    cfg = OmegaConf.structured(schema.Config)
+    for name in _GROUP_NODES:
+        target = config[name].get("target")
+        node = schema.SCHEMAS.get(f"schema/compute/{target}") if name == "compute" else _DEFAULT_SCHEMA[name]
+        cfg[name] = OmegaConf.structured(node) if node is not None else {}
+    cfg.merge_with(_escaped(config))
+    return cast(DictConfig, cfg)
+
+
+def _escaped(value: Any) -> Any:
+    """Resolved text as OmegaConf must be given it, so that a literal `${...}` in it, such as a secret's name, is not resolved again."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, str) and "${" in value and not secrets.REFERENCE.search(value):
+        return value.replace("${", "\\${")
+    return value
+
+
 def finish(
     cfg: DictConfig, origins: Origins, choices: dict[str, str], overrides: list[str], earlier: list[Mistake], *, searched: bool = False
 ) -> Composed:
@@ -174,7 +220,7 @@ def finish(
         raise ConfigError(mistakes)
     found = origins.of_all(key for key, _ in leaves(config))
     reads = None if searched else values.environment_reads(raw_leaves)
-    return Composed(config, found, choices, overrides, config_text(config, overrides, choices, found), reads)
+    return Composed(config, found, choices, overrides, reads)
 
 
 def _activate_hydra(composition: Composition, config_name: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from trainconf.resolve.yaml_text import render
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 
@@ -12,21 +14,20 @@ class Composed:
     """A resolved config.
 
     config: plain tree, secrets symbolic. origins: dotted key of each leaf to where it was set. choices: group to choice.
-    overrides: the words of the command line. text: the YAML that goes into the run. env_reads: environment variables whose
-    values went into it, or None when it cannot be known what it depends on.
+    overrides: the words of the command line. env_reads: environment variables whose values went into it, or None when it cannot
+    be known what it depends on.
     """
 
-    __slots__ = ("choices", "config", "env_reads", "origins", "overrides", "text")
+    __slots__ = ("choices", "config", "env_reads", "origins", "overrides")
 
     def __init__(
-        self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str], text: str,
-        env_reads: Sequence[str] | None,
+        self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
+        env_reads: Sequence[str] | None = None,
     ) -> None:
         self.config = config
         self.origins = origins
         self.choices = choices
         self.overrides = list(overrides)
-        self.text = text
         self.env_reads = env_reads
 
     def origin(self, key: str) -> str:
@@ -37,11 +38,6 @@ class Composed:
             key = key.rpartition(".")[0]
         return "default"
 
-
-def config_text(config: Mapping[str, Any], overrides: Sequence[str], choices: Mapping[str, str], origins: Mapping[str, str]) -> str:
-    """The run's config.yaml: what was composed, from which words and choices, and where each value came from."""
-    import yaml
-
-    body = {"config": dict(config), "overrides": list(overrides), "choices": dict(choices), "origins": dict(origins)}
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(body, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=120))
+    def text(self) -> str:
+        """The run's config.yaml: what was composed, from which words and choices, and where each value came from."""
+        return render({"config": self.config, "overrides": self.overrides, "choices": self.choices, "origins": self.origins})

@@ -49,7 +49,9 @@ def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list
         value = override.value()
         is_choice = repository.group_exists(group) and not override.is_delete()
         if is_choice and (value is None or not repository.config_exists(f"{group}/{value}")):
-            mistakes.append(_unknown_choice(group, "null" if value is None else str(value), repository.get_group_options(group), f"command line: {override.input_line}"))
+            choice = "null" if value is None else str(value)
+            source = f"command line: {override.input_line}"
+            mistakes.append(_unknown_choice(group, choice, repository.get_group_options(group), source))
         else:
             kept.append(override)
     return kept
@@ -87,7 +89,8 @@ def _named_in(text: str, dirs: list[str], workspace: WorkspacePaths) -> list[tup
 
 def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: WorkspacePaths) -> str:
     """The file and line that asks for `group: choice`, found by its text; the defaults list keeps no positions."""
-    pattern = re.compile(rf"^\s*-\s.*{re.escape(group.rpartition('/')[2])}(@\S+)?\s*:\s*{re.escape(choice)}\s*(#.*)?$|^\s*-\s*/?{re.escape(choice)}(@\S+)?\s*$")
+    name, answer = re.escape(group.rpartition("/")[2]), re.escape(choice)
+    pattern = re.compile(rf"^\s*-\s.*{name}(@\S+)?\s*:\s*{answer}\s*(#.*)?$|^\s*-\s*/?{answer}(@\S+)?\s*$")
     for root in dirs:
         for folder, _, names in os.walk(root):
             for name in sorted(names):

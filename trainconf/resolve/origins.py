@@ -37,6 +37,10 @@ class Origins:
         for leaf, _ in leaves(value, key):
             self._by_key[leaf] = f"command line: {word}"
 
+    def add_recorded(self, key: str, origin: str) -> None:
+        """An origin as it was told before."""
+        self._by_key[key] = origin
+
     def remove(self, key: str) -> None:
         """A key that the command line deleted."""
         self._forget(key)

@@ -37,14 +37,16 @@ class Resolved:
         return self.composed.choices.get(group, "")
 
 
-def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None) -> Resolved:
+def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None, source: str | None = None) -> Resolved:
     """Check what only the whole config can tell, look at the files it names, and make the spec.
 
-    Paths are relative to the workspace; those given on the command line to `cwd`. Raises ConfigError with every mistake.
+    Paths are relative to the workspace; those given on the command line to `cwd`. `source` stands for a source directory that
+    is not looked at any more, because the code was recorded before. Raises ConfigError with every mistake.
     """
     work = _Resolver(composed, workspace, cwd or os.getcwd())
-    source = work.source_directory()
-    code = work.code(source)
+    known = source is not None
+    source = work.source_directory() if source is None else source
+    code = work.code(source, look=not known)
     environment = work.environment()
     work.labels()
     if work.mistakes:
@@ -83,7 +85,7 @@ class _Resolver:
                        hint="`trainconf init` puts the shipped projects here" if shipped else "")
         return source
 
-    def code(self, source: str) -> CodeSpec:
+    def code(self, source: str, *, look: bool) -> CodeSpec:
         script, command = self.config["script"], self.config["command"]
         arguments = self._words("arguments", self.config["arguments"])
         argv: tuple[str, ...] = ()
@@ -99,7 +101,9 @@ class _Resolver:
         if not self.config["params"] and style != "none" and self.composed.origin("argument_style") != "default":
             self.wrong("argument_style", f"argument_style={style} is asked for, and there are no params to pass",
                        hint="add one with +params.name=value, or set argument_style=none")
-        inside = self._script(script, source) if script is not None and command is None and os.path.isdir(source) else ""
+        inside = script if script is not None and command is None else ""
+        if inside and look and os.path.isdir(source):
+            inside = self._script(inside, source)
         inputs = self._inputs(arguments)
         return CodeSpec(script=inside, command=argv, arguments=arguments, argument_style=style, inputs=inputs)
 
@@ -147,7 +151,8 @@ class _Resolver:
             found.append((name, path))
         unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config["inputs"])
         for name in sorted(unknown):
-            self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", ", ".join(self.config["inputs"]) or "there are no inputs"))
+            known = ", ".join(self.config["inputs"]) or "there are no inputs"
+            self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", known))
         return tuple(sorted(found))
 
     def environment(self) -> EnvironmentSpec:

@@ -59,33 +59,32 @@ def exposed(raw: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
     return mistakes
 
 
-def names_in(variables: Iterable[tuple[str, str]]) -> list[str]:
-    """Names of the secrets that variables refer to, sorted."""
-    return sorted({name for _, value in variables for name in REFERENCE.findall(value)})
+def look_up(variables: Iterable[tuple[str, str]], environ: Mapping[str, str], secrets_file: str) -> dict[str, str]:
+    """The value of every secret that variables refer to, by its name.
 
-
-def read(variables: Iterable[tuple[str, str]], environ: Mapping[str, str], secrets_file: str) -> dict[str, str]:
-    """The variables that hold secrets, with the secrets' values put in.
-
-    Each secret is looked up in `environ`, then in `secrets_file` (lines NAME=value, mode 0600). Raises SecretError naming all
-    that are unset, and a file that others can read.
+    Each is looked up in `environ`, then in `secrets_file` (lines NAME=value, mode 0600). Raises SecretError naming all that are
+    unset, and a file that others can read.
     """
-    wanted = [(name, value) for name, value in variables if REFERENCE.search(value)]
-    needed = names_in(wanted)
+    wanted = [(key, REFERENCE.findall(value)) for key, value in variables if REFERENCE.search(value)]
+    needed = sorted({name for _, names in wanted for name in names})
     kept = _read_file(secrets_file) if any(name not in environ for name in needed) else {}
     found = {name: environ.get(name, kept.get(name)) for name in needed}
     unset = [name for name in needed if found[name] is None]
     if unset:
         raise SecretError(
             Mistake(
-                f"the secret {name} is not set",
-                ("from", ", ".join(f"env.variables.{key}" for key, value in wanted if name in REFERENCE.findall(value))),
+                f"the secret {name} is not set", ("from", ", ".join(f"env.variables.{key}" for key, names in wanted if name in names)),
                 ("looked in", f"the environment, then {secrets_file}"),
                 hint=f"export {name}=..., or put a line {name}=... into that file (mode 0600)",
             )
             for name in unset
         )
-    return {key: REFERENCE.sub(lambda match: str(found[match[1]]), value) for key, value in wanted}
+    return {name: str(value) for name, value in found.items()}
+
+
+def fill(variables: Iterable[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
+    """The variables that refer to secrets, with their values put in."""
+    return {key: REFERENCE.sub(lambda match: values[match[1]], value) for key, value in variables if REFERENCE.search(value)}
 
 
 def default_file() -> str:

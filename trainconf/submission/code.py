@@ -9,7 +9,7 @@ from typing import Any
 
 from trainconf.errors import FrozenFileError
 from trainconf.paths import WorkspacePaths
-from trainconf.snapshot import SnapshotStore
+from trainconf.snapshot import SnapshotStore, hash_tree
 
 # What a frozen spec names was under the guards when it was frozen; it need not pass them twice.
 _NO_GUARDS: dict[str, Any] = {"max_mb": float("inf"), "max_files": 1 << 62, "allow_keys": ("*",)}
@@ -23,7 +23,7 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
     store = SnapshotStore(workspace.snapshots)
     if store.exists(snapshot_id):
         return "store"
-    if os.path.isdir(source_directory) and store.hash_tree(source_directory) == snapshot_id:
+    if os.path.isdir(source_directory) and hash_tree(source_directory, store=store) == snapshot_id:
         store.take(source_directory, **_NO_GUARDS)
         return "working tree"
     commit = str(git.get("commit") or "")
@@ -62,9 +62,10 @@ def _from_git(commit: str, snapshot_id: str, source_directory: str, store: Snaps
                 repository.archive(stream, treeish, path=[inside] if inside != os.curdir else None)
             tree = os.path.join(temp, "tree")
             with tarfile.open(archive) as tar:
-                tar.extractall(tree, filter="fully_trusted") if hasattr(tarfile, "fully_trusted_filter") else tar.extractall(tree)
+                trusted = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}  # 3.14 would drop modes
+                tar.extractall(tree, **trusted)  # type: ignore[arg-type]
             code = os.path.normpath(os.path.join(tree, inside))
-            if store.hash_tree(code) != snapshot_id:
+            if hash_tree(code) != snapshot_id:
                 return f"commit {commit[:12]} is here, and its tree is different"
             store.take(code, **_NO_GUARDS)
             return ""

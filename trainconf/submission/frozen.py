@@ -14,12 +14,14 @@ from trainconf.errors import FrozenFileError
 from trainconf.files import write_atomic
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths
-from trainconf.resolve.composed import Composed, config_text
+from trainconf.resolve.composed import Composed
 from trainconf.resolve.resolver import Resolved
-from trainconf.snapshot import FROZEN_FIRST_LINE
+from trainconf.resolve.yaml_text import render
+from trainconf.snapshot.content import FROZEN_LINE
 from trainconf.spec import RunSpec
 
 VERSION = 1
+FROZEN_FIRST_LINE = FROZEN_LINE.decode()
 
 
 class Frozen:
@@ -36,8 +38,6 @@ class Frozen:
 
 def text(resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str) -> str:
     """The file's content. Paths are relative to the workspace, so that a clone elsewhere can run it."""
-    import yaml
-
     only_here = not git.get("commit") or bool(git.get("dirty"))
     header = [
         FROZEN_FIRST_LINE,
@@ -62,8 +62,7 @@ def text(resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict
         "config": resolved.config,
         "origins": {key: origin for key, origin in resolved.composed.origins.items() if origin != "default"},
     }
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return "\n".join(header) + "\n" + str(yaml.dump(body, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+    return "\n".join(header) + "\n" + render(body)
 
 
 def _relative(path: str, root: str) -> str:
@@ -94,12 +93,13 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
     if wrong or "source_directory" not in (source or {}):
         raise FrozenFileError(f"{', '.join(wrong) or 'code_from.source_directory'} is missing or damaged", ("from", path),
                               hint="restore the file from version control, or freeze again")
-    assert isinstance(config, dict) and isinstance(source, dict)
+    assert isinstance(config, dict)
+    assert isinstance(source, dict)
     if spec.params != config.get("params"):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path),
                               hint="freeze again to make a changed one")
     choices, overrides, origins = body.get("choices") or {}, body.get("overrides") or [], body.get("origins") or {}
-    composed = Composed(config, origins, choices, overrides, config_text(config, overrides, choices, origins), None)
+    composed = Composed(config, origins, choices, overrides)
     resolved = Resolved(spec, os.path.normpath(os.path.join(workspace.root, str(source["source_directory"]))), composed)
     return Frozen(path, resolved, source.get("git") or {}, str(body.get("config_name") or "config"))
 
@@ -111,11 +111,13 @@ def _load(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as stream:
             content = stream.read()
     except FileNotFoundError:
-        raise FrozenFileError("there is no such frozen file", ("path", path), hint="`trainconf freeze -o FILE [overrides]` makes one") from None
+        hint = "`trainconf freeze -o FILE [overrides]` makes one"
+        raise FrozenFileError("there is no such frozen file", ("path", path), hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise FrozenFileError("the frozen file cannot be read", ("path", path), ("because", str(error))) from error
     if not content.startswith(FROZEN_FIRST_LINE):
-        raise FrozenFileError("this is not a frozen run", ("path", path), ("allowed", f"a file whose first line is {FROZEN_FIRST_LINE!r}"))
+        allowed = f"a file whose first line is {FROZEN_FIRST_LINE!r}"
+        raise FrozenFileError("this is not a frozen run", ("path", path), ("allowed", allowed))
     try:
         body = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:

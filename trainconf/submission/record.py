@@ -13,24 +13,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.git import GitFacts
-    from trainconf.launchers.base import LaunchPlan
     from trainconf.paths import RunPaths
     from trainconf.resolve.resolver import Resolved
     from trainconf.spec import RunSpec
 
 
 def write_run(
-    paths: RunPaths, resolved: Resolved, spec: RunSpec, plan: LaunchPlan, lock_text: str, git: GitFacts | None,
+    paths: RunPaths, resolved: Resolved, spec: RunSpec, lock_text: str, git: GitFacts | None,
     parent: str | None, lock_path: str,
 ) -> None:
-    """Everything but the code. Raises OSError; the caller removes the folder then."""
+    """Everything but the code, and the plan, which its launcher writes. Raises OSError; the caller removes the folder then."""
     for folder in (paths.outputs, paths.logs):
         os.mkdir(folder)
         os.symlink(os.path.join(os.pardir, os.path.basename(folder)), os.path.join(paths.code, os.path.basename(folder)))
     write_atomic(paths.spec, spec.to_json())
-    write_atomic(paths.plan, dumps(plan.to_dict()))
     write_atomic(paths.params, spec.params_json, durable=False)
-    write_atomic(paths.config, resolved.composed.text, durable=False)
+    write_atomic(paths.config, resolved.composed.text(), durable=False)
     write_atomic(paths.environment_lock, lock_text, durable=False)
     write_atomic(paths.git, dumps(git.to_dict() if git is not None else {}), durable=False)
     if git is not None and git.patch:

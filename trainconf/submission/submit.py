@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any
 
 from trainconf import environments, launchers
 from trainconf.errors import StorageError
@@ -15,6 +14,7 @@ from trainconf.files import FileLock
 from trainconf.history.index import Index
 from trainconf.launchers.base import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.process import processes
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
@@ -24,12 +24,22 @@ from trainconf.submission.run_id import claim_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
+    from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
     from trainconf.history.git import GitFacts
 
     Report = Callable[[str], None]
+
+    class Voice(Protocol):
+        """Who tells the user what takes time, and must learn what may never be told."""
+
+        def talk(self, text: str = "") -> None:
+            """Say it."""
+
+        def redact(self, values: Iterable[str]) -> None:
+            """Never say these."""
 
 
 class Prepared:
@@ -50,14 +60,18 @@ class Prepared:
 
 
 class Submitted:
-    """A run that was handed over, or found: `reused` says that it had completed before."""
+    """A run that was handed over; or, without handle and plan, one that had completed before and is returned instead."""
 
-    __slots__ = ("handle", "paths", "reused")
+    __slots__ = ("handle", "paths", "plan")
 
-    def __init__(self, paths: RunPaths, handle: RunHandle | None, *, reused: bool = False) -> None:
+    def __init__(self, paths: RunPaths, handle: RunHandle | None = None, plan: LaunchPlan | None = None) -> None:
         self.paths = paths
         self.handle = handle
-        self.reused = reused
+        self.plan = plan
+
+    @property
+    def reused(self) -> bool:
+        return self.handle is None
 
 
 def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report) -> str:
@@ -69,31 +83,32 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report)
     snapshot = store.take(
         resolved.source_directory, max_mb=guards["max_mb"], max_files=guards["max_files"], allow_keys=guards["allow_keys"]
     )
-    for path, target in snapshot.leaving_links:
-        report(f"note: {path} links out of the source directory, to {target}; the link travels, what it names does not")
+    for path in snapshot.leaving_links:
+        report(f"note: {path} links out of the source directory; the link travels, what it names does not")
     for path in snapshot.skipped:
         report(f"note: {path} is neither file, folder nor link; it does not travel")
     return str(snapshot.id)
 
 
-def prepare(
-    resolved: Resolved, workspace: WorkspacePaths, report: Report, *, environ: Mapping[str, str] = os.environ
-) -> Prepared:
+def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prepared:
     """Everything that can fail before a run exists: launcher, secrets, snapshot, git, environment."""
+    report = voice.talk
     launcher = launchers.get(resolved.spec.compute.target)
-    values = secrets.read(resolved.spec.environment.variables, environ, secrets.default_file())
+    variables = resolved.spec.environment.variables
+    known = secrets.look_up(variables, os.environ, secrets.default_file())
+    voice.redact(known.values())
     snapshot_id = take_snapshot(resolved, workspace, report)
     git = _git_facts(resolved)
     environment = environments.ensure(
         resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root
     )
-    return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, values)
+    return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
 
 
 def _git_facts(resolved: Resolved) -> GitFacts | None:
     from trainconf.history import git
 
-    return git.facts(resolved.source_directory) if resolved.source_directory else None
+    return git.facts(resolved.source_directory, processes) if resolved.source_directory else None
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
@@ -106,7 +121,7 @@ def make_job(resolved: Resolved, spec: RunSpec, paths: RunPaths, python: str, se
     plain = {name: value for name, value in spec.environment.variables if not secrets.REFERENCE.search(value)}
     config = resolved.config
     return Job(
-        spec=spec, run_id=paths.run_id, paths=paths, experiment_name=resolved.experiment_name, python=python, env=plain,
+        spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=python, env=plain,
         secrets=secret_values, retries=config["retries"], retry_backoff_seconds=config["retry_backoff_seconds"],
         stdout_metrics=config["stdout_metrics"], compute=config["compute"],
     )
@@ -132,7 +147,7 @@ def create(
             job = make_job(resolved, spec, paths, prepared.environment.python, prepared.secrets)
             plan = prepared.launcher.plan(job)
             prepared.store.materialize(prepared.snapshot_id, paths.code, resolved.config["snapshot"]["materialize"])
-            write_run(paths, resolved, spec, plan, prepared.environment.lock_text, prepared.git, parent, lock.path)
+            write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git, parent, lock.path)
         except BaseException:
             lock.release()
             remove_tree(paths.run_dir)
@@ -142,25 +157,23 @@ def create(
     return paths, plan, lock
 
 
-def submit(
-    resolved: Resolved, workspace: WorkspacePaths, report: Report, *, environ: Mapping[str, str] = os.environ, parent: str | None = None
-) -> Submitted:
+def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submitted:
     """Submit one run and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError."""
-    prepared = prepare(resolved, workspace, report, environ=environ)
+    prepared = prepare(resolved, workspace, voice)
     if resolved.config["submit"]["reuse"]:
         found = find_completed(workspace, spec_with_code(resolved, prepared.snapshot_id).spec_hash)
         if found is not None:
-            return Submitted(found, None, reused=True)
-    paths, plan, lock = create(resolved, prepared, workspace, parent=parent)
+            return Submitted(found)
+    paths, plan, lock = create(resolved, prepared, workspace)
     try:
-        handle = prepared.launcher.submit(plan, lock=lock, secrets=prepared.secrets)
+        handle = prepared.launcher.submit(plan, lock, prepared.secrets)
     except BaseException:
         remove_tree(paths.run_dir)
         raise
     finally:
         lock.release()
     record_in_index(workspace, paths)
-    return Submitted(paths, handle)
+    return Submitted(paths, handle, plan)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
@@ -180,10 +193,10 @@ def remove_tree(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, python: str) -> tuple[RunSpec, LaunchPlan, Any]:
+def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, python: str) -> tuple[RunSpec, LaunchPlan]:
     """The spec and the plan a submission would send, for a run id that is only shown; nothing is written."""
     spec = spec_with_code(resolved, snapshot_id)
     paths = workspace.run(resolved.experiment_name, f"{resolved.experiment_name}-<time>-<id>")
     launcher = launchers.get(spec.compute.target)
     values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.REFERENCE.search(value)), "")
-    return spec, launcher.plan(make_job(resolved, spec, paths, python, values)), launcher
+    return spec, launcher.plan(make_job(resolved, spec, paths, python, values))

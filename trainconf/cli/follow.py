@@ -1,0 +1,114 @@
+"""Follows a run that this process submitted: changes of state as talk, the job's output as data, Ctrl-C as a wish to cancel.
+
+The job writes into its own file and the terminal follows the file, so nothing here is in the job's way, and the death of this
+process changes nothing for the run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from trainconf.agent import leases
+from trainconf.cli.printer import duration, number, printer
+from trainconf.files import write_all
+from trainconf.history import events, liveness, record
+from trainconf.history.follow import BUSY_PAUSE_S, Output, Watch, exit_code, has_ended
+from trainconf.history.index import Index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from trainconf.history.liveness import State
+    from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
+    from trainconf.paths import WorkspacePaths
+
+IDLE_PAUSE_S = 0.1
+_UNREMARKABLE = {"NotStarted", "Starting", "Running", "Finalizing", *events.TERMINAL}
+
+
+class Following:
+    """One run being watched until it ends."""
+
+    def __init__(self, launcher: Launcher, handle: RunHandle, plan: LaunchPlan, *, show_output: bool) -> None:
+        self.launcher = launcher
+        self.handle = handle
+        self.paths = handle.paths
+        self.slots_dir = str(plan.slots.get("dir", ""))
+        self.output = Output(self.paths.log(0)) if show_output else None
+        self.watch = Watch(self.paths)
+        self.events_size = 0
+        self.waiting = False
+        self.place: int | None = None
+        self.interrupts = 0
+
+    def to_the_end(self, workspace: WorkspacePaths) -> int:
+        """Watch until the run has ended; the exit code it deserves."""
+        kept = {number: signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            state = self._watch()
+        finally:
+            for number_, handler in kept.items():
+                signal.signal(number_, handler)
+            self.watch.close()
+        Index(workspace).add(self.paths)
+        self._tell_end(state)
+        return exit_code(state)
+
+    def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
+        """Ask for the end; the second time, at once."""
+        self.interrupts += 1
+        printer.talk("canceling; once more to kill it at once" if self.interrupts == 1 else "killing")
+        self.launcher.cancel(self.handle, force=self.interrupts > 1)
+
+    def _watch(self) -> State:
+        pause_s = BUSY_PAUSE_S / 2
+        while True:
+            copied = self.output.copy(_to_stdout) if self.output is not None else 0
+            if not copied and self._something_happened():
+                state = liveness.state_of(self.paths)
+                if has_ended(state):
+                    if self.output is not None:
+                        self.output.copy(_to_stdout)  # what was written between the last look and the end
+                        self.output.close()
+                    return state
+            pause_s = BUSY_PAUSE_S / 2 if copied else min(IDLE_PAUSE_S, pause_s * 1.5)
+            self.watch.pause(pause_s)
+
+    def _something_happened(self) -> bool:
+        """Tell what changed; whether the run may have ended."""
+        size = os.stat(self.paths.events).st_size
+        if size != self.events_size:
+            self.events_size = size
+            event = events.last(self.paths) or {}
+            self.waiting = bool(event.get("waiting_for"))
+            if event.get("state") not in _UNREMARKABLE and not self.waiting and event.get("reason"):
+                printer.talk(f"{event['state']}: {event['reason']}")
+        if self.waiting:
+            self._tell_place()
+        return True
+
+    def _tell_place(self) -> None:
+        place = leases.place(self.slots_dir, self.paths.run_id)
+        if place is not None and place != self.place:
+            self.place = place
+            printer.talk(f"waiting for a slot of this machine, place {place} in the queue")
+
+    def _tell_end(self, state: State) -> None:
+        resources: dict[str, Any] = state.event.get("resources") or {}
+        facts = [state.status, *([state.reason] if state.reason else [])]
+        if isinstance(resources.get("wall_s"), (int, float)):
+            facts.append(f"in {duration(resources['wall_s'])}")
+        printer.talk(", ".join([*facts, *self._metric()]))
+
+    def _metric(self) -> list[str]:
+        """The experiment's metric, where it names one and the run ended well enough to have it."""
+        name = (record.read_mapping(self.paths.record).get("metric") or {}).get("name")
+        value = record.describe(self.paths)["metrics"].get(name) if name else None
+        return [f"{name} {number(value)}"] if value is not None else []
+
+
+def _to_stdout(chunk: bytes) -> None:
+    write_all(1, chunk)

@@ -1,0 +1,103 @@
+"""The first word decides: a verb, or else a run to submit, in Hydra's override grammar with Hydra's flags.
+
+Turns errors into messages and exit codes: the script's own for a finished run, 2 a user's mistake, 1 our fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from trainconf.cli.printer import printer
+from trainconf.errors import Mistake, TrainconfError, UserError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# In the order in which --help shows them. Each is a module of this package with HELP and run(argv) -> exit code.
+VERBS = (
+    "init", "config", "plan", "run", "rerun", "freeze",
+    "ls", "show", "logs", "wait", "cancel",
+    "env", "snapshot", "gc", "doctor",
+)  # fmt: skip
+_HYDRA_ONLY = (
+    "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
+    "-sc", "--hydra-help", "--config-path", "-cp",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Only a bug of ours gets past it as an exception, and then only when asked for."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return dispatch(words)
+    except TrainconfError as error:
+        if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
+            raise
+        printer.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        printer.talk("interrupted")
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        return 141
+    except OSError as error:
+        return _storage(error)
+
+
+def dispatch(words: list[str]) -> int:
+    """Find the command and run it."""
+    if not words or (words[0] not in VERBS and not _is_flag(words[0], "--help", "-h", "--version")):
+        return _submit(words)
+    if _is_flag(words[0], "--version"):
+        from trainconf import __version__
+
+        printer.data(f"trainconf {__version__}")
+        return 0
+    if words[0] not in VERBS:
+        from trainconf.cli.help import show
+
+        return show(VERBS)
+    module = importlib.import_module(f"trainconf.cli.{words[0]}")
+    return int(module.run(words[1:]))
+
+
+def _submit(words: list[str]) -> int:
+    first = words[0] if words else ""
+    if first and "=" not in first and first[0] not in "-+~":
+        import difflib
+
+        near = difflib.get_close_matches(first, VERBS, n=1)
+        raise UserError(Mistake(
+            f"{first!r} is neither a verb nor an override", ("from", "command line"), *([("nearest", near[0])] if near else []),
+            ("allowed", f"{', '.join(VERBS)}; or key=value"), hint="`trainconf --help` tells what each does",
+        ))
+    if any(_is_flag(word, *_HYDRA_ONLY) for word in words):
+        from trainconf.cli.hydra_flags import run as run_hydra
+
+        return run_hydra(words)
+    if any(_is_flag(word, "--help", "-h") for word in words):
+        from trainconf.cli.help import show
+
+        return show(VERBS)
+    from trainconf.cli.submit import run as submit
+
+    return submit(words)
+
+
+def _is_flag(word: str, *names: str) -> bool:
+    return word in names or (word.startswith("--") and word.partition("=")[0] in names)
+
+
+def _storage(error: OSError) -> int:
+    from trainconf.errors import StorageError
+
+    if error.errno not in (1, 13, 28, 30, 122):  # EPERM EACCES ENOSPC EROFS EDQUOT: the disk's refusals are a user's matter
+        raise error
+    if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
+        raise error
+    told = StorageError.from_os_error(error, "a file cannot be written or read")
+    printer.error(told)
+    return told.exit_code

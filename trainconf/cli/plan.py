@@ -1,0 +1,40 @@
+"""`trainconf plan`: what would run, where, from which code and software; nothing is written or started."""
+
+from __future__ import annotations
+
+HELP = "show what would run and where; what is printed is the object a submission sends"
+
+
+def run(argv: list[str]) -> int:
+    """Compose, resolve and plan."""
+    import json
+
+    from trainconf import environments
+    from trainconf.cli import composing
+    from trainconf.cli.arguments import Arguments
+    from trainconf.cli.printer import printer
+    from trainconf.snapshot import SnapshotStore, hash_tree
+    from trainconf.submission.submit import find_completed, plan_only
+
+    parser = Arguments("plan", HELP)
+    composing.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object: spec, plan")
+    args = parser.parse_intermixed_args(argv)
+    resolved, workspace = composing.resolved(args)
+    snapshot = hash_tree(resolved.source_directory, store=SnapshotStore(workspace.snapshots))
+    python, ready = environments.locate(resolved.spec.environment, workspace, workspace.root)
+    spec, plan = plan_only(resolved, workspace, snapshot, python)
+    if args.json:
+        printer.data(json.dumps({"spec": spec.to_dict(), "plan": plan.to_dict()}, indent=2))
+        return 0
+    done = find_completed(workspace, spec.spec_hash)
+    past = f"completed before as {done.run_id} (submit.reuse=true returns it)" if done else "never completed here"
+    facts = [
+        ("experiment", resolved.experiment_name),
+        ("compute", resolved.choice("compute")),
+        ("environment", f"{resolved.choice('env')}, {'ready' if ready else 'will be built'}: {python}"),
+        ("code", f"{resolved.source_directory} as snapshot {snapshot[:12]}"),
+        ("spec", f"{spec.spec_hash[:12]}, {past}"),
+    ]
+    printer.data("\n".join(f"{label:<12} {text}" for label, text in facts) + "\n\n" + plan.render())
+    return 0

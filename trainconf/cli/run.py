@@ -1,0 +1,32 @@
+"""`trainconf run FILE`: exactly what a frozen file says, again."""
+
+from __future__ import annotations
+
+import os
+
+HELP = "run a frozen file: exactly that, again, also in a fresh clone"
+
+
+def run(argv: list[str]) -> int:
+    """Find the code, submit, and follow."""
+    from trainconf.cli.arguments import Arguments
+    from trainconf.cli.printer import printer
+    from trainconf.cli.submit import submit_and_follow
+    from trainconf.paths import find_workspace
+    from trainconf.submission import frozen
+    from trainconf.submission.again import adopt_environment
+    from trainconf.submission.code import find_code
+
+    parser = Arguments("run", HELP)
+    parser.add_argument("file", metavar="FILE", help="what `trainconf freeze -o FILE` wrote")
+    parser.add_argument("--detach", action="store_true", help="print the run id and return")
+    args = parser.parse_args(argv)
+    workspace = find_workspace(os.getcwd())
+    file = frozen.read(args.file, workspace)
+    code = file.resolved.spec.code.snapshot
+    found = find_code(code, file.resolved.source_directory, file.git, workspace, args.file)
+    printer.talk(f"code {code[:12]} found in the {found}")
+    resolved = adopt_environment(file.resolved, workspace, printer.talk)
+    if args.detach:
+        resolved.config["submit"] = {**resolved.config["submit"], "detach": True}
+    return submit_and_follow(resolved, workspace)

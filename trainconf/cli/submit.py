@@ -1,0 +1,49 @@
+"""Submits what the words ask for, and follows it: the job's own output, its changes of state, and its exit code at the end."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli import composing
+from trainconf.cli.printer import printer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.paths import WorkspacePaths
+    from trainconf.resolve.resolver import Resolved
+
+
+def run(words: list[str]) -> int:
+    """Submit a run, or with `-m` one for every combination; the exit code."""
+    asked = composing.parse(words)
+    if asked.multirun:
+        from trainconf.cli.sweep import run as run_sweep
+
+        return run_sweep(asked)
+    resolved, workspace = composing.resolved(asked)
+    return submit_and_follow(resolved, workspace)
+
+
+def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
+    """Submit; print the run id and return when detached, else follow to the end. The exit code."""
+    from trainconf.submission.submit import submit
+
+    submitted = submit(resolved, workspace, printer)
+    wishes = resolved.config["submit"]
+    paths = submitted.paths
+    if submitted.reused:
+        printer.talk(f"completed before as {paths.run_id}; nothing was started")
+        if wishes["detach"]:
+            printer.data(paths.run_id)
+        return 0
+    assert submitted.handle is not None
+    assert submitted.plan is not None
+    printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}")
+    if wishes["detach"]:
+        printer.data(paths.run_id)
+        return 0
+    from trainconf import launchers
+    from trainconf.cli.follow import Following
+
+    launcher = launchers.get(submitted.plan.target)
+    return Following(launcher, submitted.handle, submitted.plan, show_output=wishes["stream"]).to_the_end(workspace)
