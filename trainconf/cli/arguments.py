@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from trainconf.errors import UserError
 
@@ -11,11 +12,18 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Told the width, it does not import shutil to ask for it, which every added argument would pay for (2 ms)."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns())
+
+
 class Arguments(argparse.ArgumentParser):
     """An ArgumentParser whose mistakes are `UserError`s."""
 
     def __init__(self, verb: str, description: str) -> None:
-        super().__init__(prog=f"trainconf {verb}", description=description, allow_abbrev=False)
+        super().__init__(prog=f"trainconf {verb}", description=description, allow_abbrev=False, formatter_class=_Formatter)
         self.verb = verb
 
     def error(self, message: str) -> NoReturn:
@@ -39,3 +47,11 @@ def positive_seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def _columns() -> int:
+    """Columns of the terminal, 80 where there is none; never so few that nothing fits."""
+    try:
+        return max(40, int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(1).columns) - 2
+    except (ValueError, OSError):
+        return 78
