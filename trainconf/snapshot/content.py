@@ -77,7 +77,7 @@ class ContentReader:
 
     def _attempt(self, path: bytes, seen: Signature) -> tuple[Signature, bytes | None]:
         """Read once. The signature after reading, and the hash when it is the one before."""
-        fd = os.open(self._source + b"/" + path, OPEN_FLAGS)
+        fd = _open(self._source + b"/" + path)
         try:
             size = seen[0]
             if size > LARGE_BYTES:
@@ -117,3 +117,11 @@ class ContentReader:
 
     def _is_new(self, digest: bytes) -> bool:
         return digest not in self._known and (self._pack is None or digest not in self._pack.places)
+
+
+def _open(path: bytes) -> int:
+    """Open for reading. Where we may, without writing the time of access: that is most of what the first read of a file costs."""
+    try:
+        return os.open(path, OPEN_FLAGS | os.O_NOATIME)
+    except PermissionError:
+        return os.open(path, OPEN_FLAGS)  # not our own file

@@ -1,0 +1,321 @@
+"""Giving back, listing, comparing, collecting, and what happens when the disk or a process fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainconf.errors import SnapshotError, StorageError
+from trainconf.snapshot import SnapshotStore, hash_tree
+
+from .conftest import Take, as_nobody, write
+
+FILES = {"train.py": "print(1)\n", "run.sh": "#!/bin/sh\n", "pkg/__init__.py": "", "pkg/data.bin": bytes(range(256)) * 20}
+
+
+def packs(store: SnapshotStore) -> list[Path]:
+    return sorted((Path(store.root) / "packs").glob("*.pack"))
+
+
+def debris(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
+
+
+def fill(source: Path) -> None:
+    write(source, FILES)
+    (source / "run.sh").chmod(0o755)
+    (source / "empty" / "inner").mkdir(parents=True)
+    (source / "link").symlink_to("pkg/data.bin")
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_materialized_tree_is_the_source(store: SnapshotStore, source: Path, take: Take, tmp_path: Path, linked: bool) -> None:
+    fill(source)
+    write(source, {"large.bin": os.urandom(3_333_333)})
+    taken = take()
+    for name in ("one", "two"):
+        store.materialize_as(taken.id, str(tmp_path / name), linked=linked)
+        assert hash_tree(str(tmp_path / name)) == taken.id
+    writable = (tmp_path / "one/train.py").stat().st_mode & stat.S_IWUSR
+    assert bool(writable) is not linked
+    assert ((tmp_path / "one/train.py").stat().st_ino == (tmp_path / "two/train.py").stat().st_ino) is linked
+    assert debris(tmp_path) == []
+
+
+def test_a_copy_obeys_the_umask(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    fill(source)
+    taken = take()
+    before = os.umask(0o027)
+    try:
+        store.materialize(taken.id, str(tmp_path / "dest"), "copy")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / "dest" / name).stat().st_mode) for name in ("train.py", "run.sh", "pkg")]
+    assert modes == [0o640, 0o750, 0o750]
+
+
+def test_a_job_that_writes_over_its_code_harms_neither_store_nor_other_runs(public: Path) -> None:
+    """As a user who is not root, with links; the job makes a file writable and writes into the shared inode."""
+    write(public / "source", FILES)
+    (public / "source").chmod(0o755)
+
+    def work() -> str:
+        store = SnapshotStore(str(public / "store"))
+        id_ = store.take(str(public / "source"), max_mb=10, max_files=100).id
+        store.materialize(id_, str(public / "one"), "link")
+        with pytest.raises(PermissionError):
+            (public / "one/train.py").write_text("over")
+        (public / "one/train.py").chmod(0o644)
+        (public / "one/train.py").write_text("over")
+        (public / "one/pkg/data.bin").unlink()
+        (public / "one/pkg/new").write_text("new files are welcome")
+        store.materialize(id_, str(public / "two"), "link")
+        assert hash_tree(str(public / "two")) == id_
+        assert store.verify(id_) == []
+        return "sound"
+
+    assert as_nobody(work) == "sound"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be root")
+def test_root_gets_copies_and_is_told_why_links_are_refused(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    write(source, {f"d/{n}": "" for n in range(2100)})
+    taken = take()
+    store.materialize(taken.id, str(tmp_path / "auto"), "auto")
+    assert (tmp_path / "auto/d/1").stat().st_nlink == 1
+    with pytest.raises(SnapshotError, match="not safe for root"):
+        store.materialize(taken.id, str(tmp_path / "link"), "link")
+    assert not (tmp_path / "link").exists()
+
+
+def test_auto_links_a_large_tree_for_a_user_who_is_not_root(public: Path) -> None:
+    write(public / "source", {f"d/{n}": "" for n in range(2100)})
+
+    def work() -> int:
+        store = SnapshotStore(str(public / "store"))
+        store.materialize(store.take(str(public / "source"), max_mb=10, max_files=9999).id, str(public / "one"))
+        return (public / "one/d/1").stat().st_nlink
+
+    assert as_nobody(work) == "2"
+
+
+def test_an_existing_destination_is_refused_and_untouched(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    fill(source)
+    (tmp_path / "dest").mkdir()
+    with pytest.raises(StorageError, match="exists already"):
+        store.materialize(take().id, str(tmp_path / "dest"))
+    assert os.listdir(tmp_path / "dest") == []
+
+
+def test_an_unknown_snapshot_is_refused_everywhere(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    take()
+    for ask in (store.show, store.verify, lambda id_: store.materialize(id_, str(tmp_path / "dest")), lambda id_: store.diff(id_, id_)):
+        for id_ in ("0" * 64, "..", "a/b", "nul\0"):
+            with pytest.raises(SnapshotError, match="no snapshot"):
+                ask(id_)
+    assert not store.exists("0" * 64)
+    assert not (tmp_path / "dest").exists()
+
+
+def test_ls_show_and_diff_tell_what_is_there(store: SnapshotStore, source: Path, take: Take) -> None:
+    fill(source)
+    a = take()
+    (source / "train.py").write_text("print(2)\n")
+    (source / "run.sh").chmod(0o644)
+    (source / "pkg/__init__.py").unlink()
+    write(source, {"new": ""})
+    b = take()
+    assert {(info.id, info.file_count, info.size_bytes) for info in store.ls()} == {(s.id, s.file_count, s.size_bytes) for s in (a, b)}
+    assert all(time.time() - 60 < info.created <= time.time() for info in store.ls())
+    entries = {entry.path: entry for entry in store.show(a.id)}
+    assert entries["run.sh"].executable
+    assert (entries["empty/inner"].kind, entries["link"].kind, entries["pkg/data.bin"].size_bytes) == ("folder", "link", 5120)
+    diff = store.diff(a.id, b.id)
+    assert (diff.added, diff.removed, diff.changed, diff.modes) == (["new"], ["pkg/__init__.py"], ["train.py"], ["run.sh"])
+    assert not store.diff(a.id, a.id)
+
+
+def test_gc_takes_what_nobody_keeps_and_repacks_the_rest(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    write(source, {"a.bin": os.urandom(50_000), "b.bin": os.urandom(50_000)})
+    both = take().id
+    (source / "a.bin").unlink()
+    kept = take().id
+    store.materialize_as(both, str(tmp_path / "linked"), linked=True)
+    freed = store.gc({kept}, unused_s=0)
+    assert freed.removed == [both]
+    assert 50_000 < freed.freed_bytes < 60_000
+    assert (store.exists(both), store.exists(kept), store.verify(kept)) == (False, True, [])
+    assert os.listdir(Path(store.root) / "trees") == []
+    assert (tmp_path / "linked/a.bin").stat().st_size == 50_000
+    assert store.gc(set(), unused_s=0).removed == [kept]
+    assert (packs(store), store.ls()) == ([], [])
+
+
+def test_gc_leaves_what_was_just_taken_or_used(store: SnapshotStore, source: Path, take: Take) -> None:
+    write(source, {"a": "1"})
+    taken = take().id
+    assert store.gc(set()).removed == []
+    long_ago = time.time() - 7200
+    os.utime(Path(store.root) / "manifests" / taken, (long_ago, long_ago))
+    assert take().id == taken
+    assert store.gc(set()).removed == []
+    os.utime(Path(store.root) / "manifests" / taken, (long_ago, long_ago))
+    assert store.gc(set()).removed == [taken]
+
+
+def test_a_tree_is_stored_anew_after_gc_took_it(store: SnapshotStore, source: Path, take: Take) -> None:
+    write(source, {"a": "1", "b": "2"})
+    taken = take().id
+    store.gc(set(), unused_s=0)
+    assert take().id == taken
+    assert store.verify(taken) == []
+
+
+def test_many_small_packs_become_one(store: SnapshotStore, source: Path, take: Take) -> None:
+    ids = []
+    for round_ in range(70):
+        write(source, {"a.py": str(round_)})
+        ids.append(take().id)
+    assert len(packs(store)) < 10
+    assert all(store.verify(id_) == [] for id_ in ids)
+
+
+def test_damaged_content_is_reported_never_given_out_and_healed_by_the_next_take(
+    store: SnapshotStore, source: Path, take: Take, tmp_path: Path,
+) -> None:
+    write(source, {"a.py": "precious", "b.py": "other"})
+    taken = take().id
+    (pack,) = packs(store)
+    pack.write_bytes(pack.read_bytes().replace(b"precious", b"prexious"))
+    with pytest.raises(StorageError, match="damaged") as caught:
+        store.materialize(taken, str(tmp_path / "dest"))
+    assert str(pack) in caught.value.render()
+    assert not (tmp_path / "dest").exists()
+    assert store.verify(taken) == ["a.py"]
+    assert take().id == taken
+    assert store.verify(taken) == []
+    store.materialize(taken, str(tmp_path / "dest"))
+    assert (tmp_path / "dest/a.py").read_text() == "precious"
+
+
+@pytest.mark.parametrize("damage", [lambda pack: pack.unlink(), lambda pack: pack.write_bytes(pack.read_bytes()[:-5])])
+def test_a_missing_or_torn_pack_is_reported_and_healed(store: SnapshotStore, source: Path, take: Take, tmp_path: Path, damage: object) -> None:
+    write(source, {"a.py": "1"})
+    taken = take().id
+    damage(packs(store)[0])  # type: ignore[operator]
+    with pytest.raises(StorageError, match="damaged"):
+        store.materialize(taken, str(tmp_path / "dest"))
+    assert take().id == taken
+    assert store.verify(taken) == []
+
+
+def test_a_damaged_manifest_is_reported_and_stops_gc(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    write(source, {"a.py": "1"})
+    taken = take().id
+    manifest = Path(store.root) / "manifests" / taken
+    manifest.write_bytes(manifest.read_bytes() + b"x")
+    with pytest.raises(StorageError, match="manifest of snapshot"):
+        store.materialize(taken, str(tmp_path / "dest"))
+    with pytest.raises(StorageError, match="manifest of snapshot"):
+        store.gc({taken}, unused_s=0)
+    assert len(packs(store)) == 1
+
+
+WORKER = """
+import os, random, sys, shutil
+from trainconf.snapshot import SnapshotStore, hash_tree
+store, source, scratch, seed = SnapshotStore(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+random.seed(seed)
+os.makedirs(source)
+print("ready", flush=True)
+round_ = 0
+while True:
+    round_ += 1
+    for n in range(8):
+        with open(f"{source}/f{n}", "w") as file:
+            file.write(f"{random.randrange(40)}" * 300)
+    id_ = store.take(source, max_mb=10, max_files=100).id
+    dest = f"{scratch}/{seed}-{round_}"
+    store.materialize_as(id_, dest, linked=seed % 2 == 0)
+    assert hash_tree(dest) == id_, "materialised something else"
+    if seed == 1:
+        store.gc(set(), unused_s=30)
+    if seed == 3:
+        store.gc({id_}, unused_s=30)
+    print(id_, flush=True)
+"""
+
+
+def test_takers_materialisers_and_collectors_share_a_store_and_bear_being_killed(store: SnapshotStore, tmp_path: Path, take: Take) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    said: list[str] = []
+    for generation in range(4):
+        workers = [
+            subprocess.Popen([sys.executable, "-c", WORKER, store.root, tmp_path / f"s{generation}-{n}", scratch, str(n + 10 * generation)],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for n in range(5)
+        ]
+        for worker in workers:
+            assert worker.stdout
+            worker.stdout.readline()
+        time.sleep(0.7)
+        assert [worker.poll() for worker in workers] == [None] * 5, [worker.stderr.read() for worker in workers if worker.poll() and worker.stderr]
+        for worker in workers:
+            worker.send_signal(signal.SIGKILL)
+        said += [worker.communicate()[0] for worker in workers]
+    ids = {line for text in said for line in text.split("\n")[:-1] if len(line) == 64}
+    assert len(ids) > 20
+    assert all(store.verify(info.id) == [] for info in store.ls())
+    assert ids <= {info.id for info in store.ls()}
+    store.gc({info.id for info in store.ls()}, unused_s=0)
+    assert debris(Path(store.root)) == []
+    assert all(store.verify(id_) == [] for id_ in ids)
+
+
+def full_disk(tmp_path: Path, size: str) -> Path:
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", mount], capture_output=True).returncode:
+        pytest.skip("this user cannot mount a tmpfs")
+    return mount
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(source: Path, tmp_path: Path) -> None:
+    mount = full_disk(tmp_path, "1m")
+    try:
+        store = SnapshotStore(str(mount / "store"))
+        write(source, {"small.py": "1"})
+        small = store.take(str(source), max_mb=100, max_files=10).id
+        write(source, {"one.bin": os.urandom(700_000), "two.bin": os.urandom(1_500_000)})
+        with pytest.raises(StorageError, match="No space left"):
+            store.take(str(source), max_mb=100, max_files=10)
+        assert debris(mount) == []
+        assert [info.id for info in store.ls()] == [small]
+        elsewhere = SnapshotStore(str(tmp_path / "elsewhere"))
+        large = elsewhere.take(str(source), max_mb=100, max_files=10).id
+        with pytest.raises(StorageError, match="No space left"):
+            elsewhere.materialize(large, str(mount / "dest"))
+        assert sorted(os.listdir(mount)) == ["store"]
+        store.materialize(small, str(mount / "dest"))
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
+def test_a_store_that_cannot_be_written_is_told(public: Path) -> None:
+    write(public / "source", {"a": "1"})
+    (public / "closed").mkdir(mode=0o555)
+
+    def work() -> str:
+        with pytest.raises(StorageError) as caught:
+            SnapshotStore(str(public / "closed/store")).take(str(public / "source"), max_mb=1, max_files=9)
+        return caught.value.render()
+
+    assert "Permission denied" in as_nobody(work)
