@@ -1,0 +1,341 @@
+"""What every launcher must do, as tests that each of them inherits; `trainconf.launchers.base.Launcher` states the promises.
+
+    class TestMine(LauncherContract):
+        @pytest.fixture
+        def launcher(self): return MyLauncher()
+
+All of it runs real processes in real folders. Jobs are shell and Python commands, so a target needs no more than those two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.runs import last, make_job, make_run_dir, output, python, shell, states, submit
+from trainconf.agent import tree
+from trainconf.history import events
+from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.paths import RunPaths
+
+HOSTILE_NAMES = ["with space", "quo'te\"s", "new\nline", "per%cent %s %(x)s", "$(touch pwned) `id` $HOME", "colon:semi;&|<>", os.fsdecode(b"bytes\xff\xfe")]
+PATIENCE_S = 30.0
+
+
+def wait_until(claim: Any, what: str) -> None:
+    """Return when `claim()` holds; fail when it does not within PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
+    while not claim():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+class LauncherContract:
+    """Inherit it and give the fixture `launcher`."""
+
+    @pytest.fixture
+    def launcher(self) -> Launcher:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> str:
+        return str(tmp_path)
+
+    @pytest.fixture(autouse=True)
+    def _nothing_outlives_a_test(self, launcher: Launcher, root: str) -> Iterator[None]:
+        """Every run of a test must be over, and no process of any run may be left."""
+        yield
+        for folder, _, names in os.walk(root):
+            if "events.jsonl" in names and "spec.json" not in names:
+                run_id = os.path.basename(folder)
+                try:
+                    wait_until(lambda run_id=run_id: not tree.carriers(run_id), f"the processes of {run_id}")
+                finally:
+                    tree.send(tree.carriers(run_id), signal.SIGKILL)
+
+    def run(self, launcher: Launcher, job: Job) -> RunHandle:
+        """Submit and wait."""
+        handle = submit(launcher, job)
+        assert launcher.wait(handle).is_final
+        return handle
+
+    # -- how a run ends -------------------------------------------------------------------------------------------------
+
+    def test_a_script_that_ends_well_is_completed_and_its_states_come_in_order(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("exit 0")))
+        assert states(handle) == ["NotStarted", "Queued", "Starting", "Running", "Finalizing", "Completed"]
+        assert last(handle)["exit_code"] == 0
+        assert launcher.state(handle).status == "Completed"
+
+    def test_the_exit_code_is_the_scripts_own(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("exit 37")))
+        assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["rank"]) == ("Failed", 37, 0)
+        assert "37" in last(handle)["reason"]
+
+    def test_a_script_killed_by_a_signal_has_128_more_and_the_signals_name(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("kill -SEGV $$")))
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 139)
+        assert "SIGSEGV" in last(handle)["reason"]
+
+    def test_a_program_that_does_not_exist_fails_with_127_and_is_named(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, ["no-such-program"], retries=3))
+        assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 127, 1)
+        assert "no-such-program" in last(handle)["reason"]
+
+    def test_a_program_that_is_not_executable_fails_with_126(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, ["./plain.txt"])
+        plan = launcher.plan(job)
+        make_run_dir(job)
+        Path(job.paths.code, "plain.txt").write_text("no program")
+        handle = self.launch(launcher, job, plan)
+        assert launcher.wait(handle).status == "Failed"
+        assert last(handle)["exit_code"] == 126
+
+    def launch(self, launcher: Launcher, job: Job, plan: Any) -> RunHandle:
+        from trainconf.files import FileLock
+
+        lock = FileLock(job.paths.lock)
+        lock.acquire()
+        events.append(job.paths, "NotStarted")
+        return launcher.submit(plan, lock, job.secrets)
+
+    def test_what_it_consumed_is_in_the_last_event(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, python("x = bytearray(80_000_000); sum(range(2_000_000))")))
+        used = last(handle)["resources"]
+        assert used["peak_rss_bytes"] > 80_000_000
+        assert 0 < used["cpu_s"]
+        assert used["wall_s"] > 0
+
+    # -- what a job may rely on -----------------------------------------------------------------------------------------
+
+    def test_both_outputs_are_captured_in_order(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("echo one; echo two >&2; printf three")))
+        assert output(handle) == "one\ntwo\nthree"
+
+    def test_standard_input_is_empty(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, python("import sys; print(repr(sys.stdin.read()))")))
+        assert output(handle) == "''\n"
+
+    def test_the_working_directory_is_the_code_and_outputs_and_logs_are_kept(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("pwd; echo m > outputs/model; echo l > logs/mine"))
+        handle = self.run(launcher, job)
+        assert os.path.samefile(output(handle).strip(), job.paths.code)
+        assert Path(job.paths.outputs, "model").read_text() == "m\n"
+        assert Path(job.paths.logs, "mine").read_text() == "l\n"
+
+    def test_the_variables_of_a_job_are_set(self, launcher: Launcher, root: str) -> None:
+        data = os.path.join(root, "data")
+        code = "import os, json; print(json.dumps({k: v for k, v in os.environ.items()}))"
+        job = make_job(root, python(code), inputs={"train-set": data}, env={"MINE": "a b"}, secrets={"TOKEN": "s3cret"})
+        env = json.loads(output(self.run(launcher, job)))
+        expected = {
+            "TRAINCONF_RUN_ID": job.run_id, "TRAINCONF_RUN_DIR": job.paths.run_dir, "TRAINCONF_EXPERIMENT": "exp",
+            "TRAINCONF_PARAMS": job.paths.params, "TRAINCONF_ATTEMPT": "1", "TRAINCONF_INPUT_TRAIN_SET": data, "PYTHONUNBUFFERED": "1",
+            "RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MINE": "a b", "TOKEN": "s3cret",
+        }  # fmt: skip
+        assert {name: env.get(name) for name in expected} == expected
+
+    def test_a_secret_is_in_no_file_of_the_run(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("true"), secrets={"TOKEN": "s3cret-value"})
+        self.run(launcher, job)
+        assert "s3cret-value" not in launcher.plan(job).render()
+        for folder, _, names in os.walk(job.paths.run_dir):
+            for name in names:
+                assert b"s3cret-value" not in Path(folder, name).read_bytes(), name
+
+    def test_the_params_are_in_a_file(self, launcher: Launcher, root: str) -> None:
+        code = "import json, os; print(json.load(open(os.environ['TRAINCONF_PARAMS']))['optim']['lr'])"
+        handle = self.run(launcher, make_job(root, python(code), params={"optim": {"lr": 0.1}}))
+        assert output(handle) == "0.1\n"
+
+    def test_run_logs_metrics_in_a_python_with_nothing_installed(self, launcher: Launcher, root: str) -> None:
+        code = "from trainconf import Run; r = Run.get_context(); r.log('loss', 0.5, step=3); print(r.id, r.params['lr'], r.attempt)"
+        job = make_job(root, [sys.executable, "-S", "-c", code], params={"lr": 0.1})
+        handle = self.run(launcher, job)
+        assert output(handle) == f"{job.run_id} 0.1 1\n"
+        (metric,) = self.metrics(job)
+        assert (metric["name"], metric["value"], metric["step"]) == ("loss", 0.5, 3)
+
+    def metrics(self, job: Job) -> list[dict[str, Any]]:
+        with open(job.paths.metrics, encoding="utf-8") as stream:
+            return [json.loads(line) for line in stream]
+
+    def test_metrics_are_found_in_the_output(self, launcher: Launcher, root: str) -> None:
+        text = "echo 'epoch 1 loss=0.5 acc=7'; echo nothing; printf 'epoch 2 loss=2.5e-1 acc=x'"
+        patterns = {"loss": r"loss=([0-9.e+-]+)", "acc": r"acc=(\w+)"}
+        job = make_job(root, shell(text), stdout_metrics=patterns)
+        self.run(launcher, job)
+        assert [(m["name"], m["value"]) for m in self.metrics(job)] == [("loss", 0.5), ("acc", 7), ("loss", 0.25), ("acc", "x")]
+
+    @pytest.mark.parametrize("name", HOSTILE_NAMES)
+    def test_any_folder_name_will_do(self, launcher: Launcher, root: str, name: str) -> None:
+        job = make_job(os.path.join(root, name), shell('pwd; printf %s "$TRAINCONF_RUN_DIR" > outputs/dir'), run_id=name.replace("/", "_"))
+        handle = self.run(launcher, job)
+        assert last(handle)["state"] == "Completed"
+        assert Path(job.paths.outputs, "dir").read_bytes() == os.fsencode(job.paths.run_dir)
+        assert not os.path.exists("pwned")
+
+    # -- attempts and limits --------------------------------------------------------------------------------------------
+
+    def test_a_failed_run_is_tried_again_in_the_same_directory(self, launcher: Launcher, root: str) -> None:
+        text = 'echo "attempt $TRAINCONF_ATTEMPT"; test "$TRAINCONF_ATTEMPT" = 3'
+        job = make_job(root, shell(text), retries=5, retry_backoff_seconds=0.01)
+        handle = self.run(launcher, job)
+        assert output(handle) == "attempt 1\nattempt 2\nattempt 3\n"
+        assert (last(handle)["state"], last(handle)["attempt"]) == ("Completed", 3)
+        waits = [event["seconds"] for event in events.read(job.paths) if event.get("waiting_for") == "retry"]
+        assert waits == [0.01, 0.02]
+
+    def test_when_all_attempts_fail_the_last_exit_code_counts(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("exit $TRAINCONF_ATTEMPT"), retries=1, retry_backoff_seconds=0.0))
+        assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 2, 2)
+
+    def test_the_time_limit_ends_a_run_with_124_and_is_not_tried_again(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("sleep 600"), limit_s=0.3, retries=3))
+        assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 124, 1)
+        assert "time limit of 0.3 s" in last(handle)["reason"]
+
+    def test_a_script_may_clean_up_within_the_grace(self, launcher: Launcher, root: str) -> None:
+        code = "import signal, time, sys\ndef bye(*_):\n  print('saved'); sys.exit(5)\nsignal.signal(15, bye)\nprint('up')\ntime.sleep(600)"
+        handle = self.cancel_when_up(launcher, make_job(root, python(code), grace_s=20))
+        assert output(handle) == "up\nsaved\n"
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Canceled", 5)
+
+    # -- cancelling -----------------------------------------------------------------------------------------------------
+
+    def cancel_when_up(self, launcher: Launcher, job: Job, *, force: bool = False) -> RunHandle:
+        handle = submit(launcher, job)
+        wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job to say that it is up")
+        launcher.cancel(handle, force=force)
+        assert launcher.wait(handle).status == "Canceled"
+        return handle
+
+    def test_cancel_ends_a_running_job(self, launcher: Launcher, root: str) -> None:
+        handle = self.cancel_when_up(launcher, make_job(root, shell("echo up; sleep 600"), retries=3))
+        assert last(handle)["exit_code"] == 143
+        assert states(handle)[-3:] == ["CancelRequested", "Finalizing", "Canceled"]
+
+    def test_cancel_ends_a_job_that_ignores_sigterm(self, launcher: Launcher, root: str) -> None:
+        handle = self.cancel_when_up(launcher, make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=0.3))
+        assert last(handle)["exit_code"] == 137
+
+    def test_a_forced_cancel_does_not_wait_for_the_grace(self, launcher: Launcher, root: str) -> None:
+        handle = self.cancel_when_up(launcher, make_job(root, shell("trap '' TERM; echo up; sleep 600"), grace_s=10_000), force=True)
+        assert last(handle)["exit_code"] == 137
+
+    def test_a_second_forced_cancel_cuts_a_long_grace_short(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=10_000)
+        handle = submit(launcher, job)
+        wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
+        launcher.cancel(handle)
+        launcher.cancel(handle, force=True)
+        assert launcher.wait(handle).status == "Canceled"
+
+    def test_cancel_ends_processes_that_daemonised(self, launcher: Launcher, root: str) -> None:
+        text = "setsid -f sh -c 'trap \"\" TERM HUP; sleep 600; sleep 600' >/dev/null 2>&1; (sleep 600 &) ; echo up; sleep 600"
+        self.cancel_when_up(launcher, make_job(root, shell(text), grace_s=0.3))
+
+    def test_cancel_ends_a_daemon_that_cleared_its_environment(self, launcher: Launcher, root: str) -> None:
+        text = "env -i setsid -f /bin/sh -c 'echo $$ > outputs/pid; exec sleep 600' >/dev/null 2>&1; while ! test -s outputs/pid; do sleep 0.01; done; echo up; sleep 600"
+        job = make_job(root, shell(text), grace_s=0.3)
+        self.cancel_when_up(launcher, job)
+        assert not os.path.exists("/proc/" + Path(job.paths.outputs, "pid").read_text().strip())
+
+    def test_nothing_of_a_job_outlives_its_script(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("setsid -f sleep 600; sleep 600 & echo $! > outputs/pid; exit 4"), grace_s=0.5)
+        handle = self.run(launcher, job)
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 4)
+        assert not os.path.exists("/proc/" + Path(job.paths.outputs, "pid").read_text().strip())
+
+    def test_cancel_works_between_two_attempts(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("exit 9"), retries=1, retry_backoff_seconds=10_000)
+        handle = submit(launcher, job)
+        wait_until(lambda: last(handle).get("waiting_for") == "retry", "the backoff")
+        launcher.cancel(handle)
+        assert launcher.wait(handle).status == "Canceled"
+        assert last(handle)["exit_code"] == 9
+
+    def test_cancel_works_while_waiting_for_a_slot(self, launcher: Launcher, root: str) -> None:
+        one = {"slots": 1}
+        first = submit(launcher, make_job(root, shell("sleep 600"), run_id="first", compute=one))
+        wait_until(lambda: last(first)["state"] == "Running", "the first to run")
+        second = submit(launcher, make_job(root, shell("echo ran"), run_id="second", compute=one))
+        wait_until(lambda: last(second).get("waiting_for") == "slot", "the second to wait")
+        launcher.cancel(second)
+        assert launcher.wait(second).status == "Canceled"
+        assert not os.path.exists(second.paths.log(0))
+        launcher.cancel(first)
+        assert launcher.wait(first).status == "Canceled"
+
+    def test_cancelling_twice_or_after_the_end_changes_nothing(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, shell("exit 3")))
+        before = events.read(handle.paths)
+        launcher.cancel(handle)
+        launcher.cancel(handle, force=True)
+        assert events.read(handle.paths) == before
+
+    # -- detached from who submitted it ---------------------------------------------------------------------------------
+
+    def test_a_run_can_be_waited_for_and_cancelled_from_another_process(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("echo up; sleep 600"))
+        handle = submit(launcher, job)
+        wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
+        stranger = RunHandle(RunPaths(job.paths.run_dir))
+        assert launcher.state(stranger).status == "Running"
+        pid = os.fork()
+        if pid == 0:
+            launcher.cancel(stranger)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert launcher.wait(stranger).status == "Canceled"
+
+    def test_a_run_survives_the_kill_of_its_submitter(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("while ! test -e ../go; do sleep 0.02; done; echo done; exit 6"))
+        pid = os.fork()
+        if pid == 0:
+            submit(launcher, job)
+            signal.pause()
+        wait_until(lambda: os.path.exists(job.paths.log(0)), "the job")
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        Path(job.paths.run_dir, "go").touch()
+        handle = RunHandle(job.paths)
+        assert launcher.wait(handle).status == "Failed"
+        assert (last(handle)["exit_code"], output(handle)) == (6, "done\n")
+
+    def test_a_pipe_of_the_submitters_shell_is_not_held_open(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("echo up; sleep 600"))
+        reader, writer = os.pipe()
+        os.set_inheritable(writer, True)
+        handle = submit(launcher, job)
+        os.close(writer)
+        wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
+        assert os.read(reader, 1) == b""
+        os.close(reader)
+        launcher.cancel(handle)
+        launcher.wait(handle)
+
+    # -- what a dry run says --------------------------------------------------------------------------------------------
+
+    def test_the_plan_is_inert_and_is_what_stands_in_the_run(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("echo $0"))
+        plan = launcher.plan(job)
+        assert not os.path.exists(job.paths.run_dir)
+        self.run(launcher, job)
+        with open(job.paths.plan, encoding="utf-8") as stream:
+            assert json.load(stream) == plan.to_dict()
+
+    def test_the_printed_command_can_be_pasted_into_a_shell(self, launcher: Launcher, root: str) -> None:
+        words = ["printf", "%s\\n", "it's", 'a "b"', "$HOME", "new\nline", "*"]
+        rendered = launcher.plan(make_job(root, words)).render()
+        pasted = subprocess.run(["sh", "-c", rendered.split("\n\nrun ")[0]], capture_output=True, text=True)
+        assert pasted.stdout == "it's\na \"b\"\n$HOME\nnew\nline\n*\n"

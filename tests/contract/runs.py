@@ -1,0 +1,88 @@
+"""Makes runs as a submitter would: the directory, its record, the first event, the lock. For the contract suite and plug-in authors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from trainconf import files
+from trainconf.history import events
+from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.paths import RunPaths
+from trainconf.spec import CodeSpec, ComputeSpec, RunSpec, canonical
+
+
+def make_job(
+    root: str,
+    argv: list[str],
+    *,
+    run_id: str = "exp-1",
+    params: dict[str, Any] | None = None,
+    inputs: dict[str, str] | None = None,
+    compute: dict[str, Any] | None = None,
+    cpus: int = 1,
+    gpus: int = 0,
+    limit_s: float | None = None,
+    grace_s: float = 5.0,
+    **wishes: Any,
+) -> Job:
+    """A job whose command is `argv` as it stands, in the run directory `root`/runs/exp/`run_id`. Nothing is made on disk."""
+    paths = RunPaths(os.path.join(root, "runs", "exp", run_id))
+    spec = RunSpec(
+        code=CodeSpec(command=tuple(argv), argument_style="none", inputs=tuple(sorted((inputs or {}).items()))),
+        params_json=canonical(params or {}),
+        compute=ComputeSpec(cpus=cpus, gpus=gpus, max_run_duration_seconds=limit_s, grace_seconds=grace_s),
+    )
+    compute = {"slots": 4, "lease_dir": os.path.join(root, "leases"), **(compute or {})}
+    return Job(spec=spec, paths=paths, experiment_name="exp", python=sys.executable, compute=compute, **wishes)
+
+
+def make_run_dir(job: Job, lock: str | None = None) -> None:
+    """What stands in a run directory before a launcher gets it."""
+    paths = job.paths
+    for folder in (paths.code, paths.outputs, paths.logs):
+        os.makedirs(folder)
+    os.symlink("../outputs", os.path.join(paths.code, "outputs"))
+    os.symlink("../logs", os.path.join(paths.code, "logs"))
+    files.write_atomic(paths.params, json.dumps(job.spec.params), durable=False)
+    files.write_atomic(paths.record, json.dumps({"run_id": job.run_id, "experiment_name": "exp", "lock": lock or paths.lock}), durable=False)
+
+
+def submit(launcher: Launcher, job: Job) -> RunHandle:
+    """The whole road: directory, lock, first event, plan, launch."""
+    plan = launcher.plan(job)
+    make_run_dir(job)
+    lock = files.FileLock(job.paths.lock)
+    lock.acquire()
+    events.append(job.paths, "NotStarted")
+    return launcher.submit(plan, lock, job.secrets)
+
+
+def python(code: str) -> list[str]:
+    """A command that runs `code` in this Python."""
+    return [sys.executable, "-c", code]
+
+
+def shell(text: str) -> list[str]:
+    """A command that runs `text` in sh."""
+    return ["sh", "-c", text]
+
+
+def states(handle: RunHandle) -> list[str]:
+    """All states so far."""
+    return [event["state"] for event in events.read(handle.paths)]
+
+
+def last(handle: RunHandle) -> dict[str, Any]:
+    """The event that tells the state."""
+    found = events.last(handle.paths)
+    assert found is not None
+    return found
+
+
+def output(handle: RunHandle, rank: int = 0) -> str:
+    """What a rank has written so far."""
+    with open(handle.paths.log(rank), encoding="utf-8") as stream:
+        return stream.read()

@@ -1,0 +1,174 @@
+"""compute=local keeps the contract, and what only this target can promise: honest states when its agent is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.contract.launcher_contract import LauncherContract, wait_until
+from tests.contract.runs import last, make_job, output, shell, states, submit
+from trainconf import files
+from trainconf.agent import leases, tree
+from trainconf.errors import ConfigError
+from trainconf.history import events
+from trainconf.launchers import get
+from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.launchers.local import LocalLauncher
+
+
+class FakeDevices:
+    """A machine with these GPUs."""
+
+    def __init__(self, *ids: str) -> None:
+        self.ids = list(ids)
+
+    def devices(self) -> list[str]:
+        return self.ids
+
+
+class TestLocal(LauncherContract):
+    @pytest.fixture
+    def launcher(self) -> Launcher:
+        return get("local")
+
+    def up(self, launcher: Launcher, job: Job) -> RunHandle:
+        handle = submit(launcher, job)
+        wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
+        wait_until(lambda: last(handle)["state"] == "Running", "the event")
+        return handle
+
+    def kill_agent(self, handle: RunHandle) -> None:
+        assert handle.agent_pid is not None
+        os.kill(handle.agent_pid, signal.SIGKILL)
+        os.waitpid(handle.agent_pid, 0)
+
+    def test_a_run_whose_agent_was_killed_is_not_responding_and_can_still_be_cancelled(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=0.2)
+        handle = self.up(launcher, job)
+        self.kill_agent(handle)
+        assert launcher.state(handle).status == "NotResponding"
+        assert tree.carriers(job.run_id)
+        launcher.cancel(RunHandle(job.paths))
+        assert not tree.carriers(job.run_id)
+        assert launcher.state(handle).status == "Canceled"
+        assert "its agent was gone" in last(handle)["reason"]
+
+    def test_after_a_restart_of_the_machine_a_run_is_not_responding(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("echo up; sleep 600"), grace_s=0.2)
+        handle = self.up(launcher, job)
+        self.kill_agent(handle)
+        tree.send(tree.carriers(job.run_id), signal.SIGKILL)
+        history = Path(job.paths.events).read_text()
+        boot_id = next(e["agent"]["boot_id"] for e in events.read(job.paths) if "agent" in e)
+        Path(job.paths.events).write_text(history.replace(boot_id, "0" * 36).replace(str(handle.agent_pid), "1"))
+        state = launcher.state(handle)
+        assert state.status == "NotResponding"
+        assert "restarted" in state.reason
+        launcher.cancel(handle)  # must not signal pid 1, which has the recorded number now
+        assert launcher.state(handle).status == "Canceled"
+
+    def test_a_killed_agent_frees_its_slot(self, launcher: Launcher, root: str) -> None:
+        one = {"slots": 1}
+        handle = self.up(launcher, make_job(root, shell("echo up; sleep 600"), run_id="first", compute=one))
+        second = submit(launcher, make_job(root, shell("echo ran"), run_id="second", compute=one))
+        wait_until(lambda: last(second).get("waiting_for") == "slot", "the second to wait")
+        self.kill_agent(handle)
+        assert launcher.wait(second).status == "Completed"
+        launcher.cancel(handle, force=True)
+
+    def test_sigterm_to_the_agent_cancels_the_run(self, launcher: Launcher, root: str) -> None:
+        handle = self.up(launcher, make_job(root, shell("echo up; sleep 600")))
+        assert handle.agent_pid is not None
+        os.kill(handle.agent_pid, signal.SIGTERM)
+        assert launcher.wait(handle).status == "Canceled"
+        assert "SIGTERM" in last(handle)["reason"]
+
+    def test_the_first_failing_rank_decides_and_the_others_are_ended(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("unused"), grace_s=5)
+        plan = launcher.plan(job).to_dict()
+        plan["ranks"] = [
+            {"rank": 0, "argv": shell("echo zero; sleep 600"), "env": {"RANK": "0"}},
+            {"rank": 1, "argv": shell("echo one; exit 7"), "env": {"RANK": "1"}},
+        ]
+        handle = self.carry_out(job, plan)
+        assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["rank"]) == ("Failed", 7, 1)
+        assert "rank 1" in last(handle)["reason"]
+        assert (output(handle, 0), output(handle, 1)) == ("zero\n", "one\n")
+
+    def carry_out(self, job: Job, plan: dict[str, object]) -> RunHandle:
+        """Start an agent on a plan made by hand."""
+        from tests.contract.runs import make_run_dir
+        from trainconf.launchers.local import start_agent
+
+        make_run_dir(job)
+        files.write_atomic(job.paths.plan, json.dumps(plan))
+        lock = files.FileLock(job.paths.lock)
+        lock.acquire()
+        events.append(job.paths, "NotStarted")
+        handle = RunHandle(job.paths, start_agent(job.paths, lock, os.environ, {}))
+        LocalLauncher().wait(handle)
+        return handle
+
+    def test_when_one_rank_cannot_start_the_others_are_ended(self, launcher: Launcher, root: str) -> None:
+        job = make_job(root, shell("unused"))
+        plan = launcher.plan(job).to_dict()
+        plan["ranks"] = [{"rank": 0, "argv": shell("sleep 600"), "env": {}}, {"rank": 1, "argv": ["no-such-program"], "env": {}}]
+        handle = self.carry_out(job, plan)
+        assert (last(handle)["exit_code"], last(handle)["rank"]) == (127, 1)
+
+    def test_a_plan_that_cannot_be_read_is_a_failed_run(self, root: str) -> None:
+        job = make_job(root, shell("unused"))
+        handle = self.carry_out(job, {"version": 1})
+        assert last(handle)["state"] == "Failed"
+        assert "could not be prepared" in last(handle)["reason"]
+
+    def test_leased_gpus_reach_the_job_and_no_two_runs_share_one(self, root: str) -> None:
+        launcher = LocalLauncher(FakeDevices("GPU-aaa", "MIG-GPU-bbb/1/0", "2"), {**os.environ, "CUDA_VISIBLE_DEVICES": "outer"})
+        text = 'echo "$CUDA_VISIBLE_DEVICES"; while ! test -e ../../../../go; do sleep 0.02; done'
+        go = Path(root, "go")
+        handles = [submit(launcher, make_job(root, shell(text), run_id=f"run-{n}", gpus=1)) for n in range(4)]
+        wait_until(lambda: sum(last(handle)["state"] == "Running" for handle in handles) == 3, "three to run")
+        waiting = next(handle for handle in handles if last(handle)["state"] != "Running")
+        wait_until(lambda: last(waiting).get("waiting_for") == "gpu", "the fourth to wait")
+        assert leases.place(os.path.join(root, "leases"), waiting.paths.run_id) == 1
+        running = [handle for handle in handles if handle is not waiting]
+        wait_until(lambda: all(output(handle) for handle in running), "their output")
+        assert sorted(output(handle).strip() for handle in running) == ["2", "GPU-aaa", "MIG-GPU-bbb/1/0"]
+        go.touch()
+        assert [launcher.wait(handle).status for handle in handles] == ["Completed"] * 4
+
+    def test_without_gpus_cuda_visible_devices_is_left_as_it_was(self, root: str) -> None:
+        text = 'echo "${CUDA_VISIBLE_DEVICES-unset}"'
+        unset = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+        for run_id, environ, expected in (("a", unset, "unset"), ("b", {**unset, "CUDA_VISIBLE_DEVICES": "3,5"}, "3,5")):
+            launcher = LocalLauncher(FakeDevices(), environ)
+            handle = submit(launcher, make_job(root, shell(text), run_id=run_id))
+            launcher.wait(handle)
+            assert output(handle).strip() == expected
+
+    def test_more_than_the_machine_has_is_refused_and_all_of_it_told(self, root: str) -> None:
+        launcher = LocalLauncher(FakeDevices("0"))
+        with pytest.raises(ConfigError) as error:
+            launcher.plan(make_job(root, shell("true"), cpus=9, gpus=2))
+        assert len(error.value.mistakes) == 2
+        assert "compute.cpus=9" in str(error.value)
+        assert "compute.gpus=2" in str(error.value)
+        assert os.listdir(root) == []
+
+    def test_runs_start_in_the_order_in_which_they_were_submitted(self, launcher: Launcher, root: str) -> None:
+        one = {"slots": 1}
+        first = self.up(launcher, make_job(root, shell("echo up; while ! test -e ../go; do sleep 0.02; done"), run_id="first", compute=one))
+        waiting = []
+        for n in range(4):
+            waiting.append(submit(launcher, make_job(root, shell("true"), run_id=f"run-{n}", compute=one)))
+            wait_until(lambda n=n: leases.place(os.path.join(root, "leases"), f"run-{n}") == n + 1, "its place")
+        Path(first.paths.run_dir, "go").touch()
+        for handle in [first, *waiting]:
+            launcher.wait(handle)
+        started = [next(e["time"] for e in events.read(handle.paths) if e["state"] == "Starting") for handle in waiting]
+        assert started == sorted(started)
+        assert all(states(handle)[-1] == "Completed" for handle in waiting)
