@@ -78,7 +78,8 @@ def test_the_wheel_holds_the_code_the_configs_and_the_projects_and_nothing_else(
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     moved = {"conf": "trainconf/_shipped/conf", "projects": "trainconf/_shipped/projects"}
-    wanted = {name.replace(top, moved.get(top, top), 1) for top in ("trainconf", "hydra_plugins", "conf", "projects") for name in tracked(top)}
+    tops = ("trainconf", "hydra_plugins", "conf", "projects")
+    wanted = {name.replace(top, moved.get(top, top), 1) for top in tops for name in tracked(top)}
     assert len(wanted) > 50
     assert {name for name in names if ".dist-info/" not in name} == wanted
 
@@ -152,3 +153,10 @@ def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE))
     assert named - targets == set()
+
+
+def test_every_dependency_has_its_reason_written_down() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    named = re.findall(r'^  "([A-Za-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert len(named) > 5
+    assert [name for name in named if not re.search(rf"\b{name}\b", page, re.IGNORECASE)] == []
