@@ -1,4 +1,4 @@
-"""`trainconf init [DIR]`: make a folder a workspace with an example to run. Adds what is missing, changes nothing that is there."""
+"""`trainconf init [DIR]`: make a folder a workspace with examples to run. Adds what is missing, changes nothing that is there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from trainconf import files, paths
 from trainconf.cli.printer import printer
 from trainconf.errors import StorageError
 
-HELP = "make a folder a workspace, with an example to run"
-
-EXAMPLE = "digits"
+HELP = "make a folder a workspace, with examples to run"
 
 LOCAL_YAML = """\
 # @package _global_
@@ -86,19 +84,18 @@ class Additions:
 
 
 def make_workspace(root: str) -> Additions:
-    """Put the example, its config and a place for machine facts into `root`; all of it or, on any failure, nothing.
+    """Put the shipped projects, their experiments and a place for machine facts into `root`; all of it or, on any failure, nothing.
 
     Raises StorageError.
     """
     additions = Additions(root)
     try:
         additions.add_folder(root)
-        _add_copy(additions, paths.packaged("conf", "experiment", f"{EXAMPLE}.yaml"), f"conf/experiment/{EXAMPLE}.yaml")
         additions.add_file("conf/local.yaml", LOCAL_YAML.encode())
-        example = paths.packaged("projects", EXAMPLE)
-        for name in sorted(os.listdir(example)):
-            if os.path.isfile(os.path.join(example, name)):
-                _add_copy(additions, os.path.join(example, name), f"projects/{EXAMPLE}/{name}")
+        for example in sorted(os.listdir(paths.packaged("projects"))):
+            _add_copy(additions, "conf", "experiment", f"{example}.yaml")
+            for name in sorted(os.listdir(paths.packaged("projects", example))):
+                _add_copy(additions, "projects", example, name)
         additions.add_lines(".gitignore", IGNORED)
     except BaseException as error:
         additions.undo()
@@ -124,11 +121,13 @@ def run(argv: list[str]) -> int:
         import shlex
 
         printer.talk(f"  cd {shlex.quote(folder)}")
-    printer.talk(f"  python -m trainconf        train the example: {EXAMPLE}")
+    printer.talk("  python -m trainconf        train a model on handwritten digits")
     printer.talk("  trainconf ls               find its run again")
     return 0
 
 
-def _add_copy(additions: Additions, source: str, name: str) -> None:
-    with open(source, "rb") as stream:
-        additions.add_file(name, stream.read())
+def _add_copy(additions: Additions, *names: str) -> None:
+    source = paths.packaged(*names)
+    if os.path.isfile(source):  # in a checkout, a folder may be what a script run there has left
+        with open(source, "rb") as stream:
+            additions.add_file("/".join(names), stream.read())

@@ -35,16 +35,23 @@ def init_with_file_limit(folder: Path, limit_bytes: int) -> subprocess.Completed
     return subprocess.run([sys.executable, "-B", "-c", code, str(folder)], preexec_fn=restrict, capture_output=True, text=True)
 
 
-def test_an_empty_folder_gets_the_example_its_config_machine_facts_and_ignore_rules(tmp_path: Path) -> None:
+def test_an_empty_folder_gets_examples_their_config_machine_facts_and_ignore_rules(tmp_path: Path) -> None:
     assert init.run([str(tmp_path)]) == 0
     made = tree(tmp_path)
-    assert set(made) >= {
-        ".gitignore", "conf/experiment/digits.yaml", "conf/local.yaml", "projects/digits/train.py", "projects/digits/ATTRIBUTION.md",
-    }  # fmt: skip
+    assert set(made) >= {".gitignore", "conf/local.yaml", "conf/experiment/digits.yaml", "projects/digits/train.py"}
     assert made[".gitignore"] == b"runs/\n.trainconf/\nconf/local.yaml\n"
-    example = paths.packaged("projects", "digits")
-    names = [name for name in os.listdir(example) if os.path.isfile(os.path.join(example, name))]
-    assert filecmp.cmpfiles(example, tmp_path / "projects/digits", names, shallow=False) == (names, [], [])
+
+
+def test_every_shipped_project_arrives_unchanged_with_its_experiment(tmp_path: Path) -> None:
+    init.make_workspace(str(tmp_path))
+    shipped = paths.packaged("projects")
+    assert sorted(os.listdir(shipped)) == sorted(os.listdir(tmp_path / "projects"))
+    for project in os.listdir(shipped):
+        source = os.path.join(shipped, project)
+        names = [name for name in os.listdir(source) if os.path.isfile(os.path.join(source, name))]
+        assert filecmp.cmpfiles(source, tmp_path / "projects" / project, names, shallow=False) == (names, [], [])
+        experiment = f"experiment/{project}.yaml"
+        assert filecmp.cmp(paths.packaged("conf", experiment), tmp_path / "conf" / experiment, shallow=False)
 
 
 def test_the_machine_facts_are_all_comments_so_they_change_nothing(tmp_path: Path) -> None:
