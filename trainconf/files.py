@@ -72,7 +72,7 @@ def append_line(path: str, value: Any, *, durable: bool = False) -> None:
 def read_lines(path: str) -> Iterator[Any]:
     """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file has none."""
     try:
-        stream = open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115 (only the opening may fail quietly)
     except FileNotFoundError:
         return
     with stream:

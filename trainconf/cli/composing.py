@@ -63,10 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def composed(words: Words | argparse.Namespace, workspace: WorkspacePaths) -> Composed:
     """Compose, or take it from the cache. Raises ConfigError."""
-    folder = words.config_dir
+    name = words.config_name.removesuffix(".yaml")
+    return compose(list(words.overrides), workspace, config_dir=config_dir_of(words), config_name=name)
+
+
+def config_dir_of(words: Words | argparse.Namespace) -> str | None:
+    """The folder that --config-dir names. Raises UserError when it is none."""
+    folder: str | None = words.config_dir
     if folder is not None and not os.path.isdir(folder):
         raise UserError("--config-dir does not name a folder", ("path", os.path.abspath(folder)))
-    return compose(list(words.overrides), workspace, config_dir=folder, config_name=words.config_name.removesuffix(".yaml"))
+    return folder
 
 
 def resolved(words: Words | argparse.Namespace) -> tuple[Resolved, WorkspacePaths]:

@@ -104,6 +104,10 @@ class Index:
         """Runs whose id begins so, at most `limit`, in the order of their ids."""
         return self._ask(lambda: self._starting_with(prefix, limit))
 
+    def completed(self, spec_hash: str) -> RunPaths | None:
+        """The newest completed run with this spec."""
+        return self._ask(lambda: self._completed(spec_hash))
+
     def rebuild(self) -> int:
         """Forget everything and read every run directory again; how many runs there are."""
         _remove(self.workspace.index)
@@ -172,6 +176,15 @@ class Index:
         query = "SELECT folder FROM runs WHERE run_id >= ? AND run_id < ? AND status != '' ORDER BY run_id LIMIT ?"
         found = self._select(query, (start, start + b"\xff" * 8, limit))
         return [paths for (folder,) in found if events.exists(paths := self._paths(folder))]
+
+    def _completed(self, spec_hash: str) -> RunPaths | None:
+        self._refresh("final = 0 AND status != ''")
+        query = (
+            "SELECT folder FROM runs WHERE status = 'Completed' AND json_extract(row, '$.fields.spec_hash') = ? "
+            "ORDER BY created DESC, run_id DESC"
+        )
+        found = (self._paths(folder) for (folder,) in self._select(query, (spec_hash,)))
+        return next((paths for paths in found if events.exists(paths)), None)
 
     def _row(self, folder: bytes, text: str) -> Row:
         paths = self._paths(folder)

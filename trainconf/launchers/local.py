@@ -70,6 +70,10 @@ class LocalLauncher:
         self.stage(plan)
         return RunHandle(paths, start_agent(paths, lock, self._environ, secrets))
 
+    def submit_pool(self, paths: RunPaths, lock: FileLock, secrets: Mapping[str, str]) -> int:
+        """Start the agent of a sweep, which carries out what `trials.jsonl` in its folder announces; the agent's pid."""
+        return start_agent(paths, lock, self._environ, secrets)
+
     def stage(self, plan: LaunchPlan) -> None:
         """Write plan.json, for an agent that is started later or runs already. Raises StorageError."""
         from trainconf.paths import RunPaths
@@ -195,7 +199,8 @@ def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], sec
                 (os.POSIX_SPAWN_OPEN, 1, paths.agent_log, append, 0o644),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
-            setsid=True, setsigmask=[], setsigdef=ranks.RESET_SIGNALS,
+            # blocked from birth: a signal that comes before the agent can take it must wait, not kill
+            setsid=True, setsigmask=loop.SIGNALS, setsigdef=ranks.RESET_SIGNALS,
         )  # fmt: skip
     except OSError as error:
         raise LaunchError(f"the agent cannot be started: {error.strerror}", ("program", argv[0]), ("log", paths.agent_log)) from error

@@ -214,6 +214,7 @@ def finish(
     mistakes = list(earlier)
     nodes = {name: OmegaConf.get_type(cfg[name]) for name in _GROUP_NODES if isinstance(cfg.get(name), DictConfig)}
     config = values.resolve(cfg, origins, mistakes)
+    mistakes += values.not_settings(config, nodes, origins)
     mistakes += values.out_of_range(config, nodes, origins)
     mistakes += secrets.misplaced(leaves(config), origins.of)
     if mistakes:

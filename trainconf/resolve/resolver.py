@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import Any
 
 from trainconf import environments
@@ -27,6 +28,10 @@ class Resolved:
         self.source_directory = source_directory
         self.composed = composed
         self.config = composed.config
+
+    def with_params(self, composed: Composed) -> Resolved:
+        """The same with other params, from a composition that differs in nothing else."""
+        return Resolved(replace(self.spec, params_json=canonical(composed.config["params"])), self.source_directory, composed)
 
     @property
     def experiment_name(self) -> str:

@@ -13,7 +13,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from trainconf.errors import Mistake
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.secrets import ENV_READ
-from trainconf.resolve.settings import settings
+from trainconf.resolve.settings import nearest, settings
 
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
 # Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
@@ -58,6 +58,22 @@ def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
         if key not in told:
             mistakes.append(Mistake(f"{key} cannot be {problem}", ("from", origins.of(key)),
                                     ("allowed", "text, integers, finite numbers, true, false, null, lists and mappings with text keys")))
+    return mistakes
+
+
+def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins) -> list[Mistake]:
+    """A mistake for every key that no schema has: `+` adds whatever it is told to, and what nobody reads must not pass."""
+    known = settings({name: node for name, node in nodes.items() if node is not dict})
+    free = {name for name, node in nodes.items() if node is dict}
+    mistakes = []
+    for key, _ in leaves(config):
+        above = [key.rsplit(".", count)[0] for count in range(1, key.count(".") + 1)]
+        if key in known or any(parent in free or (parent in known and parent not in nodes) for parent in above):
+            continue
+        near = nearest(key, list(known))
+        facts = [("nearest", f"{near} ({known[near].allowed})")] if near else []
+        mistakes.append(Mistake(f"{key} is not a setting", ("from", origins.of(key)), *facts,
+                                hint="values of your own go into params: +params.name=value"))
     return mistakes
 
 

@@ -1,0 +1,132 @@
+"""`-m`: submits a sweep and shows it to its end; a summary table with the experiment's metric, exit code 1 if any trial failed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from trainconf.cli.printer import duration, number, printer
+from trainconf.history import metrics, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from trainconf.cli.composing import Words
+    from trainconf.sweeps.controller import Sweep, Trial
+
+LOOK_PAUSE_S = 0.05
+LIVE_ROWS = 12
+
+
+def run(asked: Words) -> int:
+    """Expand, prepare, start and watch; the exit code."""
+    from trainconf.cli.composing import config_dir_of
+    from trainconf.paths import find_workspace
+    from trainconf.resolve.grid import grid
+    from trainconf.sweeps.controller import plan_sweep
+
+    workspace = find_workspace(os.getcwd())
+    combinations = grid(asked.overrides, workspace, config_dir=config_dir_of(asked), config_name=asked.config_name)
+    sweep = plan_sweep(combinations, workspace, asked.overrides)
+    sweep.prepare(printer)
+    watching = Watching(sweep)
+    with watching:
+        sweep.start()
+        printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time")
+        if sweep.config["submit"]["detach"]:
+            printer.data(sweep.sweep_id)
+            return 0
+        watching.to_the_end()
+    _print_summary(sweep)
+    failed = [trial for trial in sweep.trials if trial.state is None or trial.state.status != "Completed"]
+    return 130 if watching.interrupts else 1 if failed else 0
+
+
+class Watching:
+    """A sweep on a terminal: one line per trial that ends, and on a screen a block of what is going on."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.interrupts = 0
+        self.is_screen = sys.stderr is not None and sys.stderr.isatty()
+        self.drawn = 0
+        self._kept: dict[int, object] = {}
+
+    def __enter__(self) -> Watching:
+        self._kept = {wanted: signal.signal(wanted, self._interrupted) for wanted in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for wanted, handler in self._kept.items():
+            signal.signal(wanted, handler)  # type: ignore[arg-type]
+
+    def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self.sweep.agent_pid:
+            raise KeyboardInterrupt
+        self.interrupts += 1
+        self.sweep.cancel(force=self.interrupts > 1)
+        printer.talk("canceling all runs; once more to kill them at once" if self.interrupts == 1 else "killing")
+
+    def to_the_end(self) -> None:
+        """Look, tell, pause, until the agent is done."""
+        ended = False
+        while not ended:
+            ended = self.sweep.has_ended()
+            changed = self.sweep.look()
+            self._erase()
+            for trial in changed:
+                if trial.state is not None and trial.state.is_final:
+                    printer.talk(f"{trial.number:>4}  {trial.state.status:<9}  {' '.join(trial.words)}" + _why(trial))
+            if not ended:
+                self._draw()
+                time.sleep(LOOK_PAUSE_S)
+
+    def _draw(self) -> None:
+        if not self.is_screen:
+            return
+        states = [trial.state.status if trial.state is not None else "NotStarted" for trial in self.sweep.trials]
+        going = [trial for trial, state in zip(self.sweep.trials, states, strict=True) if state in ("Running", "Starting", "Finalizing")]
+        counts = {status: states.count(status) for status in ("Completed", "Failed", "Canceled", "Running", "Queued")}
+        lines = [", ".join(f"{count} {status}" for status, count in counts.items() if count) + f" of {len(states)}"]
+        lines += [f"{trial.number:>4}  Running    {' '.join(trial.words)}  {_metric(self.sweep, trial)}" for trial in going[:LIVE_ROWS]]
+        printer.talk("\n".join(lines))
+        self.drawn = len(lines)
+
+    def _erase(self) -> None:
+        if self.drawn:
+            sys.stderr.write(f"\x1b[{self.drawn}A\x1b[J")
+            self.drawn = 0
+
+
+def _why(trial: Trial) -> str:
+    return f": {trial.state.reason}" if trial.state is not None and trial.state.reason else ""
+
+
+def _metric(sweep: Sweep, trial: Trial) -> str:
+    name = sweep.metric["name"]
+    if not name or trial.paths is None:
+        return ""
+    value = metrics.summarise(trial.paths).values.get(name)
+    return number(value) if value is not None else ""
+
+
+def _print_summary(sweep: Sweep) -> None:
+    """Every trial in order: its values, how it ended, how long it took, and the metric; the best is named below."""
+    name = sweep.metric["name"]
+    rows, scores = [], {}
+    for trial in sweep.trials:
+        row = record.describe(trial.paths) if trial.paths is not None else {}
+        values = [word.partition("=")[2] for word in trial.words]
+        metric = row.get("metrics", {}).get(name) if name else None
+        if isinstance(metric, (int, float)) and row.get("status") == "Completed":
+            scores[trial.number] = metric
+        rows.append([str(trial.number), *values, row.get("status", "NotStarted"), duration(row.get("duration_s")), number(metric)])
+    keys = [word.partition("=")[0].lstrip("+") for word in sweep.trials[0].words]
+    printer.table(["trial", *keys, "status", "duration", name or "metric"], rows, status_column=1 + len(keys))
+    if scores:
+        better = max if sweep.metric["goal"] == "maximize" else min
+        best = better(scores, key=lambda trial: scores[trial])
+        printer.talk(f"best: trial {best}, {name} {number(scores[best])}, {' '.join(sweep.trials[best].words)}")

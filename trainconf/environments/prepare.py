@@ -1,0 +1,85 @@
+"""From the spec of an environment to the Python that runs a job: looked up, or built.
+
+What only a build needs is imported by a build: handing out what is there must cost 2 ms, imports included.
+"""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.environments import recipe, store
+from trainconf.environments.installed import lock_text
+from trainconf.errors import EnvironmentRecipeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainconf.paths import WorkspacePaths
+    from trainconf.spec import EnvironmentSpec
+
+
+class Prepared:
+    """An environment that can be used now: the Python to run, what is installed in it, and whether this call built it."""
+
+    __slots__ = ("built", "lock_text", "python")
+
+    def __init__(self, python: str, lock_text: str, *, built: bool) -> None:
+        self.python = python
+        self.lock_text = lock_text
+        self.built = built
+
+
+def ensure(
+    spec: EnvironmentSpec, workspace: WorkspacePaths, *, name: str, report: Callable[[str], None], root: str
+) -> Prepared:
+    """The software of a spec, ready: looked up, or built once whoever else asks at the same time.
+
+    `report` is told what takes time, line by line; `root` is where local requirements and relative interpreters are looked up.
+    Raises BuildError (the installer failed; its last lines are told), EnvironmentRecipeError (no such Python, a user-managed one that
+    is no longer what the spec says, local requirements that have changed) and StorageError. Nothing half-made is left.
+    """
+    if spec.kind == "current":
+        return _current(spec, root)
+    identity = recipe.identity(spec)
+    built = store.load(store.environment_dir(workspace, identity), identity)
+    if built is not None and store.is_on_same_python(built):
+        return _handed_out(built, report)
+    from trainconf.environments.build import build
+
+    built, by_us = build(spec, workspace, identity, name=name, report=report, root=root)
+    return Prepared(built.python, built.lock_text(), built=True) if by_us else _handed_out(built, report)
+
+
+def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str) -> tuple[str, bool]:
+    """The Python a run would get, and whether it is there already; nothing is built."""
+    if spec.kind == "current":
+        return recipe.current(spec, root)[0].path, True
+    identity = recipe.identity(spec)
+    folder = store.environment_dir(workspace, identity)
+    return os.path.join(folder, "bin", "python"), store.load(folder, identity) is not None
+
+
+def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None]) -> Prepared:
+    """A believed environment as it is now. What was installed into it by hand is used, recorded, and said."""
+    packages = built.packages()
+    if packages != built.account["packages"]:
+        changed = sorted(set(packages) ^ set(built.account["packages"]))
+        report(
+            f"environment {built.name} ({built.hash}) was changed by hand since it was built: {', '.join(changed)}; "
+            f"`trainconf env rm {built.hash}` has it made anew"
+        )
+    return Prepared(built.python, lock_text(built.python_version, packages), built=False)
+
+
+def _current(spec: EnvironmentSpec, root: str) -> Prepared:
+    found, packages = recipe.current(spec, root)
+    if found.version != spec.python or recipe.packages_digest(packages) != spec.packages:
+        facts = [("interpreter", found.path), ("python", f"{found.version}, recorded {spec.python}")]
+        if recipe.packages_digest(packages) != spec.packages:
+            facts.append(("packages", f"{len(packages)} installed, not the set that was recorded"))
+        raise EnvironmentRecipeError(
+            "the user-managed Python is not what this run was recorded with", *facts,
+            hint="use the environment it was recorded in, or submit anew from the config; only a managed environment can be made again",
+        )
+    return Prepared(found.path, lock_text(found.version, packages), built=False)

@@ -1,0 +1,203 @@
+"""Many runs from one composition: prepares what they share once, then feeds one agent that keeps so many in flight.
+
+All trials are resolved and all that can fail is prepared before anything starts, so that a mistake leaves nothing behind. The
+agent is the pool; this process only makes the trials' directories, and its death loses no trial that was announced.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from trainconf import __version__, launchers
+from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
+from trainconf.files import FileLock, append_line, dumps, write_atomic
+from trainconf.history import events, liveness
+from trainconf.history.index import Index
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.submission.run_id import claim_run_dir, new_run_id
+from trainconf.submission.submit import Prepared, create, prepare, remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from trainconf.history.liveness import State
+    from trainconf.launchers.local import LocalLauncher
+    from trainconf.resolve.grid import Grid
+    from trainconf.submission.submit import Voice
+
+
+class Trial:
+    """One run of a sweep: its number, the words that make it differ, and its directory once it has one."""
+
+    __slots__ = ("events_size", "number", "paths", "resolved", "state", "words")
+
+    def __init__(self, number: int, resolved: Resolved, words: list[str]) -> None:
+        self.number = number
+        self.resolved = resolved
+        self.words = words
+        self.paths: RunPaths | None = None
+        self.state: State | None = None
+        self.events_size = -1
+
+    def look(self) -> bool:
+        """Read the state again if something was written; whether it changed."""
+        if self.paths is None or (self.state is not None and self.state.is_final):
+            return False
+        size = os.stat(self.paths.events).st_size
+        if size == self.events_size:
+            return False
+        self.events_size = size
+        self.state = liveness.state_of(self.paths)
+        return True
+
+
+class Sweep:
+    """A search in progress: its directory, its trials, and the agent that carries them out."""
+
+    def __init__(self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str]) -> None:
+        first = trials[0].resolved
+        self.trials = trials
+        self.workspace = workspace
+        self.overrides = overrides
+        self.config = first.config
+        self.experiment_name = first.experiment_name
+        self.paths = RunPaths("")
+        self.agent_pid = 0
+        self.metric = self.config["metric"]
+        self._prepared: dict[Any, Prepared] = {}
+
+    @property
+    def sweep_id(self) -> str:
+        return self.paths.run_id
+
+    @property
+    def max_concurrent_runs(self) -> int:
+        """Trials in flight: as configured, else as many as the machine's slots hold."""
+        compute = self.config["compute"]
+        slots = compute.get("slots") or len(os.sched_getaffinity(0))
+        return int(self.config["sweep"]["max_concurrent_runs"] or max(1, slots // compute.get("cpus", 1)))
+
+    def prepare(self, voice: Voice) -> None:
+        """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
+        secrets: dict[str, str] = {}
+        for trial in self.trials:
+            key = _shared(trial.resolved)
+            if key not in self._prepared:
+                self._prepared[key] = prepare(trial.resolved, self.workspace, voice)
+            for name, value in self._prepared[key].secrets.items():
+                if secrets.setdefault(name, value) != value:
+                    raise ConfigError(
+                        f"{name} holds different secrets in different trials", ("allowed", "one secret per variable and sweep"),
+                        hint="run the trials one by one, or give each secret a variable of its own",
+                    )
+        self._secrets = secrets
+
+    def start(self) -> None:
+        """Make the sweep's directory and its agent, then announce the trials one by one. Raises StorageError, LaunchError."""
+        try:
+            self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
+            os.mkdir(self.paths.logs)
+            write_atomic(self.paths.sweep, dumps(self._record()))
+            feed = FileLock(self.paths.trials)  # held while more may come; the agent does not wait for a writer that was killed
+            feed.acquire()
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+        try:
+            self._launch()
+            self._announce()
+            append_line(self.paths.trials, {"end": True})
+        finally:
+            feed.release()
+            Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "sweep_id": self.sweep_id, "experiment_name": self.experiment_name, "created": events.now(), "overrides": self.overrides,
+            "kind": self.config["sweep"]["kind"], "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
+            "metric": self.metric, "trainconf": __version__,
+        }
+
+    def _launch(self) -> None:
+        lock = FileLock(self.paths.lock)
+        try:
+            lock.acquire()
+            self.agent_pid = _pool_launcher(self.trials[0].resolved).submit_pool(self.paths, lock, self._secrets)
+        except BaseException:
+            remove_tree(self.paths.run_dir)
+            raise
+        finally:
+            lock.release()
+
+    def _announce(self) -> None:
+        for trial in self.trials:
+            prepared = self._prepared[_shared(trial.resolved)]
+            run_id = f"{self.sweep_id}_{trial.number}"
+            paths, plan, _ = create(
+                trial.resolved, prepared, self.workspace, run_id=run_id, parent=self.sweep_id, lock_path=self.paths.lock
+            )
+            _pool_launcher(trial.resolved).stage(plan)
+            trial.paths = paths
+            append_line(self.paths.trials, {"run_dir": os.path.relpath(paths.run_dir, self.paths.run_dir)})
+            self._tell(signal.SIGUSR1)
+
+    def cancel(self, *, force: bool) -> None:
+        """End all trials, politely or at once; those that wait never start."""
+        self._tell(signal.SIGQUIT if force else signal.SIGTERM)
+
+    def _tell(self, number: signal.Signals) -> None:
+        try:
+            os.kill(self.agent_pid, number)  # our child: the number is its own until we have waited for it
+        except ProcessLookupError as error:
+            raise LaunchError("the sweep's agent has ended before its trials", ("log", self.paths.agent_log)) from error
+
+    def look(self) -> list[Trial]:
+        """The trials whose state changed since the last look."""
+        return [trial for trial in self.trials if trial.look()]
+
+    def has_ended(self) -> bool:
+        """Whether the agent is done; its trials' states are final then, or honest about what was lost."""
+        return os.waitpid(self.agent_pid, os.WNOHANG)[0] != 0
+
+
+def _shared(resolved: Resolved) -> tuple[Any, ...]:
+    """What two trials must agree on to share their code, software and secrets."""
+    guards = resolved.config["snapshot"]
+    return (resolved.source_directory, resolved.spec.environment, resolved.spec.compute.target, dumps(guards))
+
+
+def _pool_launcher(resolved: Resolved) -> LocalLauncher:
+    """The launcher, where its agent can be a pool."""
+    target = resolved.spec.compute.target
+    launcher: Any = launchers.get(target)
+    if not hasattr(launcher, "submit_pool"):
+        raise ConfigError(Mistake(f"compute={target} cannot carry out a sweep yet", hint="submit the runs one by one"))
+    found: LocalLauncher = launcher
+    return found
+
+
+def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
+    """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`."""
+    limit = grid.base.config["sweep"]["max_total_runs"]
+    if grid.count > limit:
+        raise ConfigError(Mistake(
+            f"this grid has {grid.count} runs", ("allowed", f"{limit} (sweep.max_total_runs, {grid.base.origin('sweep.max_total_runs')})"),
+            ("axes", " x ".join(f"{axis.key} ({len(axis.words)})" for axis in grid.varying)),
+        ))
+    varying = {axis.key for axis in grid.varying}
+    trials = []
+    base = resolve(grid.base, workspace)
+    for number, composed in enumerate(grid):
+        words = [word for word, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
+        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), words))
+    return Sweep(trials, workspace, overrides)
+
+
+def _resolve_trial(base: Resolved, composed: Any, varying: Iterable[str], workspace: WorkspacePaths) -> Resolved:
+    """Resolve one trial; where only params vary, all but them is as in the first."""
+    if all(key.lstrip("+").startswith("params.") for key in varying):
+        return base.with_params(composed)
+    return resolve(composed, workspace)
