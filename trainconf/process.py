@@ -8,7 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from subprocess import Popen
 
 
 class Completed:
@@ -63,6 +64,56 @@ class Processes:
         except subprocess.TimeoutExpired as error:
             return Completed(argv, 124, error.stdout or b"", error.stderr or b"")
         return Completed(argv, done.returncode, done.stdout, done.stderr)
+
+    def stream(
+        self,
+        argv: Sequence[str],
+        on_line: Callable[[str], None],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Completed:
+        """Run to the end and hand over each line as it comes, both channels together; the last lines are the result's `stdout`.
+
+        The program gets a session of its own: whatever ends this call early (Ctrl-C, an error in `on_line`) ends it and its children
+        before the exception travels on. A child keeps `pass_fds`, so a lock among them outlives us for as long as the child does.
+        """
+        import subprocess
+        from collections import deque
+
+        try:
+            child = subprocess.Popen(
+                list(argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True, pass_fds=tuple(pass_fds),
+            )
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            return Completed(argv, 127, b"", str(error).encode(), found=False)
+        last: deque[bytes] = deque(maxlen=200)
+        with child:
+            try:
+                for line in child.stdout or ():
+                    last.append(line)
+                    on_line(line.decode("utf-8", "replace").rstrip())
+                child.wait()
+            except BaseException:
+                _end_session(child)
+                raise
+        return Completed(argv, child.returncode, b"".join(last), b"")
+
+
+def _end_session(child: Popen[bytes]) -> None:
+    """End a program that leads its own session, with all that is left of the session: asked first, then killed."""
+    import os
+    import signal
+    import subprocess
+
+    for sign, patience_s in ((signal.SIGTERM, 2.0), (signal.SIGKILL, None)):
+        try:
+            os.killpg(child.pid, sign)
+            child.wait(patience_s)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
 
 
 processes = Processes()

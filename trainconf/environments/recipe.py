@@ -1,0 +1,158 @@
+"""From what a user wrote under `env:` to the EnvironmentSpec: reads every file the recipe names, installs nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from trainconf.environments import interpreter
+from trainconf.environments.installed import installed
+from trainconf.environments.requirements import RequirementReader
+from trainconf.errors import EnvironmentRecipeError, Mistake
+from trainconf.paths import WorkspacePaths, packaged
+from trainconf.spec import EnvironmentSpec, Pairs, canonical, sha256_hex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+RECIPE_KEYS = ("requirements", "requirements_file", "pyproject", "conda_file")
+VERSION = re.compile(r"3\.\d+(\.\d+)?")
+OLDEST_MINOR = 8  # what installers and the job's client still serve
+
+
+def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+    """The facts of a recipe. Every mistake in it is appended to `mistakes`, and the result is then of no use.
+
+    `env` is schema.EnvironmentConfig as plain values, `root` the workspace: files are looked up there, then among the shipped ones.
+    """
+    python = env.get("python") or {}
+    if python.get("user_managed_dependencies"):
+        return _user_managed(env, python, root, mistakes)
+    return _managed(env, python, root, mistakes)
+
+
+def identity(spec: EnvironmentSpec) -> str:
+    """SHA-256, hex, of all that decides which software a managed environment holds; variables and names do not.
+
+    The platform is part of it, because a workspace on a shared disk serves machines of several kinds.
+    """
+    facts = [spec.interpreter, spec.python, spec.requirements, spec.files, sys.platform, os.uname().machine]
+    return sha256_hex(canonical(facts))
+
+
+def current(spec: EnvironmentSpec, root: str) -> tuple[interpreter.Interpreter, list[str]]:
+    """The user-managed Python of a spec as it is now, and the `name==version` of all it has installed."""
+    found = _named_interpreter(spec.interpreter, root) if spec.interpreter else interpreter.submitting()
+    return found, installed(found.site_dirs)
+
+
+def packages_digest(packages: list[str]) -> str:
+    """What a spec keeps of a user-managed Python's packages."""
+    return sha256_hex("\n".join(packages))
+
+
+def _named_interpreter(named: str, root: str) -> interpreter.Interpreter:
+    return interpreter.inspect(interpreter.locate(named, root), WorkspacePaths(root).cache)
+
+
+def _user_managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+    mistakes.extend(
+        Mistake(
+            f"env.{key} would not be installed: the dependencies of this environment are user-managed", ("from", f"env.{key}"),
+            hint="drop it, or set env.python.user_managed_dependencies=false to have an environment made",
+        )
+        for key in RECIPE_KEYS if env.get(key)
+    )
+    named = python.get("interpreter_path") or ""
+    variables = _variables(env.get("variables") or {}, mistakes)
+    try:
+        found, packages = current(EnvironmentSpec(interpreter=named), root)
+    except EnvironmentRecipeError as error:
+        mistakes.extend(error.mistakes)
+        return EnvironmentSpec(interpreter=named, variables=variables)
+    wanted = _version(python.get("version"), "env.python.version", mistakes)
+    if wanted and not interpreter.fits(found.version, wanted):
+        mistakes.append(_other_version(found, wanted, "env.python.version"))
+    return EnvironmentSpec(
+        kind="current", interpreter=named, python=found.version, packages=packages_digest(packages), variables=variables,
+    )
+
+
+def _managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+    reader = RequirementReader(root, mistakes)
+    reader.read_lines("\n".join(map(str, env.get("requirements") or ())), root, "env.requirements")
+    if named := env.get("requirements_file"):
+        reader.read_file(_shipped_or_own(named, root), "env.requirements_file")
+    variables: dict[str, Any] = {}
+    wanted = _version(python.get("version"), "env.python.version", mistakes)
+    if named := env.get("pyproject"):
+        from trainconf.environments.formats import read_pyproject
+
+        read_pyproject(_shipped_or_own(named, root), reader)
+    if named := env.get("conda_file"):
+        from trainconf.environments.formats import read_conda
+
+        conda = read_conda(_shipped_or_own(named, root), reader)
+        variables.update(conda.variables)
+        theirs = _version(conda.python, "env.conda_file", mistakes) if conda.python else ""
+        if wanted and theirs and not (interpreter.fits(wanted, theirs) or interpreter.fits(theirs, wanted)):
+            facts = (("env.python.version", wanted), ("conda_file", theirs))
+            mistakes.append(Mistake("the recipe asks for two versions of Python", *facts, hint="drop one of them"))
+        wanted = wanted or theirs
+    variables.update(env.get("variables") or {})
+    named = python.get("interpreter_path") or ""
+    return EnvironmentSpec(
+        kind="venv", interpreter=named, python=_python_version(named, wanted, root, mistakes), requirements=tuple(reader.lines),
+        files=tuple(sorted(reader.digests.items())), variables=_variables(variables, mistakes),
+    )
+
+
+def _python_version(named: str, wanted: str, root: str, mistakes: list[Mistake]) -> str:
+    """The version a managed environment gets: as asked for, else that of the interpreter it is built on."""
+    if not named:
+        return wanted or ".".join(map(str, sys.version_info[:2]))
+    try:
+        found = _named_interpreter(named, root)
+    except EnvironmentRecipeError as error:
+        mistakes.extend(error.mistakes)
+        return wanted
+    if wanted and not interpreter.fits(found.version, wanted):
+        mistakes.append(_other_version(found, wanted, "env.python.version"))
+    return wanted or found.minor_version
+
+
+def _version(value: Any, source: str, mistakes: list[Mistake]) -> str:
+    """A version that was asked for, checked; empty when none was."""
+    text = str(value).strip() if value is not None else ""
+    if not text:
+        return ""
+    if not VERSION.fullmatch(text):
+        mistakes.append(Mistake(f"{text!r} is not a version of Python", ("from", source), ("allowed", "such as 3.11 or 3.11.7")))
+        return ""
+    if int(text.split(".")[1]) < OLDEST_MINOR:
+        hint = f'YAML reads 3.10 as the number 3.1: write "{text}0" in quotes' if text == "3.1" else ""
+        mistakes.append(Mistake(f"Python {text} is too old", ("from", source), ("allowed", f"3.{OLDEST_MINOR} and later"), hint=hint))
+    return text
+
+
+def _other_version(found: interpreter.Interpreter, wanted: str, source: str) -> Mistake:
+    facts = (("from", source), ("interpreter", found.path))
+    return Mistake(f"the interpreter is Python {found.version}, not the {wanted} that was asked for", *facts, hint="drop one of the two")
+
+
+def _variables(variables: Mapping[str, Any], mistakes: list[Mistake]) -> Pairs:
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in f"{name}{value}":
+            facts = (("from", "env.variables"), ("allowed", "a name without `=`, no NUL characters"))
+            mistakes.append(Mistake(f"{name!r} cannot be an environment variable", *facts))
+    return tuple(sorted((str(name), str(value)) for name, value in variables.items()))
+
+
+def _shipped_or_own(named: str, root: str) -> str:
+    """A file the recipe names: the workspace's own, else the one that ships with trainconf; the workspace's path when neither is."""
+    own = os.path.normpath(os.path.join(root, named))
+    shipped = packaged(named)
+    return shipped if not os.path.exists(own) and os.path.exists(shipped) else own

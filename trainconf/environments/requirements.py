@@ -1,0 +1,204 @@
+"""Requirement lines as pip reads them: files inlined, comments gone, local paths found, credentials refused.
+
+Nothing is resolved here: a line is text that an installer will read. It must not need `packaging`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from trainconf.environments import contents
+from trainconf.errors import Mistake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+CONSTRAINT = "--constraint "  # one constraint of an inlined constraints file, kept apart from what shall be installed
+COMMENT = re.compile(r"(^|\s)#.*$")
+OPTION = re.compile(r"(--[a-z][a-z-]*|-[a-zA-Z])(?:\s*=\s*|\s+|$|(?<=-[a-zA-Z]))(.*)")
+SECRET_IN_URL = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]*)://([^/\s@]+)@")
+VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LOCAL = re.compile(r"(?P<path>.*?)(?P<extras>\[[^\[\]/]*\])?(?P<tail>\s*;.*|\s+--.*)?", re.DOTALL)
+NAMED_URL = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)", re.DOTALL)
+
+
+class LocalRequirement:
+    """A requirement that names a file or folder of this machine. `rest` is what follows the path: extras, marker, options."""
+
+    __slots__ = ("path", "rest")
+
+    def __init__(self, path: str, rest: str) -> None:
+        self.path = path
+        self.rest = rest
+
+
+def local_requirement(line: str) -> LocalRequirement | None:
+    """The local path in a requirement line, as written; None when the line names none."""
+    extras = ""
+    if named := NAMED_URL.fullmatch(line):
+        line, extras = named["url"], named["extras"] or ""
+    match = LOCAL.fullmatch(line)
+    if line.startswith("-") or match is None:
+        return None
+    path, rest = match["path"], extras + (match["extras"] or "") + (match["tail"] or "")
+    if path.startswith("file:"):
+        from urllib.parse import unquote, urlsplit
+
+        return LocalRequirement(unquote(urlsplit(path).path), rest)
+    if "://" in path or " @ " in path:
+        return None
+    return LocalRequirement(path, rest) if path.startswith(".") or "/" in path or path.lower().endswith(ARCHIVES) else None
+
+
+class RequirementReader:
+    """Gathers lines from everything a recipe names, in order, and all mistakes on the way instead of the first.
+
+    `lines` are normalised: local paths relative to the workspace where they are inside it (`./pkg`), editable installs as plain
+    ones (a run sees what was hashed, not what the tree becomes), constraints as `--constraint X`. `digests` maps each local path
+    to the SHA-256 of its content.
+    """
+
+    def __init__(self, root: str, mistakes: list[Mistake]) -> None:
+        self.root = root
+        self.mistakes = mistakes
+        self.lines: list[str] = []
+        self.digests: dict[str, str] = {}
+        self._reading: list[str] = []
+
+    def read_file(self, path: str, source: str, *, constraints: bool = False) -> None:
+        """Inline a requirements file and all it includes. `source` says who named it."""
+        if path in self._reading:
+            self._wrong("the requirements file includes itself", ("from", source), ("file", path))
+            return
+        text = self.read_text(path, "the requirements file", source)
+        if text is not None:
+            self._reading.append(path)
+            self.read_lines(text, os.path.dirname(path), path, constraints=constraints)
+            self._reading.pop()
+
+    def read_text(self, path: str, what: str, source: str) -> str | None:
+        """A text file that the recipe names; a mistake and None when it cannot be read."""
+        try:
+            with open(path, encoding="utf-8-sig") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            self._wrong(f"{what} does not exist", ("from", source), ("looked at", path))
+        except IsADirectoryError:
+            self._wrong(f"{what} is a folder", ("from", source), ("looked at", path))
+        except OSError as error:
+            self._wrong(f"{what} cannot be read: {error.strerror}", ("from", source), ("looked at", path))
+        except UnicodeDecodeError:
+            self._wrong(f"{what} is not UTF-8 text", ("from", source), ("looked at", path))
+        return None
+
+    def read_lines(self, text: str, folder: str, source: str, *, constraints: bool = False) -> None:
+        """Take requirement lines. Includes and local paths in them are relative to `folder`, local paths first to the workspace."""
+        for number, line in _logical_lines(text):
+            self._read_line(line, folder, f"{source}:{number}", constraints)
+
+    def _read_line(self, line: str, folder: str, source: str, constraints: bool) -> None:
+        option = OPTION.fullmatch(line)
+        name, value = (option[1], option[2].strip()) if option else ("", "")
+        if hidden := _with_secret_hidden(line):
+            self._wrong(
+                "a requirement holds a credential, which would be saved with every run", ("from", source), ("line", hidden),
+                hint="put it into pip's or uv's own configuration or keyring, or write ${NAME} for an environment variable",
+            )
+        elif name in ("-r", "--requirement", "-c", "--constraint"):
+            self._include(value, folder, source, constraints or name in ("-c", "--constraint"))
+        elif name in ("-e", "--editable"):
+            self._add(value, folder, source, constraints, always_local="://" not in value and " @ " not in value)
+        elif name in ("-f", "--find-links") and "://" not in value:
+            self.lines.append(f"--find-links {self._relative(self._find(value, folder) or value)}")
+        elif name:
+            self.lines.append(line)
+        else:
+            self._add(line, folder, source, constraints)
+
+    def _include(self, value: str, folder: str, source: str, constraints: bool) -> None:
+        if "://" in value:
+            self._wrong(
+                "a requirements file on the network may change unseen", ("from", source), ("file", value),
+                hint="download it into the workspace and include the copy",
+            )
+        else:
+            self.read_file(os.path.normpath(os.path.join(folder, value)), source, constraints=constraints)
+
+    def _add(self, line: str, folder: str, source: str, constraints: bool, *, always_local: bool = False) -> None:
+        local = local_requirement(f"./{line}" if always_local and not line.startswith(("/", ".", "file:")) else line)
+        if local is not None:
+            line = self._local_line(local, source, folder)
+        self.lines.append(CONSTRAINT + line if constraints else line)
+
+    def _local_line(self, local: LocalRequirement, source: str, folder: str) -> str:
+        found = self._find(local.path, folder)
+        if found is None:
+            hint = "write the path out: what a variable holds is no part of the recipe" if "${" in local.path else ""
+            looked = "\n".join(dict.fromkeys(os.path.normpath(os.path.join(base, local.path)) for base in (self.root, folder)))
+            self._wrong("a local requirement does not exist", ("from", source), ("named", local.path), ("looked at", looked), hint=hint)
+            return local.path + local.rest
+        path = self._relative(found)
+        if path not in self.digests:
+            try:
+                self.digests[path] = contents.digest(found)
+            except OSError as error:
+                looked_at = ("looked at", error.filename or found)
+                self._wrong(f"a local requirement cannot be read: {error.strerror}", ("from", source), looked_at)
+        return path + local.rest
+
+    def _find(self, path: str, folder: str) -> str | None:
+        candidates = (os.path.normpath(os.path.join(base, path)) for base in (self.root, folder))
+        return next((candidate for candidate in candidates if os.path.exists(candidate)), None)
+
+    def _relative(self, path: str) -> str:
+        """Inside the workspace `./relative`, so that another clone of it has the same identity; else as it is."""
+        inside = os.path.relpath(path, self.root) if os.path.isabs(path) else path
+        return path if inside.startswith("..") else os.path.join(".", inside) if inside != "." else "."
+
+    def _wrong(self, what: str, *facts: tuple[str, str], hint: str = "") -> None:
+        self.mistakes.append(Mistake(what, *facts, hint=hint))
+
+
+def option_lines(lines: Iterable[str]) -> list[str]:
+    """The lines that are options for the installer, such as an index."""
+    return [line for line in lines if line.startswith("-") and not line.startswith(CONSTRAINT)]
+
+
+def for_installer(lines: Sequence[str], rename: dict[str, str]) -> tuple[str, str]:
+    """Text of a requirements file and of a constraints file. `rename` maps the local paths to those the installer shall read."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    for line in lines:
+        text = line.removeprefix(CONSTRAINT)
+        local = local_requirement(text)
+        if local is not None and local.path in rename:
+            text = rename[local.path] + local.rest
+        texts[line.startswith(CONSTRAINT)].append(text + "\n")
+    return "".join(texts[0]), "".join(texts[1])
+
+
+def _logical_lines(text: str) -> list[tuple[int, str]]:
+    """Lines with their number, continuations joined, comments and blanks gone."""
+    found: list[tuple[int, str]] = []
+    held, start = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        start = start if held else number
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            held += line[:-1].strip() + " "
+            continue
+        found.append((start, COMMENT.sub("", held + line.strip()).strip()))
+        held = ""
+    found.append((start, held.strip()))
+    return [(number, line) for number, line in found if line]
+
+
+def _with_secret_hidden(line: str) -> str:
+    """The line with its credential as ***, or empty text when it holds none: a ${VARIABLE} or an ssh user name is no secret."""
+    for scheme, user in SECRET_IN_URL.findall(line):
+        name, colon, password = user.partition(":")
+        secret = password if colon else "" if scheme.endswith("ssh") else name
+        if secret and not VARIABLE.fullmatch(secret):
+            return SECRET_IN_URL.sub(r"\1://***@", line)
+    return ""
