@@ -6,18 +6,10 @@ A sweeper may return before its runs have ended, which a launcher may not; it ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
-
-
-@dataclass
-class TrainconfSweeperConfig:
-    """Nothing to set here: how to search is the config group `sweep`."""
-
-    _target_: str = "hydra_plugins.trainconf_sweeper.TrainconfSweeper"
 
 
 class TrainconfSweeper(Sweeper):
@@ -34,4 +26,7 @@ class TrainconfSweeper(Sweeper):
         return run(Words(list(arguments), multirun=True))
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="trainconf", node=TrainconfSweeperConfig, provider="trainconf")
+# A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="trainconf", node={"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper"}, provider="trainconf"
+)
