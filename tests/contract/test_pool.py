@@ -1,0 +1,190 @@
+"""The trials of a sweep: one agent, so many at a time, in order; cancelled one by one or all; true after any kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.contract.launcher_contract import wait_until
+from tests.contract.runs import make_job, make_run_dir, shell
+from trainconf import files
+from trainconf.agent import tree
+from trainconf.history import events, liveness
+from trainconf.launchers.base import LaunchPlan, RunHandle
+from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.pool import TrialPool, cancel
+from trainconf.paths import RunPaths
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> RunPaths:
+    folder = tmp_path / "runs" / "exp" / "sweep-1"
+    folder.mkdir(parents=True)
+    return RunPaths(str(folder))
+
+
+def trial(root: Path, number: int, home: RunPaths, text: str, **more: object) -> LaunchPlan:
+    job = make_job(str(root), shell(text), run_id=f"trial-{number}", **more)  # type: ignore[arg-type]
+    make_run_dir(job, home.lock)
+    events.append(job.paths, "NotStarted")
+    return LocalLauncher().plan(job)
+
+
+def start(home: RunPaths, limit: int) -> TrialPool:
+    files.write_atomic(home.sweep, json.dumps({"max_concurrent_runs": limit}))
+    lock = files.FileLock(home.lock)
+    lock.acquire()
+    return TrialPool.start(home, lock, {})
+
+
+def state(plan: LaunchPlan) -> str:
+    return liveness.state_of(RunPaths(plan.run_dir)).status
+
+
+def times(plans: list[LaunchPlan], wanted: str) -> list[str]:
+    return [next(e["time"] for e in events.read(RunPaths(plan.run_dir)) if e["state"] == wanted) for plan in plans]
+
+
+def test_trials_run_in_order_and_never_more_than_the_limit(tmp_path: Path, home: RunPaths) -> None:
+    plans = [trial(tmp_path, n, home, f"sleep 0.0{n % 3}; exit {n % 2}") for n in range(9)]
+    pool = start(home, 2)
+    pool.add(plans)
+    pool.close()
+    assert pool.wait().status == "Completed"
+    assert [state(plan) for plan in plans] == ["Completed" if n % 2 == 0 else "Failed" for n in range(9)]
+    assert times(plans, "Starting") == sorted(times(plans, "Starting"))
+    marks = sorted([(t, 1) for t in times(plans, "Starting")] + [(t, -1) for t in times(plans, "Finalizing")])
+    running = [sum(step for _, step in marks[: n + 1]) for n in range(len(marks))]
+    assert max(running) == 2
+
+
+def test_a_short_trial_does_not_wait_for_a_long_one(tmp_path: Path, home: RunPaths) -> None:
+    gate = tmp_path / "go"
+    plans = [trial(tmp_path, 0, home, f"while ! test -e '{gate}'; do sleep 0.02; done")]
+    plans += [trial(tmp_path, n, home, "true") for n in range(1, 5)]
+    pool = start(home, 2)
+    pool.add(plans)
+    wait_until(lambda: all(state(plan) == "Completed" for plan in plans[1:]), "the short trials")
+    assert state(plans[0]) == "Running"
+    gate.touch()
+    pool.close()
+    assert pool.wait().status == "Completed"
+
+
+def test_trials_may_come_while_others_run(tmp_path: Path, home: RunPaths) -> None:
+    pool = start(home, 2)
+    for n in range(3):
+        plan = trial(tmp_path, n, home, "true")
+        pool.add([plan])
+        wait_until(lambda plan=plan: state(plan) == "Completed", "the trial")
+    pool.close()
+    assert pool.wait().status == "Completed"
+
+
+def test_one_trial_can_be_cancelled_running_or_not_started(tmp_path: Path, home: RunPaths) -> None:
+    plans = [trial(tmp_path, 0, home, "sleep 600"), trial(tmp_path, 1, home, "sleep 600"), trial(tmp_path, 2, home, "true")]
+    pool = start(home, 1)
+    pool.add(plans)
+    pool.close()
+    wait_until(lambda: state(plans[0]) == "Running", "the first")
+    LocalLauncher().cancel(RunHandle(RunPaths(plans[1].run_dir)))
+    wait_until(lambda: state(plans[1]) == "Canceled", "the one that had not started")
+    assert state(plans[0]) == "Running"
+    LocalLauncher().cancel(RunHandle(RunPaths(plans[0].run_dir)))
+    assert pool.wait().status == "Completed"
+    assert [state(plan) for plan in plans] == ["Canceled", "Canceled", "Completed"]
+
+
+def test_cancelling_the_sweep_ends_every_trial(tmp_path: Path, home: RunPaths) -> None:
+    plans = [trial(tmp_path, n, home, "setsid -f sleep 600; sleep 600", grace_s=1.0) for n in range(4)]
+    pool = start(home, 2)
+    pool.add(plans)
+    wait_until(lambda: state(plans[1]) == "Running", "two to run")
+    pool.cancel()
+    assert pool.wait().status == "Canceled"
+    assert [state(plan) for plan in plans] == ["Canceled"] * 4
+    assert not any(tree.carriers(plan.run_id) for plan in plans)
+
+
+def test_what_one_trial_leaves_behind_is_ended_and_the_others_are_not_touched(tmp_path: Path, home: RunPaths) -> None:
+    gate = tmp_path / "go"
+    plans = [
+        trial(tmp_path, 0, home, f"(while ! test -e '{gate}'; do sleep 0.02; done; echo whole) & wait"),
+        trial(tmp_path, 1, home, "setsid -f sleep 600; sleep 600 & exit 0"),
+    ]
+    pool = start(home, 2)
+    pool.add(plans)
+    pool.close()
+    wait_until(lambda: state(plans[1]) == "Completed", "the second")
+    assert not tree.carriers(plans[1].run_id)
+    gate.touch()
+    assert pool.wait().status == "Completed"
+    assert Path(RunPaths(plans[0].run_dir).log(0)).read_text() == "whole\n"
+
+
+def test_when_the_writer_of_trials_is_killed_the_agent_ends_after_what_it_was_given(tmp_path: Path, home: RunPaths) -> None:
+    plans = [trial(tmp_path, n, home, "true") for n in range(2)]
+    pid = os.fork()
+    if pid == 0:
+        start(home, 1).add(plans)
+        signal.pause()
+    wait_until(lambda: all(state(plan) == "Completed" for plan in plans), "the trials")
+    assert files.is_locked(home.lock)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    files.wait_unlocked(home.lock)
+    assert liveness.state_of(home).status == "Completed"
+
+
+def test_when_the_agent_is_killed_trials_are_not_responding_and_the_sweep_can_be_cancelled(tmp_path: Path, home: RunPaths) -> None:
+    plans = [trial(tmp_path, n, home, "sleep 600", grace_s=0.2) for n in range(3)]
+    pool = start(home, 1)
+    pool.add(plans)
+    wait_until(lambda: state(plans[0]) == "Running", "the first")
+    assert pool.handle.agent_pid is not None
+    os.kill(pool.handle.agent_pid, signal.SIGKILL)
+    assert pool.wait().status == "NotResponding"
+    assert [state(plan) for plan in plans] == ["NotResponding"] * 3
+    cancel(home)
+    assert [state(plan) for plan in plans] == ["Canceled"] * 3
+    assert not tree.carriers(plans[0].run_id)
+
+
+def test_waiting_for_a_trial_returns_while_the_sweep_goes_on(tmp_path: Path, home: RunPaths) -> None:
+    plans = [trial(tmp_path, 0, home, "exit 3"), trial(tmp_path, 1, home, "sleep 600")]
+    pool = start(home, 2)
+    pool.add(plans)
+    found = LocalLauncher().wait(RunHandle(RunPaths(plans[0].run_dir)))
+    assert (found.status, found.event["exit_code"]) == ("Failed", 3)
+    pool.cancel(force=True)
+    pool.wait()
+
+
+def test_a_line_that_is_no_trial_is_passed_over(tmp_path: Path, home: RunPaths) -> None:
+    plan = trial(tmp_path, 0, home, "true")
+    pool = start(home, 1)
+    with open(home.trials, "ab") as stream:
+        stream.write(b'not json\n[]\n{"other": 1}\n')
+    pool.add([plan])
+    pool.close()
+    assert pool.wait().status == "Completed"
+    assert state(plan) == "Completed"
+    assert "is passed over" in Path(home.agent_log).read_text()
+
+
+def test_an_agent_sleeps_while_it_waits_for_trials(home: RunPaths) -> None:
+    pool = start(home, 1)
+    wait_until(lambda: os.path.exists(home.events), "the agent")
+    time.sleep(0.2)
+    before = Path(f"/proc/{pool.handle.agent_pid}/stat").read_text().rpartition(")")[2].split()
+    assert before[0] == "S"
+    wakes = [line for line in Path(f"/proc/{pool.handle.agent_pid}/status").read_text().splitlines() if "ctxt" in line]
+    time.sleep(0.5)
+    assert wakes == [line for line in Path(f"/proc/{pool.handle.agent_pid}/status").read_text().splitlines() if "ctxt" in line]
+    pool.close()
+    pool.wait()
