@@ -79,14 +79,17 @@ def read_lines(path: str) -> Iterator[Any]:
         for line in stream:
             try:
                 yield json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
 
 
 def read_json(path: str) -> Any:
     """The JSON value in a file. Raises OSError and ValueError."""
     with open(path, "rb") as stream:
-        return json.loads(stream.read())
+        try:
+            return json.loads(stream.read())
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 class FileLock:

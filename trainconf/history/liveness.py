@@ -80,14 +80,16 @@ def _stat(pid: int) -> tuple[str, int]:
 
 
 def lock_of(paths: RunPaths) -> str:
-    """The lock that the run's agent holds: the run's own, or its sweep's. Follows a workspace that was moved or copied."""
+    """The lock that the run's agent holds: the run's own, or its sweep's. Follows a run or workspace that was moved or copied."""
     try:
-        recorded = files.read_json(paths.record)["lock"]
-        folder, name = os.path.split(recorded)
+        record = files.read_json(paths.record)
+        folder, name = os.path.split(record["lock"])
     except (OSError, ValueError, TypeError, KeyError):
         return paths.lock
+    if os.path.basename(folder) == record.get("run_id"):
+        return paths.lock
     beside = os.path.join(os.path.dirname(paths.run_dir), os.path.basename(folder), name)
-    return beside if os.path.exists(beside) else str(recorded)
+    return beside if os.path.exists(beside) else os.path.join(folder, name)
 
 
 def state_of(paths: RunPaths) -> State:

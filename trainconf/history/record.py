@@ -114,7 +114,7 @@ def read_mapping(path: str) -> dict[str, Any]:
     """The JSON object in a file; empty when the file is missing, damaged or holds something else."""
     try:
         return _mapping(files.read_json(path))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
 
 

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from trainconf.history import events
+from trainconf.paths import RunPaths, WorkspacePaths
+
+from .build import make_run
+
+
+@pytest.fixture
+def run(workspace: WorkspacePaths) -> RunPaths:
+    return make_run(workspace, states=("NotStarted", "Running"))
+
+
+def add(paths: RunPaths, data: bytes) -> None:
+    with open(paths.events, "ab") as stream:
+        stream.write(data)
+
+
+def test_what_is_appended_is_read_back_with_its_facts(run: RunPaths) -> None:
+    events.append(run, "Failed", attempt=2, exit_code=3, reason="torn")
+    last = events.last(run)
+    assert last is not None
+    assert (last["state"], last["attempt"], last["exit_code"], last["reason"]) == ("Failed", 2, 3, "torn")
+    assert events.read(run)[-1] == last
+
+
+def test_times_are_utc_with_microseconds() -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", events.now())
+    assert events.seconds("1970-01-01T00:01:00.500000Z") == 60.5
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", None, 5, "2026-13-01T00:00:00.000000Z"])
+def test_a_time_that_is_none_is_unknown(text: object) -> None:
+    assert events.seconds(text) is None
+
+
+def test_an_unknown_state_is_a_bug_of_the_caller(run: RunPaths) -> None:
+    for state in ("Finished", "NotResponding"):
+        with pytest.raises(AssertionError):
+            events.append(run, state)
+
+
+@pytest.mark.parametrize("torn", [b'{"time":"2026', b'{"time":"x","state":"Comple', b"\x00\xff\xfe", b"[" * 100_000, b'{"state":"Dancing"}\n', b"null\n"])
+def test_a_torn_or_foreign_last_line_is_passed_over(run: RunPaths, torn: bytes) -> None:
+    add(run, torn)
+    last = events.last(run)
+    assert last is not None
+    assert last["state"] == "Running"
+
+
+def test_a_line_after_a_torn_one_is_read(run: RunPaths) -> None:
+    add(run, b'{"time":"2026')
+    events.append(run, "Completed", exit_code=0)
+    last = events.last(run)
+    assert last is not None
+    assert last["state"] == "Completed"
+
+
+def test_rubbish_longer_than_the_tail_does_not_hide_the_state(run: RunPaths) -> None:
+    add(run, b"\xff rubbish\n" * 50_000)
+    last = events.last(run)
+    assert last is not None
+    assert last["state"] == "Running"
+
+
+def test_only_the_tail_of_a_long_history_is_read(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(run, (b'{"state":"Queued","time":"' + b"x" * 900 + b'"}\n') * 2000)
+    read = []
+    pread = os.pread
+
+    def counting(fd: int, size: int, offset: int) -> bytes:
+        read.append(size)
+        return pread(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", counting)
+    last = events.last(run)
+    assert last is not None
+    assert last["state"] == "Queued"
+    assert sum(read) <= 65536
+
+
+def test_a_cancel_request_after_the_end_changes_nothing(run: RunPaths) -> None:
+    events.append(run, "Completed", exit_code=0)
+    events.append(run, "CancelRequested")
+    events.append(run, "CancelRequested")
+    last = events.last(run)
+    assert last is not None
+    assert last["state"] == "Completed"
+
+
+def test_a_cancel_request_before_the_end_is_the_state(run: RunPaths) -> None:
+    events.append(run, "CancelRequested")
+    last = events.last(run)
+    assert last is not None
+    assert last["state"] == "CancelRequested"
+
+
+def test_a_folder_without_a_first_line_is_no_run(run: RunPaths) -> None:
+    assert events.exists(run)
+    with open(run.events, "w"):
+        pass
+    assert not events.exists(run)
+    assert events.last(run) is None
+    os.unlink(run.events)
+    assert not events.exists(run)
+    assert events.last(run) is None
+    assert events.read(run) == []
