@@ -149,17 +149,17 @@ def _repository(root: str, branch: str) -> str | None:
 def _config_file(root: str) -> str:
     """The repository's configuration; a worktree's lies in the main repository (gitrepository-layout(5))."""
     git_dir = os.path.join(root, ".git")
-    pointer = _first_line(git_dir)
+    pointer = _text(git_dir)
     if pointer.startswith("gitdir: "):
         git_dir = os.path.join(root, pointer.removeprefix("gitdir: "))
-    return os.path.join(git_dir, _first_line(os.path.join(git_dir, "commondir")), "config")
+    return os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")), "config")
 
 
-def _first_line(path: str) -> str:
-    """A small file's first line; empty when there is no such file."""
+def _text(path: str) -> str:
+    """A pointer file's text without its last newline (a path may hold others); empty when there is no such file."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.readline().rstrip("\n")
+            return stream.read().removesuffix("\n")
     except OSError:
         return ""
 

@@ -9,7 +9,7 @@ from typing import Any
 from trainconf import files
 from trainconf.paths import RunPaths, WorkspacePaths
 
-CREATED = "2026-11-23T05:32:{:02d}.{:06d}Z"
+RESOURCES = {"wall_s": 2.0, "cpu_s": 1.5, "peak_rss_bytes": 50_000_000}
 
 
 def time_text(number: int) -> str:
@@ -39,13 +39,14 @@ def make_run(
         os.makedirs(folder)
     record = {
         "run_id": run_id, "experiment_name": experiment_name, "display_name": None, "tags": {"who": "me"}, "created": time_text(at),
-        "spec_hash": "ab" * 32, "hashes": {}, "env": "minimal", "compute": "local", "distributed": "none", "params": {"lr": 0.1, "optim": {"name": "sgd"}},
-        "metric": {"name": "val_accuracy", "goal": "maximize"}, "parent": None, "overrides": [], "retries": 0, "lock": paths.lock, "trainconf": "0.1.0",
-        **recorded,
+        "spec_hash": "ab" * 32, "hashes": {}, "env": "minimal", "compute": "local", "distributed": "none",
+        "params": {"lr": 0.1, "optim": {"name": "sgd"}}, "metric": {"name": "val_accuracy", "goal": "maximize"}, "parent": None,
+        "overrides": [], "retries": 0, "lock": paths.lock, "trainconf": "0.1.0", **recorded,
     }  # fmt: skip
     write_json(paths.record, record)
     write_json(paths.spec, {"schema_version": 1, "code": {"snapshot": "cd" * 32, "script": "train.py"}})
-    write_json(paths.plan, {"version": 1, "target": "local", "ranks": [{"rank": 0, "argv": ["python", "train.py", "--lr", "0.1"], "env": {}}]})
+    rank = {"rank": 0, "argv": ["python", "train.py", "--lr", "0.1"], "env": {}}
+    write_json(paths.plan, {"version": 1, "target": "local", "ranks": [rank]})
     with open(paths.log(0), "wb") as stream:
         stream.write(log)
     for number, (name, value) in enumerate((metrics or {}).items()):
@@ -57,7 +58,7 @@ def make_run(
         if state == "Running":
             event["ranks"] = ranks or []
         if state in ("Completed", "Failed", "Canceled"):
-            event |= {"exit_code": exit_code, "reason": "", "rank": 0, "resources": {"wall_s": 2.0, "cpu_s": 1.5, "peak_rss_bytes": 50_000_000}}
+            event |= {"exit_code": exit_code, "reason": "", "rank": 0, "resources": RESOURCES}
         files.append_line(paths.events, event)
     return paths
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from trainconf.paths import WorkspacePaths
 
 # A folder name with everything a shell, a table or a decoder could trip over.

@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -44,7 +45,10 @@ def test_an_unknown_state_is_a_bug_of_the_caller(run: RunPaths) -> None:
             events.append(run, state)
 
 
-@pytest.mark.parametrize("torn", [b'{"time":"2026', b'{"time":"x","state":"Comple', b"\x00\xff\xfe", b"[" * 100_000, b'{"state":"Dancing"}\n', b"null\n"])
+TORN = [b'{"time":"2026', b'{"time":"x","state":"Comple', b"\x00\xff\xfe", b"[" * 100_000, b'{"state":"Dancing"}\n', b"null\n"]
+
+
+@pytest.mark.parametrize("torn", TORN)
 def test_a_torn_or_foreign_last_line_is_passed_over(run: RunPaths, torn: bytes) -> None:
     add(run, torn)
     last = events.last(run)
@@ -69,7 +73,7 @@ def test_rubbish_longer_than_the_tail_does_not_hide_the_state(run: RunPaths) -> 
 
 def test_only_the_tail_of_a_long_history_is_read(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     add(run, (b'{"state":"Queued","time":"' + b"x" * 900 + b'"}\n') * 2000)
-    read = []
+    read: list[int] = []
     pread = os.pread
 
     def counting(fd: int, size: int, offset: int) -> bytes:

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from trainconf import files
 from trainconf.history import events
 from trainconf.history.index import Index

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from trainconf import files
 from trainconf.history import events, liveness
 from trainconf.paths import WorkspacePaths

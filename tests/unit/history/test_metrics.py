@@ -5,6 +5,7 @@ import os
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from trainconf.history import metrics
 from trainconf.paths import RunPaths, WorkspacePaths
 

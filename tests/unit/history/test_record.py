@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from trainconf import files
 from trainconf.history import record
 from trainconf.paths import WorkspacePaths
@@ -15,6 +16,7 @@ DESCRIBED = [
     "run_id", "experiment_name", "display_name", "status", "created", "started", "ended", "duration_s", "exit_code", "attempt", "params",
     "metrics", "tags", "compute", "env", "distributed", "spec_hash", "parent", "git", "run_dir",
 ]  # fmt: skip
+DAMAGE = [None, b"", b"\xff\x00rubbish", b'{"torn": ', b"[1, 2]", b"[" * 100_000, b'{"params": 3, "tags": null, "metric": 1}']
 DETAILED = [*DESCRIBED, "reason", "spec", "events", "resources", "files"]
 
 
@@ -62,7 +64,7 @@ def test_a_run_canceled_in_the_queue_never_started(workspace: WorkspacePaths) ->
 
 
 @pytest.mark.parametrize("name", ["run.json", "spec.json", "plan.json", "git.json", "metrics.jsonl", "events.jsonl", "params.json"])
-@pytest.mark.parametrize("content", [None, b"", b"\xff\x00rubbish", b'{"torn": ', b"[1, 2]", b"[" * 100_000, b'{"params": 3, "tags": null, "metric": 1}'])
+@pytest.mark.parametrize("content", DAMAGE)
 def test_a_damaged_file_costs_only_its_own_fields(workspace: WorkspacePaths, name: str, content: bytes | None) -> None:
     paths = make_run(workspace, metrics={"loss": 1.0})
     path = os.path.join(paths.run_dir, name)

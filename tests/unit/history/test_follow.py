@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from trainconf import files
+from trainconf.history import events, follow, liveness
+from trainconf.history.liveness import State
+from trainconf.paths import RunPaths, WorkspacePaths
+
+from .build import make_run
+
+QUEUED = ("NotStarted", "Queued")
+
+
+def append(path: str, data: bytes) -> None:
+    with open(path, "ab") as stream:
+        stream.write(data)
+
+
+def test_all_output_is_copied_also_what_comes_with_the_end_and_over_attempts(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, states=QUEUED)
+    os.unlink(paths.log(0))  # it has not started yet
+    lock = files.FileLock(paths.lock)
+    lock.acquire()
+    seen: list[bytes] = []
+
+    def job() -> None:
+        for attempt in (1, 2):
+            events.append(paths, "Running", attempt=attempt)
+            for _ in range(5):
+                append(paths.log(0), b"\xff line\n" * 1000)
+                time.sleep(0.01)
+        append(paths.log(0), b"last words")
+        events.append(paths, "Completed", attempt=2, exit_code=0)
+        lock.release()
+
+    worker = threading.Thread(target=job)
+    worker.start()
+    state = follow.follow(paths, paths.log(0), seen.append)
+    worker.join()
+    assert state.status == "Completed"
+    assert b"".join(seen) == b"\xff line\n" * 10_000 + b"last words"
+    assert max(map(len, seen)) <= follow.CHUNK_BYTES
+
+
+def test_following_ends_with_words_when_the_agent_is_lost(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, states=QUEUED, log=b"so far")
+    seen: list[bytes] = []
+    state = follow.follow(paths, paths.log(0), seen.append)
+    assert (state.status, b"".join(seen)) == ("NotResponding", b"so far")
+    assert state.reason
+
+
+def test_following_notices_that_nobody_reads_any_more(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, states=QUEUED)
+    read_end, write_end = os.pipe()
+    with files.FileLock(paths.lock):
+        os.close(read_end)
+        with pytest.raises(BrokenPipeError):
+            follow.follow(paths, paths.log(0), lambda _: None, reader_fd=write_end)
+    os.close(write_end)
+
+
+def test_the_end_of_the_agent_wakes_a_waiter_at_once(workspace: WorkspacePaths) -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as agent:
+        paths = make_run(workspace, states=QUEUED, agent=liveness.identity(agent.pid))
+        watch = follow.Watch(paths)
+        ended = threading.Event()
+
+        def pause() -> None:
+            watch.pause(60)
+            ended.set()
+
+        waiter = threading.Thread(target=pause)
+        waiter.start()
+        assert not ended.wait(0.1)
+        agent.kill()
+        assert ended.wait(30)
+        waiter.join()
+        watch.close()
+
+
+def test_waiting_ends_with_the_run(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, states=QUEUED)
+    with files.FileLock(paths.lock):
+        timer = threading.Timer(0.1, lambda: events.append(paths, "Failed", exit_code=7))
+        timer.start()
+        state = follow.wait(paths)
+        timer.join()
+    assert (state.status, follow.exit_code(state)) == ("Failed", 7)
+
+
+def test_waiting_gives_up_at_its_time(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, states=QUEUED)
+    with files.FileLock(paths.lock):
+        assert follow.wait(paths, time.monotonic() + 0.05).status == "Queued"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("Completed", 0, 0), ("Failed", 3, 3), ("Failed", 124, 124), ("Failed", None, 1), ("Failed", 0, 1), ("Canceled", 143, 130),
+        ("NotResponding", 0, 1),
+    ],
+)
+def test_the_exit_code_is_the_script_s_own_or_says_what_happened(status: str, code: int | None, expected: int) -> None:
+    assert follow.exit_code(State(status, "", {"exit_code": code})) == expected
+
+
+def test_a_file_that_appears_later_is_read_from_its_beginning(tmp_path: object) -> None:
+    output = follow.Output(RunPaths(str(tmp_path)).agent_log)
+    seen: list[bytes] = []
+    assert output.copy(seen.append) == 0
+    os.makedirs(os.path.dirname(output.path))
+    append(output.path, b"abc")
+    assert output.copy(seen.append) == 3
+    assert output.copy(seen.append) == 0
+    output.close()
+    assert seen == [b"abc"]
