@@ -43,8 +43,11 @@ class Scope:
 
         if os.path.islink(self.file) or not os.path.isfile(self.file):  # git follows no link to an ignore file either
             return RuleFile(())
-        with open(self.file, "rb") as stream:
-            return RuleFile.parse(stream.read())
+        try:
+            with open(self.file, "rb") as stream:
+                return RuleFile.parse(stream.read())
+        except FileNotFoundError:
+            return RuleFile(())  # gone since it was listed
 
 
 class Context:
@@ -93,6 +96,7 @@ class RuleBook:
         git: tuple[Scope, ...] = ()
         ours: tuple[Scope, ...] = ()
         if repository is not None:
+            self._watch(os.path.join(repository, b".git"))
             self._add_repository(repository, self.source, b"")
             between = self.source[len(repository) :].strip(b"/").split(b"/") if self.source != repository else []
             for depth in range(len(between)):

@@ -73,6 +73,8 @@ class SnapshotStore:
             from trainconf.snapshot.taking import take
 
             snapshot = Snapshot(*take(store, source, cache, asked, max_mb=max_mb, max_files=max_files))
+        except OSError as error:  # those of the source are SnapshotErrors by now
+            raise StorageError.from_os_error(error, "the snapshot store cannot be used") from error
         finally:
             lock.release()
         self._tidy()
@@ -107,6 +109,8 @@ class SnapshotStore:
                     materialize.build(dest, lambda temp: materialize.copy_tree(reader, folders, temp))
         except DamagedError as error:
             raise self._damaged(snapshot_id, error) from error
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the snapshot store cannot be used") from error
         finally:
             lock.release()
 

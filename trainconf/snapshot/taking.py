@@ -6,7 +6,6 @@ import os
 import time
 
 from trainconf import files
-from trainconf.errors import StorageError
 from trainconf.snapshot import guards
 from trainconf.snapshot import manifest as manifests
 from trainconf.snapshot.content import FROZEN, ContentReader
@@ -23,10 +22,13 @@ if TYPE_CHECKING:
 
 
 def take(store: StoreLayout, source: bytes, cache: StatCache | None, asked: Asked, *, max_mb: float, max_files: int) -> Summary:
-    """Walk, guard, read what is new, store it; in that order, so that a refusal leaves nothing. The caller holds the lock, shared."""
+    """Walk, guard, read what is new, store it; in that order, so that a refusal leaves nothing. The caller holds the lock, shared.
+
+    Raises SnapshotError; OSError is the store's, never the source's.
+    """
     started_ns = time.time_ns()
     allow_keys, frozen = asked
-    walk = Walk(source, left_out(source, frozen), cache)
+    walk = Walk(source, frozen, cache)
     folders = walk.run()
     guards.check_size(folders, max_mb=max_mb, max_files=max_files)
     guards.check_keys(source, folders, allow_keys)
@@ -35,26 +37,17 @@ def take(store: StoreLayout, source: bytes, cache: StatCache | None, asked: Aske
     snapshot_id = manifests.identify(manifest)
     skipped = sorted(os.fsdecode(folder.path + name) for folder in folders for name in folder.skipped)
     summary = (snapshot_id, *manifests.parse_header(manifest), leaving_links(folders), skipped)
-    try:
-        if not store.touch(snapshot_id):
-            files.write_atomic(store.manifest(snapshot_id), manifest)
-        _remember(walk, asked, summary, started_ns).save(store.stat_cache(source))
-    except OSError as error:
-        raise StorageError.from_os_error(error, "the snapshot store cannot be written") from error
+    if not store.touch(snapshot_id):
+        files.write_atomic(store.manifest(snapshot_id), manifest)
+    _remember(walk, asked, summary, started_ns).save(store.stat_cache(source))
     return summary
 
 
 def tree_id(source: bytes, cache: StatCache | None, frozen: Sequence[str]) -> str:
     """The id `take` would give, with nothing written."""
-    folders = Walk(source, left_out(source, frozen), cache).run()
+    folders = Walk(source, frozen, cache).run()
     ContentReader(source, (), None).read(folders)
     return manifests.identify(manifests.render(records(folders)))
-
-
-def left_out(source: bytes, paths: Iterable[str]) -> frozenset[bytes]:
-    """Paths of files as seen from the source, for the walk to pass over."""
-    parts = (os.path.split(os.fsencode(path)) for path in paths)
-    return frozenset(os.path.relpath(os.path.join(os.path.realpath(folder), name), source) for folder, name in parts)
 
 
 def records(folders: Iterable[Folder]) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:

@@ -10,6 +10,7 @@ whose contents are all left out is not, or running the code (`__pycache__`) woul
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -19,7 +20,7 @@ from trainconf.snapshot.stat_cache import Folder, folder_signature, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from trainconf.snapshot.rules import Context
     from trainconf.snapshot.stat_cache import StatCache
@@ -29,14 +30,23 @@ NEVER = frozenset((b".git", b".trainconf"))
 LISTING_ATTEMPTS = 5  # of a folder whose files vanish while they are looked at
 
 
+class RestlessError(OSError):
+    """A name changes its kind while it is looked at."""
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__(errno.EAGAIN, "changes while it is read", path)
+
+
 class Walk:
     """One walk over a source tree. `folders` and `rules` are its result."""
 
-    def __init__(self, source: bytes, left_out: frozenset[bytes], cache: StatCache | None) -> None:
+    def __init__(self, source: bytes, frozen: Sequence[str], cache: StatCache | None) -> None:
         self.source = source
         self.rules = RuleBook(source, cache)
         self.folders: list[Folder] = []
-        self._left_out = left_out  # paths relative to the source
+        self._left_out = frozenset(_as_seen_from(source, os.fsencode(path)) for path in frozen)
+        if cache and cache.asked[1] != tuple(frozen):
+            self.rules.unchanged = False
         self._known = {packed[0]: Folder(*packed) for packed in cache.folders} if cache else {}
         self._unreadable: list[tuple[bytes, OSError]] = []
 
@@ -51,7 +61,8 @@ class Walk:
                 if not path:
                     raise SnapshotError("the source directory vanished while it was read", ("path", os.fsdecode(self.source))) from error
             except OSError as error:
-                self._unreadable.append((path or b".", error))
+                place = error.filename if isinstance(error.filename, bytes) else os.path.join(self.source, path)
+                self._unreadable.append((os.path.relpath(place, self.source), error))
         if self._unreadable:
             raise unreadable(self._unreadable)
         return self.folders
@@ -60,8 +71,13 @@ class Walk:
         """Record one folder; return those below it that are to be visited."""
         fd = os.open(os.path.join(self.source, path).rstrip(b"/"), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            for _ in range(LISTING_ATTEMPTS):
-                found, below, vanished = self._list(fd, path, context)
+            for attempts_left in reversed(range(LISTING_ATTEMPTS)):
+                try:
+                    found, below, vanished = self._list(fd, path, context)
+                except RestlessError:
+                    if not attempts_left:
+                        raise
+                    continue
                 if not vanished:
                     break
         finally:
@@ -70,6 +86,7 @@ class Walk:
         return below
 
     def _list(self, fd: int, path: bytes, context: Context) -> tuple[Folder, list[tuple[bytes, Context]], bool]:
+        """One look at a folder: what it holds, which folders below it to visit, and whether a file vanished meanwhile."""
         folder = self.source + b"/" + path
         seen = folder_signature(os.fstat(fd))
         with os.scandir(folder) as listing:
@@ -77,7 +94,6 @@ class Walk:
         names = [entry.name for entry in entries]
         context = self.rules.inside(context, path, names)
         known = self._known.get(path)
-        blobs = {name: (seen, blob) for name, seen, blob in known.files} if known else {}
         if known and self.rules.unchanged and known.signature == seen and known.names == names:
             found = Folder(path, seen, names, [], known.links, known.subfolders, known.skipped)
             kept = [name for name, _, _ in known.files]
@@ -85,21 +101,18 @@ class Walk:
         else:
             found = Folder(path, seen, names, [], [], [], [])
             kept, below = self._sort_out(entries, found, context)
-        vanished = False
+        hashed = {name: (seen, blob) for name, seen, blob in known.files} if known else {}
         for name in kept:
             try:
-                now = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
-                vanished = True
                 continue
-            mark = signature(now)
-            before = blobs.get(name)
-            blob = before[1] if before and before[0] == mark else None
-            if stat.S_ISREG(now.st_mode):
-                found.files.append((name, mark, blob))
-            else:
-                vanished = True
-        return found, below, vanished
+            if not stat.S_ISREG(status.st_mode):
+                raise RestlessError(folder + name)
+            now = signature(status)
+            before, blob = hashed.get(name, (None, None))
+            found.files.append((name, now, blob if before == now else None))
+        return found, below, len(found.files) < len(kept)
 
     def _sort_out(
         self, entries: Iterable[os.DirEntry[bytes]], found: Folder, context: Context,
@@ -120,12 +133,24 @@ class Walk:
                     below.append((path + b"/", inner))
             elif self.rules.keeps(context, name, path):
                 if entry.is_symlink():
-                    found.links.append((name, os.readlink(entry.path)))
+                    found.links.append((name, _target(entry.path)))
                 elif entry.is_file(follow_symlinks=False):
                     kept.append(name)
                 else:
                     found.skipped.append(name)
         return kept, below
+
+
+def _as_seen_from(source: bytes, path: bytes) -> bytes:
+    folder, name = os.path.split(path)
+    return os.path.relpath(os.path.join(os.path.realpath(folder), name), source)
+
+
+def _target(link: bytes) -> bytes:
+    try:
+        return os.readlink(link)
+    except OSError as error:
+        raise RestlessError(link) from error
 
 
 def unreadable(found: list[tuple[bytes, OSError]]) -> SnapshotError:

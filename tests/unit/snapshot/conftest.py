@@ -51,10 +51,10 @@ def paths(store: SnapshotStore, take: Take) -> Callable[..., list[str]]:
 
 
 def write(root: Path, files: dict[str, str | bytes]) -> None:
-    for name, content in files.items():
+    for name, data in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def git(folder: Path, *words: str) -> bytes:

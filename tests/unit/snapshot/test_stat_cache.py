@@ -16,7 +16,10 @@ from .conftest import Take, git, settle, write
 PROGRAM = """
 import os, sys
 opened = []
-sys.addaudithook(lambda event, args: opened.append(os.fsdecode(args[0]) if isinstance(args[0], bytes) else str(args[0])) if event in ("open", "subprocess.Popen", "os.posix_spawn") else None)
+def hook(event, args):
+    if event in ("open", "subprocess.Popen", "os.posix_spawn"):
+        opened.append(os.fsdecode(args[0]) if isinstance(args[0], bytes) else str(args[0]))
+sys.addaudithook(hook)
 from trainconf.snapshot import SnapshotStore
 before = set(sys.modules)
 del opened[:]
@@ -35,7 +38,8 @@ def opened_and_imported(store: SnapshotStore, source: Path) -> tuple[list[str], 
 
 def test_an_unchanged_tree_opens_no_file_and_imports_no_hash(store: SnapshotStore, source: Path, take: Take) -> None:
     git(source, "init", "-q")
-    write(source, {".gitignore": "*.log\n", "a.py": "1", "x.log": "", "sub/b.py": "2", "sub/.gitignore": "/c\n", "k.yaml": "# trainconf frozen run\n"})
+    write(source, {".gitignore": "*.log\n", "a.py": "1", "x.log": "", "sub/b.py": "2", "sub/.gitignore": "/c\n"})
+    write(source, {"k.yaml": "# trainconf frozen run\n"})
     git(source, "add", "-A")
     settle(source)
     take()
@@ -80,6 +84,7 @@ def test_two_sources_that_share_a_cache_file_do_not_share_a_cache(store: Snapsho
 
 def test_arguments_that_decide_what_travels_are_part_of_the_question(source: Path, take: Take) -> None:
     write(source, {"a.py": "1", "b.lock": "2"})
+    settle(source)
     assert take().file_count == 2
     assert take(frozen=[str(source / "b.lock")]).file_count == 1
     assert take().file_count == 2

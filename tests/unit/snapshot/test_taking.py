@@ -106,7 +106,9 @@ def test_hostile_names_come_back_as_they_were(store: SnapshotStore, source: Path
     assert hash_tree(str(dest)) == take().id
 
 
-def test_links_are_kept_never_followed_and_those_that_leave_are_listed(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+def test_links_are_kept_never_followed_and_those_that_leave_are_listed(
+    store: SnapshotStore, source: Path, take: Take, tmp_path: Path,
+) -> None:
     write(source, {"sub/a": "1"})
     write(tmp_path, {"outside/secret": "s"})
     targets = {"dangling": "nowhere", "loop": "loop", "folder": "sub", "up": "../outside", "sub/ok": "../sub/a", "absolute": "/etc/passwd"}
@@ -138,7 +140,8 @@ def test_empty_folders_travel_and_those_emptied_by_rules_do_not(source: Path, pa
 
 def test_what_runs_write_never_travels(source: Path, paths: Paths) -> None:
     write(source, {"outputs/x": "", "logs/x": "", "runs/x": "", ".trainconf/x": "", ".git/HEAD": "", "a.py": ""})
-    write(source, {"pkg/logs/x": "", "pkg/outputs/x": "", "pkg/runs/x": "", "sub/.git": "gitdir: /x", "sub/.trainconf/x": "", "sub/runs/x": ""})
+    write(source, {"pkg/logs/x": "", "pkg/outputs/x": "", "pkg/runs/x": ""})
+    write(source, {"sub/.git": "gitdir: /x", "sub/.trainconf/x": "", "sub/runs/x": ""})
     assert paths() == ["a.py", "pkg/logs/x", "pkg/outputs/x", "pkg/runs/x"]
 
 
@@ -189,7 +192,9 @@ def test_the_guards_hold_for_an_unchanged_tree_too(source: Path, take: Take) -> 
         take(max_mb=1)
 
 
-@pytest.mark.parametrize("name", ["id_rsa", ".ssh/id_ed25519", "server.key", "x.p12", "x.pfx", ".netrc", ".env", "credentials.json", "home/.aws/credentials"])
+@pytest.mark.parametrize(
+    "name", ["id_rsa", ".ssh/id_ed25519", "server.key", "x.p12", "x.pfx", ".netrc", ".env", "credentials.json", "home/.aws/credentials"],
+)
 def test_files_named_like_keys_are_refused_by_name_unless_allowed(source: Path, take: Take, name: str) -> None:
     write(source, {name: "secret", "id_rsa.pub": "", ".env.example": "", "credentials": ""})
     with pytest.raises(SnapshotError, match="1 file looks like a private key") as caught:
@@ -201,7 +206,8 @@ def test_files_named_like_keys_are_refused_by_name_unless_allowed(source: Path, 
 
 
 def test_a_certificate_travels_and_a_key_beside_it_does_not(source: Path, take: Take) -> None:
-    write(source, {"ca.pem": "-----BEGIN CERTIFICATE-----\n", "sub/key.pem": "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n"})
+    certificate = "-----BEGIN CERTIFICATE-----\n"
+    write(source, {"ca.pem": certificate, "sub/key.pem": certificate + "-----BEGIN RSA PRIVATE KEY-----\n"})
     with pytest.raises(SnapshotError) as caught:
         take()
     assert "sub/key.pem" in caught.value.render()
@@ -222,7 +228,7 @@ def test_everything_unreadable_is_named(public: Path) -> None:
         os.chown(source / name, os.getuid(), -1)
     (source / "folder").chmod(0)
     said = as_nobody(refusal)
-    assert "'folder/' cannot be read" in said
+    assert "'folder' cannot be read" in said
     (source / "folder").chmod(0o755)
     said = as_nobody(refusal)
     assert "'closed.py' cannot be read" in said
