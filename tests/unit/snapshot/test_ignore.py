@@ -16,7 +16,8 @@ GIT_ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYS
 
 TOKENS = [
     b"a", b"b", b"foo", b".", b"/", b"*", b"**", b"?", b"[ab]", b"[!a]", b"[^b]", b"[a-c]", b"[]a]", b"[a-]", b"[[:alpha:]]",
-    b"[[:foo:]]", b"[", b"]", b"!", b"#", b"\\", b"\\ ", b" ", b"\t", b"-", b"^", b"[\\]]", b"[[:", b":", b"\xc3\xa9", b"\xff", b"\r", b"[!-a]", b"[b-\\a]",
+    b"[[:foo:]]", b"[", b"]", b"!", b"#", b"\\", b"\\ ", b" ", b"\t",
+    b"-", b"^", b"[\\]]", b"[[:", b":", b"\xc3\xa9", b"\xff", b"\r", b"[!-a]", b"[b-\\a]",
 ]
 NAMES = [
     b"a", b"b", b"foo", b"ab", b".a", b"a b", b"[", b"a ", b"#a", b"!b", b"-", b"\xc3\xa9", b"\xff", b"\\", b"]", b"a\t", b"^", b"a]",

@@ -116,7 +116,8 @@ def test_files_git_tracks_travel_although_a_rule_ignores_them(source: Path, path
 
 def test_a_nested_repository_is_content_with_rules_of_its_own(source: Path, paths: Paths) -> None:
     git(source, "init", "-q")
-    write(source, {"lib/.gitignore": "*.o\n", "lib/x.o": "", "lib/kept.o": "", "lib/x.c": "", "work/.git": "gitdir: /nowhere\n", "work/y": ""})
+    write(source, {"lib/.gitignore": "*.o\n", "lib/x.o": "", "lib/kept.o": "", "lib/x.c": ""})
+    write(source, {"work/.git": "gitdir: /nowhere\n", "work/y": ""})
     git(source / "lib", "init", "-q")
     git(source / "lib", "add", "-f", "kept.o")
     assert paths() == ["lib/.gitignore", "lib/kept.o", "lib/x.c", "work/y"]
