@@ -47,7 +47,8 @@ def make_run_dir(job: Job, lock: str | None = None) -> None:
     os.symlink("../outputs", os.path.join(paths.code, "outputs"))
     os.symlink("../logs", os.path.join(paths.code, "logs"))
     files.write_atomic(paths.params, json.dumps(job.spec.params), durable=False)
-    files.write_atomic(paths.record, json.dumps({"run_id": job.run_id, "experiment_name": "exp", "lock": lock or paths.lock}), durable=False)
+    record = {"run_id": job.run_id, "experiment_name": "exp", "lock": lock or paths.lock}
+    files.write_atomic(paths.record, json.dumps(record), durable=False)
 
 
 def submit(launcher: Launcher, job: Job) -> RunHandle:

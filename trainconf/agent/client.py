@@ -35,6 +35,7 @@ class Run:
         self._params_file = variables.get("TRAINCONF_PARAMS", "")
         self._params: Optional[Dict[str, Any]] = None
         self._warned = False
+        self._may_be_torn = True  # a writer before us, or our own last write, may have left half a line
 
     @classmethod
     def get_context(cls) -> Run:
@@ -67,8 +68,10 @@ class Run:
             return
         line = json.dumps({"time": _now(), "name": name, "value": value, "step": step}, separators=(",", ":"))
         try:
-            _append(os.path.join(self.run_dir, "metrics.jsonl"), line.encode("utf-8") + b"\n")
+            _append(os.path.join(self.run_dir, "metrics.jsonl"), line.encode("utf-8") + b"\n", close_torn=self._may_be_torn)
+            self._may_be_torn = False
         except OSError as error:
+            self._may_be_torn = True
             if not self._warned:
                 self._warned = True
                 print("trainconf: metrics cannot be recorded, the script goes on without: %s" % error, file=sys.stderr, flush=True)
@@ -104,15 +107,19 @@ def _now() -> str:
     return "%s.%06dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)), nanoseconds // 1000)
 
 
-def _append(path: str, data: bytes) -> None:
-    """One write per line, so that threads and processes never mix within one; a line torn by a full disk is closed first."""
+def _append(path: str, data: bytes, *, close_torn: bool) -> None:
+    """One write per line, so that threads and processes never mix within one.
+
+    With `close_torn` half a line at the end is closed first. Another's line that is just being written may look like one: then an
+    empty line results, which readers pass over.
+    """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
-        size = os.fstat(fd).st_size
-        if size and os.pread(fd, 1, size - 1) != b"\n":
-            data = b"\n" + data
-        written = os.write(fd, data)
-        if written < len(data):
+        if close_torn:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                data = b"\n" + data
+        if os.write(fd, data) < len(data):
             raise OSError(28, "the disk is full", path)
     finally:
         os.close(fd)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from trainconf.spec import RunSpec
 
 _PLACEHOLDER = re.compile(r"\{inputs\.([^{}]+)\}")
-_HYDRA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")  # of a param, and of a key in a mapping; Hydra has no quotes for them
+# Of a param, and of a key in a mapping: Hydra has no quotes for them, and reads some words as values of their own.
+_HYDRA_NAME = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
 
 
 def argv(spec: RunSpec, python: str) -> list[str]:
@@ -62,7 +63,7 @@ def _refuse_unspeakable(params: dict[str, Any]) -> None:
         raise ConfigError(
             Mistake(
                 f"the param name {name!r} cannot be written in Hydra's override grammar",
-                ("allowed", "letters, digits, _ and -, not beginning with a digit or -"),
+                ("allowed", "letters, digits, _ and -, not beginning with a digit or -; not null, true, false, nan, inf"),
                 hint="rename it, or use argument_style=none and read the file TRAINCONF_PARAMS",
             )
             for name in wrong

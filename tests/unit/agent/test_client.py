@@ -1,0 +1,153 @@
+"""`Run` as a script sees it: in a run, outside of one, in threads and forks, with anything one may log."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainconf.agent.client import Run
+
+ROOT = Path(__file__).parents[3]
+
+
+class Scalar:
+    """What numpy scalars and tensors of one element have in common."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def item(self) -> Any:
+        if isinstance(self.value, list):
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.value
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    params = tmp_path / "params.json"
+    params.write_text('{"lr": 0.1, "optim": {"name": "sgd"}}')
+    variables = {"TRAINCONF_RUN_DIR": str(tmp_path), "TRAINCONF_RUN_ID": "exp-1", "TRAINCONF_EXPERIMENT": "exp",
+                 "TRAINCONF_PARAMS": str(params), "TRAINCONF_ATTEMPT": "2"}  # fmt: skip
+    return Run(variables)
+
+
+def metrics(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(run.run_dir, "metrics.jsonl").read_text().splitlines() if line]
+
+
+def test_a_run_knows_what_it_is(run: Run) -> None:
+    assert (run.id, run.experiment, run.attempt, run.params["optim"]) == ("exp-1", "exp", 2, {"name": "sgd"})
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(1, 1), (0.5, 0.5), (True, True), ("text", "text"), (None, None), (Scalar(2.5), 2.5), (Scalar(3), 3), (math.inf, math.inf)],
+)
+def test_numbers_texts_and_scalars_are_kept(run: Run, value: Any, kept: Any) -> None:
+    run.log("m", value, step=7)
+    (line,) = metrics(run)
+    assert (line["name"], line["value"], line["step"]) == ("m", kept, 7)
+    assert type(line["value"]) is type(kept)
+
+
+def test_nan_is_kept(run: Run) -> None:
+    run.log("m", float("nan"))
+    assert math.isnan(metrics(run)[0]["value"])
+    assert metrics(run)[0]["step"] is None
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, (1,), object(), Scalar([1, 2])])
+def test_several_values_are_refused_with_the_metrics_name(run: Run, value: Any) -> None:
+    with pytest.raises(TypeError, match=r"'loss'.*one by one"):
+        run.log("loss", value)
+    assert not os.path.exists(os.path.join(run.run_dir, "metrics.jsonl"))
+
+
+def test_a_step_is_a_whole_number(run: Run) -> None:
+    run.log("m", 1, step=Scalar(4.0))  # type: ignore[arg-type]
+    assert metrics(run)[0]["step"] == 4
+    with pytest.raises(TypeError, match="step of metric 'm'"):
+        run.log("m", 1, step=1.5)  # type: ignore[arg-type]
+
+
+def test_a_metric_needs_a_name(run: Run) -> None:
+    with pytest.raises(TypeError, match="name of a metric"):
+        run.log("", 1)
+
+
+def test_outside_of_a_run_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run({})
+    run.log("loss", 0.5, step=3)
+    run.log("note", "done")
+    assert capsys.readouterr().out == "loss = 0.5 (step 3)\nnote = done\n"
+    assert (run.id, run.run_dir, run.params, run.attempt) == ("", "", {}, 1)
+
+
+def test_threads_and_forks_never_mix_lines(run: Run) -> None:
+    def work(who: int) -> None:
+        for n in range(200):
+            run.log(f"m{who}", n, step=n)
+
+    pids = []
+    for who in range(2):
+        pid = os.fork()
+        if pid == 0:
+            work(10 + who)
+            os._exit(0)
+        pids.append(pid)
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for pid in pids:
+        assert os.waitpid(pid, 0)[1] == 0
+    lines = metrics(run)
+    assert len(lines) == 1000
+    for name in ("m0", "m1", "m2", "m10", "m11"):
+        assert [line["value"] for line in lines if line["name"] == name] == list(range(200))
+
+
+def test_a_torn_last_line_is_closed_first(run: Run) -> None:
+    path = Path(run.run_dir, "metrics.jsonl")
+    path.write_text('{"name": "torn')
+    run.log("m", 1)
+    assert json.loads(path.read_text().splitlines()[1])["value"] == 1
+
+
+def test_a_folder_that_refuses_is_told_once_and_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run({"TRAINCONF_RUN_DIR": str(tmp_path / "gone")})
+    run.log("m", 1)
+    run.log("m", 2)
+    told = capsys.readouterr()
+    assert told.err.count("metrics cannot be recorded") == 1
+    assert told.out == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_is_told_once_and_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.symlink("/dev/full", tmp_path / "metrics.jsonl")
+    run = Run({"TRAINCONF_RUN_DIR": str(tmp_path)})
+    run.log("m", 1)
+    run.log("m", 2)
+    assert capsys.readouterr().err.count("No space left") == 1
+
+
+@pytest.mark.parametrize("name", ["trainconf/__init__.py", "trainconf/agent/__init__.py", "trainconf/agent/client.py"])
+def test_what_runs_in_a_job_is_python_3_8(name: str) -> None:
+    ast.parse((ROOT / name).read_text(), feature_version=(3, 8))
+
+
+def test_the_client_imports_nothing_heavy() -> None:
+    code = "import sys; from trainconf import Run; print(*sorted(name for name in sys.modules if 'trainconf' in name))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["trainconf", "trainconf.agent", "trainconf.agent.client"]

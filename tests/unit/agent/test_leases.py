@@ -1,0 +1,259 @@
+"""Leases: exclusive, first come first served, freed by death, cheap."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trainconf import files
+from trainconf.agent import leases
+from trainconf.agent.leases import Claim
+
+ROOT = Path(__file__).parents[3]
+
+
+SIGNALS = {leases.WAKE_SIGNAL, leases.FREED_SIGNAL}
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_blocked() -> Iterator[None]:
+    """As in an agent. What was sent to a test is taken before it is let through, or it would end the tests."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    yield
+    while signal.sigtimedwait(SIGNALS, 0.02):
+        pass
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(tmp_path / "lease dir's")
+
+
+def claim(folder: str, name: str, count: int = 1, take: int = 1, devices: tuple[str, ...] = (), gpus: int = 0) -> Claim:
+    return Claim(name, {"dir": folder, "count": count, "take": take}, {"devices": devices, "take": gpus})
+
+
+def queue_of(folder: str) -> list[str]:
+    return sorted(os.listdir(os.path.join(folder, "queue")))
+
+
+def test_a_free_slot_is_taken_at_once_and_the_queue_is_empty_again(folder: str) -> None:
+    first = claim(folder, "a")
+    assert first.advance()
+    assert queue_of(folder) == []
+    assert files.is_locked(os.path.join(folder, "slot-0"))
+    first.release()
+    assert not files.is_locked(os.path.join(folder, "slot-0"))
+
+
+def test_all_is_taken_or_nothing(folder: str) -> None:
+    first = claim(folder, "a", count=3, take=2, devices=("0",), gpus=0)
+    assert first.advance()
+    second = claim(folder, "b", count=3, take=2)
+    assert not second.advance()
+    assert second.waiting_for == "slot"
+    assert not files.is_locked(os.path.join(folder, "slot-2"))
+    first.release()
+    assert second.advance()
+    second.release()
+
+
+def test_what_is_missing_is_named(folder: str) -> None:
+    first = claim(folder, "a", count=2, devices=("GPU-1",), gpus=1)
+    assert first.advance()
+    assert first.gpus == ["GPU-1"]
+    second = claim(folder, "b", count=2, devices=("GPU-1",), gpus=1)
+    assert not second.advance()
+    assert second.waiting_for == "gpu"
+    first.release()
+    second.release()
+
+
+def test_nobody_overtakes_a_waiting_run_even_if_his_slot_is_free(folder: str) -> None:
+    holder = claim(folder, "a", count=2, take=1)
+    assert holder.advance()
+    wide = claim(folder, "wide", count=2, take=2)
+    assert not wide.advance()
+    narrow = claim(folder, "narrow", count=2, take=1)
+    assert not narrow.advance()
+    assert (leases.place(folder, "wide"), leases.place(folder, "narrow"), leases.place(folder, "a")) == (1, 2, None)
+    holder.release()
+    assert not narrow.advance()
+    assert wide.advance()
+    for each in (narrow, wide):
+        each.release()
+
+
+def test_dead_tickets_are_cleared_away(folder: str) -> None:
+    holder = claim(folder, "a")
+    assert holder.advance()
+    dead = Path(folder, "queue", "000000000001-dead")
+    dead.touch()
+    waiting = claim(folder, "b")
+    assert not waiting.advance()
+    assert not dead.exists()
+    assert leases.place(folder, "b") == 1
+    holder.release()
+    waiting.release()
+    assert queue_of(folder) == []
+
+
+def test_device_ids_with_slashes_are_kept_apart(folder: str) -> None:
+    first = claim(folder, "a", 4, devices=("MIG-GPU-x/1/0",), gpus=1)
+    second = claim(folder, "b", 4, devices=("MIG-GPU-x/1/1",), gpus=1)
+    assert first.advance()
+    assert second.advance()
+    assert first.gpus + second.gpus == ["MIG-GPU-x/1/0", "MIG-GPU-x/1/1"]
+    first.release()
+    second.release()
+
+
+def test_the_folder_serves_every_user_whatever_the_umask(folder: str) -> None:
+    old = os.umask(0o077)
+    try:
+        one = claim(folder, "a")
+        assert one.advance()
+        one.release()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o1777
+    assert stat.S_IMODE(os.stat(os.path.join(folder, "queue")).st_mode) == 0o1777
+    assert stat.S_IMODE(os.stat(os.path.join(folder, "slot-0")).st_mode) == 0o666
+    assert stat.S_IMODE(os.stat(os.path.join(folder, "door")).st_mode) == 0o666
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+def test_two_users_share_one_folder() -> None:
+    code = textwrap.dedent("""
+        import os, sys
+        from trainconf.agent.leases import Claim  # as root, who can read this folder
+        os.setuid(int(sys.argv[2]))
+        claim = Claim("run-" + sys.argv[2], {"dir": sys.argv[1], "count": 1, "take": 1}, {"devices": [], "take": 0})
+        print(claim.advance(), claim.waiting_for)
+    """)
+    folder = f"/tmp/trainconf-test-leases-{os.getpid()}"
+    try:
+        mine = claim(folder, "mine")
+        assert mine.advance()
+        denied = subprocess.run([sys.executable, "-S", "-c", code, folder, "65534"], cwd=ROOT, capture_output=True, text=True)
+        assert (denied.stdout, denied.stderr) == ("False slot\n", "")
+        mine.release()
+        granted = subprocess.run([sys.executable, "-S", "-c", code, folder, "65533"], cwd=ROOT, capture_output=True, text=True)
+        assert (granted.stdout, granted.stderr) == ("True \n", "")
+    finally:
+        subprocess.run(["rm", "-rf", folder], check=True)
+
+
+WORKER = textwrap.dedent("""
+    import os, signal, sys, time
+    from trainconf.agent import leases
+    folder, name, journal, work_s, die = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5] == "die"
+    signals = {leases.WAKE_SIGNAL, leases.FREED_SIGNAL}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    claim = leases.Claim(name, {"dir": folder, "count": 2, "take": 1}, {"devices": ["x", "y", "z"], "take": 1})
+    def note(what):
+        fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(fd, f"{time.monotonic_ns()} {name} {what} {','.join(claim.gpus)}\\n".encode())
+        os.close(fd)
+    got = claim.advance()
+    note("queued")
+    print("queued", flush=True)
+    while not got:
+        timeout = 30.0 if claim.deadline is None else max(0.0, claim.deadline - time.monotonic())
+        signal.sigtimedwait(signals, timeout)
+        got = claim.advance()
+    note("got")
+    time.sleep(work_s)
+    if die:
+        os.kill(os.getpid(), signal.SIGKILL)
+    note("freed")
+    claim.release()
+""")
+
+
+def worker(folder: str, name: str, journal: Path, work_s: float, die: bool) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-S", "-c", WORKER, folder, name, str(journal), str(work_s), "die" if die else ""]
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_twenty_processes_are_served_in_order_two_at_a_time_though_some_are_killed(folder: str, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    workers = []
+    for n in range(20):
+        workers.append(worker(folder, f"w{n:02d}", journal, 0.005, die=n in (4, 9)))
+        assert workers[-1].stdout is not None
+        assert workers[-1].stdout.readline() == "queued\n"
+        if n == 0:
+            blockers = [claim(folder, "blocker-1", 2), claim(folder, "blocker-2", 2)]
+            workers[0].wait(30)
+            assert all(blocker.advance() for blocker in blockers)  # so that all others queue up behind them
+    for blocker in blockers:
+        blocker.release()
+    for process in workers:
+        process.wait(60)
+        assert process.stdout is not None
+        process.stdout.close()
+    lines = [line.split(" ") for line in journal.read_text().splitlines()]
+    got = [name for _, name, what, _ in lines if what == "got"]
+    assert got == sorted(got)
+    assert len(got) == 20
+    held: dict[str, str] = {}
+    for _, name, what, gpu in lines:
+        if what == "got":
+            held = {who: device for who, device in held.items() if who not in ("w04", "w09")}  # killed ones say no goodbye
+            assert gpu not in held.values()
+            held[name] = gpu
+            assert len(held) <= 2
+        elif what == "freed":
+            del held[name]
+
+
+def test_simultaneous_arrivals_never_share_and_all_are_served(folder: str, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    workers = [worker(folder, f"w{n:02d}", journal, 0.002, die=False) for n in range(20)]
+    for process in workers:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    held: set[str] = set()
+    for line in journal.read_text().splitlines():
+        _, _, what, gpu = line.split(" ")
+        if what == "got":
+            assert gpu not in held
+            held.add(gpu)
+            assert len(held) <= 2
+        elif what == "freed":
+            held.remove(gpu)
+    assert queue_of(folder) == []
+
+
+def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: str) -> None:
+    holder = claim(folder, "a")
+    assert holder.advance()
+    waiting = claim(folder, "b")
+    assert not waiting.advance()
+    process = multiprocessing.get_context("fork").Process(target=_let_go, args=(holder,))
+    process.start()
+    os.close(holder._held.pop())  # the child holds the lock on now
+    process.join()
+    info = signal.sigtimedwait(SIGNALS, 30)
+    assert info is not None
+    assert info.si_signo == leases.FREED_SIGNAL
+    assert waiting.advance()
+    waiting.release()
+
+
+def _let_go(holder: Claim) -> None:
+    holder.release()
+    os._exit(0)

@@ -1,0 +1,92 @@
+"""Launchers by name, and what a plan is made of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contract.runs import make_job, shell
+from trainconf import launchers
+from trainconf.errors import ConfigError
+from trainconf.launchers.base import Launcher
+from trainconf.launchers.job_env import input_variable
+from trainconf.launchers.local import LEASE_DIR, LocalLauncher
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_built_in_launcher_is_found_without_looking_at_installed_packages() -> None:
+    code = "import sys; from trainconf import launchers; launchers.get('local'); print('importlib.metadata' in sys.modules)"
+    assert subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_an_unknown_launcher_is_a_users_mistake_and_the_known_ones_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)compute.target=lokal.*local"):
+        launchers.get("lokal")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that offers two launchers, one of them broken."""
+    info = tmp_path / "other-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    points = "mine = other_launcher:Mine\nbroken = other_launcher:Missing\nlocal = other_launcher:Mine\n"
+    (info / "entry_points.txt").write_text("[trainconf.launchers]\n" + points)
+    (tmp_path / "other_launcher.py").write_text("class Mine:\n    name = 'mine'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("installed")
+def test_other_packages_offer_launchers_and_cannot_replace_ours() -> None:
+    assert launchers.names() == ["broken", "local", "mine"]
+    assert launchers.get("mine").name == "mine"
+    assert isinstance(launchers.get("local"), LocalLauncher)
+    with pytest.raises(ConfigError, match=r"(?s)cannot be loaded.*other_launcher:Missing"):
+        launchers.get("broken")
+
+
+def test_the_defaults_of_a_plan_are_those_of_the_machine(tmp_path: Path) -> None:
+    job = make_job(str(tmp_path), shell("true"), compute={"slots": None, "lease_dir": None, "gpu_devices": None})
+    plan = LocalLauncher().plan(job)
+    assert plan.slots == {"dir": LEASE_DIR, "count": len(os.sched_getaffinity(0)), "take": 1}
+    assert plan.gpus == {"devices": [], "take": 0}
+
+
+def test_named_devices_go_before_what_the_machine_says(tmp_path: Path) -> None:
+    job = make_job(str(tmp_path), shell("true"), gpus=1, compute={"gpu_devices": [3, "GPU-x"]})
+    assert LocalLauncher(environ={**os.environ, "CUDA_VISIBLE_DEVICES": ""}).plan(job).gpus == {"devices": ["3", "GPU-x"], "take": 1}
+
+
+def test_an_empty_cuda_visible_devices_means_that_there_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)compute.gpus=1.*CUDA_VISIBLE_DEVICES="):
+        LocalLauncher(environ={**os.environ, "CUDA_VISIBLE_DEVICES": ""}).plan(make_job(str(tmp_path), shell("true"), gpus=1))
+
+
+def test_a_jobs_own_pythonpath_stays_behind_ours(tmp_path: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": "/outer"}
+    launcher: Launcher = LocalLauncher(environ=environ)
+    assert launcher.plan(make_job(str(tmp_path), shell("true"))).env["PYTHONPATH"].endswith(":/outer")
+    plan = launcher.plan(make_job(str(tmp_path), shell("true"), env={"PYTHONPATH": "/inner"}))
+    assert plan.env["PYTHONPATH"].split(":")[1:] == ["/inner"]
+
+
+def test_names_of_inputs_become_names_of_variables() -> None:
+    assert input_variable("train-set.2") == "TRAINCONF_INPUT_TRAIN_SET_2"
+
+
+def test_the_rendered_plan_tells_everything_but_secrets(tmp_path: Path) -> None:
+    job = make_job(
+        str(tmp_path), shell("true"), limit_s=90.0, cpus=2, gpus=1, compute={"gpu_devices": ["GPU-x"]}, retries=2,
+        secrets={"TOKEN": "hidden"}, env={"A": "x y"}, stdout_metrics={"loss": "loss=(.*)"},
+    )  # fmt: skip
+    text = LocalLauncher().plan(job).render()
+    parts = ["sh -c true", "90 s", "2 of 4", "1 of GPU-x", "TOKEN=<secret>", "A='x y'", "loss: loss=(.*)", "RANK=0", job.paths.code]
+    for part in parts:
+        assert part in text
+    assert "hidden" not in text
