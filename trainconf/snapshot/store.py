@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from trainconf.errors import SnapshotError, StorageError
-from trainconf.snapshot.layout import StoreLayout
+from trainconf.snapshot.layout import StoreLayout, unnoticed
 from trainconf.snapshot.stat_cache import StatCache
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ class SnapshotStore:
         found = []
         for id_ in self._store.ids():
             try:
-                with open(self._store.manifest(id_), "rb") as stream:
+                with open(self._store.manifest(id_), "rb", opener=unnoticed) as stream:
                     count, size = parse_header(stream.read(200))
                     found.append(SnapshotInfo(id_, os.fstat(stream.fileno()).st_mtime, count, size))
             except FileNotFoundError:

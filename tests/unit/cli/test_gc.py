@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from trainconf import files
+from trainconf.history import events
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.snapshot import SnapshotStore
+
+from ..history.build import make_run, write_json
+from .conftest import Verb
+
+OLD = time.time() - 3 * 86400
+
+
+def take(workspace: WorkspacePaths, text: str) -> str:
+    """A snapshot that nobody has used for days."""
+    source = os.path.join(workspace.root, "src")
+    os.makedirs(source, exist_ok=True)
+    with open(os.path.join(source, "train.py"), "w") as stream:
+        stream.write(text)
+    found = SnapshotStore(workspace.snapshots).take(source, max_mb=1, max_files=10).id
+    for folder, _, names in os.walk(workspace.snapshots):
+        for name in names:
+            os.utime(os.path.join(folder, name), (OLD, OLD))
+    return found
+
+
+def age(paths: RunPaths) -> RunPaths:
+    os.utime(paths.run_dir, (OLD, OLD))
+    return paths
+
+
+def test_an_old_half_made_folder_goes_and_a_run_never_does(workspace: WorkspacePaths, verb: Verb) -> None:
+    half = make_run(workspace, "half", states=())
+    os.unlink(half.log(0))
+    age(half)
+    runs = [age(make_run(workspace, "done")), age(make_run(workspace, "lost", states=("NotStarted",)))]
+    broken = age(make_run(workspace, "broken"))
+    with open(broken.events, "wb") as stream:
+        stream.write(b"\xff\x00")
+    said = verb("gc")
+    assert said.code == 0
+    assert not os.path.exists(half.run_dir)
+    assert all(os.path.exists(paths.spec) for paths in [*runs, broken])
+
+
+def test_a_half_made_folder_stays_while_it_is_young_held_or_not_all_ours(workspace: WorkspacePaths, verb: Verb) -> None:
+    young = make_run(workspace, "young", states=())
+    held = make_run(workspace, "held", states=())
+    noted = make_run(workspace, "noted", states=())
+    written = make_run(workspace, "written", states=(), log=b"")
+    sweep = make_run(workspace, "sweep", states=())
+    write_json(sweep.sweep, {})
+    write_json(os.path.join(noted.run_dir, "my notes.txt"), "keep")
+    for paths in (young, held, noted, sweep):
+        os.unlink(paths.log(0))
+    for paths in (held, noted, written, sweep):
+        age(paths)
+    os.utime(young.run_dir)
+    with files.FileLock(held.lock):
+        age(held)
+        verb("gc")
+    for paths in (young, held, noted, written, sweep):
+        assert os.path.isdir(paths.run_dir)
+
+
+def test_a_snapshot_stays_as_long_as_a_run_or_a_frozen_file_names_it(workspace: WorkspacePaths, verb: Verb) -> None:
+    of_run, frozen, unneeded = (take(workspace, text) for text in ("a", "b", "c"))
+    write_json(make_run(workspace).spec, {"code": {"snapshot": of_run}})
+    os.makedirs("deep/er")
+    with open("deep/er/x.yaml", "w") as stream:
+        stream.write(f"# trainconf frozen run\nspec:\n  code:\n    snapshot: {frozen}\n")
+    with open("deep/er/other.yaml", "w") as stream:
+        stream.write(f"snapshot: {unneeded}\n")
+    store = SnapshotStore(workspace.snapshots)
+    dry = verb("gc", "--dry-run")
+    assert unneeded in dry.out
+    assert of_run not in dry.out
+    assert all(map(store.exists, (of_run, frozen, unneeded)))
+    said = verb("gc")
+    assert (said.code, [store.exists(id_) for id_ in (of_run, frozen, unneeded)]) == (0, [True, True, False])
+    assert f"removed  snapshot {unneeded}" in said.out
+
+
+def test_a_young_snapshot_may_belong_to_a_submission_on_its_way(workspace: WorkspacePaths, verb: Verb) -> None:
+    unneeded = take(workspace, "a")
+    store = SnapshotStore(workspace.snapshots)
+    verb("gc", "--older-than", "10")
+    assert store.exists(unneeded)
+    verb("gc", "--older-than", "1")
+    assert not store.exists(unneeded)
+
+
+def test_an_unreadable_spec_keeps_every_snapshot(workspace: WorkspacePaths, verb: Verb) -> None:
+    unneeded = take(workspace, "a")
+    paths = make_run(workspace)
+    with open(paths.spec, "wb") as stream:
+        stream.write(b'{"code": {"snapsh')
+    said = verb("gc")
+    assert said.code == 1
+    assert paths.spec.rpartition("/")[2] in said.err
+    assert SnapshotStore(workspace.snapshots).exists(unneeded)
+
+
+def test_only_old_cache_files_go(workspace: WorkspacePaths, verb: Verb) -> None:
+    os.makedirs(os.path.join(workspace.cache, "compose"))
+    old, young = (os.path.join(workspace.cache, "compose", name) for name in ("old", "young"))
+    for path in (old, young):
+        write_json(path, {})
+    os.utime(old, (OLD - 40 * 86400, OLD - 40 * 86400))
+    verb("gc", "--dry-run")
+    assert os.path.exists(old)
+    verb("gc")
+    assert (os.path.exists(old), os.path.exists(young)) == (False, True)
+
+
+def test_links_in_the_runs_folder_are_not_followed(workspace: WorkspacePaths, verb: Verb, tmp_path: object) -> None:
+    other = WorkspacePaths(os.path.join(str(tmp_path), "other"))
+    half = make_run(other, "half", states=())
+    os.unlink(half.log(0))
+    age(half)
+    os.makedirs(os.path.join(workspace.runs, "digits"))
+    os.symlink(half.run_dir, os.path.join(workspace.runs, "digits", "half"))
+    os.symlink(other.runs, os.path.join(workspace.runs, "linked"))
+    verb("gc")
+    assert os.path.isdir(half.run_dir)
+
+
+def test_an_empty_workspace_has_nothing_to_collect(workspace: WorkspacePaths, verb: Verb) -> None:
+    said = verb("gc")
+    assert (said.code, said.out) == (0, "")
+    assert os.listdir(workspace.root) == ["conf"]
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "soon"])
+def test_an_age_that_is_none_is_refused(workspace: WorkspacePaths, verb: Verb, text: str) -> None:
+    assert verb("gc", "--older-than", text).code == 2
+
+
+def test_a_run_that_begins_while_gc_looks_is_left(workspace: WorkspacePaths, verb: Verb) -> None:
+    paths = age(make_run(workspace, states=()))
+    events.append(paths, "NotStarted")
+    verb("gc")
+    assert events.exists(paths)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from trainconf.cli import printer as printing
+from trainconf.cli.printer import Printer
+from trainconf.errors import UserError
+
+
+@pytest.fixture
+def printer(monkeypatch: pytest.MonkeyPatch) -> Printer:
+    monkeypatch.setattr(printing, "_secrets", [])
+    return Printer()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_data_goes_to_standard_output_and_talk_to_standard_error(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.data("a")
+    printer.talk("b")
+    printer.raw(b"c")
+    assert capsys.readouterr() == ("a\nc", "b\n")
+
+
+def test_a_table_is_aligned_whatever_stands_in_it(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.table(("name", "x"), [("a\nb\x1b[31m", "1"), ("日本", "2"), ("\udcff", "3")])
+    assert capsys.readouterr().out.splitlines() == [
+        "name          x",
+        "a\\nb\\x1b[31m  1",
+        "日本          2",
+        "\\udcff        3",
+    ]
+
+
+def test_names_that_are_no_text_are_printed_escaped(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.data("a\udcff")
+    printer.talk("b\udcfe")
+    assert capsys.readouterr() == ("a\\udcff\n", "b\\udcfe\n")
+
+
+def test_a_channel_that_knows_ascii_only_is_written_to(printer: Printer, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    printer.data("é")
+    assert raw.getvalue() == b"\\xe9\n"
+
+
+def test_a_secret_is_blotted_out_everywhere(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.redact(["hunter22", "hunter22-longer", 'quo"ted\n', "abc", ""])
+    printer.data("x hunter22 abc")
+    printer.talk("hunter22-longer")
+    printer.json({"a": "hunter22", "b": 'quo"ted\n'})
+    printer.table(("t",), [("hunter22",)])
+    printer.error(UserError("hunter22", ("from", "hunter22")))
+    out, err = capsys.readouterr()
+    assert "hunter22" not in out + err
+    assert "longer" not in out + err
+    assert "ted" not in out
+    assert "abc" in out
+
+
+def test_another_printer_blots_out_the_same_secrets(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.redact(["hunter22"])
+    Printer().data("hunter22")
+    assert capsys.readouterr().out == "********\n"
+
+
+def test_json_is_valid_also_for_numbers_it_does_not_have(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.json({"a": [float("nan"), float("inf"), (float("-inf"), 1.5)], "b": "\udcff", "c": None})
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    found = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert found == {"a": ["NaN", "Infinity", ["-Infinity", 1.5]], "b": "\udcff", "c": None}
+
+
+@pytest.mark.parametrize(("no_colour", "term", "coloured"), [("", "xterm", True), ("1", "xterm", False), ("", "dumb", False)])
+def test_colour_is_for_terminals_that_want_it(
+    printer: Printer, monkeypatch: pytest.MonkeyPatch, no_colour: str, term: str, coloured: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    monkeypatch.setenv("TERM", term)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    printer.table(("run", "status"), [("a", "Failed")], status_column=1)
+    assert ("\x1b[" in terminal.getvalue()) is coloured
+
+
+def test_a_file_gets_no_colour(printer: Printer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    printer.table(("status",), [("Failed",)], status_column=0)
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_mistake_cannot_write_to_the_terminal_by_a_name(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
+    printer.error(UserError("no such file", ("path", "a\x1b[2Jb\rc")))
+    assert capsys.readouterr().err == "no such file\n  path  a\\x1b[2Jb\n        c\n"
+
+
+def test_closed_channels_are_not_an_error(printer: Printer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    printer.data("a")
+    printer.talk("b")
+    printer.raw(b"c")
+
+
+def test_a_reader_that_leaves_ends_the_program_without_a_word() -> None:
+    code = "import sys\nfrom trainconf.cli.printer import printer\ntry:\n  for i in range(100000): printer.data('x' * 100)\n"
+    code += "except BrokenPipeError: sys.exit(141)"
+    env = {**os.environ, "PYTHONPATH": os.getcwd()}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, ""), (0.04, "0.0s"), (59.9, "59.9s"), (60, "1m00s"), (3599, "59m59s"), (7500, "2h05m"), (90_000, "1d01h")]
+)
+def test_durations_are_short(seconds: float | None, text: str) -> None:
+    assert printing.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (5e15, "5000.0 TB")])
+def test_sizes_are_short(count: float, text: str) -> None:
+    assert printing.size(count) == text
