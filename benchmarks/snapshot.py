@@ -19,9 +19,8 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from trainconf.snapshot import SnapshotStore, hash_tree
+from trainconf.snapshot import Snapshot, SnapshotStore, hash_tree
 
-GUARDS = {"max_mb": 100_000.0, "max_files": 10_000_000}
 GIT_ENV = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent"}
 SETTLE_S = 2.2  # a stat cache does not believe fresher files
 
@@ -63,6 +62,10 @@ def walk(root: str) -> int:
     return count
 
 
+def take(store: SnapshotStore, tree: str) -> Snapshot:
+    return store.take(tree, max_mb=100_000, max_files=10_000_000)
+
+
 def git_snapshot(repository: str, tree: str) -> None:
     for words in (["add", "-A"], ["write-tree"]):
         argv = ["git", f"--git-dir={repository}", f"--work-tree={tree}", *words]
@@ -94,18 +97,18 @@ def one_round(base: str, files: int, number: int) -> dict[str, float]:
     subprocess.run(["git", "init", "-q", "--bare", git_dir], env=GIT_ENV, check=True)
     taken = Round()
     firsts: list[tuple[str, Callable[[], object]]] = [
-        ("first", lambda: store.take(tree, **GUARDS)), ("git add + write-tree", lambda: git_snapshot(git_dir, tree)),
+        ("first", lambda: take(store, tree)), ("git add + write-tree", lambda: git_snapshot(git_dir, tree)),
     ]
     walk(tree)
     taken.in_turn(firsts, number)
     time.sleep(SETTLE_S)
-    store.take(tree, **GUARDS)
+    take(store, tree)
     git_snapshot(git_dir, tree)
     for _ in range(2):  # the second of each counts
         taken.time("scandir+stat walk", lambda: walk(tree))
-        taken.time("unchanged", lambda: store.take(tree, **GUARDS))
+        taken.time("unchanged", lambda: take(store, tree))
         taken.time("git, unchanged", lambda: git_snapshot(git_dir, tree))
-    snapshot = store.take(tree, **GUARDS)
+    snapshot = take(store, tree)
     copies: list[tuple[str, Callable[[], object]]] = [
         ("copy", lambda: store.materialize(snapshot.id, os.path.join(base, "copy"), "copy")),
         ("cp -a", lambda: subprocess.run(["cp", "-a", tree, os.path.join(base, "cp")], check=True)),
@@ -119,10 +122,10 @@ def one_round(base: str, files: int, number: int) -> dict[str, float]:
     taken.in_turn(links, number)
     assert hash_tree(os.path.join(base, "copy")) == hash_tree(os.path.join(base, "link")) == snapshot.id
     time.sleep(SETTLE_S)
-    store.take(tree, **GUARDS)
+    take(store, tree)
     git_snapshot(git_dir, tree)
     touch(tree, files, 100, number)
-    taken.time("touched 1 %", lambda: store.take(tree, **GUARDS))
+    taken.time("touched 1 %", lambda: take(store, tree))
     taken.time("git, touched 1 %", lambda: git_snapshot(git_dir, tree))
     return taken.times
 

@@ -282,7 +282,7 @@ def test_takers_materialisers_and_collectors_share_a_store_and_bear_being_killed
     assert all(store.verify(id_) == [] for id_ in ids)
 
 
-def full_disk(tmp_path: Path, size: str) -> Path:
+def small_disk(tmp_path: Path, size: str) -> Path:
     mount = tmp_path / "mount"
     mount.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", mount], capture_output=True).returncode:
@@ -290,8 +290,19 @@ def full_disk(tmp_path: Path, size: str) -> Path:
     return mount
 
 
+def test_a_large_file_travels_to_another_disk(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
+    write(source, {"large.bin": os.urandom(2_500_000), "small": "1"})
+    taken = take().id
+    mount = small_disk(tmp_path, "8m")
+    try:
+        store.materialize(taken, str(mount / "dest"))
+        assert hash_tree(str(mount / "dest")) == taken
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(source: Path, tmp_path: Path) -> None:
-    mount = full_disk(tmp_path, "1m")
+    mount = small_disk(tmp_path, "1m")
     try:
         store = SnapshotStore(str(mount / "store"))
         write(source, {"small.py": "1"})
