@@ -14,7 +14,7 @@ from trainconf.cli.printer import duration, number, printer
 from trainconf.files import write_all
 from trainconf.history import events, liveness, record
 from trainconf.history.follow import BUSY_PAUSE_S, Output, Watch, exit_code, has_ended
-from trainconf.history.index import Index
+from trainconf.submission.submit import record_in_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Following:
             for number_, handler in kept.items():
                 signal.signal(number_, handler)
             self.watch.close()
-        Index(workspace).add(self.paths)
+        record_in_index(workspace, self.paths)
         self._tell_end(state)
         return exit_code(state)
 

@@ -6,16 +6,19 @@ A launcher imports nothing of Hydra; it gets facts and plain values.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, Protocol
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
     from trainconf.spec import RunSpec
+
+else:
+    Protocol = object  # `typing` is 2 ms of every submission
 
 PLAN_VERSION = 1
 

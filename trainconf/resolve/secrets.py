@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 from trainconf.errors import Mistake, SecretError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
 ENV_READ = re.compile(r"\$\{\s*oc\.env:\s*['\"]?([A-Za-z_][A-Za-z0-9_]*)")

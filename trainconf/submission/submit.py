@@ -11,14 +11,12 @@ from dataclasses import replace
 from trainconf import environments, launchers
 from trainconf.errors import StorageError
 from trainconf.files import FileLock
-from trainconf.history.index import Index
-from trainconf.launchers.base import Job, Launcher, LaunchPlan, RunHandle
+from trainconf.launchers.base import Job
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.process import processes
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
-from trainconf.spec import RunSpec
+from trainconf.submission.git_facts import GitFactsLater
 from trainconf.submission.record import write_run
 from trainconf.submission.run_id import claim_run_dir
 
@@ -28,7 +26,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
-    from trainconf.history.git import GitFacts
+    from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
+    from trainconf.spec import RunSpec
 
     Report = Callable[[str], None]
 
@@ -48,7 +47,7 @@ class Prepared:
     __slots__ = ("environment", "git", "launcher", "secrets", "snapshot_id", "store")
 
     def __init__(
-        self, store: SnapshotStore, snapshot_id: str, environment: PreparedEnvironment, git: GitFacts | None, launcher: Launcher,
+        self, store: SnapshotStore, snapshot_id: str, environment: PreparedEnvironment, git: GitFactsLater, launcher: Launcher,
         secret_values: dict[str, str],
     ) -> None:
         self.store = store
@@ -97,18 +96,12 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())
     voice.redact(known.values())
+    git = GitFactsLater(resolved.source_directory)
     snapshot_id = take_snapshot(resolved, workspace, report)
-    git = _git_facts(resolved)
     environment = environments.ensure(
         resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root
     )
     return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
-
-
-def _git_facts(resolved: Resolved) -> GitFacts | None:
-    from trainconf.history import git
-
-    return git.facts(resolved.source_directory, processes) if resolved.source_directory else None
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
@@ -147,7 +140,7 @@ def create(
             job = make_job(resolved, spec, paths, prepared.environment.python, prepared.secrets)
             plan = prepared.launcher.plan(job)
             prepared.store.materialize(prepared.snapshot_id, paths.code, resolved.config["snapshot"]["materialize"])
-            write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git, parent, lock.path)
+            write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path)
         except BaseException:
             lock.release()
             remove_tree(paths.run_dir)
@@ -178,11 +171,15 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
     """Tell the index; it is only a shortcut, and finds the run by itself when it cannot be told now."""
+    from trainconf.history.index import Index  # sqlite is 5 ms, and the agent is on its way meanwhile
+
     Index(workspace).add(paths)
 
 
 def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None:
     """The newest completed run with this spec, or None."""
+    from trainconf.history.index import Index
+
     return Index(workspace).completed(spec_hash)
 
 

@@ -1,0 +1,113 @@
+"""What an agent costs while it waits: resident memory, CPU, wake-ups; how soon it is up; and what a trial adds in a pool.
+
+    python -m benchmarks.agent_memory [--seconds 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+
+from benchmarks.bare_runs import finish, submit
+from trainconf import files
+from trainconf.history import events
+from trainconf.launchers.base import Job
+from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.pool import TrialPool
+from trainconf.paths import RunPaths
+from trainconf.spec import CodeSpec, RunSpec
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def status(pid: int | None, field: str) -> int:
+    """A number of /proc/PID/status."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith(field + ":"))
+
+
+def cpu_s(pid: int | None) -> float:
+    """CPU seconds a process has used so far."""
+    with open(f"/proc/{pid}/stat", "rb") as stream:
+        fields = stream.read().rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def waiting(root: str, seconds: float) -> None:
+    handle = submit(os.path.join(root, "waiting"), ["sleep", str(seconds + 1)])
+    time.sleep(0.5)
+    cpu, wakes = cpu_s(handle.agent_pid), status(handle.agent_pid, "voluntary_ctxt_switches")
+    time.sleep(seconds)
+    share = (cpu_s(handle.agent_pid) - cpu) / seconds * 100
+    wakes = status(handle.agent_pid, "voluntary_ctxt_switches") - wakes
+    print(f"waiting: {status(handle.agent_pid, 'VmRSS') / 1e3:.1f} MB resident (at most 25), {share:.2f} % of a core (below 0.5), {wakes} wake-ups in {seconds:g} s")
+    finish(handle)
+
+
+def starting(root: str, rounds: int = 15) -> None:
+    """From the submitter's spawn to the agent's first event, against a bare interpreter that does nothing."""
+    bare, up = [], []
+    for number in range(rounds):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        bare.append(time.perf_counter() - begin)
+        handle = submit(os.path.join(root, f"start-{number}"), ["true"])
+        finish(handle)
+        created, queued = (datetime.fromisoformat(e["time"].replace("Z", "+00:00")) for e in events.read(handle.paths)[:2])
+        up.append((queued - created).total_seconds())
+    print(f"starting: first event after {statistics.median(up) * 1000:.1f} ms; a bare `python -I -S` is {statistics.median(bare) * 1000:.1f} ms")
+
+
+def pool_overhead(root: str, count: int = 100) -> None:
+    """CPU of the pool's agent per trial, against a loop of spawn and wait in this process."""
+    home = RunPaths(os.path.join(root, "sweep"))
+    os.mkdir(home.run_dir)
+    files.write_atomic(home.sweep, json.dumps({"max_concurrent_runs": 2}))
+    launcher = LocalLauncher()
+    spec = RunSpec(code=CodeSpec(command=("/bin/true",), argument_style="none"))
+    plans = []
+    for number in range(count):
+        paths = RunPaths(os.path.join(root, f"trial-{number}"))
+        os.makedirs(paths.code)
+        os.makedirs(paths.logs)
+        events.append(paths, "NotStarted")
+        compute = {"slots": 2, "lease_dir": os.path.join(root, "leases")}
+        plans.append(launcher.plan(Job(spec=spec, paths=paths, experiment_name="bench", python=sys.executable, compute=compute)))
+    lock = files.FileLock(home.lock)
+    lock.acquire()
+    pool = TrialPool.start(home, lock, {})
+    time.sleep(0.2)
+    cpu = cpu_s(pool.handle.agent_pid)
+    pool.add(plans)
+    done = RunPaths(plans[-1].run_dir)
+    while (events.last(done) or {}).get("state") not in events.TERMINAL:
+        time.sleep(0.01)
+    cpu = cpu_s(pool.handle.agent_pid) - cpu
+    pool.close()
+    pool.wait()
+    begin = time.process_time()
+    for _ in range(count):
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], os.environ), 0)
+    bare = time.process_time() - begin
+    print(f"pool: {cpu / count * 1000:.2f} ms CPU of the agent per trial, {bare / count * 1000:.2f} for a bare spawn (at most 4 more)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What an agent costs.")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    seconds = parser.parse_args().seconds
+    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as root:
+        waiting(root, seconds)
+        starting(root)
+        pool_overhead(root)
+
+
+if __name__ == "__main__":
+    main()

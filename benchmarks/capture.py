@@ -1,0 +1,86 @@
+"""Captured output: a child that writes to a file itself, against the same child under the agent.
+
+    python -m benchmarks.capture [--rounds 7]
+
+`the child` is its own wall time as the agent recorded it; `whole run` adds the agent's start and its last words. The agent's memory is
+read while the child writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from benchmarks.bare_runs import finish, submit
+from benchmarks.rounds import interleaved, report
+
+LINES = "import sys\nw = sys.stdout.write\nfor n in range(1_000_000):\n    w('a short line of output, number 7\\n')"
+GIB = "import sys\nblock = (b'x' * 1023 + b'\\n') * 64\nfor n in range(1 << 14):\n    sys.stdout.buffer.write(block)"
+
+
+class Bench:
+    """One kind of output, measured both ways in fresh folders."""
+
+    def __init__(self, root: str, code: str) -> None:
+        self.root = root
+        self.argv = [sys.executable, "-c", code]
+        self.count = 0
+        self.whole_s = 0.0
+        self.agent_peak_bytes = 0
+
+    def fresh(self) -> str:
+        self.count += 1
+        return os.path.join(self.root, f"run-{self.count}")
+
+    def direct(self) -> float:
+        """Seconds of the child with the file as its output."""
+        path = self.fresh()
+        with open(path, "wb") as stream:
+            begin = time.perf_counter()
+            subprocess.run(self.argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=True)
+            seconds = time.perf_counter() - begin
+        os.truncate(path, 0)
+        return seconds
+
+    def captured(self) -> float:
+        """Seconds of the child under the agent; `whole_s` is the whole run."""
+        folder = self.fresh()
+        begin = time.perf_counter()
+        handle = submit(folder, self.argv)
+        time.sleep(0.05)
+        self.agent_peak_bytes = max(self.agent_peak_bytes, peak_rss_bytes(handle.agent_pid))
+        seconds = finish(handle)["wall_s"]
+        self.whole_s = time.perf_counter() - begin
+        os.truncate(handle.paths.log(0), 0)
+        return seconds
+
+    def rows(self) -> dict[str, Callable[[], float]]:
+        return {"child > file": self.direct, "under the agent: the child": self.captured, "under the agent: whole run": lambda: self.whole_s}
+
+
+def peak_rss_bytes(pid: int | None) -> int:
+    """VmHWM of a process (proc(5))."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as stream:
+        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith("VmHWM"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Captured output against the child's own file.")
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as root:
+        for name, code in (("1,000,000 short lines", LINES), ("1 GiB", GIB)):
+            bench = Bench(os.path.join(root, name.replace(" ", "-")), code)
+            os.mkdir(bench.root)
+            print(f"captured output, {name}")
+            report(interleaved(bench.rows(), rounds), "child > file", {"under the agent: the child": 1.1})
+            print(f"agent: {bench.agent_peak_bytes / 1e6:.1f} MB at most (25 allowed)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Git's facts about the source, asked for while the run is being prepared: git needs its 5 ms, and nobody waits for them."""
+
+from __future__ import annotations
+
+import threading
+
+from trainconf.process import processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.history.git import GitFacts
+
+
+class GitFactsLater:
+    """Asks at once, in a thread; `get` waits for the answer. Asking never fails: what could not be found out is noted in it."""
+
+    def __init__(self, source_directory: str) -> None:
+        self._source_directory = source_directory
+        self._found: GitFacts | None = None
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        from trainconf.history import git
+
+        self._found = git.facts(self._source_directory, processes)
+
+    def get(self) -> GitFacts | None:
+        """The facts; None when no repository holds the source."""
+        self._thread.join()
+        return self._found
