@@ -60,7 +60,7 @@ class ContentReader:
         path = folder + name
         for attempt in range(READ_ATTEMPTS):
             try:
-                seen, digest = self._attempt(path, seen)
+                seen, digest = self._attempt(path, None if attempt else seen)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
@@ -75,10 +75,11 @@ class ContentReader:
         self._restless.append(path)
         return file
 
-    def _attempt(self, path: bytes, seen: Signature) -> tuple[Signature, bytes | None]:
-        """Read once. The signature after reading, and the hash when it is the one before."""
+    def _attempt(self, path: bytes, seen: Signature | None) -> tuple[Signature, bytes | None]:
+        """Read once. The signature after reading, and the hash when it is the one before: `seen`, or what it is when opened."""
         fd = _open(self._source + b"/" + path)
         try:
+            seen = seen or signature(os.fstat(fd))
             size = seen[0]
             if size > LARGE_BYTES:
                 return self._stream(fd, size, seen)

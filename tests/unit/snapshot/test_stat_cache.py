@@ -48,6 +48,13 @@ def test_an_unchanged_tree_opens_no_file_and_imports_no_hash(store: SnapshotStor
     assert imported <= {"_binascii", "binascii"}
 
 
+def test_a_tree_that_was_just_written_is_read_again(store: SnapshotStore, source: Path, take: Take) -> None:
+    write(source, {"a.py": "1", "sub/b.py": "2"})
+    take()
+    opened, _ = opened_and_imported(store, source)
+    assert sorted(opened) == [str(source / "a.py"), str(source / "sub/b.py")]
+
+
 def test_of_a_changed_tree_only_the_changed_file_is_read(store: SnapshotStore, source: Path, take: Take) -> None:
     git(source, "init", "-q")
     write(source, {".gitignore": "*.log\n", "a.py": "1", "sub/b.py": "2", "sub/c.py": "3"})
