@@ -59,7 +59,7 @@ class Processes:
                 list(argv), cwd=cwd, env=env, input=input, stdin=None if input is not None else subprocess.DEVNULL,
                 capture_output=True, timeout=timeout_s, check=False,
             )
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:  # not there, not allowed, not a program (ENOEXEC)
             return Completed(argv, 127, b"", str(error).encode(), found=False)
         except subprocess.TimeoutExpired as error:
             return Completed(argv, 124, error.stdout or b"", error.stderr or b"")
@@ -87,7 +87,7 @@ class Processes:
                 list(argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 start_new_session=True, pass_fds=tuple(pass_fds),
             )
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:  # not there, not allowed, not a program (ENOEXEC)
             return Completed(argv, 127, b"", str(error).encode(), found=False)
         last: deque[bytes] = deque(maxlen=200)
         with child:

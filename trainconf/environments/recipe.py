@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 RECIPE_KEYS = ("requirements", "requirements_file", "pyproject", "conda_file")
-VERSION = re.compile(r"3\.\d+(\.\d+)?")
+VERSION = r"3\.\d+(\.\d+)?"
 OLDEST_MINOR = 8  # what installers and the job's client still serve
 
 
@@ -129,7 +129,7 @@ def _version(value: Any, source: str, mistakes: list[Mistake]) -> str:
     text = str(value).strip() if value is not None else ""
     if not text:
         return ""
-    if not VERSION.fullmatch(text):
+    if not re.fullmatch(VERSION, text):
         mistakes.append(Mistake(f"{text!r} is not a version of Python", ("from", source), ("allowed", "such as 3.11 or 3.11.7")))
         return ""
     if int(text.split(".")[1]) < OLDEST_MINOR:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 CONSTRAINT = "--constraint "  # one constraint of an inlined constraints file, kept apart from what shall be installed
-COMMENT = re.compile(r"(^|\s)#.*$")
-OPTION = re.compile(r"(--[a-z][a-z-]*|-[a-zA-Z])(?:\s*=\s*|\s+|$|(?<=-[a-zA-Z]))(.*)")
-SECRET_IN_URL = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]*)://([^/\s@]+)@")
-VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-LOCAL = re.compile(r"(?P<path>.*?)(?P<extras>\[[^\[\]/]*\])?(?P<tail>\s*;.*|\s+--.*)?", re.DOTALL)
-NAMED_URL = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)", re.DOTALL)
+# Patterns are compiled when a line first needs one: a plain pin needs none, and compiling them all is a third of a cache hit.
+COMMENT = r"(^|\s)#.*$"
+OPTION = r"(--[a-z][a-z-]*|-[a-zA-Z])(?:\s*=\s*|\s+|$|(?<=-[a-zA-Z]))(.*)"
+SECRET_IN_URL = r"\b([a-zA-Z][a-zA-Z0-9+.-]*)://([^/\s@]+)@"
+VARIABLE = r"\$\{[A-Z0-9_]+\}"
+LOCAL = r"(?P<path>.*?)(?P<extras>\[[^\[\]/]*\])?(?P<tail>\s*;.*|\s+--.*)?"
+NAMED_URL = r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)"
 
 
 class LocalRequirement:
@@ -38,10 +39,12 @@ class LocalRequirement:
 def local_requirement(line: str) -> LocalRequirement | None:
     """The local path in a requirement line, as written; None when the line names none."""
     extras = ""
-    if named := NAMED_URL.fullmatch(line):
+    if line.startswith("-") or not (line.startswith(".") or "/" in line or any(ending in line.lower() for ending in ARCHIVES)):
+        return None
+    if named := re.fullmatch(NAMED_URL, line):
         line, extras = named["url"], named["extras"] or ""
-    match = LOCAL.fullmatch(line)
-    if line.startswith("-") or match is None:
+    match = re.fullmatch(LOCAL, line)
+    if match is None:
         return None
     path, rest = match["path"], extras + (match["extras"] or "") + (match["tail"] or "")
     if path.startswith("file:"):
@@ -100,7 +103,7 @@ class RequirementReader:
             self._read_line(line, folder, f"{source}:{number}", constraints)
 
     def _read_line(self, line: str, folder: str, source: str, constraints: bool) -> None:
-        option = OPTION.fullmatch(line)
+        option = re.fullmatch(OPTION, line) if line.startswith("-") else None
         name, value = (option[1], option[2].strip()) if option else ("", "")
         if hidden := _with_secret_hidden(line):
             self._wrong(
@@ -188,17 +191,21 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
         if line.endswith("\\") and not line.lstrip().startswith("#"):
             held += line[:-1].strip() + " "
             continue
-        found.append((start, COMMENT.sub("", held + line.strip()).strip()))
+        found.append((start, _without_comment(held + line.strip()).strip()))
         held = ""
     found.append((start, held.strip()))
     return [(number, line) for number, line in found if line]
 
 
+def _without_comment(line: str) -> str:
+    return re.sub(COMMENT, "", line) if "#" in line else line
+
+
 def _with_secret_hidden(line: str) -> str:
     """The line with its credential as ***, or empty text when it holds none: a ${VARIABLE} or an ssh user name is no secret."""
-    for scheme, user in SECRET_IN_URL.findall(line):
+    for scheme, user in re.findall(SECRET_IN_URL, line) if "://" in line else ():
         name, colon, password = user.partition(":")
         secret = password if colon else "" if scheme.endswith("ssh") else name
-        if secret and not VARIABLE.fullmatch(secret):
-            return SECRET_IN_URL.sub(r"\1://***@", line)
+        if secret and not re.fullmatch(VARIABLE, secret):
+            return re.sub(SECRET_IN_URL, r"\1://***@", line)
     return ""
