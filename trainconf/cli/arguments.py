@@ -9,7 +9,7 @@ from trainconf.errors import UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -22,9 +22,11 @@ class _Formatter(argparse.HelpFormatter):
 class Arguments(argparse.ArgumentParser):
     """An ArgumentParser whose mistakes are `UserError`s."""
 
-    def __init__(self, verb: str, description: str) -> None:
-        super().__init__(prog=f"trainconf {verb}", description=description, allow_abbrev=False, formatter_class=_Formatter)
-        self.verb = verb
+    def __init__(self, verb: str = "", description: str = "", *, prog: str = "", **rest: Any) -> None:
+        """`prog` and `rest` are what argparse gives the parser of an action, such as `trainconf env ls`."""
+        prog = prog or f"trainconf {verb}"
+        super().__init__(prog=prog, description=description, allow_abbrev=False, formatter_class=_Formatter, **rest)
+        self.verb = prog.removeprefix("trainconf ")
 
     def error(self, message: str) -> NoReturn:
         usage = " ".join(self.format_usage().removeprefix("usage: ").split())

@@ -118,6 +118,8 @@ def _write(path: str, composed: Composed, watched: list[list[Any]], environ: Map
         "env_reads": {name: _fingerprint(environ.get(name)) for name in composed.env_reads or ()},
     }
     folder = os.path.dirname(path)
+    if not os.path.isdir(os.path.dirname(os.path.dirname(folder))):
+        return  # a look at a config must not make a workspace of the folder it was taken in
     try:
         os.makedirs(folder, exist_ok=True)
         write_atomic(path, dumps(entry), durable=False)

@@ -72,12 +72,14 @@ class Composition:
             try:
                 override = self.loader.parse(self.config_name, [word])[0]
             except OverrideParseException as error:
-                self.mistakes.append(explain.unreadable_word(word, error))
+                self.mistakes.append(explain.unreadable_word(word, explain.why_unreadable(word, error)))
                 continue
-            except HydraException as error:
-                self.mistakes.append(Mistake(str(error).splitlines()[0], ("from", f"command line: {word}")))
+            except (HydraException, ValueError) as error:  # ValueError: a number too long to be read
+                self.mistakes.append(Mistake(str(error).splitlines()[0], ("from", f"command line: {word[:200]}")))
                 continue
-            if override.is_sweep_override():
+            if not override.key_or_group:
+                self.mistakes.append(explain.unreadable_word(word, "it names no key"))
+            elif override.is_sweep_override():
                 self.mistakes.append(explain.sweep_without_m(override))
             else:
                 parsed.append(override)
@@ -105,6 +107,8 @@ class Composition:
         """Give a group's node its schema when its file forgot to name one."""
         for name in _GROUP_NODES:
             node = self.cfg.get(name)
+            if node is None:
+                self.mistakes.append(explain.no_choice(name, self.words, self.dirs))
             if not isinstance(node, DictConfig) or OmegaConf.get_type(node) is not dict:
                 continue
             wanted = schema.SCHEMAS.get(f"schema/compute/{node.get('target')}") if name == "compute" else _DEFAULT_SCHEMA[name]
@@ -126,6 +130,9 @@ class Composition:
 
     def apply(self, overrides: list[Override]) -> None:
         for override in overrides:
+            if override.is_delete() and explain.is_setting(override.key_or_group, self.cfg):
+                self.mistakes.append(explain.removed_setting(override))
+                continue
             try:
                 self.loader.apply([override], self.cfg)
             except (ConfigCompositionException, OmegaConfBaseException) as error:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from trainconf.resolve.yaml_text import render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from trainconf.errors import Mistake
+
+_KEY = re.compile(r"(env|compute|distributed|params)\.[A-Za-z_]+(\.[A-Za-z_]+)*")
 
 
 class Composed:
@@ -37,6 +43,15 @@ class Composed:
                 return self.origins[key]
             key = key.rpartition(".")[0]
         return "default"
+
+    def locate(self, mistake: Mistake) -> None:
+        """Put the origin into a mistake of a floor that knows keys alone: its `from`, or else its sentence, begins with one."""
+        facts = dict(mistake.facts)
+        source = facts.pop("from", "")
+        key = _KEY.match(source or mistake.what)
+        if key:
+            source = self.origin(key[0])
+        mistake.facts = (*([("from", source)] if source else []), *facts.items())
 
     def text(self) -> str:
         """The run's config.yaml: what was composed, from which words and choices, and where each value came from."""

@@ -20,7 +20,7 @@ from trainconf.errors import Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.search import groups, label
-from trainconf.resolve.settings import Setting, nearest, settings
+from trainconf.resolve.settings import Setting, nearest, settings, shown
 
 HYDRA_1_3 = HYDRA_VERSION.startswith("1.3")
 _GROUPS = ("compute", "env", "distributed", "sweep")
@@ -72,19 +72,29 @@ def broken_defaults(error: Exception, dirs: list[str], workspace: WorkspacePaths
     if isinstance(missing, (list, tuple)):
         missing = missing[0] if missing else None
     if not missing:
-        return Mistake(first, *_named_in(first, dirs, workspace), hint="`trainconf --help` lists the groups and their choices")
+        source = _word_in(first, parsed) or _named_in(first, dirs, workspace)
+        return Mistake(first, ("from", source), hint="`trainconf --help` lists the groups and their choices")
     group, _, choice = str(missing).removesuffix(".yaml").rpartition("/")
     source = _line_of_choice(group, choice, dirs, workspace)
     if not group:
         names = [name.removesuffix(".yaml") for folder in dirs for name in sorted(os.listdir(folder)) if name.endswith(".yaml")]
-        return Mistake(f"there is no config named {choice!r}", ("from", source), ("allowed", ", ".join(dict.fromkeys(names))))
+        allowed = ("allowed", ", ".join(dict.fromkeys(names)))
+        return Mistake(f"there is no config named {choice!r}", ("from", "command line: --config-name"), allowed)
     return _unknown_choice(group, choice, groups(dirs).get(group, []), source)
 
 
-def _named_in(text: str, dirs: list[str], workspace: WorkspacePaths) -> list[tuple[str, str]]:
+def _word_in(text: str, parsed: list[Override]) -> str:
+    """The word of the command line that a message of Hydra's quotes; empty when it quotes none."""
+    for override in parsed:
+        if any(f"'{quoted}'" in text for quoted in (override.input_line, override.get_key_element())):
+            return f"command line: {override.input_line}"
+    return ""
+
+
+def _named_in(text: str, dirs: list[str], workspace: WorkspacePaths) -> str:
     match = re.search(r"In '([^']+)'", text)
     paths = [os.path.join(folder, f"{match[1]}.yaml") for folder in dirs] if match else []
-    return [("from", label(path, workspace)) for path in paths if os.path.isfile(path)][:1]
+    return next((label(path, workspace) for path in paths if os.path.isfile(path)), "the defaults list")
 
 
 def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: WorkspacePaths) -> str:
@@ -103,12 +113,16 @@ def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: Workspa
     return "the defaults list"
 
 
-def unreadable_word(word: str, error: Exception) -> Mistake:
-    """A word that Hydra's override grammar cannot read."""
+def why_unreadable(word: str, error: Exception) -> str:
+    """What Hydra's grammar says against a word, without what it says about itself."""
     lines = [line for line in str(error).splitlines() if line and not line.startswith(("Error parsing", "See ", "LexerNoViable"))]
-    reason = lines[0].strip() if "=" in word and lines else "it has no ="
+    return lines[0].strip() if "=" in word and lines else "it has no ="
+
+
+def unreadable_word(word: str, because: str) -> Mistake:
+    """A word that Hydra's override grammar cannot read, or that says nothing by it."""
     return Mistake(
-        f"{word!r} is not an override", ("from", "command line"), ("because", reason),
+        f"{word!r} is not an override", ("from", "command line"), ("because", because),
         ("allowed", "key=value, +key=value, ++key=value, ~key, group=choice"),
         hint="quote what the grammar would read as its own: 'key=\"a, b\"'; a verb comes first: `trainconf --help`",
     )
@@ -118,7 +132,7 @@ def sweep_without_m(override: Override) -> Mistake:
     """Several values, but no `-m`."""
     key, _, value = str(override.input_line).partition("=")
     return Mistake(
-        f"{key} was given several values, and this is a single run", ("from", f"command line: {override.input_line}"),
+        f"{override.key_or_group} was given several values, and this is a single run", ("from", f"command line: {override.input_line}"),
         hint=f"add -m to run each of them, or write one value: '{key}=[{value}]' (a list), '{key}=\"{value}\"' (a text)",
     )
 
@@ -153,6 +167,26 @@ def _remove(cfg: Any, key: str) -> bool:
     return True
 
 
+def no_choice(group: str, words: Sequence[str], dirs: list[str]) -> Mistake:
+    """A group that was left without an answer: by a word such as `~compute`, or by a primary config that does not ask."""
+    word = next((word for word in words if re.fullmatch(rf"~{group}(=.*)?", word)), "")
+    return Mistake(f"{group} has no choice, and a run needs one", ("from", f"command line: {word}" if word else "the defaults list"),
+                   ("allowed", ", ".join(groups(dirs).get(group, []))), hint=f"name one: {group}=...")
+
+
+def is_setting(key: str, cfg: DictConfig) -> bool:
+    """Whether a key is a setting of ours, or a group of them: it can have another value, but cannot be away."""
+    known = known_settings(cfg)
+    return key in known or any(name.startswith(f"{key}.") for name in known)
+
+
+def removed_setting(override: Override) -> Mistake:
+    """`~key`, where the key is a setting."""
+    key = override.key_or_group
+    return Mistake(f"{key} is a setting, and a setting cannot be removed", ("from", f"command line: {override.input_line}"),
+                   hint=f"give it another value: {key}=...; only what a mapping such as params holds can be removed")
+
+
 def strip_defaults(cfg: Any) -> None:
     """Drop the defaults lists that Hydra marked for removal, as its own composition does at its end."""
     if not isinstance(cfg, DictConfig) or cfg._is_none() or cfg._is_missing():
@@ -175,22 +209,24 @@ def refused_word(override: Override, error: Exception, cfg: DictConfig, origins:
     if override.is_delete():
         return Mistake(f"{key} is not there, so it cannot be removed", ("from", f"command line: {override.input_line}"),
                        *_nearest_fact(key, cfg, origins))
-    return _refused(key, cause, cfg, origins, f"command line: {override.input_line}", override.value(), str(override.input_line))
+    word = "" if override.is_add() or override.is_force_add() else str(override.input_line)
+    return _refused(key, cause, cfg, origins, f"command line: {override.input_line}", override.value(), word)
 
 
 def _refused(
     key: str, error: BaseException, cfg: DictConfig, origins: Origins, source: str, value: Any, word: str = ""
 ) -> Mistake:
-    """`value` is what was given; `word` the word of the command line that gave it, empty for a file."""
+    """`value` is what was given; `word` the word of the command line that only sets, empty for one that adds and for a file."""
     known = known_settings(cfg)
     if key in known:
-        return Mistake(f"{key} cannot be {value!r}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
+        return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
         if word and OmegaConf.select(cfg, key, throw_on_missing=False) is None:
             return Mistake(f"{key} is not among the {parent}", ("from", source), *_nearest_fact(key, cfg, origins),
                            hint=f"to add a new one: +{word}")
-        return Mistake(f"{key}: {str(error).splitlines()[0]}", ("from", source))
+        because = ("because", str(error).splitlines()[0])
+        return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", f"in a {known[parent].allowed}"), because)
     if any(other.startswith(f"{key}.") for other in known):
         return Mistake(f"{key} is a group of settings, not a value", ("from", source),
                        ("allowed", ", ".join(other for other in known if other.startswith(f"{key}."))))
@@ -232,6 +268,6 @@ def _now(key: str, cfg: DictConfig, origins: Origins) -> str:
     raw = OmegaConf.to_container(cfg, resolve=False)
     for part in key.split("."):
         raw = raw.get(part) if isinstance(raw, dict) else None
-    source = origins.of(key)
-    text = "null" if raw is None else str(raw)
-    return f"{text} by default" if source == "default" else f"{text} from {source}"
+    first, _ = next(leaves(raw, key))  # a mapping is told with the origin of what it holds
+    source = origins.of(first)
+    return f"{shown(raw)} by default" if source == "default" else f"{shown(raw)} from {source}"

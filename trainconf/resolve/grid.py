@@ -141,7 +141,7 @@ def _axes(overrides: list[str], probe: Composition) -> list[Axis]:
     mistakes: list[Mistake] = []
     for word in overrides:
         try:
-            override: Override = parser.parse_override(word)
+            override: Override = parser.parse_overrides([word])[0]  # unlike `parse_override`, it lets glob() see the groups
             key = override.get_key_element()
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 mistakes.append(Mistake(
@@ -151,8 +151,8 @@ def _axes(overrides: list[str], probe: Composition) -> list[Axis]:
                 continue
             several = override.is_sweep_override()
             words = [f"{key}={value}" for value in override.sweep_string_iterator()] if several else [word]
-        except HydraException as error:
-            mistakes.append(explain.unreadable_word(word, error))
+        except (HydraException, ValueError) as error:
+            mistakes.append(explain.unreadable_word(word, explain.why_unreadable(word, error)))
             continue
         if not words:
             mistakes.append(Mistake(f"{key} is given no value at all", ("from", f"command line: {word}")))

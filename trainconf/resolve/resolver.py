@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import Any
 
 from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, RunSpec, canonical
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -107,7 +110,7 @@ class _Resolver:
             self.wrong("argument_style", f"argument_style={style} is asked for, and there are no params to pass",
                        hint="add one with +params.name=value, or set argument_style=none")
         inside = script if script is not None and command is None else ""
-        if inside and look and os.path.isdir(source):
+        if script is not None and command is None and look and os.path.isdir(source):
             inside = self._script(inside, source)
         inputs = self._inputs(arguments)
         return CodeSpec(script=inside, command=argv, arguments=arguments, argument_style=style, inputs=inputs)
@@ -163,10 +166,8 @@ class _Resolver:
     def environment(self) -> EnvironmentSpec:
         before = len(self.mistakes)
         spec = environments.resolve(self.config["env"], self.workspace.root, self.mistakes)
-        for mistake in self.mistakes[before:]:  # that floor does not know origins; its sentences start with the key
-            key = mistake.what.partition(" ")[0].rstrip(":,")
-            if not any(label == "from" for label, _ in mistake.facts) and key.startswith("env"):
-                mistake.facts = (("from", self.composed.origin(key)), *mistake.facts)
+        for mistake in self.mistakes[before:]:
+            self.composed.locate(mistake)
         return spec
 
     def labels(self) -> None:

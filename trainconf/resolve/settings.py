@@ -54,6 +54,11 @@ class Setting:
         return False
 
 
+def shown(value: Any) -> str:
+    """A value as a message tells it."""
+    return "null" if value is None else repr(value)
+
+
 def settings(nodes: Mapping[str, type]) -> dict[str, Setting]:
     """Every setting by dotted key. `nodes` names the dataclass behind each group node, such as {"compute": LocalCompute}."""
     found = {setting.key: setting for setting in _walk(schema.Config, "")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,7 +13,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from trainconf.errors import Mistake
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.secrets import ENV_READ
-from trainconf.resolve.settings import nearest, settings
+from trainconf.resolve.settings import nearest, settings, shown
 
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
 # Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
@@ -21,28 +21,46 @@ _REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated",
 
 
 def resolve(cfg: DictConfig, origins: Origins, mistakes: list[Mistake]) -> dict[str, Any]:
-    """The plain tree. What is missing or does not resolve is told, each with its place; the tree is empty then."""
+    """The plain tree. What is missing or does not resolve is told, each with its place; the tree then holds the rest."""
     try:
         return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
-    except (OmegaConfBaseException, RecursionError):
-        found = list(_unresolved(cfg, origins))
-        mistakes += found
-        if not found:
-            raise
-        return {}
+    except (OmegaConfBaseException, RecursionError) as error:
+        found = dict(_unresolved(cfg, origins))
+        mistakes += found.values() or [Mistake(_first_line(error), ("from", origins.of(getattr(error, "full_key", None) or "")))]
+        return _resolved_leaves(cfg, found)
 
 
-def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[Mistake]:
+def _resolved_leaves(cfg: DictConfig, unresolved: Collection[str]) -> dict[str, Any]:
+    """The tree of what does resolve, so that the other values can be looked at, too."""
+    tree: dict[str, Any] = {}
+    for key, value in leaves(OmegaConf.to_container(cfg, resolve=False)):
+        if key in unresolved:
+            continue
+        *parents, last = key.split(".")
+        node = tree
+        for part in parents:
+            node = node.setdefault(part, {})
+        found = OmegaConf.select(cfg, key) if "${" in str(value) else value
+        node[last] = OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+    return tree
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "it refers to itself")
+
+
+def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[tuple[str, Mistake]]:
+    """Dotted key and mistake of every leaf that does not resolve."""
     for key, value in leaves(OmegaConf.to_container(cfg, resolve=False)):
         try:
             node = OmegaConf.select(cfg, key, throw_on_missing=True, throw_on_resolution_failure=True)
             if OmegaConf.is_config(node):
                 OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         except MissingMandatoryValue:
-            yield Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {key}=...")
+            yield key, Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {key}=...")
         except (OmegaConfBaseException, RecursionError) as error:
-            reason = str(error).splitlines()[0] if str(error) else "it refers to itself"
-            yield Mistake(f"{key} does not resolve", ("from", origins.of(key)), ("value", str(value)), ("because", reason))
+            facts = (("from", origins.of(key)), ("value", str(value)), ("because", _first_line(error)))
+            yield key, Mistake(f"{key} does not resolve", *facts)
 
 
 def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins) -> list[Mistake]:
@@ -51,7 +69,7 @@ def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
     flat = dict(leaves(config))
     for key, setting in settings({name: node for name, node in nodes.items() if node is not dict}).items():
         if key in flat and setting.refuses(flat[key]):
-            mistakes.append(Mistake(f"{key} cannot be {_shown(flat[key])}", ("from", origins.of(key)),
+            mistakes.append(Mistake(f"{key} cannot be {shown(flat[key])}", ("from", origins.of(key)),
                                     ("allowed", setting.allowed), ("meaning", setting.doc)))
     told = {mistake.what.partition(" ")[0] for mistake in mistakes}
     for key, problem in _not_plain(config, ""):
@@ -75,10 +93,6 @@ def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
         mistakes.append(Mistake(f"{key} is not a setting", ("from", origins.of(key)), *facts,
                                 hint="values of your own go into params: +params.name=value"))
     return mistakes
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else repr(value)
 
 
 def _not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:

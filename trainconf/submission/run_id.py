@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -19,12 +20,26 @@ def new_run_id(experiment_name: str) -> str:
 
 def claim_run_dir(workspace: WorkspacePaths, experiment_name: str, run_id: str = "") -> RunPaths:
     """Make the folder of a new run; nobody else can have made it. Raises OSError, FileExistsError for a given id that is taken."""
-    os.makedirs(os.path.join(workspace.runs, experiment_name), exist_ok=True)
+    folder = os.path.join(workspace.runs, experiment_name)
     while True:
         paths = workspace.run(experiment_name, run_id or new_run_id(experiment_name))
+        os.makedirs(folder, exist_ok=True)
         try:
             os.mkdir(paths.run_dir)
             return paths
+        except FileNotFoundError:
+            continue  # a failed submission took its empty experiment away just now
         except FileExistsError:
             if run_id:
                 raise
+
+
+def remove_run_dir(paths: RunPaths) -> None:
+    """Remove what was half made, and the folders above it that nothing else is in."""
+    import shutil
+
+    shutil.rmtree(paths.run_dir, ignore_errors=True)
+    experiment = os.path.dirname(paths.run_dir)
+    with suppress(OSError):  # not empty: others are there
+        os.rmdir(experiment)
+        os.rmdir(os.path.dirname(experiment))

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 
 from trainconf import environments, launchers
-from trainconf.errors import StorageError
+from trainconf.errors import ConfigError, StorageError
 from trainconf.files import FileLock
 from trainconf.launchers.base import Job
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -18,7 +19,7 @@ from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
 from trainconf.submission.git_facts import GitFactsLater
 from trainconf.submission.record import write_run
-from trainconf.submission.run_id import claim_run_dir
+from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report)
 def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prepared:
     """Everything that can fail before a run exists: launcher, secrets, snapshot, git, environment."""
     report = voice.talk
+    check(resolved, workspace)
     launcher = launchers.get(resolved.spec.compute.target)
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())
@@ -143,7 +145,7 @@ def create(
             write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path)
         except BaseException:
             lock.release()
-            remove_tree(paths.run_dir)
+            remove_run_dir(paths)
             raise
     except OSError as error:
         raise StorageError.from_os_error(error, "the run's folder cannot be written") from error
@@ -161,7 +163,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     try:
         handle = prepared.launcher.submit(plan, lock, prepared.secrets)
     except BaseException:
-        remove_tree(paths.run_dir)
+        remove_run_dir(paths)
         raise
     finally:
         lock.release()
@@ -183,11 +185,14 @@ def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None
     return Index(workspace).completed(spec_hash)
 
 
-def remove_tree(path: str) -> None:
-    """Remove what was half made."""
-    import shutil
-
-    shutil.rmtree(path, ignore_errors=True)
+def check(resolved: Resolved, workspace: WorkspacePaths) -> None:
+    """Ask the launcher whether it could carry the run out, before anything is made for it. Raises ConfigError."""
+    try:
+        plan_only(resolved, workspace, "", sys.executable)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            resolved.composed.locate(mistake)
+        raise ConfigError(error.mistakes) from error
 
 
 def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, python: str) -> tuple[RunSpec, LaunchPlan]:

@@ -16,8 +16,8 @@ from trainconf.history import events, liveness
 from trainconf.history.index import Index
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
-from trainconf.submission.run_id import claim_run_dir, new_run_id
-from trainconf.submission.submit import Prepared, create, prepare, remove_tree
+from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
+from trainconf.submission.submit import Prepared, check, create, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Sweep:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
         for trial in self.trials:
+            check(trial.resolved, self.workspace)
             key = _shared(trial.resolved)
             if key not in self._prepared:
                 self._prepared[key] = prepare(trial.resolved, self.workspace, voice)
@@ -98,12 +99,17 @@ class Sweep:
 
     def start(self) -> None:
         """Make the sweep's directory and its agent, then announce the trials one by one. Raises StorageError, LaunchError."""
+        feed = FileLock("")
         try:
             self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
-            os.mkdir(self.paths.logs)
-            write_atomic(self.paths.sweep, dumps(self._record()))
-            feed = FileLock(self.paths.trials)  # held while more may come; the agent does not wait for a writer that was killed
-            feed.acquire()
+            try:
+                os.mkdir(self.paths.logs)
+                write_atomic(self.paths.sweep, dumps(self._record()))
+                feed = FileLock(self.paths.trials)  # held while more may come; the agent does not wait for a writer that was killed
+                feed.acquire()
+            except BaseException:
+                remove_run_dir(self.paths)
+                raise
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
         try:
@@ -127,7 +133,7 @@ class Sweep:
             lock.acquire()
             self.agent_pid = _pool_launcher(self.trials[0].resolved).submit_pool(self.paths, lock, self._secrets)
         except BaseException:
-            remove_tree(self.paths.run_dir)
+            remove_run_dir(self.paths)
             raise
         finally:
             lock.release()
