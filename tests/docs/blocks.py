@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_DOTS = re.compile(r"(\\ )?\\\.\\\.\\\.(\\ )?")
 _MARK = "@@@@ command"
 
 
@@ -45,16 +46,21 @@ def run(page_commands: list[Command], folder: Path, env: dict[str, str]) -> list
         stderr=subprocess.STDOUT, text=True, timeout=600,
     )  # fmt: skip
     parts = re.split(rf"\n{_MARK} (\d+)\n", done.stdout)
-    return [(int(code), output.strip("\n") + "\n") for output, code in zip(parts[0::2], parts[1::2], strict=False)]
+    return [(int(code), _whole_lines(output)) for output, code in zip(parts[0::2], parts[1::2], strict=False)]
 
 
 def matches(shown: str, output: str) -> bool:
     """Whether the output is what the page shows; runs of blanks are one blank, as tables grow with their content."""
     pattern = ""
     for line in _blanks(shown).splitlines():
-        pattern += r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*?") + r"\s*?\n"
+        pattern += r"(?:.*\n)*?" if line == "..." else _DOTS.sub(".*?", re.escape(line)) + " ?\n"
     return re.fullmatch(pattern, _blanks(output)) is not None
 
 
 def _blanks(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text)
+
+
+def _whole_lines(output: str) -> str:
+    text = output.strip("\n")
+    return f"{text}\n" if text else ""
