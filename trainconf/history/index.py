@@ -15,13 +15,13 @@ What keeps it true:
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
 
 from trainconf import files
-from trainconf.history import events, liveness, metrics, record
+from trainconf.history import events, liveness
+from trainconf.history.rows import look, parse, read_row, unpack
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
+    from trainconf.history.rows import Row
     from trainconf.paths import WorkspacePaths
 
     Answer = TypeVar("Answer")
@@ -53,17 +54,6 @@ SCHEMA = (
     "CREATE TABLE boot (id TEXT NOT NULL)",
     f"PRAGMA user_version = {VERSION}",
 )
-
-
-class Row:
-    """A listed run: its paths, its stable fields, and the name of the metric its experiment is judged by."""
-
-    __slots__ = ("fields", "metric", "paths")
-
-    def __init__(self, paths: RunPaths, fields: dict[str, Any], metric: str | None) -> None:
-        self.paths = paths
-        self.fields = fields
-        self.metric = metric
 
 
 class Index:
@@ -169,7 +159,7 @@ class Index:
         shape = f"FROM runs WHERE {' AND '.join(where)} ORDER BY created DESC, run_id DESC LIMIT {-1 if limit is None else limit}"
         while self._refresh_shown(self._select(f"SELECT folder, status, seen, final {shape}", values)):
             pass  # some are gone: others have moved up
-        return [self._row(folder, text) for folder, text in self._select(f"SELECT folder, row {shape}", values)]
+        return [unpack(self._paths(folder), text) for folder, text in self._select(f"SELECT folder, row {shape}", values)]
 
     def _starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
         start = os.fsencode(prefix)
@@ -185,17 +175,6 @@ class Index:
         )
         found = (self._paths(folder) for (folder,) in self._select(query, (spec_hash,)))
         return next((paths for paths in found if events.exists(paths)), None)
-
-    def _row(self, folder: bytes, text: str) -> Row:
-        paths = self._paths(folder)
-        kept = _parse(text)
-        try:
-            fields = kept["fields"]
-            fields["run_dir"] = paths.run_dir  # the workspace may have been moved
-            fields["duration_s"] = record.duration_s(fields)
-            return Row(paths, fields, kept["metric"])
-        except (KeyError, TypeError):
-            raise sqlite3.DatabaseError("damaged row") from None
 
     def _paths(self, folder: bytes) -> RunPaths:
         return RunPaths(os.path.join(self.workspace.runs, os.fsdecode(folder)))
@@ -222,7 +201,7 @@ class Index:
         paths = self._paths(folder)
         if not status:
             return not events.exists(paths) and os.path.isdir(paths.run_dir) and not os.path.exists(paths.sweep)
-        if _parse(seen)[:4] != _look(paths):
+        if parse(seen)[:4] != look(paths):
             return False
         return status == "NotResponding" or files.is_locked(liveness.lock_of(paths))
 
@@ -233,7 +212,7 @@ class Index:
             marks = ",".join("?" * len(batch))
             known = {row[0]: row[1:] for row in self._select(f"SELECT folder, seen, row FROM runs WHERE folder IN ({marks})", batch)}
             there = [folder for folder in batch if os.path.isdir(self._paths(folder).run_dir)]
-            rows = [_read_row(folder, self._paths(folder), *known.get(folder, ("[]", "{}"))) for folder in there]
+            rows = [read_row(folder, self._paths(folder), *known.get(folder, ("[]", "{}"))) for folder in there]
             self._write(
                 ("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in batch]),
                 ("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows),
@@ -333,49 +312,6 @@ def _remove(path: str) -> None:
             os.unlink(name)
         except OSError:
             continue  # not there, or not ours to remove: then it is opened, or passed by, as it is
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise sqlite3.DatabaseError("damaged row") from None
-
-
-def _read_row(folder: bytes, paths: RunPaths, seen: str, row: str) -> tuple[Any, ...]:
-    """A folder below an experiment as a row of the index. `seen` and `row` are what it holds now: they spare reading old metrics."""
-    names = (folder, *folder.split(b"/"))
-    if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
-        return (*names, "", "", 1, "[]", "{}")
-    if not events.exists(paths):
-        return (*names, "", "", 0, "[]", "{}")
-    look = _look(paths)  # before reading: what changes meanwhile is read again next time
-    summary = metrics.summarise(paths, _summary_in(seen, row))
-    state = liveness.state_of(paths)
-    fields = record.assemble(paths, state, summary.values)
-    created = fields["created"] if events.seconds(fields["created"]) is not None else fields["started"] or "-"
-    kept = files.dumps({"fields": fields, "metric": record.metric(paths)})
-    return (*names, created, state.status, int(state.is_final), files.dumps([*look, summary.inode, summary.offset]), kept)
-
-
-def _summary_in(seen: str, row: str) -> metrics.Summary | None:
-    try:
-        inode, offset = _parse(seen)[4:]
-        return metrics.Summary(inode, offset, _parse(row)["fields"]["metrics"])
-    except (ValueError, KeyError, TypeError):
-        return None  # the row was pending until now
-
-
-def _look(paths: RunPaths) -> list[int]:
-    """Size and time of the two files of a living run that change."""
-    found: list[int] = []
-    for path in (paths.events, paths.metrics):
-        try:
-            info = os.stat(path)
-            found += [info.st_size, info.st_mtime_ns]
-        except OSError:
-            found += [0, 0]
-    return found
 
 
 def _signature(folder: str) -> tuple[int, int]:

@@ -282,6 +282,15 @@ def test_strange_folder_names_are_listed(workspace: WorkspacePaths) -> None:
     assert listed(workspace, experiment=names[0]) == [names[0]]
 
 
+@pytest.mark.parametrize("created", [None, 5, "\udcff", "yesterday", ["x"], {}])
+def test_a_run_without_a_sensible_time_is_listed_last(workspace: WorkspacePaths, created: object) -> None:
+    make_run(workspace, "good", at=SECOND)
+    odd = make_run(workspace, "odd", states=(), created=created)
+    files.append_line(odd.events, {"time": "\udcff", "state": "Running"})
+    files.append_line(odd.events, {"time": created, "state": "Completed"})
+    assert listed(workspace) == ["good", "odd"]
+
+
 def test_many_processes_may_add_and_list_at_once(workspace: WorkspacePaths) -> None:
     make_run(workspace, "first")
     code = (
