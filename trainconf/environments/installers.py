@@ -1,4 +1,4 @@
-"""uv, and pip where uv is missing: the commands that make a venv, fill it and pin a recipe. Nothing is run here but `uv --version`.
+"""uv, and pip where uv is missing: the commands that make a venv, fill it and pin a recipe. Running them is `build.py`'s.
 
 Both work in one folder, with relative paths only, so that no path of the user's can be misread by them: `env` is the venv,
 `requirements.txt` and `constraints.txt` what goes in.
@@ -47,12 +47,16 @@ MOVABLE_HEADER = b"""#!/bin/sh\n'''exec' "$(dirname -- "$(realpath -- "$0")")"/'
 
 
 class Uv:
-    """Astral's installer: a tenth of pip's time. Byte-compiling is left to the first import: for numpy it takes 6 times the
-    build (0.5 s more) to save 0.1 s once, and most modules of a large package are never imported (benchmarks/environment.py)."""
+    """Astral's installer: a tenth of pip's time.
 
-    def __init__(self, path: str, version: str) -> None:
+    Byte-compiling is left to the first import: for numpy it made the build 8 times as long (1.3 s more) to save 0.2 s once, because
+    most modules of a package are never imported (benchmarks/environment.py).
+    """
+
+    name = "uv"
+
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.name = f"uv {version}"
         self.fetches_pythons = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in ("automatic", "auto")
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
@@ -142,21 +146,27 @@ class Pip:
 
 def find_installer() -> Installer:
     """uv on PATH, else the `uv` package's program beside this Python, else pip."""
+    return next((Uv(path) for path in _uv_programs() if _is_uv(path)), Pip())
+
+
+def _is_uv(path: str) -> bool:
+    """Whether a program is uv itself, or a script that does start one: pyenv leaves a `uv` on PATH that only answers with an error."""
+    with open(path, "rb") as stream:
+        if stream.read(2) != b"#!":
+            return True
     from trainconf.process import processes
 
-    for path in _uv_programs():
-        answer = processes.run([path, "--version"])
-        if answer.ok and answer.stdout.startswith(b"uv "):  # a pyenv shim is a `uv` on PATH too, and answers with an error
-            return Uv(path, answer.text().split()[1])
-    return Pip()
+    return processes.run([path, "--version"]).stdout.startswith(b"uv ")
 
 
 def _uv_programs() -> Iterator[str]:
     for folder in os.get_exec_path():
         path = os.path.join(folder, "uv")
-        if os.path.isabs(path) and os.access(path, os.X_OK):
+        if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.R_OK | os.X_OK):
             yield path
-    yield os.path.join(os.path.dirname(sys.executable), "uv")
+    beside = os.path.join(os.path.dirname(sys.executable), "uv")
+    if os.path.isfile(beside):
+        yield beside
     try:
         from uv import find_uv_bin
 

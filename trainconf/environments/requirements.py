@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 
-from trainconf.environments import contents
 from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
@@ -145,8 +144,10 @@ class RequirementReader:
             return local.path + local.rest
         path = self._relative(found)
         if path not in self.digests:
+            from trainconf.environments.contents import digest
+
             try:
-                self.digests[path] = contents.digest(found)
+                self.digests[path] = digest(found)
             except OSError as error:
                 looked_at = ("looked at", error.filename or found)
                 self._wrong(f"a local requirement cannot be read: {error.strerror}", ("from", source), looked_at)

@@ -1,0 +1,107 @@
+"""The cost of an environment that is there, and of one that must be built, beside uv doing the same by hand.
+
+    python benchmarks/environment.py [ROUNDS]           default: 9 rounds; numpy is downloaded once, into uv's cache
+
+Hit: milliseconds in the process for importing `trainconf.environments`, `resolve` and `ensure`, measured inside fresh processes that have
+already paid for the lower floors (`trainconf.spec`, `files`, `paths`) and `hashlib`, as every submission has; child processes and
+connections are counted by an audit hook.
+Miss: whole processes, interleaved; the ratio is the median of the ratios of each round. Byte-compiling: what it would cost and save.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from trainconf.environments.installers import Uv, find_installer  # noqa: E402  the checkout's, whatever is installed
+
+ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": ROOT}
+RECIPE = {"name": "bench", "requirements": ['numpy==2.2.6; python_version < "3.11"', 'numpy==2.3.5; python_version >= "3.11"']}
+IN_PROCESS = f"""
+import hashlib, sys, time
+import trainconf.spec, trainconf.files, trainconf.paths
+children = []
+COUNTED = ("subprocess.Popen", "os.fork", "os.posix_spawn", "socket.connect")
+sys.addaudithook(lambda event, _: children.append(event) if event in COUNTED else None)
+begin = time.perf_counter()
+from trainconf.environments import ensure, resolve
+from trainconf.paths import WorkspacePaths
+imported = time.perf_counter()
+root, env = sys.argv[1], {RECIPE!r}
+if sys.argv[2] == "current":
+    env = {{"python": {{"user_managed_dependencies": True}}}}
+spec = resolve(env, root, [])
+prepared = ensure(spec, WorkspacePaths(root), name="bench", report=lambda line: None, root=root)
+done = time.perf_counter()
+print((imported - begin) * 1e3, (done - imported) * 1e3, len(children), int(prepared.built))
+"""
+
+
+def in_process(root: str, kind: str) -> list[float]:
+    """Import and call milliseconds, child processes and connections, and whether it was built; in a fresh process."""
+    said = subprocess.run([sys.executable, "-c", IN_PROCESS, root, kind], env=ENV, check=True, capture_output=True, text=True).stdout
+    return [float(word) for word in said.split()]
+
+
+def timed(*argv: str, env: dict[str, str] = ENV) -> float:
+    begin = time.perf_counter()
+    subprocess.run(argv, check=True, capture_output=True, env=env)
+    return time.perf_counter() - begin
+
+
+def by_hand(uv: Uv, folder: str, *options: str) -> float:
+    """What a person would type: uv venv, uv pip install, with the same index settings."""
+    env = uv.environ(ENV, folder)
+    python = os.path.join(folder, "bin", "python")
+    made = timed(uv.path, "venv", "--quiet", "--no-project", "--python", sys.executable, folder, env=env)
+    return made + timed(uv.path, "pip", "install", "--quiet", *options, "--python", python, *RECIPE["requirements"], env=env)
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    uv = find_installer()
+    if not isinstance(uv, Uv):
+        sys.exit("this benchmark compares with uv, and there is none")
+    base = tempfile.mkdtemp(prefix="trainconf-bench-")
+    try:
+        root = os.path.join(base, "hit")
+        in_process(root, "managed")
+        for kind in ("managed", "current"):
+            rows = [in_process(root, kind) for _ in range(3 * rounds)]
+            total, imports, calls = (statistics.median(column) for column in zip(*((r[0] + r[1], r[0], r[1]) for r in rows), strict=True))
+            print(f"hit, {kind:8} {total:.2f} ms in the process (import {imports:.2f}, resolve + ensure {calls:.2f}); limit 2")
+            print(f"     {'':8} {int(max(row[2] for row in rows))} child processes or connections; limit 0")
+        ours, theirs, empty, compiled, first, second = ([] for _ in range(6))
+        for number in range(rounds):
+            theirs.append(by_hand(uv, os.path.join(base, f"uv{number}")))
+            workspace = os.path.join(base, f"ours{number}")
+            ours.append(timed(sys.executable, "-c", IN_PROCESS, workspace, "managed"))
+            empty.append(timed(sys.executable, "-c", "import trainconf.spec, hashlib"))
+            compiled.append(by_hand(uv, os.path.join(base, f"compiled{number}"), "--compile-bytecode"))
+            python = os.path.join(base, f"uv{number}", "bin", "python")
+            first.append(timed(python, "-c", "import numpy"))
+            second.append(timed(python, "-c", "import numpy"))
+            for made in (workspace, os.path.join(base, f"uv{number}"), os.path.join(base, f"compiled{number}")):
+                shutil.rmtree(made)
+        ratio = statistics.median((a - c) / b for a, b, c in zip(ours, theirs, empty, strict=True))
+        whole = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        print(f"miss, by uv       {statistics.median(theirs) * 1e3:.0f} ms by hand; ours {ratio:.2f}x; limit 1.2")
+        print(f"                  {whole:.2f}x with the start-up of the Python that asks for it")
+        print(
+            f"numpy by uv {statistics.median(theirs):.2f} s, with --compile-bytecode {statistics.median(compiled):.2f} s; "
+            f"first import {statistics.median(first):.2f} s, second {statistics.median(second):.2f} s"
+        )
+    finally:
+        shutil.rmtree(base)
+
+
+if __name__ == "__main__":
+    main()
