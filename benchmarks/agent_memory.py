@@ -47,7 +47,8 @@ def waiting(root: str, seconds: float) -> None:
     time.sleep(seconds)
     share = (cpu_s(handle.agent_pid) - cpu) / seconds * 100
     wakes = status(handle.agent_pid, "voluntary_ctxt_switches") - wakes
-    print(f"waiting: {status(handle.agent_pid, 'VmRSS') / 1e3:.1f} MB resident (at most 25), {share:.2f} % of a core (below 0.5), {wakes} wake-ups in {seconds:g} s")
+    resident_mb = status(handle.agent_pid, "VmRSS") / 1e3
+    print(f"waiting: {resident_mb:.1f} MB resident (at most 25), {share:.2f} % of a core (below 0.5), {wakes} wake-ups in {seconds:g} s")
     finish(handle)
 
 

@@ -3,7 +3,8 @@
     python -m benchmarks.capture [--rounds 7]
 
 `the child` is its own wall time as the agent recorded it; `whole run` adds the agent's start and its last words. The agent's memory is
-read while the child writes.
+read while the child writes. Jobs have PYTHONUNBUFFERED=1, so that their output can be followed; the same child has it on both sides,
+and the last line says what that variable by itself costs a Python script that writes line by line.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from collections.abc import Callable
 from benchmarks.bare_runs import finish, submit
 from benchmarks.rounds import interleaved, report
 
-LINES = "import sys\nw = sys.stdout.write\nfor n in range(1_000_000):\n    w('a short line of output, number 7\\n')"
-GIB = "import sys\nblock = (b'x' * 1023 + b'\\n') * 64\nfor n in range(1 << 14):\n    sys.stdout.buffer.write(block)"
+AWK = ["awk", 'BEGIN { for (n = 0; n < 1000000; n++) print "a short line of output, number 7" }']
+PRINT = [sys.executable, "-c", "for n in range(1_000_000):\n    print('a short line of output, number 7')"]
+GIB = [sys.executable, "-c", "import os\nblock = (b'x' * 1023 + b'\\n') * 64\nfor n in range(1 << 14):\n    os.write(1, block)"]
+CASES = {"1,000,000 short lines (awk)": AWK, "1,000,000 short lines (Python)": PRINT, "1 GiB": GIB}
 
 
 class Bench:
     """One kind of output, measured both ways in fresh folders."""
 
-    def __init__(self, root: str, code: str) -> None:
+    def __init__(self, root: str, argv: list[str]) -> None:
         self.root = root
-        self.argv = [sys.executable, "-c", code]
+        self.argv = argv
         self.count = 0
         self.whole_s = 0.0
         self.agent_peak_bytes = 0
@@ -37,12 +40,13 @@ class Bench:
         self.count += 1
         return os.path.join(self.root, f"run-{self.count}")
 
-    def direct(self) -> float:
+    def direct(self, unbuffered: str = "1") -> float:
         """Seconds of the child with the file as its output."""
+        env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
         path = self.fresh()
         with open(path, "wb") as stream:
             begin = time.perf_counter()
-            subprocess.run(self.argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=True)
+            subprocess.run(self.argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=True, env=env)
             seconds = time.perf_counter() - begin
         os.truncate(path, 0)
         return seconds
@@ -74,12 +78,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as root:
-        for name, code in (("1,000,000 short lines", LINES), ("1 GiB", GIB)):
-            bench = Bench(os.path.join(root, name.replace(" ", "-")), code)
+        for name, argv in CASES.items():
+            bench = Bench(os.path.join(root, name.replace(" ", "-")), argv)
             os.mkdir(bench.root)
             print(f"captured output, {name}")
             report(interleaved(bench.rows(), rounds), "child > file", {"under the agent: the child": 1.1})
             print(f"agent: {bench.agent_peak_bytes / 1e6:.1f} MB at most (25 allowed)")
+        bench = Bench(root, PRINT)
+        buffered = interleaved({"buffered": lambda: bench.direct(""), "PYTHONUNBUFFERED=1": bench.direct}, rounds)
+        print("what PYTHONUNBUFFERED costs a script that prints 1,000,000 lines, without trainconf")
+        report(buffered, "buffered", {})
 
 
 if __name__ == "__main__":

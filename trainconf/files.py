@@ -5,6 +5,7 @@ Standard library only; it knows no file name of trainconf's own.
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import json
 import os
@@ -29,7 +30,7 @@ def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bo
     """
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogateescape")
-    temp = f"{path}.{os.getpid()}.tmp"
+    temp = f"{path}.{os.getpid()}.{_thread.get_ident()}.tmp"
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         try:

@@ -14,7 +14,6 @@ from trainconf.cli.printer import duration, number, printer
 from trainconf.files import write_all
 from trainconf.history import events, liveness, record
 from trainconf.history.follow import BUSY_PAUSE_S, Output, Watch, exit_code, has_ended
-from trainconf.submission.submit import record_in_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from trainconf.history.liveness import State
     from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
-    from trainconf.paths import WorkspacePaths
 
 IDLE_PAUSE_S = 0.1
 _UNREMARKABLE = {"NotStarted", "Starting", "Running", "Finalizing", *events.TERMINAL}
@@ -44,7 +42,7 @@ class Following:
         self.place: int | None = None
         self.interrupts = 0
 
-    def to_the_end(self, workspace: WorkspacePaths) -> int:
+    def to_the_end(self) -> int:
         """Watch until the run has ended; the exit code it deserves."""
         kept = {number: signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -53,7 +51,6 @@ class Following:
             for number_, handler in kept.items():
                 signal.signal(number_, handler)
             self.watch.close()
-        record_in_index(workspace, self.paths)
         self._tell_end(state)
         return exit_code(state)
 

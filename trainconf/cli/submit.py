@@ -46,4 +46,4 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     from trainconf.cli.follow import Following
 
     launcher = launchers.get(submitted.plan.target)
-    return Following(launcher, submitted.handle, submitted.plan, show_output=wishes["stream"]).to_the_end(workspace)
+    return Following(launcher, submitted.handle, submitted.plan, show_output=wishes["stream"]).to_the_end()

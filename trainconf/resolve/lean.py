@@ -26,6 +26,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.errors import ConfigError
 
@@ -85,9 +86,20 @@ class LeanFileSource(FileConfigSource):
         text, node, value = read_yaml(path)
         if value is not None and not isinstance(value, dict):
             return super().load_config(config_path)
-        self.lines[config_path] = (path, key_lines(node))
         header = ConfigSource._get_header_dict(text[:512])
-        return ConfigResult(config=OmegaConf.create(value or {}), path=f"file://{self.path}", provider=self.provider, header=header)
+        lines: dict[tuple[str, ...], int] = {}
+        try:
+            lines = key_lines(node)
+            config = OmegaConf.create(value or {})
+        except RecursionError as error:
+            raise ConfigError("a config file refers to itself without end", ("from", path)) from error
+        except OmegaConfBaseException as error:
+            line = lines.get(tuple(str(error.full_key or "").split(".")), "")
+            raise ConfigError(
+                "a config file holds what a config cannot", ("from", f"{path}:{line}".rstrip(":")), ("because", str(error).splitlines()[0])
+            ) from error
+        self.lines[config_path] = (path, lines)
+        return ConfigResult(config=config, path=f"file://{self.path}", provider=self.provider, header=header)
 
 
 def read_yaml(path: str) -> tuple[str, Any, Any]:
@@ -109,7 +121,7 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError("a config file is not YAML as Hydra reads it", ("from", f"{path}{line}"), ("because", reason)) from error
     except RecursionError as error:
-        raise ConfigError("a config file refers to itself without end", ("path", path)) from error
+        raise ConfigError("a config file refers to itself without end", ("from", path)) from error
 
 
 def key_lines(node: Any, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
