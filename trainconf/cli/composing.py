@@ -54,6 +54,19 @@ def parse(words: list[str]) -> Words:
     return found
 
 
+def split_config_dir(words: list[str]) -> tuple[str | None, list[str]]:
+    """The folder that --config-dir names, and the other words. Raises UserError when it is none."""
+    found, others = Words([]), []
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if _FLAGS.get(name) == "config_dir":
+            found.config_dir = value if equals else next(rest, "")
+        else:
+            others.append(word)
+    return config_dir_of(found), others
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words and flags of a verb that composes."""
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides in Hydra's grammar, and group=choice")

@@ -5,26 +5,34 @@ from __future__ import annotations
 import os
 import sys
 
+from trainconf.cli.composing import split_config_dir
+from trainconf.errors import ConfigError
 from trainconf.paths import find_workspace
 from trainconf.resolve.search import config_dirs
 
 
 def run(words: list[str]) -> int:
-    """Let Hydra answer; the exit code. On Python 3.14 this needs hydra-core 1.4."""
+    """Let Hydra answer; the exit code. On Python 3.14 this needs hydra-core 1.4. Raises ConfigError."""
     import hydra
-    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from trainconf import schema
+    from trainconf.resolve import secrets, stock
+    from trainconf.resolve.lean import register_resolver
 
     schema.register()
-    ConfigStore.instance()
-    first, *rest = config_dirs(find_workspace(os.getcwd()))
-    version = {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}
-    search = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in rest)}]"] if rest else []
+    register_resolver("secret", secrets.symbolic)
+    config_dir, words = split_config_dir(words)
     before = sys.argv
-    sys.argv = ["trainconf", *words, *search]
+    sys.argv = ["trainconf", *words]
     try:
-        hydra.main(config_path=first, config_name="config", **version)(_nothing)()
+        with stock.searching(config_dirs(find_workspace(os.getcwd()), config_dir)) as first:
+            hydra.main(config_path=first, config_name="config", **stock.VERSION_BASE)(_nothing)()
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(str(error).splitlines()[0], ("from", f"command line: {' '.join(words)}")) from error
+    except SystemExit as end:
+        return 2 if end.code else 0  # Hydra has said why, and nothing but a user's mistake brings it there
     finally:
         sys.argv = before
     return 0

@@ -24,7 +24,7 @@ VERBS = (
 )  # fmt: skip
 _HYDRA_ONLY = (
     "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
-    "-sc", "--hydra-help", "--config-path", "-cp",
+    "-sc", "--hydra-help",
 )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import gc
 from typing import Any, cast
 
 import yaml
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, OverrideParseException
@@ -58,8 +57,12 @@ class Composition:
             defaults = self.loader.defaults_list(self.config_name, parsed, repository)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError, AssertionError) as error:
             raise ConfigError([*self.mistakes, explain.broken_defaults(error, self.dirs, self.workspace, parsed)]) from error
+        except RecursionError as error:
+            raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.words)}")) from error
         self.choices = {str(group): str(choice) for group, choice in defaults.overrides.known_choices.items() if group[0] not in "./"}
         self._merge(defaults.defaults, repository)
+        if OmegaConf.get_type(self.cfg) is not schema.Config:
+            raise ConfigError([*self.mistakes, explain.not_ours(self.config_name, self.dirs, self.workspace)])
         self._type_groups()
         OmegaConf.set_struct(self.cfg, True)
         self.apply(defaults.config_overrides)
@@ -106,21 +109,22 @@ class Composition:
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
         for name in _GROUP_NODES:
-            node = self.cfg.get(name)
-            if node is None:
+            node = self.cfg._get_node(name)
+            if not isinstance(node, DictConfig) or node._is_none():
                 self.mistakes.append(explain.no_choice(name, self.words, self.dirs))
-            if not isinstance(node, DictConfig) or OmegaConf.get_type(node) is not dict:
-                continue
-            wanted = schema.SCHEMAS.get(f"schema/compute/{node.get('target')}") if name == "compute" else _DEFAULT_SCHEMA[name]
-            if wanted is None:
-                self.mistakes.append(Mistake(
-                    f"compute={self.choices.get('compute')} does not say what kind of target it is",
-                    ("from", self.origins.of("compute")), ("allowed", "a defaults list that starts with a shipped choice, such as local"),
-                ))
-                continue
-            typed = OmegaConf.structured(wanted)
-            explain.merge(typed, node, self.origins, self.mistakes, prefix=name)
-            self.cfg[name] = typed
+            elif OmegaConf.get_type(node) is dict:
+                self._type_group(name, node)
+
+    def _type_group(self, name: str, node: DictConfig) -> None:
+        wanted = schema.SCHEMAS.get(f"schema/compute/{node.get('target')}") if name == "compute" else _DEFAULT_SCHEMA[name]
+        if wanted is None:
+            self.mistakes.append(Mistake(
+                f"compute={self.choices.get('compute')} does not say what kind of target it is",
+                ("from", self.origins.of_part("compute")), ("allowed", "a defaults list that starts with a shipped choice, such as local"),
+            ))
+            return
+        self.cfg[name] = OmegaConf.structured(wanted)
+        explain.merge(self.cfg, OmegaConf.create({name: node}), self.origins, self.mistakes)
 
     def adopt_origins(self, recorded: dict[str, str]) -> None:
         """Start from origins that were recorded with a run."""
@@ -235,12 +239,6 @@ def _activate_hydra(composition: Composition, config_name: str) -> None:
     """Give `${hydra:...}` something to read, by a stock composition, where a config refers to it."""
     if not any("${hydra:" in str(value) for _, value in leaves(OmegaConf.to_container(composition.cfg, resolve=False))):
         return
-    from hydra import compose as stock_compose
-    from hydra import initialize_config_dir
+    from trainconf.resolve.stock import compose_stock
 
-    arguments: dict[str, Any] = {"version_base": "1.3"} if explain.HYDRA_1_3 else {}
-    first, *rest = composition.dirs
-    extra = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in rest)}]"] if rest else []
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(first, **arguments):
-        HydraConfig.instance().set_config(stock_compose(config_name, composition.words + extra, return_hydra_config=True))
+    HydraConfig.instance().set_config(compose_stock(composition.dirs, config_name, composition.words, with_hydra=True))

@@ -92,7 +92,7 @@ def _word_in(text: str, parsed: list[Override]) -> str:
 
 
 def _named_in(text: str, dirs: list[str], workspace: WorkspacePaths) -> str:
-    match = re.search(r"In '([^']+)'", text)
+    match = re.search(r"[Ii]n '([^']+)'", text)
     paths = [os.path.join(folder, f"{match[1]}.yaml") for folder in dirs] if match else []
     return next((label(path, workspace) for path in paths if os.path.isfile(path)), "the defaults list")
 
@@ -137,21 +137,30 @@ def sweep_without_m(override: Override) -> Mistake:
     )
 
 
-def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake], prefix: str = "") -> None:
+def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake]) -> None:
     """Merge one file's config into `cfg`; keys that are refused are told, taken out, and the rest is merged."""
     while True:
         try:
             cfg.merge_with(other)
             return
         except OmegaConfBaseException as error:
-            key = error.full_key or ""
-            full = ".".join(part for part in (prefix, key) if part)
+            key = error.full_key or _culprit(cfg, other)
             value = OmegaConf.to_container(other, resolve=False)
             for part in split_key(key) if key else ():
                 value = value.get(part) if isinstance(value, dict) else None
-            mistakes.append(_refused(full, error, cfg, origins, origins.of(full), value))
+            mistakes.append(_refused(key, error, cfg, origins, origins.of_part(key), value))
             if not key or not _remove(other, key):
                 return
+
+
+def _culprit(cfg: DictConfig, other: Any) -> str:
+    """The top-level key that cannot be merged, for an error that does not say it; empty when none is it alone."""
+    for key in other if isinstance(other, DictConfig) else ():
+        try:
+            OmegaConf.merge(cfg, {key: other._get_node(key)})
+        except OmegaConfBaseException:
+            return str(key)
+    return ""
 
 
 def _remove(cfg: Any, key: str) -> bool:
@@ -165,6 +174,14 @@ def _remove(cfg: Any, key: str) -> bool:
     with open_dict(node):
         node.__delitem__(last)
     return True
+
+
+def not_ours(config_name: str, dirs: list[str], workspace: WorkspacePaths) -> Mistake:
+    """A primary config that composes something else."""
+    paths = (os.path.join(folder, f"{config_name}.yaml") for folder in dirs)
+    source = next((label(path, workspace) for path in paths if os.path.isfile(path)), config_name)
+    return Mistake("this primary config does not hold trainconf's settings", ("from", source),
+                   hint="begin its defaults list with `- /schema/config`, as the shipped conf/config.yaml does")
 
 
 def no_choice(group: str, words: Sequence[str], dirs: list[str]) -> Mistake:
@@ -218,7 +235,7 @@ def _refused(
 ) -> Mistake:
     """`value` is what was given; `word` the word of the command line that only sets, empty for one that adds and for a file."""
     known = known_settings(cfg)
-    if key in known:
+    if key in known and key not in _GROUPS:
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
@@ -230,6 +247,9 @@ def _refused(
     if any(other.startswith(f"{key}.") for other in known):
         return Mistake(f"{key} is a group of settings, not a value", ("from", source),
                        ("allowed", ", ".join(other for other in known if other.startswith(f"{key}."))))
+    if key == "experiment":
+        return Mistake("experiment is a config group, not a setting", ("from", source),
+                       hint="the very first line of a file under conf/experiment must be `# @package _global_`")
     choice = f" {cfg_choice(cfg, key)}" if cfg_choice(cfg, key) else ""
     return Mistake(f"{key} is not a setting", ("from", source), *_nearest_fact(key, cfg, origins),
                    hint=f"`trainconf config{choice}` lists every setting" + (" of this choice" if choice else ""))
@@ -238,7 +258,7 @@ def _refused(
 def cfg_choice(cfg: DictConfig, key: str) -> str:
     """The word that chose the group a key belongs to, such as `compute=local`; empty for a top-level key."""
     group = key.partition(".")[0]
-    node = cfg.get(group) if group in ("compute",) else None
+    node = cfg._get_node(group) if group == "compute" else None
     return f"{group}={node.get('target')}" if isinstance(node, DictConfig) and node.get("target") else ""
 
 

@@ -82,17 +82,21 @@ class LeanFileSource(FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         name = self._normalize_file_name(config_path)
-        path = os.path.join(self.path, name)
+        path = os.path.normpath(os.path.join(self.path, name))
         text, node, value = read_yaml(path)
         if value is not None and not isinstance(value, dict):
-            return super().load_config(config_path)
-        header = ConfigSource._get_header_dict(text[:512])
+            raise ConfigError("a config file holds no mapping", ("from", f"{path}:{node.start_mark.line + 1}"), ("allowed", "key: value"))
+        try:
+            header = ConfigSource._get_header_dict(text[:512])
+        except ValueError as error:
+            raise ConfigError("a config file's header cannot be read", ("from", f"{path}:1"), ("because", str(error).splitlines()[0]),
+                              ("allowed", "# @package _global_, or the name of a package")) from error
         lines: dict[tuple[str, ...], int] = {}
         try:
             lines = key_lines(node)
             config = OmegaConf.create(value or {})
         except RecursionError as error:
-            raise ConfigError("a config file refers to itself without end", ("from", path)) from error
+            raise ConfigError("a config file is nested without end", ("from", path)) from error
         except OmegaConfBaseException as error:
             line = lines.get(tuple(str(error.full_key or "").split(".")), "")
             raise ConfigError(
@@ -121,7 +125,7 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError("a config file is not YAML as Hydra reads it", ("from", f"{path}{line}"), ("because", reason)) from error
     except RecursionError as error:
-        raise ConfigError("a config file refers to itself without end", ("from", path)) from error
+        raise ConfigError("a config file is nested without end", ("from", path)) from error
 
 
 def key_lines(node: Any, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
@@ -154,6 +158,13 @@ class LeanRepository(ConfigRepository):
                 Plugins.instance()
                 known[scheme] = SourcesRegistry.instance().resolve(scheme)
             self.sources.append(known[scheme](element.provider, element.path))
+
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        try:
+            return super().load_config(config_path)
+        except ValueError as error:  # a defaults list that is none
+            raise ConfigError(str(error).splitlines()[0], ("from", f"{config_path}.yaml")) from error
 
 
 class LeanLoader(ConfigLoaderImpl):

@@ -60,6 +60,12 @@ class Origins:
             key = key.rpartition(".")[0]
         return DEFAULT
 
+    def of_part(self, key: str) -> str:
+        """As `of`; a mapping that nobody set as a whole comes from where the first of what it holds was set."""
+        found = self.of(key)
+        below = (origin for other, origin in self._by_key.items() if other.startswith(f"{key}."))
+        return next(below, found) if found == DEFAULT else found
+
     def of_all(self, keys: Iterable[str]) -> dict[str, str]:
         """The origin of each key."""
         return {key: self.of(key) for key in keys}

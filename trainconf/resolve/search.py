@@ -39,4 +39,4 @@ def label(path: str, workspace: WorkspacePaths) -> str:
     if not inside.startswith(os.pardir):
         return inside
     shipped = os.path.relpath(path, packaged())
-    return path if shipped.startswith(os.pardir) else f"{shipped} (shipped)"
+    return path if shipped.startswith(os.pardir) else f"shipped {shipped}"

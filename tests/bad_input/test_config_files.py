@@ -1,0 +1,108 @@
+"""Mistakes in a user's own config files: told with the file and the line, exit code 2, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Answer, Shell
+
+GLOBAL = "# @package _global_\n"
+MINE = f"{GLOBAL}experiment_name: mine\nscript: train.py\n"
+EXPERIMENT, LOCAL = "conf/experiment/mine.yaml", "conf/local.yaml"
+WORDS = ("experiment=mine", "env=current")
+NAME = {"experiment_name has no value"}
+
+# files; the first lines of all mistakes; the `from` of the first of them
+FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
+    "binary junk": ({EXPERIMENT: b"\x00\x01\xff\xfe"}, {"a config file cannot be read"}, ""),
+    "no mapping": ({EXPERIMENT: GLOBAL + "- 1\n"}, {"a config file holds no mapping"}, f"{EXPERIMENT}:2"),
+    "mere text": ({EXPERIMENT: "text"}, {"a config file holds no mapping"}, f"{EXPERIMENT}:1"),
+    "a list within itself": ({EXPERIMENT: MINE + "params: &x\n  a: [*x]\n"}, {"a config file is nested without end"}, EXPERIMENT),
+    "very deep nesting": (
+        {EXPERIMENT: MINE + f"params: {{a: {'[' * 3000}{']' * 3000}}}\n"}, {"a config file is nested without end"}, EXPERIMENT),
+    "a key twice": ({EXPERIMENT: MINE + "script: b.py\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:4"),
+    "a tab": ({EXPERIMENT: MINE + "\tparams: 1\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:4"),
+    "two documents": ({EXPERIMENT: MINE + "---\na: 1\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:4"),
+    "a Python object": (
+        {EXPERIMENT: MINE + "params:\n  x: !!python/object/apply:os.system [echo]\n"},
+        {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:5"),
+    "an interpolation cut short": (
+        {EXPERIMENT: MINE + "params:\n  x: ${oc.env:HOME\n"}, {"a config file holds what a config cannot"}, f"{EXPERIMENT}:5"),
+    "no package line": (
+        {EXPERIMENT: "script: train.py\n"}, {"experiment is a config group, not a setting", *NAME}, f"{EXPERIMENT}:1"),
+    "a package line that is not first": (
+        {EXPERIMENT: "# mine\n" + MINE}, {"experiment is a config group, not a setting", *NAME}, f"{EXPERIMENT}:3"),
+    "a package misspelt": ({EXPERIMENT: MINE.replace("_global_", "nope")}, {"nope is not a setting", *NAME}, f"{EXPERIMENT}:2"),
+    "a package without a name": ({EXPERIMENT: "# @package\na: 1\n"}, {"a config file's header cannot be read"}, f"{EXPERIMENT}:1"),
+    "an unknown choice of another group": (
+        {EXPERIMENT: MINE.replace("experiment_name", "defaults:\n  - override /compute: mars\n  - _self_\nexperiment_name")},
+        {"'mars' is not a choice of compute"}, f"{EXPERIMENT}:3"),
+    "an unknown group": (
+        {EXPERIMENT: GLOBAL + "defaults:\n  - /planet: mars\n"}, {"'mars' is not a choice of planet"}, f"{EXPERIMENT}:3"),
+    "a defaults list that is none": (
+        {EXPERIMENT: GLOBAL + "defaults: 3\n"}, {"Invalid defaults list in 'experiment/mine', .*"}, "experiment/mine.yaml"),
+    "a file that includes itself": (
+        {EXPERIMENT: GLOBAL + "defaults:\n  - mine\n"}, {"a defaults list includes itself without end"}, "one of experiment=mine env=current"),
+    "unknown keys": (
+        {EXPERIMENT: MINE + "scrpt: a\ncompute:\n  cpuz: 2\n"}, {"scrpt is not a setting", "compute.cpuz is not a setting"}, f"{EXPERIMENT}:4"),
+    "out of range": ({EXPERIMENT: MINE + "compute:\n  cpus: 0\n"}, {"compute.cpus cannot be 0"}, f"{EXPERIMENT}:5"),
+    "a list for a group": ({EXPERIMENT: MINE + "compute: [1]\n"}, {"compute is a group of settings, not a value"}, f"{EXPERIMENT}:4"),
+    "nothing for a group": ({EXPERIMENT: MINE + "compute: null\n"}, {"compute has no choice, and a run needs one"}, ".*"),
+    "unresolved in a list": ({EXPERIMENT: MINE + "params:\n  a: [1, '${x.y}']\n"}, {"params.a does not resolve"}, f"{EXPERIMENT}:5"),
+    "a value still to be given": ({EXPERIMENT: MINE + "params:\n  a: ???\n"}, {"params.a has no value"}, f"{EXPERIMENT}:5"),
+    "machine facts with a wrong key": (
+        {EXPERIMENT: MINE, LOCAL: GLOBAL + "compute:\n  slotz: 3\n"}, {"compute.slotz is not a setting"}, f"{LOCAL}:3"),
+    "machine facts of a wrong type": (
+        {EXPERIMENT: MINE, LOCAL: GLOBAL + "# a\n\ncompute:\n  slots: many\n"}, {"compute.slots cannot be 'many'"}, f"{LOCAL}:5"),
+    "a choice without its schema": (
+        {EXPERIMENT: MINE, "conf/compute/big.yaml": "cpus: 2\n"}, {"compute=big does not say what kind of target it is"},
+                                    "conf/compute/big.yaml:1"),
+    "a wrong value in a choice without its schema": (
+        {EXPERIMENT: MINE, "conf/env/own.yaml": "requirements: 3\n"}, {"env.requirements cannot be 3"}, "conf/env/own.yaml:1"),
+    "a primary config of something else": (
+        {EXPERIMENT: MINE, "conf/config.yaml": "x: 1\n"}, {"this primary config does not hold trainconf's settings"}, "conf/config.yaml"),
+}  # fmt: skip
+CHOOSE = {"a choice without its schema": "compute=big", "a wrong value in a choice without its schema": "env=own"}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_mistake_in_a_file_is_told_with_its_place(case: str, here: Callable[..., Answer], workspace: Shell) -> None:
+    files, sentences, source = FILES[case]
+    for name, content in files.items():
+        workspace.write(name, "").write_bytes(content if isinstance(content, bytes) else content.encode())
+    words = [] if case == "a primary config of something else" else WORDS
+    before = workspace.tree()
+    answer = here(*words, *([CHOOSE[case]] if case in CHOOSE else []))
+    assert answer.code == 2, answer
+    assert answer.out == ""
+    assert len(answer.told) == len(sentences), answer
+    for sentence in sentences:
+        assert any(re.fullmatch(sentence, what) for what in answer.told), answer
+    if source:
+        assert re.fullmatch(f"(.*/)?{source}", next(iter(answer.told.values()))["from"]), answer
+    assert workspace.tree() == before
+    assert not (workspace.root / ".trainconf").exists()
+
+
+def test_keys_and_values_of_every_kind_that_json_has_run(here: Callable[..., Answer], workspace: Shell) -> None:
+    workspace.write(EXPERIMENT, MINE + "params:\n  a.b: 2\n  'c d': [1, null, {x: y}]\n  '': 0x1F\n  y: yes\n  e: 1e5\n  t: '1:30'\n")
+    answer = here(*WORDS, f"compute.lease_dir={workspace.leases}", "argument_style=none")
+    assert answer.code == 0, answer
+
+
+@pytest.mark.parametrize("value", ["{1: 2}", "{true: 2}", "!!binary aGk=", ".nan"])
+def test_values_that_json_lacks_are_refused(value: str, here: Callable[..., Answer], workspace: Shell) -> None:
+    workspace.write(EXPERIMENT, MINE + f"params:\n  x: {value}\n")
+    answer = here(*WORDS)
+    assert answer.code == 2, answer
+    assert "Traceback" not in answer.err
+    assert workspace.run_dirs() == []
+
+
+def test_a_resolver_of_hydra_reads_the_same_folders(here: Callable[..., Answer], workspace: Shell) -> None:
+    workspace.write(EXPERIMENT, MINE + "params:\n  job: ${hydra:runtime.choices.experiment}\n")
+    answer = here(*WORDS, f"compute.lease_dir={workspace.leases}")
+    assert (answer.code, answer.out) == (0, "['--job', 'mine']\n"), answer
