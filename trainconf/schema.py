@@ -140,6 +140,8 @@ def register() -> None:
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
+    if "config.yaml" in store.repo.get("schema", {}):
+        return  # hydra-core 1.4 warns about a second time
     for path, node in SCHEMAS.items():
         group, name = path.rsplit("/", 1)
         package = "_global_" if path == "schema/config" else None
