@@ -26,8 +26,8 @@ lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test-hydra-next: $(VENV_NEXT)/.checked  ## the tests of configuration on the next Hydra
-	$(VENV_NEXT)/bin/python -m pytest -q tests/conf tests/unit/resolve
+test-hydra-next: $(VENV_NEXT)/.checked  ## the tests of configuration and its mistakes on the next Hydra
+	$(VENV_NEXT)/bin/python -m pytest -q tests/conf tests/bad_input
 
 bench: $(VENV)/.checked  ## measure each figure of docs/performance.md
 	$(VENV)/bin/python -m benchmarks
