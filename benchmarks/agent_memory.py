@@ -63,7 +63,8 @@ def starting(root: str, rounds: int = 15) -> None:
         finish(handle)
         created, queued = (datetime.fromisoformat(e["time"].replace("Z", "+00:00")) for e in events.read(handle.paths)[:2])
         up.append((queued - created).total_seconds())
-    print(f"starting: first event after {statistics.median(up) * 1000:.1f} ms; a bare `python -I -S` is {statistics.median(bare) * 1000:.1f} ms")
+    first, floor = statistics.median(up) * 1000, statistics.median(bare) * 1000
+    print(f"starting: first event after {first:.1f} ms; a bare `python -I -S` takes {floor:.1f} ms")
 
 
 def pool_overhead(root: str, count: int = 100) -> None:

@@ -64,7 +64,11 @@ class Bench:
         return seconds
 
     def rows(self) -> dict[str, Callable[[], float]]:
-        return {"child > file": self.direct, "under the agent: the child": self.captured, "under the agent: whole run": lambda: self.whole_s}
+        return {
+            "child > file": self.direct,
+            "under the agent: the child": self.captured,
+            "under the agent: whole run": lambda: self.whole_s,
+        }
 
 
 def peak_rss_bytes(pid: int | None) -> int:

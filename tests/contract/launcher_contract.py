@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -181,7 +182,7 @@ class LauncherContract:
 
     @pytest.mark.parametrize("name", HOSTILE_NAMES)
     def test_any_folder_name_will_do(self, launcher: Launcher, root: str, name: str) -> None:
-        job = make_job(os.path.join(root, name), shell('pwd; printf %s "$TRAINCONF_RUN_DIR" > outputs/dir'), run_id=name.replace("/", "_"))
+        job = make_job(os.path.join(root, name), shell('pwd; printf %s "$TRAINCONF_RUN_DIR" > outputs/dir'), run_id=name)
         handle = self.run(launcher, job)
         assert last(handle)["state"] == "Completed"
         assert Path(job.paths.outputs, "dir").read_bytes() == os.fsencode(job.paths.run_dir)
@@ -323,6 +324,7 @@ class LauncherContract:
         handle = submit(launcher, job)
         os.close(writer)
         wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
+        assert select.select([reader], [], [], PATIENCE_S)[0] == [reader]
         assert os.read(reader, 1) == b""
         os.close(reader)
         launcher.cancel(handle)

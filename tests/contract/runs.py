@@ -18,7 +18,7 @@ def make_job(
     root: str,
     argv: list[str],
     *,
-    run_id: str = "exp-1",
+    run_id: str = "",
     params: dict[str, Any] | None = None,
     inputs: dict[str, str] | None = None,
     compute: dict[str, Any] | None = None,
@@ -28,8 +28,11 @@ def make_job(
     grace_s: float = 5.0,
     **wishes: Any,
 ) -> Job:
-    """A job whose command is `argv` as it stands, in the run directory `root`/runs/exp/`run_id`. Nothing is made on disk."""
-    paths = RunPaths(os.path.join(root, "runs", "exp", run_id))
+    """A job whose command is `argv` as it stands, in a run directory under `root`/runs/exp. Nothing is made on disk.
+
+    The run's id is unique on the machine, as real ones are: processes are found by it, also those of tests that run beside these.
+    """
+    paths = RunPaths(os.path.join(root, "runs", "exp", f"{run_id or 'run'}-{os.urandom(4).hex()}"))
     spec = RunSpec(
         code=CodeSpec(command=tuple(argv), argument_style="none", inputs=tuple(sorted((inputs or {}).items()))),
         params_json=canonical(params or {}),

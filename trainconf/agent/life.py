@@ -36,12 +36,12 @@ KILL_AGAIN_SECONDS = 0.02
 class RunLife:
     """Carries out one plan. `is_over` once the last event is on disk, or given up (`events_lost`)."""
 
-    def __init__(self, paths: RunPaths, living_ranks: set[int]) -> None:
+    def __init__(self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool) -> None:
         self.paths = paths
         self.attempt = 1
         self.ranks: dict[int, int] = {}  # living ranks by pid
-        self.may_have_strays = False  # descendants that did not come back to the agent when they were orphaned
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all of them
+        self._gets_orphans = gets_orphans  # every descendant that loses its parent becomes a child of this process
         self._phase = WAITING
         self._journal = Journal(paths)
         self._claim: Claim | None = None
@@ -53,6 +53,7 @@ class RunLife:
         self._started = 0.0
         self._oom_kills = 0
         self._kill_at = 0.0
+        self._told: set[int] = set()  # processes that got SIGTERM
 
     @property
     def is_over(self) -> bool:
@@ -211,25 +212,23 @@ class RunLife:
             say(f"{self.paths.run_id}: metrics from the output could not be recorded: {error}")
 
     def _end_tree(self, *, force: bool = False) -> None:
-        """SIGTERM to every process of the run; `_check_ending` does the rest."""
+        """Begin to end every process of the run."""
         now = time.monotonic()
-        self._phase = ENDING
+        self._phase, self._told = ENDING, set()
         self._kill_at = now if force else now + self._plan["grace_seconds"]
-        if not force:
-            tree.send(self._members(), signal.SIGTERM)
         self._check_ending(now)
 
     def _check_ending(self, now: float) -> None:
-        left: set[int] = set()
-        if not self.ranks:
-            left = self._survivors()
-            if not left:
-                self._attempt_is_over()
-                return
-        if now >= self._kill_at:
-            tree.send(left or self._members(), signal.SIGKILL)
+        """SIGTERM once to each process, those included that were forked in the meantime; SIGKILL to what outlasts the grace."""
+        left = self._members() if self.ranks else self._survivors()
+        if not self.ranks and not left:
+            self._attempt_is_over()
+        elif now >= self._kill_at:
+            tree.send(left, signal.SIGKILL)
             self._deadline = now + KILL_AGAIN_SECONDS
         else:
+            tree.send(left - self._told, signal.SIGTERM)
+            self._told |= left
             self._deadline = min(self._kill_at, now + LOOK_AGAIN_SECONDS)
 
     def _ranks_have_ended(self) -> None:
@@ -253,8 +252,8 @@ class RunLife:
 
     def _survivors(self) -> set[int]:
         """Living processes of the run once its ranks have ended; all of /proc is searched only if there can be any."""
-        children = tree.children()
-        if not self.may_have_strays and children is not None and children <= self._living_ranks:
+        children = tree.children() if self._gets_orphans else None
+        if children is not None and children <= self._living_ranks:
             return set()
         return self._members()
 

@@ -116,18 +116,23 @@ def _adopt_lock(home: RunPaths) -> bool:
     for name in os.listdir("/proc/self/fd"):
         if int(name) > LOCK_FD:
             _close(int(name))
-    try:
-        left, right = os.fstat(LOCK_FD), os.stat(home.lock)
-        if (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino):
-            os.set_inheritable(LOCK_FD, False)
-            return True
-    except OSError:
-        pass
+    if _is_lock(LOCK_FD, home.lock):
+        os.set_inheritable(LOCK_FD, False)
+        return True
+    _close(LOCK_FD)
     return files.FileLock(home.lock).acquire(blocking=False)
+
+
+def _is_lock(fd: int, path: str) -> bool:
+    """Whether a descriptor is open on that file."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except OSError:
+        return False
 
 
 def _close(fd: int) -> None:
     try:
         os.close(fd)
     except OSError:
-        return  # it was the one that listed the folder
+        return  # it was not open, or was the one that listed the folder

@@ -123,8 +123,7 @@ class Pool:
         self.lives: list[RunLife] = []
         self.lost_events = False
         self._living_ranks: set[int] = set()
-        self._is_subreaper = False
-        self._may_have_strays = False
+        self._gets_orphans = tree.become_subreaper()  # before the first process is started, or an early daemon would get away
 
     def fill(self) -> None:
         """Start runs until the limit is reached or nothing waits, and forget the ones that are over."""
@@ -134,20 +133,12 @@ class Pool:
             paths = self.feed.take() if len(self.lives) < self.feed.limit else None
             if paths is None:
                 return
-            life = RunLife(paths, self._living_ranks)
+            life = self._life(paths)
             self.lives.append(life)
-            life.may_have_strays = self._may_have_strays
             life.begin()
-            if self._living_ranks and not self._is_subreaper:
-                self._become_subreaper(life)
 
-    def _become_subreaper(self, first: RunLife) -> None:
-        """Now that the first rank runs there is time for it; a descendant orphaned in the meantime is looked for by its mark."""
-        self._is_subreaper = True
-        if not tree.become_subreaper() or tree.children() is None:
-            self._may_have_strays = first.may_have_strays = True
-        elif tree.carriers(first.paths.run_id) - tree.members("", self._living_ranks, with_orphans=True):
-            first.may_have_strays = True
+    def _life(self, paths: RunPaths) -> RunLife:
+        return RunLife(paths, self._living_ranks, gets_orphans=self._gets_orphans)
 
     def is_done(self) -> bool:
         return not self.lives and not self.feed.has_more()
@@ -202,7 +193,7 @@ class Pool:
             life.cancel(force=force, reason=reason)
 
     def _cancel_unstarted(self, paths: RunPaths, reason: str) -> None:
-        life = RunLife(paths, self._living_ranks)
+        life = self._life(paths)
         life.cancel(force=False, reason=reason)
         self.lives.append(life)  # until its event is on disk
 

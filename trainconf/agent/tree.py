@@ -17,10 +17,7 @@ _DEAD = (b"Z", b"X", b"x")
 
 
 def become_subreaper() -> bool:
-    """Have orphaned descendants come back to this process; False where the system or this Python cannot.
-
-    ctypes is imported here, after the first rank was started, because it costs 2 ms.
-    """
+    """Have orphaned descendants come back to this process; False where the system or this Python cannot."""
     try:
         import ctypes
 
