@@ -46,14 +46,14 @@ def members(run_id: str, ranks: Collection[int], *, with_orphans: bool) -> set[i
     """Every living process of a run, this one excepted.
 
     `ranks` are the pids of its ranks, ended ones included. `with_orphans` counts every child of this process, which is right
-    when it has one run only. Zombies are not counted: nothing of them is left but the exit code.
+    when it has one run only. A zombie counts while it is this process' to reap: its exit code and usage are not collected yet.
     """
     me = os.getpid()
     living: dict[int, tuple[int, int]] = {}  # pid: (parent, session)
     for pid in _pids():
-        found = _stat(pid)
-        if found is not None:
-            living[pid] = found
+        found = _read_stat(pid)
+        if found is not None and (found[0] not in _DEAD or int(found[1]) == me):
+            living[pid] = int(found[1]), int(found[3])
     mark = b"\0TRAINCONF_RUN_ID=" + os.fsencode(run_id) + b"\0"
     # A pid that was given anew to a stranger is not a rank's any more: then its holder is not our child.
     sessions = {rank for rank in ranks if rank not in living or living[rank][0] == me}
@@ -97,12 +97,6 @@ def _read_stat(pid: int) -> list[bytes] | None:
     except OSError:
         return None
     return text[text.rindex(b")") + 2 :].split()
-
-
-def _stat(pid: int) -> tuple[int, int] | None:
-    """Parent and session of a living process."""
-    found = _read_stat(pid)
-    return None if found is None or found[0] in _DEAD else (int(found[1]), int(found[3]))
 
 
 def _carries(pid: int, mark: bytes) -> bool:

@@ -90,12 +90,11 @@ class LocalLauncher:
         return liveness.state_of(handle.paths)
 
     def wait(self, handle: RunHandle) -> State:
-        """Wait for the end: of our child, else for the lock to come free. A trial shares its sweep's lock, so its events are watched."""
+        """Wait until the lock comes free, and for the agent if it is our child. A trial shares its sweep's lock: its events are watched."""
         paths = handle.paths
         if handle.agent_pid is not None:
-            with suppress(ChildProcessError):  # somebody else has waited for it
+            with suppress(ChildProcessError):  # another process' child, or somebody has waited for it
                 os.waitpid(handle.agent_pid, 0)
-            return self.state(handle)
         lock = liveness.lock_of(paths)
         if lock == paths.lock:
             files.wait_unlocked(lock)
