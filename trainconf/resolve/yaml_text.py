@@ -46,10 +46,19 @@ def flow(value: Any) -> str:
 
 
 def text(value: str) -> str:
-    """A string: as it stands where no reader can take it for something else, else quoted as JSON."""
+    """A string: as it stands where no reader can take it for something else, else in double quotes.
+
+    An undecodable byte of a path is a lone surrogate; it is written as `\\udcff`, which PyYAML reads back and libyaml refuses.
+    """
     if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return value
-    return json.dumps(value)
+    quoted = json.dumps(value, ensure_ascii=False)
+    return quoted if quoted.isprintable() else "".join(c if c.isprintable() else _escape(ord(c)) for c in quoted)
+
+
+def _escape(point: int) -> str:
+    """A character by its code point; JSON would make two of one above U+FFFF, and YAML reads them as two."""
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 def _number(value: float) -> str:

@@ -119,7 +119,9 @@ def _load(path: str) -> dict[str, Any]:
         allowed = f"a file whose first line is {FROZEN_FIRST_LINE!r}"
         raise FrozenFileError("this is not a frozen run", ("path", path), ("allowed", allowed))
     try:
-        body = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        # libyaml is fast, and refuses the surrogates that stand for undecodable bytes of a path
+        loader = yaml.SafeLoader if "\\udc" in content else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        body = yaml.load(content, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise FrozenFileError("the frozen file is not YAML any more", ("from", f"{path}:{mark.line + 1}" if mark else path)) from error
