@@ -121,6 +121,14 @@ class TestLocal(LauncherContract):
         handle = self.carry_out(job, plan)
         assert (last(handle)["exit_code"], last(handle)["rank"]) == (127, 1)
 
+    @pytest.mark.parametrize("word", ["nul\0", "\ud800"])
+    def test_a_word_that_cannot_be_passed_is_a_failed_run(self, launcher: Launcher, root: str, word: str) -> None:
+        job = make_job(root, shell("unused"))
+        plan = launcher.plan(job).to_dict()
+        plan["ranks"] = [{"rank": 0, "argv": ["echo", word], "env": {}}]
+        handle = self.carry_out(job, plan)
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 126)
+
     def test_a_plan_that_cannot_be_read_is_a_failed_run(self, root: str) -> None:
         job = make_job(root, shell("unused"))
         handle = self.carry_out(job, {"version": 1})

@@ -186,6 +186,9 @@ class RunLife:
             pid = ranks.start(argv, env, cwd, self.paths.log(number))
         except OSError as error:
             self._outcome = outcome.cannot_start(error, argv, cwd, self.paths.log(number), env)
+        except ValueError as error:  # a NUL, or a character that this system's encoding does not have
+            self._outcome = Outcome("Failed", outcome.NOT_EXECUTABLE_CODE, f"{argv[0]!r} cannot be executed: {error}")
+        if self._outcome is not None:
             self._outcome.rank = number
             return False
         self.ranks[pid] = number

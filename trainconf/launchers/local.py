@@ -45,6 +45,8 @@ class LocalLauncher:
 
         slots, gpus = self._leases(job)
         words = command.argv(job.spec, job.python)
+        _refuse_nul(words)
+        _refuse_broken_patterns(job.stdout_metrics)
         return LaunchPlan(
             target=self.name,
             run_id=job.run_id,
@@ -144,7 +146,7 @@ class LocalLauncher:
         devices: list[str] = []
         if wanted.gpus:
             given = compute.get("gpu_devices")
-            devices = self._lister().devices() if given is None else list(map(str, given))
+            devices = list(dict.fromkeys(self._lister().devices() if given is None else map(str, given)))
         mistakes = []
         if wanted.cpus > count:
             mistakes.append(
@@ -180,6 +182,29 @@ class LocalLauncher:
             return "compute.gpu_devices"
         visible = self._environ.get("CUDA_VISIBLE_DEVICES")
         return "the NVIDIA driver" if visible is None else f"CUDA_VISIBLE_DEVICES={visible}"
+
+
+def _refuse_nul(words: list[str]) -> None:
+    wrong = [word for word in words if "\0" in word]
+    if wrong:
+        raise ConfigError(
+            Mistake(f"the argument {word!r} holds a NUL character, which no process can be given",
+                    hint="use argument_style=none and read the file TRAINCONF_PARAMS")
+            for word in wrong
+        )  # fmt: skip
+
+
+def _refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
+    import re
+
+    mistakes = []
+    for name, pattern in patterns.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            mistakes.append(Mistake(f"stdout_metrics.{name} is not a regular expression: {error}", ("pattern", pattern)))
+    if mistakes:
+        raise ConfigError(mistakes)
 
 
 def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:

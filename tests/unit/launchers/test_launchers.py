@@ -68,6 +68,22 @@ def test_an_empty_cuda_visible_devices_means_that_there_are_none(tmp_path: Path)
         LocalLauncher(environ={**os.environ, "CUDA_VISIBLE_DEVICES": ""}).plan(make_job(str(tmp_path), shell("true"), gpus=1))
 
 
+def test_a_device_named_twice_is_one_device(tmp_path: Path) -> None:
+    job = make_job(str(tmp_path), shell("true"), gpus=2, compute={"gpu_devices": ["0", "0"]})
+    with pytest.raises(ConfigError, match=r"compute\.gpus=2, but 1 GPU can"):
+        LocalLauncher().plan(job)
+
+
+def test_an_argument_that_no_process_can_be_given_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="NUL"):
+        LocalLauncher().plan(make_job(str(tmp_path), ["echo", "a\0b"]))
+
+
+def test_a_pattern_that_is_no_regular_expression_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"stdout_metrics\.loss is not a regular expression"):
+        LocalLauncher().plan(make_job(str(tmp_path), shell("true"), stdout_metrics={"loss": "(", "fine": "x"}))
+
+
 def test_a_jobs_own_pythonpath_stays_behind_ours(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": "/outer"}
     launcher: Launcher = LocalLauncher(environ=environ)
