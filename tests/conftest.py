@@ -61,9 +61,17 @@ class Shell:
         self.leases = home / "leases"
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")}
         self.env = kept | {
-            "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "XDG_CONFIG_HOME": str(home / ".config"),
-            "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "COLUMNS": "200", "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error",
+            "COLUMNS": "200",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@b",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@b",
         }
 
     def start(
@@ -71,8 +79,13 @@ class Shell:
     ) -> subprocess.Popen[bytes]:
         """trainconf as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "trainconf", *words], cwd=cwd or self.root, env=self.env | (env or {}), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before,  # noqa: PLW1509 (no threads here)
+            [sys.executable, "-m", "trainconf", *words],
+            cwd=cwd or self.root,
+            env=self.env | (env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=before,  # noqa: PLW1509 (no threads here)
         )
 
     def __call__(

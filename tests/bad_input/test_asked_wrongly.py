@@ -15,20 +15,32 @@ ADHOC = ("experiment=adhoc", "env=current", "script=train.py")
 
 # words after ADHOC; the first line as a pattern; facts that must be told, each by a pattern
 MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
-    "an unknown choice": (["env=minmal"], "'minmal' is not a choice of env",
-                          {"from": "command line: env=minmal", "nearest": "env=minimal", "allowed": "current, minimal, .*"}),
+    "an unknown choice": (
+        ["env=minmal"],
+        "'minmal' is not a choice of env",
+        {"from": "command line: env=minmal", "nearest": "env=minimal", "allowed": "current, minimal, .*"},
+    ),
     "an unknown choice with nothing near": (["compute=mars"], "'mars' is not a choice of compute", {"allowed": "local"}),
     "a group without its choice": (["~compute"], "compute has no choice, and a run needs one", {"from": "command line: ~compute"}),
-    "an unknown key": (["compute.cpuz=2"], "compute.cpuz is not a setting", {
-        "from": "command line: compute.cpuz=2", "nearest": r"compute.cpus \(integer >= 1, now 1 by default\)",
-        "hint": "`trainconf config compute=local` lists.*"}),
+    "an unknown key": (
+        ["compute.cpuz=2"],
+        "compute.cpuz is not a setting",
+        {
+            "from": "command line: compute.cpuz=2",
+            "nearest": r"compute.cpus \(integer >= 1, now 1 by default\)",
+            "hint": "`trainconf config compute=local` lists.*",
+        },
+    ),
     "an unknown key at the top": (["grace_secnds=2"], "grace_secnds is not a setting", {"nearest": "grace_seconds .*"}),
     "a key nobody reads": (["+metric.x=1"], "metric.x is not a setting", {"from": r"command line: \+metric.x=1", "hint": ".*params.*"}),
     "a param that is not there": (["params.lr=1"], "params.lr is not among the params", {"hint": r".*\+params.lr=1"}),
     "a wrong type": (["compute.cpus=two"], "compute.cpus cannot be 'two'", {"allowed": "integer >= 1", "meaning": "slots .*"}),
     "a list for a text": (["display_name=[a]"], r"display_name cannot be \['a'\]", {"allowed": "text, or null"}),
-    "a tag that is no text": (["+tags.a=[1]"], r"tags.a cannot be \[1\]",
-        {"from": r"command line: \+tags.a=\[1\]", "allowed": ".*mapping of text"}),
+    "a tag that is no text": (
+        ["+tags.a=[1]"],
+        r"tags.a cannot be \[1\]",
+        {"from": r"command line: \+tags.a=\[1\]", "allowed": ".*mapping of text"},
+    ),
     "null for what must be": (["experiment_name=null"], "experiment_name cannot be null", {"allowed": "text"}),
     "a value for a group of settings": (["submit=true"], "submit is a group of settings, not a value", {"allowed": "submit.detach, .*"}),
     "out of range": (["compute.cpus=0"], "compute.cpus cannot be 0", {"from": "command line: .*", "allowed": "integer >= 1"}),
@@ -37,66 +49,117 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "not one of the words": (["metric.goal=big"], "metric.goal cannot be 'big'", {"allowed": "maximize or minimize"}),
     "a number too long to read": (["+params.x=" + "9" * 5000], ".*4300 digits.*", {"from": r"command line: \+params.x=9.*"}),
     "a setting removed": (["~params"], "params is a setting, and a setting cannot be removed", {"from": "command line: ~params"}),
-    "a missing script": (["script=trane.py"], "the script 'trane.py' does not exist",
-        {"from": "command line: .*", "there are": "train.py"}),
+    "a missing script": (
+        ["script=trane.py"],
+        "the script 'trane.py' does not exist",
+        {"from": "command line: .*", "there are": "train.py"},
+    ),
     "an empty script": (["script="], "the script '' is not a file", {"there are": "train.py"}),
-    "a script outside": (["script=/etc/hostname"], "the script '/etc/hostname' is outside the source directory.*",
-        {"script": "/etc/hostname"}),
+    "a script outside": (
+        ["script=/etc/hostname"],
+        "the script '/etc/hostname' is outside the source directory.*",
+        {"script": "/etc/hostname"},
+    ),
     "nothing to run": (["script=null"], "there is nothing to run", {"allowed": "script=.*command=.*"}),
-    "script and command": (["command=[ls]"], "script and command are both given.*", {
-        "script": "train.py from command line: script=train.py", "command": r".* from command line: command=\[ls\]"}),
+    "script and command": (
+        ["command=[ls]"],
+        "script and command are both given.*",
+        {"script": "train.py from command line: script=train.py", "command": r".* from command line: command=\[ls\]"},
+    ),
     "an empty command": (["script=null", "command=[]"], r"command cannot be \[\]", {"allowed": "a list such as .*"}),
-    "a style without params": (["argument_style=argparse"], "argument_style=argparse is asked for, and there are no params.*", {
-        "from": "command line: argument_style=argparse", "hint": r".*\+params.*"}),
-    "an interpolation of nothing": (["+params.x=${nosuch.key}"], "params.x does not resolve", {
-        "from": r"command line: \+params.x=\$\{nosuch.key\}", "value": r"\$\{nosuch.key\}", "because": ".*nosuch.key.*"}),
+    "a style without params": (
+        ["argument_style=argparse"],
+        "argument_style=argparse is asked for, and there are no params.*",
+        {"from": "command line: argument_style=argparse", "hint": r".*\+params.*"},
+    ),
+    "an interpolation of nothing": (
+        ["+params.x=${nosuch.key}"],
+        "params.x does not resolve",
+        {"from": r"command line: \+params.x=\$\{nosuch.key\}", "value": r"\$\{nosuch.key\}", "because": ".*nosuch.key.*"},
+    ),
     "an interpolation of itself": (["+params.x=${params.x}"], "params.x does not resolve", {"because": ".*"}),
     "an unset variable": (["+params.x=${oc.env:NO_SUCH}"], "params.x does not resolve", {"because": ".*NO_SUCH.*"}),
     "an unknown resolver": (["+params.x=${nope:1}"], "params.x does not resolve", {"because": ".*nope.*"}),
-    "an unset secret": (["+env.variables.T=${secret:MY_SECRET}"], "the secret MY_SECRET is not set", {
-        "from": "env.variables.T", "looked in": "the environment, then .*secrets.env", "hint": "export MY_SECRET.*0600.*"}),
+    "an unset secret": (
+        ["+env.variables.T=${secret:MY_SECRET}"],
+        "the secret MY_SECRET is not set",
+        {"from": "env.variables.T", "looked in": "the environment, then .*secrets.env", "hint": "export MY_SECRET.*0600.*"},
+    ),
     "a secret in a param": (["+params.t=${secret:A}"], "params.t holds a secret.*", {"allowed": "secrets in env.variables.*"}),
-    "a credential read as a value": (["+params.t=${oc.env:MY_API_TOKEN}"], "params.t would write the value of MY_API_TOKEN.*", {
-        "from": r"command line: .*", "hint": r".*\$\{secret:MY_API_TOKEN\}.*"}),
-    "an interpreter that is not there": (["env.python.interpreter_path=/no/python"], "the interpreter does not exist", {
-        "from": "command line: env.python.interpreter_path=/no/python", "looked at": "/no/python"}),
-    "an interpreter that is no Python": (["env.python.interpreter_path=/bin/true"], "the interpreter is not a working Python",
-        {"hint": ".*"}),
-    "a tree over the guard": (["snapshot.max_mb=0.00001"], "the snapshot would be .*, more than snapshot.max_mb=1e-05", {
-        "largest": ".*'train.py'", "hint": ".*snapshot.max_mb=.*"}),
+    "a credential read as a value": (
+        ["+params.t=${oc.env:MY_API_TOKEN}"],
+        "params.t would write the value of MY_API_TOKEN.*",
+        {"from": r"command line: .*", "hint": r".*\$\{secret:MY_API_TOKEN\}.*"},
+    ),
+    "an interpreter that is not there": (
+        ["env.python.interpreter_path=/no/python"],
+        "the interpreter does not exist",
+        {"from": "command line: env.python.interpreter_path=/no/python", "looked at": "/no/python"},
+    ),
+    "an interpreter that is no Python": (
+        ["env.python.interpreter_path=/bin/true"],
+        "the interpreter is not a working Python",
+        {"hint": ".*"},
+    ),
+    "a tree over the guard": (
+        ["snapshot.max_mb=0.00001"],
+        "the snapshot would be .*, more than snapshot.max_mb=1e-05",
+        {"largest": ".*'train.py'", "hint": ".*snapshot.max_mb=.*"},
+    ),
     "a missing source directory": (["source_directory=/no/dir"], "source_directory does not exist", {"path": "/no/dir"}),
     "a missing input": (["+inputs.data=/no/data"], "the input data does not exist", {"path": "/no/data"}),
     "an argument that names no input": (["arguments=['{inputs.q}']"], r"\{inputs.q\} names no input", {"allowed": "there are no inputs"}),
     "a pattern that is none": (["+stdout_metrics.l='('"], "stdout_metrics.l is not a regular expression", {"because": ".*"}),
     "a pattern without its group": (["+stdout_metrics.l=abc"], "stdout_metrics.l has 0 groups", {"allowed": r"exactly one .*"}),
     "a name that is a path": (["experiment_name=../x"], "experiment_name cannot be '../x'", {"allowed": "a letter or digit.*"}),
-    "more slots than there are": (["compute.slots=2", "compute.cpus=3"], "compute.cpus=3, but this machine has 2 slots.*",
-        {"allowed": "1 to 2"}),
+    "more slots than there are": (
+        ["compute.slots=2", "compute.cpus=3"],
+        "compute.cpus=3, but this machine has 2 slots.*",
+        {"allowed": "1 to 2"},
+    ),
     "a target nobody launches": (["compute.target=mars"], "compute.target=mars is not a launcher", {"allowed": "local"}),
-    "a word without a value": (["compute.cpus"], "'compute.cpus' is not an override",
-        {"because": "it has no =", "allowed": "key=value, .*"}),
+    "a word without a value": (
+        ["compute.cpus"],
+        "'compute.cpus' is not an override",
+        {"because": "it has no =", "allowed": "key=value, .*"},
+    ),
     "a value without a key": (["=3"], "'=3' is not an override", {"because": "it names no key"}),
     "a lone tilde": (["~"], "'~' is not an override", {"because": "it names no key"}),
     "a sign the grammar lacks": (["params={a"], "'params={a' is not an override", {"because": ".+"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),
     "a setting of Hydra's own": (["hydra.run.dir=x"], "hydra.run.dir has no effect.*", {"from": "command line: hydra.run.dir=x"}),
-    "a package that is not there": (["experiment@x=adhoc"], "Could not override 'experiment@x'.*",
-        {"from": "command line: experiment@x=adhoc"}),
+    "a package that is not there": (
+        ["experiment@x=adhoc"],
+        "Could not override 'experiment@x'.*",
+        {"from": "command line: experiment@x=adhoc"},
+    ),
     "a group forced in": (["++experiment=adhoc"], "force-add of config groups.*", {"from": r"command line: \+\+experiment=adhoc"}),
     "a missing config folder": (["--config-dir=/no/dir"], "--config-dir does not name a folder", {"path": "/no/dir"}),
-    "a missing primary config": (["--config-name=nope"], "there is no config named 'nope'",
-        {"from": "command line: --config-name.*", "allowed": "config"}),
+    "a missing primary config": (
+        ["--config-name=nope"],
+        "there is no config named 'nope'",
+        {"from": "command line: --config-name.*", "allowed": "config"},
+    ),
     "an unknown flag": (["--nosuch"], "--nosuch is not a flag", {"allowed": "-m, .*"}),
     "a grid over an interval": (["-m", "+params.x=interval(0,1)"], r".*params.x is given an interval.*", {"hint": "list them: .*"}),
     "a grid with a wrong value": (["-m", "+params.x=1,2", "retries=0,-1"], "retries cannot be -1", {"from": "command line: retries=-1"}),
-    "a grid with a wrong choice": (["-m", "compute=local,mars"], "'mars' is not a choice of compute",
-        {"from": "command line: compute=mars"}),
+    "a grid with a wrong choice": (
+        ["-m", "compute=local,mars"],
+        "'mars' is not a choice of compute",
+        {"from": "command line: compute=mars"},
+    ),
     "a grid without a value": (["-m", "+params.x=range(0,0)"], r".*params.x is given no value at all", {"from": "command line: .*"}),
-    "a grid with a missing script": (["-m", "script=train.py,trane.py"], "the script 'trane.py' does not exist",
-        {"from": "command line: script=trane.py"}),
-    "a grid too large": (["-m", "+params.x=1,2,3", "sweep.max_total_runs=2"], "this grid has 3 runs",
-        {"allowed": "2 .*", "axes": r".*\(3\)"}),
-}  # fmt: skip
+    "a grid with a missing script": (
+        ["-m", "script=train.py,trane.py"],
+        "the script 'trane.py' does not exist",
+        {"from": "command line: script=trane.py"},
+    ),
+    "a grid too large": (
+        ["-m", "+params.x=1,2,3", "sweep.max_total_runs=2"],
+        "this grid has 3 runs",
+        {"allowed": "2 .*", "axes": r".*\(3\)"},
+    ),
+}
 
 
 def assert_told(answer: Answer, what: str, facts: dict[str, str]) -> None:
@@ -131,14 +194,16 @@ def test_every_mistake_is_told_at_once(here: object, workspace: Shell) -> None:
     answer = here(*ADHOC, "compute.cpuz=2", "retries=-1", "+params.x=${nope}", "metric.goal=big", "~submit")  # type: ignore[operator]
     assert answer.code == 2
     assert set(answer.told) == {
-        "compute.cpuz is not a setting", "retries cannot be -1", "params.x does not resolve", "metric.goal cannot be 'big'",
+        "compute.cpuz is not a setting",
+        "retries cannot be -1",
+        "params.x does not resolve",
+        "metric.goal cannot be 'big'",
         "submit is a setting, and a setting cannot be removed",
-    }  # fmt: skip
+    }
 
 
 def test_a_mistyped_verb_is_answered_with_the_nearest(here: object) -> None:
-    assert_told(here("freez"), "'freez' is neither a verb nor an override",
-        {"nearest": "freeze", "allowed": "init, .*"})  # type: ignore[operator]
+    assert_told(here("freez"), "'freez' is neither a verb nor an override", {"nearest": "freeze", "allowed": "init, .*"})  # type: ignore[operator]
 
 
 def test_a_look_at_a_config_makes_no_workspace_of_the_folder(here: object, workspace: Shell) -> None:

@@ -22,49 +22,83 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     "mere text": ({EXPERIMENT: "text"}, {"a config file holds no mapping"}, f"{EXPERIMENT}:1"),
     "a list within itself": ({EXPERIMENT: MINE + "params: &x\n  a: [*x]\n"}, {"a config file is nested without end"}, EXPERIMENT),
     "very deep nesting": (
-        {EXPERIMENT: MINE + f"params: {{a: {'[' * 3000}{']' * 3000}}}\n"}, {"a config file is nested without end"}, EXPERIMENT),
+        {EXPERIMENT: MINE + f"params: {{a: {'[' * 3000}{']' * 3000}}}\n"},
+        {"a config file is nested without end"},
+        EXPERIMENT,
+    ),
     "a key twice": ({EXPERIMENT: MINE + "script: b.py\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:4"),
     "a tab": ({EXPERIMENT: MINE + "\tparams: 1\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:4"),
     "two documents": ({EXPERIMENT: MINE + "---\na: 1\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:4"),
     "a Python object": (
         {EXPERIMENT: MINE + "params:\n  x: !!python/object/apply:os.system [echo]\n"},
-        {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:5"),
+        {"a config file is not YAML as Hydra reads it"},
+        f"{EXPERIMENT}:5",
+    ),
     "an interpolation cut short": (
-        {EXPERIMENT: MINE + "params:\n  x: ${oc.env:HOME\n"}, {"a config file holds what a config cannot"}, f"{EXPERIMENT}:5"),
-    "no package line": (
-        {EXPERIMENT: "script: train.py\n"}, {"experiment is a config group, not a setting", *NAME}, f"{EXPERIMENT}:1"),
+        {EXPERIMENT: MINE + "params:\n  x: ${oc.env:HOME\n"},
+        {"a config file holds what a config cannot"},
+        f"{EXPERIMENT}:5",
+    ),
+    "no package line": ({EXPERIMENT: "script: train.py\n"}, {"experiment is a config group, not a setting", *NAME}, f"{EXPERIMENT}:1"),
     "a package line that is not first": (
-        {EXPERIMENT: "# mine\n" + MINE}, {"experiment is a config group, not a setting", *NAME}, f"{EXPERIMENT}:3"),
+        {EXPERIMENT: "# mine\n" + MINE},
+        {"experiment is a config group, not a setting", *NAME},
+        f"{EXPERIMENT}:3",
+    ),
     "a package misspelt": ({EXPERIMENT: MINE.replace("_global_", "nope")}, {"nope is not a setting", *NAME}, f"{EXPERIMENT}:2"),
     "a package without a name": ({EXPERIMENT: "# @package\na: 1\n"}, {"a config file's header cannot be read"}, f"{EXPERIMENT}:1"),
     "an unknown choice of another group": (
         {EXPERIMENT: MINE.replace("experiment_name", "defaults:\n  - override /compute: mars\n  - _self_\nexperiment_name")},
-        {"'mars' is not a choice of compute"}, f"{EXPERIMENT}:3"),
-    "an unknown group": (
-        {EXPERIMENT: GLOBAL + "defaults:\n  - /planet: mars\n"}, {"'mars' is not a choice of planet"}, f"{EXPERIMENT}:3"),
+        {"'mars' is not a choice of compute"},
+        f"{EXPERIMENT}:3",
+    ),
+    "an unknown group": ({EXPERIMENT: GLOBAL + "defaults:\n  - /planet: mars\n"}, {"'mars' is not a choice of planet"}, f"{EXPERIMENT}:3"),
     "a defaults list that is none": (
-        {EXPERIMENT: GLOBAL + "defaults: 3\n"}, {"Invalid defaults list in 'experiment/mine', .*"}, "experiment/mine.yaml"),
+        {EXPERIMENT: GLOBAL + "defaults: 3\n"},
+        {"Invalid defaults list in 'experiment/mine', .*"},
+        "experiment/mine.yaml",
+    ),
     "a file that includes itself": (
-        {EXPERIMENT: GLOBAL + "defaults:\n  - mine\n"}, {"a defaults list includes itself without end"}, "one of experiment=mine env=current"),
+        {EXPERIMENT: GLOBAL + "defaults:\n  - mine\n"},
+        {"a defaults list includes itself without end"},
+        "one of experiment=mine env=current",
+    ),
     "unknown keys": (
-        {EXPERIMENT: MINE + "scrpt: a\ncompute:\n  cpuz: 2\n"}, {"scrpt is not a setting", "compute.cpuz is not a setting"}, f"{EXPERIMENT}:4"),
+        {EXPERIMENT: MINE + "scrpt: a\ncompute:\n  cpuz: 2\n"},
+        {"scrpt is not a setting", "compute.cpuz is not a setting"},
+        f"{EXPERIMENT}:4",
+    ),
     "out of range": ({EXPERIMENT: MINE + "compute:\n  cpus: 0\n"}, {"compute.cpus cannot be 0"}, f"{EXPERIMENT}:5"),
     "a list for a group": ({EXPERIMENT: MINE + "compute: [1]\n"}, {"compute is a group of settings, not a value"}, f"{EXPERIMENT}:4"),
     "nothing for a group": ({EXPERIMENT: MINE + "compute: null\n"}, {"compute has no choice, and a run needs one"}, ".*"),
     "unresolved in a list": ({EXPERIMENT: MINE + "params:\n  a: [1, '${x.y}']\n"}, {"params.a does not resolve"}, f"{EXPERIMENT}:5"),
     "a value still to be given": ({EXPERIMENT: MINE + "params:\n  a: ???\n"}, {"params.a has no value"}, f"{EXPERIMENT}:5"),
     "machine facts with a wrong key": (
-        {EXPERIMENT: MINE, LOCAL: GLOBAL + "compute:\n  slotz: 3\n"}, {"compute.slotz is not a setting"}, f"{LOCAL}:3"),
+        {EXPERIMENT: MINE, LOCAL: GLOBAL + "compute:\n  slotz: 3\n"},
+        {"compute.slotz is not a setting"},
+        f"{LOCAL}:3",
+    ),
     "machine facts of a wrong type": (
-        {EXPERIMENT: MINE, LOCAL: GLOBAL + "# a\n\ncompute:\n  slots: many\n"}, {"compute.slots cannot be 'many'"}, f"{LOCAL}:5"),
+        {EXPERIMENT: MINE, LOCAL: GLOBAL + "# a\n\ncompute:\n  slots: many\n"},
+        {"compute.slots cannot be 'many'"},
+        f"{LOCAL}:5",
+    ),
     "a choice without its schema": (
-        {EXPERIMENT: MINE, "conf/compute/big.yaml": "cpus: 2\n"}, {"compute=big does not say what kind of target it is"},
-                                    "conf/compute/big.yaml:1"),
+        {EXPERIMENT: MINE, "conf/compute/big.yaml": "cpus: 2\n"},
+        {"compute=big does not say what kind of target it is"},
+        "conf/compute/big.yaml:1",
+    ),
     "a wrong value in a choice without its schema": (
-        {EXPERIMENT: MINE, "conf/env/own.yaml": "requirements: 3\n"}, {"env.requirements cannot be 3"}, "conf/env/own.yaml:1"),
+        {EXPERIMENT: MINE, "conf/env/own.yaml": "requirements: 3\n"},
+        {"env.requirements cannot be 3"},
+        "conf/env/own.yaml:1",
+    ),
     "a primary config of something else": (
-        {EXPERIMENT: MINE, "conf/config.yaml": "x: 1\n"}, {"this primary config does not hold trainconf's settings"}, "conf/config.yaml"),
-}  # fmt: skip
+        {EXPERIMENT: MINE, "conf/config.yaml": "x: 1\n"},
+        {"this primary config does not hold trainconf's settings"},
+        "conf/config.yaml",
+    ),
+}
 CHOOSE = {"a choice without its schema": "compute=big", "a wrong value in a choice without its schema": "env=own"}
 
 

@@ -107,7 +107,7 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
         if any(_fingerprint(environ.get(name)) != value for name, value in reads.items()):
             return None
         return Composed(entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # absent or damaged: composing again is always right
 
 

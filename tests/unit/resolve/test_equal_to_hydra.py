@@ -1,4 +1,4 @@
-"""Our composition is Hydra's: the same container for the same words, or both refuse; and each trial of a grid is what its words compose to."""
+"""Our composition is Hydra's: the same words, the same container, or both refuse; and each trial of a grid is what its words compose to."""
 
 from __future__ import annotations
 
@@ -67,16 +67,47 @@ CHOICES = {
     "sweep": ["grid", "bayes"],
 }
 KEYS = [
-    "params.lr", "params.layers", "params.optim", "params.optim.name", "params.optim.extra", "params.new", "params", "tags.owner", "tags.new",
-    "tags", "compute.cpus", "compute.slots", "compute.gpu_devices", "compute.cpuz", "env.requirements", "env.variables.A", "env.python.version",
-    "metric.name", "metric.goal", "metric", "script", "command", "arguments", "retries", "submit.detach", "display_name", "nosuch", "inputs.d",
-    "max_run_duration_seconds", "sweep.max_total_runs", "snapshot.max_mb",
-]  # fmt: skip
+    "params.lr",
+    "params.layers",
+    "params.optim",
+    "params.optim.name",
+    "params.optim.extra",
+    "params.new",
+    "params",
+    "tags.owner",
+    "tags.new",
+    "tags",
+    "compute.cpus",
+    "compute.slots",
+    "compute.gpu_devices",
+    "compute.cpuz",
+    "env.requirements",
+    "env.variables.A",
+    "env.python.version",
+    "metric.name",
+    "metric.goal",
+    "metric",
+    "script",
+    "command",
+    "arguments",
+    "retries",
+    "submit.detach",
+    "display_name",
+    "nosuch",
+    "inputs.d",
+    "max_run_duration_seconds",
+    "sweep.max_total_runs",
+    "snapshot.max_mb",
+]
 WORD = st.text("abcXYZ019_-./", min_size=1, max_size=6).filter(lambda text: text.strip("./-") != "")
 SCALAR = st.one_of(
-    st.integers(-5, 10**12).map(str), st.floats(allow_nan=False, width=32).map(repr), st.sampled_from(["null", "true", "false", "1e-3", "???"]),
-    WORD, WORD.map(lambda text: f"'{text}, {text}'"), st.sampled_from(["${params.lr}", "${experiment_name}", "${nosuch}", "'${params.lr}x'", "''"]),
-)  # fmt: skip
+    st.integers(-5, 10**12).map(str),
+    st.floats(allow_nan=False, width=32).map(repr),
+    st.sampled_from(["null", "true", "false", "1e-3", "???"]),
+    WORD,
+    WORD.map(lambda text: f"'{text}, {text}'"),
+    st.sampled_from(["${params.lr}", "${experiment_name}", "${nosuch}", "'${params.lr}x'", "''"]),
+)
 VALUE = st.recursive(
     SCALAR,
     lambda inner: st.one_of(
@@ -86,7 +117,9 @@ VALUE = st.recursive(
     max_leaves=4,
 )
 SETTING = st.builds(lambda sign, key, value: f"{sign}{key}={value}", st.sampled_from(["", "", "+", "++"]), st.sampled_from(KEYS), VALUE)
-REMOVAL = st.sampled_from(["~params.lr", "~params.optim", "~params.optim.name", "~tags.owner", "~params.nosuch", "~params.lr=0.1", "~params.lr=7"])
+REMOVAL = st.sampled_from(
+    ["~params.lr", "~params.optim", "~params.optim.name", "~tags.owner", "~params.nosuch", "~params.lr=0.1", "~params.lr=7"]
+)
 CHOICE = st.sampled_from([f"{group}={choice}" for group, choices in CHOICES.items() for choice in choices])
 START = st.sampled_from([[], ["experiment=mine"], ["experiment=mine"]])
 OVERRIDES = st.builds(lambda start, words: start + words, START, st.lists(st.one_of(SETTING, SETTING, CHOICE, REMOVAL), max_size=3))
@@ -124,11 +157,15 @@ def test_the_same_words_compose_to_the_same_container_or_both_refuse(words: list
 AXIS = st.builds(
     lambda sign, key, values: f"{sign}{key}={','.join(values)}",
     st.sampled_from(["", "+", "++"]),
-    st.sampled_from(["params.lr", "params.new", "params.optim.name", "params.layers", "params.optim", "compute.cpus", "retries", "tags.owner", "script"]),
+    st.sampled_from(
+        ["params.lr", "params.new", "params.optim.name", "params.layers", "params.optim", "compute.cpus", "retries", "tags.owner", "script"]
+    ),
     st.lists(VALUE.filter(lambda value: "???" not in value), min_size=1, max_size=3),
 )
 CHOICE_AXIS = st.sampled_from(["experiment=mine,later", "compute=big,nested/deep", "env=current,minimal", "experiment=glob(*e*)"])
-FIXED = st.sampled_from(["experiment=mine", "params.lr=0.5", "+params.fixed='${experiment_name}'", "compute=local", "retries=1", "~params.optim"])
+FIXED = st.sampled_from(
+    ["experiment=mine", "params.lr=0.5", "+params.fixed='${experiment_name}'", "compute=local", "retries=1", "~params.optim"]
+)
 
 
 def one_by_one(trial_words: list[list[str]]) -> list[dict[str, Any]] | None:

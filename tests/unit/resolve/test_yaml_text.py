@@ -14,10 +14,48 @@ from omegaconf import OmegaConf
 from trainconf.resolve.yaml_text import render
 
 TEXT = st.one_of(
-    st.text(max_size=12), st.binary(max_size=6).map(os.fsdecode),
-    st.sampled_from(["yes", "No", "on", "null", "~", "1e5", "0x1F", "1_000", "12:30:45", "2020-01-01", "- a", "a: b", "# c", "!!int 3", "&a", "*a", ".inf",
-                     "${secret:A}", "=", "<<", "%a", "@a", "`a`", "\u2028", "\x85", "\x7f", "\ufeff", "a b", " a", "a ", "-", "?", ":", "é", "\U0001f600"]),
-)  # fmt: skip
+    st.text(max_size=12),
+    st.binary(max_size=6).map(os.fsdecode),
+    st.sampled_from(
+        [
+            "yes",
+            "No",
+            "on",
+            "null",
+            "~",
+            "1e5",
+            "0x1F",
+            "1_000",
+            "12:30:45",
+            "2020-01-01",
+            "- a",
+            "a: b",
+            "# c",
+            "!!int 3",
+            "&a",
+            "*a",
+            ".inf",
+            "${secret:A}",
+            "=",
+            "<<",
+            "%a",
+            "@a",
+            "`a`",
+            "\u2028",
+            "\x85",
+            "\x7f",
+            "\ufeff",
+            "a b",
+            " a",
+            "a ",
+            "-",
+            "?",
+            ":",
+            "é",
+            "\U0001f600",
+        ]
+    ),
+)
 LEAF = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXT)
 TREE = st.recursive(LEAF, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)), max_leaves=12)
 TREES = st.dictionaries(TEXT, TREE, max_size=4)
