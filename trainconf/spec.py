@@ -115,14 +115,13 @@ class RunSpec:
             raise FrozenFileError("this is not a frozen run: the spec must be a mapping", ("from", source))
         data = dict(data)
         version = data.pop("schema_version", None)
-        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= SCHEMA_VERSION:
             raise FrozenFileError(
                 f"spec version {version!r} is not one this trainconf can read", ("from", source), ("allowed", f"1 to {SCHEMA_VERSION}"),
                 hint="a newer trainconf wrote it: upgrade, or freeze it again with this one",
             )
         recorded = data.pop("spec_hash", None)
-        params = data.pop("params", {})
-        parts: dict[str, Any] = {"params_json": canonical(params)}
+        parts: dict[str, Any] = {"params_json": _read_params(data.pop("params", {}), source)}
         for name, part in _PARTS.items():
             parts[name] = _read_part(part, data.pop(name, {}), name, source)
         if data:
@@ -182,6 +181,15 @@ def _sparse(part: Any) -> dict[str, Any]:
     return found
 
 
+def _read_params(params: Any, source: str) -> str:
+    if not isinstance(params, dict):
+        raise FrozenFileError("params must be a mapping", ("from", source))
+    try:
+        return canonical(params)
+    except (TypeError, ValueError) as error:
+        raise FrozenFileError("params hold what JSON does not have", ("from", source), ("because", str(error))) from error
+
+
 def _read_part(part: Any, data: Any, name: str, source: str) -> Any:
     """Build one dataclass from JSON values, checking every key and type."""
     if not isinstance(data, dict):
@@ -204,7 +212,8 @@ def _read_part(part: Any, data: Any, name: str, source: str) -> Any:
 def _read_value(type_name: Any, value: Any) -> Any:
     """One JSON value as the annotated type; TypeError or ValueError when it is something else."""
     if type_name == "Pairs":
-        return tuple((_exactly(str, a), _exactly(str, b)) for a, b in value)
+        pairs = [_exactly(list, pair) for pair in _exactly(list, value)]
+        return tuple((_exactly(str, a), _exactly(str, b)) for a, b in pairs)
     if type_name == "tuple[str, ...]":
         return tuple(_exactly(str, item) for item in _exactly(list, value))
     if type_name == "float | None":

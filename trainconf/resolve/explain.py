@@ -115,7 +115,8 @@ def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: Workspa
 
 def why_unreadable(word: str, error: Exception) -> str:
     """What Hydra's grammar says against a word, without what it says about itself."""
-    lines = [line for line in str(error).splitlines() if line and not line.startswith(("Error parsing", "Error when parsing", "See ", "LexerNoViable"))]
+    about_itself = ("Error parsing", "Error when parsing", "See ", "LexerNoViable")
+    lines = [line for line in str(error).splitlines() if line and not line.startswith(about_itself)]
     return lines[0].strip() if "=" in word and lines else "it has no ="
 
 
