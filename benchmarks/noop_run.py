@@ -26,7 +26,9 @@ def main(config):
 
 main()
 """
-GROUPS = {"compute": "slots: 2\ncpus: 1\n", "env": "name: minimal\nrequirements: []\n", "distributed": "kind: none\n", "sweep": "kind: grid\n"}
+GROUPS = {
+    "compute": "slots: 2\ncpus: 1\n", "env": "name: minimal\nrequirements: []\n", "distributed": "kind: none\n", "sweep": "kind: grid\n",
+}  # fmt: skip
 
 
 def make_hydra_app(folder: str) -> str:
