@@ -64,7 +64,7 @@ class Watching:
             signal.signal(wanted, handler)  # type: ignore[arg-type]
 
     def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self.sweep.agent_pid:
+        if not self.sweep.has_started:
             raise KeyboardInterrupt
         self.interrupts += 1
         self.sweep.cancel(force=self.interrupts > 1)

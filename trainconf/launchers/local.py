@@ -72,10 +72,6 @@ class LocalLauncher:
         self.stage(plan)
         return RunHandle(paths, start_agent(paths, lock, self._environ, secrets))
 
-    def submit_pool(self, paths: RunPaths, lock: FileLock, secrets: Mapping[str, str]) -> int:
-        """Start the agent of a sweep, which carries out what `trials.jsonl` in its folder announces; the agent's pid."""
-        return start_agent(paths, lock, self._environ, secrets)
-
     def stage(self, plan: LaunchPlan) -> None:
         """Write plan.json, for an agent that is started later or runs already. Raises StorageError."""
         from trainconf.paths import RunPaths

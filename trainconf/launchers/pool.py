@@ -73,6 +73,14 @@ class TrialPool:
         """End every trial, running or not."""
         cancel(self.handle.paths, force=force)
 
+    def has_ended(self) -> bool:
+        """Whether the agent is gone; every trial is over then, or has lost it. The agent is our child, and is waited for here."""
+        assert self.handle.agent_pid is not None
+        try:
+            return os.waitpid(self.handle.agent_pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True  # somebody has waited for it
+
     def wait(self) -> State:
         """Wait until every trial is over, or the agent is gone; the state of the sweep."""
         return self._launcher.wait(self.handle)

@@ -7,13 +7,14 @@ agent is the pool; this process only makes the trials' directories, and its deat
 from __future__ import annotations
 
 import os
-import signal
 
 from trainconf import __version__, launchers
-from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
-from trainconf.files import FileLock, append_line, dumps, write_atomic
+from trainconf.errors import ConfigError, Mistake, StorageError
+from trainconf.files import FileLock, dumps, write_atomic
 from trainconf.history import events, liveness
 from trainconf.history.index import Index
+from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.pool import TrialPool
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.liveness import State
-    from trainconf.launchers.local import LocalLauncher
+    from trainconf.launchers.base import LaunchPlan
     from trainconf.resolve.grid import Grid
     from trainconf.submission.submit import Voice
 
@@ -66,7 +67,8 @@ class Sweep:
         self.config = first.config
         self.experiment_name = first.experiment_name
         self.paths = RunPaths("")
-        self.agent_pid = 0
+        self._pool: TrialPool | None = None
+        self._secrets: dict[str, str] = {}
         self.metric = self.config["metric"]
         self._prepared: dict[Any, Prepared] = {}
 
@@ -99,25 +101,15 @@ class Sweep:
 
     def start(self) -> None:
         """Make the sweep's directory and its agent, then announce the trials one by one. Raises StorageError, LaunchError."""
-        feed = FileLock("")
+        pool = self._pool = self._start_pool()
         try:
-            self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
-            try:
-                os.mkdir(self.paths.logs)
-                write_atomic(self.paths.sweep, dumps(self._record()))
-                feed = FileLock(self.paths.trials)  # held while more may come; the agent does not wait for a writer that was killed
-                feed.acquire()
-            except BaseException:
-                remove_run_dir(self.paths)
-                raise
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
-        try:
-            self._launch()
-            self._announce()
-            append_line(self.paths.trials, {"end": True})
+            for trial in self.trials:
+                pool.add([self._create(trial)])
+        except BaseException:
+            pool.cancel()  # what cannot be whole is not begun
+            raise
         finally:
-            feed.release()
+            pool.close()
             Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
 
     def _record(self) -> dict[str, Any]:
@@ -127,38 +119,41 @@ class Sweep:
             "metric": self.metric, "trainconf": __version__,
         }
 
-    def _launch(self) -> None:
-        lock = FileLock(self.paths.lock)
+    def _start_pool(self) -> TrialPool:
+        """Make the sweep's directory and its agent, or nothing."""
+        lock = FileLock("")
         try:
-            lock.acquire()
-            self.agent_pid = _pool_launcher(self.trials[0].resolved).submit_pool(self.paths, lock, self._secrets)
-        except BaseException:
-            remove_run_dir(self.paths)
-            raise
-        finally:
-            lock.release()
+            self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
+            try:
+                lock = FileLock(self.paths.lock)
+                lock.acquire()
+                write_atomic(self.paths.sweep, dumps(self._record()))
+                return TrialPool.start(self.paths, lock, self._secrets)
+            except BaseException:
+                lock.release()
+                remove_run_dir(self.paths)
+                raise
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
 
-    def _announce(self) -> None:
-        for trial in self.trials:
-            prepared = self._prepared[_shared(trial.resolved)]
-            run_id = f"{self.sweep_id}_{trial.number}"
-            paths, plan, _ = create(
-                trial.resolved, prepared, self.workspace, run_id=run_id, parent=self.sweep_id, lock_path=self.paths.lock
-            )
-            _pool_launcher(trial.resolved).stage(plan)
-            trial.paths = paths
-            append_line(self.paths.trials, {"run_dir": os.path.relpath(paths.run_dir, self.paths.run_dir)})
-            self._tell(signal.SIGUSR1)
+    def _create(self, trial: Trial) -> LaunchPlan:
+        """Make the directory of one trial; the plan the agent shall carry out."""
+        prepared = self._prepared[_shared(trial.resolved)]
+        trial.paths, plan, _ = create(
+            trial.resolved, prepared, self.workspace, run_id=f"{self.sweep_id}_{trial.number}", parent=self.sweep_id,
+            lock_path=self.paths.lock,
+        )
+        return plan
 
     def cancel(self, *, force: bool) -> None:
         """End all trials, politely or at once; those that wait never start."""
-        self._tell(signal.SIGQUIT if force else signal.SIGTERM)
+        if self._pool is not None:
+            self._pool.cancel(force=force)
 
-    def _tell(self, number: signal.Signals) -> None:
-        try:
-            os.kill(self.agent_pid, number)  # our child: the number is its own until we have waited for it
-        except ProcessLookupError as error:
-            raise LaunchError("the sweep's agent has ended before its trials", ("log", self.paths.agent_log)) from error
+    @property
+    def has_started(self) -> bool:
+        """Whether there is anything to cancel."""
+        return self._pool is not None
 
     def look(self) -> list[Trial]:
         """The trials whose state changed since the last look."""
@@ -166,7 +161,8 @@ class Sweep:
 
     def has_ended(self) -> bool:
         """Whether the agent is done; its trials' states are final then, or honest about what was lost."""
-        return os.waitpid(self.agent_pid, os.WNOHANG)[0] != 0
+        assert self._pool is not None
+        return self._pool.has_ended()
 
 
 def _shared(resolved: Resolved) -> tuple[Any, ...]:
@@ -175,14 +171,10 @@ def _shared(resolved: Resolved) -> tuple[Any, ...]:
     return (resolved.source_directory, resolved.spec.environment, resolved.spec.compute.target, dumps(guards))
 
 
-def _pool_launcher(resolved: Resolved) -> LocalLauncher:
-    """The launcher, where its agent can be a pool."""
-    target = resolved.spec.compute.target
-    launcher: Any = launchers.get(target)
-    if not hasattr(launcher, "submit_pool"):
+def _check_target(target: str) -> None:
+    """A sweep needs a launcher whose agent can be a pool."""
+    if not isinstance(launchers.get(target), LocalLauncher):
         raise ConfigError(Mistake(f"compute={target} cannot carry out a sweep yet", hint="submit the runs one by one"))
-    found: LocalLauncher = launcher
-    return found
 
 
 def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
