@@ -16,15 +16,16 @@ HELP = "end runs, whatever they have started included"
 def run(argv: list[str]) -> int:
     """Request the end of every run. 0 when each is ended or will be, also when it had ended before; 1 when one cannot be reached."""
     from trainconf.cli.arguments import Arguments
-    from trainconf.history.find import find_run
+    from trainconf.history.find import find_run, find_sweep
     from trainconf.paths import find_workspace
 
     parser = Arguments("cancel", "Ask runs to end: SIGTERM, and SIGKILL after their grace time. What they have started ends with them.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, a run directory, or the id of a sweep")
     parser.add_argument("--force", action="store_true", help="SIGKILL at once")
     asked = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
-    reached = [_cancel(paths, force=asked.force) for paths in [find_run(workspace, name) for name in asked.runs]]
+    found = [find_sweep(workspace, name) or find_run(workspace, name) for name in asked.runs]
+    reached = [_cancel(paths, force=asked.force) for paths in found]
     return 0 if all(reached) else 1
 
 
@@ -32,7 +33,7 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
     """Whether the run has ended or was asked to."""
     from trainconf.errors import TrainconfError
     from trainconf.history import liveness
-    from trainconf.launchers import get
+    from trainconf.launchers import get, pool
     from trainconf.launchers.base import RunHandle
 
     state = liveness.state_of(paths)
@@ -40,7 +41,10 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
         printer.talk(f"{paths.run_id} had already ended: {state.status}")
         return True
     try:
-        get(_target(paths)).cancel(RunHandle(paths), force=force)
+        if os.path.exists(paths.sweep):
+            pool.cancel(paths, force=force)
+        else:
+            get(_target(paths)).cancel(RunHandle(paths), force=force)
     except TrainconfError as error:
         printer.talk(paths.run_id)
         printer.error(error)

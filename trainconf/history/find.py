@@ -31,6 +31,15 @@ def find_run(workspace: WorkspacePaths, name: str) -> RunPaths:
     raise _unknown(workspace, name)
 
 
+def find_sweep(workspace: WorkspacePaths, name: str) -> RunPaths | None:
+    """The folder of the sweep with exactly this id; None when there is none."""
+    if not name or os.sep in name or name in (os.curdir, os.pardir):
+        return None
+    experiments = os.listdir(workspace.runs) if os.path.isdir(workspace.runs) else []
+    found = (workspace.run(experiment, name) for experiment in experiments)
+    return next((paths for paths in found if os.path.exists(paths.sweep)), None)
+
+
 def _at_path(path: str) -> RunPaths:
     paths = RunPaths(path)
     if events.exists(paths):
@@ -47,8 +56,9 @@ def _named(workspace: WorkspacePaths, run_id: str) -> list[RunPaths]:
         return []
     found = [workspace.run(experiment, run_id) for experiment in experiments] if run_id else []
     for paths in found:
-        if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
-            raise RunNotFoundError(f"{run_id} is a sweep, not a run", ("from", paths.run_dir), hint="`trainconf ls` lists its trials")
+        if os.path.exists(paths.sweep):
+            hint = "`trainconf ls` lists its trials, and `trainconf cancel` ends them all"
+            raise RunNotFoundError(f"{run_id} is a sweep, not a run", ("from", paths.run_dir), hint=hint)
     return [paths for paths in found if events.exists(paths)]
 
 
