@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_and_nothing_half_made_is_left(disk: str, small_disk
     assert "Traceback" not in answer.err
     assert workspace.run_dirs() == []
     assert workspace.tree() == before
-    assert [path for path in workspace.root.rglob("*.tmp*")] == []
+    assert list(workspace.root.rglob("*.tmp*")) == []
 
 
 def test_a_sweep_on_a_full_disk_starts_nothing(small_disk: Callable[[str], None], workspace: Shell) -> None:
