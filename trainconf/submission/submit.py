@@ -182,7 +182,8 @@ def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None
     """The newest completed run with this spec, or None."""
     from trainconf.history.index import Index
 
-    return Index(workspace).completed(spec_hash)
+    with Index(workspace) as index:
+        return index.completed(spec_hash)
 
 
 def check(resolved: Resolved, workspace: WorkspacePaths) -> None:
