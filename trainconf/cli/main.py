@@ -29,15 +29,12 @@ _HYDRA_ONLY = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code. Only a bug of ours gets past it as an exception, and then only when asked for."""
+    """Run one command; the exit code. Only a bug of ours gets past it as an exception."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return dispatch(words)
     except TrainconfError as error:
-        if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
-            raise
-        printer.error(error)
-        return error.exit_code
+        return _tell(error)
     except KeyboardInterrupt:
         printer.talk("interrupted")
         return 130
@@ -96,8 +93,17 @@ def _storage(error: OSError) -> int:
 
     if error.errno not in (1, 13, 28, 30, 122):  # EPERM EACCES ENOSPC EROFS EDQUOT: the disk's refusals are a user's matter
         raise error
-    if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
-        raise error
     told = StorageError.from_os_error(error, "a file cannot be written or read")
-    printer.error(told)
-    return told.exit_code
+    told.__cause__ = error
+    return _tell(told)
+
+
+def _tell(error: TrainconfError) -> int:
+    """Tell a mistake, with the traceback where that is asked for; its exit code."""
+    if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
+        import traceback
+
+        printer.talk("".join(traceback.format_exception(error)).rstrip("\n"))
+    else:
+        printer.error(error)
+    return error.exit_code
