@@ -1,7 +1,7 @@
 """A composed config, kept for as long as nothing that made it has changed. A hit loads no Hydra.
 
 The key names the words, folders and versions; the entry names every file and folder of the config tree with its stat, and every
-environment variable that was read. What cannot be watched (`now`, `hydra.searchpath`, users' own resolvers) is never kept.
+environment variable that was read. What cannot be watched (`now`, `hydra.searchpath`, users' own resolvers, linked folders) is never kept.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def compose(
 
     watched = _watch(dirs)  # before the files are read: a change while we compose must not look like what we read
     composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name)
-    if path and composed.env_reads is not None and _settled(watched):
+    if path and composed.env_reads is not None and watched is not None and _settled(watched):
         _write(path, composed, watched, environ)
     return composed
 
@@ -78,12 +78,15 @@ def _stat(path: str) -> list[Any]:
     return [path, found.st_mtime_ns, found.st_size, found.st_ino]
 
 
-def _watch(dirs: Iterable[str]) -> list[list[Any]]:
-    """Every folder (a new file changes it) and every file below the config folders."""
-    return [
-        _stat(path) for root in dirs for folder, _, names in os.walk(root)
-        for path in (folder, *(os.path.join(folder, name) for name in names))
-    ]
+def _watch(dirs: Iterable[str]) -> list[list[Any]] | None:
+    """Every folder (a new file changes it) and every file below the config folders; None where a link leads on to more of them."""
+    watched = []
+    for root in dirs:
+        for folder, subfolders, names in os.walk(root):
+            if any(os.path.islink(os.path.join(folder, name)) for name in subfolders):
+                return None
+            watched += [_stat(folder), *(_stat(os.path.join(folder, name)) for name in names)]
+    return watched
 
 
 def _settled(watched: list[list[Any]]) -> bool:

@@ -105,6 +105,16 @@ def test_a_file_written_this_instant_is_not_kept(look: Look, workspace: Workspac
     assert look()[1] is False
 
 
+def test_what_lies_behind_a_linked_folder_is_not_watched_so_it_is_never_kept(look: Look, workspace: WorkspacePaths) -> None:
+    elsewhere = Path(workspace.root, "elsewhere")
+    Path(workspace.conf, "experiment").rename(elsewhere)
+    Path(workspace.conf, "experiment").symlink_to(elsewhere)
+    write_settled(elsewhere / "mine.yaml", EXPERIMENT)
+    assert look()[0].config["params"]["lr"] == 0.1
+    write_settled(elsewhere / "mine.yaml", EXPERIMENT.replace("0.1", "0.7"))
+    assert look()[0].config["params"]["lr"] == 0.7
+
+
 def test_a_variable_that_was_read_is_watched_and_no_other(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLACE", raising=False)
     assert look()[0].config["params"]["home"] == "none"
