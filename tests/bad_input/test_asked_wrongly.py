@@ -91,6 +91,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "params.t would write the value of MY_API_TOKEN.*",
         {"from": r"command line: .*", "hint": r".*\$\{secret:MY_API_TOKEN\}.*"},
     ),
+    "a variable whose name is another value": (
+        ["+params.n=MY_API_TOKEN", '+params.t="${oc.env:${params.n}}"'],
+        "params.t reads an environment variable whose name is not written out.*",
+        {"from": r"command line: .*", "value": r"\$\{oc.env:\$\{params.n\}\}", "allowed": r"\$\{oc.env:NAME\}.*"},
+    ),
     "an interpreter that is not there": (
         ["env.python.interpreter_path=/no/python"],
         "the interpreter does not exist",
@@ -232,6 +237,7 @@ def test_full_error_shows_the_traceback_to_whoever_asks(workspace: Shell) -> Non
     answer = workspace(*ADHOC, "compute=mars", env={"TRAINCONF_FULL_ERROR": "1"})
     assert "Traceback" in answer.err
     assert "ConfigError" in answer.err
+    assert answer.code == 2
 
 
 def without_roots_powers() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
 ENV_READ = re.compile(r"\$\{\s*oc\.env:\s*['\"]?([A-Za-z_][A-Za-z0-9_]*)")
+_INDIRECT_ENV_READ = re.compile(r"\$\{\s*oc\.env\s*:\s*(?!['\"]?[A-Za-z_])")  # the name is another value, or put together from some
 _CREDENTIAL = re.compile(
     r"(^|_)(API_?KEY|KEY|SECRET|TOKEN|PASSWORD|PASSWD|PWD|CREDENTIALS?|PASSPHRASE|AUTH|ACCESS_?KEY(_ID)?|PRIVATE_?KEY)(_|$)|"
     r"(APIKEY|PASSWORD|TOKEN|SECRET)$", re.IGNORECASE,
@@ -50,9 +51,17 @@ def misplaced(values: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
 
 
 def exposed(raw: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
-    """A mistake for every `${oc.env:NAME}` whose name looks like a credential. `raw` are (dotted key, unresolved value)."""
+    """A mistake for every `${oc.env:NAME}` whose name looks like a credential, or cannot be looked at because it is not written out.
+
+    `raw` are (dotted key, unresolved value).
+    """
     mistakes = []
     for key, value in raw:
+        if _INDIRECT_ENV_READ.search(str(value)):
+            mistakes.append(Mistake(
+                f"{key} reads an environment variable whose name is not written out, so it may be a credential", ("from", origin(key)),
+                ("value", str(value)), ("allowed", "${oc.env:NAME}, with the name itself"),
+            ))
         for name in ENV_READ.findall(str(value)):
             if looks_like_credential(name):
                 mistakes.append(Mistake(
