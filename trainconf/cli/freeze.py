@@ -39,14 +39,15 @@ def _freeze(args: argparse.Namespace) -> int:
     facts = git.facts(resolved.source_directory, processes)
     recorded = facts.to_dict() if facts is not None else {}
     spec = spec_with_code(resolved, snapshot_id)
-    content = frozen.text(resolved, spec, workspace, recorded, args.config_name)
-    if recorded.get("dirty") or not recorded.get("commit"):
-        printer.talk("note: the code has changes that no commit holds; only this snapshot store can run the file")
-    if not args.output:
+    only_here = not frozen.is_committed(resolved, snapshot_id, workspace, recorded)
+    content = frozen.text(resolved, spec, workspace, recorded, args.config_name, only_here=only_here)
+    if args.output:
+        frozen.write(args.output, content)
+        printer.talk(f"froze {resolved.experiment_name}, spec {spec.spec_hash[:12]}, in {args.output}")
+    else:
         printer.data(content.removesuffix("\n"))
-        return 0
-    frozen.write(args.output, content)
-    printer.talk(f"froze {resolved.experiment_name}, spec {spec.spec_hash[:12]}, in {args.output}")
+    if only_here:
+        printer.talk("note: no commit holds this code; only this snapshot store can run the file")
     return 0
 
 

@@ -29,7 +29,7 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
     commit = str(git.get("commit") or "")
     tried = "no commit is recorded"
     if commit:
-        tried = _from_git(commit, snapshot_id, source_directory, store)
+        tried = take_from_git(commit, snapshot_id, source_directory, store)
         if not tried:
             return "git"
     hints = []
@@ -44,7 +44,7 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
     )
 
 
-def _from_git(commit: str, snapshot_id: str, source_directory: str, store: SnapshotStore) -> str:
+def take_from_git(commit: str, snapshot_id: str, source_directory: str, store: SnapshotStore) -> str:
     """Take the tree of a commit into the store when it is the one that is wanted; else why it could not be."""
     import git as gitpython
 

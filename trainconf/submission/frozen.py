@@ -17,8 +17,10 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.yaml_text import render
+from trainconf.snapshot import SnapshotStore
 from trainconf.snapshot.content import FROZEN_LINE
 from trainconf.spec import RunSpec
+from trainconf.submission.code import take_from_git
 
 VERSION = 1
 FROZEN_FIRST_LINE = FROZEN_LINE.decode()
@@ -36,9 +38,22 @@ class Frozen:
         self.config_name = config_name
 
 
-def text(resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str) -> str:
-    """The file's content. Paths are relative to the workspace, so that a clone elsewhere can run it."""
-    only_here = not git.get("commit") or bool(git.get("dirty"))
+def is_committed(resolved: Resolved, snapshot_id: str, workspace: WorkspacePaths, git: dict[str, Any]) -> bool:
+    """Whether the recorded commit holds exactly this code, so that another clone can find it there.
+
+    Looked up, not concluded from a clean working tree: a file that git ignores may travel in a snapshot, and a dirty file may not.
+    """
+    commit = str(git.get("commit") or "")
+    return bool(commit) and not take_from_git(commit, snapshot_id, resolved.source_directory, SnapshotStore(workspace.snapshots))
+
+
+def text(
+    resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str, *, only_here: bool
+) -> str:
+    """The file's content. Paths are relative to the workspace, so that a clone elsewhere can run it.
+
+    `only_here` says that no commit holds the code.
+    """
     header = [
         FROZEN_FIRST_LINE,
         f"# experiment {resolved.experiment_name}, frozen {events.now()[:19]}Z by trainconf {__version__}",
@@ -53,7 +68,7 @@ def text(resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict
         "spec": spec.to_dict(),
         "code_from": {
             "source_directory": _relative(resolved.source_directory, workspace.root),
-            "git": {key: git.get(key) for key in ("repository", "branch", "commit", "dirty") if git.get(key) is not None},
+            "git": {key: git.get(key) for key in ("repository", "branch", "commit") if git.get(key) is not None},
             "only_in_store": only_here,
         },
         "config_name": config_name,
@@ -101,7 +116,8 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
     choices, overrides, origins = body.get("choices") or {}, body.get("overrides") or [], body.get("origins") or {}
     composed = Composed(config, origins, choices, overrides)
     resolved = Resolved(spec, os.path.normpath(os.path.join(workspace.root, str(source["source_directory"]))), composed)
-    return Frozen(path, resolved, source.get("git") or {}, str(body.get("config_name") or "config"))
+    git = {**(source.get("git") or {}), "dirty": bool(source.get("only_in_store"))}
+    return Frozen(path, resolved, git, str(body.get("config_name") or "config"))
 
 
 def _load(path: str) -> dict[str, Any]:

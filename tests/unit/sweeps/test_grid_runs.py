@@ -1,0 +1,184 @@
+"""`-m`: every combination once and in order, so many at a time, and one account of all at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import Answer, Shell
+
+Here = Callable[..., Answer]
+
+
+def sweep_words(workspace: Shell, *words: str) -> list[str]:
+    return ["-m", *workspace.script(*words)]
+
+
+def trials(workspace: Shell) -> list[Path]:
+    """The directories of all trials, by number."""
+    found = [path for path in workspace.run_dirs() if "_" in path.name]
+    return sorted(found, key=lambda path: int(path.name.rpartition("_")[2]))
+
+
+def record(trial: Path) -> dict[str, object]:
+    body: dict[str, object] = json.loads((trial / "run.json").read_text())
+    return body
+
+
+def statuses(workspace: Shell) -> list[str]:
+    return [json.loads((trial / "events.jsonl").read_text().splitlines()[-1])["state"] for trial in trials(workspace)]
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def test_every_combination_runs_once_in_hydras_order_under_one_parent(here: Here, workspace: Shell) -> None:
+    answer = here(*sweep_words(workspace, "+params.a=1,2", "+params.b=x,y", "+params.c=0"))
+    assert answer.code == 0, answer
+    assert [record(trial)["params"] for trial in trials(workspace)] == [{"a": a, "b": b, "c": 0} for a in (1, 2) for b in ("x", "y")]
+    (sweep,) = [path for path in workspace.run_dirs() if "_" not in path.name]
+    assert [trial.name for trial in trials(workspace)] == [f"{sweep.name}_{number}" for number in range(4)]
+    assert {record(trial)["parent"] for trial in trials(workspace)} == {sweep.name}
+    assert json.loads((sweep / "sweep.json").read_text())["trial_count"] == 4
+    rows = answer.out.splitlines()
+    assert rows[0].split() == ["trial", "params.a", "params.b", "status", "duration", "metric"]
+    assert [row.split()[:4] for row in rows[1:]] == [
+        [str(n), *ab, "Completed"] for n, ab in enumerate([("1", "x"), ("1", "y"), ("2", "x"), ("2", "y")])
+    ]
+
+
+def test_a_trial_is_the_run_its_words_would_have_been(here: Here, workspace: Shell) -> None:
+    here(*sweep_words(workspace, "+params.a=1,2"))
+    here(*workspace.script("+params.a=2"))
+    alone = [path for path in workspace.run_dirs() if "_" not in path.name and (path / "spec.json").exists()]
+    assert (alone[0] / "spec.json").read_bytes() == (trials(workspace)[1] / "spec.json").read_bytes()
+    assert len(os.listdir(workspace.root / ".trainconf/snapshots/manifests")) == 1
+
+
+def test_a_trial_that_fails_ends_with_1_and_the_others_go_on(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "import sys\nsys.exit(7 if '2' in sys.argv else 0)\n")
+    answer = here(*sweep_words(workspace, "+params.a=1,2,3"))
+    assert answer.code == 1, answer
+    assert statuses(workspace) == ["Completed", "Failed", "Completed"]
+    assert "Failed" in answer.out
+
+
+def test_so_many_are_in_flight_and_no_more(here: Here, workspace: Shell) -> None:
+    workspace.write(
+        "train.py",
+        "import os, sys, time\nbeside = sys.argv[-1]\nmine = os.path.join(beside, os.environ['TRAINCONF_RUN_ID'])\n"
+        "open(mine, 'w').close()\nprint('seen', len(os.listdir(beside)))\ntime.sleep(0.2)\nprint('seen', len(os.listdir(beside)))\nos.unlink(mine)\n",
+    )
+    beside = workspace.home / "beside"
+    beside.mkdir()
+    words = sweep_words(workspace, f"+params.place={beside}", "+params.a=range(6)", "sweep.max_concurrent_runs=2", "argument_style=none")
+    answer = here(*words, f"arguments=[{beside}]")
+    assert answer.code == 0, answer
+    seen = [int(line.split()[1]) for trial in trials(workspace) for line in (trial / "logs/std_log.txt").read_text().splitlines()]
+    assert max(seen) == 2
+
+
+def test_fewer_slots_than_wished_for_hold_too(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "import time\nprint(time.monotonic())\ntime.sleep(0.1)\nprint(time.monotonic())\n")
+    assert here(*sweep_words(workspace, "+params.a=range(3)", "sweep.max_concurrent_runs=3", "compute.slots=1")).code == 0
+    spans = sorted(tuple(map(float, (trial / "logs/std_log.txt").read_text().split())) for trial in trials(workspace))
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+
+
+def test_the_best_is_named_by_the_metric_and_its_goal(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "import sys\nprint('loss=' + sys.argv[2])\n")
+    words = sweep_words(
+        workspace, "+params.a=0.3,0.1,0.2", "metric.name=loss", "metric.goal=minimize", "+stdout_metrics.loss='loss=([0-9.]+)'"
+    )
+    answer = here(*words)
+    assert answer.code == 0, answer
+    assert "best: trial 1, loss 0.1" in answer.err
+    assert answer.out.splitlines()[0].split()[-1] == "loss"
+    assert answer.out.splitlines()[2].split()[-1] == "0.1"
+
+
+def test_groups_may_vary_with_what_hangs_on_them(here: Here, workspace: Shell) -> None:
+    for name in ("one", "two"):
+        workspace.write(f"{name}.py", f"print('{name}')\n")
+        workspace.write(f"conf/experiment/{name}.yaml", f"# @package _global_\nexperiment_name: same\nscript: {name}.py\n")
+    answer = here("-m", "experiment=one,two", "env=current", f"compute.lease_dir={workspace.leases}", "compute.slots=2")
+    assert answer.code == 0, answer
+    assert [(trial / "logs/std_log.txt").read_text() for trial in trials(workspace)] == ["one\n", "two\n"]
+
+
+def test_experiments_of_different_names_lie_where_each_belongs(here: Here, workspace: Shell) -> None:
+    for name in ("one", "two"):
+        workspace.write(f"conf/experiment/{name}.yaml", f"# @package _global_\nexperiment_name: {name}\nscript: train.py\n")
+    answer = here("-m", "experiment=one,two", "env=current", f"compute.lease_dir={workspace.leases}", "compute.slots=2")
+    assert answer.code == 0, answer
+    assert sorted(trial.parent.name for trial in trials(workspace)) == ["one", "two"]
+
+
+def test_resources_may_vary(here: Here, workspace: Shell) -> None:
+    answer = here(*sweep_words(workspace, "compute.cpus=1,2"))
+    assert answer.code == 0, answer
+    assert [json.loads((trial / "plan.json").read_text())["slots"]["take"] for trial in trials(workspace)] == [1, 2]
+
+
+def test_a_value_that_the_target_cannot_carry_out_is_told_before_anything_starts(here: Here, workspace: Shell) -> None:
+    answer = here(*sweep_words(workspace, "compute.cpus=1,9"))
+    assert answer.code == 2, answer
+    assert next(iter(answer.told.values()))["from"] == "command line: compute.cpus=9"
+    assert workspace.run_dirs() == []
+
+
+def test_every_wrong_value_is_told_at_once(here: Here, workspace: Shell) -> None:
+    answer = here(*sweep_words(workspace, "+params.a=1,2", "retries=0,-1,x"))
+    assert answer.code == 2, answer
+    assert set(answer.told) == {"retries cannot be -1", "retries cannot be 'x'"}
+
+
+def test_ctrl_c_cancels_all_and_what_waits_never_starts(workspace: Shell) -> None:
+    workspace.write("train.py", "import time\nopen('outputs/up', 'w').close()\ntime.sleep(120)\n")
+    child = workspace.start(*sweep_words(workspace, "+params.a=range(5)", "sweep.max_concurrent_runs=2"))
+    wait_for(lambda: len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2 and len(trials(workspace)) == 5)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert statuses(workspace) == ["Canceled"] * 5
+    assert len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2
+    assert out.count(b"Canceled") == 5
+
+
+def test_a_detached_sweep_prints_its_id_and_goes_on(workspace: Shell) -> None:
+    answer = workspace(*sweep_words(workspace, "+params.a=1,2,3", "submit.detach=true"))
+    assert answer.code == 0, answer
+    sweep_id = answer.out.removesuffix("\n")
+    assert [trial.name for trial in trials(workspace)] == [f"{sweep_id}_{number}" for number in range(3)]
+    wait_for(lambda: statuses(workspace) == ["Completed"] * 3)
+
+
+def test_the_death_of_the_submitter_loses_no_trial_that_was_announced(workspace: Shell) -> None:
+    workspace.write("train.py", "import time\ntime.sleep(0.2)\n")
+    child = workspace.start(*sweep_words(workspace, "+params.a=range(6)", "sweep.max_concurrent_runs=1"))
+    wait_for(lambda: any('"end"' in path.read_text() for path in workspace.root.glob("runs/*/*/trials.jsonl")))
+    child.kill()
+    child.communicate()
+    wait_for(lambda: statuses(workspace) == ["Completed"] * 6)
+
+
+def test_a_secret_of_a_sweep_is_in_no_file(workspace: Shell) -> None:
+    workspace.write("train.py", "import os\nprint(len(os.environ['T']))\n")
+    answer = workspace(*sweep_words(workspace, "+params.a=1,2", "+env.variables.T=${secret:A}"), env={"A": "s3cr3t-value"})
+    assert answer.code == 0, answer
+    assert [(trial / "logs/std_log.txt").read_text() for trial in trials(workspace)] == ["12\n", "12\n"]
+    assert not any(b"s3cr3t" in path.read_bytes() for path in workspace.root.rglob("*") if path.is_file())
+
+
+def test_a_single_trial_is_a_sweep_too(here: Here, workspace: Shell) -> None:
+    answer = here(*sweep_words(workspace, "+params.a=1"))
+    assert (answer.code, len(trials(workspace))) == (0, 1), answer
