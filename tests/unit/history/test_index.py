@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -177,7 +178,8 @@ def test_a_damaged_index_is_rebuilt(workspace: WorkspacePaths, damage: str) -> N
     with open(workspace.index, "wb") as stream:
         stream.write(DAMAGES[damage])
     assert len(listed(workspace)) == 1
-    assert sqlite3.connect(workspace.index).execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    with closing(sqlite3.connect(workspace.index)) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
 def test_an_index_with_damaged_pages_is_rebuilt(workspace: WorkspacePaths) -> None:
@@ -224,6 +226,7 @@ def test_a_locked_index_is_passed_by(workspace: WorkspacePaths) -> None:
     Index(workspace).add(paths)
     assert listed(workspace) == ["run-2", "run-1"]
     database.execute("ROLLBACK")
+    database.close()
     assert listed(workspace) == ["run-2", "run-1"]
 
 
