@@ -1,0 +1,52 @@
+"""The console following a run's output, against the same child piped through `tee` into a file.
+
+    python -m benchmarks.console [--rounds 5]
+
+Both outputs end in a pipe that `cat` empties. Ours is a whole command; its start-up, measured in the same rounds with a job that
+does nothing, is taken off, for `tee` has none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+import time
+
+from benchmarks.capture import AWK, GIB
+from benchmarks.rounds import interleaved, report, timed
+
+RUN = [sys.executable, "-m", "trainconf", "experiment=adhoc", "env=current"]
+
+
+def command(argv: list[str]) -> str:
+    """An override that runs `argv` as it stands."""
+    return "command=[" + ",".join("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in argv) + "]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The console against tee.")
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    for name, child in {"1 GiB": GIB, "1,000,000 short lines (awk)": AWK}.items():
+        with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
+            with open(f"{folder}/.amlignore", "w") as stream:
+                stream.write("*\n")  # the outputs of this benchmark are no code
+            time.sleep(0.1)
+            nothing = shlex.join([*RUN, "command=[true]"])
+            ours = shlex.join([*RUN, command(child)])
+            piped = f"PYTHONUNBUFFERED=1 {shlex.join(child)} | tee out.txt | cat > /dev/null"
+            seen = interleaved({
+                "tee": lambda piped=piped: timed(["sh", "-c", piped], folder),
+                "trainconf, nothing to print": lambda nothing=nothing: timed(["sh", "-c", f"{nothing} | cat > /dev/null"], folder),
+                "trainconf": lambda ours=ours: timed(["sh", "-c", f"{ours} | cat > /dev/null"], folder),
+            }, rounds)
+            start = seen.pop("trainconf, nothing to print")
+            seen["trainconf"] = [whole - idle for whole, idle in zip(seen["trainconf"], start, strict=True)]
+            print(f"\n{name}")
+            report(seen, "tee", {"trainconf": 1.5})
+
+
+if __name__ == "__main__":
+    main()
