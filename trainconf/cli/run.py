@@ -14,7 +14,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.submit import submit_and_follow
     from trainconf.paths import find_workspace
     from trainconf.submission import frozen
-    from trainconf.submission.again import adopt_environment
+    from trainconf.submission.again import of_file
     from trainconf.submission.code import find_code
 
     parser = Arguments("run", HELP)
@@ -23,10 +23,8 @@ def run(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
     file = frozen.read(args.file, workspace)
+    resolved = of_file(file, ["submit.detach=true"] * args.detach, workspace, printer.talk)
     code = file.resolved.spec.code.snapshot
     found = find_code(code, file.resolved.source_directory, file.git, workspace, args.file)
     printer.talk(f"code {code[:12]} found in the {found}")
-    resolved = adopt_environment(file.resolved, workspace, printer.talk)
-    if args.detach:
-        resolved.config["submit"] = {**resolved.config["submit"], "detach": True}
     return submit_and_follow(resolved, workspace)

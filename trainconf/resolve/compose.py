@@ -170,7 +170,10 @@ def compose(
 
 
 def change(then: Composed, overrides: list[str], workspace: WorkspacePaths) -> Composed:
-    """A composed config with values replaced. Groups stay as they were chosen: choosing means composing anew. Raises ConfigError."""
+    """A recorded config under today's schemas, with values replaced; a setting that it does not know yet has its default.
+
+    Groups stay as they were chosen: choosing means composing anew. Raises ConfigError, also for a config that is damaged.
+    """
     composition = Composition(overrides, workspace, None, "config")
     parsed = composition.parse()
     groups = [o for o in parsed if composition.loader.repository.group_exists(o.key_or_group)]
@@ -188,13 +191,16 @@ def change(then: Composed, overrides: list[str], workspace: WorkspacePaths) -> C
 
 
 def _typed(config: dict[str, Any]) -> DictConfig:
-    """A plain config under its schemas again."""
+    """A plain config under its schemas again. Raises ConfigError."""
     cfg = OmegaConf.structured(schema.Config)
-    for name in _GROUP_NODES:
-        target = config[name].get("target")
-        node = schema.SCHEMAS.get(f"schema/compute/{target}") if name == "compute" else _DEFAULT_SCHEMA[name]
-        cfg[name] = OmegaConf.structured(node) if node is not None else {}
-    cfg.merge_with(_escaped(config))
+    try:
+        for name in _GROUP_NODES:
+            target = config[name].get("target")
+            node = schema.SCHEMAS.get(f"schema/compute/{target}") if name == "compute" else _DEFAULT_SCHEMA[name]
+            cfg[name] = OmegaConf.structured(node) if node is not None else {}
+        cfg.merge_with(_escaped(config))
+    except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:
+        raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error
     return cast(DictConfig, cfg)
 
 

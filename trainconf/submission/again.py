@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import Any
 
 from trainconf import environments
-from trainconf.errors import ConfigError, Mistake, RunNotFoundError
+from trainconf.errors import ConfigError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.resolve.compose import change
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trainconf.submission.frozen import Frozen
 
 
 def recorded(
@@ -24,52 +29,80 @@ def recorded(
 ) -> tuple[Resolved, dict[str, Any]]:
     """A run's own config with `overrides` on top, its own snapshot, and what git said then.
 
-    The software stays as recorded unless an override of `env` changes it. Raises RunNotFoundError for a damaged record, ConfigError.
+    The software stays as recorded unless an override of `env` changes it; whether to wait or to detach is asked anew. Raises
+    RunNotFoundError for a damaged record, ConfigError.
     """
     try:
         record = read_json(paths.record)
         spec = RunSpec.from_dict(read_json(paths.spec), paths.spec)
-        config, source = record["config"], record["source_directory"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        source = record["source_directory"]
+        config = {key: value for key, value in record["config"].items() if key != "submit"}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunNotFoundError(
             "the run's record is damaged, so it cannot be run again", ("path", paths.run_dir), ("because", str(error))
         ) from error
-    then = Composed(config, record.get("origins", {}), record.get("choices", {}), record.get("overrides", []))
-    resolved = _changed(then, overrides, spec, source, workspace) if overrides else Resolved(spec, source, then)
-    resolved.config["submit"] = {"detach": False, "stream": True, "reuse": False}
+    config["inputs"] = dict(spec.code.inputs)  # as they were found: a path of the command line was relative to its shell
+    origins = {key: origin for key, origin in record.get("origins", {}).items() if not key.startswith("submit.")}
+    composed = change(Composed(config, origins, record.get("choices", {}), record.get("overrides", [])), overrides, workspace)
+    resolved = _changed(composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
         git = {}
-    return adopt_environment(resolved, workspace, report), git
+    return adopt(resolved, workspace, report), git
 
 
-def _changed(then: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths) -> Resolved:
-    """The recorded config with some values replaced, checked like any other."""
-    from trainconf.resolve.compose import change
+def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
+    """What a frozen file describes, on this machine. `overrides` may not touch its spec. Raises FrozenFileError, ConfigError."""
+    frozen = file.resolved
+    try:
+        composed = change(frozen.composed, overrides, workspace)
+    except ConfigError as error:
+        raise FrozenFileError(
+            Mistake(mistake.what, ("from", file.path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
+            for mistake in error.mistakes
+        ) from error
+    return adopt(Resolved(frozen.spec, frozen.source_directory, composed), workspace, report)
 
-    composed = change(then, overrides, workspace)
+
+def _changed(composed: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths) -> Resolved:
+    """A recorded config in which some values were replaced, checked like any other. Raises ConfigError."""
     touched = {word.lstrip("+~").partition("=")[0].partition(".")[0] for word in overrides}
     if touched & {"source_directory", "snapshot"}:
         raise ConfigError(Mistake("a rerun keeps the code of its run", ("from", f"command line: {' '.join(overrides)}"),
                                   hint="submit anew for other code: `trainconf experiment=...`"))
-    fresh = resolve(composed, workspace, cwd=workspace.root, source=source)
+    fresh = resolve(composed, workspace, source=source)
+    if "script" in touched:
+        _check_script(composed, spec.code.snapshot, workspace)
     code = replace(fresh.spec.code, snapshot=spec.code.snapshot)
     environment = fresh.spec.environment if "env" in touched else spec.environment
     return Resolved(replace(fresh.spec, code=code, environment=environment), source, composed)
 
 
-def adopt_environment(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
-    """A recorded spec in the software that is really here.
+def _check_script(composed: Composed, snapshot_id: str, workspace: WorkspacePaths) -> None:
+    """The script must be a file of the recorded code, as far as that is here already. Raises ConfigError."""
+    script, store = composed.config["script"], SnapshotStore(workspace.snapshots)
+    if script is None or not store.exists(snapshot_id):
+        return
+    files = [entry.path for entry in store.show(snapshot_id) if entry.kind != "folder"]
+    if script not in files:
+        near = [name for name in files if name.endswith(".py")][:8]
+        raise ConfigError(f"the script {script!r} is not in the run's code", ("from", composed.origin("script")),
+                          *([("there are", ", ".join(near))] if near else []))
+
+
+def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
+    """A recorded spec on this machine: with its inputs, and in the software that is really here.
 
     A managed environment is rebuilt from its recipe and stays what it was. A user-managed one is whatever this Python has: what
-    differs is told, and the new run's spec says what it really ran in.
+    differs is told, and the new run's spec says what it really ran in. Raises ConfigError.
     """
+    mistakes = [
+        Mistake(f"the input {name} does not exist", ("path", path), hint="put it there, or submit anew with another path")
+        for name, path in resolved.spec.code.inputs if not os.path.exists(path)
+    ]
     before = resolved.spec.environment
-    if before.kind != "current":
-        return resolved
-    mistakes: list[Mistake] = []
-    now = environments.resolve(resolved.config["env"], workspace.root, mistakes)
+    now = environments.resolve(resolved.config["env"], workspace.root, mistakes) if before.kind == "current" else before
     if mistakes:
         raise ConfigError(mistakes)
     for what in _drift(before, now):
