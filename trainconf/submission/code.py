@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import tarfile
 import tempfile
 from typing import Any
 
 from trainconf.errors import FrozenFileError
+from trainconf.history.git import GIT, REPOSITORY_VARIABLES, find_root
 from trainconf.paths import WorkspacePaths
+from trainconf.process import processes
 from trainconf.snapshot import SnapshotStore, hash_tree
 
 # What a frozen spec names was under the guards when it was frozen; it need not pass them twice.
@@ -23,8 +24,7 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
     store = SnapshotStore(workspace.snapshots)
     if store.exists(snapshot_id):
         return "store"
-    if os.path.isdir(source_directory) and hash_tree(source_directory, store=store) == snapshot_id:
-        store.take(source_directory, **_NO_GUARDS)
+    if os.path.isdir(source_directory) and _take_if_same(source_directory, snapshot_id, store):
         return "working tree"
     commit = str(git.get("commit") or "")
     tried = "no commit is recorded"
@@ -45,31 +45,34 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
 
 
 def take_from_git(commit: str, snapshot_id: str, source_directory: str, store: SnapshotStore) -> str:
-    """Take the tree of a commit into the store when it is the one that is wanted; else why it could not be."""
-    import git as gitpython
+    """Take the tree of a commit into the store when it is the one that is wanted; else why it could not be.
 
-    folder = source_directory
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    try:
-        repository = gitpython.Repo(folder, search_parent_directories=True)
-        root = str(repository.working_dir)
-        inside = os.path.relpath(os.path.realpath(source_directory), os.path.realpath(root))
-        treeish = repository.commit(commit).hexsha
-        with tempfile.TemporaryDirectory(prefix="trainconf-code-") as temp:
-            archive = os.path.join(temp, "tree.tar")
-            with open(archive, "wb") as stream:
-                repository.archive(stream, treeish, path=[inside] if inside != os.curdir else None)
-            tree = os.path.join(temp, "tree")
-            with tarfile.open(archive) as tar:
-                trusted = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}  # 3.14 would drop modes
-                tar.extractall(tree, **trusted)  # type: ignore[arg-type]
-            code = os.path.normpath(os.path.join(tree, inside))
-            if hash_tree(code) != snapshot_id:
-                return f"commit {commit[:12]} is here, and its tree is different"
-            store.take(code, **_NO_GUARDS)
-            return ""
-    except (gitpython.InvalidGitRepositoryError, gitpython.NoSuchPathError):
+    The files are written as a checkout would (git-checkout-index(1)): an archive lacks what .gitattributes keeps out of exports.
+    """
+    root = find_root(source_directory)
+    if root is None:
         return f"{source_directory} is in no git repository"
-    except (gitpython.GitError, ValueError, OSError) as error:
-        return f"commit {commit[:12]} is not in this clone ({type(error).__name__})"
+    inside = os.path.relpath(os.path.realpath(source_directory), os.path.realpath(root))
+    with tempfile.TemporaryDirectory(prefix="trainconf-code-") as temp:
+        tree = os.path.join(temp, "tree")
+        env = {name: value for name, value in os.environ.items() if name not in REPOSITORY_VARIABLES}
+        env["GIT_INDEX_FILE"] = os.path.join(temp, "index")
+        names = b""
+        for words in (
+            ["read-tree", "--end-of-options", commit],
+            ["ls-files", "-z", "--", inside],
+            ["checkout-index", "-z", "--stdin", f"--prefix={tree}/"],
+        ):
+            done = processes.run([*GIT, "--literal-pathspecs", *words], cwd=root, env=env, input=names)
+            if not done.ok:
+                return f"commit {commit[:12]} cannot be read from this clone: {done.last_lines(1)}"
+            names = done.stdout
+        code = os.path.normpath(os.path.join(tree, inside))
+        if not os.path.isdir(code) or not _take_if_same(code, snapshot_id, store):
+            return f"commit {commit[:12]} is here, and its tree is different"
+    return ""
+
+
+def _take_if_same(folder: str, snapshot_id: str, store: SnapshotStore) -> bool:
+    """Take a tree into the store when it has that id; whether it still had it when it was taken."""
+    return hash_tree(folder, store=store) == snapshot_id and bool(store.take(folder, **_NO_GUARDS).id == snapshot_id)

@@ -61,6 +61,21 @@ def test_a_fresh_clone_finds_the_code_in_its_working_tree(clone: Path, repositor
     assert "found in the working tree" in answer.err
 
 
+def test_what_an_export_would_leave_out_or_change_is_found_in_git_all_the_same(repository: Shell, tmp_path: Path) -> None:
+    repository.write("code/.gitattributes", "tool.sh export-ignore\nnote.txt export-subst\n")
+    repository.write("code/note.txt", "$Format:%H$\n")
+    git(repository.root, repository, "add", ".")
+    git(repository.root, repository, "commit", "-qm", "attributes")
+    assert "no commit holds" not in repository("freeze", "experiment=mine", "-o", "mine.lock.yaml").err
+    git(repository.root, repository, "add", ".")
+    git(repository.root, repository, "commit", "-qm", "freeze")
+    git(tmp_path, repository, "clone", "-q", str(repository.root), "clone")
+    (tmp_path / "clone/code/train.py").write_text("print('second')\n")
+    answer = repository("run", "mine.lock.yaml", cwd=tmp_path / "clone")
+    assert (answer.code, answer.out) == (0, "first ['--lr', '0.1']\n"), answer
+    assert "found in the git" in answer.err
+
+
 def test_a_clone_that_moved_on_finds_the_code_in_git(clone: Path, repository: Shell) -> None:
     (clone / "code/train.py").write_text("print('second')\n")
     git(clone, repository, "commit", "-qam", "second")
