@@ -1,0 +1,141 @@
+"""Files and locks: the old or the new, whole lines, and locks that die with their holder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from trainconf import files
+
+
+def test_a_file_is_replaced_in_one_step_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    files.write_atomic(str(path), "old")
+    inode = path.stat().st_ino
+    files.write_atomic(str(path), "n\udcffw", mode=0o600)
+    assert path.read_bytes() == b"n\xffw"
+    assert path.stat().st_ino != inode
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_write_that_fails_leaves_the_old_and_no_temp_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    code = (
+        "import resource, signal, sys; from trainconf import files; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "try: files.write_atomic(sys.argv[1], 'x' * 100)\nexcept OSError as error: print(error.errno)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.stdout == "27\n", done.stderr
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_target_that_is_a_folder_leaves_no_temp_file(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write_atomic(str(tmp_path / "a"), "x")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_appended_lines_of_many_processes_never_mix(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    code = (
+        "import sys; from trainconf import files\n"
+        "for n in range(100): files.append_line(sys.argv[1], {'who': sys.argv[2], 'n': n, 'text': 'x' * 500})\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    children = [subprocess.Popen([sys.executable, "-c", code, path, str(who)], env=env) for who in range(4)]
+    assert [child.wait() for child in children] == [0] * 4
+    found = sorted((line["who"], line["n"]) for line in files.read_lines(str(path)))
+    assert found == sorted((str(who), n) for who in range(4) for n in range(100))
+    assert {line for line in path.read_text().splitlines() if not line.startswith("{")} <= {""}  # a line in the making may look torn
+
+
+@pytest.mark.parametrize("torn", [b'{"a": 1', b"\xff\x00", b'{"a": 1}\n{"b'])
+def test_a_torn_last_line_stays_one_bad_line(torn: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(torn)
+    files.append_line(str(path), {"c": 3})
+    assert list(files.read_lines(str(path)))[-1] == {"c": 3}
+    assert {"b"} & set().union(*files.read_lines(str(path))) == set()
+
+
+def test_lines_that_are_no_json_are_passed_over_and_a_missing_file_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"1\n\n{\n\xff\n" + b"[" * 100_000 + b'\n"end"\n')
+    assert list(files.read_lines(str(path))) == [1, "end"]
+    assert list(files.read_lines(str(tmp_path / "none"))) == []
+
+
+def test_nesting_without_end_is_a_value_error(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        files.read_json(str(tmp_path / "a"))
+
+
+def test_a_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    lock = files.FileLock(path)
+    assert files.is_locked(path) is False
+    assert lock.acquire(blocking=False)
+    assert files.is_locked(path)
+    assert not files.FileLock(path).acquire(blocking=False)
+    lock.release()
+    lock.release()
+    assert files.is_locked(path) is False
+    with files.FileLock(path):
+        assert files.is_locked(path)
+    assert files.is_locked(path) is False
+
+
+def test_shared_locks_go_together_and_keep_an_exclusive_one_out(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    one, two = files.FileLock(path), files.FileLock(path)
+    assert one.acquire(shared=True)
+    assert two.acquire(blocking=False, shared=True)
+    assert not files.FileLock(path).acquire(blocking=False)
+    one.release()
+    two.release()
+
+
+def test_the_kernel_frees_the_lock_of_whoever_was_killed_and_the_waiter_wakes(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    code = "import sys, time; from trainconf import files; l = files.FileLock(sys.argv[1]); l.acquire(); print(flush=True); time.sleep(100)"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    holder = subprocess.Popen([sys.executable, "-c", code, path], env=env, stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert files.is_locked(path)
+        waiter = threading.Thread(target=files.wait_unlocked, args=(path,))
+        waiter.start()
+        assert waiter.is_alive()
+        holder.send_signal(signal.SIGKILL)
+    waiter.join(10)
+    assert not waiter.is_alive()
+    assert not files.is_locked(path)
+
+
+def test_a_lock_that_a_child_inherited_outlives_its_taker(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    lock = files.FileLock(path)
+    lock.acquire()
+    with subprocess.Popen(["sleep", "100"], pass_fds=[lock.fd]) as child:
+        lock.release()
+        assert files.is_locked(path)
+        child.kill()
+    assert not files.is_locked(path)
+
+
+def test_waiting_for_a_lock_nobody_made_returns(tmp_path: Path) -> None:
+    files.wait_unlocked(str(tmp_path / "none"))
