@@ -26,7 +26,7 @@ def dumps(value: Any) -> str:
 def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
     """Replace `path` by `data` in one step: temp file in the same folder, fsync when `durable`, rename.
 
-    Raises OSError; the temp file is gone then.
+    Raises OSError, which names `path`; the temp file is gone then.
     """
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogateescape")
@@ -40,8 +40,10 @@ def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bo
         finally:
             os.close(fd)
         os.replace(temp, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temp)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = path, None  # write(2) names nothing, and the temp file means nothing to anybody
         raise
 
 

@@ -1,7 +1,8 @@
 """The events one agent records for one run, in order; kept in memory and tried again while the disk refuses.
 
 An exit code that is known must not be lost because a disk is full for a while. What still cannot be written after
-`PATIENCE_SECONDS` is given up: the agent says so in its log and ends with code 1, and readers see NotResponding.
+`PATIENCE_SECONDS`, or when the run's folder was removed, is given up: the agent says so in its log and ends with code 1, and
+readers see NotResponding.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ class Journal:
                 self._refused(error)
                 return
             del self.unwritten[0]
-        self.deadline = None
+        self.deadline, self.lost = None, False
 
     def _refused(self, error: OSError) -> None:
         now = time.monotonic()
         if self.deadline is None:
             self.refused_at = now
             say(f"{self.paths.run_id}: cannot write events, will try again: {error}")
-        if now - self.refused_at > PATIENCE_SECONDS:
+        is_gone = isinstance(error, FileNotFoundError)  # somebody removed the run's folder, and waiting brings nothing back
+        if is_gone or now - self.refused_at > PATIENCE_SECONDS:
             self.lost = True
             self.deadline = None
             say(f"{self.paths.run_id}: gave up writing these events: {self.unwritten!r}")

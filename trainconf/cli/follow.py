@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
 
 IDLE_PAUSE_S = 0.1
+WAITED_FOR = {"slot": "slot", "gpu": "GPU"}  # what an agent waits for, in words
 _UNREMARKABLE = {"NotStarted", "Starting", "Running", "Finalizing", *events.TERMINAL}
 
 
@@ -38,7 +39,8 @@ class Following:
         self.output = Output(self.paths.log(0)) if show_output else None
         self.watch = Watch(self.paths)
         self.events_size = 0
-        self.waiting = False
+        self.events_told = 0
+        self.waiting_for = ""
         self.place: int | None = None
         self.interrupts = 0
 
@@ -64,7 +66,8 @@ class Following:
         pause_s = BUSY_PAUSE_S / 2
         while True:
             copied = self.output.copy(_to_stdout) if self.output is not None else 0
-            if not copied and self._something_happened():
+            if not copied:
+                self._tell_events()
                 state = liveness.state_of(self.paths)
                 if has_ended(state):
                     if self.output is not None:
@@ -74,24 +77,34 @@ class Following:
             pause_s = BUSY_PAUSE_S / 2 if copied else min(IDLE_PAUSE_S, pause_s * 1.5)
             self.watch.pause(pause_s)
 
-    def _something_happened(self) -> bool:
-        """Tell what changed; whether the run may have ended."""
-        size = os.stat(self.paths.events).st_size
+    def _tell_events(self) -> None:
+        """Tell what has happened since the last look."""
+        try:
+            size = os.stat(self.paths.events).st_size
+        except FileNotFoundError:
+            return  # the run was removed, as its state will say
         if size != self.events_size:
             self.events_size = size
-            event = events.last(self.paths) or {}
-            self.waiting = bool(event.get("waiting_for"))
-            if event.get("state") not in _UNREMARKABLE and not self.waiting and event.get("reason"):
-                printer.talk(f"{event['state']}: {event['reason']}")
-        if self.waiting:
+            history = events.read(self.paths)
+            for event in history[self.events_told :]:
+                self._tell(event)
+            self.events_told = len(history)
+        if self.waiting_for:
             self._tell_place()
-        return True
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        waiting_for = event.get("waiting_for")
+        self.waiting_for = WAITED_FOR.get(str(waiting_for), "")
+        if waiting_for == "retry":
+            printer.talk(f"{event.get('reason')}; attempt {event['attempt']} starts in {duration(event.get('seconds'))}")
+        elif not waiting_for and event["state"] not in _UNREMARKABLE and event.get("reason"):
+            printer.talk(f"{event['state']}: {event['reason']}")
 
     def _tell_place(self) -> None:
         place = leases.place(self.slots_dir, self.paths.run_id)
         if place is not None and place != self.place:
             self.place = place
-            printer.talk(f"waiting for a slot of this machine, place {place} in the queue")
+            printer.talk(f"waiting for a {self.waiting_for} of this machine, place {place} in the queue")
 
     def _tell_end(self, state: State) -> None:
         resources: dict[str, Any] = state.event.get("resources") or {}

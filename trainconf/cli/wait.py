@@ -6,6 +6,11 @@ import os
 
 from trainconf.cli.printer import printer
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.history.liveness import State
+    from trainconf.paths import RunPaths
+
 HELP = "wait for runs to end; ends with their exit code"
 TIMED_OUT = 124
 
@@ -15,19 +20,41 @@ def run(argv: list[str]) -> int:
     import time
 
     from trainconf.cli.arguments import Arguments, positive_seconds
-    from trainconf.history.find import find_run
-    from trainconf.history.follow import exit_code, has_ended, wait
+    from trainconf.history.find import find_run, find_sweep
+    from trainconf.history.follow import wait
     from trainconf.paths import find_workspace
 
     parser = Arguments("wait", "Wait until runs have ended. The exit code is the run's; of several, the first that is not 0.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, a run directory, or the id of a sweep")
     parser.add_argument("--timeout", metavar="S", type=positive_seconds, help="give up after so many seconds, with exit code 124")
     asked = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
     until = None if asked.timeout is None else time.monotonic() + asked.timeout
     codes = []
-    for paths in [find_run(workspace, name) for name in asked.runs]:
+    for paths in [find_sweep(workspace, name) or find_run(workspace, name) for name in asked.runs]:
         state = wait(paths, until)
-        printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
-        codes.append(exit_code(state) if has_ended(state) else TIMED_OUT)
+        _tell(paths, state)
+        codes.append(_code(paths, state))
     return next((code for code in codes if code), 0)
+
+
+def _tell(paths: RunPaths, state: State) -> None:
+    printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
+
+
+def _code(paths: RunPaths, state: State) -> int:
+    """What waiting for it ends with. Of a sweep: 1 when a trial did not complete, and it is named."""
+    from trainconf.history import follow, liveness
+    from trainconf.history.find import trials_of
+
+    if not follow.has_ended(state):
+        return TIMED_OUT
+    if state.status != "Completed" or not os.path.exists(paths.sweep):
+        return follow.exit_code(state)
+    code = 0
+    for trial in trials_of(paths):
+        ended = liveness.state_of(trial)
+        if ended.status != "Completed":
+            _tell(trial, ended)
+            code = 1
+    return code

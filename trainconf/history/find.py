@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf import files
 from trainconf.errors import RunNotFoundError
 from trainconf.history import events
 from trainconf.paths import RunPaths
@@ -40,6 +41,12 @@ def find_sweep(workspace: WorkspacePaths, name: str) -> RunPaths | None:
     return next((paths for paths in found if os.path.exists(paths.sweep)), None)
 
 
+def trials_of(sweep: RunPaths) -> list[RunPaths]:
+    """The runs of a sweep, in the order in which they start."""
+    lines = (line for line in files.read_lines(sweep.trials) if isinstance(line, dict) and isinstance(line.get("run_dir"), str))
+    return [RunPaths(os.path.join(sweep.run_dir, line["run_dir"])) for line in lines]
+
+
 def _at_path(path: str) -> RunPaths:
     paths = RunPaths(path)
     if events.exists(paths):
@@ -57,7 +64,7 @@ def _named(workspace: WorkspacePaths, run_id: str) -> list[RunPaths]:
     found = [workspace.run(experiment, run_id) for experiment in experiments] if run_id else []
     for paths in found:
         if os.path.exists(paths.sweep):
-            hint = "`trainconf ls` lists its trials, and `trainconf cancel` ends them all"
+            hint = "`trainconf ls` lists its trials, `trainconf wait` waits for them all, `trainconf cancel` ends them all"
             raise RunNotFoundError(f"{run_id} is a sweep, not a run", ("from", paths.run_dir), hint=hint)
     return [paths for paths in found if events.exists(paths)]
 

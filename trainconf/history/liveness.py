@@ -96,7 +96,8 @@ def state_of(paths: RunPaths) -> State:
     """The honest state of a run that exists. Never Running without a living agent; never Failed out of silence."""
     event = events.last(paths)
     if event is None:
-        return State("NotResponding", "its events.jsonl holds no readable state")
+        what = "its events.jsonl holds no readable state" if os.path.exists(paths.events) else "its events.jsonl was removed"
+        return State("NotResponding", what)
     if event["state"] in events.TERMINAL or files.is_locked(lock_of(paths)):
         return _as_recorded(event)
     event = events.last(paths) or event  # the agent may have written its last line since, and then let go

@@ -10,7 +10,6 @@ Each trial's directory is made like any run's, with `"lock": home.lock` in its r
 
 from __future__ import annotations
 
-import json
 import os
 
 from trainconf import files
@@ -94,16 +93,11 @@ class TrialPool:
 
 def cancel(home: RunPaths, *, force: bool = False) -> None:
     """End a sweep from any process. When its agent is gone, what is left of each trial is ended here."""
-    from trainconf.paths import RunPaths
+    from trainconf.history.find import trials_of
 
     launcher = LocalLauncher()
     launcher.cancel(RunHandle(home), force=force)
     if files.is_locked(home.lock):
         return
-    with open(home.trials, "rb") as stream:
-        for line in stream:
-            try:
-                run_dir = json.loads(line)["run_dir"]
-            except (ValueError, KeyError, TypeError):
-                continue  # the end, or a torn line
-            launcher.cancel(RunHandle(RunPaths(os.path.join(home.run_dir, run_dir))), force=force)
+    for paths in trials_of(home):
+        launcher.cancel(RunHandle(paths), force=force)

@@ -35,8 +35,11 @@ def groups(dirs: Sequence[str]) -> dict[str, list[str]]:
 
 def label(path: str, workspace: WorkspacePaths) -> str:
     """A config file's path as a user knows it: relative to the workspace, or marked as shipped with trainconf."""
-    inside = os.path.relpath(path, workspace.root)
-    if not inside.startswith(os.pardir):
-        return inside
-    shipped = os.path.relpath(path, packaged())
-    return path if shipped.startswith(os.pardir) else f"shipped {shipped}"
+    for folder, base, mark in (
+        (workspace.conf, workspace.root, ""),
+        (packaged("conf"), packaged(), "shipped "),  # before the workspace, which often holds the venv that trainconf is installed in
+        (workspace.root, workspace.root, ""),
+    ):
+        if os.path.commonpath([folder, path]) == folder:
+            return mark + os.path.relpath(path, base)
+    return path

@@ -19,13 +19,14 @@ from trainconf.paths import RunPaths
 
 
 def test_events_are_kept_while_the_disk_refuses_and_written_in_order_with_their_own_times(tmp_path: Path) -> None:
-    paths = RunPaths(str(tmp_path / "later"))
+    paths = RunPaths(str(tmp_path))
+    os.mkdir(paths.events)  # in the way
     journal = Journal(paths)
     journal.add("Queued", 1)
     journal.add("Failed", 2, exit_code=3)
     assert journal.deadline is not None
     between = events.now()
-    os.mkdir(paths.run_dir)
+    os.rmdir(paths.events)
     journal.flush()
     assert (journal.unwritten, journal.deadline, journal.lost) == ([], None, False)
     written = events.read(paths)
@@ -36,10 +37,24 @@ def test_events_are_kept_while_the_disk_refuses_and_written_in_order_with_their_
 
 def test_giving_up_is_said_with_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(journal_module, "PATIENCE_SECONDS", -1.0)
-    journal = Journal(RunPaths(str(tmp_path / "never")))
+    paths = RunPaths(str(tmp_path))
+    os.mkdir(paths.events)
+    journal = Journal(paths)
     journal.add("Failed", 1, exit_code=3)
     assert journal.lost
     assert "gave up" in capfd.readouterr().err
+
+
+def test_nobody_waits_for_a_run_directory_that_was_removed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    paths = RunPaths(str(tmp_path / "removed"))
+    journal = Journal(paths)
+    journal.add("Running", 1)
+    assert (journal.lost, journal.deadline) == (True, None)
+    assert "gave up" in capfd.readouterr().err
+    os.mkdir(paths.run_dir)  # it had only been moved
+    journal.add("Completed", 1, exit_code=0)
+    assert not journal.lost
+    assert [event["state"] for event in events.read(paths)] == ["Running", "Completed"]
 
 
 @pytest.fixture

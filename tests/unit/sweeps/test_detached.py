@@ -32,3 +32,13 @@ def test_a_sweep_is_not_taken_for_a_run(workspace: Any) -> None:
     assert answer.code == 2
     assert f"{submitted.out.strip()} is a sweep, not a run" in answer.told
     assert workspace("wait", f"{submitted.out.strip()}_0", f"{submitted.out.strip()}_1").code == 0
+
+
+def test_waiting_for_a_sweep_waits_for_all_its_trials_and_names_those_that_failed(workspace: Any) -> None:
+    workspace.write("train.py", "import sys\nsys.exit(int(sys.argv[2]))\n")
+    submitted = workspace("-m", *workspace.script("+params.code=0,3"), "submit.detach=true")
+    sweep_id = submitted.out.strip()
+    answer = workspace("wait", sweep_id)
+    assert answer.code == 1
+    assert answer.err.splitlines() == [f"{sweep_id} Completed", f"{sweep_id}_1 Failed: exit code 3"]
+    assert statuses(workspace) == ["Failed", "Completed"]
