@@ -97,7 +97,8 @@ def start_sleeper(workspace: Shell, *words: str) -> tuple[subprocess.Popen[bytes
     """A run that has begun to sleep, and the process that follows it."""
     workspace.write(
         "train.py",
-        "import signal, sys, time\nif 'deaf' in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('outputs/up', 'w').close()\ntime.sleep(120)\n",
+        "import signal, sys, time\nif 'deaf' in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open('outputs/up', 'w').close()\ntime.sleep(120)\n",
     )
     child = workspace.start(*workspace.script(*words))
     wait_for(lambda: list(workspace.root.glob("runs/*/*/outputs/up")))
@@ -196,7 +197,8 @@ def everything_below(folder: Path) -> bytes:
 def test_a_secret_reaches_the_jobs_environment_and_nothing_else(workspace: Shell) -> None:
     workspace.write(
         "train.py",
-        "import os, time\nopen('outputs/got', 'w').write(str(len(os.environ['TOKEN'])))\nwhile not os.path.exists('go'): time.sleep(0.02)\n",
+        "import os, time\nopen('outputs/got', 'w').write(str(len(os.environ['TOKEN'])))\n"
+        "while not os.path.exists('go'): time.sleep(0.02)\n",
     )
     words = workspace.script("+env.variables.TOKEN=${secret:MY_SECRET}", "submit.detach=true")
     env = {"MY_SECRET": VALUE}
@@ -204,7 +206,7 @@ def test_a_secret_reaches_the_jobs_environment_and_nothing_else(workspace: Shell
     run = workspace(*words, env=env)
     assert run.code == 0, run
     (run_dir,) = workspace.run_dirs()
-    wait_for(lambda: (run_dir / "outputs/got").exists())
+    wait_for((run_dir / "outputs/got").exists)
     command_lines = b"".join(path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
     (run_dir / "code/go").touch()
     workspace("wait", "last")

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from tests.conftest import Answer, Shell
@@ -76,7 +77,8 @@ def test_so_many_are_in_flight_and_no_more(here: Here, workspace: Shell) -> None
     workspace.write(
         "train.py",
         "import os, sys, time\nbeside = sys.argv[-1]\nmine = os.path.join(beside, os.environ['TRAINCONF_RUN_ID'])\n"
-        "open(mine, 'w').close()\nprint('seen', len(os.listdir(beside)))\ntime.sleep(0.2)\nprint('seen', len(os.listdir(beside)))\nos.unlink(mine)\n",
+        "open(mine, 'w').close()\nprint('seen', len(os.listdir(beside)))\n"
+        "time.sleep(0.2)\nprint('seen', len(os.listdir(beside)))\nos.unlink(mine)\n",
     )
     beside = workspace.home / "beside"
     beside.mkdir()
@@ -91,7 +93,7 @@ def test_fewer_slots_than_wished_for_hold_too(here: Here, workspace: Shell) -> N
     workspace.write("train.py", "import time\nprint(time.monotonic())\ntime.sleep(0.1)\nprint(time.monotonic())\n")
     assert here(*sweep_words(workspace, "+params.a=range(3)", "sweep.max_concurrent_runs=3", "compute.slots=1")).code == 0
     spans = sorted(tuple(map(float, (trial / "logs/std_log.txt").read_text().split())) for trial in trials(workspace))
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 def test_the_best_is_named_by_the_metric_and_its_goal(here: Here, workspace: Shell) -> None:
