@@ -35,10 +35,11 @@ def run(asked: Words) -> int:
     watching = Watching(sweep)
     with watching:
         sweep.start()
-        printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time")
+        before = f", {sweep.reused_count} of them completed before" if sweep.reused_count else ""
+        printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
         if sweep.config["submit"]["detach"]:
             printer.data(sweep.sweep_id)
-            return 0
+            return 130 if watching.interrupts else 0
         watching.to_the_end()
     _print_summary(sweep)
     failed = [trial for trial in sweep.trials if trial.state is None or trial.state.status != "Completed"]

@@ -18,7 +18,7 @@ from trainconf.launchers.pool import TrialPool
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
-from trainconf.submission.submit import Prepared, check, create, prepare
+from trainconf.submission.submit import Prepared, check, create, find_completed, prepare, spec_with_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Sweep:
         self.paths = RunPaths("")
         self._pool: TrialPool | None = None
         self._secrets: dict[str, str] = {}
+        self.reused_count = 0
         self.metric = self.config["metric"]
         self._prepared: dict[Any, Prepared] = {}
 
@@ -100,17 +101,37 @@ class Sweep:
         self._secrets = secrets
 
     def start(self) -> None:
-        """Make the sweep's directory and its agent, then announce the trials one by one. Raises StorageError, LaunchError."""
+        """Make the sweep's directory and its agent, then announce the trials one by one, until somebody cancels it.
+
+        Raises StorageError, LaunchError.
+        """
+        reusable = [trial for trial in self.trials if trial.resolved.config["submit"]["reuse"]]
+        self._take_completed(reusable)
         pool = self._pool = self._start_pool()
         try:
             for trial in self.trials:
-                pool.add([self._create(trial)])
+                if self._is_cancelled():
+                    break
+                if trial.paths is None:
+                    pool.add([self._create(trial)])
         except BaseException:
             pool.cancel()  # what cannot be whole is not begun
             raise
         finally:
             pool.close()
             Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
+
+    def _take_completed(self, trials: list[Trial]) -> None:
+        """Give trials that have completed before the run that did."""
+        for trial in trials:
+            snapshot_id = self._prepared[_shared(trial.resolved)].snapshot_id
+            trial.paths = find_completed(self.workspace, spec_with_code(trial.resolved, snapshot_id).spec_hash)
+        self.reused_count = sum(trial.paths is not None for trial in trials)
+
+    def _is_cancelled(self) -> bool:
+        """Whether somebody wants it to end: this process, or any other."""
+        latest = events.last(self.paths)
+        return latest is not None and latest["state"] in ("CancelRequested", "Canceled")
 
     def _record(self) -> dict[str, Any]:
         return {
@@ -162,7 +183,11 @@ class Sweep:
     def has_ended(self) -> bool:
         """Whether the agent is done; its trials' states are final then, or honest about what was lost."""
         assert self._pool is not None
-        return self._pool.has_ended()
+        if not self._pool.has_ended():
+            return False
+        if self._is_cancelled():
+            self._pool.cancel()  # also what was announced just after the agent had looked for the last time
+        return True
 
 
 def _shared(resolved: Resolved) -> tuple[Any, ...]:

@@ -1,0 +1,46 @@
+"""A sweep that is cancelled while its trials are still being made, and one whose trials have completed before."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import Answer, Shell
+from trainconf.history import liveness
+from trainconf.paths import RunPaths
+
+Here = Callable[..., Answer]
+
+
+def trials(workspace: Shell) -> list[Path]:
+    return sorted(workspace.root.glob("runs/adhoc/*_*"))
+
+
+def test_ctrl_c_while_trials_are_being_made_makes_no_more_and_leaves_none_without_an_end(workspace: Shell) -> None:
+    workspace.write("train.py", "import time\ntime.sleep(120)\n")
+    child = workspace.start("-m", *workspace.script("+params.a=range(2000)", "sweep.max_concurrent_runs=2"))
+    while not trials(workspace):
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert len(trials(workspace)) < 2000
+    assert Counter(liveness.state_of(RunPaths(str(trial))).status for trial in trials(workspace)).keys() == {"Canceled"}
+
+
+def test_trials_that_completed_before_are_not_run_again_when_that_is_wished(here: Here, workspace: Shell) -> None:
+    words = ["-m", *workspace.script("metric.name=loss", "+stdout_metrics.loss='loss=(.*)'")]
+    workspace.write("train.py", "import sys\nprint('loss=' + sys.argv[2])\n")
+    assert here(*words, "+params.a=1,2").code == 0
+    before = trials(workspace)
+    answer = here(*words, "+params.a=1,2,3", "submit.reuse=true")
+    assert answer.code == 0, answer
+    assert "3 runs, 4 at a time, 2 of them completed before" in answer.err
+    (new,) = set(trials(workspace)) - set(before)
+    assert new.name.endswith("_2")
+    assert [line.split()[1:3] for line in answer.out.splitlines()[1:]] == [["1", "Completed"], ["2", "Completed"], ["3", "Completed"]]
+    assert "best: trial 2, loss 3" in answer.err
