@@ -127,10 +127,10 @@ class RunSpec:
         if data:
             raise FrozenFileError(f"{', '.join(sorted(map(str, data)))}: not part of a spec", ("from", source))
         spec = cls(**parts)
-        if recorded is not None and recorded != spec.spec_hash:
+        if recorded != spec.spec_hash:
             raise FrozenFileError(
                 "the spec does not have the hash that is written in it: it was edited by hand",
-                ("from", source), ("written", str(recorded)), ("computed", spec.spec_hash),
+                ("from", source), ("written", str(recorded or "none")), ("computed", spec.spec_hash),
                 hint="freeze again to make a changed spec; a frozen file is not meant to be edited",
             )
         return spec

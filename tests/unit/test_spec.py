@@ -136,6 +136,7 @@ def edited(**changes: Any) -> dict[str, Any]:
 WRONG: dict[str, tuple[Any, str]] = {
     "params edited": (edited(params={"lr": 7}), "edited by hand"),
     "code edited": (edited(code=SPEC.to_dict()["code"] | {"script": "other.py"}), "edited by hand"),
+    "its hash taken away": (edited(params={"lr": 7}, spec_hash=None), "edited by hand"),
     "newer": (edited(schema_version=SCHEMA_VERSION + 1), "not one this trainconf can read"),
     "no version": ({}, "not one this trainconf can read"),
     "version is no number": (edited(schema_version="1"), "not one this trainconf can read"),
