@@ -84,7 +84,7 @@ class LocalCompute:
     cpus: int = setting(1, "slots the run occupies while it runs", minimum=1)
     gpus: int = setting(0, "GPUs the run is given, by lease", minimum=0)
     gpu_devices: Optional[list[str]] = setting(None, "GPU ids that may be leased; null is what CUDA_VISIBLE_DEVICES or the driver says")
-    lease_dir: Optional[str] = setting(None, "folder of the leases all runs of this machine share; null is the machine's own")
+    lease_dir: Optional[str] = setting(None, "absolute folder of the leases all runs of this machine share; null is the machine's own")
 
 
 @dataclass

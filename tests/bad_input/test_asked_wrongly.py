@@ -96,6 +96,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "params.t reads an environment variable whose name is not written out.*",
         {"from": r"command line: .*", "value": r"\$\{oc.env:\$\{params.n\}\}", "allowed": r"\$\{oc.env:NAME\}.*"},
     ),
+    "a folder of leases that depends on where one stands": (
+        ["compute.lease_dir=leases"],
+        "compute.lease_dir=leases would be another folder.*",
+        {"from": "command line: compute.lease_dir=leases", "allowed": "an absolute path.*"},
+    ),
     "an interpreter that is not there": (
         ["env.python.interpreter_path=/no/python"],
         "the interpreter does not exist",

@@ -160,9 +160,16 @@ class LocalLauncher:
                     hint="name them with compute.gpu_devices, or ask for fewer",
                 )
             )
+        lease_dir = os.path.expanduser(compute.get("lease_dir") or LEASE_DIR)
+        if not os.path.isabs(lease_dir):
+            mistakes.append(
+                Mistake(
+                    f"compute.lease_dir={lease_dir} would be another folder for every folder a run is submitted from",
+                    ("allowed", "an absolute path, or one that begins with ~"),
+                )
+            )
         if mistakes:
             raise ConfigError(mistakes)
-        lease_dir = os.path.abspath(compute.get("lease_dir") or LEASE_DIR)
         return {"dir": lease_dir, "count": count, "take": wanted.cpus}, {"devices": devices, "take": wanted.gpus}
 
     def _lister(self) -> DeviceLister:
