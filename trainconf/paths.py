@@ -166,6 +166,11 @@ def _is_conf(folder: str) -> bool:
     return any(os.path.exists(os.path.join(folder, name)) for name in ("experiment", "config.yaml", "local.yaml"))
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """Whether an absolute path lies in a folder, or is it, by its text alone."""
+    return os.path.commonpath([folder, path]) == folder
+
+
 def packaged(*names: str) -> str:
     """A file that ships with trainconf: beside the package in a checkout, inside it in an installed wheel."""
     package = os.path.dirname(os.path.abspath(__file__))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.paths import RunPaths, WorkspacePaths, find_workspace, packaged
+from trainconf.paths import RunPaths, WorkspacePaths, find_workspace, is_inside, packaged
 
 
 def test_all_files_of_a_run_are_in_its_folder_and_differ() -> None:
@@ -45,6 +45,13 @@ def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     os.mkdir(name)
     assert os.fsencode(WorkspacePaths(find_workspace(name).root).run("e", "r").spec).endswith(b"/\xff/runs/e/r/spec.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"), [("/a/b", True), ("/a", True), ("/a/..b", True), ("/ab", False), ("/", False), ("/b/a", False)]
+)
+def test_what_lies_in_a_folder_is_told_by_whole_names(path: str, inside: bool) -> None:
+    assert is_inside(path, "/a") is inside
 
 
 def test_what_ships_is_found_beside_the_package() -> None:

@@ -16,8 +16,6 @@ HELP = "remove unneeded snapshots, half-made runs and leftovers of builds"
 DAY_S = 86400.0
 HALF_MADE_AGE_S = 3600.0
 CACHE_AGE_S = 30 * DAY_S
-FROZEN_HEADER = b"# trainconf frozen run"
-FROZEN_SUFFIXES = (".yaml", ".yml")
 SNAPSHOT_ID = rb"[0-9a-f]{64}"
 
 
@@ -118,15 +116,17 @@ def _is_ours(paths: RunPaths) -> bool:
 
 def _frozen_files(workspace: WorkspacePaths) -> Iterator[str]:
     """Every file of the workspace that says in its first line that it is a frozen run."""
+    from trainconf.snapshot.content import FROZEN_LINE, FROZEN_SUFFIXES
+
     for folder, folders, names in os.walk(workspace.root):
         if folder == workspace.root:
             folders[:] = [name for name in folders if os.path.join(folder, name) not in (workspace.runs, workspace.state)]
         folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             path = os.path.join(folder, name)
-            if name.endswith(FROZEN_SUFFIXES) and os.path.isfile(path):
+            if os.fsencode(name).endswith(FROZEN_SUFFIXES) and os.path.isfile(path):
                 with open(path, "rb") as stream:
-                    if stream.read(len(FROZEN_HEADER)) == FROZEN_HEADER:
+                    if stream.read(len(FROZEN_LINE)) == FROZEN_LINE:
                         yield path
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
-from trainconf.paths import WorkspacePaths
+from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
 from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, RunSpec, canonical
 
@@ -137,15 +137,14 @@ class _Resolver:
         if not os.path.exists(path) and self.composed.origin("script").startswith("command line"):
             path = self.path("script", script)
         real, root = os.path.realpath(path), os.path.realpath(source)
-        relative = os.path.relpath(path, source)
         if not os.path.isfile(path):
             state = "is not a file" if os.path.exists(path) else "does not exist"
             near = [name for name in sorted(os.listdir(source)) if name.endswith(".py")][:8]
             self.wrong("script", f"the script {script!r} {state}", ("path", path), *([("there are", ", ".join(near))] if near else []))
-        elif relative.startswith(os.pardir) or os.path.relpath(real, root).startswith(os.pardir):
+        elif not is_inside(path, source) or not is_inside(real, root):
             self.wrong("script", f"the script {script!r} is outside the source directory, so it would not travel",
                        ("script", real), ("source_directory", root), hint="move it, or set source_directory to a folder that holds it")
-        return relative
+        return os.path.relpath(path, source)
 
     def _inputs(self, arguments: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         found = []

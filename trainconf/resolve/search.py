@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.paths import WorkspacePaths, packaged
+from trainconf.paths import WorkspacePaths, is_inside, packaged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,6 @@ def label(path: str, workspace: WorkspacePaths) -> str:
         (packaged("conf"), packaged(), "shipped "),  # before the workspace, which often holds the venv that trainconf is installed in
         (workspace.root, workspace.root, ""),
     ):
-        if os.path.commonpath([folder, path]) == folder:
+        if is_inside(path, folder):
             return mark + os.path.relpath(path, base)
     return path

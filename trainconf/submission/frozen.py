@@ -13,7 +13,7 @@ from trainconf import __version__
 from trainconf.errors import FrozenFileError
 from trainconf.files import write_atomic
 from trainconf.history import events
-from trainconf.paths import WorkspacePaths
+from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.yaml_text import render
@@ -81,8 +81,7 @@ def text(
 
 
 def _relative(path: str, root: str) -> str:
-    relative = os.path.relpath(path, root)
-    return path if relative.startswith(os.pardir) else relative
+    return os.path.relpath(path, root) if is_inside(path, root) else path
 
 
 def write(path: str, content: str) -> None:

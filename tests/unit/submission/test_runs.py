@@ -73,6 +73,11 @@ def test_a_run_directory_holds_all_that_is_promised(here: Here, workspace: Shell
     assert [event["state"] for event in events.read(RunPaths(str(run_dir)))][-2:] == ["Finalizing", "Completed"]
 
 
+def test_a_script_whose_name_begins_with_two_dots_is_inside(here: Here, workspace: Shell) -> None:
+    workspace.write("..train.py", "print('inside')\n")
+    assert here(*workspace.script("script=..train.py")).out == "inside\n"
+
+
 @pytest.mark.parametrize(("ending", "code"), [("sys.exit(7)", 7), ("sys.exit(2)", 2), ("raise ValueError", 1), ("", 0)])
 def test_the_exit_code_is_the_scripts_own(ending: str, code: int, here: Here, workspace: Shell) -> None:
     workspace.write("train.py", f"import sys\n{ending}\n")
