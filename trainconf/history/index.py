@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-VERSION = 1
+VERSION = 2
 BUSY_S = 0.25
 ADD_BUSY_S = 0.05  # a submission does not wait for the index: the folder's signature tells the next `ls`
 BATCH = 500  # runs written at once: nobody else waits longer than that takes
@@ -44,11 +44,12 @@ UNTRUSTED = 0  # a signature's time that never matches
 # Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
 SCHEMA = (
     "CREATE TABLE runs (folder BLOB PRIMARY KEY, experiment BLOB NOT NULL, run_id BLOB NOT NULL, created TEXT NOT NULL,"
-    " status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, row TEXT NOT NULL)",
+    " status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, row TEXT NOT NULL, spec_hash TEXT NOT NULL)",
     "CREATE INDEX by_created ON runs (created, run_id)",
     "CREATE INDEX by_experiment ON runs (experiment, created, run_id)",
     "CREATE INDEX by_status ON runs (status, created, run_id)",
     "CREATE INDEX by_run_id ON runs (run_id)",
+    "CREATE INDEX by_spec_hash ON runs (spec_hash)",
     "CREATE INDEX living ON runs (status) WHERE final = 0",
     "CREATE TABLE folders (path BLOB PRIMARY KEY, mtime_ns INTEGER NOT NULL, subfolders INTEGER NOT NULL)",
     "CREATE TABLE boot (id TEXT NOT NULL)",
@@ -169,10 +170,7 @@ class Index:
 
     def _completed(self, spec_hash: str) -> RunPaths | None:
         self._refresh("final = 0 AND status != ''")
-        query = (
-            "SELECT folder FROM runs WHERE status = 'Completed' AND json_extract(row, '$.fields.spec_hash') = ? "
-            "ORDER BY created DESC, run_id DESC"
-        )
+        query = "SELECT folder FROM runs WHERE spec_hash = ? AND status = 'Completed' ORDER BY created DESC, run_id DESC"
         found = (self._paths(folder) for (folder,) in self._select(query, (spec_hash,)))
         return next((paths for paths in found if events.exists(paths)), None)
 
@@ -215,7 +213,7 @@ class Index:
             rows = [read_row(folder, self._paths(folder), *known.get(folder, ("[]", "{}"))) for folder in there]
             self._write(
                 ("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in batch]),
-                ("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows),
+                ("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows),
             )
 
     # -- finding runs ----------------------------------------------------------------------------------------------------

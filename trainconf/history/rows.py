@@ -43,16 +43,17 @@ def read_row(folder: bytes, paths: RunPaths, seen: str, row: str) -> tuple[Any, 
     """A folder below an experiment as a row of the index. `seen` and `row` are what it holds now: they spare reading old metrics."""
     names = (folder, *folder.split(b"/"))
     if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
-        return (*names, "", "", 1, "[]", "{}")
+        return (*names, "", "", 1, "[]", "{}", "")
     if not events.exists(paths):
-        return (*names, "", "", 0, "[]", "{}")
+        return (*names, "", "", 0, "[]", "{}", "")
     seen_now = look(paths)  # before reading: what changes meanwhile is read again next time
     summary = metrics.summarise(paths, _summary_in(seen, row))
     state = liveness.state_of(paths)
     fields = record.assemble(paths, state, summary.values)
     created = next((time for time in (fields["created"], fields["started"]) if events.seconds(time) is not None), "-")
     kept = files.dumps({"fields": fields, "metric": record.metric(paths)})
-    return (*names, created, state.status, int(state.is_final), files.dumps([*seen_now, summary.inode, summary.offset]), kept)
+    seen_now += [summary.inode, summary.offset]
+    return (*names, created, state.status, int(state.is_final), files.dumps(seen_now), kept, str(fields["spec_hash"] or ""))
 
 
 def _summary_in(seen: str, row: str) -> metrics.Summary | None:

@@ -344,3 +344,13 @@ def test_a_run_is_a_path_of_its_own(workspace: WorkspacePaths) -> None:
         paths = index.latest()[0].paths
     assert isinstance(paths, RunPaths)
     assert events.exists(paths)
+
+
+def test_a_completed_run_is_found_by_its_spec_also_beside_metrics_that_json_does_not_have(workspace: WorkspacePaths) -> None:
+    make_run(workspace, "diverged", metrics={"loss": float("nan"), "best": float("inf")}, spec_hash="cd" * 32)
+    wanted = make_run(workspace, "wanted", states=("NotStarted", "Queued", "Running", "Completed"), spec_hash="ef" * 32)
+    with Index(workspace) as index:
+        found = index.completed("ef" * 32)
+        assert index.completed("00" * 32) is None
+    assert found is not None
+    assert found.run_id == wanted.run_id
