@@ -134,6 +134,15 @@ SCHEMAS: dict[str, Any] = {
     "schema/sweep/grid": GridSweep,
 }
 
+GROUPS = ("compute", "env", "distributed", "sweep")  # the groups that are a node of the config
+
+
+def group_schema(group: str, target: Any) -> Any | None:
+    """The dataclass behind the node of a group; for `compute` that of its target, None where nothing shipped has that name."""
+    if group == "compute":
+        return SCHEMAS.get(f"schema/compute/{target}")
+    return {"env": EnvironmentConfig, "distributed": NoDistributed, "sweep": GridSweep}[group]
+
 
 def register() -> None:
     """Put every schema into Hydra's ConfigStore; may be called any number of times."""

@@ -238,6 +238,11 @@ def test_an_ambiguous_run_id_is_answered_with_the_candidates(here: object, works
     assert_told(answer, "adhoc- could be any of several runs", {"candidates": "adhoc-.*\nadhoc-.*", "hint": "give more of the id"})
 
 
+def test_a_wrong_recipe_is_told_with_its_origin_also_where_nothing_is_run(workspace: Shell) -> None:
+    answer = workspace("env", "build", "env=current", "env.python.interpreter_path=/no/python")
+    assert_told(answer, "the interpreter does not exist", {"from": "command line: env.python.interpreter_path=/no/python"})
+
+
 def test_full_error_shows_the_traceback_to_whoever_asks(workspace: Shell) -> None:
     answer = workspace(*ADHOC, "compute=mars", env={"TRAINCONF_FULL_ERROR": "1"})
     assert "Traceback" in answer.err

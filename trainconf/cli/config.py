@@ -48,12 +48,9 @@ def settings_text(config: dict[str, object]) -> str:
     from trainconf import schema
     from trainconf.resolve.settings import settings
 
-    nodes = {"env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep}
-    compute = config.get("compute")
+    compute = config["compute"]
     target = compute.get("target") if isinstance(compute, dict) else None
-    if f"schema/compute/{target}" in schema.SCHEMAS:
-        nodes["compute"] = schema.SCHEMAS[f"schema/compute/{target}"]
-    known = settings(nodes)
+    known = settings({name: schema.group_schema(name, target) for name in schema.GROUPS})
     lines: list[str] = []
 
     def add(value: object, key: str, depth: int) -> None:

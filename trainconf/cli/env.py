@@ -62,13 +62,14 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
     from trainconf.cli import composing
     from trainconf.errors import ConfigError, Mistake
+    from trainconf.resolve.resolver import environment
 
-    config = composing.composed(args, workspace).config["env"]
+    composed = composing.composed(args, workspace)
     mistakes: list[Mistake] = []
-    spec = environments.resolve(config, workspace.root, mistakes)
+    spec = environment(composed, workspace, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
-    ready = environments.ensure(spec, workspace, name=config["name"], report=printer.talk, root=workspace.root)
+    ready = environments.ensure(spec, workspace, name=composed.config["env"]["name"], report=printer.talk, root=workspace.root)
     printer.talk("built" if ready.built else "it is there already")
     printer.data(ready.python)
     return 0

@@ -24,9 +24,6 @@ from trainconf.resolve.lean import LeanLoader, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.search import config_dirs, label
 
-_GROUP_NODES = ("compute", "env", "distributed", "sweep")
-_DEFAULT_SCHEMA = {"env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep}
-
 
 class Composition:
     """One composition in progress: what Hydra needs, what came out so far, and the mistakes met on the way."""
@@ -108,7 +105,7 @@ class Composition:
 
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
-        for name in _GROUP_NODES:
+        for name in schema.GROUPS:
             node = self.cfg._get_node(name)
             if not isinstance(node, DictConfig) or node._is_none():
                 self.mistakes.append(explain.no_choice(name, self.words, self.dirs))
@@ -116,7 +113,7 @@ class Composition:
                 self._type_group(name, node)
 
     def _type_group(self, name: str, node: DictConfig) -> None:
-        wanted = schema.SCHEMAS.get(f"schema/compute/{node.get('target')}") if name == "compute" else _DEFAULT_SCHEMA[name]
+        wanted = schema.group_schema(name, node.get("target"))
         if wanted is None:
             self.mistakes.append(Mistake(
                 f"compute={self.choices.get('compute')} does not say what kind of target it is",
@@ -194,9 +191,8 @@ def _typed(config: dict[str, Any]) -> DictConfig:
     """A plain config under its schemas again. Raises ConfigError."""
     cfg = OmegaConf.structured(schema.Config)
     try:
-        for name in _GROUP_NODES:
-            target = config[name].get("target")
-            node = schema.SCHEMAS.get(f"schema/compute/{target}") if name == "compute" else _DEFAULT_SCHEMA[name]
+        for name in schema.GROUPS:
+            node = schema.group_schema(name, config[name].get("target"))
             cfg[name] = OmegaConf.structured(node) if node is not None else {}
         cfg.merge_with(_escaped(config))
     except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:
@@ -229,7 +225,7 @@ def finish(
     if exposed:
         raise ConfigError([*earlier, *exposed])
     mistakes = list(earlier)
-    nodes = {name: OmegaConf.get_type(cfg[name]) for name in _GROUP_NODES if isinstance(cfg.get(name), DictConfig)}
+    nodes = explain.group_types(cfg)
     config = values.resolve(cfg, origins, mistakes)
     mistakes += values.not_settings(config, nodes, origins)
     mistakes += values.out_of_range(config, nodes, origins)

@@ -21,9 +21,9 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.search import groups, label
 from trainconf.resolve.settings import Setting, nearest, settings, shown
+from trainconf.schema import GROUPS
 
 HYDRA_1_3 = HYDRA_VERSION.startswith("1.3")
-_GROUPS = ("compute", "env", "distributed", "sweep")
 _OPEN_MAPPINGS = ("params", "tags", "inputs", "stdout_metrics", "env.variables")
 
 
@@ -236,7 +236,7 @@ def _refused(
 ) -> Mistake:
     """`value` is what was given; `word` the word of the command line that only sets, empty for one that adds and for a file."""
     known = known_settings(cfg)
-    if key in known and key not in _GROUPS:
+    if key in known and key not in GROUPS:
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
@@ -263,13 +263,15 @@ def cfg_choice(cfg: DictConfig, key: str) -> str:
     return f"{group}={node.get('target')}" if isinstance(node, DictConfig) and node.get("target") else ""
 
 
+def group_types(cfg: DictConfig) -> dict[str, Any]:
+    """The type behind each group's node, as it was chosen; `dict` where its keys are free."""
+    nodes = {name: cfg._get_node(name) for name in GROUPS}
+    return {name: OmegaConf.get_type(node) for name, node in nodes.items() if isinstance(node, DictConfig)}
+
+
 def known_settings(cfg: DictConfig) -> dict[str, Setting]:
     """Every setting of the groups as they were chosen."""
-    nodes = {
-        name: OmegaConf.get_type(cfg._get_node(name))
-        for name in _GROUPS if isinstance(cfg._get_node(name), DictConfig)
-    }
-    return settings({name: node for name, node in nodes.items() if node is not None and node is not dict})
+    return settings(group_types(cfg))
 
 
 def _nearest_fact(key: str, cfg: DictConfig, origins: Origins) -> list[tuple[str, str]]:
@@ -279,7 +281,7 @@ def _nearest_fact(key: str, cfg: DictConfig, origins: Origins) -> list[tuple[str
     if not near:
         beside = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]
         return [("allowed", ", ".join(beside))] if beside and "." in key else []
-    if near in _GROUPS:
+    if near in GROUPS:
         return [("nearest", f"{near} (a config group, now {cfg_choice(cfg, near) or near})")]
     allowed = f"{known[near].allowed}, " if near in known else ""
     return [("nearest", f"{near} ({allowed}now {_now(near, cfg, origins)})")]

@@ -70,7 +70,7 @@ class Grid:
     def _values_by_word(self) -> dict[str, Any]:
         """Each varying word's value as the schema takes it. Raises ConfigError for every word that it does not take."""
         composition, found, mistakes = self._composition, {}, []
-        nodes = {name: OmegaConf.get_type(composition.cfg[name]) for name in ("compute", "env", "distributed", "sweep")}
+        nodes = explain.group_types(composition.cfg)
         for axis in self.varying:
             key = axis.key.lstrip("+")
             for word in axis.words:

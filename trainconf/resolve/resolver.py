@@ -68,6 +68,15 @@ def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = 
     return Resolved(spec, source, composed)
 
 
+def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
+    """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
+    before = len(mistakes)
+    spec = environments.resolve(composed.config["env"], workspace.root, mistakes)
+    for mistake in mistakes[before:]:
+        composed.locate(mistake)
+    return spec
+
+
 class _Resolver:
     def __init__(self, composed: Composed, workspace: WorkspacePaths, cwd: str) -> None:
         self.composed = composed
@@ -163,11 +172,7 @@ class _Resolver:
         return tuple(sorted(found))
 
     def environment(self) -> EnvironmentSpec:
-        before = len(self.mistakes)
-        spec = environments.resolve(self.config["env"], self.workspace.root, self.mistakes)
-        for mistake in self.mistakes[before:]:
-            self.composed.locate(mistake)
-        return spec
+        return environment(self.composed, self.workspace, self.mistakes)
 
     def labels(self) -> None:
         name = self.config["experiment_name"]

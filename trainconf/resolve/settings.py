@@ -59,10 +59,15 @@ def shown(value: Any) -> str:
     return "null" if value is None else repr(value)
 
 
-def settings(nodes: Mapping[str, type]) -> dict[str, Setting]:
-    """Every setting by dotted key. `nodes` names the dataclass behind each group node, such as {"compute": LocalCompute}."""
+def settings(nodes: Mapping[str, Any]) -> dict[str, Setting]:
+    """Every setting by dotted key.
+
+    `nodes` names the dataclass behind each group's node, such as {"compute": LocalCompute}; one of free keys has `dict`, and no settings.
+    """
     found = {setting.key: setting for setting in _walk(schema.Config, "")}
     for name, node in nodes.items():
+        if node is dict or node is None:
+            continue
         found |= {setting.key: setting for setting in _walk(node, f"{name}.")}
     return found
 

@@ -67,7 +67,7 @@ def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
     """A mistake for every value outside its setting's range, and for every value that JSON cannot hold."""
     mistakes = []
     flat = dict(leaves(config))
-    for key, setting in settings({name: node for name, node in nodes.items() if node is not dict}).items():
+    for key, setting in settings(nodes).items():
         if key in flat and setting.refuses(flat[key]):
             mistakes.append(Mistake(f"{key} cannot be {shown(flat[key])}", ("from", origins.of(key)),
                                     ("allowed", setting.allowed), ("meaning", setting.doc)))
@@ -81,7 +81,7 @@ def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
 
 def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins) -> list[Mistake]:
     """A mistake for every key that no schema has: `+` adds whatever it is told to, and what nobody reads must not pass."""
-    known = settings({name: node for name, node in nodes.items() if node is not dict})
+    known = settings(nodes)
     free = {name for name, node in nodes.items() if node is dict}
     mistakes = []
     for key, _ in leaves(config):

@@ -7,13 +7,12 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from trainconf import environments
 from trainconf.errors import ConfigError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.compose import change
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.resolve.resolver import Resolved, environment, resolve
 from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
 
@@ -102,7 +101,7 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
         for name, path in resolved.spec.code.inputs if not os.path.exists(path)
     ]
     before = resolved.spec.environment
-    now = environments.resolve(resolved.config["env"], workspace.root, mistakes) if before.kind == "current" else before
+    now = environment(resolved.composed, workspace, mistakes) if before.kind == "current" else before
     if mistakes:
         raise ConfigError(mistakes)
     for what in _drift(before, now):
