@@ -28,6 +28,11 @@ class RunPaths:
         return os.path.basename(self.run_dir)
 
     @property
+    def workspace(self) -> WorkspacePaths:
+        """The workspace it belongs to, at whose root runs/<experiment>/<run_id> lies."""
+        return WorkspacePaths(os.path.dirname(os.path.dirname(os.path.dirname(self.run_dir))))
+
+    @property
     def spec(self) -> str:
         """The frozen RunSpec, canonical JSON."""
         return self._at("spec.json")

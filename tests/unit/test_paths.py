@@ -12,7 +12,7 @@ from trainconf.paths import RunPaths, WorkspacePaths, find_workspace, is_inside,
 
 def test_all_files_of_a_run_are_in_its_folder_and_differ() -> None:
     paths = RunPaths("/w/runs/e/e-1")
-    names = [getattr(paths, name) for name in dir(RunPaths) if isinstance(getattr(RunPaths, name), property) and name != "run_id"]
+    names = [getattr(paths, name) for name in dir(RunPaths) if isinstance(getattr(RunPaths, name), property) and name not in ("run_id", "workspace")]
     assert all(name.startswith("/w/runs/e/e-1/") for name in names)
     assert len(set(names)) == len(names)
     assert paths.run_id == "e-1"
@@ -57,3 +57,7 @@ def test_what_lies_in_a_folder_is_told_by_whole_names(path: str, inside: bool) -
 def test_what_ships_is_found_beside_the_package() -> None:
     assert os.path.isfile(packaged("conf", "config.yaml"))
     assert os.path.isdir(packaged("projects", "digits"))
+
+
+def test_a_run_knows_the_workspace_it_belongs_to() -> None:
+    assert WorkspacePaths("/w").run("e", "e-1").workspace.root == "/w"

@@ -53,6 +53,8 @@ class Following:
             for number_, handler in kept.items():
                 signal.signal(number_, handler)
             self.watch.close()
+            if self.output is not None:
+                self.output.close()
         self._tell_end(state)
         return exit_code(state)
 
@@ -65,17 +67,29 @@ class Following:
     def _watch(self) -> State:
         pause_s = BUSY_PAUSE_S / 2
         while True:
-            copied = self.output.copy(_to_stdout) if self.output is not None else 0
+            copied = self._copy_output()
             if not copied:
                 self._tell_events()
                 state = liveness.state_of(self.paths)
                 if has_ended(state):
-                    if self.output is not None:
-                        self.output.copy(_to_stdout)  # what was written between the last look and the end
-                        self.output.close()
+                    self._copy_output()  # what was written between the last look and the end
                     return state
             pause_s = BUSY_PAUSE_S / 2 if copied else min(IDLE_PAUSE_S, pause_s * 1.5)
             self.watch.pause(pause_s)
+
+    def _copy_output(self) -> int:
+        """Hand on what is new of the job's output; how many bytes. Raises BrokenPipeError when nobody reads it any more."""
+        if self.output is None:
+            return 0
+        try:
+            return self.output.copy(_to_stdout)
+        except OSError as error:
+            self.output.close()
+            self.output = None
+            printer.talk(f"the output cannot be shown: {error.strerror}; the run goes on, and {self.paths.log(0)} has it all")
+            if isinstance(error, BrokenPipeError):
+                raise
+            return 0
 
     def _tell_events(self) -> None:
         """Tell what has happened since the last look."""

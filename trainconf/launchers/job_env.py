@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     """What every rank gets on top of what it inherits from `environ`. What the job asked for wins over our own, save TRAINCONF_*."""
-    from trainconf.paths import find_workspace
-
-    path = [jobpath.folder(environ, find_workspace(job.paths.run_dir).state)]
+    path = [jobpath.folder(environ, job.paths.workspace.state)]
     inherited = job.env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
     path += [inherited] if inherited else []
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from tests.conftest import Shell
@@ -31,3 +32,37 @@ def test_a_run_that_was_removed_while_it_ran_is_not_responding_and_its_agent_doe
     while is_alive(int(answer.out)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_alive(int(answer.out))
+
+
+def test_output_that_cannot_be_shown_is_told_and_the_run_decides_all_the_same(shell: Shell) -> None:
+    shell.write("train.py", "print('words')\nraise SystemExit(5)\n")
+    with open("/dev/full", "wb") as full:
+        answer = shell(*shell.script(), before=lambda: os.dup2(full.fileno(), 1) and None)
+    assert answer.code == 5
+    assert "the output cannot be shown: No space left on device; the run goes on" in answer.err
+
+
+def test_a_run_goes_on_when_nobody_reads_its_output_any_more_and_that_is_told(shell: Shell) -> None:
+    shell.write("train.py", "import time\nprint('words', flush=True)\ntime.sleep(0.5)\nopen('outputs/end', 'w').close()\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = shell(*shell.script(), before=lambda: os.dup2(writer, 1) and None)
+    os.close(writer)
+    assert answer.code == 141
+    assert "Broken pipe; the run goes on" in answer.err
+    assert shell("wait", "last").code == 0
+
+
+def test_a_run_that_was_started_with_all_its_channels_closed_is_a_run(shell: Shell) -> None:
+    shell.write("train.py", "print('words')\n")
+    answer = shell(*shell.script(), before=lambda: os.closerange(0, 3))
+    assert answer.code == 0
+    (run_dir,) = shell.run_dirs()
+    assert (run_dir / "logs/std_log.txt").read_text() == "words\n"
+
+
+def test_without_a_home_the_first_run_of_a_folder_leaves_only_itself_in_runs(shell: Shell) -> None:
+    shell.write("train.py", "from trainconf import Run\nRun.get_context().log('loss', 1)\n")
+    assert shell(*shell.script(), env={"HOME": "/proc", "XDG_CACHE_HOME": ""}).code == 0
+    (run_dir,) = shell.run_dirs()
+    assert (run_dir / "metrics.jsonl").exists()
