@@ -26,6 +26,7 @@ def run(words: list[str]) -> int:
 
 def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     """Submit; print the run id and return when detached, else follow to the end. The exit code."""
+    from trainconf import launchers
     from trainconf.submission.submit import submit
 
     submitted = submit(resolved, workspace, printer)
@@ -38,12 +39,15 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
         return 0
     assert submitted.handle is not None
     assert submitted.plan is not None
-    printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}")
-    if wishes["detach"]:
-        printer.data(paths.run_id)
-        return 0
-    from trainconf import launchers
-    from trainconf.cli.follow import Following
-
     launcher = launchers.get(submitted.plan.target)
-    return Following(launcher, submitted.handle, submitted.plan, show_output=wishes["stream"]).to_the_end()
+    try:
+        printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}")
+        if wishes["detach"]:
+            printer.data(paths.run_id)
+            return 0
+        from trainconf.cli.follow import Following
+
+        return Following(launcher, submitted.handle, submitted.plan, show_output=wishes["stream"]).to_the_end()
+    except KeyboardInterrupt:  # before anybody followed it
+        launcher.cancel(submitted.handle)
+        raise

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 from trainconf import environments, launchers
@@ -23,7 +25,7 @@ from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
@@ -153,22 +155,40 @@ def create(
 
 
 def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submitted:
-    """Submit one run and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError."""
+    """Submit one run and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError.
+
+    An interruption leaves nothing: before the agent has the run its folder is removed, afterwards the run is cancelled.
+    """
     prepared = prepare(resolved, workspace, voice)
     if resolved.config["submit"]["reuse"]:
         found = find_completed(workspace, spec_with_code(resolved, prepared.snapshot_id).spec_hash)
         if found is not None:
             return Submitted(found)
     paths, plan, lock = create(resolved, prepared, workspace)
+    handle = None
     try:
-        handle = prepared.launcher.submit(plan, lock, prepared.secrets)
-    except BaseException:
-        remove_run_dir(paths)
+        with _interruptions_held():
+            handle = prepared.launcher.submit(plan, lock, prepared.secrets)
+        record_in_index(workspace, paths)
+    except BaseException as error:
+        if handle is None:
+            remove_run_dir(paths)
+        elif isinstance(error, KeyboardInterrupt):
+            prepared.launcher.cancel(handle)
         raise
     finally:
         lock.release()
-    record_in_index(workspace, paths)
     return Submitted(paths, handle, plan)
+
+
+@contextmanager
+def _interruptions_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is done: in the middle of a launch nobody could say whether there is an agent to cancel."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
