@@ -69,7 +69,7 @@ def _check(args: argparse.Namespace) -> int:
     workspace = find_workspace(os.getcwd())
     file = frozen.read(args.check, workspace)
     words = Words(file.resolved.composed.overrides, args.config_dir, file.config_name)
-    today = resolve(composed(words, workspace), workspace, cwd=workspace.root)
+    today = resolve(composed(words, workspace), workspace, cwd=file.folder)
     snapshot_id = hash_tree(today.source_directory, store=SnapshotStore(workspace.snapshots))
     lines = differences(file, today, spec_with_code(today, snapshot_id))
     if not lines:

@@ -27,15 +27,16 @@ FROZEN_FIRST_LINE = FROZEN_LINE.decode()
 
 
 class Frozen:
-    """A frozen file that was read: the run it describes and where its code was recorded."""
+    """A frozen file that was read: the run it describes, where its code was recorded, and the folder its words were typed in."""
 
-    __slots__ = ("config_name", "git", "path", "resolved")
+    __slots__ = ("config_name", "folder", "git", "path", "resolved")
 
-    def __init__(self, path: str, resolved: Resolved, git: dict[str, Any], config_name: str) -> None:
+    def __init__(self, path: str, resolved: Resolved, git: dict[str, Any], config_name: str, folder: str) -> None:
         self.path = path
         self.resolved = resolved
         self.git = git
         self.config_name = config_name
+        self.folder = folder
 
 
 def is_committed(resolved: Resolved, snapshot_id: str, workspace: WorkspacePaths, git: dict[str, Any]) -> bool:
@@ -72,6 +73,7 @@ def text(
             "only_in_store": only_here,
         },
         "config_name": config_name,
+        "folder": _relative(os.getcwd(), workspace.root),
         "overrides": resolved.composed.overrides,
         "choices": resolved.composed.choices,
         "config": resolved.config,
@@ -102,21 +104,25 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
             hint="freeze the run again with this trainconf: `trainconf freeze -o FILE [overrides]`",
         )
     spec = RunSpec.from_dict(body.get("spec", {}), path)
-    config, source = body.get("config"), body.get("code_from")
-    wrong = [key for key, value in (("config", config), ("code_from", source)) if not isinstance(value, dict)]
-    if wrong or "source_directory" not in (source or {}):
-        raise FrozenFileError(f"{', '.join(wrong) or 'code_from.source_directory'} is missing or damaged", ("from", path),
-                              hint="restore the file from version control, or freeze again")
-    assert isinstance(config, dict)
-    assert isinstance(source, dict)
+    config, source = _part(body, "config", dict, path), _part(body, "code_from", dict, path)
+    git = {**_part(source, "git", dict, path), "dirty": bool(source.get("only_in_store"))}
+    code = os.path.normpath(os.path.join(workspace.root, _part(source, "source_directory", str, path)))
     if spec.params != config.get("params"):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path),
                               hint="freeze again to make a changed one")
-    choices, overrides, origins = body.get("choices") or {}, body.get("overrides") or [], body.get("origins") or {}
-    composed = Composed(config, origins, choices, overrides)
-    resolved = Resolved(spec, os.path.normpath(os.path.join(workspace.root, str(source["source_directory"]))), composed)
-    git = {**(source.get("git") or {}), "dirty": bool(source.get("only_in_store"))}
-    return Frozen(path, resolved, git, str(body.get("config_name") or "config"))
+    composed = Composed(
+        config, _part(body, "origins", dict, path), _part(body, "choices", dict, path), list(map(str, _part(body, "overrides", list, path)))
+    )
+    folder = os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir)))
+    return Frozen(path, Resolved(spec, code, composed), git, str(body.get("config_name") or "config"), folder)
+
+
+def _part(body: dict[str, Any], key: str, kind: type, path: str) -> Any:
+    """What stands under a key. Raises FrozenFileError when it is missing or of another kind."""
+    value = body.get(key)
+    if not isinstance(value, kind):
+        raise FrozenFileError(f"{key} is missing or damaged", ("from", path), hint="restore the file from version control, or freeze again")
+    return value
 
 
 def _load(path: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -61,6 +62,22 @@ def test_a_fresh_clone_finds_the_code_in_its_working_tree(clone: Path, repositor
     assert "found in the working tree" in answer.err
 
 
+def test_a_check_reads_the_words_from_the_folder_they_were_typed_in(repository: Shell) -> None:
+    data = repository.write("sub/data.csv", "1")
+    words = ["experiment=mine", "+inputs.data=data.csv"]
+    assert repository("freeze", *words, "-o", "../mine.lock.yaml", cwd=data.parent).code == 0
+    for folder in (repository.root, data.parent):
+        answer = repository("freeze", "--check", str(repository.root / "mine.lock.yaml"), cwd=folder)
+        assert answer.code == 0, answer
+
+
+@pytest.mark.parametrize("part", ["overrides", "choices", "origins", "config", "code_from"])
+def test_a_part_that_is_damaged_is_named(part: str, frozen: Path, repository: Shell) -> None:
+    frozen.write_text(re.sub(rf"^{part}:(.*\n)(  .*\n)*", f"{part}: 5\n", frozen.read_text(), flags=re.MULTILINE))
+    answer = repository("run", "mine.lock.yaml")
+    assert (answer.code, list(answer.told)) == (2, [f"{part} is missing or damaged"]), answer
+
+
 def test_what_an_export_would_leave_out_or_change_is_found_in_git_all_the_same(repository: Shell, tmp_path: Path) -> None:
     repository.write("code/.gitattributes", "tool.sh export-ignore\nnote.txt export-subst\n")
     repository.write("code/note.txt", "$Format:%H$\n")
@@ -73,7 +90,7 @@ def test_what_an_export_would_leave_out_or_change_is_found_in_git_all_the_same(r
     (tmp_path / "clone/code/train.py").write_text("print('second')\n")
     answer = repository("run", "mine.lock.yaml", cwd=tmp_path / "clone")
     assert (answer.code, answer.out) == (0, "first ['--lr', '0.1']\n"), answer
-    assert "found in the git" in answer.err
+    assert "found in git" in answer.err
 
 
 def test_a_clone_that_moved_on_finds_the_code_in_git(clone: Path, repository: Shell) -> None:
@@ -81,7 +98,7 @@ def test_a_clone_that_moved_on_finds_the_code_in_git(clone: Path, repository: Sh
     git(clone, repository, "commit", "-qam", "second")
     answer = repository("run", "mine.lock.yaml", cwd=clone)
     assert (answer.code, answer.out) == (0, RUN_OF_THEN), answer
-    assert "found in the git" in answer.err
+    assert "found in git" in answer.err
     assert (clone / "code/train.py").read_text() == "print('second')\n"
     shutil.rmtree(clone / "code")
     assert repository("run", "mine.lock.yaml", cwd=clone).out == RUN_OF_THEN
