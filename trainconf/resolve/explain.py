@@ -42,12 +42,17 @@ def drop_hydra_words(parsed: list[Override], mistakes: list[Mistake]) -> list[Ov
 
 
 def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list[Mistake]) -> list[Override]:
-    """Without the words that choose what a group does not have, so that the rest can still be looked at."""
+    """Without the words that choose what a group does not have, so that the rest can still be looked at.
+
+    Of several words for one group the last one chooses, as in Hydra; the others are not looked at.
+    """
     kept = []
+    chooses = {override.get_key_element().lstrip("+"): override for override in parsed}
     for override in parsed:
         group = override.key_or_group
         value = override.value()
-        is_choice = repository.group_exists(group) and not override.is_delete()
+        is_last = chooses[override.get_key_element().lstrip("+")] is override
+        is_choice = is_last and repository.group_exists(group) and not override.is_delete()
         if is_choice and (value is None or not repository.config_exists(f"{group}/{value}")):
             choice = "null" if value is None else str(value)
             source = f"command line: {override.input_line}"
@@ -65,7 +70,7 @@ def _unknown_choice(group: str, choice: str, options: Sequence[str], source: str
     return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=f"a file conf/{group}/{choice}.yaml would make it one")
 
 
-def broken_defaults(error: Exception, dirs: list[str], workspace: WorkspacePaths, parsed: list[Override]) -> Mistake:
+def broken_defaults(error: Exception, dirs: list[str], workspace: WorkspacePaths, parsed: list[Override], config_name: str) -> Mistake:
     """A defaults list that cannot be followed: a choice or file that is missing, or an override of what is not there."""
     missing = getattr(error, "missing_cfg_file", None)
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -79,7 +84,8 @@ def broken_defaults(error: Exception, dirs: list[str], workspace: WorkspacePaths
     if not group:
         names = [name.removesuffix(".yaml") for folder in dirs for name in sorted(os.listdir(folder)) if name.endswith(".yaml")]
         allowed = ("allowed", ", ".join(dict.fromkeys(names)))
-        return Mistake(f"there is no config named {choice!r}", ("from", "command line: --config-name"), allowed)
+        source = "command line: --config-name" if choice == config_name else source
+        return Mistake(f"there is no config named {choice!r}", ("from", source), allowed)
     return _unknown_choice(group, choice, groups(dirs).get(group, []), source)
 
 
@@ -116,8 +122,10 @@ def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: Workspa
 def why_unreadable(word: str, error: Exception) -> str:
     """What Hydra's grammar says against a word, without what it says about itself."""
     about_itself = ("Error parsing", "Error when parsing", "See ", "LexerNoViable")
-    lines = [line for line in str(error).splitlines() if line and not line.startswith(about_itself)]
-    return lines[0].strip() if "=" in word and lines else "it has no ="
+    lines = [line.strip() for line in str(error).splitlines() if line.strip("^ ") and not line.startswith(about_itself)]
+    if "=" not in word:
+        return "it has no ="
+    return lines[0] if lines else "it holds a sign, or a space, where the grammar has none"
 
 
 def unreadable_word(word: str, because: str) -> Mistake:
@@ -282,7 +290,7 @@ def _nearest_fact(key: str, cfg: DictConfig, origins: Origins) -> list[tuple[str
         beside = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]
         return [("allowed", ", ".join(beside))] if beside and "." in key else []
     if near in GROUPS:
-        return [("nearest", f"{near} (a config group, now {cfg_choice(cfg, near) or near})")]
+        return [("nearest", f"{near} (a config group: {near}=CHOICE)")]
     allowed = f"{known[near].allowed}, " if near in known else ""
     return [("nearest", f"{near} ({allowed}now {_now(near, cfg, origins)})")]
 

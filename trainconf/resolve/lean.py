@@ -123,6 +123,8 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        if "recursive" in reason:  # omegaconf 2.4 looks for it; 2.3 runs into it
+            raise ConfigError("a config file is nested without end", ("from", path)) from error
         raise ConfigError("a config file is not YAML as Hydra reads it", ("from", f"{path}{line}"), ("because", reason)) from error
     except RecursionError as error:
         raise ConfigError("a config file is nested without end", ("from", path)) from error

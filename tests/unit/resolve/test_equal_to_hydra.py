@@ -150,6 +150,7 @@ def hydras(words: list[str]) -> Any:
 @example(["experiment=later", "~params.optim", "+params.optim.x=1"])
 @example(["compute=nested/deep"])
 @example(["tags={}", "params={a:{b:1}}"])
+@example(["experiment=nope", "experiment=mine"])
 def test_the_same_words_compose_to_the_same_container_or_both_refuse(words: list[str]) -> None:
     assert ours(words) == hydras(words)
 
