@@ -122,7 +122,7 @@ def _print_summary(sweep: Sweep) -> None:
         row = record.describe(trial.paths) if trial.paths is not None else {}
         values = [word.partition("=")[2] for word in trial.words]
         metric = row.get("metrics", {}).get(name) if name else None
-        if isinstance(metric, (int, float)) and row.get("status") == "Completed":
+        if isinstance(metric, (int, float)) and metric == metric and row.get("status") == "Completed":  # NaN is no score
             scores[trial.number] = metric
         rows.append([str(trial.number), *values, row.get("status", "NotStarted"), duration(row.get("duration_s")), number(metric)])
     keys = [word.partition("=")[0].lstrip("+") for word in sweep.trials[0].words]

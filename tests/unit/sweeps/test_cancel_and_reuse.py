@@ -44,3 +44,11 @@ def test_trials_that_completed_before_are_not_run_again_when_that_is_wished(here
     assert new.name.endswith("_2")
     assert [line.split()[1:3] for line in answer.out.splitlines()[1:]] == [["1", "Completed"], ["2", "Completed"], ["3", "Completed"]]
     assert "best: trial 2, loss 3" in answer.err
+
+
+def test_a_trial_whose_metric_is_no_number_is_not_the_best(here: Here, workspace: Shell) -> None:
+    code = "from trainconf import Run\nimport sys\nRun.get_context().log('loss', float(sys.argv[2]))\n"
+    workspace.write("train.py", code)
+    answer = here("-m", *workspace.script("metric.name=loss"), "+params.a='nan',2")
+    assert answer.code == 0, answer
+    assert "best: trial 1, loss 2" in answer.err
