@@ -136,6 +136,8 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a value without a key": (["=3"], "'=3' is not an override", {"because": "it names no key"}),
     "a lone tilde": (["~"], "'~' is not an override", {"because": "it names no key"}),
     "a sign the grammar lacks": (["params={a"], "'params={a' is not an override", {"because": ".+"}),
+    "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": "it holds a sign, or a space, .*"}),
+    "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),
     "a setting of Hydra's own": (["hydra.run.dir=x"], "hydra.run.dir has no effect.*", {"from": "command line: hydra.run.dir=x"}),
     "a package that is not there": (
@@ -153,6 +155,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "an unknown flag": (["--nosuch"], "--nosuch is not a flag", {"allowed": "-m, .*"}),
     "a grid over an interval": (["-m", "+params.x=interval(0,1)"], r".*params.x is given an interval.*", {"hint": "list them: .*"}),
     "a grid with a wrong value": (["-m", "+params.x=1,2", "retries=0,-1"], "retries cannot be -1", {"from": "command line: retries=-1"}),
+    "a grid over what all its runs share": (
+        ["-m", "+params.x=1,2", "sweep.max_concurrent_runs=2,3"],
+        "sweep.max_concurrent_runs is one for the whole sweep",
+        {"from": "command line: sweep.max_concurrent_runs=2, .*=3", "hint": "give it one value"},
+    ),
     "a grid with a wrong choice": (
         ["-m", "compute=local,mars"],
         "'mars' is not a choice of compute",

@@ -53,6 +53,11 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
         f"{EXPERIMENT}:3",
     ),
     "an unknown group": ({EXPERIMENT: GLOBAL + "defaults:\n  - /planet: mars\n"}, {"'mars' is not a choice of planet"}, f"{EXPERIMENT}:3"),
+    "a primary config that names a missing one": (
+        {"conf/config.yaml": "defaults:\n  - nope\n", EXPERIMENT: MINE},
+        {"there is no config named 'nope'"},
+        "conf/config.yaml:2",
+    ),
     "a defaults list that is none": (
         {EXPERIMENT: GLOBAL + "defaults: 3\n"},
         {"Invalid defaults list in 'experiment/mine', .*"},

@@ -26,5 +26,5 @@ def run(argv: list[str]) -> int:
     resolved = of_file(file, ["submit.detach=true"] * args.detach, workspace, printer.talk)
     code = file.resolved.spec.code.snapshot
     found = find_code(code, file.resolved.source_directory, file.git, workspace, args.file)
-    printer.talk(f"code {code[:12]} found in the {found}")
+    printer.talk(f"code {code[:12]} found in {found}")
     return submit_and_follow(resolved, workspace)

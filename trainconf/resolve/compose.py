@@ -53,7 +53,8 @@ class Composition:
         try:
             defaults = self.loader.defaults_list(self.config_name, parsed, repository)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError, AssertionError) as error:
-            raise ConfigError([*self.mistakes, explain.broken_defaults(error, self.dirs, self.workspace, parsed)]) from error
+            broken = explain.broken_defaults(error, self.dirs, self.workspace, parsed, self.config_name)
+            raise ConfigError([*self.mistakes, broken]) from error
         except RecursionError as error:
             raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.words)}")) from error
         self.choices = {str(group): str(choice) for group, choice in defaults.overrides.known_choices.items() if group[0] not in "./"}

@@ -17,15 +17,15 @@ _NO_GUARDS: dict[str, Any] = {"max_mb": float("inf"), "max_files": 1 << 62, "all
 
 
 def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], workspace: WorkspacePaths, source: str) -> str:
-    """Make sure that the store holds `snapshot_id`; where it was found: `store`, `working tree` or `git`.
+    """Make sure that the store holds `snapshot_id`; where it was found: `the store`, `the working tree` or `git`.
 
     Raises FrozenFileError that says which of the three would help. `source` names the file that asks.
     """
     store = SnapshotStore(workspace.snapshots)
     if store.exists(snapshot_id):
-        return "store"
+        return "the store"
     if os.path.isdir(source_directory) and _take_if_same(source_directory, snapshot_id, store):
-        return "working tree"
+        return "the working tree"
     commit = str(git.get("commit") or "")
     tried = "no commit is recorded"
     if commit:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from trainconf.resolve.grid import Grid
     from trainconf.submission.submit import Voice
 
+SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
+
 
 class Trial:
     """One run of a sweep: its number, the words that make it differ, and its directory once it has one."""
@@ -204,6 +206,12 @@ def _check_target(target: str) -> None:
 
 def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
     """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`."""
+    shared = [axis for axis in grid.varying if axis.key.lstrip("+").partition(".")[0] in SHARED_BY_ALL]
+    if shared:
+        raise ConfigError(
+            Mistake(f"{axis.key} is one for the whole sweep", ("from", f"command line: {', '.join(axis.words)}"), hint="give it one value")
+            for axis in shared
+        )
     limit = grid.base.config["sweep"]["max_total_runs"]
     if grid.count > limit:
         raise ConfigError(Mistake(
