@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 HELP = "remove unneeded snapshots, half-made runs and leftovers of builds"
 DAY_S = 86400.0
-HALF_MADE_AGE_S = 3600.0
+UNLOCKED_AGE_S = 3600.0
+LET_GO_AGE_S = 2.0  # between the making of a lock file and the taking of its lock
 CACHE_AGE_S = 30 * DAY_S
 SNAPSHOT_ID = rb"[0-9a-f]{64}"
 
@@ -50,18 +51,29 @@ def run(argv: list[str]) -> int:
 
 
 def half_made_runs(workspace: WorkspacePaths) -> Iterator[RunPaths]:
-    """Folders that a submission began and nobody finished: an hour old, without events, held by nobody, and all ours."""
+    """Folders that a submission began and nobody will finish: without events, held by nobody, and all ours."""
+    from trainconf.history import events
+
+    for paths in _run_folders(workspace):
+        if not events.exists(paths) and not os.path.exists(paths.sweep) and _is_ours(paths) and _is_abandoned(paths):
+            yield paths
+
+
+def _is_abandoned(paths: RunPaths) -> bool:
+    """Whether its maker is gone, who holds the run's lock or, for a trial, the list of its sweep; without either, time has to tell."""
     import time
 
     from trainconf import files
-    from trainconf.history import events, liveness
+    from trainconf.history import liveness
+    from trainconf.paths import RunPaths
 
-    before = time.time() - HALF_MADE_AGE_S
-    for paths in _run_folders(workspace):
-        if events.exists(paths) or os.path.exists(paths.sweep) or not _is_ours(paths):
-            continue
-        if os.stat(paths.run_dir).st_mtime < before and not files.is_locked(liveness.lock_of(paths)):
-            yield paths
+    if files.is_locked(liveness.lock_of(paths)):
+        return False
+    sweep = RunPaths(paths.run_dir.rpartition("_")[0])
+    held = next((lock for lock in (paths.lock, sweep.trials) if os.path.exists(lock)), None)
+    if held is not None and files.is_locked(held):
+        return False
+    return time.time() - os.stat(paths.run_dir).st_mtime > (UNLOCKED_AGE_S if held is None else LET_GO_AGE_S)
 
 
 def needed_snapshots(workspace: WorkspacePaths) -> tuple[set[str], list[str]]:

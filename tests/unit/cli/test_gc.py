@@ -68,6 +68,28 @@ def test_a_half_made_folder_stays_while_it_is_young_held_or_not_all_ours(workspa
         assert os.path.isdir(paths.run_dir)
 
 
+def test_a_half_made_folder_goes_at_once_when_the_lock_of_its_maker_is_free(workspace: WorkspacePaths, verb: Verb) -> None:
+    run, sweep, trial = (make_run(workspace, name, states=()) for name in ("run", "sweep", "sweep_3"))
+    write_json(sweep.sweep, {})
+    now = time.time()
+    for paths in (run, trial):
+        os.unlink(paths.log(0))
+    makers = files.FileLock(run.lock), files.FileLock(sweep.trials)
+    for maker in makers:
+        maker.acquire()
+    for paths in (run, trial):
+        os.utime(paths.run_dir, (now - 5, now - 5))
+    verb("gc")
+    assert os.path.isdir(run.run_dir)
+    assert os.path.isdir(trial.run_dir)
+    for maker in makers:
+        maker.release()
+    verb("gc")
+    assert not os.path.exists(run.run_dir)
+    assert not os.path.exists(trial.run_dir)
+    assert os.path.isdir(sweep.run_dir)
+
+
 def test_a_snapshot_stays_as_long_as_a_run_or_a_frozen_file_names_it(workspace: WorkspacePaths, verb: Verb) -> None:
     of_run, frozen, unneeded = (take(workspace, text) for text in ("a", "b", "c"))
     write_json(make_run(workspace).spec, {"code": {"snapshot": of_run}})
