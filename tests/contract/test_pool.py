@@ -127,7 +127,7 @@ def test_what_one_trial_leaves_behind_is_ended_and_the_others_are_not_touched(tm
     assert Path(RunPaths(plans[0].run_dir).log(0)).read_text() == "whole\n"
 
 
-def test_when_the_writer_of_trials_is_killed_the_agent_ends_after_what_it_was_given(tmp_path: Path, home: RunPaths) -> None:
+def test_when_the_writer_of_trials_is_killed_what_it_gave_is_carried_out_and_the_sweep_has_failed(tmp_path: Path, home: RunPaths) -> None:
     plans = [trial(tmp_path, n, home, "true") for n in range(2)]
     pid = os.fork()
     if pid == 0:
@@ -138,7 +138,8 @@ def test_when_the_writer_of_trials_is_killed_the_agent_ends_after_what_it_was_gi
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     files.wait_unlocked(home.lock)
-    assert liveness.state_of(home).status == "Completed"
+    found = liveness.state_of(home)
+    assert (found.status, found.reason) == ("Failed", "its submitter was ended before it had handed over all trials")
 
 
 def test_when_the_agent_is_killed_trials_are_not_responding_and_the_sweep_can_be_cancelled(tmp_path: Path, home: RunPaths) -> None:

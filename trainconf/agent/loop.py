@@ -64,11 +64,15 @@ def _carry_out_sweep(home: RunPaths) -> int:
     """A sweep's own events say which agent its trials have, and how it ended."""
     journal = Journal(home)
     journal.add("Running", 1, agent=liveness.identity())
-    pool = pools.Pool(pools.Trials(home))
+    trials = pools.Trials(home)
+    pool = pools.Pool(trials)
     pool.look_for_cancel()
-    canceled = _serve(pool, home)
-    state, reason = ("Canceled", "cancellation was requested") if canceled else ("Completed", "")
-    journal.add(state, 1, exit_code=None if canceled else 0, reason=reason)
+    if _serve(pool, home):
+        journal.add("Canceled", 1, exit_code=None, reason="cancellation was requested")
+    elif trials.is_whole:
+        journal.add("Completed", 1, exit_code=0, reason="")
+    else:
+        journal.add("Failed", 1, exit_code=1, reason="its submitter was ended before it had handed over all trials")
     return int(pool.lost_events or bool(journal.unwritten))
 
 

@@ -59,6 +59,7 @@ class Trials:
         self.limit = max(1, int(files.read_json(home.sweep)["max_concurrent_runs"]))
         self._offset = 0
         self._next: dict[str, int] = {}  # run directories in order, with the size their events had
+        self.is_whole = False  # the writer said that there will be no more; else it was killed over them
         self._ended = False
         self._writer_gone = False
         _thread.start_new_thread(self._wait_for_writer, ())
@@ -96,7 +97,7 @@ class Trials:
         try:
             trial = json.loads(line)
             if trial.get("end"):
-                self._ended = True
+                self._ended = self.is_whole = True
             else:
                 run_dir = os.path.join(self._home.run_dir, trial["run_dir"])
                 self._next[run_dir] = _size(RunPaths(run_dir).events)
