@@ -61,7 +61,7 @@ class Following:
     def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
         """Ask for the end; the second time, at once."""
         self.interrupts += 1
-        printer.talk("canceling; once more to kill it at once" if self.interrupts == 1 else "killing")
+        printer.alert("canceling; once more to kill it at once" if self.interrupts == 1 else "killing")
         self.launcher.cancel(self.handle, force=self.interrupts > 1)
 
     def _watch(self) -> State:

@@ -62,6 +62,13 @@ class Printer:
         """One line, or several, for the person who watches."""
         self._write(sys.stderr, text + "\n", 2)
 
+    def alert(self, text: str) -> None:
+        """As `talk`, from a signal handler: past the stream, which may be in the middle of a write of its own."""
+        try:
+            os.write(2, (self.clean(text) + "\n").encode("utf-8", "backslashreplace"))
+        except OSError:
+            return  # nobody reads it any more; what the signal asked for happens all the same
+
     def error(self, error: TrainconfError) -> None:
         """A mistake or failure, in the one form in which all are told."""
         self.talk("\n".join(one_line(line) for line in error.render().split("\n")))

@@ -69,7 +69,7 @@ class Watching:
             raise KeyboardInterrupt
         self.interrupts += 1
         self.sweep.cancel(force=self.interrupts > 1)
-        printer.talk("canceling all runs; once more to kill them at once" if self.interrupts == 1 else "killing")
+        printer.alert("canceling all runs; once more to kill them at once" if self.interrupts == 1 else "killing")
 
     def to_the_end(self) -> None:
         """Look, tell, pause, until the agent is done."""
