@@ -29,7 +29,7 @@ class CodeSpec:
     command: tuple[str, ...] = ()  # exec-form argument list; a shell string arrives as ("sh", "-c", text)
     arguments: tuple[str, ...] = ()  # the user's own, before the params; may hold {inputs.<name>}
     argument_style: str = "argparse"  # how params are rendered: argparse, hydra, none
-    inputs: Pairs = ()  # (name, path), sorted by name
+    inputs: Pairs = ()  # (name, path), sorted by name; relative to the workspace for what lies in it, the same in every clone
 
 
 @dataclass(frozen=True)

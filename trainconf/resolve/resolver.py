@@ -164,7 +164,8 @@ class _Resolver:
                 self.wrong(key, f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
             elif not os.path.exists(path):
                 self.wrong(key, f"the input {name} does not exist", ("path", path))
-            found.append((name, path))
+            root = self.workspace.root
+            found.append((name, os.path.relpath(path, root) if is_inside(path, root) else path))
         unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config["inputs"])
         for name in sorted(unknown):
             known = ", ".join(self.config["inputs"]) or "there are no inputs"

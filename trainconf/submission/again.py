@@ -40,7 +40,8 @@ def recorded(
         raise RunNotFoundError(
             "the run's record is damaged, so it cannot be run again", ("path", paths.run_dir), ("because", str(error))
         ) from error
-    config["inputs"] = dict(spec.code.inputs)  # as they were found: a path of the command line was relative to its shell
+    # as they were found: a path of the command line was relative to its shell
+    config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
     origins = {key: origin for key, origin in record.get("origins", {}).items() if not key.startswith("submit.")}
     composed = change(Composed(config, origins, record.get("choices", {}), record.get("overrides", [])), overrides, workspace)
     resolved = _changed(composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
@@ -98,7 +99,7 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
     """
     mistakes = [
         Mistake(f"the input {name} does not exist", ("path", path), hint="put it there, or submit anew with another path")
-        for name, path in resolved.spec.code.inputs if not os.path.exists(path)
+        for name, relative in resolved.spec.code.inputs if not os.path.exists(path := os.path.join(workspace.root, relative))
     ]
     before = resolved.spec.environment
     now = environment(resolved.composed, workspace, mistakes) if before.kind == "current" else before

@@ -113,8 +113,12 @@ def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
     return replace(resolved.spec, code=replace(resolved.spec.code, snapshot=snapshot_id))
 
 
-def make_job(resolved: Resolved, spec: RunSpec, paths: RunPaths, python: str, secret_values: dict[str, str]) -> Job:
-    """What a launcher is told about one run."""
+def make_job(
+    resolved: Resolved, spec: RunSpec, paths: RunPaths, workspace: WorkspacePaths, python: str, secret_values: dict[str, str]
+) -> Job:
+    """What a launcher is told about one run; the inputs of its spec are where they lie on this machine."""
+    inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
+    spec = replace(spec, code=replace(spec.code, inputs=inputs))
     plain = {name: value for name, value in spec.environment.variables if not secrets.REFERENCE.search(value)}
     config = resolved.config
     return Job(
@@ -141,7 +145,7 @@ def create(
             if not lock_path:
                 lock = FileLock(paths.lock)
                 lock.acquire()
-            job = make_job(resolved, spec, paths, prepared.environment.python, prepared.secrets)
+            job = make_job(resolved, spec, paths, workspace, prepared.environment.python, prepared.secrets)
             plan = prepared.launcher.plan(job)
             prepared.store.materialize(prepared.snapshot_id, paths.code, resolved.config["snapshot"]["materialize"])
             write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path)
@@ -222,4 +226,4 @@ def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, p
     paths = workspace.run(resolved.experiment_name, f"{resolved.experiment_name}-<time>-<id>")
     launcher = launchers.get(spec.compute.target)
     values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.REFERENCE.search(value)), "")
-    return spec, launcher.plan(make_job(resolved, spec, paths, python, values))
+    return spec, launcher.plan(make_job(resolved, spec, paths, workspace, python, values))

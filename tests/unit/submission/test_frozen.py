@@ -62,6 +62,18 @@ def test_a_fresh_clone_finds_the_code_in_its_working_tree(clone: Path, repositor
     assert "found in the working tree" in answer.err
 
 
+def test_an_input_inside_the_workspace_is_the_clones_own(repository: Shell, tmp_path: Path) -> None:
+    repository.write("code/train.py", "import os\nprint(os.environ['TRAINCONF_INPUT_DATA'])\n")
+    repository.write("data/numbers.csv", "1")
+    assert repository("freeze", "experiment=mine", "+inputs.data=data/numbers.csv", "-o", "mine.lock.yaml").code == 0
+    git(repository.root, repository, "add", ".")
+    git(repository.root, repository, "commit", "-qm", "freeze")
+    git(tmp_path, repository, "clone", "-q", str(repository.root), "clone")
+    assert repository("freeze", "--check", "mine.lock.yaml", cwd=tmp_path / "clone").code == 0
+    answer = repository("run", "mine.lock.yaml", cwd=tmp_path / "clone")
+    assert (answer.code, answer.out) == (0, f"{tmp_path / 'clone/data/numbers.csv'}\n"), answer
+
+
 def test_a_check_reads_the_words_from_the_folder_they_were_typed_in(repository: Shell) -> None:
     data = repository.write("sub/data.csv", "1")
     words = ["experiment=mine", "+inputs.data=data.csv"]
