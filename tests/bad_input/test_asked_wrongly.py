@@ -136,6 +136,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a value without a key": (["=3"], "'=3' is not an override", {"because": "it names no key"}),
     "a lone tilde": (["~"], "'~' is not an override", {"because": "it names no key"}),
     "a sign the grammar lacks": (["params={a"], "'params={a' is not an override", {"because": ".+"}),
+    "a mapping set where it must be added": (
+        ["tags={a: b}"],
+        "tags does not hold all of these yet",
+        {"from": "command line: tags={a: b}", "hint": r"to add what is new: \+tags={a: b}"},
+    ),
     "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": "it holds a sign, or a space, .*"}),
     "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),

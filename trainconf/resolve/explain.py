@@ -244,6 +244,8 @@ def _refused(
 ) -> Mistake:
     """`value` is what was given; `word` the word of the command line that only sets, empty for one that adds and for a file."""
     known = known_settings(cfg)
+    if key in _OPEN_MAPPINGS and word and isinstance(value, dict):
+        return Mistake(f"{key} does not hold all of these yet", ("from", source), hint=f"to add what is new: +{word}")
     if key in known and key not in GROUPS:
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
