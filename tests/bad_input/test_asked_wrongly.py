@@ -141,6 +141,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "tags does not hold all of these yet",
         {"from": "command line: tags={a: b}", "hint": r"to add what is new: \+tags={a: b}"},
     ),
+    "a value below an interpolation that is no mapping": (
+        ["params=${experiment_name}", "params.lr=1"],
+        "params.lr is not among the params",
+        {"from": "command line: params.lr=1"},
+    ),
     "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": "it holds a sign, or a space, .*"}),
     "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),

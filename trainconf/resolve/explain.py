@@ -229,7 +229,7 @@ def refused_word(override: Override, error: Exception, cfg: DictConfig, origins:
     """A word of the command line that the config does not take."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = override.key_or_group
-    if override.is_add() and OmegaConf.select(cfg, key, throw_on_missing=False) is not None:
+    if override.is_add() and _is_there(key, cfg):
         return Mistake(f"{key} is there already, and + only adds", ("from", f"command line: {override.input_line}"),
                        ("now", _now(key, cfg, origins)), hint=f"leave the + out: {str(override.input_line)[1:]}")
     if override.is_delete():
@@ -237,6 +237,14 @@ def refused_word(override: Override, error: Exception, cfg: DictConfig, origins:
                        *_nearest_fact(key, cfg, origins))
     word = "" if override.is_add() or override.is_force_add() else str(override.input_line)
     return _refused(key, cause, cfg, origins, f"command line: {override.input_line}", override.value(), word)
+
+
+def _is_there(key: str, cfg: DictConfig) -> bool:
+    """Whether a key has a value; not where the way to it leads through an interpolation that is no mapping, or none at all."""
+    try:
+        return OmegaConf.select(cfg, key, throw_on_missing=False) is not None
+    except (OmegaConfBaseException, AssertionError, RecursionError):
+        return False
 
 
 def _refused(
@@ -250,7 +258,7 @@ def _refused(
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
-        if word and OmegaConf.select(cfg, key, throw_on_missing=False) is None:
+        if word and not _is_there(key, cfg):
             return Mistake(f"{key} is not among the {parent}", ("from", source), *_nearest_fact(key, cfg, origins),
                            hint=f"to add a new one: +{word}")
         because = ("because", str(error).splitlines()[0])
