@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -158,3 +159,15 @@ def test_a_folder_given_on_the_command_line_is_searched_first(here: Here, worksp
         assert "shadow" in here(*words, "env=current", f"compute.lease_dir={workspace.leases}", "submit.detach=false").err
     assert '"shadow"' in here("config", "--config-dir", "more", "--json").out
     assert "shadow" in workspace("--cfg", "job", "--config-dir", "more").out
+
+
+def test_on_a_screen_our_words_begin_a_line_of_their_own(workspace: Shell) -> None:
+    workspace.write("train.py", "import sys\nsys.stdout.write('no line end')\n")
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-m", "trainconf", *workspace.script()], cwd=workspace.root, env=workspace.env,
+                          stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs) as child:  # fmt: skip
+        assert child.wait() == 0
+    os.close(theirs)
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "no line end\r\nCompleted" in said

@@ -43,6 +43,7 @@ class Following:
         self.waiting_for = ""
         self.place: int | None = None
         self.interrupts = 0
+        self.line_is_open = False
 
     def to_the_end(self) -> int:
         """Watch until the run has ended; the exit code it deserves."""
@@ -82,7 +83,7 @@ class Following:
         if self.output is None:
             return 0
         try:
-            return self.output.copy(_to_stdout)
+            return self.output.copy(self._to_stdout)
         except OSError as error:
             self.output.close()
             self.output = None
@@ -120,7 +121,13 @@ class Following:
             self.place = place
             printer.talk(f"waiting for a {self.waiting_for} of this machine, place {place} in the queue")
 
+    def _to_stdout(self, chunk: bytes) -> None:
+        write_all(1, chunk)
+        self.line_is_open = not chunk.endswith(b"\n")
+
     def _tell_end(self, state: State) -> None:
+        if self.line_is_open and os.isatty(1) and os.isatty(2):
+            printer.talk()  # our words begin a line of their own on a screen that shows both
         resources: dict[str, Any] = state.event.get("resources") or {}
         facts = [state.status, *([state.reason] if state.reason else [])]
         if isinstance(resources.get("wall_s"), (int, float)):
@@ -132,7 +139,3 @@ class Following:
         name = (record.read_mapping(self.paths.record).get("metric") or {}).get("name")
         value = record.describe(self.paths)["metrics"].get(name) if name else None
         return [f"{name} {number(value)}"] if value is not None else []
-
-
-def _to_stdout(chunk: bytes) -> None:
-    write_all(1, chunk)

@@ -91,7 +91,8 @@ class Watching:
         states = [trial.state.status if trial.state is not None else "NotStarted" for trial in self.sweep.trials]
         going = [trial for trial, state in zip(self.sweep.trials, states, strict=True) if state in ("Running", "Starting", "Finalizing")]
         counts = {status: states.count(status) for status in ("Completed", "Failed", "Canceled", "Running", "Queued")}
-        lines = [", ".join(f"{count} {status}" for status, count in counts.items() if count) + f" of {len(states)}"]
+        done = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        lines = [f"{done or 'none started'} of {len(states)}"]
         lines += [f"{trial.number:>4}  Running    {' '.join(trial.words)}  {_metric(self.sweep, trial)}" for trial in going[:LIVE_ROWS]]
         printer.talk("\n".join(lines))
         self.drawn = len(lines)
