@@ -13,28 +13,30 @@ if TYPE_CHECKING:
 
     from trainconf.snapshot import SnapshotStore
 
-HELP = "create, ls, show or diff snapshots of a source tree"
+HELP = "create, ls, show, diff or verify snapshots of a source tree"
 
 
 def run(argv: list[str]) -> int:
-    """One of create DIR, ls, show ID, diff A B."""
+    """One of create DIR, ls, show ID, diff A B, verify ID."""
     from trainconf.cli.arguments import Arguments
     from trainconf.paths import find_workspace
     from trainconf.snapshot import SnapshotStore
 
     parser = Arguments("snapshot", HELP)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="create|ls|show|diff")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="create|ls|show|diff|verify")
     create = actions.add_parser("create", help="record a folder; print the snapshot's id")
     create.add_argument("directory", metavar="DIR")
     actions.add_parser("ls", help="all snapshots of this workspace")
     show = actions.add_parser("show", help="the files of one")
     show.add_argument("id", metavar="ID")
+    verify = actions.add_parser("verify", help="read every stored byte of one again; 1 when something is damaged")
+    verify.add_argument("id", metavar="ID")
     diff = actions.add_parser("diff", help="what changed from one to another")
     diff.add_argument("a", metavar="A")
     diff.add_argument("b", metavar="B")
     args = parser.parse_args(argv)
     store = SnapshotStore(find_workspace(os.getcwd()).snapshots)
-    actions_by_name = {"create": _create, "ls": _ls, "show": _show, "diff": _diff}
+    actions_by_name = {"create": _create, "ls": _ls, "show": _show, "diff": _diff, "verify": _verify}
     return actions_by_name[args.action](store, args)
 
 
@@ -68,6 +70,15 @@ def _diff(store: SnapshotStore, args: argparse.Namespace) -> int:
         for path in paths:
             printer.data(f"{sign} {one_line(path)}")
     return 0
+
+
+def _verify(store: SnapshotStore, args: argparse.Namespace) -> int:
+    damaged = store.verify(_full_id(store, args.id))
+    for path in damaged:
+        printer.data(one_line(path))
+    told = f"{len(damaged)} damaged: submit from the working tree again, and they are stored anew"
+    printer.talk(told if damaged else "every byte is as it was")
+    return 1 if damaged else 0
 
 
 def _full_id(store: SnapshotStore, beginning: str) -> str:

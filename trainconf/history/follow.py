@@ -60,7 +60,6 @@ class Watch:
         self._poll = select.poll()
         self._pidfd = -1
         self._seen_pid = 0
-        self._reader_fd = reader_fd
         if reader_fd is not None:
             self._poll.register(reader_fd, 0)
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from hydra import __version__ as HYDRA_VERSION
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf._utils import split_key
@@ -23,7 +22,6 @@ from trainconf.resolve.search import groups, label
 from trainconf.resolve.settings import Setting, nearest, settings, shown
 from trainconf.schema import GROUPS
 
-HYDRA_1_3 = HYDRA_VERSION.startswith("1.3")
 _OPEN_MAPPINGS = ("params", "tags", "inputs", "stdout_metrics", "env.variables")
 
 

@@ -90,6 +90,7 @@ class Sweep:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
         for trial in self.trials:
+            _check_target(trial.resolved.spec.compute.target)
             check(trial.resolved, self.workspace)
             key = _shared(trial.resolved)
             if key not in self._prepared:
