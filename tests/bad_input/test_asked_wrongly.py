@@ -141,11 +141,6 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "tags does not hold all of these yet",
         {"from": "command line: tags={a: b}", "hint": r"to add what is new: \+tags={a: b}"},
     ),
-    "a value below an interpolation that is no mapping": (
-        ["params=${experiment_name}", "params.lr=1"],
-        "params.lr is not among the params",
-        {"from": "command line: params.lr=1"},
-    ),
     "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": "it holds a sign, or a space, .*"}),
     "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),
@@ -285,3 +280,10 @@ def test_an_unreadable_config_file_is_named(workspace: Shell) -> None:
     workspace.write("conf/experiment/mine.yaml", "# @package _global_\nscript: train.py\n").chmod(0)
     answer = workspace("experiment=mine", before=without_roots_powers)
     assert_told(answer, "a config file cannot be read", {"path": ".*conf/experiment/mine.yaml", "because": ".*"})
+
+
+def test_a_value_below_an_interpolation_that_is_no_mapping_is_told(here: object, workspace: Shell) -> None:
+    answer = here(*ADHOC, "params=${experiment_name}", "params.lr=1")  # type: ignore[operator]
+    assert answer.code == 2, answer
+    assert answer.told["params.lr is not among the params"]["from"] == "command line: params.lr=1"
+    assert not workspace.run_dirs()

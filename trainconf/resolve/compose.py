@@ -137,7 +137,7 @@ class Composition:
                 continue
             try:
                 self.loader.apply([override], self.cfg)
-            except (ConfigCompositionException, OmegaConfBaseException, AssertionError, RecursionError) as error:  # below an interpolation
+            except (ConfigCompositionException, OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
                 self.mistakes.append(explain.refused_word(override, error, self.cfg, self.origins))
                 continue
             if override.is_delete():

@@ -22,6 +22,8 @@ from trainconf.resolve.search import groups, label
 from trainconf.resolve.settings import Setting, nearest, settings, shown
 from trainconf.schema import GROUPS
 
+# What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
+BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
 _OPEN_MAPPINGS = ("params", "tags", "inputs", "stdout_metrics", "env.variables")
 
 
@@ -241,7 +243,7 @@ def _is_there(key: str, cfg: DictConfig) -> bool:
     """Whether a key has a value; not where the way to it leads through an interpolation that is no mapping, or none at all."""
     try:
         return OmegaConf.select(cfg, key, throw_on_missing=False) is not None
-    except (OmegaConfBaseException, AssertionError, RecursionError):
+    except (OmegaConfBaseException, *BELOW_AN_INTERPOLATION):
         return False
 
 

@@ -138,7 +138,7 @@ def ours(words: list[str]) -> Any:
 def hydras(words: list[str]) -> Any:
     try:
         cfg = compose_stock(config_dirs(PLACE[0]), "config", list(words))
-    except (HydraException, OmegaConfBaseException, AssertionError, RecursionError):  # the last two below an interpolation
+    except (HydraException, OmegaConfBaseException, AssertionError, AttributeError, RecursionError):  # below an interpolation
         return None
     return OmegaConf.to_container(cfg, resolve=False)
 
