@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import Answer, Shell
+
+Here = Callable[..., Answer]
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2  # linux/prctl.h, linux/capability.h
 ADHOC = ("experiment=adhoc", "env=current", "script=train.py")
@@ -47,7 +50,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a number that is none": (["grace_seconds=nan"], "grace_seconds cannot be nan", {"allowed": "number >= 0"}),
     "a param JSON cannot hold": (["+params.x=1e400"], "params.x cannot be inf", {"allowed": ".*finite.*"}),
     "not one of the words": (["metric.goal=big"], "metric.goal cannot be 'big'", {"allowed": "maximize or minimize"}),
-    "a number too long to read": (["+params.x=" + "9" * 5000], r".*4300.* digits.*", {"from": r"command line: \+params.x=9.*"}),
+    "a number too long to read": (["+params.x=" + "9" * 5000], ".*4300 digits.*", {"from": r"command line: \+params.x=9.*"}),
     "a setting removed": (["~params"], "params is a setting, and a setting cannot be removed", {"from": "command line: ~params"}),
     "a missing script": (
         ["script=trane.py"],
@@ -197,10 +200,10 @@ def assert_told(answer: Answer, what: str, facts: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_told_and_leaves_nothing(case: str, here: object, workspace: Shell) -> None:
+def test_a_mistake_is_told_and_leaves_nothing(case: str, here: Here, workspace: Shell) -> None:
     words, what, facts = MISTAKES[case]
     before = workspace.tree()
-    assert_told(here(*ADHOC, *words), what, facts)  # type: ignore[operator]
+    assert_told(here(*ADHOC, *words), what, facts)
     assert workspace.tree() == before
     assert list(workspace.root.rglob("*.tmp")) == []
 
@@ -212,8 +215,8 @@ def test_a_process_of_its_own_answers_the_same(case: str, workspace: Shell) -> N
     assert workspace.run_dirs() == []
 
 
-def test_every_mistake_is_told_at_once(here: object, workspace: Shell) -> None:
-    answer = here(*ADHOC, "compute.cpuz=2", "retries=-1", "+params.x=${nope}", "metric.goal=big", "~submit")  # type: ignore[operator]
+def test_every_mistake_is_told_at_once(here: Here, workspace: Shell) -> None:
+    answer = here(*ADHOC, "compute.cpuz=2", "retries=-1", "+params.x=${nope}", "metric.goal=big", "~submit")
     assert answer.code == 2
     assert set(answer.told) == {
         "compute.cpuz is not a setting",
@@ -224,29 +227,29 @@ def test_every_mistake_is_told_at_once(here: object, workspace: Shell) -> None:
     }
 
 
-def test_a_mistyped_verb_is_answered_with_the_nearest(here: object) -> None:
-    assert_told(here("freez"), "'freez' is neither a verb nor an override", {"nearest": "freeze", "allowed": "init, .*"})  # type: ignore[operator]
+def test_a_mistyped_verb_is_answered_with_the_nearest(here: Here) -> None:
+    assert_told(here("freez"), "'freez' is neither a verb nor an override", {"nearest": "freeze", "allowed": "init, .*"})
 
 
-def test_a_look_at_a_config_makes_no_workspace_of_the_folder(here: object, workspace: Shell) -> None:
+def test_a_look_at_a_config_makes_no_workspace_of_the_folder(here: Here, workspace: Shell) -> None:
     for words in (["config"], ["plan", *ADHOC], ["ls"], ["--help"], ["env", "ls"], ["snapshot", "ls"], ["freeze", "--check", "nope.yaml"]):
-        here(*words)  # type: ignore[operator]
+        here(*words)
         assert os.listdir(workspace.root) == ["train.py"], words
 
 
 @pytest.mark.parametrize("name", ["nosuch", "", "adhoc", ".", "/no/run", "$(x)\n%s"])
 @pytest.mark.parametrize("verb", ["show", "logs", "wait", "cancel", "rerun"])
-def test_an_unknown_run_is_told_by_every_verb(verb: str, name: str, here: object, workspace: Shell) -> None:
-    answer = here(verb, "--", name)  # type: ignore[operator]
+def test_an_unknown_run_is_told_by_every_verb(verb: str, name: str, here: Here, workspace: Shell) -> None:
+    answer = here(verb, "--", name)
     assert answer.code == 2, answer
     assert len(answer.told) == 1
     assert os.listdir(workspace.root) == ["train.py"]
 
 
-def test_an_ambiguous_run_id_is_answered_with_the_candidates(here: object, workspace: Shell) -> None:
+def test_an_ambiguous_run_id_is_answered_with_the_candidates(here: Here, workspace: Shell) -> None:
     for number in (1, 2):
-        here(*workspace.script(f"+params.n={number}"))  # type: ignore[operator]
-    answer = here("show", "adhoc-")  # type: ignore[operator]
+        here(*workspace.script(f"+params.n={number}"))
+    answer = here("show", "adhoc-")
     assert_told(answer, "adhoc- could be any of several runs", {"candidates": "adhoc-.*\nadhoc-.*", "hint": "give more of the id"})
 
 
@@ -282,8 +285,21 @@ def test_an_unreadable_config_file_is_named(workspace: Shell) -> None:
     assert_told(answer, "a config file cannot be read", {"path": ".*conf/experiment/mine.yaml", "because": ".*"})
 
 
-def test_a_value_below_an_interpolation_that_is_no_mapping_is_told(here: object, workspace: Shell) -> None:
-    answer = here(*ADHOC, "params=${experiment_name}", "params.lr=1")  # type: ignore[operator]
-    assert answer.code == 2, answer
+def test_a_value_below_an_interpolation_that_is_no_mapping_is_told(here: Here, workspace: Shell) -> None:
+    before = workspace.tree()
+    answer = here(*ADHOC, "params=${experiment_name}", "params.lr=1")
+    assert (answer.code, answer.out, len(answer.told)) == (2, "", 2), answer
     assert answer.told["params.lr is not among the params"]["from"] == "command line: params.lr=1"
-    assert not workspace.run_dirs()
+    assert workspace.tree() == before
+
+
+@pytest.mark.parametrize("key", ["params", "arguments", "tags", "env.requirements"])
+def test_an_interpolation_does_not_put_a_text_where_a_container_belongs(key: str, here: Here, workspace: Shell) -> None:
+    before = workspace.tree()
+    word = f"{key}=${{experiment_name}}"
+    answer = here(*ADHOC, word)
+    assert (answer.code, answer.out, len(answer.told)) == (2, "", 1), answer
+    ((what, facts),) = answer.told.items()
+    assert what.startswith(f"{key} "), what
+    assert facts["from"] == f"command line: {word}"
+    assert workspace.tree() == before

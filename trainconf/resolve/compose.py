@@ -6,6 +6,7 @@ Every mistake is collected, then raised at once. Interpolations are resolved her
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Any, cast
 
 import yaml
@@ -75,8 +76,12 @@ class Composition:
             except OverrideParseException as error:
                 self.mistakes.append(explain.unreadable_word(word, explain.why_unreadable(word, error)))
                 continue
-            except (HydraException, ValueError) as error:  # ValueError: a number too long to be read
+            except HydraException as error:
                 self.mistakes.append(Mistake(str(error).splitlines()[0], ("from", f"command line: {word[:200]}")))
+                continue
+            except ValueError:
+                limit = sys.get_int_max_str_digits()
+                self.mistakes.append(Mistake(f"no number may have more than {limit} digits", ("from", f"command line: {word[:200]}")))
                 continue
             if not override.key_or_group:
                 self.mistakes.append(explain.unreadable_word(word, "it names no key"))

@@ -43,9 +43,12 @@ class Setting:
         return f"{text}, or null" if self.optional else text
 
     def refuses(self, value: Any) -> bool:
-        """Whether a value of the right type is outside the range."""
+        """Whether a resolved value is outside the range, or is no container where the schema has one."""
         if value is None:
             return not self.optional and self.type_name != "any value"
+        container = dict if self.type_name.startswith("mapping") else list if self.type_name.startswith("list") else None
+        if container is not None and not isinstance(value, container):
+            return True  # an interpolation put it there; omegaconf 2.3 looks at the types of single values only
         if self.choices:
             return value not in self.choices
         if isinstance(value, (int, float)) and not isinstance(value, bool):
