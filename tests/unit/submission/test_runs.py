@@ -7,13 +7,12 @@ import os
 import signal
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Answer, Shell
+from tests.conftest import Answer, Shell, wait_for
 from trainconf.history import events
 from trainconf.paths import RunPaths
 
@@ -23,14 +22,6 @@ Here = Callable[..., Answer]
 def shown(here: Here, run: str = "last") -> dict[str, object]:
     body: dict[str, object] = json.loads(here("show", run, "--json").out)
     return body
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def status(run_dir: Path) -> str:

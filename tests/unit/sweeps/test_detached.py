@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
-from typing import Any
+
+from tests.conftest import Shell, wait_for
 
 HANG = "import time\ntime.sleep(60)\n"
 
 
-def statuses(workspace: Any) -> list[str]:
+def statuses(workspace: Shell) -> list[str]:
     return [row["status"] for row in json.loads(workspace("ls", "--json").out)]
 
 
-def test_a_detached_sweep_prints_its_id_alone_and_is_cancelled_by_it(workspace: Any) -> None:
+def test_a_detached_sweep_prints_its_id_alone_and_is_cancelled_by_it(workspace: Shell) -> None:
     workspace.write("train.py", HANG)
     submitted = workspace("-m", *workspace.script("+params.lr=1,2,3"), "sweep.max_concurrent_runs=2", "submit.detach=true")
     assert submitted.code == 0, submitted
     sweep_id = submitted.out.strip()
     assert (workspace.root / "runs" / "adhoc" / sweep_id / "sweep.json").exists()
     assert workspace("cancel", sweep_id).code == 0
-    deadline = time.monotonic() + 30
-    while statuses(workspace) != ["Canceled"] * 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert statuses(workspace) == ["Canceled"] * 3
+    wait_for(lambda: statuses(workspace) == ["Canceled"] * 3)
 
 
-def test_a_sweep_is_not_taken_for_a_run(workspace: Any) -> None:
+def test_a_sweep_is_not_taken_for_a_run(workspace: Shell) -> None:
     submitted = workspace("-m", *workspace.script("+params.lr=1,2"), "submit.detach=true")
     answer = workspace("show", submitted.out.strip())
     assert answer.code == 2
@@ -34,7 +31,7 @@ def test_a_sweep_is_not_taken_for_a_run(workspace: Any) -> None:
     assert workspace("wait", f"{submitted.out.strip()}_0", f"{submitted.out.strip()}_1").code == 0
 
 
-def test_waiting_for_a_sweep_waits_for_all_its_trials_and_names_those_that_failed(workspace: Any) -> None:
+def test_waiting_for_a_sweep_waits_for_all_its_trials_and_names_those_that_failed(workspace: Shell) -> None:
     workspace.write("train.py", "import sys\nsys.exit(int(sys.argv[2]))\n")
     submitted = workspace("-m", *workspace.script("+params.code=0,3"), "submit.detach=true")
     sweep_id = submitted.out.strip()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-from tests.conftest import Answer, Shell
+from tests.conftest import Answer, Shell, wait_for
 
 Here = Callable[..., Answer]
 
@@ -32,14 +31,6 @@ def record(trial: Path) -> dict[str, object]:
 
 def statuses(workspace: Shell) -> list[str]:
     return [json.loads((trial / "events.jsonl").read_text().splitlines()[-1])["state"] for trial in trials(workspace)]
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def test_every_combination_runs_once_in_hydras_order_under_one_parent(here: Here, workspace: Shell) -> None:
