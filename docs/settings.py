@@ -14,7 +14,7 @@ from trainconf import schema
 from trainconf.resolve.settings import Setting, settings
 
 PAGE = Path(__file__).with_name("configuration.md")
-NODES = {"compute": schema.LocalCompute, "env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep}
+NODES = {"compute": schema.LocalCompute, "docker": schema.DockerCompute, "env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep}
 
 
 def tables() -> dict[str, str]:

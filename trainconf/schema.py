@@ -6,16 +6,25 @@ Each field's metadata says in one line what it is (`doc`), its unit, and its ran
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field
 from typing import Any, Optional
 
 
-def setting(default: Any, doc: str, *, minimum: float | None = None, above: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A field with its documentation and range. A callable default is a factory."""
-    metadata = {"doc": doc, "minimum": minimum, "above": above, "choices": choices}
+def setting(default: Any, doc: str, *, minimum: float | None = None, above: float | None = None, choices: tuple[str, ...] = (),
+            in_spec: bool = False) -> Any:
+    """A field with its documentation and range. A callable default is a factory.
+
+    `in_spec` marks what only one compute target knows and what can change a result: it becomes one of `ComputeSpec.options`.
+    """
+    metadata = {"doc": doc, "minimum": minimum, "above": above, "choices": choices, "in_spec": in_spec}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def default(of: Field[Any]) -> Any:
+    """The default of a field."""
+    return of.default if of.default_factory is MISSING else of.default_factory()
 
 
 # Annotations are evaluated by OmegaConf, which reads `Optional[X]` on every line it supports and Python 3.10 to 3.14.
@@ -88,12 +97,49 @@ class LocalCompute:
 
 
 @dataclass
+class DockerCompute(LocalCompute):
+    """compute=docker: containers on this machine's Docker engine. Slots and GPUs are shared with local runs."""
+
+    target: str = setting("docker", "name of the launcher; set by the choice of `compute`")
+    uses_images: bool = setting(True, "the software is an image, not a venv; set by the choice of `compute`")
+    memory_gib: Optional[float] = setting(None, "GiB of memory the container may use; null is no limit", above=0, in_spec=True)
+    cpu_limit: Optional[float] = setting(None, "CPUs' worth of time the container may use; null is no limit", above=0, in_spec=True)
+    shm_size_gib: float = setting(2.0, "GiB of /dev/shm, through which data loaders hand over batches", above=0, in_spec=True)
+    ulimits: dict[str, str] = setting(dict, "name: limit, or soft:hard, as in `memlock: -1`", in_spec=True)
+    network: Optional[str] = setting(None, "host, none, bridge or a network's name; null is the engine's default", in_spec=True)
+    gpu_request: str = setting("device_requests", "how leased GPUs are asked for", choices=("device_requests", "cdi"))
+    user: Optional[str] = setting(None, "uid:gid of the job; null is yours, so that its files are yours", in_spec=True)
+    arguments: dict[str, Any] = setting(dict, "further arguments of `docker run`, by the names of the docker SDK", in_spec=True)
+
+
+@dataclass
 class PythonConfig:
     """Which Python."""
 
     user_managed_dependencies: bool = setting(False, "true: install nothing, use what the interpreter already has")
     interpreter_path: Optional[str] = setting(None, "a Python to use (user-managed) or to build on; null is the submitting one")
     version: Optional[str] = setting(None, "such as 3.11; a managed environment gets it, null is the submitting Python's")
+
+
+@dataclass
+class ImageBuildConfig:
+    """How images are built on this machine; none of it is part of an image's identity, save `args`."""
+
+    network: Optional[str] = setting(None, "network of the build: host, none or a network's name; null is the engine's default")
+    ca_file: Optional[str] = setting(None, "PEM bundle the installer trusts while it builds; relative to the workspace")
+    pip_config: Optional[str] = setting(None, "pip.conf the installer reads while it builds; may hold credentials, and is in no layer")
+    args: dict[str, str] = setting(dict, "build arguments of the Dockerfile; its history shows them, so never a secret")
+
+
+@dataclass
+class ImageConfig:
+    """What a container is made from; at most one of image, base_image and dockerfile is given."""
+
+    image: Optional[str] = setting(None, "an image that is used as it is: nothing is installed in it")
+    base_image: Optional[str] = setting(None, "image the requirements are installed on; null is a slim official Python of that version")
+    dockerfile: Optional[str] = setting(None, "a Dockerfile the requirements are installed on, relative to the workspace")
+    build_context: Optional[str] = setting(None, "folder the Dockerfile copies from, relative to the workspace; null sends no files")
+    build: ImageBuildConfig = setting(ImageBuildConfig, "how images are built here")
 
 
 @dataclass
@@ -107,13 +153,15 @@ class EnvironmentConfig:
     pyproject: Optional[str] = setting(None, "a pyproject.toml whose dependencies are installed, relative to the workspace")
     conda_file: Optional[str] = setting(None, "a conda environment file whose pip part is enough, relative to the workspace")
     variables: dict[str, str] = setting(dict, "environment variables of the job; ${secret:NAME} is read at launch")
+    docker: ImageConfig = setting(ImageConfig, "the image, for targets that run containers")
 
 
 @dataclass
 class NoDistributed:
-    """distributed=none: one process."""
+    """distributed=none: one process on each node."""
 
     kind: str = setting("none", "set by the choice of `distributed`", choices=("none",))
+    node_count: int = setting(1, "nodes; the command is started once on each", minimum=1)
 
 
 @dataclass
@@ -129,6 +177,7 @@ class GridSweep:
 SCHEMAS: dict[str, Any] = {
     "schema/config": Config,
     "schema/compute/local": LocalCompute,
+    "schema/compute/docker": DockerCompute,
     "schema/env/recipe": EnvironmentConfig,
     "schema/distributed/none": NoDistributed,
     "schema/sweep/grid": GridSweep,

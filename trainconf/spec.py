@@ -36,13 +36,18 @@ class CodeSpec:
 class EnvironmentSpec:
     """The software a run sees."""
 
-    kind: str = "current"  # current (user-managed), venv (made from `requirements`)
+    kind: str = "current"  # current (user-managed), venv or image (made from `requirements` and what follows)
     interpreter: str = ""  # current: path of the Python that was named; empty is the submitter's
     python: str = ""  # current: the full version found, such as 3.11.7; venv: the version that was asked for, may be ""
-    packages: str = ""  # current: digest of the installed distributions' names and versions
-    requirements: tuple[str, ...] = ()  # venv: requirement lines, files inlined, in order
-    files: Pairs = ()  # venv: (path as named, sha256) of every local file or folder a requirement names
+    packages: str = ""  # current: digest of the installed distributions' names and versions; an image used as it is: its id
+    requirements: tuple[str, ...] = ()  # venv, image: requirement lines, files inlined, in order
+    files: Pairs = ()  # venv, image: (path as named, sha256) of every local file or folder the recipe names
     variables: Pairs = ()  # environment variables, sorted; ${secret:NAME} stays symbolic
+    image: str = ""  # image: the reference of one that is used as it is; then nothing below or in `requirements` is given
+    base_image: str = ""  # image: the reference of what the recipe builds on; empty with a Dockerfile
+    dockerfile: str = ""  # image: path of the Dockerfile that makes what the recipe builds on, as named
+    build_context: str = ""  # image: path of the folder the Dockerfile copies from, as named
+    build_args: Pairs = ()  # image: build arguments of the Dockerfile, sorted
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,12 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     spec = environment(composed, workspace, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
-    ready = environments.ensure(spec, workspace, name=composed.config["env"]["name"], report=printer.talk, root=workspace.root)
+    env = composed.config["env"]
+    ready = environments.ensure(
+        spec, workspace, name=env["name"], report=printer.talk, root=workspace.root, image_build=env["docker"]["build"]
+    )
     printer.talk("built" if ready.built else "it is there already")
-    printer.data(ready.python)
+    printer.data(ready.image or ready.python)
     return 0
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from trainconf.environments.prepare import Prepared, ensure, locate
+from trainconf.environments.prepare import Prepared, Software, ensure, locate
 from trainconf.environments.recipe import identity, resolve
 from trainconf.environments.store import BuiltEnvironment, ls, rm, show, sweep_leftovers
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["BuiltEnvironment", "Prepared", "ensure", "identity", "locate", "lock", "ls", "resolve", "rm", "show", "sweep_leftovers"]
+__all__ = ["BuiltEnvironment", "Prepared", "Software", "ensure", "identity", "locate", "lock", "ls", "resolve", "rm", "show", "sweep_leftovers"]
 
 
 def lock(env: dict[str, Any], root: str, *, report: Callable[[str], None]) -> str:

@@ -13,29 +13,42 @@ from trainconf.errors import EnvironmentRecipeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from trainconf.paths import WorkspacePaths
     from trainconf.spec import EnvironmentSpec
 
 
-class Prepared:
-    """An environment that can be used now: the Python to run, what is installed in it, and whether this call built it."""
+class Software:
+    """What a job is started with: a Python, and the image it lies in; empty for the machine itself."""
 
-    __slots__ = ("built", "lock_text", "python")
+    __slots__ = ("image", "python")
 
-    def __init__(self, python: str, lock_text: str, *, built: bool) -> None:
+    def __init__(self, python: str, image: str = "") -> None:
         self.python = python
+        self.image = image
+
+
+class Prepared(Software):
+    """An environment that can be used now, what is installed in it, and whether this call built it."""
+
+    __slots__ = ("built", "lock_text")
+
+    def __init__(self, python: str, lock_text: str, *, built: bool, image: str = "") -> None:
+        super().__init__(python, image)
         self.lock_text = lock_text
         self.built = built
 
 
 def ensure(
-    spec: EnvironmentSpec, workspace: WorkspacePaths, *, name: str, report: Callable[[str], None], root: str
+    spec: EnvironmentSpec, workspace: WorkspacePaths, *, name: str, report: Callable[[str], None], root: str,
+    image_build: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """The software of a spec, ready: looked up, or built once whoever else asks at the same time.
 
-    `report` is told what takes time, line by line; `root` is where local requirements and relative interpreters are looked up.
+    `report` is told what takes time, line by line; `root` is where local requirements and relative interpreters are looked up;
+    `image_build` is schema.ImageBuildConfig as plain values, for an environment that is an image.
     Raises BuildError (the installer failed; its last lines are told), EnvironmentRecipeError (no such Python, a user-managed one that
     is no longer what the spec says, local requirements that have changed) and StorageError. Nothing half-made is left.
     """
@@ -51,13 +64,13 @@ def ensure(
     return Prepared(built.python, built.lock_text(), built=True) if by_us else _handed_out(built, report)
 
 
-def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str) -> tuple[str, bool]:
-    """The Python a run would get, and whether it is there already; nothing is built."""
+def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str) -> tuple[Software, bool]:
+    """What a run would get, and whether it is there already; nothing is built."""
     if spec.kind == "current":
-        return recipe.current(spec, root)[0].path, True
+        return Software(recipe.current(spec, root)[0].path), True
     identity = recipe.identity(spec)
     folder = store.environment_dir(workspace, identity)
-    return os.path.join(folder, "bin", "python"), store.load(folder, identity) is not None
+    return Software(os.path.join(folder, "bin", "python")), store.load(folder, identity) is not None
 
 
 def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None]) -> Prepared:

@@ -23,7 +23,7 @@ VERSION = r"3\.\d+(\.\d+)?"
 OLDEST_MINOR = 8  # what installers and the job's client still serve
 
 
-def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image: bool = False) -> EnvironmentSpec:
     """The facts of a recipe. Every mistake in it is appended to `mistakes`, and the result is then of no use.
 
     `env` is schema.EnvironmentConfig as plain values, `root` the workspace: files are looked up there, then among the shipped ones.

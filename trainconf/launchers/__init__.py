@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Launcher
 
 GROUP = "trainconf.launchers"
-BUILT_IN = ("local",)
+BUILT_IN = ("docker", "local")
 
 
 def get(name: str) -> Launcher:
@@ -23,6 +23,10 @@ def get(name: str) -> Launcher:
         from trainconf.launchers.local import LocalLauncher
 
         return LocalLauncher()
+    if name == "docker":
+        from trainconf.launchers.docker import DockerLauncher
+
+        return DockerLauncher()
     points = _entry_points()
     if name not in points:
         raise ConfigError(f"compute.target={name} is not a launcher", ("allowed", ", ".join(names())))

@@ -27,7 +27,7 @@ PLAN_VERSION = 1
 class Job:
     """One run as it is given to a launcher.
 
-    `python` is the interpreter the script runs in. `env` are the environment's own variables, `secrets` those whose values must not
+    `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the environment's own variables, `secrets` those whose values must not
     be saved; both by variable name. `compute` is the composed compute config as plain values.
     """
 
@@ -35,6 +35,7 @@ class Job:
     paths: RunPaths
     experiment_name: str
     python: str
+    image: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     retries: int = 0
@@ -49,18 +50,23 @@ class Job:
 
 @dataclass(frozen=True)
 class RankPlan:
-    """One process: exactly what is executed, and the variables that only this rank has."""
+    """One process: exactly what is executed, and the variables that only this rank has.
+
+    `container` is the body of the engine's request that makes its container, as far as it is known before GPUs are leased.
+    """
 
     rank: int
     argv: list[str]
     env: dict[str, str]
+    container: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
     """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints.
 
-    `secret_env` names variables whose values are only ever in the environment of the agent.
+    `secret_env` names variables whose values are only ever in the environment of the agent. `engine` says which container engine is
+    spoken to, and the network that is made for the run; None when the ranks are processes of this machine.
     """
 
     target: str
@@ -77,6 +83,7 @@ class LaunchPlan:
     slots: dict[str, Any]
     gpus: dict[str, Any]
     stdout_metrics: dict[str, str]
+    engine: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, as docs/architecture.md has them."""

@@ -43,6 +43,10 @@ class LocalLauncher:
         from trainconf.distributed import layout
         from trainconf.launchers import command, job_env
 
+        nodes = job.spec.distributed.node_count
+        if nodes != 1:
+            raise ConfigError(f"distributed.node_count={nodes}, but compute=local is this machine alone", ("allowed", "1"),
+                              hint="compute=docker runs each node as a container")
         slots, gpus = self._leases(job)
         words = command.argv(job.spec, job.python)
         _refuse_nul(words)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
-from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, RunSpec, canonical
+from trainconf.schema import default, group_schema
+from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,15 +64,26 @@ def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = 
     compute = ComputeSpec(
         target=config["compute"]["target"], cpus=config["compute"].get("cpus", 1), gpus=config["compute"].get("gpus", 0),
         max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
+        options=_options(config["compute"]),
     )
-    spec = RunSpec(code, canonical(config["params"]), environment, compute, DistributedSpec(kind=config["distributed"]["kind"]))
+    distributed = DistributedSpec(kind=config["distributed"]["kind"], node_count=config["distributed"].get("node_count", 1))
+    spec = RunSpec(code, canonical(config["params"]), environment, compute, distributed)
     return Resolved(spec, source, composed)
+
+
+def _options(compute: dict[str, Any]) -> Pairs:
+    """What only this target knows and can change a result, where it is not the default."""
+    node = group_schema("compute", compute["target"])
+    wanted = [field for field in fields(node) if field.metadata["in_spec"]] if node is not None else []
+    values = [(field.name, canonical(compute[field.name]), field) for field in wanted]
+    return tuple(sorted((name, text) for name, text, field in values if text != canonical(default(field))))
 
 
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
     before = len(mistakes)
-    spec = environments.resolve(composed.config["env"], workspace.root, mistakes)
+    as_image = bool(composed.config["compute"].get("uses_images"))
+    spec = environments.resolve(composed.config["env"], workspace.root, mistakes, as_image=as_image)
     for mistake in mistakes[before:]:
         composed.locate(mistake)
     return spec

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
+    from trainconf.environments import Software
     from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
     from trainconf.spec import RunSpec
 
@@ -103,7 +104,8 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     git = GitFactsLater(resolved.source_directory)
     snapshot_id = take_snapshot(resolved, workspace, report)
     environment = environments.ensure(
-        resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root
+        resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root,
+        image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
     )
     return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
 
@@ -114,7 +116,7 @@ def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
 
 
 def make_job(
-    resolved: Resolved, spec: RunSpec, paths: RunPaths, workspace: WorkspacePaths, python: str, secret_values: dict[str, str]
+    resolved: Resolved, spec: RunSpec, paths: RunPaths, workspace: WorkspacePaths, software: Software, secret_values: dict[str, str]
 ) -> Job:
     """What a launcher is told about one run; the inputs of its spec are where they lie on this machine."""
     inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
@@ -122,8 +124,8 @@ def make_job(
     plain = {name: value for name, value in spec.environment.variables if not secrets.REFERENCE.search(value)}
     config = resolved.config
     return Job(
-        spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=python, env=plain,
-        secrets=secret_values, retries=config["retries"], retry_backoff_seconds=config["retry_backoff_seconds"],
+        spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=software.python, image=software.image,
+        env=plain, secrets=secret_values, retries=config["retries"], retry_backoff_seconds=config["retry_backoff_seconds"],
         stdout_metrics=config["stdout_metrics"], compute=config["compute"],
     )
 
@@ -145,7 +147,7 @@ def create(
             if not lock_path:
                 lock = FileLock(paths.lock)
                 lock.acquire()
-            job = make_job(resolved, spec, paths, workspace, prepared.environment.python, prepared.secrets)
+            job = make_job(resolved, spec, paths, workspace, prepared.environment, prepared.secrets)
             plan = prepared.launcher.plan(job)
             prepared.store.materialize(prepared.snapshot_id, paths.code, resolved.config["snapshot"]["materialize"])
             write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path)
@@ -213,17 +215,17 @@ def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None
 def check(resolved: Resolved, workspace: WorkspacePaths) -> None:
     """Ask the launcher whether it could carry the run out, before anything is made for it. Raises ConfigError."""
     try:
-        plan_only(resolved, workspace, "", sys.executable)
+        plan_only(resolved, workspace, "", environments.Software(sys.executable))
     except ConfigError as error:
         for mistake in error.mistakes:
             resolved.composed.locate(mistake)
         raise ConfigError(error.mistakes) from error
 
 
-def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, python: str) -> tuple[RunSpec, LaunchPlan]:
+def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, software: Software) -> tuple[RunSpec, LaunchPlan]:
     """The spec and the plan a submission would send, for a run id that is only shown; nothing is written."""
     spec = spec_with_code(resolved, snapshot_id)
     paths = workspace.run(resolved.experiment_name, f"{resolved.experiment_name}-<time>-<id>")
     launcher = launchers.get(spec.compute.target)
     values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.REFERENCE.search(value)), "")
-    return spec, launcher.plan(make_job(resolved, spec, paths, workspace, python, values))
+    return spec, launcher.plan(make_job(resolved, spec, paths, workspace, software, values))

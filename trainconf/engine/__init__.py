@@ -1,0 +1,1 @@
+"""The one door to a container engine: `client` speaks its HTTP interface, `address` says which engine that is."""
