@@ -24,6 +24,16 @@ SPEC = RunSpec(
     compute=ComputeSpec(cpus=2, max_run_duration_seconds=60.0),
 )
 
+IMAGE_SPEC = replace(
+    SPEC,
+    environment=EnvironmentSpec(
+        kind="image", python="3.11", requirements=("numpy==2.3.5",), files=(("docker/Dockerfile", "cd" * 32),), dockerfile="docker/Dockerfile",
+        build_context="docker", build_args=(("CUDA", "12"),),
+    ),
+    compute=ComputeSpec(target="docker", options=(("memory_gib", "4.0"), ("network", '"host"'))),
+)  # fmt: skip
+WRITTEN = {1: SPEC, 2: IMAGE_SPEC}  # by schema version, what tests/golden/spec_v<n>.json was made from
+
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8) | st.binary(max_size=4).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 NUMBER = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUE = st.recursive(
@@ -38,8 +48,9 @@ SPECS = st.builds(
     code=st.builds(CodeSpec, snapshot=TEXT, script=TEXT, command=WORDS, arguments=WORDS, argument_style=TEXT, inputs=PAIRS),
     params_json=st.dictionaries(TEXT, VALUE, max_size=4).map(canonical),
     environment=st.builds(
-        EnvironmentSpec, kind=TEXT, interpreter=TEXT, python=TEXT, packages=TEXT, requirements=WORDS, files=PAIRS, variables=PAIRS
-    ),
+        EnvironmentSpec, kind=TEXT, interpreter=TEXT, python=TEXT, packages=TEXT, requirements=WORDS, files=PAIRS, variables=PAIRS,
+        image=TEXT, base_image=TEXT, dockerfile=TEXT, build_context=TEXT, build_args=PAIRS,
+    ),  # fmt: skip
     compute=st.builds(
         ComputeSpec,
         target=TEXT,
@@ -69,10 +80,10 @@ def test_the_hash_of_a_spec_is_the_same_on_every_machine_and_in_every_release() 
 def test_specs_of_every_version_stay_readable(path: Path) -> None:
     data = json.loads(path.read_text())
     spec = RunSpec.from_dict(data, str(path))
+    assert spec == WRITTEN[data["schema_version"]]
     assert spec.spec_hash == data["spec_hash"]
     if data["schema_version"] == SCHEMA_VERSION:
-        assert spec == SPEC
-        assert json.loads(SPEC.to_json()) == data
+        assert json.loads(spec.to_json()) == data
 
 
 def test_there_is_a_file_of_every_version() -> None:

@@ -19,6 +19,12 @@ def test_an_unknown_kind_is_refused_with_what_is_known() -> None:
         layout(DistributedSpec(kind="mpi"))
 
 
-def test_one_process_cannot_be_several() -> None:
-    with pytest.raises(ConfigError, match="one process, not 2 node"):
-        layout(DistributedSpec(node_count=2))
+def test_without_a_kind_there_is_one_process_on_each_node() -> None:
+    places = [rank.env for rank in layout(DistributedSpec(node_count=3))]
+    assert [env["RANK"] for env in places] == [env["NODE_RANK"] for env in places] == ["0", "1", "2"]
+    assert {(env["LOCAL_RANK"], env["WORLD_SIZE"], env["LOCAL_WORLD_SIZE"]) for env in places} == {("0", "3", "1")}
+
+
+def test_several_processes_on_a_node_need_a_kind() -> None:
+    with pytest.raises(ConfigError, match="one process on each node, not 2"):
+        layout(DistributedSpec(processes_per_node=2))
