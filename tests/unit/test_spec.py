@@ -27,8 +27,8 @@ SPEC = RunSpec(
 IMAGE_SPEC = replace(
     SPEC,
     environment=EnvironmentSpec(
-        kind="image", python="3.11", requirements=("numpy==2.3.5",), files=(("docker/Dockerfile", "cd" * 32),), dockerfile="docker/Dockerfile",
-        build_context="docker", build_args=(("CUDA", "12"),),
+        kind="image", python="3.11", requirements=("numpy==2.3.5",), files=(("docker/Dockerfile", "cd" * 32),),
+        dockerfile="docker/Dockerfile", build_context="docker", build_args=(("CUDA", "12"),),
     ),
     compute=ComputeSpec(target="docker", options=(("memory_gib", "4.0"), ("network", '"host"'))),
 )  # fmt: skip
@@ -50,7 +50,7 @@ SPECS = st.builds(
     environment=st.builds(
         EnvironmentSpec, kind=TEXT, interpreter=TEXT, python=TEXT, packages=TEXT, requirements=WORDS, files=PAIRS, variables=PAIRS,
         image=TEXT, base_image=TEXT, dockerfile=TEXT, build_context=TEXT, build_args=PAIRS,
-    ),  # fmt: skip
+    ),
     compute=st.builds(
         ComputeSpec,
         target=TEXT,
