@@ -22,24 +22,25 @@ docker_up() {
 }
 
 docker_down() {
+  if ! engine_is_ours && [ -n "$(orphans)" ] && ! engine_answers; then
+    say "docker: the engine was killed; starting it once more, to end its containers"
+    start_engine
+  fi
   if ! engine_is_ours; then
     ! engine_answers || images_down
-    end_leftovers
     say "docker: no engine of this testbed runs"
     return
   fi
-  local pid
-  pid=$(cat "$ENGINE_PIDFILE")
-  kill "$pid"
-  await 60 eval "! kill -0 $pid 2>/dev/null" || { say "docker: the engine ignores SIGTERM; killing it"; kill -KILL "$pid"; }
-  end_leftovers
+  kill "$(cat "$ENGINE_PIDFILE")"
+  await 60 no engine_is_ours || fail "docker: the engine does not end; its log is $ENGINE_LOG"
   say "docker: the engine is stopped; its images wait in $STATE"
 }
 
 docker_status() {
   local why not_here
   if ! engine_answers; then
-    why=$(docker version --format . 2>&1 >/dev/null | tail -n 1)  # no engine, no permission, no docker command
+    why=$(docker version --format . 2>&1 >/dev/null | tail -n 1) || true  # no engine, or no permission
+    command -v docker >/dev/null || why="there is no docker command"
     not_here=$(why_not_here)
     echo "docker: $why (${not_here:-\`tests/testbed/up docker\` brings one up})"
     return "$FAILED"
@@ -89,12 +90,12 @@ install_engine() {
 
 start_engine() {
   say "docker: starting dockerd"
+  forget_dead "$ENGINE_PIDFILE" "$ENGINE_RUNTIME/containerd/containerd.pid"
   : >"$ENGINE_LOG"
-  # shellcheck disable=SC2094
   ( cd / && exec setsid dockerd --pidfile="$ENGINE_PIDFILE" --data-root="$STATE/docker" --exec-root="$ENGINE_RUNTIME" \
       >>"$ENGINE_LOG" 2>&1 </dev/null 9>&- ) &
   local pid=$! refusal
-  await 60 eval "engine_answers || ! kill -0 $pid 2>/dev/null" || true
+  await 60 started_or_dead "$pid" || true
   engine_answers && return
   kill "$pid" 2>/dev/null || true
   refusal=$(grep -iE 'operation not permitted|permission denied|devices cgroup' "$ENGINE_LOG" | tail -n 1) || true
@@ -102,15 +103,23 @@ start_engine() {
   fail_with_log "$ENGINE_LOG" "docker: dockerd does not answer"
 }
 
-# A killed dockerd leaves its containerd.
-end_leftovers() {
-  local pidfile=$ENGINE_RUNTIME/containerd/containerd.pid pid
-  [ -r "$pidfile" ] || return 0
-  pid=$(cat "$pidfile")
-  runs_with "$pid" "$ENGINE_RUNTIME/containerd/containerd.toml" || return 0
-  kill "$pid"
-  await 20 eval "! kill -0 $pid 2>/dev/null" || kill -KILL "$pid"
+started_or_dead() { engine_answers || ! lives "$1"; }
+
+# lives PID: kill -0 would be content with a zombie; that has no command line.
+lives() { grep -qsz . "/proc/$1/cmdline"; }
+
+# forget_dead PIDFILE...: dockerd takes the zombie of a killed one for the living, where nobody is quick to bury it.
+forget_dead() {
+  local pidfile
+  for pidfile in "$@"; do
+    [ ! -r "$pidfile" ] || lives "$(cat "$pidfile")" || rm "$pidfile"
+  done
 }
+
+# The guards of containers whose dockerd was killed: their ids.
+orphans() { grep -lszx --regexp="$ENGINE_RUNTIME/containerd/containerd.sock" /proc/[0-9]*/cmdline | cut -d/ -f3 || true; }
+
+no() { ! "$@"; }
 
 # await SECONDS COMMAND...: until it is so; false when it is not within that time.
 await() {
