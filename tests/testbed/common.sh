@@ -5,7 +5,7 @@ shopt -s inherit_errexit
 
 readonly HERE=$(dirname "${BASH_SOURCE[0]}")
 readonly STATE=/var/lib/trainconf-testbed
-readonly PARTS=(docker)
+readonly PARTS=(docker slurm)
 
 readonly FAILED=1 USAGE=2 UNABLE=3  # UNABLE: nothing went wrong, this machine or user cannot have it
 
@@ -67,4 +67,16 @@ install() {
 
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 --yes --no-install-recommends "$@" >>"$STATE/apt.log" 2>&1 </dev/null 9>&-
+}
+
+no() { ! "$@"; }
+
+# await SECONDS COMMAND...: until it is so; false when it is not within that time.
+await() {
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$until" ] || return 1
+    sleep 0.1
+  done
 }

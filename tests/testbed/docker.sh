@@ -118,15 +118,3 @@ forget_dead() {
 
 # The guards of containers whose dockerd was killed: their ids.
 orphans() { grep -lszx --regexp="$ENGINE_RUNTIME/containerd/containerd.sock" /proc/[0-9]*/cmdline | cut -d/ -f3 || true; }
-
-no() { ! "$@"; }
-
-# await SECONDS COMMAND...: until it is so; false when it is not within that time.
-await() {
-  local until=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$until" ] || return 1
-    sleep 0.1
-  done
-}
