@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PACKAGE_PATH = "/mnt/trainconf"  # on the job's PYTHONPATH; holds the folder `trainconf` and nothing else
 NOT_STARTED = 125
+GOT_SIGTERM, CANNOT_START = "got_sigterm", "cannot_start"  # lines of the usage file: the engine cannot tell
 
 # The last line of the variables says that they are whole: whoever sends them may die meanwhile. The shell has a handler for signals
 # and does not ignore them, for what is ignored stays ignored in the job. `exec` in a subshell never takes a builtin for the program.
@@ -33,12 +34,17 @@ eval "$1"
 shift
 unset TINI_KILL_PROCESS_GROUP
 export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
-trap : TERM INT HUP QUIT USR1 USR2
+trap TRAINCONF_TOLD=1 TERM
+trap : INT HUP QUIT USR1 USR2
 (shift 2; exec "$@")
 code=$?
+{{
+[ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
+case $code in 126|127) line=$(command -v -- "$3") && [ -x "$line" ] || echo {CANNOT_START} ;; esac
 for file in cpuacct/cpuacct.usage memory/memory.max_usage_in_bytes cpu.stat memory.peak; do
   [ -r "/sys/fs/cgroup/$file" ] && IFS= read -r line <"/sys/fs/cgroup/$file" && echo "${{file##*/}} $line"
-done >"$2"
+done
+}} >"$2"
 exit "$code\""""
 
 # The init process of the engine (tini 0.19) then signals the whole process group of the job and not only its shell.
@@ -86,6 +92,11 @@ def read_usage(text: str) -> tuple[float | None, int | None]:
         if values.get(name, "").isdigit():
             peak_bytes = int(values[name])
     return cpu_s, peak_bytes
+
+
+def says(text: str, what: str) -> bool:
+    """Whether a usage file says GOT_SIGTERM: whoever it was, the container was told to stop; or CANNOT_START: no program ran."""
+    return what in text.splitlines()
 
 
 def with_gpus(body: dict[str, Any], ids: Iterable[str]) -> dict[str, Any]:
