@@ -40,14 +40,22 @@ class Ended:
         self.inspected = inspected
 
 
-def carry_out(engine: Engine, job: Job, facts: EngineFacts = FACTS, *, text: bytes | None = None, variables: Mapping[str, str] | None = None) -> Ended:
-    """Make, start, wait for and remove the container of rank 0. `text` stands for what is sent to its standard input."""
+def prepare(job: Job) -> None:
+    """The files that are there before a container is asked for. May be called again."""
     paths = job.paths
     if not os.path.exists(paths.code):
         runs.make_run_dir(job)
     os.makedirs(paths.workspace.home, exist_ok=True)
     with open(paths.log(0), "ab"):
         pass
+
+
+def carry_out(
+    engine: Engine, job: Job, facts: EngineFacts = FACTS, *, text: bytes | None = None, variables: Mapping[str, str] | None = None
+) -> Ended:
+    """Make, start, wait for and remove the container of rank 0. `text` stands for what is sent to its standard input."""
+    prepare(job)
+    paths = job.paths
     made = engine.post("/containers/create", body=body(job, facts))["Id"]
     try:
         stdin = engine.attach_stdin(made)
