@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OLDEST_API = (1, 41)  # engine 20.10
 NEWEST_API = (1, 51)  # what this was written for; an engine that is newer still speaks it
 TIMEOUT_SECONDS = 60.0
+PING_SECONDS = 10.0  # an engine that is there answers a ping in a millisecond
 SCHEME = "unix://"
 
 
@@ -117,7 +118,7 @@ class Engine:
 
     def _agree(self) -> str:
         """The newest interface both sides know."""
-        connection = self._connect(TIMEOUT_SECONDS)
+        connection = self._connect(PING_SECONDS)
         try:
             _send(connection, "GET", "/_ping", None)
             status, headers, content = _receive(connection)
