@@ -64,6 +64,11 @@ def submit(launcher: Launcher, job: Job) -> RunHandle:
     return launcher.submit(plan, lock, job.secrets)
 
 
+def python(code: str) -> list[str]:
+    """A command that runs `code` in this Python."""
+    return [sys.executable, "-c", code]
+
+
 def shell(text: str) -> list[str]:
     """A command that runs `text` in sh."""
     return ["sh", "-c", text]

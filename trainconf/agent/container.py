@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
 RETRY_SECONDS = 0.5
+BEING_REMOVED = ("removing", "dead")
 NOBODY_THERE = (2, 13, 111)  # errno(3): no socket, no permission, nobody listens: then nothing was asked for
 
 
@@ -228,7 +229,9 @@ class Container:
         try:
             if was_told:
                 end.was_stopped = self._was_signalled()
-            end.is_out_of_memory = bool(self._engine.get(f"/containers/{self.id}/json")["State"]["OOMKilled"])
+            state = self._engine.get(f"/containers/{self.id}/json")["State"]
+            end.is_out_of_memory = bool(state["OOMKilled"])
+            end.was_removed = state["Status"] in BEING_REMOVED
         except EngineError as error:
             end.was_removed = error.is_missing
             end.engine_was_away = end.engine_was_away or isinstance(error, EngineUnreachable)

@@ -29,6 +29,8 @@ def of(end: ContainerEnd, body: Mapping[str, Any], argv: Sequence[str], address:
         return Outcome("Failed", None, "it was not begun")
     if end.code == contract.NOT_STARTED and not end.usage:
         return Outcome("Failed", end.code, _why_not_begun(body), may_retry=True)
+    if end.code in (NOT_FOUND_CODE, NOT_EXECUTABLE_CODE) and not end.usage:
+        return _no_shell(end.code, body)
     if contract.says(end.usage, contract.CANNOT_START):
         what = "was not found in the image" if end.code == NOT_FOUND_CODE else "is not executable"
         return Outcome("Failed", end.code, f"{argv[0]!r} {what}")
@@ -41,11 +43,15 @@ def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
         reason = f"the container engine at {address} cannot be reached: {refusal.message}"
         return Outcome("Failed", contract.NOT_STARTED, reason, may_retry=True)
     if NO_SHELL in refusal.message:
-        return Outcome("Failed", NOT_FOUND_CODE, f"the image {image} has no `sh`, with which trainconf's containers begin")
+        return _no_shell(NOT_FOUND_CODE, {"Image": image})
     if refusal.status == 404 and "image" in refusal.message.lower():
         return Outcome("Failed", contract.NOT_STARTED, f"the image {image} is not there any more: {refusal.message}")
     code = NOT_EXECUTABLE_CODE if refusal.status == 0 else contract.NOT_STARTED
     return Outcome("Failed", code, f"the container could not be started: {refusal.message}")
+
+
+def _no_shell(code: int, body: Mapping[str, Any]) -> Outcome:
+    return Outcome("Failed", code, f"the image {body['Image']} has no `sh`, with which trainconf's containers begin")
 
 
 def _why_not_begun(body: Mapping[str, Any]) -> str:
