@@ -79,6 +79,11 @@ class EngineFacts:
         self.runtimes = runtimes
         self.system = system
 
+    @property
+    def has_cgroups(self) -> bool:
+        """Whether containers have a cgroup of their own, without which nothing limits or counts what they use (rootless, cgroup v1)."""
+        return self.cgroup_driver != "none"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, which the constructor takes back."""
         return {name: getattr(self, name) for name in self.__slots__} | {"runtimes": list(self.runtimes)}

@@ -1,6 +1,6 @@
 """What the launcher that asks for a container and the agent that minds it agree on: its command, its variables, its labels, its GPUs.
 
-The command is `sh -c SHIM sh <log> <usage> <program> <arguments...>`. Standard library only; nothing here speaks to an engine.
+The command is `sh -c SHIM sh <log> <usage> <cgroup> <program> <arguments...>`. Standard library only; nothing here speaks to an engine.
 
     SHIM      takes the job's variables from standard input, so that no value is in `docker inspect` or in a file; writes the job's output
               into its log itself, so that nothing is lost when the engine restarts; stays behind the job to record what it used.
@@ -36,13 +36,13 @@ unset TINI_KILL_PROCESS_GROUP
 export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
 trap TRAINCONF_TOLD=1 TERM
 trap : INT HUP QUIT USR1 USR2
-(shift 2; exec "$@")
+(shift 3; exec "$@")
 code=$?
 {{
 [ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
-case $code in 126|127) line=$(command -v -- "$3") && [ -x "$line" ] || echo {CANNOT_START} ;; esac
+case $code in 126|127) line=$(command -v -- "$4") && [ -x "$line" ] || echo {CANNOT_START} ;; esac
 for file in cpuacct/cpuacct.usage memory/memory.max_usage_in_bytes cpu.stat memory.peak; do
-  [ -r "/sys/fs/cgroup/$file" ] && IFS= read -r line <"/sys/fs/cgroup/$file" && echo "${{file##*/}} $line"
+  [ -r "$3/$file" ] && IFS= read -r line <"$3/$file" && echo "${{file##*/}} $line"
 done
 }} >"$2"
 exit "$code\""""
@@ -60,9 +60,9 @@ _CDI_DRIVER = "cdi"
 _CDI_KIND = "nvidia.com/gpu"
 
 
-def command(log: str, usage: str, argv: Sequence[str]) -> list[str]:
-    """`Cmd` of a container that runs `argv`."""
-    return ["sh", "-c", SHIM, "sh", log, usage, *argv]
+def command(log: str, usage: str, argv: Sequence[str], *, has_cgroup: bool = True) -> list[str]:
+    """`Cmd` of a container that runs `argv`. Without a cgroup of its own what it sees there is the whole machine's, and is not recorded."""
+    return ["sh", "-c", SHIM, "sh", log, usage, "/sys/fs/cgroup" if has_cgroup else "/nowhere", *argv]
 
 
 def variables_text(variables: Mapping[str, str]) -> bytes:

@@ -36,6 +36,12 @@ _SHARED = ("/dev/shm", "/tmp", "/var/tmp", "/run", "/opt/conda")
 def check_limits(asked: Mapping[str, Any], facts: EngineFacts) -> Iterator[Mistake]:
     """compute.memory_gib, cpu_limit, shm_size_gib, ulimits and user."""
     memory, cpus = asked["memory_gib"], asked["cpu_limit"]
+    for name in ("memory_gib", "cpu_limit"):
+        if asked[name] is not None and not facts.has_cgroups:
+            yield Mistake(
+                f"compute.{name}={asked[name]:g} is a limit that this engine cannot keep", ("because", "its cgroup driver is none"),
+                hint="a rootless engine keeps limits on a machine with cgroup v2 and systemd; or leave the limit out",
+            )  # fmt: skip
     if memory is not None and memory * 2**30 < MINIMUM_MEMORY_BYTES:
         yield Mistake(f"compute.memory_gib={memory:g} is less than an engine accepts",
                       ("allowed", "at least 0.006 (6 MiB), or null for no limit"))  # fmt: skip

@@ -44,7 +44,7 @@ def body(job: Job, place: RankLayout, argv: Sequence[str], facts: EngineFacts) -
     request = {
         "Image": job.image,
         "Entrypoint": [""],  # none, whatever the image has
-        "Cmd": container.command(job.paths.log(place.rank), job.paths.usage(place.rank), argv),
+        "Cmd": container.command(job.paths.log(place.rank), job.paths.usage(place.rank), argv, has_cgroup=facts.has_cgroups),
         "Env": [*container.ENGINE_ENV, *_gpu_env(job)],
         "User": user(asked, facts),
         "WorkingDir": job.paths.code,

@@ -220,6 +220,14 @@ def test_a_rootless_engines_root_is_the_caller(tmp_path: Path) -> None:
     assert body(make_job(tmp_path, ["true"]))["User"] == f"{os.getuid()}:{os.getgid()}"
 
 
+def test_limits_that_the_engine_cannot_keep_are_refused_and_what_it_cannot_count_is_not_recorded(tmp_path: Path) -> None:
+    rootless = EngineFacts(api="1.41", is_rootless=True, cgroup_driver="none")
+    found = told(make_job(tmp_path, ["true"], compute={"memory_gib": 1, "cpu_limit": 1}), rootless)
+    assert list(found) == [f"compute.{name}=1 is a limit that this engine cannot keep" for name in ("memory_gib", "cpu_limit")]
+    assert "/sys/fs/cgroup" not in body(make_job(tmp_path, ["true"]), rootless)["Cmd"]
+    assert "/sys/fs/cgroup" in body(make_job(tmp_path, ["true"]))["Cmd"]
+
+
 def test_every_engine_is_asked_for_the_machines_own_users(tmp_path: Path) -> None:
     assert body(make_job(tmp_path, ["true"]), EngineFacts(api="1.41", has_userns_remap=True))["HostConfig"]["UsernsMode"] == "host"
 
