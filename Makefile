@@ -10,7 +10,7 @@ VENV_NEXT := .venv-hydra-1.4
 HYDRA_NEXT := hydra-core==1.4.0rc3
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 
-.PHONY: help run test lint test-hydra-next bench wheel clean
+.PHONY: help run test lint test-hydra-next testbed testbed-down bench wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -19,6 +19,7 @@ run: $(VENV)/.installed  ## train the default experiment, here
 	$(VENV)/bin/python -m trainconf
 
 test: $(VENV)/.checked lint test-hydra-next  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
+	@tests/testbed/up || [ $$? -eq 3 ]  # 3: not on this machine; the tests that need it are skipped, each with the reason
 	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/.checked  ## style, types and floors only
@@ -29,24 +30,30 @@ lint: $(VENV)/.checked  ## style, types and floors only
 test-hydra-next: $(VENV_NEXT)/.checked  ## the tests of configuration and its mistakes on the next Hydra
 	$(VENV_NEXT)/bin/python -m pytest -q tests/conf tests/bad_input tests/unit/resolve
 
+testbed:  ## bring up what some tests need: a Docker engine, as root on Debian
+	tests/testbed/up
+
+testbed-down:  ## end what `make testbed` started
+	tests/testbed/down
+
 bench: $(VENV)/.checked  ## measure each figure of docs/performance.md
 	$(VENV)/bin/python -m benchmarks
 
 wheel: $(VENV)/.checked  ## build dist/*.whl
 	$(VENV)/bin/python -m build --wheel
 
-clean:  ## remove what the checks and builds made; runs and their records stay
+clean:  ## remove what the checks and builds made; runs, their records and the testbed stay
 	rm -rf $(VENV) $(VENV_NEXT) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written when the whole set-up succeeded; it is stale when what it was made from is newer.
 $(VENV)/.installed: pyproject.toml Makefile $(VENV)/bin/python
-	$(VENV)/$(INSTALL) --editable '.[uv]'
+	$(VENV)/$(INSTALL) --editable '.[uv,docker]'
 	@touch $@
 
 $(VENV)/.checked: pyproject.toml Makefile $(VENV)/bin/python
 	$(VENV)/$(INSTALL) 'pip>=25.1'  # the first that reads dependency groups
-	$(VENV)/$(INSTALL) --editable '.[uv]' --group dev
+	$(VENV)/$(INSTALL) --editable '.[uv,docker]' --group dev
 	@touch $(VENV)/.installed $@
 
 $(VENV_NEXT)/.checked: pyproject.toml Makefile $(VENV_NEXT)/bin/python

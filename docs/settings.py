@@ -14,17 +14,22 @@ from trainconf import schema
 from trainconf.resolve.settings import Setting, settings
 
 PAGE = Path(__file__).with_name("configuration.md")
-NODES = {"compute": schema.LocalCompute, "docker": schema.DockerCompute, "env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep}
+NODES = {
+    "compute": schema.LocalCompute, "env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep,
+}  # fmt: skip
+TARGETS = {"docker": schema.DockerCompute}  # what they have besides what compute=local has
 
 
 def tables() -> dict[str, str]:
-    """The table of each part by the name of its marker: `top` and the group nodes."""
+    """The table of each part by the name of its marker: `top`, the group nodes, and the compute targets."""
     found = settings(NODES)
     parts: dict[str, list[Setting]] = {"top": [], **{name: [] for name in NODES}}
     for key, setting in found.items():
         node = key.partition(".")[0]
         if key not in NODES:
             parts[node if node in NODES else "top"].append(setting)
+    for name, node in TARGETS.items():
+        parts[name] = [setting for key, setting in settings({"compute": node}).items() if key not in found]
     return {name: _table(rows) for name, rows in parts.items()}
 
 

@@ -13,7 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.testbed.engine import docker_base_image, docker_engine, docker_settings, pytest_itemcollected
+
+__all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected"]
+
 ROOT = Path(__file__).parents[1]
+ENGINE_ADDRESS = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,7 +74,7 @@ class Shell:
         self.root = root
         self.home = home
         self.leases = home / "leases"
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")}
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR") or name in ENGINE_ADDRESS}
         self.env = kept | {
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / ".cache"),

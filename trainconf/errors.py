@@ -9,6 +9,7 @@
         ├── SnapshotError          the source tree cannot be recorded as it stands
         ├── EnvironmentRecipeError the recipe of an environment is wrong
         ├── FrozenFileError        a frozen file cannot be read, or what it names cannot be found
+        ├── ContainerEngineError   no container engine can be used: not there, no permission, too old, on another machine
         ├── RunNotFoundError       no run, or more than one, answers to that name
         └── StorageError           the disk is full, read-only or otherwise refuses
 
@@ -102,6 +103,10 @@ class EnvironmentRecipeError(UserError):
 
 class FrozenFileError(UserError):
     """A frozen file is missing, damaged or edited, or the code it names cannot be found."""
+
+
+class ContainerEngineError(UserError):
+    """No container engine can be used: it is not there, refuses the user, is too old, or is on another machine."""
 
 
 class RunNotFoundError(UserError):

@@ -113,6 +113,10 @@ class RunPaths:
         """What rank `rank` writes to its standard output and error."""
         return self._at("logs", "std_log.txt" if rank == 0 else f"std_log_rank_{rank}.txt")
 
+    def usage(self, rank: int) -> str:
+        """What the container of rank `rank` used, for the agent to read once."""
+        return self._at(f"usage_rank_{rank}.txt")
+
 
 class WorkspacePaths:
     """The files of one workspace: the folder that holds `conf/`, `runs/` and `.trainconf/`."""
@@ -145,6 +149,11 @@ class WorkspacePaths:
     @property
     def cache(self) -> str:
         return os.path.join(self.root, STATE_DIR, "cache")
+
+    @property
+    def home(self) -> str:
+        """HOME of the jobs that run in containers: what they download is kept from run to run."""
+        return os.path.join(self.root, STATE_DIR, "home")
 
     @property
     def index(self) -> str:

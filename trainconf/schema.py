@@ -102,14 +102,26 @@ class DockerCompute(LocalCompute):
 
     target: str = setting("docker", "name of the launcher; set by the choice of `compute`")
     uses_images: bool = setting(True, "the software is an image, not a venv; set by the choice of `compute`")
-    memory_gib: Optional[float] = setting(None, "GiB of memory the container may use; null is no limit", above=0, in_spec=True)
-    cpu_limit: Optional[float] = setting(None, "CPUs' worth of time the container may use; null is no limit", above=0, in_spec=True)
+    memory_gib: Optional[float] = setting(
+        None, "GiB of memory the container may use, /dev/shm included and no swap on top; null is no limit, least 0.006", above=0,
+        in_spec=True,
+    )
+    cpu_limit: Optional[float] = setting(None, "CPUs' worth of time the container may use; null is no limit", minimum=0.01, in_spec=True)
     shm_size_gib: float = setting(2.0, "GiB of /dev/shm, through which data loaders hand over batches", above=0, in_spec=True)
     ulimits: dict[str, str] = setting(dict, "name: limit, or soft:hard, as in `memlock: -1`", in_spec=True)
-    network: Optional[str] = setting(None, "host, none, bridge or a network's name; null is the engine's default", in_spec=True)
-    gpu_request: str = setting("device_requests", "how leased GPUs are asked for", choices=("device_requests", "cdi"))
+    network: Optional[str] = setting(
+        None, "host, none, bridge or a network's name; null is the engine's default, and for several nodes one of the run's own",
+        in_spec=True,
+    )
+    gpu_request: str = setting(
+        "device_requests", "how leased GPUs are asked for: of NVIDIA's container toolkit, or by CDI names",
+        choices=("device_requests", "cdi"),
+    )
     user: Optional[str] = setting(None, "uid:gid of the job; null is yours, so that its files are yours", in_spec=True)
-    arguments: dict[str, Any] = setting(dict, "further arguments of `docker run`, by the names of the docker SDK", in_spec=True)
+    arguments: dict[str, Any] = setting(
+        dict, "further arguments of `docker run` by their names in the docker SDK, as in `cap_add: [SYS_PTRACE]`; not a list of flags",
+        in_spec=True,
+    )
 
 
 @dataclass

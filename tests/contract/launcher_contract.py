@@ -4,7 +4,8 @@
         @pytest.fixture
         def launcher(self): return MyLauncher()
 
-All of it runs real processes in real folders. Jobs are shell and Python commands, so a target needs no more than those two.
+All of it runs real processes in real folders. Jobs are shell and Python commands, so a target needs no more than those two; `interpreter`
+is the Python that it has, and `job` says what else its jobs need.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.runs import last, make_job, make_run_dir, output, python, shell, states, submit
+from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from trainconf.agent import tree
 from trainconf.history import events
 from trainconf.launchers.base import Job, Launcher, RunHandle
@@ -43,8 +44,36 @@ def wait_until(claim: Any, what: str) -> None:
         time.sleep(0.01)
 
 
+def unique_sleep() -> str:
+    """A command that sleeps for years, and no other process of this machine has its words."""
+    return f"sleep {600_000_000 + int.from_bytes(os.urandom(3), 'big')}"
+
+
+def is_running(command: str) -> bool:
+    """Whether a process with these words is there, in whatever namespace it counts its own pids."""
+    words = command.replace(" ", "\0").encode() + b"\0"
+    return any(_words(pid) == words for pid in filter(str.isdigit, os.listdir("/proc")))
+
+
+def _words(pid: str) -> bytes:
+    try:
+        return Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 class LauncherContract:
     """Inherit it and give the fixture `launcher`."""
+
+    interpreter = sys.executable
+
+    def job(self, root: str, argv: list[str], **wishes: Any) -> Job:
+        """What is submitted; see `make_job`."""
+        return make_job(root, argv, **wishes)
+
+    def python(self, code: str) -> list[str]:
+        """A command that runs `code` in the target's Python."""
+        return [self.interpreter, "-c", code]
 
     @pytest.fixture
     def launcher(self) -> Launcher:
@@ -75,28 +104,28 @@ class LauncherContract:
     # -- how a run ends -------------------------------------------------------------------------------------------------
 
     def test_a_script_that_ends_well_is_completed_and_its_states_come_in_order(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("exit 0")))
+        handle = self.run(launcher, self.job(root, shell("exit 0")))
         assert states(handle) == ["NotStarted", "Queued", "Starting", "Running", "Finalizing", "Completed"]
         assert last(handle)["exit_code"] == 0
         assert launcher.state(handle).status == "Completed"
 
     def test_the_exit_code_is_the_scripts_own(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("exit 37")))
+        handle = self.run(launcher, self.job(root, shell("exit 37")))
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["rank"]) == ("Failed", 37, 0)
         assert "37" in last(handle)["reason"]
 
     def test_a_script_killed_by_a_signal_has_128_more_and_the_signals_name(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("kill -SEGV $$")))
+        handle = self.run(launcher, self.job(root, shell("kill -SEGV $$")))
         assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 139)
         assert "SIGSEGV" in last(handle)["reason"]
 
     def test_a_program_that_does_not_exist_fails_with_127_and_is_named(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, ["no-such-program"], retries=3))
+        handle = self.run(launcher, self.job(root, ["no-such-program"], retries=3))
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 127, 1)
         assert "no-such-program" in last(handle)["reason"]
 
     def test_a_program_that_is_not_executable_fails_with_126(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, ["./plain.txt"])
+        job = self.job(root, ["./plain.txt"])
         plan = launcher.plan(job)
         make_run_dir(job)
         Path(job.paths.code, "plain.txt").write_text("no program")
@@ -113,7 +142,7 @@ class LauncherContract:
         return launcher.submit(plan, lock, job.secrets)
 
     def test_what_it_consumed_is_in_the_last_event(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, python("x = bytearray(80_000_000); sum(range(2_000_000))")))
+        handle = self.run(launcher, self.job(root, self.python("x = bytearray(80_000_000); sum(range(2_000_000))")))
         used = last(handle)["resources"]
         assert used["peak_rss_bytes"] > 80_000_000
         assert used["cpu_s"] > 0
@@ -122,15 +151,15 @@ class LauncherContract:
     # -- what a job may rely on -----------------------------------------------------------------------------------------
 
     def test_both_outputs_are_captured_in_order(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("echo one; echo two >&2; printf three")))
+        handle = self.run(launcher, self.job(root, shell("echo one; echo two >&2; printf three")))
         assert output(handle) == "one\ntwo\nthree"
 
     def test_standard_input_is_empty(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, python("import sys; print(repr(sys.stdin.read()))")))
+        handle = self.run(launcher, self.job(root, self.python("import sys; print(repr(sys.stdin.read()))")))
         assert output(handle) == "''\n"
 
     def test_the_working_directory_is_the_code_and_outputs_and_logs_are_kept(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("pwd; echo m > outputs/model; echo l > logs/mine"))
+        job = self.job(root, shell("pwd; echo m > outputs/model; echo l > logs/mine"))
         handle = self.run(launcher, job)
         assert os.path.samefile(output(handle).strip(), job.paths.code)
         assert Path(job.paths.outputs, "model").read_text() == "m\n"
@@ -138,8 +167,9 @@ class LauncherContract:
 
     def test_the_variables_of_a_job_are_set(self, launcher: Launcher, root: str) -> None:
         data = os.path.join(root, "data")
+        os.mkdir(data)
         code = "import os, json; print(json.dumps({k: v for k, v in os.environ.items()}))"
-        job = make_job(root, python(code), inputs={"train-set": data}, env={"MINE": "a b"}, secrets={"TOKEN": "s3cret"})
+        job = self.job(root, self.python(code), inputs={"train-set": data}, env={"MINE": "a b"}, secrets={"TOKEN": "s3cret"})
         env = json.loads(output(self.run(launcher, job)))
         expected = {
             "TRAINCONF_RUN_ID": job.run_id, "TRAINCONF_RUN_DIR": job.paths.run_dir, "TRAINCONF_EXPERIMENT": "exp",
@@ -149,7 +179,7 @@ class LauncherContract:
         assert {name: env.get(name) for name in expected} == expected
 
     def test_a_secret_is_in_no_file_of_the_run(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("true"), secrets={"TOKEN": "s3cret-value"})
+        job = self.job(root, shell("true"), secrets={"TOKEN": "s3cret-value"})
         self.run(launcher, job)
         assert "s3cret-value" not in launcher.plan(job).render()
         for folder, _, names in os.walk(job.paths.run_dir):
@@ -158,12 +188,12 @@ class LauncherContract:
 
     def test_the_params_are_in_a_file(self, launcher: Launcher, root: str) -> None:
         code = "import json, os; print(json.load(open(os.environ['TRAINCONF_PARAMS']))['optim']['lr'])"
-        handle = self.run(launcher, make_job(root, python(code), params={"optim": {"lr": 0.1}}))
+        handle = self.run(launcher, self.job(root, self.python(code), params={"optim": {"lr": 0.1}}))
         assert output(handle) == "0.1\n"
 
     def test_run_logs_metrics_in_a_python_with_nothing_installed(self, launcher: Launcher, root: str) -> None:
         code = "from trainconf import Run; r = Run.get_context(); r.log('loss', 0.5, step=3); print(r.id, r.params['lr'], r.attempt)"
-        job = make_job(root, [sys.executable, "-S", "-c", code], params={"lr": 0.1})
+        job = self.job(root, [self.interpreter, "-S", "-c", code], params={"lr": 0.1})
         handle = self.run(launcher, job)
         assert output(handle) == f"{job.run_id} 0.1 1\n"
         (metric,) = self.metrics(job)
@@ -176,13 +206,13 @@ class LauncherContract:
     def test_metrics_are_found_in_the_output(self, launcher: Launcher, root: str) -> None:
         text = "echo 'epoch 1 loss=0.5 acc=7'; echo nothing; printf 'epoch 2 loss=2.5e-1 acc=x'"
         patterns = {"loss": r"loss=([0-9.e+-]+)", "acc": r"acc=(\w+)"}
-        job = make_job(root, shell(text), stdout_metrics=patterns)
+        job = self.job(root, shell(text), stdout_metrics=patterns)
         self.run(launcher, job)
         assert [(m["name"], m["value"]) for m in self.metrics(job)] == [("loss", 0.5), ("acc", 7), ("loss", 0.25), ("acc", "x")]
 
     @pytest.mark.parametrize("name", HOSTILE_NAMES)
     def test_any_folder_name_will_do(self, launcher: Launcher, root: str, name: str) -> None:
-        job = make_job(os.path.join(root, name), shell('pwd; printf %s "$TRAINCONF_RUN_DIR" > outputs/dir'), run_id=name)
+        job = self.job(os.path.join(root, name), shell('pwd; printf %s "$TRAINCONF_RUN_DIR" > outputs/dir'), run_id=name)
         handle = self.run(launcher, job)
         assert last(handle)["state"] == "Completed"
         assert Path(job.paths.outputs, "dir").read_bytes() == os.fsencode(job.paths.run_dir)
@@ -192,7 +222,7 @@ class LauncherContract:
 
     def test_a_failed_run_is_tried_again_in_the_same_directory(self, launcher: Launcher, root: str) -> None:
         text = 'echo "attempt $TRAINCONF_ATTEMPT"; test "$TRAINCONF_ATTEMPT" = 3'
-        job = make_job(root, shell(text), retries=5, retry_backoff_seconds=0.01)
+        job = self.job(root, shell(text), retries=5, retry_backoff_seconds=0.01)
         handle = self.run(launcher, job)
         assert output(handle) == "attempt 1\nattempt 2\nattempt 3\n"
         assert (last(handle)["state"], last(handle)["attempt"]) == ("Completed", 3)
@@ -200,17 +230,17 @@ class LauncherContract:
         assert waits == [0.01, 0.02]
 
     def test_when_all_attempts_fail_the_last_exit_code_counts(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("exit $TRAINCONF_ATTEMPT"), retries=1, retry_backoff_seconds=0.0))
+        handle = self.run(launcher, self.job(root, shell("exit $TRAINCONF_ATTEMPT"), retries=1, retry_backoff_seconds=0.0))
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 2, 2)
 
     def test_the_time_limit_ends_a_run_with_124_and_is_not_tried_again(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("sleep 600"), limit_s=0.3, retries=3))
+        handle = self.run(launcher, self.job(root, shell("sleep 600"), limit_s=0.3, retries=3))
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 124, 1)
         assert "time limit of 0.3 s" in last(handle)["reason"]
 
     def test_a_script_may_clean_up_within_the_grace(self, launcher: Launcher, root: str) -> None:
         code = "import signal, time, sys\ndef bye(*_):\n  print('saved'); sys.exit(5)\nsignal.signal(15, bye)\nprint('up')\ntime.sleep(600)"
-        handle = self.cancel_when_up(launcher, make_job(root, python(code), grace_s=20))
+        handle = self.cancel_when_up(launcher, self.job(root, self.python(code), grace_s=20))
         assert output(handle) == "up\nsaved\n"
         assert (last(handle)["state"], last(handle)["exit_code"]) == ("Canceled", 5)
 
@@ -224,20 +254,20 @@ class LauncherContract:
         return handle
 
     def test_cancel_ends_a_running_job(self, launcher: Launcher, root: str) -> None:
-        handle = self.cancel_when_up(launcher, make_job(root, shell("echo up; sleep 600"), retries=3))
+        handle = self.cancel_when_up(launcher, self.job(root, shell("echo up; sleep 600"), retries=3))
         assert last(handle)["exit_code"] == 143
         assert states(handle)[-3:] == ["CancelRequested", "Finalizing", "Canceled"]
 
     def test_cancel_ends_a_job_that_ignores_sigterm(self, launcher: Launcher, root: str) -> None:
-        handle = self.cancel_when_up(launcher, make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=0.3))
+        handle = self.cancel_when_up(launcher, self.job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=0.3))
         assert last(handle)["exit_code"] == 137
 
     def test_a_forced_cancel_does_not_wait_for_the_grace(self, launcher: Launcher, root: str) -> None:
-        handle = self.cancel_when_up(launcher, make_job(root, shell("trap '' TERM; echo up; sleep 600"), grace_s=10_000), force=True)
+        handle = self.cancel_when_up(launcher, self.job(root, shell("trap '' TERM; echo up; sleep 600"), grace_s=10_000), force=True)
         assert last(handle)["exit_code"] == 137
 
     def test_a_second_forced_cancel_cuts_a_long_grace_short(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=10_000)
+        job = self.job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=10_000)
         handle = submit(launcher, job)
         wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
         launcher.cancel(handle)
@@ -246,23 +276,25 @@ class LauncherContract:
 
     def test_cancel_ends_processes_that_daemonised(self, launcher: Launcher, root: str) -> None:
         text = "setsid -f sh -c 'trap \"\" TERM HUP; sleep 600; sleep 600' >/dev/null 2>&1; (sleep 600 &) ; echo up; sleep 600"
-        self.cancel_when_up(launcher, make_job(root, shell(text), grace_s=0.3))
+        self.cancel_when_up(launcher, self.job(root, shell(text), grace_s=0.3))
 
     def test_cancel_ends_a_daemon_that_cleared_its_environment(self, launcher: Launcher, root: str) -> None:
-        daemon = "env -i setsid -f /bin/sh -c 'echo $$ > outputs/pid; exec sleep 600' >/dev/null 2>&1"
-        text = f"{daemon}; while ! test -s outputs/pid; do sleep 0.01; done; echo up; sleep 600"
-        job = make_job(root, shell(text), grace_s=0.3)
+        sleep = unique_sleep()
+        daemon = f"env -i setsid -f /bin/sh -c 'echo > outputs/there; exec {sleep}' >/dev/null 2>&1"
+        text = f"{daemon}; while ! test -s outputs/there; do sleep 0.01; done; echo up; sleep 600"
+        job = self.job(root, shell(text), grace_s=0.3)
         self.cancel_when_up(launcher, job)
-        assert not os.path.exists("/proc/" + Path(job.paths.outputs, "pid").read_text().strip())
+        assert not is_running(sleep)
 
     def test_nothing_of_a_job_outlives_its_script(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("setsid -f sleep 600; sleep 600 & echo $! > outputs/pid; exit 4"), grace_s=0.5)
-        handle = self.run(launcher, job)
+        daemon, child = unique_sleep(), unique_sleep()
+        handle = self.run(launcher, self.job(root, shell(f"setsid -f {daemon}; {child} & sleep 0.1; exit 4"), grace_s=0.5))
         assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 4)
-        assert not os.path.exists("/proc/" + Path(job.paths.outputs, "pid").read_text().strip())
+        assert not is_running(daemon)
+        assert not is_running(child)
 
     def test_cancel_works_between_two_attempts(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("exit 9"), retries=1, retry_backoff_seconds=10_000)
+        job = self.job(root, shell("exit 9"), retries=1, retry_backoff_seconds=10_000)
         handle = submit(launcher, job)
         wait_until(lambda: last(handle).get("waiting_for") == "retry", "the backoff")
         launcher.cancel(handle)
@@ -271,9 +303,9 @@ class LauncherContract:
 
     def test_cancel_works_while_waiting_for_a_slot(self, launcher: Launcher, root: str) -> None:
         one = {"slots": 1}
-        first = submit(launcher, make_job(root, shell("sleep 600"), run_id="first", compute=one))
+        first = submit(launcher, self.job(root, shell("sleep 600"), run_id="first", compute=one))
         wait_until(lambda: last(first)["state"] == "Running", "the first to run")
-        second = submit(launcher, make_job(root, shell("echo ran"), run_id="second", compute=one))
+        second = submit(launcher, self.job(root, shell("echo ran"), run_id="second", compute=one))
         wait_until(lambda: last(second).get("waiting_for") == "slot", "the second to wait")
         launcher.cancel(second)
         assert launcher.wait(second).status == "Canceled"
@@ -282,7 +314,7 @@ class LauncherContract:
         assert launcher.wait(first).status == "Canceled"
 
     def test_cancelling_twice_or_after_the_end_changes_nothing(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, make_job(root, shell("exit 3")))
+        handle = self.run(launcher, self.job(root, shell("exit 3")))
         before = events.read(handle.paths)
         launcher.cancel(handle)
         launcher.cancel(handle, force=True)
@@ -291,7 +323,7 @@ class LauncherContract:
     # -- detached from who submitted it ---------------------------------------------------------------------------------
 
     def test_a_run_can_be_waited_for_and_cancelled_from_another_process(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("echo up; sleep 600"))
+        job = self.job(root, shell("echo up; sleep 600"))
         handle = submit(launcher, job)
         wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
         stranger = RunHandle(RunPaths(job.paths.run_dir))
@@ -304,7 +336,7 @@ class LauncherContract:
         assert launcher.wait(stranger).status == "Canceled"
 
     def test_a_run_survives_the_kill_of_its_submitter(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("while ! test -e ../go; do sleep 0.02; done; echo done; exit 6"))
+        job = self.job(root, shell("while ! test -e ../go; do sleep 0.02; done; echo done; exit 6"))
         pid = os.fork()
         if pid == 0:
             submit(launcher, job)
@@ -318,7 +350,7 @@ class LauncherContract:
         assert (last(handle)["exit_code"], output(handle)) == (6, "done\n")
 
     def test_a_pipe_of_the_submitters_shell_is_not_held_open(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("echo up; sleep 600"))
+        job = self.job(root, shell("echo up; sleep 600"))
         reader, writer = os.pipe()
         os.set_inheritable(writer, True)
         handle = submit(launcher, job)
@@ -333,7 +365,7 @@ class LauncherContract:
     # -- what a dry run says --------------------------------------------------------------------------------------------
 
     def test_the_plan_is_inert_and_is_what_stands_in_the_run(self, launcher: Launcher, root: str) -> None:
-        job = make_job(root, shell("echo $0"))
+        job = self.job(root, shell("echo $0"))
         plan = launcher.plan(job)
         assert not os.path.exists(job.paths.run_dir)
         self.run(launcher, job)
@@ -342,6 +374,6 @@ class LauncherContract:
 
     def test_the_printed_command_can_be_pasted_into_a_shell(self, launcher: Launcher, root: str) -> None:
         words = ["printf", "%s\\n", "it's", 'a "b"', "$HOME", "new\nline", "*"]
-        rendered = launcher.plan(make_job(root, words)).render()
+        rendered = launcher.plan(self.job(root, words)).render()
         pasted = subprocess.run(["sh", "-c", rendered.split("\n\nrun ")[0]], capture_output=True, text=True)
         assert pasted.stdout == "it's\na \"b\"\n$HOME\nnew\nline\n*\n"

@@ -2,6 +2,7 @@
 # Sourced by up, down and status. A part is a file <part>.sh with the functions <part>_up, <part>_down and <part>_status.
 
 shopt -s inherit_errexit
+umask 022  # also what goes into an image is for everybody to read
 
 readonly HERE=$(dirname "${BASH_SOURCE[0]}")
 readonly STATE=/var/lib/trainconf-testbed

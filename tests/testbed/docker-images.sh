@@ -14,6 +14,7 @@ images_up() {
     local why
     why=$(why_not_here)
     [ -z "$why" ] || unable "docker: the engine lacks the image $(missing_images), its registry does not give it, and $why"
+    say "docker: making them of Debian packages instead; \`tests/testbed/down\` removes them"
   fi
   rm -rf "$STATE"/images/making.*  # of an `up` that was ended
   SOURCE=$(debian_source)

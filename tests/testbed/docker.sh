@@ -39,8 +39,7 @@ docker_down() {
 docker_status() {
   local why not_here
   if ! engine_answers; then
-    why=$(docker version --format . 2>&1 >/dev/null | tail -n 1) || true  # no engine, or no permission
-    command -v docker >/dev/null || why="there is no docker command"
+    why=$(why_no_answer)
     not_here=$(why_not_here)
     echo "docker: $why (${not_here:-\`tests/testbed/up docker\` brings one up})"
     return "$FAILED"
@@ -54,6 +53,15 @@ docker_status() {
 }
 
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+# No engine, or no permission: as docker says it.
+why_no_answer() {
+  if ! command -v docker >/dev/null; then
+    echo "there is no docker command"
+  else
+    { docker version --format . 2>&1 >/dev/null || true; } | tail -n 1
+  fi
+}
 
 # Where the docker command looks: DOCKER_HOST, or the context in use.
 engine_address() { docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null || echo "${DOCKER_HOST:-$USUAL_ADDRESS}"; }
@@ -75,7 +83,7 @@ runs_with() { [ -n "$1" ] && grep -qszxF -e "$2" "/proc/$1/cmdline"; }
 refuse_where_impossible() {
   local why
   why=$(why_not_here)
-  [ -z "$why" ] || unable "docker: no engine answers at $(engine_address), and $why"
+  [ -z "$why" ] || unable "docker: $(why_no_answer) ($why)"
   [ "$(engine_address)" = "$USUAL_ADDRESS" ] || unable "docker: no engine answers at $(engine_address), which DOCKER_HOST or the docker context names"
   why=$(unshare --mount --pid --uts --ipc --net --fork true 2>&1) || unable "docker: the kernel refuses what containers are made of: $why"
 }

@@ -6,31 +6,33 @@ whenever a signal came or `deadline` has passed. Its phases:
     WAITING   for slots and devices              BACKOFF   until the next attempt
     RUNNING   the ranks run, under the limit     ENDING    SIGTERM was sent; SIGKILL follows after the grace
     OVER      the last event is decided
+
+What the ranks are, processes or containers, is its crew's affair.
 """
 
 from __future__ import annotations
 
-import signal
 import time
 
 from trainconf import files
-from trainconf.agent import outcome, ranks, tree
+from trainconf.agent import outcome
+from trainconf.agent.crew import Ended, Noted
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import Claim
 from trainconf.agent.log import say
-from trainconf.agent.outcome import Outcome, Usage
+from trainconf.agent.outcome import Outcome
+from trainconf.agent.ranks import ProcessCrew
 from trainconf.history import events, liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from trainconf.agent.crew import Crew, News
     from trainconf.agent.stdout_metrics import LogReader
     from trainconf.paths import RunPaths
 
 WAITING, RUNNING, ENDING, BACKOFF, OVER = "waiting", "running", "ending", "backoff", "over"
-LOOK_AGAIN_SECONDS = 0.1  # while processes that are not our children are being ended
-KILL_AGAIN_SECONDS = 0.02
 
 
 class RunLife:
@@ -39,7 +41,7 @@ class RunLife:
     def __init__(self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool) -> None:
         self.paths = paths
         self.attempt = 1
-        self.ranks: dict[int, int] = {}  # living ranks by pid
+        self.crew: Crew | None = None  # from the moment the plan is known
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all of them
         self._gets_orphans = gets_orphans  # every descendant that loses its parent becomes a child of this process
         self._phase = WAITING
@@ -48,12 +50,9 @@ class RunLife:
         self._deadline: float | None = None
         self._outcome: Outcome | None = None
         self._log_reader: LogReader | None = None
-        self._rank_pids: set[int] = set()  # of this attempt, ended ones included
-        self._usage = Usage()
+        self._is_up = False
         self._started = 0.0
-        self._oom_kills = 0
         self._kill_at = 0.0
-        self._told: set[int] = set()  # processes that got SIGTERM
 
     @property
     def is_over(self) -> bool:
@@ -75,6 +74,7 @@ class RunLife:
         try:
             self._plan: dict[str, Any] = files.read_json(self.paths.plan)
             self._claim = Claim(self.paths.run_id, self._plan["slots"], self._plan["gpus"])
+            self.crew = self._make_crew()
             got = self._claim.advance()
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._journal.add("Queued", 1, agent=liveness.identity())
@@ -91,6 +91,7 @@ class RunLife:
         now = time.monotonic()
         if self._journal.deadline is not None and now >= self._journal.deadline:
             self._journal.flush()
+        self._hear()
         if self._phase == WAITING:
             self._wait_on()
         elif self._phase == RUNNING:
@@ -102,20 +103,9 @@ class RunLife:
 
     def child_ended(self, pid: int, status: int, rusage: Any) -> None:
         """A process of this run was reaped: one of its ranks, or an orphan that had come back."""
-        self._usage.add(rusage)
-        rank = self.ranks.pop(pid, None)
-        if rank is None:
-            return
-        self._living_ranks.discard(pid)
-        if self._outcome is None and status != 0:
-            self._outcome = outcome.failure(status, rank, len(self._rank_pids), outcome.count_oom_kills() - self._oom_kills)
-            if self.ranks:
-                say(f"{self.paths.run_id}: {self._outcome.reason}; ending the other ranks")
-                self._end_tree()
-        elif self._outcome is not None and self._outcome.exit_code is None:
-            self._outcome.exit_code = outcome.exit_code(status)
-        if not self.ranks and self._phase in (RUNNING, ENDING):
-            self._ranks_have_ended()
+        if self.crew is not None:
+            self.crew.child_ended(pid, status, rusage)
+            self._hear()
 
     def look_for_cancel(self) -> None:
         """Cancel if the run's events ask for it."""
@@ -155,49 +145,58 @@ class RunLife:
         elif self._claim.waiting_for != before:
             self._journal.add("Queued", self.attempt, waiting_for=self._claim.waiting_for)
 
+    def _make_crew(self) -> Crew:
+        if self._plan.get("engine") is None:
+            return ProcessCrew(self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans)
+        from trainconf.agent.containers import ContainerCrew
+
+        return ContainerCrew(self.paths, self._plan)
+
     def _start_attempt(self) -> None:
         assert self._claim is not None
+        assert self.crew is not None
         gpus = self._claim.gpus
         self._journal.add("Starting", self.attempt, **({"gpus": gpus} if gpus else {}))
-        self._outcome, self._usage, self._rank_pids = None, Usage(), set()
-        self._oom_kills = outcome.count_oom_kills()
+        self._outcome, self._is_up = None, False
         self._phase, self._deadline, self._started = RUNNING, None, time.monotonic()
         if self._plan["stdout_metrics"]:
             from trainconf.agent.stdout_metrics import LogReader
 
             self._log_reader = LogReader(self.paths, self._plan["stdout_metrics"])
-        for rank in self._plan["ranks"]:
-            if not self._start_rank(rank, gpus):
-                break
-        if self.ranks:
+        self.crew.start(self.attempt, gpus)
+        self._hear()
+
+    def _hear(self) -> None:
+        """Take in what the crew has to tell."""
+        for news in () if self.crew is None else self.crew.news():
+            if self._phase in (RUNNING, ENDING):
+                self._take(news)
+
+    def _take(self, news: News) -> None:
+        if isinstance(news, Ended):
+            self._rank_ended(news.outcome)
+        elif isinstance(news, Noted):
+            say(f"{self.paths.run_id}: {news.text}")
+            if self._phase == RUNNING:
+                self._journal.add("Running" if self._is_up else "Starting", self.attempt, reason=news.text)
+        elif self._phase == RUNNING:
+            self._journal.add("Running", self.attempt, ranks=news.ranks)
             limit = self._plan["max_run_duration_seconds"]
+            self._is_up, self._started = True, time.monotonic()
             self._deadline = None if limit is None else self._started + limit
-            self._journal.add("Running", self.attempt, ranks=[self._rank_record(pid) for pid in self.ranks])
-        if self._outcome is not None:
-            if self.ranks:
+
+    def _rank_ended(self, end: Outcome) -> None:
+        """The first rank that fails by itself decides; what was decided before stands, with the first exit code."""
+        assert self.crew is not None
+        if self._outcome is None and end.state != "Completed":
+            self._outcome = end
+            if not self.crew.is_empty:
+                say(f"{self.paths.run_id}: {end.reason}; ending the other ranks")
                 self._end_tree()
-            else:
-                self._ranks_have_ended()
-
-    def _start_rank(self, rank: dict[str, Any], gpus: list[str]) -> bool:
-        number, argv, cwd = rank["rank"], rank["argv"], self._plan["cwd"]
-        env = ranks.environment(self._plan, rank, self.attempt, gpus)
-        try:
-            pid = ranks.start(argv, env, cwd, self.paths.log(number))
-        except OSError as error:
-            self._outcome = outcome.cannot_start(error, argv, cwd, self.paths.log(number), env)
-        except ValueError as error:  # a NUL, or a character that this system's encoding does not have
-            self._outcome = Outcome("Failed", outcome.NOT_EXECUTABLE_CODE, f"{argv[0]!r} cannot be executed: {error}")
-        if self._outcome is not None:
-            self._outcome.rank = number
-            return False
-        self.ranks[pid] = number
-        self._rank_pids.add(pid)
-        self._living_ranks.add(pid)
-        return True
-
-    def _rank_record(self, pid: int) -> dict[str, int]:
-        return {"rank": self.ranks[pid], "pid": pid, "start_ticks": liveness.identity(pid)["start_ticks"]}
+        elif self._outcome is not None and self._outcome.exit_code is None:
+            self._outcome.exit_code = end.exit_code
+        if self.crew.is_empty and self._phase in (RUNNING, ENDING):
+            self._ranks_have_ended()
 
     def _check_running(self, now: float) -> None:
         if self._deadline is not None and now >= self._deadline:
@@ -215,57 +214,40 @@ class RunLife:
             say(f"{self.paths.run_id}: metrics from the output could not be recorded: {error}")
 
     def _end_tree(self, *, force: bool = False) -> None:
-        """Begin to end every process of the run."""
+        """Begin to end all that belongs to the run."""
         now = time.monotonic()
-        self._phase, self._told = ENDING, set()
+        self._phase = ENDING
         self._kill_at = now if force else now + self._plan["grace_seconds"]
         self._check_ending(now)
 
     def _check_ending(self, now: float) -> None:
-        """SIGTERM once to each process, those included that were forked in the meantime; SIGKILL to what outlasts the grace."""
-        left = self._members() if self.ranks else self._survivors()
-        if not self.ranks and not left:
+        assert self.crew is not None
+        is_late = now >= self._kill_at
+        again_s = self.crew.end(kill=is_late, is_recorded=not self._journal.unwritten)
+        if again_s is None or (self.crew.is_empty and self.events_lost):
             self._attempt_is_over()
-        elif now >= self._kill_at:
-            tree.send(left, signal.SIGKILL)
-            self._deadline = now + KILL_AGAIN_SECONDS
         else:
-            tree.send(left - self._told, signal.SIGTERM)
-            self._told |= left
-            self._deadline = min(self._kill_at, now + LOOK_AGAIN_SECONDS)
+            self._deadline = now + again_s if is_late else min(self._kill_at, now + again_s)
 
     def _ranks_have_ended(self) -> None:
+        assert self.crew is not None
         if self._outcome is None:
             self._outcome = Outcome("Completed", 0)
         self._journal.add("Finalizing", self.attempt, exit_code=self._outcome.exit_code)
-        left = self._survivors()
-        if not left:
-            self._attempt_is_over()
-        elif self._phase == RUNNING:
-            say(f"{self.paths.run_id}: the script has ended; ending the processes it left behind: {sorted(left)}")
+        if self._phase == ENDING:
+            return  # `tick` comes next, and goes on with it
+        if self.crew.has_leftovers():
             self._end_tree()
-
-    def owns(self, session: int) -> bool:
-        """Whether a session is that of one of its ranks."""
-        return session in self._rank_pids
-
-    def _members(self) -> set[int]:
-        other_runs = self._living_ranks - self.ranks.keys()
-        return tree.members(self.paths.run_id, self._rank_pids, with_orphans=not other_runs)
-
-    def _survivors(self) -> set[int]:
-        """Living processes of the run once its ranks have ended; all of /proc is searched only if there can be any."""
-        children = tree.children() if self._gets_orphans else None
-        if children is not None and children <= self._living_ranks:
-            return set()
-        return self._members()
+        else:
+            self._attempt_is_over()
 
     def _attempt_is_over(self) -> None:
         assert self._outcome is not None
+        assert self.crew is not None
         if self._log_reader is not None:
             self._read_log(self._log_reader, to_end=True)
             self._log_reader = None
-        resources = self._usage.facts(time.monotonic() - self._started)
+        resources = self.crew.usage.facts(time.monotonic() - self._started)
         if self._outcome.may_retry and self.attempt <= self._plan["retries"]:
             backoff = self._plan["retry_backoff_seconds"] * 2 ** (self.attempt - 1)
             self.attempt += 1

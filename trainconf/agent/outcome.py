@@ -46,7 +46,7 @@ def exit_code(status: int) -> int:
 def failure(status: int, rank: int, rank_count: int, oom_kills: int) -> Outcome:
     """The failure of a rank that ended by itself. `oom_kills`: how many processes the kernel killed for memory meanwhile."""
     code = os.waitstatus_to_exitcode(status)
-    reason = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+    reason = f"exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
     if -code == signal.SIGKILL:
         reason += "; the kernel's out-of-memory killer ended a process at that time" if oom_kills else ", which trainconf did not send"
     if rank_count > 1:
@@ -54,7 +54,8 @@ def failure(status: int, rank: int, rank_count: int, oom_kills: int) -> Outcome:
     return Outcome("Failed", exit_code(status), reason, rank, may_retry=True)
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Such as SIGTERM; the number where it has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -84,6 +85,11 @@ class Usage:
         """Count one reaped process (getrusage(2); ru_maxrss is in KiB on Linux)."""
         self.cpu_s += rusage.ru_utime + rusage.ru_stime
         self.peak_rss_bytes = max(self.peak_rss_bytes, rusage.ru_maxrss * 1024)
+
+    def add_container(self, cpu_s: float | None, peak_bytes: int | None) -> None:
+        """Count a container by what its cgroup says, page cache included."""
+        self.cpu_s += cpu_s or 0.0
+        self.peak_rss_bytes = max(self.peak_rss_bytes, peak_bytes or 0)
 
     def facts(self, wall_s: float) -> dict[str, Any]:
         """The `resources` of an event."""

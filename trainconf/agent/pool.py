@@ -170,12 +170,12 @@ class Pool:
     def _owner(self, pid: int) -> RunLife | None:
         """Whose child it was: of the run with that rank, or with that session; an orphan of the only run is its own."""
         for life in self.lives:
-            if pid in life.ranks:
+            if life.crew is not None and life.crew.has_process(pid):
                 return life
         if len(self.lives) == 1:
             return self.lives[0]
         session = tree.session_of(pid)
-        return next((life for life in self.lives if life.owns(session)), None)
+        return next((life for life in self.lives if life.crew is not None and life.crew.has_session(session)), None)
 
     def look_for_cancel(self) -> None:
         """Somebody says that there is something to read: new trials, or a request to cancel."""

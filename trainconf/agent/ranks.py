@@ -1,4 +1,4 @@
-"""Starts the processes of a run: one per rank, each in a session of its own, with its log file as standard output and error.
+"""The crew of processes: one per rank, each in a session of its own, with its log file as standard output and error.
 
 The child is handed the file itself; nothing stands between the job and its log. It does not use `subprocess`, which would
 double the agent's start-up time.
@@ -9,14 +9,127 @@ from __future__ import annotations
 import os
 import signal
 
+from trainconf.agent import outcome, tree
+from trainconf.agent.crew import Ended, Started
+from trainconf.agent.log import say
+from trainconf.agent.outcome import Outcome, Usage
+from trainconf.history import liveness
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
+
+    from trainconf.agent.crew import News
+    from trainconf.paths import RunPaths
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 # What the agent, its Python or its submitter may have set to "ignore"; a job starts with the system's defaults.
 RESET_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD]
+LOOK_AGAIN_SECONDS = 0.1  # while processes that are not our children are being ended
+KILL_AGAIN_SECONDS = 0.02
+
+
+class ProcessCrew:
+    """Ranks that are processes of this machine; see `trainconf.agent.crew.Crew`."""
+
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool) -> None:
+        self.usage = Usage()
+        self._paths = paths
+        self._plan = plan
+        self._living_ranks = living_ranks  # of all runs of this agent; kept by all crews
+        self._gets_orphans = gets_orphans
+        self._ranks: dict[int, int] = {}  # living ranks by pid
+        self._pids: set[int] = set()  # of this attempt, ended ones included
+        self._told: set[int] = set()  # processes that got SIGTERM
+        self._news: list[News] = []
+        self._oom_kills = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._ranks
+
+    def start(self, attempt: int, gpus: Sequence[str]) -> None:
+        self.usage, self._pids, self._told = Usage(), set(), set()
+        self._oom_kills = outcome.count_oom_kills()
+        failed = None
+        for rank in self._plan["ranks"]:
+            failed = self._start_rank(rank, environment(self._plan, rank, attempt, gpus))
+            if failed is not None:
+                break
+        if self._ranks:
+            self._news.append(Started([self._record(pid) for pid in self._ranks]))
+        if failed is not None:
+            self._news.append(Ended(failed))
+
+    def _start_rank(self, rank: Mapping[str, Any], env: Mapping[str, str]) -> Outcome | None:
+        """Start one process; why it could not be started, if so."""
+        number, argv, cwd, log = rank["rank"], rank["argv"], self._plan["cwd"], self._paths.log(rank["rank"])
+        try:
+            pid = start(argv, env, cwd, log)
+        except OSError as error:
+            failed = outcome.cannot_start(error, argv, cwd, log, env)
+        except ValueError as error:  # a NUL, or a character that this system's encoding does not have
+            failed = Outcome("Failed", outcome.NOT_EXECUTABLE_CODE, f"{argv[0]!r} cannot be executed: {error}")
+        else:
+            self._ranks[pid] = number
+            self._pids.add(pid)
+            self._living_ranks.add(pid)
+            return None
+        failed.rank = number
+        return failed
+
+    def _record(self, pid: int) -> dict[str, int]:
+        return {"rank": self._ranks[pid], "pid": pid, "start_ticks": liveness.identity(pid)["start_ticks"]}
+
+    def news(self) -> Iterator[News]:
+        while self._news:
+            yield self._news.pop(0)
+
+    def end(self, *, kill: bool, is_recorded: bool) -> float | None:
+        """SIGTERM once to each process, those included that were forked in the meantime; SIGKILL to whatever there is."""
+        left = self._members() if self._ranks else self._survivors()
+        if not self._ranks and not left:
+            return None
+        if kill:
+            tree.send(left, signal.SIGKILL)
+            return KILL_AGAIN_SECONDS
+        tree.send(left - self._told, signal.SIGTERM)
+        self._told |= left
+        return LOOK_AGAIN_SECONDS
+
+    def has_leftovers(self) -> bool:
+        left = self._survivors()
+        if left:
+            say(f"{self._paths.run_id}: the script has ended; ending the processes it left behind: {sorted(left)}")
+        return bool(left)
+
+    def child_ended(self, pid: int, status: int, rusage: Any) -> None:
+        self.usage.add(rusage)
+        rank = self._ranks.pop(pid, None)
+        if rank is not None:
+            self._living_ranks.discard(pid)
+            end = Outcome("Completed", 0)
+            if status != 0:
+                end = outcome.failure(status, rank, len(self._pids), outcome.count_oom_kills() - self._oom_kills)
+            self._news.append(Ended(end))
+
+    def has_process(self, pid: int) -> bool:
+        return pid in self._ranks
+
+    def has_session(self, session: int) -> bool:
+        return session in self._pids
+
+    def _members(self) -> set[int]:
+        other_runs = self._living_ranks - self._ranks.keys()
+        return tree.members(self._paths.run_id, self._pids, with_orphans=not other_runs)
+
+    def _survivors(self) -> set[int]:
+        """Living processes of the run once its ranks have ended; all of /proc is searched only if there can be any."""
+        children = tree.children() if self._gets_orphans else None
+        if children is not None and children <= self._living_ranks:
+            return set()
+        return self._members()
 
 
 def environment(plan: Mapping[str, Any], rank: Mapping[str, Any], attempt: int, gpus: Sequence[str]) -> dict[str, str]:

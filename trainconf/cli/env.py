@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from trainconf.environments import BuiltEnvironment
     from trainconf.paths import WorkspacePaths
 
 HELP = "ls, show, build, lock or rm software environments"
@@ -38,9 +39,19 @@ def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
 
     found = environments.ls(workspace)
-    rows = [(built.hash, built.name, built.python_version, str(len(built.packages())), built.created[:19]) for built in found]
-    printer.table(("hash", "name", "python", "packages", "built (UTC)"), rows)
+    rows = [
+        (built.hash, built.name, built.kind, built.python_version or "none", str(len(built.packages())), built.created[:19], _where(built))
+        for built in found
+    ]
+    printer.table(("hash", "name", "kind", "python", "packages", "built (UTC)", "image"), rows)
     return 0
+
+
+def _where(built: BuiltEnvironment) -> str:
+    from trainconf.cli.printer import size
+    from trainconf.environments import BuiltImage
+
+    return f"{built.image}, {size(built.size_bytes)}" if isinstance(built, BuiltImage) else ""
 
 
 def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
@@ -83,7 +94,11 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf.cli import composing
     from trainconf.files import write_atomic
 
-    text = environments.lock(composing.composed(args, workspace).config["env"], workspace.root, report=printer.talk)
+    config = composing.composed(args, workspace).config
+    as_image = bool(config["compute"].get("uses_images"))
+    text = environments.lock(
+        config["env"], workspace.root, report=printer.talk, as_image=as_image, image_build=config["env"]["docker"]["build"]
+    )
     if args.output:
         write_atomic(args.output, text)
         printer.talk(f"pinned in {args.output}; name it as env.requirements_file to use it")

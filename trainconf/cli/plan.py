@@ -22,7 +22,9 @@ def run(argv: list[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     resolved, workspace = composing.resolved(args)
     snapshot = hash_tree(resolved.source_directory, store=SnapshotStore(workspace.snapshots))
-    software, ready = environments.locate(resolved.spec.environment, workspace, workspace.root)
+    software, state = environments.locate(
+        resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"]
+    )
     spec, plan = plan_only(resolved, workspace, snapshot, software)
     if args.json:
         printer.data(json.dumps({"spec": spec.to_dict(), "plan": plan.to_dict()}, indent=2))
@@ -32,7 +34,7 @@ def run(argv: list[str]) -> int:
     facts = [
         ("experiment", resolved.experiment_name),
         ("compute", resolved.choice("compute")),
-        ("environment", f"{resolved.choice('env')}, {'ready' if ready else 'will be built'}: {software.image or software.python}"),
+        ("environment", f"{resolved.choice('env')}, {state}: {software.image or software.python}"),
         ("code", f"{resolved.source_directory} as snapshot {snapshot[:12]}"),
         ("spec", f"{spec.spec_hash[:12]}, {past}"),
     ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OLDEST_API = (1, 41)  # engine 20.10
 NEWEST_API = (1, 51)  # what this was written for; an engine that is newer still speaks it
 TIMEOUT_SECONDS = 60.0
+PING_SECONDS = 10.0  # an engine that is there answers a ping in a millisecond
 SCHEME = "unix://"
 
 
@@ -64,6 +65,10 @@ class Engine:
         """The answer to GET, such as `get("/images/<name>/json")`."""
         return self.call("GET", path, query)
 
+    def get_lines(self, path: str, query: Mapping[str, Any] | None = None) -> list[Any]:
+        """The answer to GET where that is one JSON value a line, such as `/events` of a time that has passed."""
+        return [json.loads(line) for line in self._ask("GET", path, query, None, TIMEOUT_SECONDS)[1].splitlines() if line.strip()]
+
     def post(
         self, path: str, query: Mapping[str, Any] | None = None, body: Any = None, *, timeout_s: float | None = TIMEOUT_SECONDS
     ) -> Any:
@@ -78,6 +83,12 @@ class Engine:
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None, *, timeout_s: float | None = TIMEOUT_SECONDS
     ) -> Any:
         """One request; its answer as JSON, None where there is none. Values of `query` that are not text are sent as JSON."""
+        headers, content = self._ask(method, path, query, body, timeout_s)
+        return json.loads(content) if content.strip() and "json" in headers.get("content-type", "") else None
+
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout_s: float | None
+    ) -> tuple[dict[str, str], bytes]:
         connection = self._connect(timeout_s)
         try:
             _send(connection, method, f"/v{self.api}{path}{_query(query)}", body)
@@ -86,7 +97,7 @@ class Engine:
             connection.close()
         if status >= 400:
             raise EngineError(status, _message(content))
-        return json.loads(content) if content.strip() and "json" in headers.get("content-type", "") else None
+        return headers, content
 
     def attach_stdin(self, container: str) -> socket.socket:
         """A connection to the standard input of a container; what is sent arrives there, and closing it is its end."""
@@ -107,7 +118,7 @@ class Engine:
 
     def _agree(self) -> str:
         """The newest interface both sides know."""
-        connection = self._connect(TIMEOUT_SECONDS)
+        connection = self._connect(PING_SECONDS)
         try:
             _send(connection, "GET", "/_ping", None)
             status, headers, content = _receive(connection)

@@ -1,24 +1,69 @@
-"""The software a run sees: the current Python or a venv made from a recipe. `resolve` reads recipes, `ensure` hands environments out.
+"""The software a run sees: the current Python, a venv made from a recipe, or an image.
 
-`build` and what it needs are imported by the call that needs them.
+`resolve` reads recipes, `ensure` hands environments out. `build`, `image_build` and what they need are imported by the call that needs
+them.
 """
 
 from __future__ import annotations
 
+from trainconf.environments import recipe
 from trainconf.environments.prepare import Prepared, Software, ensure, locate
-from trainconf.environments.recipe import identity, resolve
-from trainconf.environments.store import BuiltEnvironment, ls, rm, show, sweep_leftovers
+from trainconf.environments.recipe import identity
+from trainconf.environments.removal import rm, sweep_leftovers
+from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["BuiltEnvironment", "Prepared", "Software", "ensure", "identity", "locate", "lock", "ls", "resolve", "rm", "show", "sweep_leftovers"]
+    from trainconf.errors import Mistake
+    from trainconf.spec import EnvironmentSpec
+
+__all__ = [
+    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "identity", "image_id", "locate", "lock", "ls", "resolve", "rm",
+    "show", "sweep_leftovers",
+]  # fmt: skip
 
 
-def lock(env: dict[str, Any], root: str, *, report: Callable[[str], None]) -> str:
-    """The recipe with every version pinned; see `build.lock`."""
-    from trainconf.environments.build import lock
+def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image: bool = False) -> EnvironmentSpec:
+    """The facts of a recipe. Every mistake in it is appended to `mistakes`, and the result is then of no use.
 
-    return lock(env, root, report=report)
+    `env` is schema.EnvironmentConfig as plain values, `root` the workspace: files are looked up there, then among the shipped ones.
+    `as_image`: what runs it makes containers. An image that is used as it is gets its id if the engine has it; nothing is fetched.
+    """
+    if as_image:
+        from trainconf.environments.image_recipe import resolve_image
+
+        return resolve_image(env, root, mistakes)
+    return recipe.resolve(env, root, mistakes)
+
+
+def image_id(reference: str) -> str:
+    """The id of an image; empty when the engine has none of that name, or there is nobody to ask."""
+    from trainconf.environments.image import id_of
+
+    return id_of(reference)
+
+
+def lock(
+    env: dict[str, Any], root: str, *, report: Callable[[str], None], as_image: bool = False, image_build: Mapping[str, Any] | None = None
+) -> str:
+    """The recipe with every version pinned, as the text of a requirements file: for this Python, or for an image's.
+
+    Raises EnvironmentRecipeError (all mistakes of the recipe; nothing to pin), BuildError and StorageError.
+    """
+    from trainconf.errors import EnvironmentRecipeError
+
+    mistakes: list[Mistake] = []
+    spec = resolve(env, root, mistakes, as_image=as_image)
+    if mistakes:
+        raise EnvironmentRecipeError(mistakes)
+    name = env.get("name", "custom")
+    if as_image:
+        from trainconf.environments.image_build import lock as lock_image
+
+        return lock_image(spec, root, name=name, report=report, settings=image_build or {})
+    from trainconf.environments.build import lock as lock_venv
+
+    return lock_venv(spec, root, name=name, report=report)

@@ -55,6 +55,8 @@ def ensure(
     if spec.kind == "current":
         return _current(spec, root)
     identity = recipe.identity(spec)
+    if spec.kind == "image":
+        return _image(spec, workspace, identity, name=name, report=report, root=root, settings=image_build or {})
     built = store.load(store.environment_dir(workspace, identity), identity)
     if built is not None and store.is_on_same_python(built):
         return _handed_out(built, report)
@@ -64,13 +66,36 @@ def ensure(
     return Prepared(built.python, built.lock_text(), built=True) if by_us else _handed_out(built, report)
 
 
-def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str) -> tuple[Software, bool]:
-    """What a run would get, and whether it is there already; nothing is built."""
+def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name: str) -> tuple[Software, str]:
+    """What a run would get, and in words whether it is there; nothing is built, and an engine that does not answer is no error."""
     if spec.kind == "current":
-        return Software(recipe.current(spec, root)[0].path), True
+        return Software(recipe.current(spec, root)[0].path), "ready"
     identity = recipe.identity(spec)
+    if spec.kind == "image":
+        from trainconf.environments import image
+
+        found, state = image.state(spec, workspace, identity)
+        if found is not None:
+            return Software(found.python, found.image_id), state
+        return Software(spec.interpreter or "python", spec.packages or spec.image or image.tag_of(name, identity)), state
     folder = store.environment_dir(workspace, identity)
-    return Software(os.path.join(folder, "bin", "python")), store.load(folder, identity) is not None
+    ready = store.load(folder, identity) is not None
+    return Software(os.path.join(folder, "bin", "python")), "ready" if ready else "will be built"
+
+
+def _image(
+    spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None], root: str,
+    settings: Mapping[str, Any],
+) -> Prepared:
+    from trainconf.environments import image
+
+    with image.engine() as engine:
+        found, by_us = image.built(engine, workspace, identity), False
+        if found is None:
+            from trainconf.environments import image_build
+
+            found, by_us = image_build.build(engine, spec, workspace, identity, name=name, report=report, root=root, settings=settings)
+    return Prepared(found.python, found.lock_text(), built=by_us, image=found.image_id)
 
 
 def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None]) -> Prepared:

@@ -23,11 +23,19 @@ VERSION = r"3\.\d+(\.\d+)?"
 OLDEST_MINOR = 8  # what installers and the job's client still serve
 
 
-def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image: bool = False) -> EnvironmentSpec:
+def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The facts of a recipe. Every mistake in it is appended to `mistakes`, and the result is then of no use.
 
     `env` is schema.EnvironmentConfig as plain values, `root` the workspace: files are looked up there, then among the shipped ones.
     """
+    docker = env.get("docker") or {}
+    mistakes.extend(
+        Mistake(
+            f"env.docker.{key} would be ignored: this target runs no containers", ("from", f"env.docker.{key}"),
+            hint="choose compute=docker, or an environment without it",
+        )
+        for key in ("image", "dockerfile", "build_context") if docker.get(key)
+    )
     python = env.get("python") or {}
     if python.get("user_managed_dependencies"):
         return _user_managed(env, python, root, mistakes)
@@ -40,6 +48,8 @@ def identity(spec: EnvironmentSpec) -> str:
     The platform is part of it, because a workspace on a shared disk serves machines of several kinds.
     """
     facts = [spec.interpreter, spec.python, spec.requirements, spec.files, sys.platform, os.uname().machine]
+    if spec.kind == "image":
+        facts += [spec.kind, spec.image, spec.packages, spec.base_image, spec.dockerfile, spec.build_context, spec.build_args]
     return sha256_hex(canonical(facts))
 
 
@@ -82,20 +92,42 @@ def _user_managed(env: dict[str, Any], python: dict[str, Any], root: str, mistak
 
 
 def _managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+    contents = read_contents(env, root, mistakes)
+    named = python.get("interpreter_path") or ""
+    return EnvironmentSpec(
+        kind="venv", interpreter=named, python=_python_version(named, contents.python, root, mistakes),
+        requirements=contents.requirements, files=contents.files, variables=contents.variables,
+    )
+
+
+class RecipeContents:
+    """What a recipe asks for, whatever it becomes: a venv or an image. `python` is the version, empty where none was given."""
+
+    __slots__ = ("files", "python", "requirements", "variables")
+
+    def __init__(self, python: str, requirements: tuple[str, ...], files: Pairs, variables: Pairs) -> None:
+        self.python = python
+        self.requirements = requirements
+        self.files = files
+        self.variables = variables
+
+
+def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> RecipeContents:
+    """Read the requirements, with every file they name, the version of Python and the variables."""
     reader = RequirementReader(root, mistakes)
     reader.read_lines("\n".join(map(str, env.get("requirements") or ())), root, "env.requirements")
     if named := env.get("requirements_file"):
-        reader.read_file(_shipped_or_own(named, root), "env.requirements_file")
+        reader.read_file(shipped_or_own(named, root), "env.requirements_file")
     variables: dict[str, Any] = {}
-    wanted = _version(python.get("version"), "env.python.version", mistakes)
+    wanted = _version((env.get("python") or {}).get("version"), "env.python.version", mistakes)
     if named := env.get("pyproject"):
         from trainconf.environments.formats import read_pyproject
 
-        read_pyproject(_shipped_or_own(named, root), reader)
+        read_pyproject(shipped_or_own(named, root), reader)
     if named := env.get("conda_file"):
         from trainconf.environments.formats import read_conda
 
-        conda = read_conda(_shipped_or_own(named, root), reader)
+        conda = read_conda(shipped_or_own(named, root), reader)
         variables.update(conda.variables)
         theirs = _version(conda.python, "env.conda_file", mistakes) if conda.python else ""
         if wanted and theirs and not (interpreter.fits(wanted, theirs) or interpreter.fits(theirs, wanted)):
@@ -103,11 +135,8 @@ def _managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: l
             mistakes.append(Mistake("the recipe asks for two versions of Python", *facts, hint="drop one of them"))
         wanted = wanted or theirs
     variables.update(env.get("variables") or {})
-    named = python.get("interpreter_path") or ""
-    return EnvironmentSpec(
-        kind="venv", interpreter=named, python=_python_version(named, wanted, root, mistakes), requirements=tuple(reader.lines),
-        files=tuple(sorted(reader.digests.items())), variables=_variables(variables, mistakes),
-    )
+    files = tuple(sorted(reader.digests.items()))
+    return RecipeContents(wanted, tuple(reader.lines), files, _variables(variables, mistakes))
 
 
 def _python_version(named: str, wanted: str, root: str, mistakes: list[Mistake]) -> str:
@@ -151,7 +180,7 @@ def _variables(variables: Mapping[str, Any], mistakes: list[Mistake]) -> Pairs:
     return tuple(sorted((str(name), str(value)) for name, value in variables.items()))
 
 
-def _shipped_or_own(named: str, root: str) -> str:
+def shipped_or_own(named: str, root: str) -> str:
     """A file the recipe names: the workspace's own, else the one that ships with trainconf; the workspace's path when neither is."""
     own = os.path.normpath(os.path.join(root, named))
     shipped = packaged(named)

@@ -166,6 +166,11 @@ class RequirementReader:
         self.mistakes.append(Mistake(what, *facts, hint=hint))
 
 
+def local_files(files: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of a spec's (path, digest) that requirements name: what a Dockerfile is made of is marked with its part in that."""
+    return [pair for pair in files if pair[0].startswith((".", "/"))]
+
+
 def option_lines(lines: Iterable[str]) -> list[str]:
     """The lines that are options for the installer, such as an index."""
     return [line for line in lines if line.startswith("-") and not line.startswith(CONSTRAINT)]

@@ -1,7 +1,8 @@
-"""The environments of a workspace, keyed by the hash of their recipe: believed when whole, listed, removed, swept.
+"""The environments of a workspace, keyed by the hash of their recipe: believed when whole, listed, found by name.
 
 An environment is a folder `.trainconf/envs/<hash>`, moved into place by one rename, with its own account inside. A folder without that
-account is never believed. Making one is `build.py`'s.
+account is never believed. Of an image only the account lies there: the engine keeps the image. Making them is `build.py`'s and
+`image_build.py`'s, removing them `removal.py`'s.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from trainconf import files
 from trainconf.environments import interpreter
 from trainconf.environments.installed import installed, lock_text
 from trainconf.errors import EnvironmentRecipeError
-from trainconf.paths import RunPaths, WorkspacePaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
+
+    from trainconf.paths import WorkspacePaths
 
 HASH_LENGTH = 12
 ACCOUNT = "trainconf-environment.json"
 BUILDING = ".building"
 REMOVING = ".removing"
+IMAGES_MARK = os.path.join(".locks", "images")  # there once this workspace has begun to build an image
 
 
 class BuiltEnvironment:
@@ -33,6 +35,8 @@ class BuiltEnvironment:
     def __init__(self, folder: str, account: dict[str, Any]) -> None:
         self.folder = folder
         self.account = account
+
+    kind = "venv"
 
     @property
     def hash(self) -> str:
@@ -64,6 +68,57 @@ class BuiltEnvironment:
     def lock_text(self) -> str:
         return lock_text(self.python_version, self.packages())
 
+    @property
+    def trace(self) -> str:
+        """A text that the plan of every run that uses it holds."""
+        return self.folder + os.sep
+
+
+class BuiltImage(BuiltEnvironment):
+    """An environment whose software is an image of the engine's."""
+
+    __slots__ = ()
+
+    kind = "image"
+
+    @property
+    def image(self) -> str:
+        """Its name: ours, or that of an image which is used as it is."""
+        return str(self.account["image"])
+
+    @property
+    def image_id(self) -> str:
+        return str(self.account["image_id"])
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes with all its layers, shared ones included."""
+        return int(self.account["size_bytes"])
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we made it."""
+        return bool(self.account["base"])
+
+    @property
+    def python(self) -> str:
+        """Path of its interpreter inside the image; empty when it has none."""
+        return str(self.account["interpreter"])
+
+    def packages(self) -> list[str]:
+        return list(self.account["packages"])
+
+    def lock_text(self) -> str:
+        """Image, base image and Python as comments, then one pin a line: a requirements file as it stands."""
+        lines = [f"# image {self.image} {self.image_id}"]
+        if base := self.account["base"]:
+            lines.append(" ".join(("# base", base["reference"], base["id"], *base["digests"])))
+        return "".join(f"{line}\n" for line in lines) + lock_text(self.python_version or "none", self.packages())
+
+    @property
+    def trace(self) -> str:
+        return self.image_id
+
 
 def environment_dir(workspace: WorkspacePaths, identity: str) -> str:
     return os.path.join(workspace.envs, identity[:HASH_LENGTH])
@@ -81,10 +136,12 @@ def load(folder: str, identity: str = "") -> BuiltEnvironment | None:
     try:
         account = files.read_json(os.path.join(folder, ACCOUNT))
         whole = account["version"] == 1 and account["identity"].startswith(os.path.basename(folder))
-        os.stat(os.path.join(folder, "bin", "python"))
+        kind = BuiltImage if account.get("kind") == "image" else BuiltEnvironment
+        if kind is BuiltEnvironment:
+            os.stat(os.path.join(folder, "bin", "python"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return BuiltEnvironment(folder, account) if whole and identity in ("", account["identity"]) else None
+    return kind(folder, account) if whole and identity in ("", account["identity"]) else None
 
 
 def base_stat(folder: str) -> list[Any]:
@@ -111,7 +168,7 @@ def is_on_same_python(built: BuiltEnvironment) -> bool:
 
 def ls(workspace: WorkspacePaths) -> list[BuiltEnvironment]:
     """Every whole environment, newest first."""
-    found = [load(os.path.join(workspace.envs, name)) for name in _names(workspace.envs)]
+    found = [load(os.path.join(workspace.envs, name)) for name in names_in(workspace.envs)]
     return sorted((built for built in found if built), key=lambda built: built.created, reverse=True)
 
 
@@ -128,23 +185,6 @@ def show(workspace: WorkspacePaths, name_or_hash: str) -> BuiltEnvironment:
     raise EnvironmentRecipeError(f"no environment answers to {name_or_hash!r}", ("built", which), hint="`trainconf env ls` lists them")
 
 
-def rm(workspace: WorkspacePaths, name_or_hash: str) -> str:
-    """Remove an environment; its hash. Raises EnvironmentRecipeError when an unfinished run uses it or it is being built."""
-    built = show(workspace, name_or_hash)
-    lock = lock_of(built.folder)
-    if not lock.acquire(blocking=False):
-        raise EnvironmentRecipeError(f"environment {built.hash} is being built or removed", ("environment", built.folder))
-    try:
-        if users := list(_used_by(workspace, built.folder)):
-            raise EnvironmentRecipeError(
-                f"environment {built.hash} is in use", ("runs", "\n".join(users)), hint="wait for them, or `trainconf cancel` them",
-            )
-        discard(built.folder)
-    finally:
-        lock.release()
-    return built.hash
-
-
 def discard(folder: str) -> None:
     """Remove an environment so that no instant shows half of one under its name."""
     import shutil
@@ -157,55 +197,8 @@ def discard(folder: str) -> None:
         shutil.rmtree(gone)
 
 
-def sweep_leftovers(workspace: WorkspacePaths) -> list[str]:
-    """Remove what builds and removals left that died midway, and folders without an account; the names. What is locked is left."""
-    import shutil
-
-    swept = []
-    for name in _names(workspace.envs):
-        key, dot, _ = name.partition(".")
-        folder = os.path.join(workspace.envs, key)
-        if not key or (not dot and os.path.exists(os.path.join(folder, ACCOUNT))):
-            continue
-        lock = lock_of(folder)
-        if lock.acquire(blocking=False):
-            try:
-                shutil.rmtree(os.path.join(workspace.envs, name))
-            finally:
-                lock.release()
-            swept.append(name)
-    return swept
-
-
-def _used_by(workspace: WorkspacePaths, folder: str) -> Iterator[str]:
-    """Ids of the runs whose plan names this environment and whose agent (or submitter, before it) lives."""
-    locked: dict[str, bool] = {}
-    for experiment in _names(workspace.runs):
-        for run_id in _names(os.path.join(workspace.runs, experiment)):
-            run = workspace.run(experiment, run_id)
-            lock = _lock_held_for(run)
-            if lock not in locked:
-                locked[lock] = files.is_locked(lock)
-            if locked[lock] and _names_folder(run, folder):
-                yield run_id
-
-
-def _lock_held_for(run: RunPaths) -> str:
-    try:
-        return str(files.read_json(run.record)["lock"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return run.lock
-
-
-def _names_folder(run: RunPaths, folder: str) -> bool:
-    try:
-        with open(run.plan, encoding="utf-8") as stream:
-            return files.dumps(folder + os.sep)[1:-1] in stream.read()
-    except FileNotFoundError:
-        return False
-
-
-def _names(folder: str) -> list[str]:
+def names_in(folder: str) -> list[str]:
+    """The names in a folder, sorted; a missing one has none."""
     try:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):

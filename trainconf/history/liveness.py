@@ -123,7 +123,13 @@ def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: li
         return f"it runs on {agent.get('host')}, and from here nobody can tell whether its agent lives; {last_word}"
     if agent.get("boot_id") != boot_id():
         return f"the machine was restarted since; {last_word}"
-    left = [rank for rank in _ranks(history) if is_alive({**agent, **rank})]
+    ranks = _ranks(history)
+    left = [rank for rank in ranks if "pid" in rank and is_alive({**agent, **rank})]
+    unknown = [rank for rank in ranks if "pid" not in rank]
+    if any("container" in rank for rank in left + unknown):
+        names = ", ".join(str(rank.get("container"))[:12] for rank in left + unknown)
+        sure = "still runs" if left else "may still run, on an engine whose processes are not seen from here,"
+        return f"its agent was ended, but the job {sure} in container {names}: `trainconf cancel` ends it; {last_word}"
     if left:
         pids = ", ".join(str(rank["pid"]) for rank in left)
         return f"its agent was ended, but the job still runs as pid {pids}: `trainconf cancel` ends it; {last_word}"
@@ -131,6 +137,6 @@ def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: li
 
 
 def _ranks(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The processes of the latest attempt that was started."""
+    """The processes or containers of the latest attempt that was started."""
     found: list[Any] = next((e["ranks"] for e in reversed(history) if isinstance(e.get("ranks"), list)), [])
-    return [rank for rank in found if isinstance(rank, dict) and "pid" in rank and "start_ticks" in rank]
+    return [rank for rank in found if isinstance(rank, dict) and ("container" in rank or ("pid" in rank and "start_ticks" in rank))]

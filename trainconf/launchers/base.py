@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any, Protocol
 
     from trainconf.files import FileLock
@@ -27,8 +27,9 @@ PLAN_VERSION = 1
 class Job:
     """One run as it is given to a launcher.
 
-    `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the environment's own variables, `secrets` those whose values must not
-    be saved; both by variable name. `compute` is the composed compute config as plain values.
+    `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the
+    environment's own variables, `secrets` those whose values must not be saved; both by variable name. `compute` is the composed compute
+    config as plain values.
     """
 
     spec: RunSpec
@@ -91,11 +92,13 @@ class LaunchPlan:
 
     def render(self) -> str:
         """The plan for people: every rank's command as a shell line that can be pasted, then where, limits, leases and variables."""
+        import json
         import shlex
 
         facts = [
             ("run", self.run_id),
             ("target", self.target),
+            *(() if self.engine is None else [("engine", f"{self.engine['address']} ({self.engine['source']})")]),
             ("cwd", shlex.quote(self.cwd)),
             ("time limit", "none" if self.max_run_duration_seconds is None else f"{self.max_run_duration_seconds:g} s per attempt"),
             ("grace", f"{self.grace_seconds:g} s between SIGTERM and SIGKILL"),
@@ -112,7 +115,18 @@ class LaunchPlan:
         lines += [f"  {name}=<secret>" for name in self.secret_env]
         for rank in self.ranks:
             lines += [f"  {name}={value}" + (f"  (rank {rank.rank})" if len(self.ranks) > 1 else "") for name, value in rank.env.items()]
+        for title, request in self._requests():
+            lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
         return "\n".join(lines)
+
+    def _requests(self) -> Iterator[tuple[str, Any]]:
+        """What the engine is asked for, with a title for each."""
+        if self.engine is not None and self.engine["network"] is not None:
+            yield "its network, POST /networks/create:", self.engine["network"]
+        for rank in self.ranks:
+            if rank.container is not None:
+                which = f"the container of rank {rank.rank}" if len(self.ranks) > 1 else "its container"
+                yield f"{which}, POST /containers/create:", rank.container
 
 
 @dataclass(frozen=True)

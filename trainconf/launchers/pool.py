@@ -14,8 +14,9 @@ import os
 
 from trainconf import files
 from trainconf.errors import StorageError
+from trainconf.launchers import get
+from trainconf.launchers.agent_launcher import AgentLauncher, start_agent, tell_agent
 from trainconf.launchers.base import LaunchPlan, RunHandle
-from trainconf.launchers.local import LocalLauncher, start_agent, tell_agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,9 @@ class TrialPool:
     While more may come, this process holds a lock on trials.jsonl; were it killed, the agent would carry out what it was given and end.
     """
 
-    def __init__(self, handle: RunHandle, writer: FileLock, launcher: LocalLauncher) -> None:
+    def __init__(self, handle: RunHandle, writer: FileLock) -> None:
         self.handle = handle
         self._writer = writer
-        self._launcher = launcher
 
     @classmethod
     def start(cls, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], environ: Mapping[str, str] | None = None) -> TrialPool:
@@ -52,12 +52,12 @@ class TrialPool:
         except BaseException:
             writer.release()
             raise
-        return cls(RunHandle(home, pid), writer, LocalLauncher(environ=environ))
+        return cls(RunHandle(home, pid), writer)
 
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Hand over trials whose directories exist; they start in this order. Raises StorageError."""
         for plan in plans:
-            self._launcher.stage(plan)
+            _launcher(plan.target).stage(plan)
             self._append({"run_dir": plan.run_dir})
         tell_agent(self.handle.paths)
 
@@ -82,7 +82,7 @@ class TrialPool:
 
     def wait(self) -> State:
         """Wait until every trial is over, or the agent is gone; the state of the sweep."""
-        return self._launcher.wait(self.handle)
+        return AgentLauncher().wait(self.handle)
 
     def _append(self, line: dict[str, object]) -> None:
         try:
@@ -94,10 +94,16 @@ class TrialPool:
 def cancel(home: RunPaths, *, force: bool = False) -> None:
     """End a sweep from any process. When its agent is gone, what is left of each trial is ended here."""
     from trainconf.history.find import trials_of
+    from trainconf.history.record import read_mapping
 
-    launcher = LocalLauncher()
-    launcher.cancel(RunHandle(home), force=force)
+    AgentLauncher().cancel(RunHandle(home), force=force)
     if files.is_locked(home.lock):
         return
     for paths in trials_of(home):
-        launcher.cancel(RunHandle(paths), force=force)
+        _launcher(str(read_mapping(paths.plan).get("target", "local"))).cancel(RunHandle(paths), force=force)
+
+
+def _launcher(target: str) -> AgentLauncher:
+    launcher = get(target)
+    assert isinstance(launcher, AgentLauncher), target  # the controller takes no other
+    return launcher

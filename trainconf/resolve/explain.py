@@ -24,7 +24,9 @@ from trainconf.schema import GROUPS
 
 # What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
 BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
-_OPEN_MAPPINGS = ("params", "tags", "inputs", "stdout_metrics", "env.variables")
+_OPEN_MAPPINGS = (
+    "params", "tags", "inputs", "stdout_metrics", "env.variables", "env.docker.build.args", "compute.ulimits", "compute.arguments",
+)  # fmt: skip
 
 
 def drop_hydra_words(parsed: list[Override], mistakes: list[Mistake]) -> list[Override]:

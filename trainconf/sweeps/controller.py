@@ -13,7 +13,7 @@ from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, write_atomic
 from trainconf.history import events, liveness
 from trainconf.history.index import Index
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.agent_launcher import AgentLauncher
 from trainconf.launchers.pool import TrialPool
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
@@ -201,7 +201,7 @@ def _shared(resolved: Resolved) -> tuple[Any, ...]:
 
 def _check_target(target: str) -> None:
     """A sweep needs a launcher whose agent can be a pool."""
-    if not isinstance(launchers.get(target), LocalLauncher):
+    if not isinstance(launchers.get(target), AgentLauncher):
         raise ConfigError(Mistake(f"compute={target} cannot carry out a sweep yet", hint="submit the runs one by one"))
 
 

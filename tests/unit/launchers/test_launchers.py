@@ -12,9 +12,10 @@ import pytest
 from tests.contract.runs import make_job, shell
 from trainconf import launchers
 from trainconf.errors import ConfigError
+from trainconf.launchers.agent_launcher import LEASE_DIR
 from trainconf.launchers.base import Launcher
 from trainconf.launchers.job_env import input_variable
-from trainconf.launchers.local import LEASE_DIR, LocalLauncher
+from trainconf.launchers.local import LocalLauncher
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,7 +45,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("installed")
 def test_other_packages_offer_launchers_and_cannot_replace_ours() -> None:
-    assert launchers.names() == ["broken", "local", "mine"]
+    assert launchers.names() == ["broken", "docker", "local", "mine"]
     assert launchers.get("mine").name == "mine"
     assert isinstance(launchers.get("local"), LocalLauncher)
     with pytest.raises(ConfigError, match=r"(?s)cannot be loaded.*other_launcher:Missing"):

@@ -282,9 +282,9 @@ def test_a_requirement_that_cannot_be_resolved_shows_the_installers_words_and_le
 
 
 def test_an_agent_that_cannot_be_started_leaves_nothing(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainconf.launchers import local
+    from trainconf.launchers import agent_launcher
 
-    monkeypatch.setattr(local.sys, "executable", "/no/such/python")
+    monkeypatch.setattr(agent_launcher.sys, "executable", "/no/such/python")
     answer = here(*workspace.script("env.python.interpreter_path=/usr/bin/python3"))
     assert answer.code == 1, answer
     assert "the agent cannot be started" in answer.err

@@ -1,0 +1,66 @@
+"""What a test marked `docker` gets: an engine that answers, or a skip that says why; and the settings with which images build here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTBED = Path(__file__).parent
+USUAL_ADDRESS = "unix:///var/run/docker.sock"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The marker brings the engine, before any other fixture."""
+    if isinstance(item, pytest.Function) and item.get_closest_marker("docker") and "docker_engine" not in item.fixturenames:
+        item.fixturenames.insert(0, "docker_engine")
+
+
+def must_have_an_engine() -> bool:
+    """Where CI could have brought one up, a skip would hide that it did not."""
+    if os.environ.get("CI", "").lower() not in ("true", "1") or os.geteuid() != 0:
+        return False
+    try:
+        return platform.freedesktop_os_release()["ID"] in ("debian", "ubuntu")
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[str]:
+    """The address of an engine that answers and has the testbed's images; the docker command's context decides which."""
+    status = subprocess.run([TESTBED / "status", "docker"], stdout=subprocess.PIPE, text=True)
+    if status.returncode:
+        if must_have_an_engine():
+            pytest.fail(status.stdout.strip(), pytrace=False)
+        pytest.skip(status.stdout.strip())
+    asked = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    address = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    with pytest.MonkeyPatch.context() as patch:
+        if address != USUAL_ADDRESS:
+            patch.setenv("DOCKER_HOST", address)  # a test's home has no context of its own
+        yield address
+
+
+@pytest.fixture(scope="session")
+def docker_base_image(docker_engine: str) -> str:
+    """The image of a Python that this engine has: python:<minor>-slim."""
+    told = subprocess.run([TESTBED / "status", "docker"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return told.split()[-1]
+
+
+@pytest.fixture(scope="session")
+def docker_settings(docker_base_image: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The overrides with which an environment's image builds on this machine: its mirror, its certificates, the Python there is."""
+    folder = tmp_path_factory.mktemp("settings")
+    told = subprocess.run([sys.executable, TESTBED / "settings", folder], check=True, stdout=subprocess.PIPE, text=True)
+    version = re.fullmatch(r"python:(3\.\d+)-slim", docker_base_image)
+    assert version, f"not a Python: {docker_base_image}"
+    is_ours = version[1] == "{}.{}".format(*sys.version_info)
+    return [*told.stdout.splitlines(), *([] if is_ours else [f"env.python.version='{version[1]}'"])]

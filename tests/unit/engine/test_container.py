@@ -1,0 +1,124 @@
+"""The command of a container, run here by this machine's `sh`: it needs no container to be right or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainconf.engine import container
+
+
+class Job:
+    """A shell that runs the command, in a process group of its own as the engine's init process would have it."""
+
+    def __init__(self, folder: Path, argv: list[str], text: bytes, environ: dict[str, str] | None = None) -> None:
+        self.log, self.usage = folder / "log", folder / "usage"
+        self.log.touch()
+        self.child = subprocess.Popen(
+            container.command(str(self.log), str(self.usage), argv), stdin=subprocess.PIPE, start_new_session=True,
+            env={"PATH": os.environ["PATH"], **(environ or {})},
+        )  # fmt: skip
+        assert self.child.stdin is not None
+        self.child.stdin.write(text)
+        self.child.stdin.close()
+
+    def code(self) -> int:
+        return self.child.wait(30)
+
+
+def run(folder: Path, argv: list[str], text: bytes | None = None, environ: dict[str, str] | None = None) -> tuple[int, str]:
+    job = Job(folder, argv, container.variables_text({}) if text is None else text, environ)
+    return job.code(), job.log.read_text()
+
+
+# No surrogates but those that stand for undecodable bytes, and no NUL, which no variable can hold.
+VALUES = st.binary(max_size=40).map(lambda value: os.fsdecode(value.replace(b"\0", b"")))
+
+
+@given(values=st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True).map("V_".__add__), VALUES, max_size=4))
+def test_every_value_arrives_as_it_is(values: dict[str, str]) -> None:
+    code = "import json, os, sys; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('V_')}))"
+    with tempfile.TemporaryDirectory() as folder:
+        ended, log = run(Path(folder), [sys.executable, "-I", "-c", code], container.variables_text(values), {"PYTHONUTF8": "1"})
+    assert (ended, json.loads(log)) == (0, values)
+
+
+@pytest.mark.parametrize("text", [b"", b"export A='1'\n", b"export A='1", b"export A='1'\n# who"])
+def test_nothing_runs_when_the_variables_did_not_arrive_whole(tmp_path: Path, text: bytes) -> None:
+    assert run(tmp_path, ["touch", str(tmp_path / "ran")], text) == (container.NOT_STARTED, "")
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "usage").exists()
+
+
+def test_nothing_runs_when_the_log_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    words = container.command(str(tmp_path / "no" / "log"), str(tmp_path / "usage"), ["touch", str(tmp_path / "ran")])
+    assert subprocess.run(words, input=container.variables_text({})).returncode == container.NOT_STARTED
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_builtin_of_the_shell_is_not_taken_for_a_program(tmp_path: Path) -> None:
+    code, log = run(tmp_path, ["exit", "3"])
+    assert (code, "not found" in log) == (127, True)
+
+
+def test_a_program_that_is_not_there_or_cannot_be_executed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("x")
+    code, log = run(tmp_path, ["no such"])
+    assert (code, "no such" in log) == (127, True)
+    code, log = run(tmp_path, [str(tmp_path / "text")])
+    assert (code, "Permission denied" in log.split("no such")[-1]) == (126, True)
+
+
+def test_output_is_appended_and_arguments_are_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("before\n")
+    words = ["a b", "", "$(x)", "'", '"', "\n", "*", "-e"]
+    code, log = run(tmp_path, [sys.executable, "-c", "import sys; print(sys.argv[1:])", *words])
+    assert (code, log) == (0, f"before\n{words}\n")
+
+
+def test_the_jobs_input_is_empty_and_its_signals_are_as_they_were(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys\n"
+        "print(repr(sys.stdin.read()), {s.name for s in signal.valid_signals() if isinstance(s, signal.Signals)"
+        " and signal.getsignal(s) == signal.SIG_IGN} - {'SIGPIPE', 'SIGXFSZ'})"
+    )
+    assert run(tmp_path, [sys.executable, "-c", code]) == (0, "'' set()\n")
+
+
+def test_a_signal_reaches_the_job_and_its_own_code_is_what_counts(tmp_path: Path) -> None:
+    code = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(7))\nprint('up', flush=True)\ntime.sleep(30)"
+    job = Job(tmp_path, [sys.executable, "-c", code], container.variables_text({}))
+    while "up" not in job.log.read_text():
+        time.sleep(0.01)
+    os.killpg(job.child.pid, signal.SIGTERM)
+    assert job.code() == 7
+    assert job.usage.exists()
+
+
+def test_a_job_ended_by_a_signal_is_128_and_its_number(tmp_path: Path) -> None:
+    assert run(tmp_path, ["sh", "-c", "kill -9 $$"])[0] == 137
+
+
+def test_usage_is_read_from_either_kind_of_cgroup() -> None:
+    assert container.read_usage("cpuacct.usage 1500000000\nmemory.max_usage_in_bytes 4096\n") == (1.5, 4096)
+    assert container.read_usage("cpu.stat usage_usec 2500000\nmemory.peak 8192\n") == (2.5, 8192)
+    assert container.read_usage("") == (None, None)
+    assert container.read_usage("memory.peak max\nnonsense\n") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "can"), [("A_1", True), ("_", True), ("1A", False), ("a.b", False), ("a-b", False), ("", False), ("é", False)]
+)
+def test_a_shell_can_export_what_is_an_identifier(name: str, can: bool) -> None:
+    assert container.can_export(name) is can

@@ -1,0 +1,329 @@
+"""What the engine is asked for, proven inside real containers; and what is refused before any engine is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.launchers.containers import FACTS, body, carry_out, make_job, prepare
+from trainconf.distributed import layout
+from trainconf.engine import container
+from trainconf.engine.address import EngineFacts
+from trainconf.engine.client import Engine
+from trainconf.errors import ConfigError
+from trainconf.launchers import container_request
+from trainconf.launchers.base import Job
+
+HOSTILE = "a b'\"$(x)%,:=\n日"
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def engine(docker_engine: str) -> Engine:
+    return Engine(docker_engine)
+
+
+def told(job: Job, facts: EngineFacts = FACTS) -> dict[str, dict[str, str]]:
+    """The mistakes of a job, by sentence."""
+    with pytest.raises(ConfigError) as error:
+        body(job, facts)
+    return {mistake.what: dict(mistake.facts) | ({"hint": mistake.hint} if mistake.hint else {}) for mistake in error.value.mistakes}
+
+
+def python(code: str) -> list[str]:
+    return ["python", "-c", code]
+
+
+@pytest.mark.docker
+def test_a_path_means_the_same_inside_and_outside_whatever_its_name(engine: Engine, tmp_path: Path) -> None:
+    root = tmp_path / HOSTILE
+    data = tmp_path / f"data {HOSTILE}"
+    data.mkdir(parents=True)
+    (data / "x").write_text("seven")
+    code = (
+        "import os, trainconf\n"
+        "print(open(os.environ['TRAINCONF_INPUT_D'] + '/x').read(), os.getcwd() == os.environ['TRAINCONF_RUN_DIR'] + '/code')\n"
+        "open('outputs/made', 'w').write(trainconf.__file__)\n"
+        "open(os.path.expanduser('~/kept'), 'w')\n"
+        "try: open(os.environ['TRAINCONF_INPUT_D'] + '/y', 'w')\n"
+        "except OSError as error: print(error.strerror)\n"
+    )
+    job = make_job(root, python(code), inputs={"d": str(data)})
+    ended = carry_out(engine, job)
+    assert (ended.code, ended.log) == (0, "seven True\nRead-only file system\n")
+    assert Path(job.paths.outputs, "made").read_text() == "/mnt/trainconf/trainconf/__init__.py"
+    assert Path(job.paths.workspace.home, "kept").exists()
+
+
+@pytest.mark.docker
+def test_an_input_above_the_run_directory_is_read_only_and_the_run_directory_is_not(engine: Engine, tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["sh", "-c", "echo x >outputs/x; echo y >../../y"], inputs={"all": str(tmp_path), "again": str(tmp_path)})
+    ended = carry_out(engine, job)
+    assert ended.code != 0
+    assert "Read-only file system" in ended.log
+    assert Path(job.paths.outputs, "x").exists()
+
+
+@pytest.mark.docker
+def test_no_variable_and_no_secret_is_in_what_the_engine_shows(engine: Engine, tmp_path: Path) -> None:
+    code = "import os; print(repr(os.environ['TOKEN']), repr(os.environ['PLAIN']))"
+    job = make_job(tmp_path, python(code), env={"PLAIN": "pl'ain\nvalue"})
+    ended = carry_out(engine, job, variables={"TOKEN": "s3cret $(x) '\""})
+    assert ended.log == repr("s3cret $(x) '\"") + " " + repr("pl'ain\nvalue") + "\n"
+    shown = json.dumps(ended.inspected)
+    assert "s3cret" not in shown
+    assert "value" not in shown.replace("PLAIN", "")
+    assert ended.inspected["Config"]["Env"][:2] == ["TINI_KILL_PROCESS_GROUP=1", "NVIDIA_VISIBLE_DEVICES=void"]
+
+
+@pytest.mark.docker
+def test_the_images_own_pythonpath_comes_behind_ours_and_a_given_one_replaces_it(engine: Engine, tmp_path: Path) -> None:
+    show = ["sh", "-c", "echo $PYTHONPATH"]
+    assert carry_out(engine, make_job(tmp_path, show)).log == "/mnt/trainconf\n"
+    assert carry_out(engine, make_job(tmp_path, show, env={"PYTHONPATH": "/mine:/too"})).log == "/mnt/trainconf:/mine:/too\n"
+
+
+@pytest.mark.docker
+def test_nothing_of_the_submitters_environment_leaks_in(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAKED", "1")
+    names = set(carry_out(engine, make_job(tmp_path, python("import os; print(*os.environ)"))).log.split())
+    assert names >= {"HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "TRAINCONF_RUN_ID", "PYTHONUNBUFFERED"}
+    assert not names & {"LEAKED", "TINI_KILL_PROCESS_GROUP"}
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("compute", "command", "seen"),
+    [
+        ({"shm_size_gib": 0.25}, "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2", "262144"),
+        ({"ulimits": {"nofile": "77:99"}}, "ulimit -Sn; ulimit -Hn", "77\n99"),
+        ({"ulimits": {"core": "-1"}}, "ulimit -c", "unlimited"),
+        ({"user": "0:56"}, "id -u; id -g", "0\n56"),
+        ({"network": "none"}, "ls /sys/class/net", "lo"),
+        ({"arguments": {"cap_drop": ["ALL"]}}, "grep CapBnd /proc/self/status", "CapBnd:\t0000000000000000"),
+        ({"arguments": {"tmpfs": {"/scratch": "size=1m"}}}, "df -k /scratch | tail -1 | tr -s ' ' | cut -d' ' -f2", "1024"),
+        ({"arguments": {"extra_hosts": {"db": "10.0.0.5"}}}, "grep db /etc/hosts", "10.0.0.5\tdb"),
+        ({"arguments": {"hostname": "worker"}}, "cat /etc/hostname", "worker"),
+        ({"arguments": {"group_add": [4321]}}, "id -G | tr ' ' '\\n' | grep 4321", "4321"),
+        ({"arguments": {"read_only": True}}, "touch /x 2>&1 | cut -d: -f3", " Read-only file system"),
+        ({"arguments": {"oom_score_adj": 500}}, "cat /proc/self/oom_score_adj", "500"),
+        ({"arguments": {"sysctls": {"net.core.somaxconn": 77}}}, "cat /proc/sys/net/core/somaxconn", "77"),
+        ({"arguments": {"devices": ["/dev/zero:/dev/mine"]}}, "ls /dev/mine", "/dev/mine"),
+        ({"arguments": {"entrypoint": ["env", "A=1"]}}, "echo $A", "1"),
+        ({"arguments": {"dns": ["10.9.8.7"]}}, "grep nameserver /etc/resolv.conf", "nameserver 10.9.8.7"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_an_option_is_what_the_job_sees(engine: Engine, tmp_path: Path, compute: dict[str, Any], command: str, seen: str) -> None:
+    job = make_job(tmp_path, ["sh", "-c", f"exec 2>&1; {command}"], compute=compute)
+    assert carry_out(engine, job).log.rstrip("\n") == seen
+
+
+def open_to_all(root: Path) -> None:
+    """pytest's folders let nobody else in."""
+    for folder in (root, *root.parents):
+        if folder.stat().st_uid == os.getuid() and folder != Path("/") and folder.parent != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+
+
+@pytest.mark.docker
+def test_a_user_who_may_not_write_the_log_is_told_by_a_code_and_nothing_runs(engine: Engine, tmp_path: Path) -> None:
+    open_to_all(tmp_path)
+    ended = carry_out(engine, make_job(tmp_path, ["sh", "-c", "touch /tmp/x"], compute={"user": "1234:56"}))
+    assert (ended.code, ended.log, ended.usage) == (container.NOT_STARTED, "", None)
+
+
+@pytest.mark.docker
+def test_volumes_and_mounts_are_added_to_ours(engine: Engine, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name)
+    arguments = {
+        "volumes": {str(tmp_path / "one"): {"bind": "/one", "mode": "ro"}},
+        "mounts": [{"target": "/two", "source": str(tmp_path / "two"), "type": "bind", "read_only": True}],
+    }
+    job = make_job(tmp_path / "work", ["sh", "-c", "cat /one/x /two/x; touch outputs/x"], compute={"arguments": arguments})
+    assert carry_out(engine, job).log == "onetwo"
+    assert Path(job.paths.outputs, "x").exists()
+
+
+@pytest.mark.docker
+def test_memory_and_cpus_are_limits_of_the_engine_without_swap_on_top(engine: Engine, tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory.max"],
+                   compute={"memory_gib": 0.5, "cpu_limit": 0.5})  # fmt: skip
+    ended = carry_out(engine, job)
+    assert str(2**29) in ended.log
+    host = ended.inspected["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (2**29, 2**29, 5 * 10**8)
+
+
+@pytest.mark.docker
+def test_a_container_over_its_memory_is_known_to_the_engine_as_such(engine: Engine, tmp_path: Path) -> None:
+    ended = carry_out(engine, make_job(tmp_path, python("x = b'x' * 2**28"), compute={"memory_gib": 0.0625}))
+    assert (ended.code, ended.inspected["State"]["OOMKilled"]) == (137, True)
+
+
+@pytest.mark.docker
+def test_the_engine_keeps_no_log_and_no_health_and_takes_the_least_memory_we_allow(engine: Engine, tmp_path: Path) -> None:
+    ended = carry_out(engine, make_job(tmp_path, ["true"], compute={"memory_gib": 0.006}))
+    assert ended.inspected["HostConfig"]["LogConfig"]["Type"] == "none"
+    assert ended.inspected["Config"]["Healthcheck"] == {"Test": ["NONE"]}
+    assert ended.inspected["HostConfig"]["Init"] is True
+
+
+@pytest.mark.docker
+def test_a_missing_source_is_an_error_and_not_a_folder_of_roots(engine: Engine, tmp_path: Path) -> None:
+    from trainconf.engine.address import missing_source
+    from trainconf.engine.client import EngineError
+
+    gone = str(tmp_path / "go ne: x")
+    with pytest.raises(EngineError) as error:
+        carry_out(engine, make_job(tmp_path, ["true"], inputs={"d": gone}))
+    assert missing_source(error.value) == gone
+    assert not os.path.exists(gone)
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_what_another_user_submits_writes_files_of_theirs_with_their_groups(docker_engine: str, tmp_path: Path) -> None:
+    wanted = ["sh", "-c", "id -u; id -g; id -G; whoami; touch outputs/x ~/y; echo $HOME"]
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.unit.launchers.containers import *
+body(make_job("/nowhere", ["true"]))  # imports what it needs, which the other user may not be able to read
+os.setgroups([4321, {os.stat(docker_engine.removeprefix("unix://")).st_gid}]); os.setgid(1234); os.setuid(1234)
+ended = carry_out(Engine({docker_engine!r}), make_job({str(tmp_path)!r}, {wanted!r}))
+print(ended.code, ended.log)
+"""
+    os.chown(tmp_path, 1234, 1234)
+    open_to_all(tmp_path)
+    answer = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert answer.startswith("0 1234\n1234\n1234 ")
+    assert "4321" in answer.split("\n")[2]
+    made = [path for path in tmp_path.rglob("*") if path.name in ("x", "y", "std_log.txt", "usage_rank_0.txt")]
+    assert len(made) == 4
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1234, 1234)}
+
+
+def test_a_rootless_engines_root_is_the_caller(tmp_path: Path) -> None:
+    made = body(make_job(tmp_path, ["true"]), EngineFacts(api="1.41", is_rootless=True))
+    assert made["User"] == "0:0"
+    assert "GroupAdd" not in made["HostConfig"]
+    assert body(make_job(tmp_path, ["true"]))["User"] == f"{os.getuid()}:{os.getgid()}"
+
+
+def test_limits_that_the_engine_cannot_keep_are_refused_and_what_it_cannot_count_is_not_recorded(tmp_path: Path) -> None:
+    rootless = EngineFacts(api="1.41", is_rootless=True, cgroup_driver="none")
+    found = told(make_job(tmp_path, ["true"], compute={"memory_gib": 1, "cpu_limit": 1}), rootless)
+    assert list(found) == [f"compute.{name}=1 is a limit that this engine cannot keep" for name in ("memory_gib", "cpu_limit")]
+    assert "/sys/fs/cgroup" not in body(make_job(tmp_path, ["true"]), rootless)["Cmd"]
+    assert "/sys/fs/cgroup" in body(make_job(tmp_path, ["true"]))["Cmd"]
+
+
+def test_every_engine_is_asked_for_the_machines_own_users(tmp_path: Path) -> None:
+    assert body(make_job(tmp_path, ["true"]), EngineFacts(api="1.41", has_userns_remap=True))["HostConfig"]["UsernsMode"] == "host"
+
+
+def test_leased_gpus_are_named_to_the_toolkit_or_by_cdi_and_a_run_without_gets_none(tmp_path: Path) -> None:
+    made = container.with_gpus(body(make_job(tmp_path, ["true"], gpus=2)), ["3", "GPU-ab"])
+    assert made["HostConfig"]["DeviceRequests"] == [{"Driver": "", "DeviceIDs": ["3", "GPU-ab"], "Capabilities": [["gpu"]]}]
+    assert not any(text.startswith("NVIDIA_") for text in made["Env"])
+    made = container.with_gpus(body(make_job(tmp_path, ["true"], gpus=1, compute={"gpu_request": "cdi"})), ["0"])
+    assert made["HostConfig"]["DeviceRequests"] == [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}]
+    without = body(make_job(tmp_path, ["true"]))
+    assert container.with_gpus(without, []) is without
+    assert "NVIDIA_VISIBLE_DEVICES=void" in without["Env"]
+
+
+@pytest.mark.docker
+def test_the_engine_understands_a_request_for_gpus(engine: Engine, tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"], gpus=1)
+    prepare(job)
+    made = engine.post("/containers/create", body=container.with_gpus(body(job), ["0"]))["Id"]
+    try:
+        asked = engine.get(f"/containers/{made}/json")["HostConfig"]["DeviceRequests"]
+    finally:
+        engine.delete(f"/containers/{made}", {"force": True})
+    assert [(one["DeviceIDs"], one["Capabilities"]) for one in asked] == [(["0"], [["gpu"]])]
+
+
+def test_nodes_are_named_on_a_network_of_the_runs_own(tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"], node_count=2)
+    places = layout(job.spec.distributed)
+    bodies = [body(job, place=place) for place in places]
+    name = f"trainconf-{job.run_id}"
+    assert [one["Hostname"] for one in bodies] == ["node-0", "node-1"]
+    assert [one["NetworkingConfig"]["EndpointsConfig"][name]["Aliases"] for one in bodies] == [["node-0"], ["node-1"]]
+    assert {one["HostConfig"]["NetworkMode"] for one in bodies} == {name}
+    assert [one["Labels"][container.LABEL_RANK] for one in bodies] == ["0", "1"]
+    network = container_request.network(job)
+    assert network is not None
+    assert network["Name"] == name
+    assert network["Labels"][container.LABEL_RUN_DIR] == job.paths.run_dir
+    assert container_request.rank_variables(job, places[1])["MASTER_ADDR"] == "node-0"
+    assert container_request.network(make_job(tmp_path, ["true"])) is None
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    compute = {
+        "memory_gib": 0.001, "cpu_limit": 64, "user": "me:", "network": "host",
+        "ulimits": {"nofiles": "1", "nofile": "9:1", "memlock": "much"},
+        "arguments": {"mem_limit": "1g", "cap_ad": ["X"], "pids_limit": "many"},
+    }  # fmt: skip
+    found = told(make_job(tmp_path, ["true"], compute=compute, node_count=2, env={"a.b": "1"}, secrets={"c-d": ""}))
+    assert list(found) == [
+        "compute.memory_gib=0.001 is less than an engine accepts",
+        "compute.cpu_limit=64 is not what the engine accepts",
+        "compute.ulimits.nofiles is not a limit a container has",
+        "compute.ulimits.nofile=9:1 is not a limit",
+        "compute.ulimits.memlock=much is not a limit",
+        "compute.user=me: is not a user",
+        "compute.network=host, but 2 nodes find each other on a network of the run's own",
+        "env.variables has 'a.b', which the shell in a container cannot hand on",
+        "env.variables has 'c-d', which the shell in a container cannot hand on",
+        "compute.arguments.mem_limit is not for you to set",
+        "compute.arguments.cap_ad is not an argument of the docker SDK's containers.run",
+        "compute.arguments.pids_limit is refused by the docker SDK",
+    ]
+    assert found["compute.arguments.mem_limit is not for you to set"]["instead"] == "compute.memory_gib"
+    assert found["compute.arguments.cap_ad is not an argument of the docker SDK's containers.run"]["nearest"] == "cap_add"
+    assert "expected int" in found["compute.arguments.pids_limit is refused by the docker SDK"]["because"]
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [
+        ("/", "/bin"), ("/usr", "/usr/bin"), ("/usr/lib/x", "/usr/lib"), ("/etc", "/etc"), ("/tmp", "/tmp"), ("/dev", "/dev/shm"),
+        ("/mnt", "/mnt/trainconf"), ("/proc/1", "/proc"), ("/run", "/run"), ("/tmp/x", ""), ("/dev/shm/x", ""), ("/home/me", ""),
+        ("/usr/share/dict", ""), ("/library", ""), ("/mnt/data", ""), ("/opt/data", ""),
+    ],
+)  # fmt: skip
+def test_what_would_hide_the_images_own_files_is_refused(tmp_path: Path, path: str, hidden: str) -> None:
+    job = make_job(tmp_path, ["true"], inputs={"d": path})
+    if hidden:
+        assert list(told(job)) == [f"inputs.d is mounted at its own path, and would hide {hidden} of the image"]
+    else:
+        assert any(mount["Target"] == path for mount in body(job)["HostConfig"]["Mounts"])
+
+
+def test_a_workspace_where_the_image_has_its_files_is_refused() -> None:
+    assert "the workspace is /etc/ws: move it" in str(told(make_job("/etc/ws", ["true"])))
+
+
+def test_a_name_that_is_not_utf_8_is_refused_because_the_engine_cannot_read_it(tmp_path: Path) -> None:
+    assert list(told(make_job(f"{tmp_path}/\udcff", ["true"]))) == [
+        f"{what} has a name that is not UTF-8, and a container engine takes nothing else" for what in ("the run directory", "HOME")
+    ]
+
+
+def test_a_request_is_json_and_the_same_every_time(tmp_path: Path) -> None:
+    job = replace(make_job(tmp_path, ["true"]), env={"A": "1"})
+    assert json.loads(json.dumps(body(job))) == body(job)

@@ -1,0 +1,254 @@
+"""One container of a run, from its making to its exit code, minded by a thread of its own that speaks to the engine.
+
+The thread waits for the engine; the agent's main loop never does. What happens is told by `tell`, called in that thread.
+
+    is_up          the job has been given its variables, and signals reach it
+    engine away    before that: the container is made anew for a while. After that: waited for, for ever. The job may run on without
+                   an engine (live-restore), and its exit code is the engine's to tell.
+"""
+
+from __future__ import annotations
+
+import _thread
+import socket
+import time
+from contextlib import suppress
+
+from trainconf.agent.log import say
+from trainconf.engine import container as contract
+from trainconf.engine.client import EngineError, EngineUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from trainconf.engine.client import Engine
+
+PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
+RETRY_SECONDS = 0.5
+BEING_REMOVED = ("removing", "dead")
+NOBODY_THERE = (2, 13, 111)  # errno(3): no socket, no permission, nobody listens: then nothing was asked for
+
+
+class ContainerUp:
+    """The job has begun. `host_pid` is the container's first process as the engine sees it, 0 if unknown."""
+
+    __slots__ = ("host_pid",)
+
+    def __init__(self, host_pid: int) -> None:
+        self.host_pid = host_pid
+
+
+class EngineAway:
+    """The engine does not answer, and why; an empty reason: it is back."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class ContainerEnd:
+    """How it ended, as plain facts.
+
+    code: the exit code; None if the job was never begun or nobody knows. refusal: why the engine would not have it.
+    """
+
+    __slots__ = ("code", "engine_was_away", "is_out_of_memory", "refusal", "usage", "was_removed", "was_stopped")
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        self.refusal: EngineError | None = None
+        self.was_removed = False
+        self.was_stopped = False  # somebody asked the engine to signal it, and that was not us
+        self.is_out_of_memory = False
+        self.engine_was_away = False
+        self.usage = ""
+
+
+class Container:
+    """`mind` is its thread's work; `signal` may be called from any other, `remove` when `mind` is over."""
+
+    def __init__(self, engine: Engine, name: str, body: dict[str, Any], variables: bytes, tell: Callable[[Any], None]) -> None:
+        self.id = ""
+        self.body = body
+        self.patience_s = PATIENCE_SECONDS
+        self._engine = engine
+        self._name = name
+        self._variables = variables
+        self._tell = tell
+        self._lock = _thread.allocate_lock()
+        self._may_exist = False
+        self._is_up = False
+        self._is_over = False
+        self._wanted = ""  # the strongest signal asked for
+        self._began = 0  # seconds since the epoch
+
+    def mind(self, read_usage: Callable[[], str]) -> None:
+        """Make it, start it, wait for its end. The last thing told is always a ContainerEnd."""
+        end = ContainerEnd()
+        try:
+            if self._bring_up():
+                self._tell(ContainerUp(self._host_pid()))
+                self._wait(end)
+                end.usage = read_usage()
+                self._look_closer(end)
+        except EngineError as error:
+            end.refusal = error
+        except BaseException as error:  # a fault of ours must not leave a run that nobody minds
+            end.refusal = EngineError(0, f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._is_over = True
+            self._tell(end)
+
+    def signal(self, name: str) -> None:
+        """Have SIGTERM or SIGKILL sent, once; a container that is not up yet is not begun."""
+        with self._lock:
+            if self._wanted in (name, "SIGKILL"):
+                return
+            self._wanted = name
+            is_up = self._is_up
+        if is_up:
+            _thread.start_new_thread(self._send, (name,))
+
+    def remove(self) -> str:
+        """Remove it, living or not; words if that cannot be done. Blocks."""
+        give_up_at = time.monotonic() + self.patience_s
+        while self._may_exist:
+            try:
+                self._engine.delete(f"/containers/{self.id or self._name}", {"force": True, "v": True})
+                self._may_exist = False
+            except EngineError as error:
+                if error.is_missing:
+                    self._may_exist = False
+                elif error.status not in (0, 409) or time.monotonic() >= give_up_at:  # 409: somebody else is removing it
+                    return f"container {self.id[:12] or self._name} could not be removed: {error.message}"
+                else:
+                    time.sleep(RETRY_SECONDS)
+        return ""
+
+    def _bring_up(self) -> bool:
+        """Whether the job has begun; if not, its end was asked for before. Raises EngineError."""
+        give_up_at = time.monotonic() + self.patience_s
+        is_away = False
+        while True:
+            try:
+                has_begun = self._start_once()
+            except EngineUnreachable as error:
+                self._may_exist = self._may_exist and bool(self.id or error.errno not in NOBODY_THERE)
+                if self._wanted or time.monotonic() >= give_up_at:
+                    raise
+                if not is_away:
+                    self._tell(EngineAway(error.message))
+                is_away = True
+                time.sleep(RETRY_SECONDS)
+                continue
+            if is_away:
+                self._tell(EngineAway(""))
+            return has_begun
+
+    def _start_once(self) -> bool:
+        if self._wanted:
+            return False
+        self._began = int(time.time())
+        self._make()
+        with self._engine.attach_stdin(self.id) as stdin:
+            if not self._wanted:
+                self._engine.post(f"/containers/{self.id}/start")
+            with self._lock:
+                self._is_up = not self._wanted
+            if self._is_up:
+                with suppress(OSError):  # it ended or the engine did: without all of its variables the job is not begun, and says so
+                    stdin.sendall(self._variables)
+                    stdin.shutdown(socket.SHUT_WR)
+        return self._is_up
+
+    def _make(self) -> None:
+        """Create it. One of that name that is ours was made by a request whose answer was lost, and has not begun."""
+        self._may_exist = True
+        try:
+            answer = self._engine.post("/containers/create", {"name": self._name}, self.body)
+        except EngineError as error:
+            if error.status != 409:
+                raise
+            if self._is_ours():
+                self._engine.delete(f"/containers/{self._name}", {"force": True, "v": True})
+            else:
+                self._name = ""  # the engine will think of one
+            answer = self._engine.post("/containers/create", {"name": self._name} if self._name else None, self.body)
+        self.id = answer["Id"]
+
+    def _is_ours(self) -> bool:
+        labels: dict[str, str] = self._engine.get(f"/containers/{self._name}/json")["Config"]["Labels"]
+        return all(labels.get(name) == value for name, value in self.body["Labels"].items())
+
+    def _host_pid(self) -> int:
+        try:
+            return int(self._engine.get(f"/containers/{self.id}/json")["State"]["Pid"])
+        except EngineError:
+            return 0
+
+    def _wait(self, end: ContainerEnd) -> None:
+        while True:
+            try:
+                answer = self._engine.post(f"/containers/{self.id}/wait", timeout_s=None)
+            except EngineUnreachable as error:
+                self._wait_for_engine(error.message)
+            except EngineError as error:
+                if not error.is_missing:
+                    raise
+                end.was_removed = True
+                return
+            else:
+                if answer:
+                    end.code = int(answer["StatusCode"])
+                    return
+                self._wait_for_engine("the answer broke off")  # its head comes at once, its body with the end
+            end.engine_was_away = True
+
+    def _wait_for_engine(self, reason: str) -> None:
+        self._tell(EngineAway(reason))
+        while True:
+            time.sleep(RETRY_SECONDS)
+            try:
+                self._engine.get(f"/containers/{self.id}/json")
+            except EngineUnreachable:
+                continue
+            except EngineError:
+                pass  # it answers; what it says is for the next `wait` to hear
+            self._tell(EngineAway(""))
+            return
+
+    def _look_closer(self, end: ContainerEnd) -> None:
+        """What an exit code does not say. An engine that does not answer now is not waited for."""
+        was_told = not self._wanted and contract.says(end.usage, contract.GOT_SIGTERM)
+        if end.was_removed or (end.code == 0 and not was_told):
+            return
+        try:
+            if was_told:
+                end.was_stopped = self._was_signalled()
+            state = self._engine.get(f"/containers/{self.id}/json")["State"]
+            end.is_out_of_memory = bool(state["OOMKilled"])
+            end.was_removed = state["Status"] in BEING_REMOVED
+        except EngineError as error:
+            end.was_removed = error.is_missing
+            end.engine_was_away = end.engine_was_away or isinstance(error, EngineUnreachable)
+
+    def _was_signalled(self) -> bool:
+        """Whether the engine was asked to; else the job itself has signalled its process group."""
+        span = {"since": str(self._began - 1), "until": str(int(time.time()) + 1)}
+        return bool(self._engine.get_lines("/events", {**span, "filters": {"container": [self.id], "event": ["kill"]}}))
+
+    def _send(self, name: str) -> None:
+        while not self._is_over and self._wanted == name:
+            try:
+                self._engine.post(f"/containers/{self.id}/kill", {"signal": name})
+            except EngineUnreachable:
+                time.sleep(RETRY_SECONDS)
+                continue
+            except EngineError as error:
+                if error.status not in (404, 409):  # else it has just ended
+                    say(f"container {self.id[:12]} could not be sent {name}: {error.message}")
+            return

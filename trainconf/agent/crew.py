@@ -1,0 +1,83 @@
+"""What a run is carried out by: its crew, one member per rank. Processes (`ranks`) or containers (`containers`).
+
+`RunLife` decides what shall happen and when; a crew makes it happen, never blocks, and tells what came of it as news.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Protocol
+
+    from trainconf.agent.outcome import Outcome, Usage
+
+else:
+    Protocol = object  # `typing` is 2 ms of every agent
+
+
+class Started:
+    """Every rank runs. `ranks` is what the event tells of each."""
+
+    __slots__ = ("ranks",)
+
+    def __init__(self, ranks: list[dict[str, Any]]) -> None:
+        self.ranks = ranks
+
+
+class Ended:
+    """A rank has ended, or could not start. `outcome` is how, as if nobody had asked for its end."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+class Noted:
+    """Something a reader of the run's history should know while it goes on."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+if TYPE_CHECKING:
+    News = Started | Ended | Noted
+
+
+class Crew(Protocol):
+    """One attempt after the other. `usage` is what the present one consumed; `is_empty` says that no rank is left to wait for."""
+
+    usage: Usage
+
+    @property
+    def is_empty(self) -> bool: ...
+
+    def start(self, attempt: int, gpus: Sequence[str]) -> None:
+        """Begin to start every rank."""
+
+    def news(self) -> Iterator[News]:
+        """What has happened, in order, one by one: `is_empty` is as it was then.
+
+        Whatever happens without our doing comes with a signal to this process.
+        """
+
+    def end(self, *, kill: bool, is_recorded: bool) -> float | None:
+        """Go on ending all that is left: politely, or with SIGKILL. Seconds until it has to be asked again; None when nothing is left.
+
+        What holds the only proof of an exit code is kept until `is_recorded`: that the code is on disk.
+        """
+
+    def has_leftovers(self) -> bool:
+        """Whether something is still to be ended once every rank has."""
+
+    def child_ended(self, pid: int, status: int, rusage: Any) -> None:
+        """A child process of the agent, one of this crew's as far as can be told, was reaped."""
+
+    def has_process(self, pid: int) -> bool:
+        """Whether a pid is that of a living rank."""
+
+    def has_session(self, session: int) -> bool:
+        """Whether a session is that of one of its ranks, ended ones included."""

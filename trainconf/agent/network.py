@@ -1,0 +1,67 @@
+"""The network of a run with several containers: made before them, removed after them."""
+
+from __future__ import annotations
+
+import time
+
+from trainconf.engine import container as contract
+from trainconf.engine.client import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.engine.client import Engine
+
+PATIENCE_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+ENDPOINTS_LEFT = (0, 403, 409)  # nobody answers; the engine still takes containers off it
+
+
+class Network:
+    """`body` is that of POST /networks/create; None: no network is needed, and nothing is done."""
+
+    def __init__(self, engine: Engine, body: dict[str, Any] | None) -> None:
+        self._engine = engine
+        self._body = body
+        self._id = ""
+
+    def make(self) -> None:
+        """Raises EngineError. One of that name with this run's label was made by a request whose answer was lost."""
+        if self._body is None:
+            return
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while not self._id:
+            try:
+                self._id = self._engine.post("/networks/create", body=self._body)["Id"]
+            except EngineError as error:
+                if error.status == 409:
+                    self._id = self._adopt(error)
+                elif error.status != 0 or time.monotonic() >= give_up_at:
+                    raise
+                else:
+                    time.sleep(RETRY_SECONDS)
+
+    def _adopt(self, error: EngineError) -> str:
+        assert self._body is not None
+        label = f"{contract.LABEL_RUN_DIR}={self._body['Labels'][contract.LABEL_RUN_DIR]}"
+        for found in self._engine.get("/networks", {"filters": {"label": [label]}}):
+            if found["Name"] == self._body["Name"]:
+                return str(found["Id"])
+        raise error
+
+    def remove(self) -> str:
+        """Words if it cannot be removed. Blocks."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while self._id:
+            try:
+                self._engine.delete(f"/networks/{self._id}")
+                self._id = ""
+            except EngineError as error:
+                if error.is_missing:
+                    self._id = ""
+                elif error.status not in ENDPOINTS_LEFT or time.monotonic() >= give_up_at:
+                    return f"network {self._id[:12]} could not be removed: {error.message}"
+                else:
+                    time.sleep(RETRY_SECONDS)
+        return ""

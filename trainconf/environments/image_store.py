@@ -1,0 +1,116 @@
+"""What image environments leave in the engine: images and build containers, found by label, removed when nobody needs them."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.engine.client import EngineError
+from trainconf.environments import image, store
+from trainconf.errors import EnvironmentRecipeError
+from trainconf.spec import sha256_hex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from typing import Any
+
+    from trainconf.engine.client import Engine
+    from trainconf.paths import WorkspacePaths
+
+BUILD_LABEL = "trainconf.build"  # whose build made a container or image: <workspace>-<environment>, whose lock tells if it still runs
+STAGE_LABEL = "trainconf.stage"  # what an image that others are built on holds
+CONFLICT = 409
+
+
+def build_label(workspace: WorkspacePaths, folder: str) -> str:
+    """The value of BUILD_LABEL for the environment in a folder of the store."""
+    return f"{_label_of(workspace)}-{os.path.basename(folder)}"
+
+
+def remove(built: store.BuiltImage) -> None:
+    """Remove an image that we made, with the stages nobody else needs; one that is used as it is stays. Raises EnvironmentRecipeError."""
+    if not built.is_ours:
+        return
+    with image.engine() as engine:
+        for reference in (built.image, built.image_id):
+            if not image.is_of(image.inspect(engine, reference), str(built.account["identity"])):
+                continue
+            try:
+                engine.delete(f"/images/{reference}", {"noprune": True})
+            except EngineError as error:
+                if error.status != CONFLICT:
+                    raise
+                raise EnvironmentRecipeError(
+                    f"image {built.image} is in use", ("the engine said", error.message), hint="wait for its containers, or remove them",
+                ) from error
+        needed = _needed(os.path.dirname(built.folder)) - set(built.account["stages"])
+        remove_unneeded(engine, built.account["stages"][::-1], needed)
+
+
+def remove_container(engine: Engine, name: str) -> None:
+    """Remove a build container, also while it works; it may be gone. Raises EngineError."""
+    try:
+        engine.delete(f"/containers/{name}", {"force": True, "v": True})
+    except EngineError as error:
+        if not error.is_missing:
+            raise
+
+
+def sweep(workspace: WorkspacePaths) -> list[str]:
+    """Remove what died builds of this workspace left; what was removed. A build that still runs keeps what it has."""
+    swept = []
+    with image.engine() as engine:
+        ours = f"{_label_of(workspace)}-"
+        found = engine.get("/containers/json", {"all": True, "filters": {"label": [BUILD_LABEL]}})
+        for key, container in _orphans(workspace, found, ours):
+            remove_container(engine, container["Id"])
+            swept.append(f"a build container of {key}")
+        needed = _needed(workspace.envs)
+        while True:
+            listed = engine.get("/images/json", {"filters": {"label": [BUILD_LABEL], "dangling": ["true"]}})
+            orphans = [(key, stage["Id"]) for key, stage in _orphans(workspace, listed, ours)]
+            removed = remove_unneeded(engine, [id_ for _, id_ in orphans], needed)
+            if not removed:
+                return swept
+            swept += [f"a layer of {key}" for key, id_ in orphans if id_ in removed]
+
+
+def _orphans(workspace: WorkspacePaths, found: list[dict[str, Any]], ours: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The environment and the engine's facts of each thing that a build of this workspace made and that nobody works on now."""
+    for thing in found:
+        label = str(thing["Labels"][BUILD_LABEL])
+        if not label.startswith(ours):
+            continue
+        key = label.removeprefix(ours)
+        lock = store.lock_of(os.path.join(workspace.envs, key))
+        if lock.acquire(blocking=False):
+            try:
+                yield key, thing
+            finally:
+                lock.release()
+
+
+def remove_unneeded(engine: Engine, ids: list[str], needed: Collection[str] = ()) -> set[str]:
+    """Remove images that nothing is built on and no container uses; those that were removed."""
+    removed = set()
+    for id_ in ids:
+        if id_ in needed:
+            continue
+        try:
+            engine.delete(f"/images/{id_}", {"noprune": True})
+        except EngineError as error:
+            if error.status != CONFLICT and not error.is_missing:
+                raise
+            continue
+        removed.add(id_)
+    return removed
+
+
+def _needed(envs: str) -> set[str]:
+    """Ids of the stages that the environments of a store are built on."""
+    accounts = [store.load(os.path.join(envs, name)) for name in os.listdir(envs)]
+    return {id_ for built in accounts if isinstance(built, store.BuiltImage) for id_ in built.account["stages"]}
+
+
+def _label_of(workspace: WorkspacePaths) -> str:
+    return sha256_hex(os.path.realpath(workspace.root))[: store.HASH_LENGTH]

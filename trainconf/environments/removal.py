@@ -1,0 +1,93 @@
+"""Removing environments: by hand unless a run uses them, and what builds left that died midway."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf import files
+from trainconf.environments import store
+from trainconf.errors import EnvironmentRecipeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trainconf.paths import RunPaths, WorkspacePaths
+
+
+def rm(workspace: WorkspacePaths, name_or_hash: str) -> str:
+    """Remove an environment; its hash. Raises EnvironmentRecipeError when an unfinished run uses it or it is being built."""
+    built = store.show(workspace, name_or_hash)
+    lock = store.lock_of(built.folder)
+    if not lock.acquire(blocking=False):
+        raise EnvironmentRecipeError(f"environment {built.hash} is being built or removed", ("environment", built.folder))
+    try:
+        if users := list(_used_by(workspace, built.trace)):
+            raise EnvironmentRecipeError(
+                f"environment {built.hash} is in use", ("runs", "\n".join(users)), hint="wait for them, or `trainconf cancel` them",
+            )
+        if isinstance(built, store.BuiltImage):
+            from trainconf.environments import image_store
+
+            image_store.remove(built)
+        store.discard(built.folder)
+    finally:
+        lock.release()
+    return built.hash
+
+
+def sweep_leftovers(workspace: WorkspacePaths) -> list[str]:
+    """Remove what builds and removals left that died midway, and folders without an account; the names. What is locked is left."""
+    import shutil
+
+    swept = []
+    for name in store.names_in(workspace.envs):
+        key, dot, _ = name.partition(".")
+        folder = os.path.join(workspace.envs, key)
+        if not key or (not dot and os.path.exists(os.path.join(folder, store.ACCOUNT))):
+            continue
+        lock = store.lock_of(folder)
+        if lock.acquire(blocking=False):
+            try:
+                shutil.rmtree(os.path.join(workspace.envs, name))
+            finally:
+                lock.release()
+            swept.append(name)
+    return swept + _swept_of_images(workspace)
+
+
+def _swept_of_images(workspace: WorkspacePaths) -> list[str]:
+    """What image builds left in the engine; nothing is asked where no image was ever built."""
+    if not os.path.exists(os.path.join(workspace.envs, store.IMAGES_MARK)):
+        return []
+    from trainconf.environments import image_store
+
+    return image_store.sweep(workspace)
+
+
+def _used_by(workspace: WorkspacePaths, trace: str) -> Iterator[str]:
+    """Ids of the runs whose plan holds the trace of this environment and whose agent (or submitter, before it) lives."""
+    locked: dict[str, bool] = {}
+    for experiment in store.names_in(workspace.runs):
+        for run_id in store.names_in(os.path.join(workspace.runs, experiment)):
+            run = workspace.run(experiment, run_id)
+            lock = _lock_held_for(run)
+            if lock not in locked:
+                locked[lock] = files.is_locked(lock)
+            if locked[lock] and _holds(run, trace):
+                yield run_id
+
+
+def _lock_held_for(run: RunPaths) -> str:
+    try:
+        return str(files.read_json(run.record)["lock"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return run.lock
+
+
+def _holds(run: RunPaths, trace: str) -> bool:
+    try:
+        with open(run.plan, encoding="utf-8") as stream:
+            return files.dumps(trace)[1:-1] in stream.read()
+    except FileNotFoundError:
+        return False

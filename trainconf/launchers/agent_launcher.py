@@ -1,0 +1,287 @@
+"""What the targets of this machine share: slots and GPUs by lease, and an agent that outlives whoever submitted the run.
+
+The agent is a process of its own session; what it carries out, processes or containers, the plan says.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+from trainconf import files
+from trainconf.agent import leases
+from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
+from trainconf.history import events, liveness
+from trainconf.launchers.base import Job, LaunchPlan, RankPlan, RunHandle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from trainconf.files import FileLock
+    from trainconf.history.liveness import State
+    from trainconf.launchers.gpus import DeviceLister
+    from trainconf.paths import RunPaths
+
+# The same for every user and every session, or slots would be counted twice; TMPDIR is often one's own.
+LEASE_DIR = "/tmp/trainconf-leases"
+GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and its plan
+
+
+class AgentLauncher:
+    """All of `trainconf.launchers.base.Launcher` but `plan`; by itself it minds sweeps, whose trials are others' to mind."""
+
+    name = "agent"
+
+    def __init__(self, devices: DeviceLister | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._devices = devices
+
+    def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
+        """Write plan.json and start an agent, which inherits the lock."""
+        from trainconf.paths import RunPaths
+
+        paths = RunPaths(plan.run_dir)
+        self.stage(plan)
+        return RunHandle(paths, start_agent(paths, lock, self._environ, secrets))
+
+    def stage(self, plan: LaunchPlan) -> None:
+        """Write plan.json, for an agent that is started later or runs already. Raises StorageError."""
+        from trainconf.paths import RunPaths
+
+        paths = RunPaths(plan.run_dir)
+        try:
+            os.makedirs(paths.logs, exist_ok=True)
+            files.write_atomic(paths.plan, files.dumps(plan.to_dict()), durable=False)
+            leases.prepare(plan.slots["dir"])
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the run cannot be prepared") from error
+
+    def state(self, handle: RunHandle) -> State:
+        return liveness.state_of(handle.paths)
+
+    def wait(self, handle: RunHandle) -> State:
+        """Wait until the lock comes free, and for the agent if it is our child. A trial shares its sweep's lock: its events are watched."""
+        paths = handle.paths
+        if handle.agent_pid is not None:
+            with suppress(ChildProcessError):  # another process' child, or somebody has waited for it
+                os.waitpid(handle.agent_pid, 0)
+        lock = liveness.lock_of(paths)
+        if lock == paths.lock:
+            files.wait_unlocked(lock)
+            return self.state(handle)
+        pause = 0.01
+        while True:
+            state = self.state(handle)
+            if state.is_final or state.status == "NotResponding":
+                return state
+            time.sleep(pause)
+            pause = min(0.25, pause * 1.5)
+
+    def cancel(self, handle: RunHandle, *, force: bool = False) -> None:
+        """Record the request and tell the agent; without one, end what is left and record Canceled. Raises StorageError."""
+        paths = handle.paths
+        latest = events.last(paths)
+        if latest is not None and latest["state"] in events.TERMINAL:
+            return
+        attempt = 1 if latest is None else int(latest["attempt"])
+        try:
+            # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.
+            events.append(paths, "CancelRequested", attempt, **({"force": True} if force else {}))
+            if not tell_agent(paths) and not files.is_locked(liveness.lock_of(paths)):
+                self._end_without_agent(paths, attempt, force=force)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
+
+    def _end_without_agent(self, paths: RunPaths, attempt: int, *, force: bool) -> None:
+        """The agent is gone: end what is left of the run. The lock keeps a second canceller out."""
+        lock = files.FileLock(liveness.lock_of(paths))
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            latest = events.last(paths)
+            if latest is not None and latest["state"] in events.TERMINAL:
+                return
+            ended = self._end_leftovers(paths, 0.0 if force else _grace(paths))
+            left = f"; {ended}" if ended else ""
+            events.append(paths, "Canceled", attempt, exit_code=None, reason=f"cancellation was requested; its agent was gone{left}")
+        finally:
+            lock.release()
+
+    def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
+        """End what is left of a run that has lost its agent; what that was, in words. Raises OSError, TrainconfError."""
+        return ""
+
+    def _plan(self, job: Job, words: list[str], ranks: list[RankPlan], env: dict[str, str], engine: dict[str, Any] | None) -> LaunchPlan:
+        """The plan of a run whose ranks are known; `words` is the program of each. Raises ConfigError."""
+        slots, gpus = self._leases(job)
+        _refuse_nul(words)
+        _refuse_broken_patterns(job.stdout_metrics)
+        return LaunchPlan(
+            target=self.name,
+            run_id=job.run_id,
+            run_dir=job.paths.run_dir,
+            cwd=job.paths.code,
+            ranks=ranks,
+            env=env,
+            secret_env=sorted(job.secrets),
+            max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
+            grace_seconds=job.spec.compute.grace_seconds,
+            retries=job.retries,
+            retry_backoff_seconds=job.retry_backoff_seconds,
+            slots=slots,
+            gpus=gpus,
+            stdout_metrics=dict(job.stdout_metrics),
+            engine=engine,
+        )
+
+    def _leases(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+        """`slots` and `gpus` of the plan. Raises ConfigError for more than there are."""
+        compute, wanted = job.compute, job.spec.compute
+        count = compute.get("slots") or len(os.sched_getaffinity(0))
+        devices: list[str] = []
+        if wanted.gpus:
+            given = compute.get("gpu_devices")
+            devices = list(dict.fromkeys(self._lister().devices() if given is None else map(str, given)))
+        mistakes = []
+        if wanted.cpus > count:
+            mistakes.append(
+                Mistake(
+                    f"compute.cpus={wanted.cpus}, but this machine has {count} slot{'s' * (count != 1)} for all runs together",
+                    ("allowed", f"1 to {count}"), hint="ask for fewer, or set compute.slots if that count is wrong",
+                )
+            )  # fmt: skip
+        if wanted.gpus > len(devices):
+            mistakes.append(
+                Mistake(
+                    f"compute.gpus={wanted.gpus}, but {len(devices) or 'no'} GPU{'s' * (len(devices) != 1)} can be leased here",
+                    ("found", ", ".join(devices) or "none"),
+                    ("from", self._device_source(compute)),
+                    hint="name them with compute.gpu_devices, or ask for fewer",
+                )
+            )
+        lease_dir = os.path.expanduser(compute.get("lease_dir") or LEASE_DIR)
+        if not os.path.isabs(lease_dir):
+            mistakes.append(
+                Mistake(
+                    f"compute.lease_dir={lease_dir} would be another folder for every folder a run is submitted from",
+                    ("allowed", "an absolute path, or one that begins with ~"),
+                )
+            )
+        if mistakes:
+            raise ConfigError(mistakes)
+        return {"dir": lease_dir, "count": count, "take": wanted.cpus}, {"devices": devices, "take": wanted.gpus}
+
+    def _lister(self) -> DeviceLister:
+        if self._devices is None:
+            from trainconf.launchers.gpus import NvidiaDevices
+            from trainconf.process import processes
+
+            self._devices = NvidiaDevices(self._environ, processes)
+        return self._devices
+
+    def _device_source(self, compute: Mapping[str, Any]) -> str:
+        if compute.get("gpu_devices") is not None:
+            return "compute.gpu_devices"
+        visible = self._environ.get("CUDA_VISIBLE_DEVICES")
+        return "the NVIDIA driver" if visible is None else f"CUDA_VISIBLE_DEVICES={visible}"
+
+
+def _refuse_nul(words: list[str]) -> None:
+    wrong = [word for word in words if "\0" in word]
+    if wrong:
+        raise ConfigError(
+            Mistake(f"the argument {word!r} holds a NUL character, which no process can be given",
+                    hint="use argument_style=none and read the file TRAINCONF_PARAMS")
+            for word in wrong
+        )  # fmt: skip
+
+
+def _refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
+    import re
+
+    mistakes = []
+    for name, pattern in patterns.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            mistakes.append(Mistake(f"stdout_metrics.{name} is not a regular expression: {error}", ("pattern", pattern)))
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
+    """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
+    from trainconf.agent import loop, ranks
+
+    # -I -S: no user site, no PYTHON* variables, no site-packages; the file system's encoding must be ours all the same
+    argv = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", _agent_script(), paths.run_dir]
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        return os.posix_spawn(
+            sys.executable, argv, {**environ, **secrets},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, lock.fd, loop.LOCK_FD),
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, paths.agent_log, append, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            # blocked from birth: a signal that comes before the agent can take it must wait, not kill
+            setsid=True, setsigmask=loop.SIGNALS, setsigdef=ranks.RESET_SIGNALS,
+        )  # fmt: skip
+    except OSError as error:
+        raise LaunchError(f"the agent cannot be started: {error.strerror}", ("program", argv[0]), ("log", paths.agent_log)) from error
+    finally:
+        lock.release()
+
+
+def tell_agent(paths: RunPaths) -> bool:
+    """Send SIGUSR1 to the agent that the run's events name, or its sweep's; False when there is none alive on this machine."""
+    who = _agent_of(paths)
+    if who is None:
+        return False
+    try:
+        fd = os.pidfd_open(who["pid"])  # from here on the number cannot become another process'
+    except OSError:
+        return False
+    try:
+        if not liveness.is_alive(who):
+            return False
+        signal.pidfd_send_signal(fd, signal.SIGUSR1)
+    except ProcessLookupError:
+        return False
+    except PermissionError as error:
+        raise LaunchError("the run's agent belongs to another user", ("pid", str(who["pid"]))) from error
+    finally:
+        os.close(fd)
+    return True
+
+
+def _agent_of(paths: RunPaths) -> dict[str, Any] | None:
+    """The identity of the latest agent: the run's own events name it, or, for a trial that has not started, its sweep's."""
+    from trainconf.paths import RunPaths
+
+    home = RunPaths(os.path.dirname(liveness.lock_of(paths)))
+    for source in (paths, home) if home.run_dir != paths.run_dir else (paths,):
+        for event in reversed(events.read(source)):
+            if isinstance(event.get("agent"), dict):
+                found: dict[str, Any] = event["agent"]
+                return found
+    return None
+
+
+def _grace(paths: RunPaths) -> float:
+    try:
+        return float(files.read_json(paths.plan)["grace_seconds"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return GRACE_SECONDS
+
+
+def _agent_script() -> str:
+    import trainconf.agent
+
+    return os.path.join(os.path.dirname(os.path.abspath(trainconf.agent.__file__)), "__main__.py")

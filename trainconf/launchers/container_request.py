@@ -1,0 +1,202 @@
+"""What exactly the engine is asked for: the body of POST /containers/create for each rank of a job, and of its network.
+
+A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. Names and meanings are
+those of https://docs.docker.com/reference/api/engine/. Nothing here speaks to an engine.
+
+    memory_gib     Memory, and MemorySwap of the same size: no swap on top, so that a run dies of its limit at once instead of crawling
+    cpu_limit      NanoCpus: a share of time, not certain processors
+    user           the caller's uid:gid with the caller's other groups; 0:0 where the engine's root *is* the caller (rootless)
+    UsernsMode     always `host`: with a remapped engine nobody's files would be the caller's, elsewhere it changes nothing
+"""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.engine import container
+from trainconf.errors import ConfigError, Mistake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from trainconf.distributed.layout import RankLayout
+    from trainconf.engine.address import EngineFacts
+    from trainconf.launchers.base import Job
+
+GIB = 2**30
+NODE_HOST = "node-{}"
+
+
+def body(job: Job, place: RankLayout, argv: Sequence[str], facts: EngineFacts) -> dict[str, Any]:
+    """The request for the container of one rank; the agent adds its name, the attempt's label and the leased GPU ids.
+
+    Raises ConfigError with every mistake of `check`.
+    """
+    from trainconf.launchers import container_arguments
+
+    asked = settings(job)
+    mistakes = list(check(job, facts))
+    further, wrong = container_arguments.convert(asked["arguments"], facts.api, node_count=job.spec.distributed.node_count)
+    if mistakes or wrong:
+        raise ConfigError([*mistakes, *wrong])
+    request = {
+        "Image": job.image,
+        "Entrypoint": [""],  # none, whatever the image has
+        "Cmd": container.command(job.paths.log(place.rank), job.paths.usage(place.rank), argv, has_cgroup=facts.has_cgroups),
+        "Env": [*container.ENGINE_ENV, *_gpu_env(job)],
+        "User": user(asked, facts),
+        "WorkingDir": job.paths.code,
+        "Labels": _labels(job) | {container.LABEL_RANK: str(place.rank)},
+        "Healthcheck": {"Test": ["NONE"]},
+        "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": False, "AttachStderr": False, "Tty": False,
+        "HostConfig": _host_config(job, asked, facts),
+        **_network_of(job, place),
+    }  # fmt: skip
+    return container_arguments.merge(request, further)
+
+
+def network(job: Job) -> dict[str, Any] | None:
+    """The request for the run's own network, POST /networks/create; None for a single node, which needs none."""
+    if job.spec.distributed.node_count == 1:
+        return None
+    return {"Name": network_name(job), "Driver": "bridge", "CheckDuplicate": True, "Labels": _labels(job)}
+
+
+def network_name(job: Job) -> str:
+    return f"trainconf-{job.run_id}"
+
+
+def variables(job: Job) -> dict[str, str]:
+    """What every rank gets by the shell in its container. What the job asked for wins over our own, save TRAINCONF_*.
+
+    PYTHONPATH is the container's command's own affair: it alone knows the image's.
+    """
+    from trainconf.launchers.job_env import input_variable
+
+    home = job.paths.workspace.home
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "HOME": home,
+        "XDG_CACHE_HOME": os.path.join(home, ".cache"),
+        "USER": user_name(),
+        "LOGNAME": user_name(),
+        **job.env,
+        "TRAINCONF_RUN_ID": job.run_id,
+        "TRAINCONF_RUN_DIR": job.paths.run_dir,
+        "TRAINCONF_EXPERIMENT": job.experiment_name,
+        "TRAINCONF_PARAMS": job.paths.params,
+        **{input_variable(name): path for name, path in job.spec.code.inputs},
+    }
+
+
+def rank_variables(job: Job, place: RankLayout) -> dict[str, str]:
+    """What only this rank gets: its place, and where node 0 is."""
+    return place.env | ({"MASTER_ADDR": NODE_HOST.format(0)} if job.spec.distributed.node_count > 1 else {})
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """The compute config, with the defaults for what it does not say."""
+    from dataclasses import fields
+
+    from trainconf.schema import DockerCompute, default
+
+    return {field.name: default(field) for field in fields(DockerCompute)} | dict(job.compute)
+
+
+def user(asked: Mapping[str, Any], facts: EngineFacts) -> str:
+    """`User` of the container: such that what the job writes is the caller's."""
+    if asked["user"] is not None:
+        return str(asked["user"])
+    return "0:0" if facts.is_rootless else f"{os.getuid()}:{os.getgid()}"
+
+
+def user_name() -> str:
+    """The caller's name; the number where the machine knows none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
+    """What is wrong with the request and can be known without the engine."""
+    from trainconf.launchers import container_limits
+
+    asked = settings(job)
+    yield from container_limits.check_limits(asked, facts)
+    yield from container_limits.check_network(asked, job.spec.distributed.node_count)
+    yield from container_limits.check_paths(targets(job), job)
+    yield from container_limits.check_names([*job.env, *job.secrets])
+
+
+def targets(job: Job) -> list[tuple[str, str, bool]]:
+    """What is mounted at its own path: setting it comes from, path, whether it is read-only."""
+    inputs = [(f"inputs.{name}", path, True) for name, path in job.spec.code.inputs]
+    return [("the run directory", job.paths.run_dir, False), ("HOME", job.paths.workspace.home, False), *inputs]
+
+
+def _host_config(job: Job, asked: Mapping[str, Any], facts: EngineFacts) -> dict[str, Any]:
+    from trainconf.launchers.container_limits import ulimit
+
+    limits: dict[str, Any] = {"ShmSize": int(asked["shm_size_gib"] * GIB)}
+    if asked["memory_gib"] is not None:
+        limits["Memory"] = limits["MemorySwap"] = int(asked["memory_gib"] * GIB)
+    if asked["cpu_limit"] is not None:
+        limits["NanoCpus"] = round(asked["cpu_limit"] * 1e9)
+    if asked["ulimits"]:
+        limits["Ulimits"] = [ulimit(name, text) for name, text in asked["ulimits"].items()]
+    if job.spec.compute.gpus:
+        limits["DeviceRequests"] = [container.gpu_request(asked["gpu_request"])]
+    if asked["user"] is None and not facts.is_rootless:
+        limits["GroupAdd"] = [str(group) for group in sorted(set(os.getgroups()) - {os.getgid()})]
+    return {
+        "Init": True,
+        "UsernsMode": "host",
+        "LogConfig": {"Type": "none"},
+        "Mounts": list(_mounts(job)),
+        "NetworkMode": (asked["network"] or "default") if job.spec.distributed.node_count == 1 else network_name(job),
+        **limits,
+    }
+
+
+def _mounts(job: Job) -> Iterator[dict[str, Any]]:
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    yield _bind(package, f"{container.PACKAGE_PATH}/{os.path.basename(package)}", read_only=True)
+    seen = set()
+    for _, path, read_only in targets(job):
+        if path not in seen:
+            seen.add(path)
+            yield _bind(path, path, read_only=read_only)
+
+
+def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
+    """Of type bind and no volume: a source that is missing is then an error, and not a new folder of root's."""
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
+
+
+def _network_of(job: Job, place: RankLayout) -> dict[str, Any]:
+    if job.spec.distributed.node_count == 1:
+        return {}
+    name = NODE_HOST.format(place.node_rank)
+    return {"Hostname": name, "NetworkingConfig": {"EndpointsConfig": {network_name(job): {"Aliases": [name]}}}}
+
+
+def _labels(job: Job) -> dict[str, str]:
+    return {
+        container.LABEL_RUN_ID: job.run_id,
+        container.LABEL_RUN_DIR: job.paths.run_dir,
+        container.LABEL_UID: str(os.getuid()),
+    }
+
+
+def _gpu_env(job: Job) -> list[str]:
+    """What NVIDIA's runtime reads from the request itself. An image that asks for all GPUs gets those that were leased, or none."""
+    wanted = {name: value for name, value in job.env.items() if name.startswith("NVIDIA_")}
+    if not job.spec.compute.gpus:
+        wanted.setdefault("NVIDIA_VISIBLE_DEVICES", "void")
+    return [f"{name}={value}" for name, value in wanted.items()]

@@ -1,0 +1,66 @@
+"""compute=docker: containers of this machine's Docker engine, one per node, under the same agent and the same leases as local runs."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.errors import StorageError
+from trainconf.launchers.agent_launcher import AgentLauncher
+from trainconf.launchers.base import Job, LaunchPlan, RankPlan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.paths import RunPaths
+
+
+class DockerLauncher(AgentLauncher):
+    """The launcher of containers; see `trainconf.launchers.base.Launcher` for what it promises."""
+
+    name = "docker"
+
+    def plan(self, job: Job) -> LaunchPlan:
+        """What the agent will do: the whole request for each container.
+
+        Raises ConfigError: more slots or GPUs than this machine has, settings no container can have; ContainerEngineError.
+        """
+        from trainconf.distributed import layout
+        from trainconf.engine import address
+        from trainconf.engine.client import Engine
+        from trainconf.launchers import command, container_request
+
+        where = address.find(self._environ)
+        facts = address.facts(Engine(where.url), where, job.paths.workspace.cache)
+        words = command.argv(job.spec, job.python)
+        ranks = [
+            RankPlan(place.rank, words, container_request.rank_variables(job, place), container_request.body(job, place, words, facts))
+            for place in layout(job.spec.distributed)
+        ]
+        engine = {"address": where.url, "source": where.source, "api": facts.api, "network": container_request.network(job)}
+        return self._plan(job, words, ranks, container_request.variables(job), engine)
+
+    def stage(self, plan: LaunchPlan) -> None:
+        """Write plan.json, and make the HOME that is mounted: what is missing would not be made by the engine."""
+        from trainconf.paths import RunPaths
+
+        try:
+            os.makedirs(RunPaths(plan.run_dir).workspace.home, exist_ok=True)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the HOME of containers cannot be made") from error
+        super().stage(plan)
+
+    def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
+        """End its containers, found by their label, and remove them and their network."""
+        from trainconf import files
+        from trainconf.engine import address, leftovers
+        from trainconf.engine.client import Engine, EngineError
+
+        try:
+            plan = files.read_json(paths.plan)
+            where = address.EngineAddress(plan["engine"]["address"], plan["engine"]["source"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return ""  # no container is made before the plan is written
+        try:
+            ended = leftovers.remove(Engine(where.url), plan["run_dir"], grace_seconds)
+        except EngineError as error:
+            raise address.explain(where, error) from error
+        return f"{ended} of its containers {'was' if ended == 1 else 'were'} ended" if ended else ""
