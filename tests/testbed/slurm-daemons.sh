@@ -9,8 +9,8 @@ daemon_start() {
     munged) start_munged ;;
     mariadbd) start_mariadbd ;;
     slurmdbd) launch "$1" env SLURM_CONF="$(conf_of main)" MYSQL_UNIX_PORT="$SLURM/database.socket" slurmdbd -D; answers_within 60 "$1" port_is_open 16819 ;;
-    slurmctld) launch "$1" slurmctld -D -f "$(conf_of main)"; answers_within 30 "$1" controller_answers main ;;
-    bare-slurmctld) launch "$1" slurmctld -D -f "$(conf_of bare)"; answers_within 30 "$1" controller_answers bare ;;
+    slurmctld) start_controller "$1" main ;;
+    bare-slurmctld) start_controller "$1" bare ;;
     bare*) start_node "$1" bare ;;
     *) start_node "$1" main ;;
   esac
@@ -39,11 +39,21 @@ start_mariadbd() {
   answers_within 60 mariadbd test -S "$SLURM/database.socket"
 }
 
-# start_node NAME CLUSTER: a namespace ends with its first process, which also buries what a job leaves.
+# start_controller NAME CLUSTER: its host name decides where it listens.
+start_controller() {
+  launch "$1" unshare --uts sh -c 'hostname localhost && exec slurmctld -D -f "$1"' sh "$(conf_of "$2")"
+  answers_within 30 "$1" controller_answers "$2"
+}
+
+# start_node NAME CLUSTER: a namespace ends with its first process, which also buries what jobs leave. The node has a configuration of its own
+# at the same path, a file that is mounted over it.
 start_node() {
+  local conf
+  conf=$(conf_of "$2")
   launch "$1" unshare --uts --pid --mount --propagation=slave --mount-proc --fork --kill-child sh -c '
-    hostname "$1" && mount -t tmpfs local "$2" && { slurmd -D -N "$1" -f "$3" & wait "$!"; }' sh "$1" "$SLURM/local" "$(conf_of "$2")"
-  answers_within 20 "$1" port_is_open "$(sed -nE "s/^NodeName=$1 .*Port=([0-9]+).*/\1/p" "$(conf_of "$2")")"
+    hostname "$1" && mount -t tmpfs local "$2" && mount --bind "${3%/*}/node.conf" "$3" && { slurmd -D -N "$1" -f "$3" & wait "$!"; }
+  ' sh "$1" "$SLURM/local" "$conf"
+  answers_within 20 "$1" port_is_open "$(sed -nE "s/^NodeName=$1 .*Port=([0-9]+).*/\1/p" "$conf")"
 }
 
 # launch NAME COMMAND...: in a session and an environment of its own.

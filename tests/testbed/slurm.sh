@@ -28,7 +28,7 @@ slurm_up() {
 }
 
 slurm_down() {
-  local name cluster
+  local index cluster
   for cluster in main bare; do
     ! controller_answers "$cluster" || on "$cluster" scancel --user=root || true
   done
@@ -95,7 +95,6 @@ rewrite() { local text; text=$(cat); printf '%s\n' "$text" >"$1"; }
 
 make_folders() {
   mkdir -p "$SLURM"/{log,local,main/state,bare/state}
-  touch "$SLURM"/main/gpu{0,1}
   command install --directory --owner=munge --group=munge --mode=711 "$SLURM/munge"
 }
 
@@ -106,8 +105,9 @@ write_config() {
   mkdir -p "$new"/{main,bare}
   for name in main bare; do
     cat "$HERE/slurm/common.conf" "$HERE/slurm/$name.conf" | filled_in "$name" >"$new/$name/slurm.conf"
+    sed 's/^CommunicationParameters=/&NoInAddrAny,/' "$new/$name/slurm.conf" >"$new/$name/node.conf"
   done
-  filled_in main <"$HERE/slurm/gres.conf" >"$new/main/gres.conf"
+  cp "$HERE/slurm/gres.conf" "$new/main/gres.conf"
   ( umask 077; filled_in main <"$HERE/slurm/slurmdbd.conf" >"$new/main/slurmdbd.conf" )  # slurmdbd insists
   if diff --recursive "$new" "$SLURM/config" >/dev/null 2>&1; then
     rm -r "$new"
@@ -146,9 +146,11 @@ cluster_is_whole() {
 }
 
 prove_that_jobs_run() {
-  local answer
-  answer=$(on main timeout 60 srun --nodes=3 --time=1 hostname 2>&1 | sort | xargs)
-  [ "$answer" = "${MAIN_NODES[*]}" ] || fail "slurm: srun hostname answers: $answer"
-  answer=$(on bare timeout 60 srun hostname 2>&1)
-  [ "$answer" = "${BARE_NODES[*]}" ] || fail "slurm: srun hostname answers: $answer"
+  local cluster answer
+  for cluster in main bare; do
+    answer=$(on "$cluster" timeout 60 srun --nodes="$(nodes_of "$cluster" | wc -w)" hostname 2>"$SLURM/log/srun.log" | sort | xargs) || true
+    [ "$answer" = "$(nodes_of "$cluster")" ] || fail_with_log "$SLURM/log/srun.log" "slurm: srun hostname answers '$answer' in cluster $cluster"
+  done
 }
+
+nodes_of() { if [ "$1" = main ]; then echo "${MAIN_NODES[*]}"; else echo "${BARE_NODES[*]}"; fi; }
