@@ -12,6 +12,7 @@ What the ranks are, processes or containers, is its crew's affair.
 
 from __future__ import annotations
 
+import os
 import time
 
 from trainconf import files
@@ -73,15 +74,19 @@ class RunLife:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
         try:
             self._plan: dict[str, Any] = files.read_json(self.paths.plan)
-            self._claim = Claim(self.paths.run_id, self._plan["slots"], self._plan["gpus"])
+            if self._plan["slots"] is not None:
+                self._claim = Claim(self.paths.run_id, self._plan["slots"], self._plan["gpus"])
             self.crew = self._make_crew()
-            got = self._claim.advance()
+            got = self._claim is None or self._claim.advance()
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._journal.add("Queued", 1, agent=liveness.identity())
             self._finish(Outcome("Failed", 1, f"the run could not be prepared: {type(error).__name__}: {error}"))
             return
-        waits = {} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}
-        self._journal.add("Queued", 1, agent=liveness.identity(), **waits)
+        if self._claim is None:  # a scheduler had it in its queue, and has given what there is
+            self._journal.add("Starting", 1, agent=liveness.identity(), **self._scheduler())
+        else:
+            waits = {} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}
+            self._journal.add("Queued", 1, agent=liveness.identity(), **waits)
         self.look_for_cancel()  # only now: whoever asked before that line could not know whom to wake
         if got and self._phase == WAITING:
             self._start_attempt()
@@ -145,6 +150,12 @@ class RunLife:
         elif self._claim.waiting_for != before:
             self._journal.add("Queued", self.attempt, waiting_for=self._claim.waiting_for)
 
+    def _scheduler(self) -> dict[str, Any]:
+        from trainconf.agent.slurm import job_here
+
+        job = job_here(self.paths.plan, os.environ)
+        return {} if job is None else {"scheduler": job.identity()}
+
     def _make_crew(self) -> Crew:
         if self._plan.get("engine") is None:
             return ProcessCrew(self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans)
@@ -153,10 +164,10 @@ class RunLife:
         return ContainerCrew(self.paths, self._plan)
 
     def _start_attempt(self) -> None:
-        assert self._claim is not None
         assert self.crew is not None
-        gpus = self._claim.gpus
-        self._journal.add("Starting", self.attempt, **({"gpus": gpus} if gpus else {}))
+        gpus = [] if self._claim is None else self._claim.gpus
+        if self._claim is not None or self.attempt > 1:  # `begin` has told of the first one that needed no lease
+            self._journal.add("Starting", self.attempt, **({"gpus": gpus} if gpus else {}))
         self._outcome, self._is_up = None, False
         self._phase, self._deadline, self._started = RUNNING, None, time.monotonic()
         if self._plan["stdout_metrics"]:

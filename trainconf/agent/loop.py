@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 STOP_SIGNALS = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
+LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
 LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
 SIGNALS = {
     signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
@@ -48,7 +49,8 @@ def main(folder: str) -> NoReturn:
 
 def _carry_out(home: RunPaths) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGUSR1):  # a batch script ignores the latter until we can take it
+        signal.signal(number, signal.SIG_DFL)
     if not _adopt_lock(home):
         say(f"another agent holds {home.lock!r}")
         return 1
@@ -124,7 +126,13 @@ def _adopt_lock(home: RunPaths) -> bool:
         os.set_inheritable(LOCK_FD, False)
         return True
     _close(LOCK_FD)
-    return files.FileLock(home.lock).acquire(blocking=False)
+    lock = files.FileLock(home.lock)
+    give_up = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while not lock.acquire(blocking=False):  # a scheduler may start us before the submitter has recorded that it has the job
+        if time.monotonic() >= give_up:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _is_lock(fd: int, path: str) -> bool:
