@@ -7,12 +7,12 @@ whenever a signal came or `deadline` has passed. Its phases:
     RUNNING   the ranks run, under the limit     ENDING    SIGTERM was sent; SIGKILL follows after the grace
     OVER      the last event is decided
 
-What the ranks are, processes or containers, is its crew's affair.
+What the ranks are, processes or containers, is its crew's affair. In a scheduler's job, attempts are counted on from those before, and
+an end that shall be continued is handed back: the pool puts the whole job into the queue again.
 """
 
 from __future__ import annotations
 
-import os
 import time
 
 from trainconf import files
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.crew import Crew, News
+    from trainconf.agent.slurm import SlurmJob
     from trainconf.agent.stdout_metrics import LogReader
     from trainconf.paths import RunPaths
 
@@ -37,14 +38,17 @@ WAITING, RUNNING, ENDING, BACKOFF, OVER = "waiting", "running", "ending", "backo
 
 
 class RunLife:
-    """Carries out one plan. `is_over` once the last event is on disk, or given up (`events_lost`)."""
+    """Carries out one plan. `is_over` once the last event is on disk, or given up (`events_lost`); `end` is how it ended."""
 
-    def __init__(self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool) -> None:
+    def __init__(self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool, job: SlurmJob | None = None) -> None:
         self.paths = paths
         self.attempt = 1
+        self.end: Outcome | None = None
         self.crew: Crew | None = None  # from the moment the plan is known
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all of them
         self._gets_orphans = gets_orphans  # every descendant that loses its parent becomes a child of this process
+        self._job = job
+        self._retry_count = 0
         self._phase = WAITING
         self._journal = Journal(paths)
         self._claim: Claim | None = None
@@ -52,6 +56,7 @@ class RunLife:
         self._outcome: Outcome | None = None
         self._log_reader: LogReader | None = None
         self._is_up = False
+        self._is_announced = False  # that this attempt starts
         self._started = 0.0
         self._kill_at = 0.0
 
@@ -72,6 +77,8 @@ class RunLife:
 
     def begin(self) -> None:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
+        if self._job is not None and not self._continue_history():
+            return
         try:
             self._plan: dict[str, Any] = files.read_json(self.paths.plan)
             if self._plan["slots"] is not None:
@@ -79,17 +86,29 @@ class RunLife:
             self.crew = self._make_crew()
             got = self._claim is None or self._claim.advance()
         except (OSError, ValueError, TypeError, KeyError) as error:
-            self._journal.add("Queued", 1, agent=liveness.identity())
+            self._journal.add("Queued", self.attempt, **self._who())
             self._finish(Outcome("Failed", 1, f"the run could not be prepared: {type(error).__name__}: {error}"))
             return
         if self._claim is None:  # a scheduler had it in its queue, and has given what there is
-            self._journal.add("Starting", 1, agent=liveness.identity(), **self._scheduler())
+            self._journal.add("Starting", self.attempt, **self._who())
+            self._is_announced = True
         else:
             waits = {} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}
-            self._journal.add("Queued", 1, agent=liveness.identity(), **waits)
+            self._journal.add("Queued", self.attempt, **self._who(), **waits)
         self.look_for_cancel()  # only now: whoever asked before that line could not know whom to wake
         if got and self._phase == WAITING:
             self._start_attempt()
+
+    def _continue_history(self) -> bool:
+        """Count attempts on from those of earlier jobs; whether there is anything left to do."""
+        history = events.read(self.paths)
+        if any(event["state"] in events.TERMINAL for event in history):
+            say(f"{self.paths.run_id}: has ended before; nothing is run again")
+            self._phase = OVER
+            return False
+        self.attempt = 1 + max((int(event["attempt"]) for event in history if event["state"] == "Starting"), default=0)
+        self._retry_count = sum(event.get("waiting_for") == "retry" for event in history)
+        return True
 
     def tick(self) -> None:
         """Do what is due."""
@@ -119,15 +138,25 @@ class RunLife:
             self.cancel(force=bool(request.get("force")), reason="cancellation was requested")
 
     def cancel(self, *, force: bool, reason: str) -> None:
-        """End the run: SIGTERM to its tree and SIGKILL after the grace, or at once with `force`. An end already decided stands."""
+        """End the run as Canceled; see `stop`."""
+        self.stop(Outcome("Canceled", None, reason), force=force)
+
+    def stop(self, end: Outcome, *, force: bool) -> None:
+        """End the run: SIGTERM to its tree and SIGKILL after the grace, or at once with `force`.
+
+        An end already decided stands, unless it was to be continued and now shall not be.
+        """
         if self._phase in (WAITING, BACKOFF):
-            self._finish(Outcome("Canceled", None if self._outcome is None else self._outcome.exit_code, reason))
+            end.exit_code = end.exit_code if self._outcome is None else self._outcome.exit_code
+            self._finish(end)
         elif self._phase == RUNNING and self._outcome is None:
-            self._outcome = Outcome("Canceled", None, reason)
+            self._outcome = end
             self._end_tree(force=force)
         elif self._phase == ENDING:
             assert self._outcome is not None
             self._outcome.may_retry = False
+            if self._outcome.may_requeue and not end.may_requeue:
+                self._outcome = end
             if force:
                 self._kill_at = 0.0
                 self.tick()
@@ -150,11 +179,9 @@ class RunLife:
         elif self._claim.waiting_for != before:
             self._journal.add("Queued", self.attempt, waiting_for=self._claim.waiting_for)
 
-    def _scheduler(self) -> dict[str, Any]:
-        from trainconf.agent.slurm import job_here
-
-        job = job_here(self.paths.plan, os.environ)
-        return {} if job is None else {"scheduler": job.identity()}
+    def _who(self) -> dict[str, Any]:
+        """What the first event tells of whoever carries the run out."""
+        return {"agent": liveness.identity(), **({} if self._job is None else {"scheduler": self._job.identity()})}
 
     def _make_crew(self) -> Crew:
         if self._plan.get("engine") is None:
@@ -166,7 +193,9 @@ class RunLife:
     def _start_attempt(self) -> None:
         assert self.crew is not None
         gpus = [] if self._claim is None else self._claim.gpus
-        if self._claim is not None or self.attempt > 1:  # `begin` has told of the first one that needed no lease
+        if self._is_announced:
+            self._is_announced = False
+        else:
             self._journal.add("Starting", self.attempt, **({"gpus": gpus} if gpus else {}))
         self._outcome, self._is_up = None, False
         self._phase, self._deadline, self._started = RUNNING, None, time.monotonic()
@@ -259,8 +288,9 @@ class RunLife:
             self._read_log(self._log_reader, to_end=True)
             self._log_reader = None
         resources = self.crew.usage.facts(time.monotonic() - self._started)
-        if self._outcome.may_retry and self.attempt <= self._plan["retries"]:
-            backoff = self._plan["retry_backoff_seconds"] * 2 ** (self.attempt - 1)
+        if self._outcome.may_retry and self._retry_count < self._plan["retries"]:
+            backoff = self._plan["retry_backoff_seconds"] * 2**self._retry_count
+            self._retry_count += 1
             self.attempt += 1
             self._phase, self._deadline = BACKOFF, time.monotonic() + backoff
             self._journal.add("Queued", self.attempt, waiting_for="retry", seconds=backoff, resources=resources, **self._outcome.facts())
@@ -268,8 +298,17 @@ class RunLife:
             self._finish(self._outcome, resources=resources)
 
     def _finish(self, end: Outcome, **facts: Any) -> None:
-        """Give back what was leased and write the last event."""
-        self._phase, self._deadline = OVER, None
+        """Give back what was leased and write the last event: of the run, or of its time in this job."""
+        self._phase, self._deadline, self.end = OVER, None, end
         if self._claim is not None:
             self._claim.release()
-        self._journal.add(end.state, self.attempt, **end.facts(), **facts)
+        if end.may_requeue:
+            self._journal.add("Queued", self.attempt + (self._started > 0), waiting_for="requeue", **end.facts(), **facts)
+        else:
+            self._journal.add(end.state, self.attempt, **end.facts(), **facts)
+
+    def cannot_requeue(self, why: str) -> None:
+        """The job did not get back into the queue: what was to be continued has ended."""
+        assert self.end is not None
+        self.end.reason += f"; and it could not be requeued: {why}"
+        self._journal.add(self.end.state, self.attempt, **self.end.facts())

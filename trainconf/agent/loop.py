@@ -20,15 +20,20 @@ from trainconf.agent import pool as pools
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.agent.log import say
+from trainconf.agent.outcome import Outcome
 from trainconf.history import liveness
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn
+
+    from trainconf.agent.slurm import SlurmJob
 
 STOP_SIGNALS = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
+SAME_CAUSE_SECONDS = 0.1  # a scheduler that ends a job may reach its processes before it reaches us
 LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
 SIGNALS = {
     signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
@@ -55,11 +60,21 @@ def _carry_out(home: RunPaths) -> int:
         say(f"another agent holds {home.lock!r}")
         return 1
     os.chdir("/")
-    if not os.path.exists(home.sweep):
-        pool = pools.Pool(pools.OneRun(home))
-        _serve(pool, None)
-        return int(pool.lost_events)
-    return _carry_out_sweep(home)
+    if os.path.exists(home.sweep):
+        return _carry_out_sweep(home)
+    pool = pools.Pool(pools.OneRun(home), _job(home.plan))
+    _serve(pool, None)
+    pool.requeue()
+    return int(pool.lost_events) if pool.job is None else pool.exit_code()
+
+
+def _job(plan_path: str) -> SlurmJob | None:
+    """The scheduler's job that this agent was submitted as, if so. A local run may be started inside of one, and is not that job's."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return None
+    from trainconf.agent.slurm import job_here
+
+    return job_here(plan_path, os.environ)
 
 
 def _carry_out_sweep(home: RunPaths) -> int:
@@ -84,9 +99,11 @@ def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     pool.fill()
     while not pool.is_done():
         number = _next_signal(pool.deadline())
+        if number == signal.SIGCHLD and pool.job is not None and pool.has_failed_child():
+            number = _next_of(STOP_SIGNALS, SAME_CAUSE_SECONDS) or number
         if number is not None and number in STOP_SIGNALS:
             canceled = True
-            pool.cancel_all(force=STOP_SIGNALS[number], reason=f"the agent was told to stop ({number.name})")
+            pool.stop_all(_why_stopped(pool.job, number), force=STOP_SIGNALS[number])
         elif number == signal.SIGUSR1:
             canceled = _sweep_canceled(pool, sweep) or canceled
             pool.look_for_cancel()
@@ -102,8 +119,16 @@ def _next_signal(deadline: float | None) -> signal.Signals | None:
     """Sleep until a signal comes, or until `deadline` by the monotonic clock: None."""
     if deadline is None:
         return signal.Signals(signal.sigwaitinfo(SIGNALS).si_signo)
-    info = signal.sigtimedwait(SIGNALS, max(0.0, deadline - time.monotonic()))
+    return _next_of(SIGNALS, max(0.0, deadline - time.monotonic()))
+
+
+def _next_of(numbers: Iterable[signal.Signals], seconds: float) -> signal.Signals | None:
+    info = signal.sigtimedwait(numbers, seconds)
     return None if info is None else signal.Signals(info.si_signo)
+
+
+def _why_stopped(job: SlurmJob | None, number: signal.Signals) -> Outcome:
+    return Outcome("Canceled", None, f"the agent was told to stop ({number.name})") if job is None else job.why_ending(number.name)
 
 
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:

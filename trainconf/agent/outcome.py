@@ -19,17 +19,26 @@ class Outcome:
     """The end of an attempt. `exit_code` is None for a run that was cancelled before anything of it ended.
 
     `may_retry` is on for a script that failed by itself. A time limit or a program that cannot be started would only repeat
-    itself, and a cancelled run is not wanted any more.
+    itself, and a cancelled run is not wanted any more. `may_requeue` is on for a run that its scheduler interrupts and that shall go on
+    in the same job, later; this is how it has ended if that cannot be.
     """
 
-    __slots__ = ("exit_code", "may_retry", "rank", "reason", "state")
+    __slots__ = ("exit_code", "may_requeue", "may_retry", "rank", "reason", "state")
 
-    def __init__(self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *, may_retry: bool = False) -> None:
+    def __init__(
+        self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *,
+        may_retry: bool = False, may_requeue: bool = False,
+    ) -> None:  # fmt: skip
         self.state = state
         self.exit_code = exit_code
         self.reason = reason
         self.rank = rank
         self.may_retry = may_retry
+        self.may_requeue = may_requeue
+
+    def copy(self) -> Outcome:
+        """The same end for another run, whose exit code may become known."""
+        return Outcome(self.state, self.exit_code, self.reason, self.rank, may_retry=self.may_retry, may_requeue=self.may_requeue)
 
     def facts(self) -> dict[str, Any]:
         """What an event tells of it; `rank` only where one failed first."""

@@ -11,12 +11,15 @@ from trainconf.agent import tree
 from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.life import RunLife
 from trainconf.agent.log import say
+from trainconf.agent.outcome import Outcome
 from trainconf.history import events
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from trainconf.agent.slurm import SlurmJob
 
 
 class OneRun:
@@ -119,9 +122,12 @@ class Trials:
 class Pool:
     """Carries out what a feed gives, `feed.limit` at a time."""
 
-    def __init__(self, feed: OneRun | Trials) -> None:
+    def __init__(self, feed: OneRun | Trials, job: SlurmJob | None = None) -> None:
         self.feed = feed
+        self.job = job
         self.lives: list[RunLife] = []
+        self.ends: list[Outcome] = []
+        self.to_requeue: list[RunLife] = []  # over for now: their job shall go back into its queue
         self.lost_events = False
         self._living_ranks: set[int] = set()
         self._gets_orphans = tree.become_subreaper()  # before the first process is started, or an early daemon would get away
@@ -129,7 +135,8 @@ class Pool:
     def fill(self) -> None:
         """Start runs until the limit is reached or nothing waits, and forget the ones that are over."""
         while True:
-            self.lost_events |= any(life.events_lost for life in self.lives)
+            for life in self.lives:
+                self._note_end(life)
             self.lives = [life for life in self.lives if not life.is_over]
             paths = self.feed.take() if len(self.lives) < self.feed.limit else None
             if paths is None:
@@ -138,8 +145,15 @@ class Pool:
             self.lives.append(life)
             life.begin()
 
+    def _note_end(self, life: RunLife) -> None:
+        self.lost_events |= life.events_lost
+        if life.is_over and life.end is not None:
+            self.ends.append(life.end)
+            if life.end.may_requeue:
+                self.to_requeue.append(life)
+
     def _life(self, paths: RunPaths) -> RunLife:
-        return RunLife(paths, self._living_ranks, gets_orphans=self._gets_orphans)
+        return RunLife(paths, self._living_ranks, gets_orphans=self._gets_orphans, job=self.job)
 
     def is_done(self) -> bool:
         return not self.lives and not self.feed.has_more()
@@ -177,6 +191,19 @@ class Pool:
         session = tree.session_of(pid)
         return next((life for life in self.lives if life.crew is not None and life.crew.has_session(session)), None)
 
+    def has_failed_child(self) -> bool:
+        """Whether the next child to be collected did not end with exit code 0."""
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return ended is not None and ended.si_status != 0
+
+    def exit_code(self) -> int:
+        """What the run's agent ends with in a scheduler's job, for the scheduler to go by: the run's own exit code."""
+        bad = [end for end in self.ends if end.state != "Completed"]
+        return next((end.exit_code for end in bad if end.exit_code), 1) if bad or self.lost_events else 0
+
     def look_for_cancel(self) -> None:
         """Somebody says that there is something to read: new trials, or a request to cancel."""
         self.feed.read_on()
@@ -187,11 +214,28 @@ class Pool:
 
     def cancel_all(self, *, force: bool, reason: str) -> None:
         """End everything and take nothing more."""
+        self.stop_all(Outcome("Canceled", None, reason), force=force)
+
+    def stop_all(self, end: Outcome, *, force: bool) -> None:
+        """End everything in this way and take nothing more. What has not started waits on if the rest shall be continued."""
         self.feed.read_on()
         for paths in self.feed.close():
-            self._cancel_unstarted(paths, reason)
+            if not end.may_requeue:
+                self._cancel_unstarted(paths, end.reason)
         for life in self.lives:
-            life.cancel(force=force, reason=reason)
+            life.stop(end.copy(), force=force)
+
+    def requeue(self) -> bool:
+        """Have the job continue later what was interrupted; where it cannot be, that is its end."""
+        if not self.to_requeue:
+            return False
+        assert self.job is not None
+        refusal = self.job.requeue()
+        if refusal:
+            say(f"the job cannot be requeued: {refusal}")
+            for life in self.to_requeue:
+                life.cannot_requeue(refusal)
+        return not refusal
 
     def _cancel_unstarted(self, paths: RunPaths, reason: str) -> None:
         life = self._life(paths)

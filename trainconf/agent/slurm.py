@@ -1,0 +1,117 @@
+"""The Slurm job that this agent runs in: who it is, why it is being ended, and back into the queue with it.
+
+Asks the controller only when a signal came, once, and never for longer than a moment: what Slurm does not answer is not waited for.
+Knows the words of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
+"""
+
+from __future__ import annotations
+
+import re
+
+from trainconf import files
+from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from trainconf.process import Processes
+
+ANSWER_SECONDS = 3.0  # well within KillWait, which is 30 by default
+REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
+WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
+REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
+_UNITS = (86400, 3600, 60, 1)
+
+
+class SlurmJob:
+    """One job, or one task of an array.
+
+    `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued.
+    """
+
+    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], processes: Processes | None = None) -> None:
+        array = environ.get("SLURM_ARRAY_JOB_ID")
+        self.job_id = f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"]
+        self.restarts = int(environ.get("SLURM_RESTART_COUNT", "0"))
+        self.cluster = environ.get("SLURM_CLUSTER_NAME", "")
+        self.nodes = environ.get("SLURM_JOB_NODELIST", "")
+        self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
+        self.may_requeue = bool(batch.get("requeue"))
+        self._processes = processes
+
+    def identity(self) -> dict[str, Any]:
+        """What events tell of it."""
+        return {"kind": "slurm", "job_id": self.job_id, "cluster": self.cluster, "restarts": self.restarts, "nodes": self.nodes}
+
+    def why_ending(self, number: str) -> Outcome:
+        """What the signal `number` means, in Slurm's words where it answers."""
+        facts = self._ask()
+        state = facts.get("JobState", "")
+        if self._is_requeued(facts):
+            return self._interrupted("Canceled", None, "the job was requeued in Slurm", continues=True)
+        if facts.get("PreemptTime", "None") != "None" or state == "PREEMPTED":
+            return self._interrupted("Canceled", None, "the job was preempted by Slurm")
+        if state == "TIMEOUT" or (state in ("RUNNING", "COMPLETING") and self._time_is_up(facts, is_told=state == "RUNNING")):
+            limit = seconds(facts["TimeLimit"])
+            return self._interrupted("Failed", TIME_LIMIT_CODE, f"time limit of Slurm's: {limit:g} s")
+        if state == "NODE_FAIL":
+            return self._interrupted("Failed", 1, f"a node of the job failed{_because(facts)}")
+        if state in ("CANCELLED", "COMPLETING"):
+            return Outcome("Canceled", None, "the job was canceled with scancel")
+        return Outcome("Canceled", None, f"the agent was told to stop ({number})")
+
+    def _interrupted(self, state: str, exit_code: int | None, reason: str, *, continues: bool = False) -> Outcome:
+        return Outcome(state, exit_code, reason, may_requeue=continues or self.may_requeue)
+
+    def _is_requeued(self, facts: Mapping[str, str]) -> bool:
+        """While a requeued job is being ended it is COMPLETING; that it will start once more tells it from a canceled one."""
+        return facts.get("JobState") in REQUEUED_STATES or int(facts.get("Restarts", "0")) > self.restarts
+
+    def _time_is_up(self, facts: Mapping[str, str], *, is_told: bool) -> bool:
+        """Whether the time limit is why: reached, or so near that `is_told`, the signal of sbatch's --signal, is due."""
+        run, limit = seconds(facts.get("RunTime", "")), seconds(facts.get("TimeLimit", ""))
+        lead = self.lead_seconds + WARNING_SLACK_SECONDS if is_told and self.lead_seconds else 1.0
+        return run is not None and limit is not None and limit - run <= lead
+
+    def _ask(self) -> dict[str, str]:
+        """The job as the controller has it; empty when it does not answer."""
+        done = self._door().run(["scontrol", "show", "job", "--oneliner", self.job_id], timeout_s=ANSWER_SECONDS)
+        return {} if not done.ok else dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", done.stdout.decode("utf-8", "replace")))
+
+    def requeue(self) -> str:
+        """Put the job back into the queue, unless it is there; why it could not be, or nothing. Slurm ends this agent then."""
+        if self._is_requeued(self._ask()):
+            return ""
+        done = self._door().run(["scontrol", "requeue", self.job_id], timeout_s=REQUEUE_SECONDS)
+        return "" if done.ok else done.last_lines(1) or f"scontrol requeue did not answer for {REQUEUE_SECONDS:g} s"
+
+    def _door(self) -> Processes:
+        if self._processes is None:
+            from trainconf.process import processes
+
+            self._processes = processes
+        return self._processes
+
+
+def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
+    """The job this agent was submitted as. A local run that is started inside some job is not that job's."""
+    if "SLURM_JOB_ID" not in environ:
+        return None
+    try:
+        batch = files.read_json(plan_path).get("batch")
+    except (OSError, ValueError):
+        return None
+    return SlurmJob(environ, batch) if isinstance(batch, dict) else None
+
+
+def seconds(text: str) -> float | None:
+    """A length of time as Slurm prints it, [days-]hours:minutes:seconds; None for UNLIMITED and the like."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
+    return None if match is None else float(sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS, strict=True)))
+
+
+def _because(facts: Mapping[str, str]) -> str:
+    reason = facts.get("Reason", "None")
+    return "" if reason == "None" else f" ({reason})"
