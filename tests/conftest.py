@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.engine import docker_base_image, docker_engine, docker_settings, pytest_itemcollected
+from tests.testbed.cluster import slurm_cluster
+from tests.testbed.engine import docker_base_image, docker_engine, docker_settings
+from tests.testbed.marks import pytest_itemcollected
 
-__all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected"]
+__all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected", "slurm_cluster"]
 
 ROOT = Path(__file__).parents[1]
-ENGINE_ADDRESS = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+KEPT = ("PATH", "LANG", "TMPDIR", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SLURM_CONF")  # a test's home says none of it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,7 +76,7 @@ class Shell:
         self.root = root
         self.home = home
         self.leases = home / "leases"
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR") or name in ENGINE_ADDRESS}
+        kept = {name: value for name, value in os.environ.items() if name in KEPT}
         self.env = kept | {
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / ".cache"),

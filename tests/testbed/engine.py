@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-TESTBED = Path(__file__).parent
+from tests.testbed.marks import TESTBED, pytest_itemcollected, status_of
+
+__all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected"]
+
 USUAL_ADDRESS = "unix:///var/run/docker.sock"
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """The marker brings the engine, before any other fixture."""
-    if isinstance(item, pytest.Function) and item.get_closest_marker("docker") and "docker_engine" not in item.fixturenames:
-        item.fixturenames.insert(0, "docker_engine")
-
-
-def must_have_an_engine() -> bool:
-    """Where CI could have brought one up, a skip would hide that it did not."""
-    if os.environ.get("CI", "").lower() not in ("true", "1") or os.geteuid() != 0:
-        return False
-    try:
-        return platform.freedesktop_os_release()["ID"] in ("debian", "ubuntu")
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[str]:
     """The address of an engine that answers and has the testbed's images; the docker command's context decides which."""
-    status = subprocess.run([TESTBED / "status", "docker"], stdout=subprocess.PIPE, text=True)
-    if status.returncode:
-        if must_have_an_engine():
-            pytest.fail(status.stdout.strip(), pytrace=False)
-        pytest.skip(status.stdout.strip())
+    status_of("docker")
     asked = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     address = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with pytest.MonkeyPatch.context() as patch:
@@ -51,8 +31,7 @@ def docker_engine() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def docker_base_image(docker_engine: str) -> str:
     """The image of a Python that this engine has: python:<minor>-slim."""
-    told = subprocess.run([TESTBED / "status", "docker"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return told.split()[-1]
+    return status_of("docker").split()[-1]
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ slurm_up() {
     started+=("$name")
   done
   make_accounts
+  return_nodes main
+  return_nodes bare
   await 60 cluster_is_whole main || fail_with_log "$SLURM/log/main-slurmctld.log" "slurm: not every node is ready: $(node_states main)"
   await 60 cluster_is_whole bare || fail_with_log "$SLURM/log/bare-slurmctld.log" "slurm: not every node is ready: $(node_states bare)"
   [ ${#started[@]} -eq 0 ] || prove_that_jobs_run
@@ -51,7 +53,7 @@ slurm_status() {
   for name in main bare; do
     cluster_is_whole "$name" || { echo "slurm: cluster $name: $(node_states "$name")"; return "$FAILED"; }
   done
-  echo "slurm: $(on main sinfo --version), SLURM_CONF=$(conf_of main) has ${#MAIN_NODES[@]} nodes and accounting, SLURM_CONF=$(conf_of bare) neither"
+  echo "slurm: $(on main sinfo --version), SLURM_CONF=$(conf_of main) (main: ${#MAIN_NODES[@]} nodes), SLURM_CONF=$(conf_of bare) (bare: no accounting)"
 }
 
 refuse_where_impossible() {
@@ -138,7 +140,14 @@ accounting() { on main sacctmgr --immediate "$@" >"$SLURM/log/sacctmgr.log" 2>&1
 controller_answers() { on "$1" scontrol ping 2>/dev/null | grep -q ' UP'; }
 node_states() { on "$1" sinfo --noheader --Node --format='%N %T' 2>&1 | sort -u | paste -sd,; }
 
-# A node of a killed slurmd comes back by itself; one that a test drained or put down does not.
+# Those that a test drained or put down, and those that were found silent, which would come back by themselves within half a minute.
+return_nodes() {
+  local node
+  for node in $(on "$1" sinfo --noheader --Node --states=down,drain --format=%N | sort -u); do
+    on "$1" scontrol update nodename="$node" state=resume
+  done
+}
+
 cluster_is_whole() {
   local states
   states=$(node_states "$1")

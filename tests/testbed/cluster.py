@@ -1,0 +1,42 @@
+"""What a test marked `slurm` gets: a cluster of the testbed, or a skip that says why; and what can go wrong in one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.testbed.marks import TESTBED, pytest_itemcollected, status_of
+
+__all__ = ["Cluster", "pytest_itemcollected", "slurm_cluster"]
+
+
+class Cluster:
+    """One of the two clusters, and the daemons that a test may harm; they are repaired when it ends."""
+
+    def __init__(self, conf: str) -> None:
+        self.conf = conf
+        self.is_harmed = False
+
+    def daemon(self, verb: str, name: str) -> None:
+        """`tests/testbed/daemon`: start, stop, kill, pause or resume slurmctld, slurmdbd, node2, …"""
+        self.is_harmed = True
+        subprocess.run([TESTBED / "daemon", verb, name], check=True)
+
+    def ask(self, *words: str) -> str:
+        """What a command of Slurm's prints."""
+        return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+@pytest.fixture
+def slurm_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The cluster that SLURM_CONF now names: `main`, or that of `@pytest.mark.slurm(cluster="bare")`."""
+    confs = {name: conf for conf, name in re.findall(r"SLURM_CONF=(\S+) \((\w+)", status_of("slurm"))}
+    marker = request.node.get_closest_marker("slurm")
+    cluster = Cluster(confs[marker.kwargs.get("cluster", "main") if marker else "main"])
+    monkeypatch.setenv("SLURM_CONF", cluster.conf)
+    yield cluster
+    if cluster.is_harmed:
+        subprocess.run([TESTBED / "up", "slurm"], check=True)

@@ -1,0 +1,42 @@
+"""What the markers of the testbed mean: a marked test has its part, is skipped with the reason, or fails where CI could have had it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TESTBED = Path(__file__).parent
+BRINGS = {"docker": "docker_engine", "slurm": "slurm_cluster"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A marker brings its fixture, before any other one."""
+    if not isinstance(item, pytest.Function):
+        return
+    for marker, fixture in BRINGS.items():
+        if item.get_closest_marker(marker) and fixture not in item.fixturenames:
+            item.fixturenames.insert(0, fixture)
+
+
+def could_be_up() -> bool:
+    """Where CI could have brought it up, a skip would hide that it did not."""
+    if os.environ.get("CI", "").lower() not in ("true", "1") or os.geteuid() != 0:
+        return False
+    try:
+        return platform.freedesktop_os_release()["ID"] in ("debian", "ubuntu")
+    except OSError:
+        return False
+
+
+def status_of(part: str) -> str:
+    """What `tests/testbed/status` says of a part that is up; otherwise this test ends here."""
+    status = subprocess.run([TESTBED / "status", part], stdout=subprocess.PIPE, text=True)
+    if status.returncode:
+        if could_be_up():
+            pytest.fail(status.stdout.strip(), pytrace=False)
+        pytest.skip(status.stdout.strip())
+    return status.stdout.strip()
