@@ -101,15 +101,29 @@ daemon_kill() {
 # daemon_signal SIGNAL NAME: of a node, only the KILL reaches more than its slurmd.
 daemon_signal() {
   local pids
-  pids=$(daemon_pid "$2")
-  [[ $1 == KILL || " ${MAIN_NODES[*]} ${BARE_NODES[*]} " != *" $2 "* ]] || pids=$(slurmd_pids "$2")
+  pids=$(if [ "$1" = KILL ]; then daemon_pid "$2"; else answering_pids "$2"; fi)
   kill -s "$1" $pids 2>/dev/null || true  # it may have ended meanwhile
 }
 
-# More than one in the moment in which it starts a job.
+daemon_is_paused() {
+  local pid
+  for pid in $(answering_pids "$1"); do
+    ! grep -qs '^State:.*stopped' "/proc/$pid/status" || return 0
+  done
+  return 1
+}
+
+answering_pids() {
+  case $1 in
+    node* | bare1) slurmd_pids "$1" ;;
+    *) daemon_pid "$1" ;;
+  esac
+}
+
+# Beside its own slurmd a node has, in the moment in which that starts a job, one more; another testbed's may have the same name.
 slurmd_pids() {
   local pid
   for pid in $(grep --files-with-matches --no-messages --line-regexp slurmd /proc/[0-9]*/comm | cut -d/ -f3); do
-    ! grep -qszxF -e "$1" "/proc/$pid/cmdline" || echo "$pid"
+    ! { grep -qszxF -e "$1" "/proc/$pid/cmdline" && grep -qszF -e "$SLURM/" "/proc/$pid/cmdline"; } || echo "$pid"
   done
 }

@@ -44,7 +44,7 @@ slurm_down() {
 slurm_status() {
   local name why=()
   for name in "${DAEMONS[@]}"; do
-    daemon_lives "$name" || why+=("$name")
+    if ! daemon_lives "$name" || daemon_is_paused "$name"; then why+=("$name"); fi
   done
   if [ ${#why[@]} -gt 0 ]; then
     echo "slurm: not running: ${why[*]} ($(why_not_here | grep . || echo "\`tests/testbed/up slurm\` starts it"))"
