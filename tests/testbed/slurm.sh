@@ -37,6 +37,7 @@ slurm_down() {
   for ((index = ${#DAEMONS[@]} - 1; index >= 0; index--)); do
     daemon_stop "${DAEMONS[index]}"
   done
+  remove_cgroups
   without_hosts_line | rewrite /etc/hosts
   say "slurm: nothing runs; accounts and job numbers wait in $SLURM"
 }
@@ -106,10 +107,10 @@ write_config() {
   rm -rf "$new"
   mkdir -p "$new"/{main,bare}
   for name in main bare; do
-    cat "$HERE/slurm/common.conf" "$HERE/slurm/$name.conf" | filled_in "$name" >"$new/$name/slurm.conf"
+    cat "$HERE/slurm/common.conf" "$HERE/slurm/$(way_of "$name").conf" "$HERE/slurm/$name.conf" | filled_in "$name" >"$new/$name/slurm.conf"
     sed 's/^CommunicationParameters=/&NoInAddrAny,/' "$new/$name/slurm.conf" >"$new/$name/node.conf"
   done
-  cp "$HERE/slurm/gres.conf" "$new/main/gres.conf"
+  cp "$HERE/slurm/gres.conf" "$HERE/slurm/cgroup.conf" "$new/main"
   ( umask 077; filled_in main <"$HERE/slurm/slurmdbd.conf" >"$new/main/slurmdbd.conf" )  # slurmdbd insists
   if diff --recursive "$new" "$SLURM/config" >/dev/null 2>&1; then
     rm -r "$new"
@@ -118,6 +119,23 @@ write_config() {
   for name in "${DAEMONS[@]}"; do daemon_stop "$name"; done
   rm -rf "$SLURM/config"
   mv "$new" "$SLURM/config"
+}
+
+way_of() { if [ "$1" = main ] && cgroups_are_here; then echo with-cgroups; else echo without-cgroups; fi; }
+
+cgroups_are_here() {
+  local hierarchy
+  for hierarchy in memory freezer; do
+    [ -w "/sys/fs/cgroup/$hierarchy/cgroup.procs" ] || return
+  done
+}
+
+# Those of killed nodes stay.
+remove_cgroups() {
+  local node
+  for node in "${MAIN_NODES[@]}"; do
+    find /sys/fs/cgroup -depth -path "/sys/fs/cgroup/*/slurm_$node*" -type d -delete 2>/dev/null || true  # another's may be in use
+  done
 }
 
 filled_in() { sed "s,@SLURM@,$SLURM,g; s,@CLUSTER@,$1,g"; }

@@ -72,6 +72,16 @@ def test_a_job_sees_the_gpus_it_asked_for(slurm_cluster: Cluster) -> None:
 
 
 @pytest.mark.slurm
+def test_too_much_memory_is_called_so_where_the_kernel_counts_it(slurm_cluster: Cluster) -> None:
+    counts = "task/cgroup" in slurm_cluster.ask("scontrol", "show", "config")
+    greedy = "--wrap=python3 -c 'import time; x = bytearray(10**9); time.sleep(9)'"
+    job = slurm_cluster.ask("sbatch", "--parsable", "--wait", "--mem=100", "--output=/dev/null", "--wrap=true").strip()
+    assert "JobState=COMPLETED" in slurm_cluster.ask("scontrol", "show", "job", job)
+    job = subprocess.run(["sbatch", "--parsable", "--wait", "--mem=100", "--output=/dev/null", greedy], stdout=subprocess.PIPE, text=True).stdout.strip()
+    assert f"JobState={'OUT_OF_MEMORY' if counts else 'FAILED'}" in slurm_cluster.ask("scontrol", "show", "job", job)
+
+
+@pytest.mark.slurm
 def test_each_node_has_a_local_disk_of_its_own(slurm_cluster: Cluster) -> None:
     told = slurm_cluster.ask("srun", "--nodes=3", "sh", "-c", f"echo x >{LOCAL}/$$-$(hostname); ls {LOCAL} | wc -l; rm {LOCAL}/*")
     assert told == "1\n" * 3
