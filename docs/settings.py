@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("configuration.md")
 NODES = {
     "compute": schema.LocalCompute, "env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep,
 }  # fmt: skip
-TARGETS = {"docker": schema.DockerCompute}  # what they have besides what compute=local has
+TARGETS = {"docker": schema.DockerCompute, "slurm": schema.SlurmCompute}  # what they have besides what compute=local has
 
 
 def tables() -> dict[str, str]:

@@ -125,6 +125,32 @@ class DockerCompute(LocalCompute):
 
 
 @dataclass
+class SlurmCompute:
+    """compute=slurm: a job of a Slurm cluster. Nodes are `distributed.node_count`; null leaves a question to the cluster."""
+
+    target: str = setting("slurm", "name of the launcher; set by the choice of `compute`")
+    partition: Optional[str] = setting(None, "partition, or several with commas; null is the cluster's default")
+    account: Optional[str] = setting(None, "account the job is charged to; null is yours")
+    qos: Optional[str] = setting(None, "quality of service; null is the account's")
+    cpus_per_task: int = setting(1, "CPUs on each node", minimum=1, in_spec=True)
+    gpus_per_node: int = setting(0, "GPUs on each node; the job sees those that Slurm gives it", minimum=0, in_spec=True)
+    mem_gib: Optional[float] = setting(None, "GiB of memory on each node; null is the partition's default", above=0, in_spec=True)
+    time_minutes: Optional[int] = setting(None, "minutes the job may take; null is the partition's default", minimum=1)
+    signal_seconds: Optional[int] = setting(
+        None, "seconds before that time is up at which the run is ended politely; null is grace_seconds and 5 more", minimum=1
+    )
+    constraint: Optional[str] = setting(None, "features the nodes must have, as in `a100&nvlink`", in_spec=True)
+    exclusive: bool = setting(False, "no other job on its nodes", in_spec=True)
+    requeue: bool = setting(False, "put the job back into the queue when it is preempted, out of time or has lost a node")
+    setup: list[str] = setting(list, "lines of bash before the job, as in `module load cuda`; one that fails ends it", in_spec=True)
+    python: Optional[str] = setting(None, "Python of the agent on the nodes, 3.10 or later; null is the submitting one")
+    pack: int = setting(1, "trials of a sweep that run at a time inside one job", minimum=1)
+    sbatch: dict[str, Any] = setting(
+        dict, "any other option of sbatch by its long name, as in `gres: shard:2`; true stands for an option without a value", in_spec=True
+    )
+
+
+@dataclass
 class PythonConfig:
     """Which Python."""
 
@@ -190,6 +216,7 @@ SCHEMAS: dict[str, Any] = {
     "schema/config": Config,
     "schema/compute/local": LocalCompute,
     "schema/compute/docker": DockerCompute,
+    "schema/compute/slurm": SlurmCompute,
     "schema/env/recipe": EnvironmentConfig,
     "schema/distributed/none": NoDistributed,
     "schema/sweep/grid": GridSweep,

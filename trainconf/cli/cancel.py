@@ -32,11 +32,10 @@ def run(argv: list[str]) -> int:
 def _cancel(paths: RunPaths, *, force: bool) -> bool:
     """Whether the run has ended or was asked to."""
     from trainconf.errors import TrainconfError
-    from trainconf.history import liveness
-    from trainconf.launchers import get, pool
+    from trainconf.launchers import get, pool, scheduled
     from trainconf.launchers.base import RunHandle
 
-    state = liveness.state_of(paths)
+    state = scheduled.state_of(paths)
     if state.is_final:
         printer.talk(f"{paths.run_id} had already ended: {state.status}")
         return True
@@ -49,7 +48,7 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
         printer.talk(paths.run_id)
         printer.error(error)
         return False
-    state = liveness.state_of(paths)
+    state = scheduled.state_of(paths)
     printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
     return True
 

@@ -12,8 +12,9 @@ import signal
 from trainconf.agent import leases
 from trainconf.cli.printer import duration, number, printer
 from trainconf.files import write_all
-from trainconf.history import events, liveness, record
+from trainconf.history import events, record
 from trainconf.history.follow import BUSY_PAUSE_S, Output, Watch, exit_code, has_ended
+from trainconf.launchers.scheduled import Looking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Following:
         self.launcher = launcher
         self.handle = handle
         self.paths = handle.paths
-        self.slots_dir = str(plan.slots.get("dir", ""))
+        self.slots_dir = "" if plan.slots is None else str(plan.slots.get("dir", ""))
+        self.look = Looking(launcher)
+        self.scheduler_told = ""
         self.output = Output(self.paths.log(0)) if show_output else None
         self.watch = Watch(self.paths)
         self.events_size = 0
@@ -71,10 +74,11 @@ class Following:
             copied = self._copy_output()
             if not copied:
                 self._tell_events()
-                state = liveness.state_of(self.paths)
+                state = self.look(self.paths)
                 if has_ended(state):
                     self._copy_output()  # what was written between the last look and the end
                     return state
+                self._tell_scheduler(state)
             pause_s = BUSY_PAUSE_S / 2 if copied else min(IDLE_PAUSE_S, pause_s * 1.5)
             self.watch.pause(pause_s)
 
@@ -114,6 +118,12 @@ class Following:
             printer.talk(f"{event.get('reason')}; attempt {event['attempt']} starts in {duration(event.get('seconds'))}")
         elif not waiting_for and event["state"] not in _UNREMARKABLE and event.get("reason"):
             printer.talk(f"{event['state']}: {event['reason']}")
+
+    def _tell_scheduler(self, state: State) -> None:
+        """What the scheduler says of a run that waits for it, or has gone quiet."""
+        if state.scheduler is not None and state.reason and state.reason != self.scheduler_told:
+            self.scheduler_told = state.reason
+            printer.talk(state.reason)
 
     def _tell_place(self) -> None:
         place = leases.place(self.slots_dir, self.paths.run_id)

@@ -29,7 +29,9 @@ def run(argv: list[str]) -> int:
         output.close()
         return 0
     try:
-        state = follow(paths, log_path, printer.raw, reader_fd=1)
+        from trainconf.launchers.scheduled import Looking
+
+        state = follow(paths, log_path, printer.raw, reader_fd=1, look=Looking())
     except KeyboardInterrupt:
         return 130
     if not state.is_final:

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from trainconf.history.index import Index
     from trainconf.history.rows import Row
     from trainconf.paths import WorkspacePaths
 
@@ -27,8 +28,11 @@ def run(argv: list[str]) -> int:
     with Index(workspace) as index:
         if asked.reindex:
             printer.talk(f"read {index.rebuild()} runs again from {workspace.runs}")
+        settled = _settled(index)
         limit = asked.limit + 1 if asked.limit else None
         rows = index.latest(limit, experiment=asked.experiment, status=asked.status)
+    for row in rows:
+        row.fields["status"] = settled.get(row.paths.run_dir, row.fields["status"])
     shown = rows[: asked.limit] if asked.limit else rows
     if asked.json:
         printer.json([row.fields for row in shown])
@@ -39,6 +43,14 @@ def run(argv: list[str]) -> int:
     if len(rows) > len(shown) and not asked.json:
         printer.talk(f"these are the latest {asked.limit}; `--limit 0` lists all")
     return 0
+
+
+def _settled(index: Index) -> dict[str, str]:
+    """What schedulers say of runs whose files leave it open, by run directory; ends are recorded, and the index sees them there."""
+    from trainconf.launchers.scheduled import states_of
+
+    living = index.living()
+    return {paths.run_dir: state.status for paths, state in zip(living, states_of(living), strict=True) if state.scheduler is not None}
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -22,6 +22,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.arguments import Arguments
     from trainconf.history.find import find_run
     from trainconf.history.record import details
+    from trainconf.launchers.scheduled import state_of
     from trainconf.paths import find_workspace
 
     parser = Arguments("show", "Print everything that is known about a run.")
@@ -32,7 +33,7 @@ def run(argv: list[str]) -> int:
     paths = find_run(find_workspace(os.getcwd()), asked.run)
     if asked.origin:
         return _origins(paths, as_json=asked.json)
-    found = details(paths)
+    found = details(paths, state_of(paths))
     if asked.json:
         printer.json(found)
     else:

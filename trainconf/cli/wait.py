@@ -22,6 +22,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.arguments import Arguments, positive_seconds
     from trainconf.history.find import find_run, find_sweep
     from trainconf.history.follow import wait
+    from trainconf.launchers.scheduled import Looking
     from trainconf.paths import find_workspace
 
     parser = Arguments("wait", "Wait until runs have ended. The exit code is the run's; of several, the first that is not 0.")
@@ -31,8 +32,9 @@ def run(argv: list[str]) -> int:
     workspace = find_workspace(os.getcwd())
     until = None if asked.timeout is None else time.monotonic() + asked.timeout
     codes = []
+    look = Looking()
     for paths in [find_sweep(workspace, name) or find_run(workspace, name) for name in asked.runs]:
-        state = wait(paths, until)
+        state = wait(paths, until, look)
         _tell(paths, state)
         codes.append(_code(paths, state))
     return next((code for code in codes if code), 0)
@@ -44,16 +46,17 @@ def _tell(paths: RunPaths, state: State) -> None:
 
 def _code(paths: RunPaths, state: State) -> int:
     """What waiting for it ends with. Of a sweep: 1 when a trial did not complete, and it is named."""
-    from trainconf.history import follow, liveness
+    from trainconf.history import follow
     from trainconf.history.find import trials_of
+    from trainconf.launchers.scheduled import states_of
 
     if not follow.has_ended(state):
         return TIMED_OUT
     if state.status != "Completed" or not os.path.exists(paths.sweep):
         return follow.exit_code(state)
     code = 0
-    for trial in trials_of(paths):
-        ended = liveness.state_of(trial)
+    trials = trials_of(paths)
+    for trial, ended in zip(trials, states_of(trials), strict=True):
         if ended.status != "Completed":
             _tell(trial, ended)
             code = 1

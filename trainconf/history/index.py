@@ -91,6 +91,11 @@ class Index:
         """The newest runs first, at most `limit`, in their present state."""
         return self._ask(lambda: self._latest(limit, experiment, status))
 
+    def living(self) -> list[RunPaths]:
+        """Runs that were not final when they were last looked at."""
+        query = "SELECT folder FROM runs WHERE final = 0 AND status != ''"
+        return self._ask(lambda: [self._paths(folder) for (folder,) in self._select(query)])
+
     def starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
         """Runs whose id begins so, at most `limit`, in the order of their ids."""
         return self._ask(lambda: self._starting_with(prefix, limit))

@@ -21,14 +21,20 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class State:
-    """What a run is in. `reason` says in words why, where there is something to say; `event` is the last recorded one."""
+    """What a run is in. `reason` says in words why, where there is something to say; `event` is the last recorded one.
 
-    __slots__ = ("event", "reason", "status")
+    `scheduler` says which job of which scheduler it is, where only that can tell whether what is recorded still holds.
+    """
 
-    def __init__(self, status: str, reason: str = "", event: dict[str, Any] | None = None) -> None:
+    __slots__ = ("event", "reason", "scheduler", "status")
+
+    def __init__(
+        self, status: str, reason: str = "", event: dict[str, Any] | None = None, scheduler: dict[str, Any] | None = None
+    ) -> None:
         self.status = status
         self.reason = reason
         self.event: dict[str, Any] = event or {}
+        self.scheduler = scheduler
 
     @property
     def is_final(self) -> bool:
@@ -107,12 +113,30 @@ def state_of(paths: RunPaths) -> State:
     agent = next((e["agent"] for e in reversed(history) if isinstance(e.get("agent"), dict)), None)
     if agent is not None and is_alive(agent):
         return _as_recorded(event)  # the lock file was deleted or replaced; the process itself is the better proof
+    scheduler = scheduler_of(paths, history)
+    if scheduler:
+        return State(event["state"], _as_recorded(event).reason, event, scheduler)
     return State("NotResponding", _why_silent(event, agent, history), event)
 
 
 def _as_recorded(event: dict[str, Any]) -> State:
     reason = event.get("reason")
     return State(event["state"], reason if isinstance(reason, str) else "", event)
+
+
+def scheduler_of(paths: RunPaths, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The job the run is; from its plan when the submitter was ended before it could record that. Empty for a run of this machine."""
+    found: dict[str, Any] = {}
+    for event in events.read(paths) if history is None else history:
+        if isinstance(event.get("scheduler"), dict):
+            found |= event["scheduler"]
+    if found:
+        return found
+    try:
+        plan = files.read_json(paths.plan)
+        return {"kind": plan["target"], "job_id": None, **plan["batch"]["cluster"]} if plan["batch"] else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:

@@ -31,9 +31,12 @@ def describe(paths: RunPaths) -> dict[str, Any]:
     return assemble(paths, liveness.state_of(paths), metrics.summarise(paths).values)
 
 
-def details(paths: RunPaths) -> dict[str, Any]:
-    """`describe` and, besides, why it is in that state, its spec, events, resources and files."""
-    state = liveness.state_of(paths)
+def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
+    """`describe` and, besides, why it is in that state, its spec, events, resources and files.
+
+    `state` is given where more is known than the run's files tell.
+    """
+    state = liveness.state_of(paths) if state is None else state
     return {
         **assemble(paths, state, metrics.summarise(paths).values),
         "reason": state.reason,

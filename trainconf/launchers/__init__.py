@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Launcher
 
 GROUP = "trainconf.launchers"
-BUILT_IN = ("docker", "local")
+BUILT_IN = ("docker", "local", "slurm")
 
 
 def get(name: str) -> Launcher:
@@ -27,6 +27,10 @@ def get(name: str) -> Launcher:
         from trainconf.launchers.docker import DockerLauncher
 
         return DockerLauncher()
+    if name == "slurm":
+        from trainconf.launchers.slurm import SlurmLauncher
+
+        return SlurmLauncher()
     points = _entry_points()
     if name not in points:
         raise ConfigError(f"compute.target={name} is not a launcher", ("allowed", ", ".join(names())))

@@ -57,7 +57,8 @@ class AgentLauncher:
         try:
             os.makedirs(paths.logs, exist_ok=True)
             files.write_atomic(paths.plan, files.dumps(plan.to_dict()), durable=False)
-            leases.prepare(plan.slots["dir"])
+            if plan.slots is not None:
+                leases.prepare(plan.slots["dir"])
         except OSError as error:
             raise StorageError.from_os_error(error, "the run cannot be prepared") from error
 
@@ -119,8 +120,8 @@ class AgentLauncher:
     def _plan(self, job: Job, words: list[str], ranks: list[RankPlan], env: dict[str, str], engine: dict[str, Any] | None) -> LaunchPlan:
         """The plan of a run whose ranks are known; `words` is the program of each. Raises ConfigError."""
         slots, gpus = self._leases(job)
-        _refuse_nul(words)
-        _refuse_broken_patterns(job.stdout_metrics)
+        refuse_nul(words)
+        refuse_broken_patterns(job.stdout_metrics)
         return LaunchPlan(
             target=self.name,
             run_id=job.run_id,
@@ -191,7 +192,8 @@ class AgentLauncher:
         return "the NVIDIA driver" if visible is None else f"CUDA_VISIBLE_DEVICES={visible}"
 
 
-def _refuse_nul(words: list[str]) -> None:
+def refuse_nul(words: list[str]) -> None:
+    """Raises ConfigError for what no process can be given."""
     wrong = [word for word in words if "\0" in word]
     if wrong:
         raise ConfigError(
@@ -201,7 +203,8 @@ def _refuse_nul(words: list[str]) -> None:
         )  # fmt: skip
 
 
-def _refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
+def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
+    """Raises ConfigError for what is no regular expression."""
     import re
 
     mistakes = []
@@ -218,8 +221,7 @@ def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], sec
     """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
     from trainconf.agent import loop, ranks
 
-    # -I -S: no user site, no PYTHON* variables, no site-packages; the file system's encoding must be ours all the same
-    argv = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", _agent_script(), paths.run_dir]
+    argv = [*agent_command(sys.executable), paths.run_dir]
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         return os.posix_spawn(
@@ -281,7 +283,10 @@ def _grace(paths: RunPaths) -> float:
         return GRACE_SECONDS
 
 
-def _agent_script() -> str:
+def agent_command(python: str) -> list[str]:
+    """What an agent is started with, but for its folder."""
     import trainconf.agent
 
-    return os.path.join(os.path.dirname(os.path.abspath(trainconf.agent.__file__)), "__main__.py")
+    script = os.path.join(os.path.dirname(os.path.abspath(trainconf.agent.__file__)), "__main__.py")
+    # -I -S: no user site, no PYTHON* variables, no site-packages; the file system's encoding must be ours all the same
+    return [python, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script]

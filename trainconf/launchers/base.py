@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from trainconf.files import FileLock
@@ -67,7 +67,8 @@ class LaunchPlan:
     """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints.
 
     `secret_env` names variables whose values are only ever in the environment of the agent. `engine` says which container engine is
-    spoken to, and the network that is made for the run; None when the ranks are processes of this machine.
+    spoken to, and the network that is made for the run; None when the ranks are processes of this machine. `slots` is None where
+    a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of.
     """
 
     target: str
@@ -81,10 +82,11 @@ class LaunchPlan:
     grace_seconds: float
     retries: int
     retry_backoff_seconds: float
-    slots: dict[str, Any]
+    slots: dict[str, Any] | None
     gpus: dict[str, Any]
     stdout_metrics: dict[str, str]
     engine: dict[str, Any] | None = None
+    batch: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, as docs/architecture.md has them."""
@@ -103,8 +105,7 @@ class LaunchPlan:
             ("time limit", "none" if self.max_run_duration_seconds is None else f"{self.max_run_duration_seconds:g} s per attempt"),
             ("grace", f"{self.grace_seconds:g} s between SIGTERM and SIGKILL"),
             ("retries", f"{self.retries}, the first after {self.retry_backoff_seconds:g} s" if self.retries else "0"),
-            ("slots", f"{self.slots['take']} of {self.slots['count']}, leased in {shlex.quote(self.slots['dir'])}"),
-            ("gpus", f"{self.gpus['take']} of {', '.join(self.gpus['devices'])}" if self.gpus["take"] else "0"),
+            *self._lease_facts(),
         ]
         width = max(len(label) for label, _ in facts)
         lines = [shlex.join(rank.argv) if len(self.ranks) == 1 else f"rank {rank.rank}: {shlex.join(rank.argv)}" for rank in self.ranks]
@@ -117,7 +118,17 @@ class LaunchPlan:
             lines += [f"  {name}={value}" + (f"  (rank {rank.rank})" if len(self.ranks) > 1 else "") for name, value in rank.env.items()]
         for title, request in self._requests():
             lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
+        if self.batch is not None:
+            lines += ["", f"its batch script, the input of {shlex.join(self.batch['argv'])}", "", self.batch["script"].rstrip("\n")]
         return "\n".join(lines)
+
+    def _lease_facts(self) -> Iterator[tuple[str, str]]:
+        """What is leased of this machine; nothing where a scheduler gives."""
+        import shlex
+
+        if self.slots is not None:
+            yield "slots", f"{self.slots['take']} of {self.slots['count']}, leased in {shlex.quote(self.slots['dir'])}"
+            yield "gpus", f"{self.gpus['take']} of {', '.join(self.gpus['devices'])}" if self.gpus["take"] else "0"
 
     def _requests(self) -> Iterator[tuple[str, Any]]:
         """What the engine is asked for, with a title for each."""
@@ -174,3 +185,14 @@ class Launcher(Protocol):
 
     def wait(self, handle: RunHandle) -> State:
         """Wait for its end."""
+
+
+class Scheduled(Launcher, Protocol):
+    """A launcher whose jobs wait and run elsewhere: what a run's files cannot tell, its scheduler is asked.
+
+    - `settle` is given runs that are not final and whose agent cannot be seen from here. It asks once for all of them, and at most
+      every few seconds, whoever asks. When a job is over it records what the job itself could not. Silence is never an end.
+    """
+
+    def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
+        """The honest states, in order, of runs whose recorded ones these are."""

@@ -26,6 +26,7 @@ from trainconf.schema import GROUPS
 BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
 _OPEN_MAPPINGS = (
     "params", "tags", "inputs", "stdout_metrics", "env.variables", "env.docker.build.args", "compute.ulimits", "compute.arguments",
+    "compute.sbatch",
 )  # fmt: skip
 
 

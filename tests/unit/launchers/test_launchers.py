@@ -45,7 +45,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("installed")
 def test_other_packages_offer_launchers_and_cannot_replace_ours() -> None:
-    assert launchers.names() == ["broken", "docker", "local", "mine"]
+    assert launchers.names() == ["broken", "docker", "local", "mine", "slurm"]
     assert launchers.get("mine").name == "mine"
     assert isinstance(launchers.get("local"), LocalLauncher)
     with pytest.raises(ConfigError, match=r"(?s)cannot be loaded.*other_launcher:Missing"):

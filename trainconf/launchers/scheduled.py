@@ -1,0 +1,73 @@
+"""The honest states of runs, wherever they run: what a run's files leave open, its scheduler is asked, once for all of them.
+
+For readers: `trainconf ls`, `show`, `wait`, `logs`, `cancel`. Runs of this machine cost nothing here.
+"""
+
+from __future__ import annotations
+
+import time
+
+from trainconf.history import liveness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from trainconf.history.liveness import State
+    from trainconf.launchers.base import Launcher
+    from trainconf.paths import RunPaths
+
+PATIENCE_S = 1.0  # of a watcher that has only begun: most jobs tell by themselves how they are
+
+
+def states_of(runs: Sequence[RunPaths]) -> list[State]:
+    """The states of runs, in order."""
+    states = [liveness.state_of(paths) for paths in runs]
+    by_kind: dict[str, list[int]] = {}
+    for index, state in enumerate(states):
+        if state.scheduler is not None:
+            by_kind.setdefault(str(state.scheduler.get("kind")), []).append(index)
+    for kind, indices in by_kind.items():
+        settled = _settle(_launcher(kind), [(runs[index], states[index]) for index in indices])
+        for index, state in zip(indices, settled, strict=True):
+            states[index] = state
+    return states
+
+
+def state_of(paths: RunPaths) -> State:
+    """The state of one run."""
+    return states_of([paths])[0]
+
+
+class Looking:
+    """`state_of` for one who looks again and again: the scheduler is asked only after a while, and as seldom as its launcher says."""
+
+    def __init__(self, launcher: Launcher | None = None) -> None:
+        self._launcher = launcher
+        self._begun = time.monotonic()
+
+    def __call__(self, paths: RunPaths) -> State:
+        state = liveness.state_of(paths)
+        if state.scheduler is None or time.monotonic() - self._begun < PATIENCE_S:
+            return state
+        if self._launcher is None:
+            self._launcher = _launcher(str(state.scheduler.get("kind")))
+        return _settle(self._launcher, [(paths, state)])[0]
+
+
+def _launcher(kind: str) -> Launcher | None:
+    from trainconf.errors import ConfigError
+    from trainconf.launchers import get
+
+    try:
+        return get(kind)
+    except ConfigError:  # another package's, which is not installed here: what is recorded is all there is
+        return None
+
+
+def _settle(launcher: Any, runs: list[tuple[RunPaths, State]]) -> list[State]:
+    if not hasattr(launcher, "settle"):
+        return [state for _, state in runs]
+    settled: list[State] = launcher.settle(runs)
+    return settled

@@ -1,0 +1,192 @@
+"""compute=slurm: a job of a Slurm cluster, whose batch script becomes our agent on the run's directory. Nothing stays behind here."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from trainconf import files
+from trainconf.errors import LaunchError, StorageError
+from trainconf.history import events, liveness
+from trainconf.launchers.base import Job, LaunchPlan, RankPlan, RunHandle
+from trainconf.launchers.slurm_controller import Controller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from trainconf.files import FileLock
+    from trainconf.history.liveness import State
+    from trainconf.launchers.slurm_answers import Answers
+    from trainconf.paths import RunPaths
+    from trainconf.process import Processes
+
+_NO_MISTAKE = ("nvalid job id", "already comp", "No error", "not running", "pending")
+FORCE_SECONDS = 5.0  # that an agent has to kill everything and say so, before Slurm does it
+
+
+class SlurmLauncher:
+    """The launcher of Slurm clusters; see `trainconf.launchers.base.Scheduled` for what it promises."""
+
+    name = "slurm"
+
+    def __init__(self, environ: Mapping[str, str] | None = None, processes: Processes | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._processes = processes
+        self._answers: dict[tuple[str, str], Answers] = {}
+
+    def plan(self, job: Job) -> LaunchPlan:
+        """What is sent, and what the agent does with it. Raises ConfigError: no client here, options sbatch does not have."""
+        from trainconf.distributed import layout
+        from trainconf.launchers import command, job_env, slurm_options, slurm_script
+        from trainconf.launchers.agent_launcher import agent_command, refuse_broken_patterns, refuse_nul
+        from trainconf.launchers.slurm_controller import clean
+
+        slurm_options.check(job.compute, self._controller())
+        words = command.argv(job.spec, job.python)
+        refuse_nul(words)
+        refuse_broken_patterns(job.stdout_metrics)
+        # Every node sees the workspace; of HOME and caches nobody knows.
+        environ = {name: value for name, value in clean(self._environ).items() if name not in ("HOME", "XDG_CACHE_HOME")}
+        agent = agent_command(os.path.expanduser(job.compute.get("python") or sys.executable))
+        return LaunchPlan(
+            target=self.name,
+            run_id=job.run_id,
+            run_dir=job.paths.run_dir,
+            cwd=job.paths.code,
+            ranks=[RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)],
+            env=job_env.variables(job, environ),
+            secret_env=sorted(job.secrets),
+            max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
+            grace_seconds=job.spec.compute.grace_seconds,
+            retries=job.retries,
+            retry_backoff_seconds=job.retry_backoff_seconds,
+            slots=None,
+            gpus={"devices": [], "take": 0},
+            stdout_metrics=dict(job.stdout_metrics),
+            batch=slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", "")),
+        )
+
+    def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
+        """Write plan.json, send the script, record the job's number; its agent waits for the lock until then."""
+        from trainconf.launchers import slurm_submission
+        from trainconf.paths import RunPaths
+
+        paths = RunPaths(plan.run_dir)
+        controller = self._controller()
+        assert plan.batch is not None
+        try:
+            os.makedirs(paths.logs, exist_ok=True)
+            files.write_atomic(paths.plan, files.dumps(plan.to_dict()), durable=False)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the run cannot be prepared") from error
+        sent = slurm_submission.send(controller, plan.batch, secrets)
+        scheduler = {"kind": self.name, "job_id": sent.job_id, "cluster": sent.cluster, **plan.batch["cluster"]}
+        facts: dict[str, Any] = {"waiting_for": "scheduler", "scheduler": scheduler}
+        if sent.job_id is None:
+            facts["reason"] = "Slurm has not answered; whether it has the job shows when it does"
+        try:
+            events.append(paths, "Queued", **facts)
+        except OSError as error:
+            if sent.job_id:
+                controller.call("scancel", sent.job_id)
+            raise StorageError.from_os_error(error, "the job's number cannot be recorded, so it was canceled") from error
+        finally:
+            lock.release()
+        return RunHandle(paths)
+
+    def state(self, handle: RunHandle) -> State:
+        state = liveness.state_of(handle.paths)
+        return state if state.scheduler is None else self.settle([(handle.paths, state)])[0]
+
+    def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
+        """The honest states of runs that their own files leave open: one question for all of a workspace and cluster."""
+        return self._settle(runs, at_once=False)
+
+    def wait(self, handle: RunHandle) -> State:
+        """Wait for its last event; Slurm is asked now and then, in case nobody is left to write it."""
+        from trainconf.history import follow
+        from trainconf.launchers.scheduled import Looking
+
+        return follow.wait(handle.paths, look=Looking(self))
+
+    def cancel(self, handle: RunHandle, *, force: bool = False) -> None:
+        """Record the request and tell the agent, or take a waiting job out of the queue. Raises StorageError, LaunchError."""
+        paths = handle.paths
+        latest = events.last(paths)
+        if latest is not None and latest["state"] in events.TERMINAL:
+            return
+        try:
+            events.append(paths, "CancelRequested", 1 if latest is None else int(latest["attempt"]), **({"force": True} if force else {}))
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
+        self._tell_job(paths, force=force)
+
+    def _tell_job(self, paths: RunPaths, *, force: bool) -> None:
+        job = liveness.scheduler_of(paths)
+        controller = self._controller(str(job.get("conf") or ""))
+        job_id = str(job.get("job_id") or "")
+        if not job_id:
+            found = controller.find(*_names(paths))
+            job_id = found[0] if found else ""
+        if not job_id:
+            raise LaunchError("Slurm does not know its job by now; the run is canceled when it is found", ("run", paths.run_id))
+        # a waiting job goes at once; of one that runs only the agent is told, which does the rest
+        for words in (("--state=PENDING", job_id), ("--batch", "--signal=USR1", job_id)):
+            self._scancel(controller, *words)
+        state = liveness.state_of(paths)
+        if state.scheduler is not None:
+            self._settle([(paths, state)], at_once=True)
+        if force:
+            self._force(controller, paths, job_id)
+
+    def _force(self, controller: Controller, paths: RunPaths, job_id: str) -> None:
+        """An agent that does not answer is not waited for."""
+        import time
+
+        from trainconf.history import follow
+
+        if not follow.has_ended(follow.wait(paths, time.monotonic() + FORCE_SECONDS)):
+            self._scancel(controller, job_id)
+
+    def _scancel(self, controller: Controller, *words: str) -> None:
+        done = controller.call("scancel", *words)
+        # what has just ended, or has not begun, is no mistake
+        if not done.ok and not any(word in done.last_lines() for word in _NO_MISTAKE):
+            raise LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", done.last_lines(2)),
+                              hint="`trainconf cancel` again when it answers")  # fmt: skip
+
+    def _settle(self, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool) -> list[State]:
+        from trainconf.launchers import slurm_settling
+
+        found: dict[int, State] = {}
+        by_cluster: dict[tuple[str, str], list[int]] = {}
+        for index, (paths, state) in enumerate(runs):
+            conf = str((state.scheduler or {}).get("conf") or self._environ.get("SLURM_CONF", ""))
+            by_cluster.setdefault((paths.workspace.root, conf), []).append(index)
+        for key, indices in by_cluster.items():
+            some = [runs[index] for index in indices]
+            found |= zip(indices, slurm_settling.settle(self._answers_of(*key), some, at_once=at_once), strict=True)
+        return [found[index] for index in range(len(runs))]
+
+    def _answers_of(self, root: str, conf: str) -> Answers:
+        from trainconf.launchers.slurm_answers import Answers
+        from trainconf.paths import WorkspacePaths
+
+        if (root, conf) not in self._answers:
+            self._answers[root, conf] = Answers(self._controller(conf), WorkspacePaths(root))
+        return self._answers[root, conf]
+
+    def _controller(self, conf: str = "") -> Controller:
+        return Controller(self._environ, self._processes, conf)
+
+
+def _names(paths: RunPaths) -> tuple[str, str]:
+    """Job name and comment of a run. Raises LaunchError when its plan cannot tell."""
+    try:
+        batch = files.read_json(paths.plan)["batch"]
+        return str(batch["job_name"]), str(batch["comment"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LaunchError("the run's plan does not tell which job it is", ("from", paths.plan)) from error
+

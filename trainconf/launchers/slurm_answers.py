@@ -1,0 +1,129 @@
+"""What Slurm last said of the jobs of a workspace: one question for all of them, shared by everybody who asks, and seldom.
+
+The answer lies in `.trainconf/cache/slurm-<cluster>.json`, so that a thousand watchers make no more calls than one. A question
+is one call, squeue; a second one, sacct, for what squeue has forgotten. Pauses between questions grow from FIRST_PAUSE_S to
+LAST_PAUSE_S while nothing changes, and while nobody answers.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf import files
+from trainconf.launchers.slurm_controller import Job
+from trainconf.launchers.slurm_words import OVER, state_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from trainconf.launchers.slurm_controller import Controller
+    from trainconf.paths import WorkspacePaths
+
+FIRST_PAUSE_S = 5.0
+LAST_PAUSE_S = 60.0
+GROWTH = 1.5
+UNKNOWN_PAUSE_S = 1.0  # when a job is asked about that nobody has asked about before
+FORGOTTEN_S = 30.0  # how long a job must be unknown to Slurm before that is believed
+EXIT_CODES_AT_ONCE = 20
+NO_ACCOUNTING_S = 300.0  # before accounting that is off, or does not answer, is asked again
+
+
+class Answers:
+    """The answers of one cluster for one workspace. `jobs` by id, `missing_since` for those Slurm does not know, `silent_since` or None."""
+
+    def __init__(self, controller: Controller, workspace: WorkspacePaths, now: Callable[[], float] = time.time) -> None:
+        self._controller = controller
+        self._path = os.path.join(workspace.cache, f"slurm-{_name(controller.conf)}.json")
+        self._now = now
+        self.jobs: dict[str, Job] = {}
+        self.missing_since: dict[str, float] = {}
+        self.silent_since: float | None = None
+        self._asked = 0.0
+        self._pause_s = FIRST_PAUSE_S
+        self._no_accounting_until = 0.0
+
+    def bring_up_to_date(self, wanted: Iterable[str], users: Iterable[int], *, at_once: bool = False) -> None:
+        """Ask, unless somebody has lately. `at_once`: for one who has just changed something."""
+        ids = set(wanted)
+        if not at_once and not self._is_due(ids):
+            return
+        try:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            with files.FileLock(f"{self._path}.lock"):
+                self._read()
+                if at_once or self._is_due(ids):
+                    self._ask(ids, users)
+                    self._write()
+        except OSError:  # somebody else's workspace, or a full disk: ask for ourselves alone
+            self._ask(ids, users)
+
+    def _is_due(self, ids: set[str]) -> bool:
+        """Whether what is known is too old, or not about all of them."""
+        is_new = bool(ids - self.jobs.keys() - self.missing_since.keys()) and self.silent_since is None
+        return not 0 <= self._now() - self._asked < (UNKNOWN_PAUSE_S if is_new else self._pause_s)
+
+    def _ask(self, ids: set[str], users: Iterable[int]) -> None:
+        self._asked = now = self._now()
+        found = self._controller.queue(users)
+        if found is None:
+            self.silent_since = self.silent_since or now
+            self._pause_s = min(LAST_PAUSE_S, self._pause_s * GROWTH)
+            return
+        before = {job_id: job.state for job_id, job in self.jobs.items()}
+        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and state_of(job) in OVER and job_id not in found}
+        self.silent_since = None
+        self.jobs = {job_id: job for job_id, job in found.items() if job.owner_word.startswith("trainconf ")} | over
+        self._add_exit_codes(ids)
+        self._add_forgotten(ids, now)
+        changed = before != {job_id: job.state for job_id, job in self.jobs.items()}
+        self._pause_s = FIRST_PAUSE_S if changed else min(LAST_PAUSE_S, self._pause_s * GROWTH)
+
+    def _add_exit_codes(self, ids: set[str]) -> None:
+        """squeue does not tell them. Only runs that did not record their end are asked about, so there are few."""
+        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and state_of(job) in OVER and not job.exit_code}
+        for job_id in sorted(over)[:EXIT_CODES_AT_ONCE]:
+            told = self._controller.job(job_id)
+            if told is not None:
+                over[job_id].exit_code = told.exit_code
+
+    def _add_forgotten(self, ids: set[str], now: float) -> None:
+        """What squeue does not know any more: the accounting may, a few seconds late."""
+        forgotten = sorted(ids - self.jobs.keys())
+        if forgotten and now >= self._no_accounting_until:
+            told = self._controller.accounted(forgotten)
+            self._no_accounting_until = now + NO_ACCOUNTING_S if told is None else 0.0
+            for job_id, job in (told or {}).items():
+                if state_of(job) in OVER:
+                    job.owner_word = f"trainconf {job.owner_word}"
+                    self.jobs[job_id] = job
+        self.missing_since = {job_id: self.missing_since.get(job_id, now) for job_id in forgotten if job_id not in self.jobs}
+
+    def _read(self) -> None:
+        try:
+            kept: Mapping[str, Any] = files.read_json(self._path)
+            jobs = {job_id: Job(*fields) for job_id, fields in kept["jobs"].items()}
+            asked, pause_s, silent = float(kept["asked"]), float(kept["pause_s"]), kept["silent_since"]
+            no_accounting_until = float(kept["no_accounting_until"])
+            missing = {str(job_id): float(since) for job_id, since in kept["missing"].items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return  # a cache: without it there is only one question more
+        if asked > self._asked:
+            self.jobs, self.missing_since, self._asked, self._pause_s, self.silent_since = jobs, missing, asked, pause_s, silent
+            self._no_accounting_until = no_accounting_until
+
+    def _write(self) -> None:
+        kept = {
+            "asked": self._asked, "pause_s": self._pause_s, "silent_since": self.silent_since, "missing": self.missing_since,
+            "no_accounting_until": self._no_accounting_until,
+            "jobs": {job_id: job.to_list() for job_id, job in self.jobs.items()},
+        }  # fmt: skip
+        files.write_atomic(self._path, files.dumps(kept), durable=False)
+
+
+def _name(conf: str) -> str:
+    from trainconf.spec import sha256_hex
+
+    return sha256_hex(conf)[:12] if conf else "default"

@@ -1,0 +1,113 @@
+"""The door to one Slurm cluster: its commands, in an environment that no other job has left its marks in.
+
+Says what Slurm answered, and draws no conclusions. Words and options of Slurm 22.05 to 25.05.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from trainconf.process import Completed, Processes
+
+ANSWER_SECONDS = 10.0
+SUBMIT_SECONDS = 120.0  # sbatch tries for long while a controller is busy
+KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # which cluster, and who asks
+# What belongs to the job or the rank this process may be in; a new job must not begin with it.
+_LEFT_BY_A_JOB = re.compile(
+    r"SLURM_.*|SLURMD_.*|SBATCH_.*|SALLOC_.*|SRUN_.*|SQUEUE_.*|SCONTROL_.*|SACCT_.*|SCANCEL_.*|PMI_.*|PMIX_.*|PMI2?|OMPI_.*|TRAINCONF_.*|"
+    r"RANK|LOCAL_RANK|GROUP_RANK|NODE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_ADDR|MASTER_PORT|TF_CONFIG|"
+    r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|HIP_VISIBLE_DEVICES|ZE_AFFINITY_MASK|GPU_DEVICE_ORDINAL"
+)
+_FIELDS = ("id", "state", "nodes", "reason", "comment")
+
+
+class Job:
+    """What Slurm says of one job. `owner_word` names whose it is: its comment, or its name. The exit code is as Slurm prints it."""
+
+    __slots__ = ("exit_code", "nodes", "owner_word", "reason", "state")
+
+    def __init__(self, state: str, nodes: str = "", reason: str = "", owner_word: str = "", exit_code: str = "") -> None:
+        self.state = state
+        self.nodes = nodes
+        self.reason = reason
+        self.owner_word = owner_word
+        self.exit_code = exit_code
+
+    def to_list(self) -> list[str]:
+        """For JSON; `Job(*list)` is it again."""
+        return [self.state, self.nodes, self.reason, self.owner_word, self.exit_code]
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what a job or a rank was told about itself."""
+    return {name: value for name, value in environ.items() if name in KEPT or not _LEFT_BY_A_JOB.fullmatch(name)}
+
+
+class Controller:
+    """One cluster: the one whose configuration is `conf`, empty for where Slurm itself looks for it."""
+
+    def __init__(self, environ: Mapping[str, str], processes: Processes | None = None, conf: str = "") -> None:
+        self.conf = conf
+        self._env = {**clean(environ), **({"SLURM_CONF": conf} if conf else {})}
+        self._processes = processes
+
+    @property
+    def path(self) -> str:
+        """Where commands are looked for."""
+        return self._env.get("PATH", "")
+
+    def call(
+        self, *argv: str, input: bytes | None = None, env: Mapping[str, str] | None = None, timeout_s: float = ANSWER_SECONDS,
+    ) -> Completed:  # fmt: skip
+        """Run one of its commands; `env` comes on top."""
+        if self._processes is None:
+            from trainconf.process import processes
+
+            self._processes = processes
+        return self._processes.run(argv, input=input, env={**self._env, **(env or {})}, timeout_s=timeout_s)
+
+    def queue(self, users: Iterable[int]) -> dict[str, Job] | None:
+        """All jobs of these users that the controller remembers, by id, tasks of arrays one by one; None when it does not answer."""
+        # by user: that, and not a list of ids, is what the controller filters by itself (squeue(1), PERFORMANCE)
+        whose = f"--user={','.join(map(str, sorted(users)))}"
+        done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", whose, "--format=%i|%T|%N|%r|%k")
+        if not done.ok:
+            return None
+        found = {}
+        for line in done.text().split("\n"):
+            fields = line.split("|", len(_FIELDS) - 1)
+            if len(fields) == len(_FIELDS):
+                found[fields[0]] = Job(fields[1], fields[2], fields[3], fields[4])
+        return found
+
+    def job(self, job_id: str) -> Job | None:
+        """One job with its exit code; None when it is not remembered, or nobody answers."""
+        done = self.call("scontrol", "--oneliner", "show", "job", job_id)
+        facts = dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", done.text())) if done.ok else {}
+        if "JobState" not in facts:
+            return None
+        nodes = facts.get("NodeList", "").replace("(null)", "")
+        return Job(facts["JobState"], nodes, facts.get("Reason", ""), facts.get("JobName", ""), facts.get("ExitCode", ""))
+
+    def accounted(self, job_ids: Sequence[str]) -> dict[str, Job] | None:
+        """Jobs by the accounting; None where there is none, or it does not answer."""
+        done = self.call(
+            "sacct", "--noheader", "--parsable2", "--allocations", "--starttime=now-30days", f"--jobs={','.join(job_ids)}",
+            "--format=JobID,State,NodeList,Reason,JobName,ExitCode",
+        )  # fmt: skip
+        if not done.ok:
+            return None
+        rows = (line.split("|") for line in done.text().split("\n"))
+        return {row[0]: Job(row[1], row[2], row[3], row[4], row[5]) for row in rows if len(row) == 6}
+
+    def find(self, job_name: str, comment: str) -> list[str] | None:
+        """Ids of the jobs with this name and comment, ended ones included; None when nobody answers."""
+        done = self.call("squeue", "--noheader", "--all", "--states=all", f"--name={job_name}", "--format=%F|%k")
+        if not done.ok:
+            return None
+        pairs = (line.split("|", 1) for line in done.text().split("\n") if "|" in line)
+        return sorted({pair[0] for pair in pairs if pair[1] == comment})

@@ -1,0 +1,68 @@
+"""Checks settings that are handed to sbatch: an option it does not have is refused before anything is made, with the nearest it has."""
+
+from __future__ import annotations
+
+import re
+
+from trainconf.errors import ConfigError, Mistake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from trainconf.launchers.slurm_controller import Controller
+
+# Options with a setting of their own, and those that decide how trainconf finds its job again.
+_SETTINGS = {
+    "partition": "compute.partition", "account": "compute.account", "qos": "compute.qos", "nodes": "distributed.node_count",
+    "cpus-per-task": "compute.cpus_per_task", "gpus-per-node": "compute.gpus_per_node", "mem": "compute.mem_gib",
+    "time": "compute.time_minutes", "signal": "compute.signal_seconds", "constraint": "compute.constraint",
+    "exclusive": "compute.exclusive", "requeue": "compute.requeue", "no-requeue": "compute.requeue",
+    "ntasks": "distributed", "ntasks-per-node": "distributed", "array": "a sweep (-m)",
+}  # fmt: skip
+_OURS = {
+    "job-name", "comment", "output", "error", "input", "open-mode", "chdir", "parsable", "wrap", "wait", "test-only", "export",
+    "export-file", "help", "usage", "version", "quiet", "verbose", "clusters", "uid", "gid", "get-user-env",
+}  # fmt: skip
+
+
+def check(compute: Mapping[str, Any], controller: Controller) -> None:
+    """Raises ConfigError, every mistake at once. sbatch is asked for its options only when some are handed to it."""
+    from shutil import which
+
+    from trainconf.launchers.slurm_submission import no_client
+
+    if which("sbatch", path=controller.path) is None:
+        raise no_client()
+    mistakes = [*_lines(compute), *(_options(compute, controller) if compute.get("sbatch") else ())]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def _lines(compute: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What would not stay on one line of the script."""
+    texts = {name: compute.get(name) for name in ("partition", "account", "qos", "constraint", "python")}
+    texts |= {f"sbatch.{name}": value for name, value in (compute.get("sbatch") or {}).items()}
+    texts |= {f"setup[{number}]": line for number, line in enumerate(compute.get("setup") or []) if "\0" in str(line)}
+    for name, value in texts.items():
+        if isinstance(value, dict):
+            yield Mistake(f"compute.{name} is a mapping", ("allowed", "a text, a number, a list, true or false"))
+        elif any(char in str(value) for char in "\n\r\0"):
+            yield Mistake(f"compute.{name}={value!r} does not fit on one line", ("allowed", "a text without line breaks"))
+
+
+def _options(compute: Mapping[str, Any], controller: Controller) -> Iterator[Mistake]:
+    import difflib
+
+    known = set(re.findall(r"--([a-z][a-z-]+)", controller.call("sbatch", "--help").text()))
+    for given in compute["sbatch"]:
+        name = str(given).replace("_", "-")
+        if name in _SETTINGS:
+            yield Mistake(f"compute.sbatch.{given} has a setting of its own", ("allowed", _SETTINGS[name]))
+        elif name in _OURS:
+            yield Mistake(f"compute.sbatch.{given} is trainconf's own: by it the run is found again, or is kept in its folder")
+        elif known and name not in known:
+            near = difflib.get_close_matches(name, sorted(known - _OURS), n=1)
+            nearest = [("nearest", f"compute.sbatch.{near[0]}")] if near else []
+            yield Mistake(f"compute.sbatch.{given} is not an option of sbatch", *nearest, hint="`sbatch --help` lists them")

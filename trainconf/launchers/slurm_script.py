@@ -1,0 +1,85 @@
+"""The batch script of a job, and the argument list of the sbatch it is sent with. Pure: it asks nobody.
+
+Options are spelled as submitit spells them, sorted, and quoted for sbatch's own parser. Nothing submitit forces is here: no time limit of
+five minutes, no wckey, no signal to the job itself. What may hold any byte, the path of the run, is an argument and never a directive.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from trainconf.launchers.base import Job
+
+LEAD_SLACK_SECONDS = 5  # on top of the grace: time to say what happened
+
+
+def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
+    """`batch` of plan.json: what is sent, and what the agent must know of it."""
+    compute = job.compute
+    name = job_name(job.run_id)
+    comment = f"trainconf {name} {_hash(job.paths.run_dir)}"
+    lead_seconds = int(compute.get("signal_seconds") or math.ceil(job.spec.compute.grace_seconds) + LEAD_SLACK_SECONDS)
+    options = {
+        **_resources(compute, job.spec.distributed.node_count), **_pass_through(compute),
+        "job-name": name, "comment": comment, "open-mode": "append", "signal": f"B:TERM@{lead_seconds}",
+        ("requeue" if compute.get("requeue") else "no-requeue"): True,
+    }  # fmt: skip
+    directives = (directive(option, value) for option, value in sorted(options.items()))
+    lines = ["#!/bin/bash", *filter(None, directives), ""]
+    # A request to cancel that comes before the agent can take it must wait, not kill.
+    lines += ["trap '' USR1"]
+    setup = [str(line) for line in compute.get("setup") or []]
+    lines += ["set -e", *setup] if setup else []
+    lines += [f"exec {shlex.join([*agent, job.paths.run_dir])}", ""]
+    argv = ["sbatch", "--parsable", f"--chdir={job.paths.workspace.root}", f"--output={pattern(job.paths.agent_log)}"]
+    return {
+        "argv": argv, "script": "\n".join(lines), "job_name": name, "comment": comment, "cluster": {"conf": conf},
+        "lead_seconds": lead_seconds, "requeue": bool(compute.get("requeue")),
+    }  # fmt: skip
+
+
+def _resources(compute: Mapping[str, Any], node_count: int) -> dict[str, Any]:
+    """Options from the settings that trainconf has words for."""
+    memory = compute.get("mem_gib")
+    return {
+        "partition": compute.get("partition"), "account": compute.get("account"), "qos": compute.get("qos"), "nodes": node_count,
+        "ntasks-per-node": 1, "cpus-per-task": compute.get("cpus_per_task", 1), "gpus-per-node": compute.get("gpus_per_node") or None,
+        "mem": None if memory is None else f"{math.ceil(memory * 1024)}M", "time": compute.get("time_minutes"),
+        "constraint": compute.get("constraint"), "exclusive": compute.get("exclusive") or None,
+    }  # fmt: skip
+
+
+def _pass_through(compute: Mapping[str, Any]) -> dict[str, Any]:
+    """Options the user names; a list is joined by commas, false and null are left out."""
+    given = {str(name).replace("_", "-"): value for name, value in (compute.get("sbatch") or {}).items()}
+    return {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def directive(option: str, value: Any) -> str:
+    """One #SBATCH line; empty for what is not asked for."""
+    if value is None or value is False:
+        return ""
+    return f"#SBATCH --{option}" if value is True else f"#SBATCH --{option}={shlex.quote(str(value))}"
+
+
+def job_name(run_id: str) -> str:
+    """The run's id, in characters that Slurm prints as they are."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", run_id)
+
+
+def pattern(path: str) -> str:
+    """A path where sbatch expects a file name pattern (sbatch(1), FILENAME PATTERN)."""
+    return path.replace("\\", "\\\\").replace("%", "%%")
+
+
+def _hash(text: str) -> str:
+    from trainconf.spec import sha256_hex
+
+    return sha256_hex(text)[:12]

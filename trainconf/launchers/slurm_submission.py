@@ -1,0 +1,125 @@
+"""Sends one batch script, exactly once.
+
+What Slurm refuses is told with what it would have taken; a lost reply is looked up before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from trainconf.errors import ConfigError, LaunchError, Mistake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from trainconf.launchers.slurm_controller import Controller
+    from trainconf.process import Completed
+
+SENDS = 3
+LOOKS_S = (0.2, 1.0, 2.0)  # pauses between the looks for a job whose reply was lost: the controller may still be at it
+_REPLY = re.compile(r"^(\d+)(?:;(\S+))?$", re.MULTILINE)
+# Slurm says so when nobody knows whether the job was taken (slurm_errno.c); any other refusal is one.
+_UNCERTAIN = re.compile(r"timed out|[Uu]nable to contact|[Zz]ero [Bb]ytes|[Cc]ommunication|[Tt]ransport|Connection re|temporarily|Protocol")
+# Which settings a refusal is about, and the question whose answer lists what there is.
+_LISTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (r"partition name|invalid partition", "partitions", ("sinfo", "--noheader", "--all", "--format=%R")),
+    (r"account", "accounts", ("sacctmgr", "--noheader", "--parsable2", "show", "associations", "where", "user={user}", "format=Account")),
+    (r"[Qq]os", "qos", ("sacctmgr", "--noheader", "--parsable2", "show", "qos", "format=Name")),
+    (r"time limit", "limits", ("sinfo", "--noheader", "--all", "--format=%R at most %l")),
+    (r"feature", "features", ("sinfo", "--noheader", "--all", "--format=%f")),
+    (r"[Mm]emory|node conf|CPU|GPU|[Gg]res|[Nn]ode count", "nodes", ("sinfo", "--noheader", "--all", "--format=%R: %c CPUs, %m MB, %G")),
+)  # fmt: skip
+
+
+class Sent:
+    """A job that Slurm has. `job_id` is None when it may have it: nobody has answered yet."""
+
+    __slots__ = ("cluster", "job_id")
+
+    def __init__(self, job_id: str | None, cluster: str = "") -> None:
+        self.job_id = job_id
+        self.cluster = cluster
+
+
+def send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Sent:
+    """Submit; secrets are only ever in the environment. Raises ConfigError for what Slurm refuses, LaunchError without a client."""
+    for _ in range(SENDS):
+        done = _sbatch(controller, batch, secrets)
+        reply = _REPLY.findall(done.text()) if done.ok else []
+        if reply:
+            return Sent(*reply[-1])
+        if not done.ok and not _UNCERTAIN.search(_said(done)) and _said(done):
+            raise _refusal(controller, done)
+        found = _look_up(controller, batch)
+        if found is None:
+            return Sent(None)
+        if found:
+            return Sent(found[0])
+    raise LaunchError(
+        f"Slurm did not take the job, asked {SENDS} times", ("said", _said(done) or "nothing"),
+        hint="`scontrol ping` tells whether it is up",
+    )
+
+
+def _sbatch(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Completed:
+    from trainconf.launchers.slurm_controller import SUBMIT_SECONDS
+
+    done = controller.call(*batch["argv"], input=batch["script"].encode("utf-8", "surrogateescape"), env=secrets, timeout_s=SUBMIT_SECONDS)
+    if not done.found:
+        raise no_client()
+    return done
+
+
+def no_client() -> ConfigError:
+    """There is no sbatch here."""
+    return ConfigError("compute=slurm needs Slurm's client commands, and sbatch was not found on PATH",
+                       hint="submit from a login node of the cluster; `trainconf doctor` tells what works here")  # fmt: skip
+
+
+def _look_up(controller: Controller, batch: Mapping[str, Any]) -> list[str] | None:
+    """The job whose reply was lost: by its name and comment, which no other has. None when nobody answers."""
+    found: list[str] | None = None
+    for pause_s in LOOKS_S:
+        time.sleep(pause_s)
+        found = controller.find(batch["job_name"], batch["comment"])
+        if found:
+            break
+    return found
+
+
+def _said(done: Completed) -> str:
+    text = (done.stderr + b"\n" + done.stdout).decode("utf-8", "replace")
+    lines = (re.sub(r"^sbatch: (error: )?(Batch job submission failed: )?", "", line) for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("Try "))
+
+
+def _refusal(controller: Controller, done: Completed) -> ConfigError:
+    """What Slurm said, and the list of what it would have taken."""
+    said = _said(done)
+    facts = [("Slurm says", said)]
+    for pattern, label, question in _LISTS:
+        if re.search(pattern, said):
+            answer = "\n".join(_answer(controller, question))
+            facts += [(label, answer)] if answer else []
+            break
+    return ConfigError(Mistake("Slurm refuses the job", *facts, hint="`trainconf plan` shows the script that was sent"))
+
+
+def _answer(controller: Controller, question: tuple[str, ...]) -> Iterator[str]:
+    import os
+
+    done = controller.call(*(word.format(user=_user(os.getuid())) for word in question))
+    lines = done.text().splitlines() if done.ok else []
+    return iter(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
