@@ -1,4 +1,4 @@
-"""Starts the agent of one run or sweep: `python -I -S .../trainconf/agent/__main__.py FOLDER`.
+"""Starts the agent of one run or sweep: `python -I -S .../trainconf/agent/__main__.py FOLDER`, or a part of it (see `main`).
 
 Kept tiny because a script is compiled anew at every start. The package's parent goes last on the path: beside an installed
 trainconf lie other people's packages, which must not stand in for the standard library.
@@ -14,4 +14,4 @@ if __name__ == "__main__":
 
     from trainconf.agent.loop import main
 
-    main(sys.argv[1])
+    main(*sys.argv[1:])

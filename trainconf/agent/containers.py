@@ -35,6 +35,8 @@ LOOK_AGAIN_SECONDS = 1.0  # everything of note comes with a signal
 class ContainerCrew:
     """Ranks that are containers."""
 
+    deadline = None  # whatever happens comes with a signal
+
     def __init__(self, paths: RunPaths, plan: Mapping[str, Any]) -> None:
         self.usage = Usage()
         self._paths = paths

@@ -1,4 +1,4 @@
-"""What a run is carried out by: its crew, one member per rank. Processes (`ranks`) or containers (`containers`).
+"""What a run is carried out by: its crew, one member per rank. Processes (`ranks`), also of several nodes (`nodes`), or `containers`.
 
 `RunLife` decides what shall happen and when; a crew makes it happen, never blocks, and tells what came of it as news.
 """
@@ -51,6 +51,10 @@ class Crew(Protocol):
     """One attempt after the other. `usage` is what the present one consumed; `is_empty` says that no rank is left to wait for."""
 
     usage: Usage
+
+    @property
+    def deadline(self) -> float | None:
+        """When `news` must be asked for at the latest, by the monotonic clock, if nothing happens before."""
 
     @property
     def is_empty(self) -> bool: ...

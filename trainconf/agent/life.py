@@ -73,7 +73,8 @@ class RunLife:
         """When `tick` must be called at the latest, by the monotonic clock."""
         waiting = self._claim.deadline if self._claim is not None and self._phase == WAITING else self._deadline
         reading = self._log_reader.deadline if self._log_reader is not None and self._phase == RUNNING else None
-        return min((t for t in (waiting, reading, self._journal.deadline) if t is not None), default=None)
+        watching = None if self.crew is None else self.crew.deadline
+        return min((t for t in (waiting, reading, watching, self._journal.deadline) if t is not None), default=None)
 
     def begin(self) -> None:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
@@ -185,6 +186,10 @@ class RunLife:
 
     def _make_crew(self) -> Crew:
         if self._plan.get("engine") is None:
+            if self._job is not None and self._job.node_count > 1:
+                from trainconf.agent.nodes import NodesCrew
+
+                return NodesCrew(self.paths, self._plan, self._job)
             return ProcessCrew(self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans)
         from trainconf.agent.containers import ContainerCrew
 
@@ -229,7 +234,7 @@ class RunLife:
         """The first rank that fails by itself decides; what was decided before stands, with the first exit code."""
         assert self.crew is not None
         if self._outcome is None and end.state != "Completed":
-            self._outcome = end
+            self._outcome = end if self._job is None else self._job.or_its_cause(end)
             if not self.crew.is_empty:
                 say(f"{self.paths.run_id}: {end.reason}; ending the other ranks")
                 self._end_tree()

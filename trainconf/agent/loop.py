@@ -26,25 +26,27 @@ from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import NoReturn
 
     from trainconf.agent.slurm import SlurmJob
 
 STOP_SIGNALS = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
-SAME_CAUSE_SECONDS = 0.1  # a scheduler that ends a job may reach its processes before it reaches us
 LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
 SIGNALS = {
     signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
 }  # fmt: skip
 
 
-def main(folder: str) -> NoReturn:
-    """Carry out the run, or the sweep, in `folder`, and leave the process."""
+def main(folder: str, *part: str) -> NoReturn:
+    """Carry out the run, or the sweep, in `folder`, and leave the process.
+
+    `part` is `--node` for what this node has to do of a run, or `--task OFFSET` for one trial of a sweep: that with the number OFFSET +
+    SLURM_ARRAY_TASK_ID in its list.
+    """
     code = 1
     try:
-        code = _carry_out(RunPaths(os.path.abspath(folder)))
+        code = _carry_out(RunPaths(os.path.abspath(folder)), part)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
@@ -52,7 +54,13 @@ def main(folder: str) -> NoReturn:
         os._exit(code)  # nothing is buffered; taking the interpreter down would only keep the lock for longer
 
 
-def _carry_out(home: RunPaths) -> int:
+def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
+    if part == ("--node",):
+        from trainconf.agent import node
+
+        return node.carry_out(home)
+    if part[:1] == ("--task",):
+        home = pools.trial_at(home, int(part[1]) + int(os.environ["SLURM_ARRAY_TASK_ID"]))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     for number in (signal.SIGCHLD, signal.SIGUSR1):  # a batch script ignores the latter until we can take it
         signal.signal(number, signal.SIG_DFL)
@@ -99,8 +107,6 @@ def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     pool.fill()
     while not pool.is_done():
         number = _next_signal(pool.deadline())
-        if number == signal.SIGCHLD and pool.job is not None and pool.has_failed_child():
-            number = _next_of(STOP_SIGNALS, SAME_CAUSE_SECONDS) or number
         if number is not None and number in STOP_SIGNALS:
             canceled = True
             pool.stop_all(_why_stopped(pool.job, number), force=STOP_SIGNALS[number])
@@ -119,11 +125,7 @@ def _next_signal(deadline: float | None) -> signal.Signals | None:
     """Sleep until a signal comes, or until `deadline` by the monotonic clock: None."""
     if deadline is None:
         return signal.Signals(signal.sigwaitinfo(SIGNALS).si_signo)
-    return _next_of(SIGNALS, max(0.0, deadline - time.monotonic()))
-
-
-def _next_of(numbers: Iterable[signal.Signals], seconds: float) -> signal.Signals | None:
-    info = signal.sigtimedwait(numbers, seconds)
+    info = signal.sigtimedwait(SIGNALS, max(0.0, deadline - time.monotonic()))
     return None if info is None else signal.Signals(info.si_signo)
 
 

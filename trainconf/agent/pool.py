@@ -191,14 +191,6 @@ class Pool:
         session = tree.session_of(pid)
         return next((life for life in self.lives if life.crew is not None and life.crew.has_session(session)), None)
 
-    def has_failed_child(self) -> bool:
-        """Whether the next child to be collected did not end with exit code 0."""
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return False
-        return ended is not None and ended.si_status != 0
-
     def exit_code(self) -> int:
         """What the run's agent ends with in a scheduler's job, for the scheduler to go by: the run's own exit code."""
         bad = [end for end in self.ends if end.state != "Completed"]
@@ -241,6 +233,14 @@ class Pool:
         life = self._life(paths)
         life.cancel(force=False, reason=reason)
         self.lives.append(life)  # until its event is on disk
+
+
+def trial_at(home: RunPaths, index: int) -> RunPaths:
+    """The trial with this number, from 0, in a sweep's list. Raises LookupError."""
+    for number, line in enumerate(files.read_lines(home.trials)):
+        if number == index and "run_dir" in line:
+            return RunPaths(os.path.join(home.run_dir, line["run_dir"]))
+    raise LookupError(f"{home.trials!r} has no trial {index}")
 
 
 def request_of(home: RunPaths) -> dict[str, object] | None:

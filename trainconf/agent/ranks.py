@@ -33,6 +33,8 @@ KILL_AGAIN_SECONDS = 0.02
 class ProcessCrew:
     """Ranks that are processes of this machine; see `trainconf.agent.crew.Crew`."""
 
+    deadline = None  # whatever happens comes with a signal
+
     def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool) -> None:
         self.usage = Usage()
         self._paths = paths

@@ -7,6 +7,8 @@ Knows the words of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
 from __future__ import annotations
 
 import re
+import signal
+import time
 
 from trainconf import files
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 3.0  # well within KillWait, which is 30 by default
 REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
+SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
 WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
 REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
 _UNITS = (86400, 3600, 60, 1)
@@ -37,6 +40,7 @@ class SlurmJob:
         self.restarts = int(environ.get("SLURM_RESTART_COUNT", "0"))
         self.cluster = environ.get("SLURM_CLUSTER_NAME", "")
         self.nodes = environ.get("SLURM_JOB_NODELIST", "")
+        self.node_count = int(batch.get("nodes", 1))
         self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
         self.may_requeue = bool(batch.get("requeue"))
         self._processes = processes
@@ -61,6 +65,20 @@ class SlurmJob:
         if state in ("CANCELLED", "COMPLETING"):
             return Outcome("Canceled", None, "the job was canceled with scancel")
         return Outcome("Canceled", None, f"the agent was told to stop ({number})")
+
+    def or_its_cause(self, end: Outcome) -> Outcome:
+        """A failure; or, when Slurm is just ending the job and reached its processes before it reached us, that."""
+        for _ in range(SAME_CAUSE_LOOKS):
+            if signal.SIGTERM in signal.sigpending():
+                cause = self.why_ending("SIGTERM")
+                cause.exit_code = end.exit_code if cause.exit_code is None else cause.exit_code
+                return cause
+            time.sleep(SAME_CAUSE_SECONDS / SAME_CAUSE_LOOKS)
+        return end
+
+    def hosts(self) -> list[str]:
+        """The names of all its nodes."""
+        return self._door().run(["scontrol", "show", "hostnames", self.nodes], timeout_s=ANSWER_SECONDS).text().split()
 
     def _interrupted(self, state: str, exit_code: int | None, reason: str, *, continues: bool = False) -> Outcome:
         return Outcome(state, exit_code, reason, may_requeue=continues or self.may_requeue)

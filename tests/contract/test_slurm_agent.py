@@ -1,0 +1,160 @@
+"""The agent in a real Slurm job: whatever Slurm does to the job ends in an honest state, in words, and nothing survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.launcher_contract import is_running, unique_sleep
+from tests.contract.runs import make_job, shell
+from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
+from tests.testbed.cluster import Cluster
+from trainconf.history import events
+from trainconf.paths import RunPaths
+
+pytestmark = pytest.mark.slurm
+
+
+@pytest.fixture(autouse=True)
+def no_job_is_left(slurm_cluster: Cluster) -> Iterator[None]:
+    yield
+    for paths in staged:
+        slurm("scancel", "--quiet", f"--name={paths.run_id}")
+    staged.clear()
+
+
+staged: list[RunPaths] = []
+
+
+def up(root: Path, text: str, *options: str, grace_s: float = 1.0, **batch: object) -> tuple[RunPaths, str]:
+    """A run that has begun, and its job."""
+    paths = stage(make_job(str(root), shell(text), grace_s=grace_s), **batch)
+    staged.append(paths)
+    job_id = sbatch(paths, *options)
+    wait_state(paths, "Running")
+    return paths, job_id
+
+
+def attempts(paths: RunPaths) -> list[int]:
+    return [event["attempt"] for event in events.read(paths) if event["state"] == "Starting"]
+
+
+def test_a_run_completes_and_slurm_says_so_too(tmp_path: Path) -> None:
+    paths = stage(make_job(str(tmp_path / "with space %j"), shell("echo hello on $(hostname)")))
+    job_id = sbatch(paths)
+    end = wait_state(paths, "Completed")
+    start = events.read(paths)[1]
+    assert start["scheduler"] | {"nodes": ""} == {"kind": "slurm", "job_id": job_id, "cluster": "main", "restarts": 0, "nodes": ""}
+    assert Path(paths.log(0)).read_text() == f"hello on {start['scheduler']['nodes']}\n"
+    assert end["exit_code"] == 0
+    until(lambda: slurm_state(job_id) == "COMPLETED", "Slurm", told=lambda: slurm_state(job_id))
+
+
+def test_a_run_that_fails_fails_its_job_with_its_exit_code(tmp_path: Path) -> None:
+    paths = stage(make_job(str(tmp_path), shell("exit 7")))
+    job_id = sbatch(paths)
+    assert wait_state(paths, "Failed")["exit_code"] == 7
+    until(lambda: slurm_state(job_id) == "FAILED", "Slurm")
+    assert "ExitCode=7:0" in slurm("scontrol", "show", "job", "-o", job_id)
+
+
+def test_scancel_from_outside_is_canceled_in_words_and_ends_the_whole_tree(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, job_id = up(tmp_path, f"setsid -f {left}; {left}")
+    slurm("scancel", job_id)
+    end = wait_state(paths, "Canceled")
+    assert end["reason"] == "the job was canceled with scancel"
+    until(lambda: not is_running(left), "the tree")
+
+
+def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, job_id = up(tmp_path, f"trap '' TERM; {left} & while :; do sleep 0.1; done", grace_s=0.5)
+    slurm("scancel", job_id)
+    assert wait_state(paths, "Canceled")["exit_code"] == 128 + signal.SIGKILL
+    until(lambda: not is_running(left), "the tree")
+
+
+def test_a_signal_that_slurm_sends_for_somebody_is_a_request_to_stop(tmp_path: Path) -> None:
+    paths, job_id = up(tmp_path, "sleep 600")
+    slurm("scancel", "--batch", "--signal=TERM", job_id)
+    assert wait_state(paths, "Canceled")["reason"] == "the agent was told to stop (SIGTERM)"
+
+
+def test_a_requeued_run_goes_on_in_its_directory_with_the_next_attempt(tmp_path: Path) -> None:
+    text = "echo attempt $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || sleep 600"
+    paths, job_id = up(tmp_path, text)
+    slurm("scontrol", "requeue", job_id)
+    wait_state(paths, "Completed")
+    queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
+    assert (queued["state"], queued["attempt"], queued["reason"]) == ("Queued", 2, "the job was requeued in Slurm")
+    assert attempts(paths) == [1, 2]
+    assert Path(paths.log(0)).read_text() == "attempt 1\nattempt 2\n"
+
+
+def test_at_its_time_limit_a_run_has_failed_with_code_124(tmp_path: Path) -> None:
+    paths, _ = up(tmp_path, "sleep 600", "--partition=short", "--time=1", "--signal=B:TERM@55", lead_seconds=55)
+    end = wait_state(paths, "Failed", 90)
+    assert (end["exit_code"], end["reason"]) == (124, "time limit of Slurm's: 60 s")
+
+
+def test_at_its_time_limit_a_run_that_may_goes_back_into_the_queue(tmp_path: Path) -> None:
+    text = "trap 'echo saved; exit 0' TERM; test $TRAINCONF_ATTEMPT = 2 && exit 0; while :; do sleep 0.1; done"
+    paths, _ = up(tmp_path, text, "--partition=short", "--time=1", "--signal=B:TERM@55", requeue=True, lead_seconds=55)
+    wait_state(paths, "Completed", 120)
+    queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
+    assert queued["reason"] == "time limit of Slurm's: 60 s"
+    assert attempts(paths) == [1, 2]
+    assert events.read(paths)[-1]["state"] == "Completed"
+
+
+def test_a_job_that_may_not_be_requeued_says_so(tmp_path: Path) -> None:
+    options = ("--no-requeue", "--partition=short", "--time=1", "--signal=B:TERM@55")
+    paths, _ = up(tmp_path, "sleep 600", *options, requeue=True, lead_seconds=55)
+    end = wait_state(paths, "Failed", 90)
+    assert end["exit_code"] == 124
+    assert end["reason"].startswith("time limit of Slurm's: 60 s; and it could not be requeued: ")
+
+
+def test_a_preempted_run_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
+    text = "test $TRAINCONF_ATTEMPT = 1 || exit 0; sleep 600"
+    paths, _ = up(tmp_path, text, "--partition=low", "--nodes=1", "--nodelist=node3", "--exclusive", requeue=True)
+    other = stage(make_job(str(tmp_path), shell("sleep 3")))
+    staged.append(other)
+    sbatch(other, "--partition=high", "--nodelist=node3", "--exclusive")
+    wait_state(paths, "Completed", 120)
+    queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
+    assert queued["reason"] in ("the job was preempted by Slurm", "the job was requeued in Slurm")
+    assert attempts(paths) == [1, 2]
+
+
+def test_a_run_that_has_ended_is_never_run_again(tmp_path: Path) -> None:
+    paths = stage(make_job(str(tmp_path), shell("echo once")))
+    job_id = sbatch(paths)
+    wait_state(paths, "Completed")
+    until(lambda: slurm_state(job_id) == "COMPLETED", "Slurm")
+    slurm("scontrol", "requeue", job_id)
+    until(lambda: "has ended before" in log(paths), "the second agent", told=lambda: log(paths) + slurm("squeue"))
+    assert Path(paths.log(0)).read_text() == "once\n"
+
+
+def test_when_the_agent_is_killed_nothing_of_the_job_survives(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, job_id = up(tmp_path, f"setsid -f {left}; echo $PPID >agent; {left}")
+    job = until(lambda: next((p for p in os.listdir("/proc") if p.isdigit() and _argument(p) == paths.run_dir), None), "the agent's pid")
+    os.kill(int(job), signal.SIGKILL)
+    until(lambda: slurm_state(job_id) == "FAILED", "Slurm", told=lambda: slurm_state(job_id))
+    until(lambda: not is_running(left), "the tree")
+    assert events.read(paths)[-1]["state"] == "Running"
+
+
+def _argument(pid: str) -> str:
+    try:
+        words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return os.fsdecode(words[5]) if len(words) > 5 and words[4].endswith(b"agent/__main__.py") else ""

@@ -1,0 +1,172 @@
+"""Runs of several nodes on a real cluster: one agent on each, started and ended together, whatever happens to any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.launcher_contract import is_running, unique_sleep
+from tests.contract.runs import make_job, shell
+from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
+from tests.testbed.cluster import Cluster
+from trainconf.distributed import layout
+from trainconf.history import events
+from trainconf.paths import RunPaths
+from trainconf.spec import DistributedSpec
+
+pytestmark = pytest.mark.slurm
+NODES = 3
+
+
+@pytest.fixture(autouse=True)
+def no_job_is_left(slurm_cluster: Cluster) -> Iterator[None]:
+    yield
+    for paths in staged:
+        slurm("scancel", "--quiet", f"--name={paths.run_id}")
+    staged.clear()
+
+
+staged: list[RunPaths] = []
+
+
+def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **batch: object) -> RunPaths:
+    """A run of three nodes that waits to be sent."""
+    job = make_job(str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1)
+    ranks = [
+        {"rank": place.rank, "argv": shell(text), "env": place.env, "container": None} for place in layout(DistributedSpec(node_count=NODES))
+    ]
+    paths = stage(job, plan={"ranks": ranks}, nodes=NODES, cpus_per_task=1, **batch)
+    staged.append(paths)
+    return paths
+
+
+def send(root: Path, text: str, *options: str, **wishes: Any) -> tuple[RunPaths, str]:
+    """A run of three nodes, and its job."""
+    paths = stage_run(root, text, **wishes)
+    return paths, sbatch(paths, f"--nodes={NODES}", *options)
+
+
+def logs(paths: RunPaths) -> list[str]:
+    return [Path(paths.log(rank)).read_text() for rank in range(NODES)]
+
+
+def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
+    paths, _ = send(tmp_path / "with space", 'echo "rank $RANK of $WORLD_SIZE on $(hostname), attempt $TRAINCONF_ATTEMPT"')
+    end = wait_state(paths, "Completed")
+    assert logs(paths) == [f"rank {n} of 3 on node{n + 1}, attempt 1\n" for n in range(NODES)]
+    running = next(event for event in events.read(paths) if event["state"] == "Running")
+    assert [(rank["rank"], rank["host"]) for rank in running["ranks"]] == [(0, "node1"), (1, "node2"), (2, "node3")]
+    assert end["resources"]["cpu_s"] > 0
+    assert end["resources"]["peak_rss_bytes"] > 0
+
+
+def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, job_id = send(tmp_path, f"test $RANK = 1 && {{ sleep 0.5; exit 7; }}; setsid -f {left}; {left}")
+    end = wait_state(paths, "Failed")
+    assert (end["exit_code"], end["reason"], end["rank"]) == (7, "rank 1: exit code 7", 1)
+    assert not is_running(left)
+    until(lambda: slurm_state(job_id) == "FAILED", "Slurm")
+
+
+def test_ranks_that_ignore_sigterm_are_killed_on_every_node(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, _ = send(tmp_path, f"test $RANK = 2 && {{ sleep 0.5; exit 7; }}; trap '' TERM; {left} & while :; do sleep 0.1; done", grace_s=0.5)
+    assert wait_state(paths, "Failed")["reason"] == "rank 2: exit code 7"
+    assert not is_running(left)
+
+
+def test_what_ranks_leave_behind_is_ended_on_every_node(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, _ = send(tmp_path, f"setsid -f {left}; exit 0")
+    wait_state(paths, "Completed")
+    assert not is_running(left)
+
+
+def test_a_retry_starts_every_rank_again(tmp_path: Path) -> None:
+    paths, _ = send(tmp_path, "echo $TRAINCONF_ATTEMPT; test $RANK = 1 && exit $((2 - TRAINCONF_ATTEMPT)); sleep 0.3", retries=1)
+    wait_state(paths, "Completed")
+    assert logs(paths) == ["1\n2\n"] * 3
+
+
+def test_scancel_ends_all_nodes_politely(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, job_id = send(tmp_path, f"trap 'echo bye; exit 3' TERM; echo up; {left} & wait; wait")
+    wait_state(paths, "Running")
+    until(lambda: all("up" in text for text in logs(paths)), "the ranks")
+    slurm("scancel", job_id)
+    end = wait_state(paths, "Canceled")
+    assert end["reason"] == "the job was canceled with scancel"
+    assert logs(paths) == ["up\nbye\n"] * 3
+    assert not is_running(left)
+
+
+def test_a_requeued_run_starts_anew_on_all_nodes(tmp_path: Path) -> None:
+    paths, job_id = send(tmp_path, "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || sleep 600")
+    wait_state(paths, "Running")
+    slurm("scontrol", "requeue", job_id)
+    wait_state(paths, "Completed", 90)
+    assert logs(paths) == ["1\n2\n"] * 3
+
+
+def test_a_node_that_dies_is_named_and_nothing_of_the_run_is_left(tmp_path: Path, slurm_cluster: Cluster) -> None:
+    left = unique_sleep()
+    paths, _ = send(tmp_path, left, "--no-requeue")
+    wait_state(paths, "Running")
+    slurm_cluster.daemon("kill", "node2")
+    end = wait_state(paths, "Failed", 90)
+    assert "node2" in end["reason"] or "node" in end["reason"], end
+    until(lambda: not is_running(left), "the ranks of the other nodes")
+
+
+def test_a_node_that_stands_still_is_lost(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, _ = send(tmp_path, left, node_silence_seconds=12)
+    wait_state(paths, "Running")
+    agent = until(lambda: node_agent(paths, 1), "its agent")
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        end = wait_state(paths, "Failed")
+        assert end["reason"] == "node node2 was lost: nothing was heard of it for 12 s"
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    until(lambda: not is_running(left), "the ranks")
+
+
+def test_a_node_whose_agent_is_killed_ends_the_run(tmp_path: Path) -> None:
+    paths, _ = send(tmp_path, unique_sleep())
+    wait_state(paths, "Running")
+    os.kill(until(lambda: node_agent(paths, 2), "its agent"), signal.SIGKILL)
+    assert wait_state(paths, "Failed")["reason"].startswith("the nodes' agents were ended: srun: error: node3: task 2: Killed")
+
+
+def test_a_folder_that_other_nodes_do_not_have_is_said_in_words(tmp_path: Path, slurm_cluster: Cluster) -> None:
+    """`local` is every node's own (tests/testbed/slurm-daemons.sh); the batch script copies the run's folder to where only one node has it."""
+    local = Path(slurm_cluster.conf).parents[2] / "local" / os.urandom(4).hex()
+    staged_paths = stage_run(tmp_path, "true")
+    there = RunPaths(str(local / Path(staged_paths.run_dir).relative_to(tmp_path)))
+    job_id = sbatch(staged_paths, f"--nodes={NODES}", setup=f"mkdir -p {local} && cp -r {tmp_path}/. {local}", run_dir=there.run_dir)
+    until(lambda: slurm_state(job_id) == "FAILED", "Slurm", told=lambda: log(staged_paths))
+    history = slurm("srun", "--nodelist=node1", "cat", there.events)
+    end = json.loads(history.splitlines()[-1])
+    assert end["state"] == "Failed"
+    assert end["reason"].startswith("no agent could start on node2, node3; is the run's folder there, too? ")
+
+
+def node_agent(paths: RunPaths, node: int) -> int | None:
+    """The pid of a node's agent, as seen from here."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+            is_it = words[-2:-1] == [b"--node"] and os.fsencode(paths.run_dir) in words and words[0].endswith(b"python")
+            if is_it and f"SLURM_NODEID={node}\0".encode() in Path("/proc", pid, "environ").read_bytes():
+                return int(pid)
+        except OSError:
+            continue
+    return None
