@@ -37,7 +37,7 @@ class Answers:
     def __init__(self, controller: Controller, workspace: WorkspacePaths, now: Callable[[], float] = time.time) -> None:
         self._controller = controller
         self._path = os.path.join(workspace.cache, f"slurm-{_name(controller.conf)}.json")
-        self._now = now
+        self.now = now
         self.jobs: dict[str, Job] = {}
         self.missing_since: dict[str, float] = {}
         self.silent_since: float | None = None
@@ -63,10 +63,10 @@ class Answers:
     def _is_due(self, ids: set[str]) -> bool:
         """Whether what is known is too old, or not about all of them."""
         is_new = bool(ids - self.jobs.keys() - self.missing_since.keys()) and self.silent_since is None
-        return not 0 <= self._now() - self._asked < (UNKNOWN_PAUSE_S if is_new else self._pause_s)
+        return not 0 <= self.now() - self._asked < (UNKNOWN_PAUSE_S if is_new else self._pause_s)
 
     def _ask(self, ids: set[str], users: Iterable[int]) -> None:
-        self._asked = now = self._now()
+        self._asked = now = self.now()
         found = self._controller.queue(users)
         if found is None:
             self.silent_since = self.silent_since or now

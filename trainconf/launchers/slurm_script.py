@@ -75,8 +75,8 @@ def job_name(run_id: str) -> str:
 
 
 def pattern(path: str) -> str:
-    """A path where sbatch expects a file name pattern (sbatch(1), FILENAME PATTERN)."""
-    return path.replace("\\", "\\\\").replace("%", "%%")
+    """A path where sbatch expects a file name pattern: a backslash turns patterns off (sbatch(1), FILENAME PATTERN)."""
+    return path.replace("\\", "\\\\") if "\\" in path else path.replace("%", "%%")
 
 
 def _hash(text: str) -> str:

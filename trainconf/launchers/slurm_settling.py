@@ -42,7 +42,7 @@ def _settled(answers: Answers, paths: RunPaths, recorded: State) -> State:
         return State(status, slurm_words.waiting(job_id, job), recorded.event, recorded.scheduler)
     if slurm_words.state_of(job) in slurm_words.OVER:
         return _record_end(paths, recorded, job_id, job)
-    return _running(paths, recorded, job_id, job)
+    return _running(answers, paths, recorded, job_id, job)
 
 
 def _job_of(answers: Answers, paths: RunPaths, recorded: State) -> tuple[str, Job | None]:
@@ -68,7 +68,7 @@ def _comment(paths: RunPaths) -> str:
 def _unknown(answers: Answers, paths: RunPaths, recorded: State, job_id: str) -> State:
     """Slurm answers, and does not know the job. That may be for a moment, between a submission and the next question."""
     since = answers.missing_since.get(job_id, _last_word(recorded))
-    if time.time() - since < FORGOTTEN_S:
+    if answers.now() - since < FORGOTTEN_S:
         return recorded
     what = f"Slurm does not know job {job_id} any more, and no accounting tells how it ended" if job_id else "Slurm never got its job"
     if recorded.status == "CancelRequested":
@@ -76,10 +76,10 @@ def _unknown(answers: Answers, paths: RunPaths, recorded: State, job_id: str) ->
     return State("NotResponding", f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}", recorded.event)
 
 
-def _running(paths: RunPaths, recorded: State, job_id: str, job: Job) -> State:
+def _running(answers: Answers, paths: RunPaths, recorded: State, job_id: str, job: Job) -> State:
     if recorded.status not in ("NotStarted", "Queued") or any("agent" in event for event in events.read(paths)):
         return recorded
-    if time.time() - _last_word(recorded) < NO_WORD_S:
+    if answers.now() - _last_word(recorded) < NO_WORD_S:
         return recorded
     says = f"Slurm says that job {job_id} is {job.state} on {job.nodes}"
     return _noted(recorded, f"{says}, but its agent has written nothing here: is the run's folder seen there?")

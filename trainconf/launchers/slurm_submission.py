@@ -23,15 +23,17 @@ LOOKS_S = (0.2, 1.0, 2.0)  # pauses between the looks for a job whose reply was 
 _REPLY = re.compile(r"^(\d+)(?:;(\S+))?$", re.MULTILINE)
 # Slurm says so when nobody knows whether the job was taken (slurm_errno.c); any other refusal is one.
 _UNCERTAIN = re.compile(r"timed out|[Uu]nable to contact|[Zz]ero [Bb]ytes|[Cc]ommunication|[Tt]ransport|Connection re|temporarily|Protocol")
-# Which settings a refusal is about, and the question whose answer lists what there is.
-_LISTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    (r"partition name|invalid partition", "partitions", ("sinfo", "--noheader", "--all", "--format=%R")),
-    (r"account", "accounts", ("sacctmgr", "--noheader", "--parsable2", "show", "associations", "where", "user={user}", "format=Account")),
-    (r"[Qq]os", "qos", ("sacctmgr", "--noheader", "--parsable2", "show", "qos", "format=Name")),
-    (r"time limit", "limits", ("sinfo", "--noheader", "--all", "--format=%R at most %l")),
-    (r"feature", "features", ("sinfo", "--noheader", "--all", "--format=%f")),
-    (r"[Mm]emory|node conf|CPU|GPU|[Gg]res|[Nn]ode count", "nodes", ("sinfo", "--noheader", "--all", "--format=%R: %c CPUs, %m MB, %G")),
-)  # fmt: skip
+_NODES = ("sinfo", "--noheader", "--all", "--format=%R: %c CPUs, %m MB, %G")
+_ACCOUNTS = ("sacctmgr", "--noheader", "--parsable2", "show", "associations", "where", "user={user}", "format=Account")
+# What a refusal is about: its words, the options that asked for it, and the question whose answer lists what there is.
+_SUBJECTS: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
+    (r"partition name|invalid partition", ("partition",), "partitions", ("sinfo", "--noheader", "--all", "--format=%R")),
+    (r"account", ("account", "partition"), "accounts", _ACCOUNTS),
+    (r"[Qq]os", ("qos",), "qos", ("sacctmgr", "--noheader", "--parsable2", "show", "qos", "format=Name")),
+    (r"time limit", ("time", "partition"), "limits", ("sinfo", "--noheader", "--all", "--format=%R: at most %l")),
+    (r"feature", ("constraint",), "features", ("sinfo", "--noheader", "--all", "--format=%f")),
+    (r"[Mm]emory|node conf|CPU|GPU|[Gg]res|[Nn]ode count", ("mem", "cpus-per-task", "gpus-per-node", "nodes"), "nodes", _NODES),
+)
 
 
 class Sent:
@@ -46,13 +48,14 @@ class Sent:
 
 def send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Sent:
     """Submit; secrets are only ever in the environment. Raises ConfigError for what Slurm refuses, LaunchError without a client."""
+    _refuse_too_long(controller, batch)
     for _ in range(SENDS):
         done = _sbatch(controller, batch, secrets)
         reply = _REPLY.findall(done.text()) if done.ok else []
         if reply:
             return Sent(*reply[-1])
         if not done.ok and not _UNCERTAIN.search(_said(done)) and _said(done):
-            raise _refusal(controller, done)
+            raise _refusal(controller, batch, _said(done))
         found = _look_up(controller, batch)
         if found is None:
             return Sent(None)
@@ -96,24 +99,48 @@ def _said(done: Completed) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("Try "))
 
 
-def _refusal(controller: Controller, done: Completed) -> ConfigError:
-    """What Slurm said, and the list of what it would have taken."""
-    said = _said(done)
-    facts = [("Slurm says", said)]
-    for pattern, label, question in _LISTS:
-        if re.search(pattern, said):
+def _refusal(controller: Controller, batch: Mapping[str, Any], said: str, what: str = "") -> ConfigError:
+    """What Slurm said, what was asked for, and the list of what it would have taken; `what` where it is not Slurm that refuses."""
+    facts = [] if what else [("Slurm says", said)]
+    for words, options, label, question in _SUBJECTS:
+        if re.search(words, said):
+            asked = re.findall(rf"^#SBATCH (--(?:{'|'.join(options)})=.*)$", batch["script"], re.MULTILINE)
+            facts += [("asked for", " ".join(asked))] if asked else []
             answer = "\n".join(_answer(controller, question))
             facts += [(label, answer)] if answer else []
             break
-    return ConfigError(Mistake("Slurm refuses the job", *facts, hint="`trainconf plan` shows the script that was sent"))
+    return ConfigError(Mistake(what or "Slurm refuses the job", *facts, hint="`trainconf plan` shows the script that was sent"))
+
+
+def _refuse_too_long(controller: Controller, batch: Mapping[str, Any]) -> None:
+    """A job over its partition's limit would wait for ever where the cluster does not enforce limits at submission."""
+    asked = dict(re.findall(r"^#SBATCH --(time|partition)=(\S+)$", batch["script"], re.MULTILINE))
+    if "time" not in asked:
+        return
+    rows = [line.split("|") for line in _answer(controller, ("sinfo", "--noheader", "--all", "--format=%P|%l"))]
+    wanted = asked["partition"].split(",") if "partition" in asked else [name for name, *_ in rows if name.endswith("*")]
+    limits = [minutes(limit) for name, limit in rows if name.rstrip("*") in {name.rstrip("*") for name in wanted}]
+    if limits and all(limit is not None and limit < int(asked["time"]) for limit in limits):
+        over = f"compute.time_minutes={asked['time']} is over the time limit of partition {','.join(wanted).rstrip('*')}"
+        raise _refusal(controller, batch, "time limit", over)
+
+
+def minutes(text: str) -> float | None:
+    """A time limit as sinfo prints it, [days-][[hours:]minutes:]seconds; None for none."""
+    match = re.fullmatch(r"(?:(\d+)-)?(?:(?:(\d+):)?(\d+):)?(\d+)", text)
+    if match is None:
+        return None
+    days, hours, mins, seconds = (int(part or 0) for part in match.groups())
+    return days * 1440 + hours * 60 + mins + seconds / 60
 
 
 def _answer(controller: Controller, question: tuple[str, ...]) -> Iterator[str]:
+    """Its lines, each once."""
     import os
 
     done = controller.call(*(word.format(user=_user(os.getuid())) for word in question))
     lines = done.text().splitlines() if done.ok else []
-    return iter(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    return iter(dict.fromkeys(line.strip() for line in lines if line.strip() not in ("", "(null)")))
 
 
 def _user(uid: int) -> str:
