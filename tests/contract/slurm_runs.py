@@ -63,8 +63,7 @@ def wait_state(paths: RunPaths, state: str, patience_s: float = PATIENCE_S) -> d
             raise AssertionError(f"{latest}\n{log(paths)}")
         return next((event for event in reversed(events.read(paths)) if event["state"] == state), None)
 
-    event = until(found, f"{state} of {paths.run_id}", patience_s, lambda: f"{events.read(paths)}\n{log(paths)}")
-    assert event is not None
+    event: dict[str, Any] = until(found, f"{state} of {paths.run_id}", patience_s, lambda: f"{events.read(paths)}\n{log(paths)}")
     return event
 
 

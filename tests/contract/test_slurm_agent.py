@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def no_job_is_left(slurm_cluster: Cluster) -> Iterator[None]:
 staged: list[RunPaths] = []
 
 
-def up(root: Path, text: str, *options: str, grace_s: float = 1.0, **batch: object) -> tuple[RunPaths, str]:
+def up(root: Path, text: str, *options: str, grace_s: float = 1.0, **batch: Any) -> tuple[RunPaths, str]:
     """A run that has begun, and its job."""
     paths = stage(make_job(str(root), shell(text), grace_s=grace_s), **batch)
     staged.append(paths)

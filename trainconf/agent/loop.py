@@ -59,7 +59,9 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
         from trainconf.agent import node
 
         return node.carry_out(home)
+    sweep = None
     if part[:1] == ("--task",):
+        sweep = home
         home = pools.trial_at(home, int(part[1]) + int(os.environ["SLURM_ARRAY_TASK_ID"]))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     for number in (signal.SIGCHLD, signal.SIGUSR1):  # a batch script ignores the latter until we can take it
@@ -70,10 +72,27 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
     os.chdir("/")
     if os.path.exists(home.sweep):
         return _carry_out_sweep(home)
-    pool = pools.Pool(pools.OneRun(home), _job(home.plan))
+    job = _job(home.plan)
+    if job is not None:
+        code = _carry_out_in_job(home, job)
+        if sweep is not None:
+            pools.end_sweep(sweep)
+        return code
+    pool = pools.Pool(pools.OneRun(home))
     _serve(pool, None)
+    return int(pool.lost_events)
+
+
+def _carry_out_in_job(home: RunPaths, job: SlurmJob) -> int:
+    """One run in a scheduler's job, which may continue it later and goes by its exit code."""
+    from trainconf.agent import guard
+
+    alive = guard.post(home.run_id)
+    pool = pools.Pool(pools.OneRun(home), job)
+    _serve(pool, None)
+    guard.dismiss(alive)
     pool.requeue()
-    return int(pool.lost_events) if pool.job is None else pool.exit_code()
+    return pool.exit_code()
 
 
 def _job(plan_path: str) -> SlurmJob | None:
@@ -88,11 +107,17 @@ def _job(plan_path: str) -> SlurmJob | None:
 def _carry_out_sweep(home: RunPaths) -> int:
     """A sweep's own events say which agent its trials have, and how it ended."""
     journal = Journal(home)
-    journal.add("Running", 1, agent=liveness.identity())
+    job = _job(home.plan)
+    scheduler = {} if job is None else {"scheduler": job.identity()}
+    journal.add("Running", 1, agent=liveness.identity(), **scheduler)
     trials = pools.Trials(home)
-    pool = pools.Pool(trials)
+    pool = pools.Pool(trials, job)
     pool.look_for_cancel()
-    if _serve(pool, home):
+    canceled = _serve(pool, home)
+    if pool.is_interrupted:
+        journal.add("Queued", 1, waiting_for="requeue", reason="its job was interrupted by Slurm")
+        pool.requeue()
+    elif canceled:
         journal.add("Canceled", 1, exit_code=None, reason="cancellation was requested")
     elif trials.is_whole:
         journal.add("Completed", 1, exit_code=0, reason="")

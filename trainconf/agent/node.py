@@ -14,7 +14,7 @@ import time
 from collections import deque
 
 from trainconf import files
-from trainconf.agent import tree
+from trainconf.agent import guard, tree
 from trainconf.agent.crew import Ended, Started
 from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
@@ -130,5 +130,7 @@ def carry_out(paths: RunPaths) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.chdir("/")
+    alive = guard.post(paths.run_id)
     NodeAgent(paths, int(os.environ["SLURM_NODEID"])).carry_out()
+    guard.dismiss(alive)
     return 0

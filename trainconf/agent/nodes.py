@@ -10,6 +10,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import re
 import signal
 import time
 from collections import deque
@@ -35,6 +36,8 @@ ALIVE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0  # everything of note comes with a signal
 KILL_PATIENCE_SECONDS = 10.0  # for nodes that were told to kill, before srun is, which has Slurm do it
 LAST_WORDS = 3
+# What srun says of a node's agent that has not ended by itself with code 0, which it always does.
+BAD_END = re.compile(r"srun: error: (\S+): tasks? \S+: (.+)")
 
 
 class NodesCrew:
@@ -99,7 +102,7 @@ class NodesCrew:
         nodes, cpus = str(self._batch["nodes"]), self._batch.get("cpus_per_task")
         return [
             "srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", *([f"--cpus-per-task={cpus}"] if cpus else []),
-            "--kill-on-bad-exit=1",  # of a node's agent, which has none unless it cannot start or is killed
+            "--kill-on-bad-exit=0",  # the other nodes are ended politely
             "--input=all", "--export=ALL", "--mpi=none", "--", *_own_command(), self._paths.run_dir, "--node",
         ]  # fmt: skip
 
@@ -131,25 +134,27 @@ class NodesCrew:
             if line is None:
                 self._open_channels -= 1
             elif channel == "words":
-                self._hear_words(line)
+                yield from self._hear_words(line)
             else:
                 yield from self._hear_node(line)
         if self._living and (self._is_over or self._lost_node() is not None):
             yield from self._break_off(self._why_broken())
 
-    def _hear_words(self, line: bytes) -> None:
+    def _hear_words(self, line: bytes) -> Iterator[News]:
         """What srun and the nodes' agents have to say to people."""
         os.write(2, line + b"\n")
         text = line.decode("utf-8", "replace")
-        if text.startswith(("srun:", "slurmstepd", "trainconf")) or not self._hosts:
-            self._words.append(text)
+        self._words.append(text)
+        bad = BAD_END.match(text)
+        if bad is not None and self._living:
+            yield from self._break_off(self._why_ended(bad[1], bad[2]))
 
     def _hear_node(self, line: bytes) -> Iterator[News]:
         try:
             told = json.loads(line)
             node, what = int(told["node"]), told["news"]
         except (ValueError, TypeError, KeyError):
-            self._hear_words(line)
+            yield from self._hear_words(line)
             return
         self._heard[node] = time.monotonic()
         if what == "here":
@@ -185,12 +190,12 @@ class NodesCrew:
         if lost is not None:
             return f"node {lost} was lost: nothing was heard of it for {self._silence_s:g} s"
         words = "; ".join(self._words)
-        if not self._hosts and not words:
-            return "no node of the job could start its agent, and srun does not say why"
-        if len(self._hosts) < self._batch["nodes"]:
-            missing = sorted(set(self._job.hosts()) - set(self._hosts.values()))
-            return f"no agent could start on {', '.join(missing) or 'some node'}; is the run's folder there, too? {words}"
-        return f"the nodes' agents were ended: {words or 'srun does not say why'}"
+        return f"the nodes of the run were ended: {words or 'srun does not say why'}"
+
+    def _why_ended(self, nodes: str, how: str) -> str:
+        if len(self._hosts) == self._batch["nodes"]:
+            return f"the run's agent on {nodes} was ended: {how}"
+        return f"the run's agent could not start on {nodes}, where its folder may be missing: {how}"
 
     def _break_off(self, reason: str) -> Iterator[News]:
         """Nothing will be heard of the ranks any more. Only nodes that were there once may come again in a requeued job."""

@@ -128,6 +128,7 @@ class Pool:
         self.lives: list[RunLife] = []
         self.ends: list[Outcome] = []
         self.to_requeue: list[RunLife] = []  # over for now: their job shall go back into its queue
+        self.is_interrupted = False  # what has not been carried out shall be, in the same job
         self.lost_events = False
         self._living_ranks: set[int] = set()
         self._gets_orphans = tree.become_subreaper()  # before the first process is started, or an early daemon would get away
@@ -210,6 +211,7 @@ class Pool:
 
     def stop_all(self, end: Outcome, *, force: bool) -> None:
         """End everything in this way and take nothing more. What has not started waits on if the rest shall be continued."""
+        self.is_interrupted = end.may_requeue
         self.feed.read_on()
         for paths in self.feed.close():
             if not end.may_requeue:
@@ -219,7 +221,7 @@ class Pool:
 
     def requeue(self) -> bool:
         """Have the job continue later what was interrupted; where it cannot be, that is its end."""
-        if not self.to_requeue:
+        if not self.is_interrupted and not self.to_requeue:
             return False
         assert self.job is not None
         refusal = self.job.requeue()
@@ -233,6 +235,24 @@ class Pool:
         life = self._life(paths)
         life.cancel(force=False, reason=reason)
         self.lives.append(life)  # until its event is on disk
+
+
+def end_sweep(home: RunPaths) -> None:
+    """Record that a sweep whose trials are jobs of their own is over, if this was the last of them.
+
+    They are looked at from the last one on: until then one look is enough.
+    """
+    trials = [line["run_dir"] for line in files.read_lines(home.trials) if "run_dir" in line]
+    for run_dir in reversed(trials):
+        latest = events.last(RunPaths(os.path.join(home.run_dir, run_dir)))
+        if latest is None or latest["state"] not in events.TERMINAL:
+            return
+    with files.FileLock(home.lock):
+        latest = events.last(home)
+        if latest is None or latest["state"] not in events.TERMINAL:
+            is_canceled = latest is not None and latest["state"] == "CancelRequested"
+            facts = {"exit_code": None, "reason": "cancellation was requested"} if is_canceled else {"exit_code": 0, "reason": ""}
+            events.append(home, "Canceled" if is_canceled else "Completed", **facts)
 
 
 def trial_at(home: RunPaths, index: int) -> RunPaths:

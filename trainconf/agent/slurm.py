@@ -6,6 +6,7 @@ Knows the words of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -25,6 +26,8 @@ REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
 SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
 WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
 REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
+LAST_WORDS_BYTES = 4096
+_ENDED = rb"\*\*\* JOB %b ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)"
 _UNITS = (86400, 3600, 60, 1)
 
 
@@ -37,6 +40,7 @@ class SlurmJob:
     def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], processes: Processes | None = None) -> None:
         array = environ.get("SLURM_ARRAY_JOB_ID")
         self.job_id = f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"]
+        self.job_number = environ["SLURM_JOB_ID"]  # a task of an array has one of its own
         self.restarts = int(environ.get("SLURM_RESTART_COUNT", "0"))
         self.cluster = environ.get("SLURM_CLUSTER_NAME", "")
         self.nodes = environ.get("SLURM_JOB_NODELIST", "")
@@ -50,18 +54,19 @@ class SlurmJob:
         return {"kind": "slurm", "job_id": self.job_id, "cluster": self.cluster, "restarts": self.restarts, "nodes": self.nodes}
 
     def why_ending(self, number: str) -> Outcome:
-        """What the signal `number` means, in Slurm's words where it answers."""
-        facts = self._ask()
+        """What the signal `number` means: what Slurm's own process beside us has said, or else what the controller answers."""
+        told = _last_words(self.job_number)
+        facts = {} if told else self._ask()
         state = facts.get("JobState", "")
-        if self._is_requeued(facts):
+        if told == "JOB REQUEUE" or self._is_requeued(facts):
             return self._interrupted("Canceled", None, "the job was requeued in Slurm", continues=True)
-        if facts.get("PreemptTime", "None") != "None" or state == "PREEMPTED":
+        if told == "PREEMPTION" or facts.get("PreemptTime", "None") != "None" or state == "PREEMPTED":
             return self._interrupted("Canceled", None, "the job was preempted by Slurm")
-        if state == "TIMEOUT" or (state in ("RUNNING", "COMPLETING") and self._time_is_up(facts, is_told=state == "RUNNING")):
-            limit = seconds(facts["TimeLimit"])
-            return self._interrupted("Failed", TIME_LIMIT_CODE, f"time limit of Slurm's: {limit:g} s")
-        if state == "NODE_FAIL":
-            return self._interrupted("Failed", 1, f"a node of the job failed{_because(facts)}")
+        if told == "TIME LIMIT" or state == "TIMEOUT" or self._time_is_up(facts):
+            limit = seconds((facts or self._ask()).get("TimeLimit", ""))
+            return self._interrupted("Failed", TIME_LIMIT_CODE, "time limit of Slurm's" + ("" if limit is None else f": {limit:g} s"))
+        if told.startswith("NODE FAILURE") or state == "NODE_FAIL":
+            return self._interrupted("Failed", 1, f"a node of the job failed: {self._failed_nodes() or 'Slurm does not say which'}")
         if state in ("CANCELLED", "COMPLETING"):
             return Outcome("Canceled", None, "the job was canceled with scancel")
         return Outcome("Canceled", None, f"the agent was told to stop ({number})")
@@ -76,10 +81,6 @@ class SlurmJob:
             time.sleep(SAME_CAUSE_SECONDS / SAME_CAUSE_LOOKS)
         return end
 
-    def hosts(self) -> list[str]:
-        """The names of all its nodes."""
-        return self._door().run(["scontrol", "show", "hostnames", self.nodes], timeout_s=ANSWER_SECONDS).text().split()
-
     def _interrupted(self, state: str, exit_code: int | None, reason: str, *, continues: bool = False) -> Outcome:
         return Outcome(state, exit_code, reason, may_requeue=continues or self.may_requeue)
 
@@ -87,11 +88,15 @@ class SlurmJob:
         """While a requeued job is being ended it is COMPLETING; that it will start once more tells it from a canceled one."""
         return facts.get("JobState") in REQUEUED_STATES or int(facts.get("Restarts", "0")) > self.restarts
 
-    def _time_is_up(self, facts: Mapping[str, str], *, is_told: bool) -> bool:
-        """Whether the time limit is why: reached, or so near that `is_told`, the signal of sbatch's --signal, is due."""
+    def _time_is_up(self, facts: Mapping[str, str]) -> bool:
+        """Whether the time limit is why: reached, or so near that the signal of sbatch's --signal is due."""
         run, limit = seconds(facts.get("RunTime", "")), seconds(facts.get("TimeLimit", ""))
-        lead = self.lead_seconds + WARNING_SLACK_SECONDS if is_told and self.lead_seconds else 1.0
+        lead = self.lead_seconds + WARNING_SLACK_SECONDS if self.lead_seconds and facts.get("JobState") == "RUNNING" else 1.0
         return run is not None and limit is not None and limit - run <= lead
+
+    def _failed_nodes(self) -> str:
+        question = ["sinfo", "--noheader", "--Node", f"--nodes={self.nodes}", "--states=down,fail,unknown", "--format=%N"]
+        return ", ".join(dict.fromkeys(self._door().run(question, timeout_s=ANSWER_SECONDS).text().split()))
 
     def _ask(self) -> dict[str, str]:
         """The job as the controller has it; empty when it does not answer."""
@@ -130,6 +135,13 @@ def seconds(text: str) -> float | None:
     return None if match is None else float(sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS, strict=True)))
 
 
-def _because(facts: Mapping[str, str]) -> str:
-    reason = facts.get("Reason", "None")
-    return "" if reason == "None" else f" ({reason})"
+def _last_words(job_number: str) -> str:
+    """Why Slurm ends the job, as its process beside us has just written into our standard error; empty when that gives no reason."""
+    try:
+        size = os.fstat(2).st_size
+        with open("/proc/self/fd/2", "rb") as stream:
+            stream.seek(max(0, size - LAST_WORDS_BYTES))
+            found = re.findall(_ENDED % re.escape(job_number.encode()), stream.read())
+    except (OSError, ValueError):
+        return ""
+    return found[-1].decode("ascii", "replace").strip() if found else ""
