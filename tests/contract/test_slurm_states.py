@@ -250,7 +250,8 @@ def test_without_the_database_runs_go_on(root: str, slurm_cluster: Cluster, laun
 
 def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_cluster: Cluster) -> None:
     array = subprocess.run(
-        [*["sbatch", "--parsable", "--hold", "--array=0-999", "--job-name=sweep", "--output=/dev/null", "--wrap=true"], "--comment=trainconf sweep 0"],
+        ["sbatch", "--parsable", "--hold", "--array=0-999", "--job-name=sweep", "--comment=trainconf sweep 0",
+         "--output=/dev/null", "--wrap=true"],
         stdout=subprocess.PIPE, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     try:

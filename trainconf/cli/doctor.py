@@ -175,10 +175,22 @@ def docker(processes: Processes) -> Check:
 
 
 def slurm(processes: Processes) -> Check:
+    """Whether there is a client, a cluster that answers, and accounting."""
     answer = processes.run(["sbatch", "--version"], timeout_s=ASK_S)
-    if answer.ok:
-        return Check("slurm", True, answer.text())
-    return Check("slurm", None, "no sbatch", "jobs cannot be sent to Slurm from here")
+    if not answer.found:
+        return Check("slurm", None, "no sbatch", "jobs cannot be sent to Slurm from here")
+    if not answer.ok:
+        return Check("slurm", None, f"sbatch fails: {answer.last_lines(1)}", "jobs cannot be sent to Slurm from here")
+    version = answer.text()
+    asked = processes.run(["scontrol", "show", "config"], timeout_s=ASK_S)
+    if not asked.ok:
+        return Check("slurm", None, f"{version}, but its controller does not answer: {asked.last_lines(1)}", "no job can be sent now")
+    settings = dict(line.split("=", 1) for line in asked.text().splitlines() if "=" in line)
+    facts = {key.strip(): value.strip() for key, value in settings.items()}
+    has_accounting = facts.get("AccountingStorageType", "") == "accounting_storage/slurmdbd"
+    detail = f"{version}, cluster {facts.get('ClusterName', '?')}, {'with' if has_accounting else 'no'} accounting"
+    forgets = f"how a job ended that could not say so itself is forgotten after {facts.get('MinJobAge', '?')}"
+    return Check("slurm", True, detail, "" if has_accounting else forgets)
 
 
 def _existing(folder: str) -> str:

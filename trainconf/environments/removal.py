@@ -66,7 +66,7 @@ def _swept_of_images(workspace: WorkspacePaths) -> list[str]:
 
 
 def _used_by(workspace: WorkspacePaths, trace: str) -> Iterator[str]:
-    """Ids of the runs whose plan holds the trace of this environment and whose agent (or submitter, before it) lives."""
+    """Ids of the runs whose plan holds the trace of this environment and that go on: somebody holds their lock, or a scheduler has them."""
     locked: dict[str, bool] = {}
     for experiment in store.names_in(workspace.runs):
         for run_id in store.names_in(os.path.join(workspace.runs, experiment)):
@@ -74,8 +74,20 @@ def _used_by(workspace: WorkspacePaths, trace: str) -> Iterator[str]:
             lock = _lock_held_for(run)
             if lock not in locked:
                 locked[lock] = files.is_locked(lock)
-            if locked[lock] and _holds(run, trace):
+            if (locked[lock] or _is_scheduled(run)) and _holds(run, trace):
                 yield run_id
+
+
+def _is_scheduled(run: RunPaths) -> bool:
+    """Whether it was sent to a scheduler and nothing says that it has ended. Nobody holds the lock of a job that waits."""
+    try:
+        with open(run.plan, encoding="utf-8") as stream:
+            if '"batch":{' not in stream.read():
+                return False
+    except (OSError, ValueError):
+        return False
+    final = {"Completed", "Failed", "Canceled"}
+    return not any(isinstance(line, dict) and line.get("state") in final for line in files.read_lines(run.events))
 
 
 def _lock_held_for(run: RunPaths) -> str:

@@ -1,0 +1,116 @@
+"""One no-op job on Slurm: what a submission costs the client, how soon its end is known, and what `sbatch` itself takes.
+
+    SLURM_CONF=... python -m benchmarks.slurm_submit [--rounds 15]
+
+Each figure of ours is taken in a fresh process after its start-up: imports, composition, snapshot and git are the same for every
+target, and `python -m benchmarks.noop_run` measures them. Imports that only Slurm needs count.
+`noticed` is from the time in the run's last event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from benchmarks.rounds import environment
+
+LIMIT_SUBMIT_S = 0.020
+LIMIT_NOTICED_S = 0.25
+LIMIT_RATIO = 2.5
+
+
+def bare_job(folder: str) -> float:
+    """`sbatch --wrap`, until the job's output file is there."""
+    path = os.path.join(folder, f"{time.time_ns()}.out")
+    begin = time.perf_counter()
+    subprocess.run(["sbatch", "--parsable", f"--output={path}", "--wrap=true"], check=True, stdout=subprocess.DEVNULL)
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    return time.perf_counter() - begin
+
+
+def bare_sbatch(folder: str) -> float:
+    """`sbatch` alone, of a job that waits."""
+    begin = time.perf_counter()
+    words = ["sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true"]
+    job_id = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=folder).stdout.strip()
+    seconds = time.perf_counter() - begin
+    subprocess.run(["scancel", job_id], check=True)
+    return seconds
+
+
+def our_job(folder: str) -> dict[str, float]:
+    """One job of ours, in a process of its own."""
+    words = [sys.executable, "-m", "benchmarks.slurm_submit", "--once", folder]
+    return dict(json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment()).stdout))
+
+
+def once(folder: str) -> dict[str, float]:
+    """Plan twice, as a submission does, submit, wait; seconds of each."""
+    import trainconf.launchers.base
+    from trainconf.files import FileLock
+    from trainconf.history import events
+    from trainconf.launchers import get
+    from trainconf.paths import RunPaths
+    from trainconf.spec import CodeSpec, RunSpec
+
+    paths = RunPaths(os.path.join(folder, "runs", "noop", f"noop-{time.time_ns()}"))
+    job = trainconf.launchers.base.Job(
+        spec=RunSpec(code=CodeSpec(command=("true",), argument_style="none")), paths=paths, experiment_name="noop", python=sys.executable
+    )
+    for path in (paths.code, paths.outputs, paths.logs):
+        os.makedirs(path)
+    lock = FileLock(paths.lock)
+    lock.acquire()
+    events.append(paths, "NotStarted")
+    begin = time.perf_counter()
+    launcher = get("slurm")
+    launcher.plan(job)
+    handle = launcher.submit(launcher.plan(job), lock, {})
+    submitted = time.perf_counter()
+    state = launcher.wait(handle)
+    ended, now = time.perf_counter(), time.time()
+    assert state.status == "Completed", state.reason
+    return {"submit": submitted - begin, "job": ended - begin, "noticed": now - (events.seconds(state.event["time"]) or 0.0)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="One no-op job on Slurm.")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--once", metavar="FOLDER", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.once:
+        print(json.dumps(once(asked.once)))
+        return
+    if shutil.which("sbatch") is None or subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode:
+        print("no Slurm answers here")
+        return
+    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
+        measure(folder, asked.rounds)
+
+
+def measure(folder: str, rounds: int) -> None:
+    """Rounds of all rows, interleaved, after one that is thrown away; print medians."""
+    seen: dict[str, list[float]] = {}
+    for number in range(rounds + 1):
+        row = {"sbatch": bare_sbatch(folder), "sbatch --wrap, to its output file": bare_job(folder), **our_job(folder)}
+        if number:
+            for name, seconds in row.items():
+                seen.setdefault(name, []).append(seconds)
+    for name, times in seen.items():
+        print(f"{name:<34}  {statistics.median(times) * 1000:8.1f} ms  (at most {max(times) * 1000:.1f})")
+    floor = seen["sbatch --wrap, to its output file"]
+    ratio = statistics.median(own / bare for own, bare in zip(seen["job"], floor, strict=True))
+    print(f"{'job / sbatch --wrap':<34}  {ratio:8.2f} x   limit {LIMIT_RATIO:g}")
+    print(f"limits: submit {LIMIT_SUBMIT_S * 1000:g} ms, noticed {LIMIT_NOTICED_S * 1000:g} ms")
+
+
+if __name__ == "__main__":
+    main()

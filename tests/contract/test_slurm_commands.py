@@ -1,0 +1,107 @@
+"""compute=slurm from the command line: what a user types, on a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shell, wait_for
+from tests.testbed.cluster import Cluster
+
+SLURM = ["experiment=adhoc", "script=train.py", "env=current", "compute=slurm"]
+pytestmark = pytest.mark.slurm
+
+
+@pytest.fixture
+def cluster(workspace: Shell, slurm_cluster: Cluster) -> Cluster:
+    """The testbed's cluster, for the commands of `workspace`."""
+    workspace.env["SLURM_CONF"] = slurm_cluster.conf
+    return slurm_cluster
+
+
+def job_id(workspace: Shell, run_id: str) -> str:
+    told = json.loads(workspace("show", run_id, "--json").out)["events"]
+    return str(next(event["scheduler"]["job_id"] for event in reversed(told) if "scheduler" in event))
+
+
+def test_a_run_streams_its_output_and_ends_with_the_scripts_code(workspace: Shell, cluster: Cluster) -> None:
+    workspace.write("train.py", "import sys\nprint(sys.argv[1:])\nsys.exit(7)\n")
+    answer = workspace(*SLURM, "+params.lr=0.1")
+    assert (answer.code, answer.out) == (7, "['--lr', '0.1']\n")
+    assert "Failed, exit code 7" in answer.err
+
+
+def test_the_printed_script_is_the_one_that_is_sent(workspace: Shell, cluster: Cluster) -> None:
+    settings = ["compute.partition=low", "compute.mem_gib=0.5", "compute.time_minutes=3", "+compute.sbatch.nice=5", "compute.setup=[pwd]"]
+    words = [*SLURM, *settings]
+    printed = workspace("plan", *words).out
+    run_id = workspace(*words, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    try:
+        sent = cluster.ask("scontrol", "write", "batch_script", job_id(workspace, run_id), "-")
+        script = printed[printed.index("#!/bin/bash") :].splitlines()
+        lines = [line for line in script if not line.startswith(("#SBATCH --comment", "exec"))]
+        assert {line.replace("adhoc-_time_-_id_", run_id) for line in lines} <= set(sent.splitlines())
+        assert "#SBATCH --mem=512M" in sent
+        assert "#SBATCH --nice=5" in sent
+        job = cluster.ask("scontrol", "--oneliner", "show", "job", job_id(workspace, run_id))
+        assert "TimeLimit=00:03:00" in job
+        assert "Partition=low" in job
+        assert f"JobName={run_id}" in job
+    finally:
+        workspace("cancel", run_id)
+
+
+def test_detach_come_back_and_cancel(workspace: Shell, cluster: Cluster) -> None:
+    workspace.write("train.py", "import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    run_id = workspace(*SLURM, "submit.detach=true").out.strip()
+    wait_for(lambda: workspace("logs", run_id).out == "up\n")
+    assert json.loads(workspace("ls", "--json").out)[0]["status"] == "Running"
+    assert workspace("wait", run_id, "--timeout", "0.2").code == 124
+    assert workspace("cancel", run_id).code == 0
+    assert workspace("wait", run_id).code == 130
+    assert json.loads(workspace("show", run_id, "--json").out)["reason"] == "cancellation was requested"
+
+
+def test_a_follower_is_told_what_the_run_waits_for_and_ctrl_c_takes_it_back(workspace: Shell, cluster: Cluster) -> None:
+    child = workspace.start(*SLURM, "+compute.sbatch.begin=now+1hour")
+    wait_for(lambda: workspace.run_dirs() and "BeginTime" in workspace("show", "last").out)
+    assert child.stderr is not None
+    told = b""
+    while b"waits in Slurm: BeginTime" not in told:
+        told += os.read(child.stderr.fileno(), 65536)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    (row,) = json.loads(workspace("ls", "--json").out)
+    assert row["status"] == "Canceled"
+
+
+def test_ls_tells_of_a_job_that_was_canceled_from_outside_and_keeps_it(workspace: Shell, cluster: Cluster) -> None:
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    assert json.loads(workspace("ls", "--json").out)[0]["status"] == "Queued"
+    subprocess.run(["scancel", job_id(workspace, run_id)], check=True)
+    wait_for(lambda: json.loads(workspace("ls", "--json").out)[0]["status"] == "Canceled")
+    assert workspace("ls", env={"PATH": "/nowhere"}).out.count("Canceled") == 1
+
+
+def test_a_run_is_told_from_where_there_is_no_slurm_as_it_was_recorded(workspace: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    told = workspace("show", run_id, env={"PATH": str(tmp_path)}).out
+    assert told.startswith(f"{run_id}  Queued")
+    assert "as recorded; Slurm does not answer since" in told
+    workspace("cancel", run_id)
+
+
+def test_an_environment_that_a_waiting_job_needs_is_not_removed(workspace: Shell, cluster: Cluster) -> None:
+    submitted = workspace(*SLURM, "env=minimal", "submit.detach=true", "+compute.sbatch.begin=now+1hour")
+    assert submitted.code == 0, submitted
+    refused = workspace("env", "rm", "minimal")
+    assert refused.code == 2
+    assert submitted.out.strip() in refused.err
+    workspace("cancel", submitted.out.strip())
+    assert workspace("env", "rm", "minimal").code == 0
