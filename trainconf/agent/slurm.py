@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from trainconf.process import Processes
 
 ANSWER_SECONDS = 3.0  # well within KillWait, which is 30 by default
 REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
@@ -37,7 +36,7 @@ class SlurmJob:
     `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued.
     """
 
-    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], processes: Processes | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any]) -> None:
         array = environ.get("SLURM_ARRAY_JOB_ID")
         self.job_id = f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"]
         self.job_number = environ["SLURM_JOB_ID"]  # a task of an array has one of its own
@@ -47,7 +46,6 @@ class SlurmJob:
         self.node_count = int(batch.get("nodes", 1))
         self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
         self.may_requeue = bool(batch.get("requeue"))
-        self._processes = processes
 
     def identity(self) -> dict[str, Any]:
         """What events tell of it."""
@@ -96,26 +94,19 @@ class SlurmJob:
 
     def _failed_nodes(self) -> str:
         question = ["sinfo", "--noheader", "--Node", f"--nodes={self.nodes}", "--states=down,fail,unknown", "--format=%N"]
-        return ", ".join(dict.fromkeys(self._door().run(question, timeout_s=ANSWER_SECONDS).text().split()))
+        return ", ".join(dict.fromkeys(_run(question, ANSWER_SECONDS)[1].split()))
 
     def _ask(self) -> dict[str, str]:
         """The job as the controller has it; empty when it does not answer."""
-        done = self._door().run(["scontrol", "show", "job", "--oneliner", self.job_id], timeout_s=ANSWER_SECONDS)
-        return {} if not done.ok else dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", done.stdout.decode("utf-8", "replace")))
+        code, said = _run(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
+        return {} if code else dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
 
     def requeue(self) -> str:
         """Put the job back into the queue, unless it is there; why it could not be, or nothing. Slurm ends this agent then."""
         if self._is_requeued(self._ask()):
             return ""
-        done = self._door().run(["scontrol", "requeue", self.job_id], timeout_s=REQUEUE_SECONDS)
-        return "" if done.ok else done.last_lines(1) or f"scontrol requeue did not answer for {REQUEUE_SECONDS:g} s"
-
-    def _door(self) -> Processes:
-        if self._processes is None:
-            from trainconf.process import processes
-
-            self._processes = processes
-        return self._processes
+        code, said = _run(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
+        return "" if code == 0 else said.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
 
 
 def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
@@ -127,6 +118,21 @@ def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
     except (OSError, ValueError):
         return None
     return SlurmJob(environ, batch) if isinstance(batch, dict) else None
+
+
+def _run(argv: list[str], timeout_s: float) -> tuple[int, str]:
+    """Exit code of a program, and what it said on both channels. The main loop waits, so it is never taken for a rank."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s, check=False
+        )  # fmt: skip
+    except OSError as error:
+        return 127, f"{argv[0]}: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return TIME_LIMIT_CODE, f"{' '.join(argv[:2])} did not answer for {timeout_s:g} s"
+    return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
 def seconds(text: str) -> float | None:

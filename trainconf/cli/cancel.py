@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
 def _cancel(paths: RunPaths, *, force: bool) -> bool:
     """Whether the run has ended or was asked to."""
     from trainconf.errors import TrainconfError
-    from trainconf.launchers import get, pool, scheduled
+    from trainconf.launchers import get, pools, scheduled
     from trainconf.launchers.base import RunHandle
 
     state = scheduled.state_of(paths)
@@ -41,7 +41,7 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
         return True
     try:
         if os.path.exists(paths.sweep):
-            pool.cancel(paths, force=force)
+            pools.cancel(paths, force=force)
         else:
             get(_target(paths)).cancel(RunHandle(paths), force=force)
     except TrainconfError as error:

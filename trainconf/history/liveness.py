@@ -134,9 +134,22 @@ def scheduler_of(paths: RunPaths, history: list[dict[str, Any]] | None = None) -
         return found
     try:
         plan = files.read_json(paths.plan)
-        return {"kind": plan["target"], "job_id": None, **plan["batch"]["cluster"]} if plan["batch"] else {}
+        batch = plan["batch"]
+        return {"kind": plan["target"], "job_id": _task_of_sweep(paths, batch.get("task")), **batch["cluster"]} if batch else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
+
+
+def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:
+    """The job of a trial that has not begun: its sweep knows which arrays, [job id, first trial, count], its trials are."""
+    from trainconf.paths import RunPaths as Paths
+
+    parent = None if task is None else files.read_json(paths.record).get("parent")
+    if parent is None or task is None:
+        return None
+    sent = scheduler_of(Paths(os.path.join(os.path.dirname(paths.run_dir), parent)))
+    arrays = sent.get("arrays") or []
+    return next((f"{job_id}_{task - first}" for job_id, first, count in arrays if first <= task < first + count), sent.get("job_id"))
 
 
 def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:

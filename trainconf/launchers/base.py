@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from trainconf.files import FileLock
@@ -185,6 +185,32 @@ class Launcher(Protocol):
 
     def wait(self, handle: RunHandle) -> State:
         """Wait for its end."""
+
+
+class Pool(Protocol):
+    """Where the trials of a sweep go, as seen by the one process that makes them. `handle` is the sweep's, `trial_lock` the lock that minds
+    each trial: empty where every one has its own. `is_unsent`: nothing of it has been handed to anybody."""
+
+    handle: RunHandle
+    is_unsent: bool
+
+    @property
+    def trial_lock(self) -> str: ...
+
+    def add(self, plans: Iterable[LaunchPlan]) -> None:
+        """Trials whose directories exist; they start in this order."""
+
+    def close(self) -> None:
+        """There will be no more. May be called twice."""
+
+    def cancel(self, *, force: bool = False) -> None:
+        """End every trial, running or not."""
+
+    def has_ended(self) -> bool:
+        """Whether every trial is over or lost."""
+
+    def wait(self) -> State:
+        """Wait for that; the state of the sweep."""
 
 
 class Scheduled(Launcher, Protocol):

@@ -37,6 +37,13 @@ class TrialPool:
         self.handle = handle
         self._writer = writer
 
+    is_unsent = False  # the agent is there before any trial is
+
+    @property
+    def trial_lock(self) -> str:
+        """What minds a trial: the sweep's lock, held by the agent of all of them."""
+        return self.handle.paths.lock
+
     @classmethod
     def start(cls, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], environ: Mapping[str, str] | None = None) -> TrialPool:
         """Start the agent; `lock`, held on `home.lock`, is its from here on. Raises StorageError, LaunchError."""
@@ -92,7 +99,7 @@ class TrialPool:
 
 
 def cancel(home: RunPaths, *, force: bool = False) -> None:
-    """End a sweep from any process. When its agent is gone, what is left of each trial is ended here."""
+    """End a sweep of this machine from any process. When its agent is gone, what is left of each trial is ended here."""
     from trainconf.history.find import trials_of
     from trainconf.history.record import read_mapping
 

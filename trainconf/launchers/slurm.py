@@ -43,7 +43,7 @@ class SlurmLauncher:
         from trainconf.launchers.agent_launcher import agent_command, refuse_broken_patterns, refuse_nul
         from trainconf.launchers.slurm_controller import clean
 
-        slurm_options.check(job.compute, self._controller())
+        slurm_options.check(job.compute, self.controller())
         words = command.argv(job.spec, job.python)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)
@@ -74,7 +74,7 @@ class SlurmLauncher:
         from trainconf.paths import RunPaths
 
         paths = RunPaths(plan.run_dir)
-        controller = self._controller()
+        controller = self.controller()
         assert plan.batch is not None
         try:
             os.makedirs(paths.logs, exist_ok=True)
@@ -125,21 +125,27 @@ class SlurmLauncher:
 
     def _tell_job(self, paths: RunPaths, *, force: bool) -> None:
         job = liveness.scheduler_of(paths)
-        controller = self._controller(str(job.get("conf") or ""))
+        controller = self.controller(str(job.get("conf") or ""))
         job_id = str(job.get("job_id") or "")
         if not job_id:
             found = controller.find(*_names(paths))
             job_id = found[0] if found else ""
         if not job_id:
             raise LaunchError("Slurm does not know its job by now; the run is canceled when it is found", ("run", paths.run_id))
-        # a waiting job goes at once; of one that runs only the agent is told, which does the rest
-        for words in (("--state=PENDING", job_id), ("--batch", "--signal=USR1", job_id)):
-            self._scancel(controller, *words)
+        self.tell_jobs(job, [job_id])
         state = liveness.state_of(paths)
         if state.scheduler is not None:
             self._settle([(paths, state)], at_once=True)
         if force:
             self._force(controller, paths, job_id)
+
+    def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None:
+        """Waiting jobs go at once; of those that run only the agents are told, which do the rest; with `force` Slurm ends them."""
+        controller = self.controller(str(scheduler.get("conf") or ""))
+        for words in (("--state=PENDING",), ("--batch", "--signal=USR1")):
+            self._scancel(controller, *words, *job_ids)
+        if force:
+            self._scancel(controller, *job_ids)
 
     def _force(self, controller: Controller, paths: RunPaths, job_id: str) -> None:
         """An agent that does not answer is not waited for."""
@@ -163,6 +169,11 @@ class SlurmLauncher:
         found: dict[int, State] = {}
         by_cluster: dict[tuple[str, str], list[int]] = {}
         for index, (paths, state) in enumerate(runs):
+            if os.path.exists(paths.sweep):
+                from trainconf.launchers import slurm_sweep
+
+                found[index] = slurm_sweep.settle(self, paths)
+                continue
             conf = str((state.scheduler or {}).get("conf") or self._environ.get("SLURM_CONF", ""))
             by_cluster.setdefault((paths.workspace.root, conf), []).append(index)
         for key, indices in by_cluster.items():
@@ -175,10 +186,11 @@ class SlurmLauncher:
         from trainconf.paths import WorkspacePaths
 
         if (root, conf) not in self._answers:
-            self._answers[root, conf] = Answers(self._controller(conf), WorkspacePaths(root))
+            self._answers[root, conf] = Answers(self.controller(conf), WorkspacePaths(root))
         return self._answers[root, conf]
 
-    def _controller(self, conf: str = "") -> Controller:
+    def controller(self, conf: str = "") -> Controller:
+        """The door to a cluster."""
         return Controller(self._environ, self._processes, conf)
 
 

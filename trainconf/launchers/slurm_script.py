@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.launchers.base import Job
+    from trainconf.paths import RunPaths
 
 LEAD_SLACK_SECONDS = 5  # on top of the grace: time to say what happened
 
@@ -41,8 +42,24 @@ def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
     argv = ["sbatch", "--parsable", f"--chdir={job.paths.workspace.root}", f"--output={pattern(job.paths.agent_log)}"]
     return {
         "argv": argv, "script": "\n".join(lines), "job_name": name, "comment": comment, "cluster": {"conf": conf},
+        "nodes": job.spec.distributed.node_count, "cpus_per_task": compute.get("cpus_per_task", 1),
         "lead_seconds": lead_seconds, "requeue": bool(compute.get("requeue")),
     }  # fmt: skip
+
+
+def for_sweep(
+    batch: Mapping[str, Any], run_dir: str, home: RunPaths, words: tuple[str, ...] = (), *, times: int = 1
+) -> dict[str, Any]:  # fmt: skip
+    """The batch of one trial, as that of its whole sweep: in its name, on its folder, with `times` the resources."""
+    name = job_name(home.run_id)
+    comment = f"trainconf {name} {_hash(home.run_dir)}"
+    script: str = batch["script"].removesuffix(f"{shlex.quote(run_dir)}\n") + shlex.join([home.run_dir, *words]) + "\n"
+    script = script.replace(directive("job-name", batch["job_name"]), directive("job-name", name), 1)
+    script = script.replace(directive("comment", batch["comment"]), directive("comment", comment), 1)
+    if times > 1:
+        shared = re.compile(r"^(#SBATCH --(?:cpus-per-task|mem)=)(\d+)", re.MULTILINE)
+        script = shared.sub(lambda found: f"{found[1]}{int(found[2]) * times}", script)
+    return {**batch, "script": script, "job_name": name, "comment": comment}
 
 
 def _resources(compute: Mapping[str, Any], node_count: int) -> dict[str, Any]:

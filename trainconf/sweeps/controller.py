@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 
-from trainconf import __version__, launchers
+from trainconf import __version__
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, write_atomic
 from trainconf.history import events, liveness
 from trainconf.history.index import Index
-from trainconf.launchers.agent_launcher import AgentLauncher
-from trainconf.launchers.pool import TrialPool
+from trainconf.launchers import pools
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.liveness import State
-    from trainconf.launchers.base import LaunchPlan
+    from trainconf.launchers.base import LaunchPlan, Pool
     from trainconf.resolve.grid import Grid
     from trainconf.submission.submit import Voice
 
@@ -69,7 +68,7 @@ class Sweep:
         self.config = first.config
         self.experiment_name = first.experiment_name
         self.paths = RunPaths("")
-        self._pool: TrialPool | None = None
+        self._pool: Pool | None = None
         self._secrets: dict[str, str] = {}
         self.reused_count = 0
         self.metric = self.config["metric"]
@@ -81,16 +80,20 @@ class Sweep:
 
     @property
     def max_concurrent_runs(self) -> int:
-        """Trials in flight: as configured, else as many as the machine's slots hold."""
+        """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
         compute = self.config["compute"]
+        if "slots" not in compute:
+            pack = int(compute.get("pack", 1))
+            return pack if pack > 1 else int(self.config["sweep"]["max_concurrent_runs"] or len(self.trials))
         slots = compute.get("slots") or len(os.sched_getaffinity(0))
         return int(self.config["sweep"]["max_concurrent_runs"] or max(1, slots // compute.get("cpus", 1)))
 
     def prepare(self, voice: Voice) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
+        specs = [trial.resolved.spec for trial in self.trials]
+        pools.check({spec.compute.target for spec in specs}, self.config["compute"], max(spec.distributed.node_count for spec in specs))
         for trial in self.trials:
-            _check_target(trial.resolved.spec.compute.target)
             check(trial.resolved, self.workspace)
             key = _shared(trial.resolved)
             if key not in self._prepared:
@@ -116,13 +119,24 @@ class Sweep:
                 if self._is_cancelled():
                     break
                 if trial.paths is None:
-                    pool.add([self._create(trial)])
+                    pool.add([self._create(trial, pool.trial_lock)])
+            pool.close()
         except BaseException:
             pool.cancel()  # what cannot be whole is not begun
+            if pool.is_unsent:
+                self._remove()
             raise
         finally:
             pool.close()
             Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
+
+    def _remove(self) -> None:
+        """Leave nothing of a sweep that nobody has got."""
+        for trial in self.trials:
+            if trial.paths is not None and trial.paths.run_id.startswith(f"{self.sweep_id}_"):
+                remove_run_dir(trial.paths)
+                trial.paths = None
+        remove_run_dir(self.paths)
 
     def _take_completed(self, trials: list[Trial]) -> None:
         """Give trials that have completed before the run that did."""
@@ -143,7 +157,7 @@ class Sweep:
             "metric": self.metric, "trainconf": __version__,
         }
 
-    def _start_pool(self) -> TrialPool:
+    def _start_pool(self) -> Pool:
         """Make the sweep's directory and its agent, or nothing."""
         lock = FileLock("")
         try:
@@ -152,7 +166,9 @@ class Sweep:
                 lock = FileLock(self.paths.lock)
                 lock.acquire()
                 write_atomic(self.paths.sweep, dumps(self._record()))
-                return TrialPool.start(self.paths, lock, self._secrets)
+                target = self.trials[0].resolved.spec.compute.target
+                limit = int(self.config["sweep"]["max_concurrent_runs"] or 0)
+                return pools.start(target, self.paths, lock, self._secrets, self.config["compute"], limit)
             except BaseException:
                 lock.release()
                 remove_run_dir(self.paths)
@@ -160,13 +176,14 @@ class Sweep:
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
 
-    def _create(self, trial: Trial) -> LaunchPlan:
+    def _create(self, trial: Trial, lock_path: str) -> LaunchPlan:
         """Make the directory of one trial; the plan the agent shall carry out."""
         prepared = self._prepared[_shared(trial.resolved)]
-        trial.paths, plan, _ = create(
+        trial.paths, plan, lock = create(
             trial.resolved, prepared, self.workspace, run_id=f"{self.sweep_id}_{trial.number}", parent=self.sweep_id,
-            lock_path=self.paths.lock,
+            lock_path=lock_path,
         )
+        lock.release()
         return plan
 
     def cancel(self, *, force: bool) -> None:
@@ -197,12 +214,6 @@ def _shared(resolved: Resolved) -> tuple[Any, ...]:
     """What two trials must agree on to share their code, software and secrets."""
     guards = resolved.config["snapshot"]
     return (resolved.source_directory, resolved.spec.environment, resolved.spec.compute.target, dumps(guards))
-
-
-def _check_target(target: str) -> None:
-    """A sweep needs a launcher whose agent can be a pool."""
-    if not isinstance(launchers.get(target), AgentLauncher):
-        raise ConfigError(Mistake(f"compute={target} cannot carry out a sweep yet", hint="submit the runs one by one"))
 
 
 def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:

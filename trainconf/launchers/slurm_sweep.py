@@ -1,0 +1,236 @@
+"""The trials of a sweep as jobs of Slurm: arrays, each task of which is one trial, or one job that is a pool of them.
+
+Nothing is sent before every trial is there, and nothing of ours stays behind on this machine. trials.jsonl has the trials in the order of
+their numbers: a task finds its own by the number at which its array begins.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from trainconf import files
+from trainconf.agent.pool import end_sweep
+from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
+from trainconf.history import events, liveness
+from trainconf.history.find import trials_of
+from trainconf.launchers import slurm_script, slurm_submission
+from trainconf.launchers.base import RunHandle
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from trainconf.files import FileLock
+    from trainconf.history.liveness import State
+    from trainconf.launchers.base import LaunchPlan
+    from trainconf.launchers.slurm_controller import Controller
+
+    class Jobs(Protocol):
+        """What a sweep needs of the launcher of its trials."""
+
+        def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]: ...
+
+        def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None: ...
+
+
+MAX_ARRAY_SIZE = 1001  # Slurm's own default (slurm.conf(5))
+
+
+class JobPool:
+    """A sweep's trials, as given to Slurm all at once by `close`. See `trainconf.launchers.pool.TrialPool`."""
+
+    def __init__(
+        self, launcher: Jobs, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], controller: Controller, width: int
+    ) -> None:  # fmt: skip
+        self.handle = RunHandle(home)
+        self._launcher = launcher
+        self._width = width  # trials at a time; 0 leaves it to Slurm
+        self._controller = controller
+        self._lock = lock
+        self._secrets = secrets
+        self._plans: list[LaunchPlan] = []
+        self._is_open = True
+        self.is_unsent = True
+
+    @property
+    def trial_lock(self) -> str:
+        """What minds a trial: empty for a lock of its own."""
+        return ""
+
+    def add(self, plans: Iterable[LaunchPlan]) -> None:
+        """Hand over trials whose directories exist."""
+        self._plans += plans
+
+    def close(self) -> None:
+        """Send them. May be called twice. Raises ConfigError, LaunchError, StorageError: nothing is left in the queue then."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        sent: list[str] = []
+        try:
+            os.makedirs(self.handle.paths.logs, exist_ok=True)
+            for batch in self._stage():
+                options = [option.format(*sent) for option in batch.pop("depends", [])]
+                sent.append(self._send({**batch, "argv": [*batch["argv"], *options]}))
+            self._record(sent)
+            self.is_unsent = False
+        except BaseException as error:
+            if sent:
+                self._controller.call("scancel", *sent)
+            if isinstance(error, OSError):
+                raise StorageError.from_os_error(error, "the sweep cannot be handed over") from error
+            raise
+        finally:
+            self._lock.release()
+
+    def _stage(self) -> Iterator[dict[str, Any]]:
+        """Write down all that the jobs will read; then the jobs, in the order in which they are sent."""
+        raise NotImplementedError
+
+    def _send(self, batch: dict[str, Any]) -> str:
+        job_id = slurm_submission.send(self._controller, batch, self._secrets).job_id
+        if job_id is None:
+            raise LaunchError("Slurm has not answered; whether it has a job of the sweep shows when it does", ("name", batch["job_name"]),
+                              hint="`squeue --me` tells; `scancel` those with this name before the sweep is sent again")  # fmt: skip
+        return job_id
+
+    def _record(self, sent: list[str]) -> None:
+        cluster = self._plans[0].batch["cluster"] if self._plans and self._plans[0].batch else {}
+        scheduler = {"kind": "slurm", "job_id": sent[0] if sent else None, **cluster, **self._where(sent)}
+        events.append(self.handle.paths, "Queued", waiting_for="scheduler", scheduler=scheduler)
+
+    def _where(self, sent: list[str]) -> dict[str, Any]:
+        return {}
+
+    def _write_trials(self, plans: list[LaunchPlan]) -> None:
+        home = self.handle.paths
+        for index, plan in enumerate(plans):
+            assert plan.batch is not None
+            data = plan.to_dict()
+            data["batch"] = {**data["batch"], "task": index}
+            files.write_atomic(RunPaths(plan.run_dir).plan, files.dumps(data), durable=False)
+        lines = [*({"run_dir": plan.run_dir} for plan in plans), {"end": True}]
+        files.write_atomic(home.trials, "".join(files.dumps(line) + "\n" for line in lines))
+
+    def cancel(self, *, force: bool = False) -> None:
+        """End every trial, running or not; none is sent any more."""
+        self._is_open = False
+        self._lock.release()
+        if not self.is_unsent:
+            cancel(self._launcher, self.handle.paths, force=force)
+
+    def has_ended(self) -> bool:
+        """Whether every trial has ended, or is lost."""
+        return settle(self._launcher, self.handle.paths).status in (*events.TERMINAL, "NotResponding")
+
+    def wait(self) -> State:
+        """Wait until every trial is over; the state of the sweep."""
+        from trainconf.history import follow
+
+        return follow.wait(self.handle.paths, look=lambda paths: settle(self._launcher, paths))
+
+
+class ArrayPool(JobPool):
+    """Every trial is a task of an array. Trials that ask for different resources are in different ones."""
+
+    def _stage(self) -> Iterator[dict[str, Any]]:
+        home = self.handle.paths
+        groups: dict[str, list[LaunchPlan]] = {}
+        for plan in self._plans:
+            assert plan.batch is not None
+            groups.setdefault(slurm_script.for_sweep(plan.batch, plan.run_dir, home)["script"], []).append(plan)
+        ordered = [plan for plans in groups.values() for plan in plans]
+        self._write_trials(ordered)
+        self._chunks = list(_chunks([len(plans) for plans in groups.values()], max_array_size(self._controller)))
+        lanes = min(len(self._chunks), self._width) if self._width else len(self._chunks)
+        for number, (first, count) in enumerate(self._chunks):
+            plan = ordered[first]
+            assert plan.batch is not None
+            at_a_time = f"%{max(1, self._width // lanes)}" if self._width else ""
+            batch = slurm_script.for_sweep(plan.batch, plan.run_dir, home, ("--task", str(first)))
+            log = os.path.join(home.logs, f"agent_{first}_")
+            for task in range(count):
+                _link(f"{log}{task}.log", RunPaths(ordered[first + task].run_dir).agent_log)
+            batch["argv"] = ["sbatch", "--parsable", f"--chdir={home.workspace.root}", f"--output={slurm_script.pattern(log)}%a.log",
+                             f"--array=0-{count - 1}{at_a_time}"]  # fmt: skip
+            batch["depends"] = [f"--dependency=afterany:{{{number - lanes}}}"] if number >= lanes else []
+            yield batch
+
+    def _where(self, sent: list[str]) -> dict[str, Any]:
+        return {"arrays": [[job_id, first, count] for job_id, (first, count) in zip(sent, self._chunks, strict=True)]}
+
+
+class PackedPool(JobPool):
+    """One job, whose agent carries out so many trials at a time."""
+
+    @property
+    def trial_lock(self) -> str:
+        return self.handle.paths.lock
+
+    def _stage(self) -> Iterator[dict[str, Any]]:
+        home = self.handle.paths
+        self._write_trials(self._plans)
+        scripts: dict[str, dict[str, Any]] = {}
+        for plan in self._plans:
+            assert plan.batch is not None
+            batch = slurm_script.for_sweep(plan.batch, plan.run_dir, home, times=self._width)
+            scripts.setdefault(batch["script"], batch)
+        if len(scripts) > 1:
+            raise ConfigError(Mistake("trials that ask for different resources cannot be packed into one job", hint="use compute.pack=1"))
+        for batch in scripts.values():
+            argv = ["sbatch", "--parsable", f"--chdir={home.workspace.root}", f"--output={slurm_script.pattern(home.agent_log)}"]
+            files.write_atomic(home.plan, files.dumps({"target": "slurm", "batch": {**batch, "argv": argv}}))
+            yield {**batch, "argv": argv}
+
+
+def _chunks(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
+    """Where each array begins, and how many tasks it has. MaxArraySize is one more than the highest number of a task."""
+    first = 0
+    for size in sizes:
+        for start in range(0, size, limit):
+            yield first + start, min(limit, size - start)
+        first += size
+
+
+def max_array_size(controller: Controller) -> int:
+    """How many tasks an array can have here."""
+    done = controller.call("scontrol", "show", "config")
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.text(), re.MULTILINE) if done.ok else None
+    return max(1, int(found[1])) if found else MAX_ARRAY_SIZE
+
+
+def _link(log: str, agent_log: str) -> None:
+    """A trial's agent writes where its array's do; its own folder has it, too."""
+    os.makedirs(os.path.dirname(agent_log), exist_ok=True)
+    os.symlink(os.path.relpath(log, os.path.dirname(agent_log)), agent_log)
+
+
+def settle(launcher: Jobs, home: RunPaths) -> State:
+    """The honest state of a sweep: over when each of its trials is."""
+    state = liveness.state_of(home)
+    if state.scheduler is None:
+        return state
+    open_trials = [(paths, found) for paths in trials_of(home) if not (found := liveness.state_of(paths)).is_final]
+    asked = [run for run in open_trials if run[1].scheduler is not None]
+    settled = launcher.settle(asked) if asked else []
+    if len(asked) < len(open_trials) or not all(found.is_final for found in settled):
+        return state
+    end_sweep(home)
+    return liveness.state_of(home)
+
+
+def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
+    """End all trials of a sweep: those that wait at once, those that run through their agents."""
+    how = {"force": True} if force else {}
+    events.append(home, "CancelRequested", **how)
+    scheduler = liveness.scheduler_of(home)
+    if scheduler.get("arrays"):
+        for paths in trials_of(home):
+            latest = events.last(paths)
+            if latest is None or latest["state"] not in events.TERMINAL:
+                events.append(paths, "CancelRequested", 1 if latest is None else int(latest["attempt"]), **how)
+    launcher.tell_jobs(scheduler, [str(job_id) for job_id, *_ in scheduler.get("arrays") or [[scheduler.get("job_id")]]], force=force)
+    settle(launcher, home)
