@@ -143,6 +143,7 @@ class SlurmCompute:
     exclusive: bool = setting(False, "no other job on its nodes", in_spec=True)
     requeue: bool = setting(False, "put the job back into the queue when it is preempted, out of time or has lost a node")
     setup: list[str] = setting(list, "lines of bash before the job, as in `module load cuda`; one that fails ends it", in_spec=True)
+    build: str = setting("submit", "where a missing venv is built: before submission, or in the job", choices=("submit", "job"))
     python: Optional[str] = setting(None, "Python of the agent on the nodes, 3.10 or later; null is the submitting one")
     pack: int = setting(1, "trials of a sweep that run at a time inside one job", minimum=1)
     sbatch: dict[str, Any] = setting(

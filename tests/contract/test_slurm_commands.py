@@ -97,6 +97,33 @@ def test_a_run_is_told_from_where_there_is_no_slurm_as_it_was_recorded(workspace
     workspace("cancel", run_id)
 
 
+@pytest.mark.network
+def test_an_environment_is_built_in_the_job_once_also_when_two_jobs_want_it(workspace: Shell, cluster: Cluster) -> None:
+    workspace.write("train.py", "import sys, tomli_w\nprint(sys.prefix)\n")
+    words = [*SLURM, "env=minimal", "env.requirements=[tomli-w]", "compute.build=job", "submit.detach=true"]
+    runs = [workspace(*words, f"+compute.sbatch.nodelist={node}").out.strip() for node in ("node1", "node2")]
+    for run_id in runs:
+        assert workspace("wait", run_id).code == 0, workspace("logs", run_id, "--agent")
+    states = [[event["state"] for event in json.loads(workspace("show", run_id, "--json").out)["events"]] for run_id in runs]
+    assert any("Preparing" in some for some in states)
+    assert workspace("env", "ls").out.count("minimal") == 1
+    outputs = {workspace("logs", run_id).out for run_id in runs}
+    assert len(outputs) == 1
+    assert str(workspace.root / ".trainconf" / "envs") in outputs.pop()
+    for run_dir in workspace.run_dirs():
+        assert "tomli" in (run_dir / "environment.lock").read_text()
+
+
+@pytest.mark.network
+def test_an_environment_that_cannot_be_built_in_the_job_ends_the_run_with_the_installers_words(workspace: Shell, cluster: Cluster) -> None:
+    answer = workspace(*SLURM, "env=minimal", "env.requirements=['tomli-w==0.0.0.1']", "compute.build=job")
+    assert answer.code == 2
+    assert "with exit code 2, before its agent began" in answer.err
+    (run_dir,) = workspace.run_dirs()
+    assert "tomli-w==0.0.0.1" in (run_dir / "logs" / "agent.log").read_text()
+    assert workspace("env", "ls").out.count("minimal") == 0
+
+
 def test_an_environment_that_a_waiting_job_needs_is_not_removed(workspace: Shell, cluster: Cluster) -> None:
     submitted = workspace(*SLURM, "env=minimal", "submit.detach=true", "+compute.sbatch.begin=now+1hour")
     assert submitted.code == 0, submitted

@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 from trainconf.environments import recipe
-from trainconf.environments.prepare import Prepared, Software, ensure, locate
+from trainconf.environments.prepare import Prepared, Software, ensure, ensure_later, locate
 from trainconf.environments.recipe import identity
 from trainconf.environments.removal import rm, sweep_leftovers
 from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from trainconf.spec import EnvironmentSpec
 
 __all__ = [
-    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "identity", "image_id", "locate", "lock", "ls", "resolve", "rm",
-    "show", "sweep_leftovers",
+    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "ensure_later", "identity", "image_id", "locate", "lock", "ls",
+    "resolve", "rm", "show", "sweep_leftovers",
 ]  # fmt: skip
 
 

@@ -66,6 +66,12 @@ def ensure(
     return Prepared(built.python, built.lock_text(), built=True) if by_us else _handed_out(built, report)
 
 
+def ensure_later(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name: str) -> Prepared | None:
+    """The Python of an environment that is not there and that its job shall build; None when there is nothing to build."""
+    software, state = locate(spec, workspace, root, name=name)
+    return None if spec.kind != "venv" or state == "ready" else Prepared(software.python, "", built=False)
+
+
 def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name: str) -> tuple[Software, str]:
     """What a run would get, and in words whether it is there; nothing is built, and an engine that does not answer is no error."""
     if spec.kind == "current":

@@ -7,6 +7,7 @@ five minutes, no wckey, no signal to the job itself. What may hold any byte, the
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 
@@ -38,6 +39,7 @@ def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
     lines += ["trap '' USR1"]
     setup = [str(line) for line in compute.get("setup") or []]
     lines += ["set -e", *setup] if setup else []
+    lines += [f"{shlex.join([*_builder(agent), job.paths.run_dir])} || exit"] if _is_built_there(job) else []
     lines += [f"exec {shlex.join([*agent, job.paths.run_dir])}", ""]
     argv = ["sbatch", "--parsable", f"--chdir={job.paths.workspace.root}", f"--output={pattern(job.paths.agent_log)}"]
     return {
@@ -60,6 +62,16 @@ def for_sweep(
         shared = re.compile(r"^(#SBATCH --(?:cpus-per-task|mem)=)(\d+)", re.MULTILINE)
         script = shared.sub(lambda found: f"{found[1]}{int(found[2]) * times}", script)
     return {**batch, "script": script, "job_name": name, "comment": comment}
+
+
+def _is_built_there(job: Job) -> bool:
+    return job.compute.get("build") == "job" and job.spec.environment.kind == "venv"
+
+
+def _builder(agent: list[str]) -> list[str]:
+    """What makes the run's environment on the node: started like the agent, but with the packages that installers need."""
+    *python, script = agent
+    return [word for word in python if word != "-S"] + [os.path.join(os.path.dirname(script), os.pardir, "submission", "build_in_job.py")]
 
 
 def _resources(compute: Mapping[str, Any], node_count: int) -> dict[str, Any]:

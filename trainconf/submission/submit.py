@@ -103,11 +103,18 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     voice.redact(known.values())
     git = GitFactsLater(resolved.source_directory)
     snapshot_id = take_snapshot(resolved, workspace, report)
-    environment = environments.ensure(
+    environment = _built_in_job(resolved, workspace) or environments.ensure(
         resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root,
         image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
     )
     return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
+
+
+def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvironment | None:
+    """The environment that is still missing, where the job shall build it."""
+    if resolved.config["compute"].get("build") != "job":
+        return None
+    return environments.ensure_later(resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"])
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
