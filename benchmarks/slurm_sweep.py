@@ -69,7 +69,7 @@ def submission(count: int) -> dict[str, float]:
     )
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "train.py").write_text("print('done')\n")
-        words = [*WORDS[1:], f"+params.n=range(0,{count})", "compute.sbatch={hold: true}"]
+        words = [*WORDS[1:], f"+params.n=range(0,{count})", "+compute.sbatch={hold: true}"]
         done = subprocess.run([sys.executable, "-c", code, *words], cwd=folder, check=True, stdout=subprocess.PIPE)
         composed, submitted = map(float, done.stdout.split()[-2:])
         for home in Path(folder).glob("runs/adhoc/*/sweep.json"):

@@ -50,9 +50,9 @@ def states(home: RunPaths) -> list[str]:
     return [str((events.last(paths) or {}).get("state")) for paths in trials_of(home)]
 
 
-def jobs(home: RunPaths) -> list[dict[str, str]]:
-    """The job each trial ran in, by its own events."""
-    return [next(e["scheduler"] for e in events.read(paths) if "agent" in e) for paths in trials_of(home)]
+def jobs(home: RunPaths) -> list[str]:
+    """The job each trial that has begun is in, by its own events."""
+    return [e["scheduler"]["job_id"] for paths in trials_of(home) for e in events.read(paths) if "agent" in e]
 
 
 def arrays(home: RunPaths) -> list[list[int]]:
@@ -65,7 +65,7 @@ def test_a_grid_is_one_array_and_every_trial_a_task_of_it(space: Shell) -> None:
     assert answer.code == 0, answer
     home = home_of(space)
     assert arrays(home) == [[0, 3]]
-    assert len({job["job_id"].partition("_")[0] for job in jobs(home)}) == 1
+    assert len({job_id.partition("_")[0] for job_id in jobs(home)}) == 1
     assert [Path(paths.log(0)).read_text() for paths in trials_of(home)] == [f"['--lr', '{n}'] 1\n" for n in (1, 2, 3)]
     assert (events.last(home) or {})["state"] == "Completed"
 
@@ -116,6 +116,7 @@ def test_one_trial_that_waits_can_be_cancelled_alone(space: Shell) -> None:
     until(lambda: "Running" in states(home), "one to run")
     answer = space("cancel", trials_of(home)[2].run_id)
     assert answer.code == 0, answer
+    assert json.loads(space("show", "--json", trials_of(home)[2].run_id).out)["status"] == "Canceled"
     gate.touch()
     until(lambda: states(home) == ["Completed", "Completed", "Canceled"], "the others", told=lambda: str(states(home)))
     assert space("wait", home.run_id).code == 1
@@ -126,17 +127,17 @@ def test_a_pack_is_one_job_and_so_many_trials_at_a_time(space: Shell) -> None:
     answer = space(*words("+params.n=range(0,5)", "compute.pack=2"))
     assert answer.code == 0, answer
     home = home_of(space)
-    assert len({job["job_id"] for job in jobs(home)}) == 1
+    assert len(set(jobs(home))) == 1
     assert most_at_once(home) == 2
-    assert f"JobName={home.run_id} " in slurm("scontrol", "show", "job", "-o", jobs(home)[0]["job_id"])
-    assert "NumCPUs=2 " in slurm("scontrol", "show", "job", "-o", jobs(home)[0]["job_id"])
+    assert f"JobName={home.run_id} " in slurm("scontrol", "show", "job", "-o", jobs(home)[0])
+    assert "NumCPUs=2 " in slurm("scontrol", "show", "job", "-o", jobs(home)[0])
 
 
 def test_a_requeued_pack_goes_on_with_what_is_left(space: Shell) -> None:
     space.write("train.py", f"{SCRIPT}if sys.argv[2] != '0' and os.environ['TRAINCONF_ATTEMPT'] == '1': time.sleep(600)\n")
     home = detach(space, "+params.n=range(0,4)", "compute.pack=2", "compute.requeue=true")
     until(lambda: states(home) == ["Completed", "Running", "Running", "NotStarted"], "two to run", told=lambda: str(states(home)))
-    slurm("scontrol", "requeue", jobs(home)[0]["job_id"])
+    slurm("scontrol", "requeue", jobs(home)[0])
     until(lambda: states(home)[:3] == ["Completed"] * 3 and states(home)[3] == "Running", "the rest", told=lambda: str(states(home)))
     starts = [[e["attempt"] for e in events.read(paths) if e["state"] == "Starting"] for paths in trials_of(home)]
     assert starts == [[1], [1, 2], [1, 2], [1]]

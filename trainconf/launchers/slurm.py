@@ -124,6 +124,8 @@ class SlurmLauncher:
         self._tell_job(paths, force=force)
 
     def _tell_job(self, paths: RunPaths, *, force: bool) -> None:
+        from trainconf.launchers import slurm_sweep
+
         job = liveness.scheduler_of(paths)
         controller = self.controller(str(job.get("conf") or ""))
         job_id = str(job.get("job_id") or "")
@@ -133,6 +135,8 @@ class SlurmLauncher:
         if not job_id:
             raise LaunchError("Slurm does not know its job by now; the run is canceled when it is found", ("run", paths.run_id))
         self.tell_jobs(job, [job_id])
+        if "_" in job_id:
+            slurm_sweep.record_taken_out(controller, [(paths, job_id)])
         state = liveness.state_of(paths)
         if state.scheduler is not None:
             self._settle([(paths, state)], at_once=True)
@@ -142,8 +146,14 @@ class SlurmLauncher:
     def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None:
         """Waiting jobs go at once; of those that run only the agents are told, which do the rest; with `force` Slurm ends them."""
         controller = self.controller(str(scheduler.get("conf") or ""))
-        for words in (("--state=PENDING",), ("--batch", "--signal=USR1")):
-            self._scancel(controller, *words, *job_ids)
+        # Slurm 22.05 takes all waiting tasks of an array away when it is asked for one of them by its state
+        tasks, jobs = [job_id for job_id in job_ids if "_" in job_id], [job_id for job_id in job_ids if "_" not in job_id]
+        if jobs:
+            self._scancel(controller, "--state=PENDING", *jobs)
+            self._scancel(controller, "--batch", "--signal=USR1", *jobs)
+        for task in tasks:
+            is_waiting = controller.call("squeue", "--noheader", f"--jobs={task}", "--states=PENDING", "--format=%i").text().strip()
+            self._scancel(controller, *(() if is_waiting else ("--batch", "--signal=USR1")), task)
         if force:
             self._scancel(controller, *job_ids)
 

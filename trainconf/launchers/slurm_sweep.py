@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
         def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]: ...
 
+        def controller(self, conf: str = "") -> Controller: ...
+
         def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None: ...
 
 
@@ -233,4 +235,23 @@ def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
             if latest is None or latest["state"] not in events.TERMINAL:
                 events.append(paths, "CancelRequested", 1 if latest is None else int(latest["attempt"]), **how)
     launcher.tell_jobs(scheduler, [str(job_id) for job_id, *_ in scheduler.get("arrays") or [[scheduler.get("job_id")]]], force=force)
+    if scheduler.get("arrays"):
+        waiting = [(paths, str(liveness.scheduler_of(paths).get("job_id"))) for paths in trials_of(home)]
+        record_taken_out(launcher.controller(str(scheduler.get("conf") or "")), waiting)
     settle(launcher, home)
+
+
+def record_taken_out(controller: Controller, trials: list[tuple[RunPaths, str]]) -> None:
+    """Record the end of canceled trials that Slurm has no task of any more: of one that never began it forgets everything at once."""
+    arrays = ",".join(sorted({job_id.partition("_")[0] for _, job_id in trials}))
+    done = controller.call("squeue", "--noheader", "--array", "--states=all", f"--jobs={arrays}", "--format=%i|%T")
+    if not done.ok and "nvalid job id" not in done.last_lines():
+        return
+    there = {line.partition("|")[0] for line in done.text().splitlines() if not line.endswith("|CANCELLED")}
+    for paths, job_id in trials:
+        if job_id not in there and (latest := events.last(paths)) is not None and latest["state"] not in events.TERMINAL:
+            lock = files.FileLock(paths.lock)
+            if lock.acquire(blocking=False):
+                how = {"exit_code": None, "reason": "cancellation was requested before it began"}
+                events.append(paths, "Canceled", int(latest["attempt"]), **how)
+                lock.release()
