@@ -34,6 +34,7 @@ class SlurmLauncher:
     def __init__(self, environ: Mapping[str, str] | None = None, processes: Processes | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._processes = processes
+        self._checked: Mapping[str, Any] | None = None
         self._answers: dict[tuple[str, str], Answers] = {}
 
     def plan(self, job: Job) -> LaunchPlan:
@@ -43,7 +44,9 @@ class SlurmLauncher:
         from trainconf.launchers.agent_launcher import agent_command, refuse_broken_patterns, refuse_nul
         from trainconf.launchers.slurm_controller import clean
 
-        slurm_options.check(job.compute, self.controller())
+        if job.compute is not self._checked:  # the trials of a sweep mostly share it
+            slurm_options.check(job.compute, self.controller())
+            self._checked = job.compute
         words = command.argv(job.spec, job.python)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)
