@@ -16,6 +16,7 @@ import pytest
 from tests.contract.launcher_contract import wait_until
 from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from tests.testbed.cluster import Cluster
+from trainconf.errors import LaunchError
 from trainconf.files import FileLock, write_atomic
 from trainconf.history import events, follow, liveness
 from trainconf.launchers import scheduled
@@ -228,6 +229,9 @@ def test_while_the_controller_is_away_a_run_is_as_recorded_and_then_goes_on(
     state = SlurmLauncher().state(waiting)
     assert (state.status, state.reason[:39]) == ("Queued", "as recorded; Slurm does not answer sinc")
     assert SlurmLauncher().state(running).status == "Running"
+    with pytest.raises(LaunchError, match="could not be told"):
+        launcher.cancel(running)
+    assert launcher.state(running).status == "CancelRequested"
     slurm_cluster.daemon("start", "slurmctld")
     assert launcher.wait(waiting).status == "Completed"
     launcher.cancel(running)
@@ -310,3 +314,13 @@ def test_a_final_event_is_noticed_within_a_quarter_of_a_second(root: str, slurm_
         os._exit(0)
     assert launcher.wait(RunHandle(job.paths)).status == "Completed"
     os.waitpid(pid, 0)
+
+
+@pytest.mark.slow
+def test_a_node_that_dies_is_named_and_the_run_is_failed(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:
+    handle = up(launcher, root, compute={"sbatch": {"nodelist": "node3"}})
+    slurm_cluster.daemon("kill", "node3")
+    state = launcher.wait(handle)
+    assert state.status == "Failed"
+    assert "node3" in state.reason
+    assert states(handle)[-1] == "Failed"

@@ -1,0 +1,121 @@
+"""The batch script, and what is made of Slurm's words: pure functions."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.contract.runs import make_job
+from trainconf.launchers import slurm_script, slurm_words
+from trainconf.launchers.base import Job
+from trainconf.launchers.slurm_controller import Job as SlurmJob
+from trainconf.launchers.slurm_controller import clean
+from trainconf.launchers.slurm_submission import minutes
+
+AGENT = ["/opt/py thon", "-I", "-S", "/lib/trainconf/agent/__main__.py"]
+
+
+def job(run_dir_name: str = "run", **compute: Any) -> Job:
+    made = make_job("/data/w", ["true"], compute=compute, grace_s=7.5)
+    paths = type(made.paths)(f"/data/w/runs/exp/{run_dir_name}")
+    return replace(made, paths=paths)
+
+
+def script(run_dir_name: str = "run", **compute: Any) -> str:
+    return str(slurm_script.batch(job(run_dir_name, **compute), AGENT, "")["script"])
+
+
+def test_a_job_with_no_wishes_asks_for_nothing_but_its_place_and_its_name() -> None:
+    lines = script().splitlines()
+    assert [line for line in lines if not line.startswith("#SBATCH --comment=")] == [
+        "#!/bin/bash", "#SBATCH --cpus-per-task=1", "#SBATCH --job-name=run", "#SBATCH --no-requeue", "#SBATCH --nodes=1",
+        "#SBATCH --ntasks-per-node=1", "#SBATCH --open-mode=append", "#SBATCH --signal=B:TERM@13", "", "trap '' USR1",
+        "exec '/opt/py thon' -I -S /lib/trainconf/agent/__main__.py /data/w/runs/exp/run",
+    ]  # fmt: skip
+
+
+def test_every_setting_becomes_its_option() -> None:
+    text = script(
+        partition="gpu,cpu", account="a b", qos="high", cpus_per_task=8, gpus_per_node=2, mem_gib=1.5, time_minutes=90, signal_seconds=60,
+        constraint="a100&nvlink", exclusive=True, requeue=True,
+        sbatch={"gres": "shard:2", "mail_type": ["END", "FAIL"], "hold": True, "x": None},
+    )  # fmt: skip
+    for option in (
+        "partition=gpu,cpu", "account='a b'", "qos=high", "cpus-per-task=8", "gpus-per-node=2", "mem=1536M", "time=90", "signal=B:TERM@60",
+        "constraint='a100&nvlink'", "exclusive", "requeue", "gres=shard:2", "mail-type=END,FAIL", "hold",
+    ):  # fmt: skip
+        assert f"#SBATCH --{option}\n" in text
+    assert "--x" not in text
+    assert "no-requeue" not in text
+
+
+@pytest.mark.parametrize("name", ["with space", "quo'te\"s", "new\nline", "per%cent", "$(id)", "b\udcff"])
+def test_a_strange_run_id_is_plain_in_slurm_and_itself_in_the_command(name: str) -> None:
+    text = script(name)
+    (line,) = [line for line in text.splitlines() if line.startswith("#SBATCH --job-name=")]
+    assert set(line.removeprefix("#SBATCH --job-name=")) <= set("abcdefghijklmnopqrstuvwxyz_")
+    words = subprocess.run(
+        ["bash", "-c", text[text.index("exec") :].replace("exec '/opt/py thon'", "printf '%s\\0'").encode("utf-8", "surrogateescape")],
+        stdout=subprocess.PIPE, check=True,
+    ).stdout.split(b"\0")  # fmt: skip
+    assert words[-2] == f"/data/w/runs/exp/{name}".encode("utf-8", "surrogateescape")
+
+
+def test_two_runs_of_one_name_in_two_workspaces_have_two_comments() -> None:
+    one, two = job(), job()
+    elsewhere = replace(two, paths=type(two.paths)("/other/runs/exp/run"))
+    assert slurm_script.batch(one, AGENT, "")["comment"] != slurm_script.batch(elsewhere, AGENT, "")["comment"]
+
+
+def test_an_environment_that_the_job_builds_is_built_before_the_agent_begins() -> None:
+    wanted = job(build="job", setup=["module load python"])
+    venv = replace(wanted, spec=replace(wanted.spec, environment=replace(wanted.spec.environment, kind="venv")))
+    lines = str(slurm_script.batch(venv, AGENT, "")["script"]).splitlines()
+    assert lines[-4:-2] == ["set -e", "module load python"]
+    assert lines[-2].endswith("build_in_job.py /data/w/runs/exp/run || exit")
+    assert " -S " not in lines[-2]
+    assert "build_in_job" not in script(build="job")  # a user-managed Python is as it is
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("infinite", None), ("1:00", 1), ("30", 0.5), ("2:00:00", 120), ("1-00:00:00", 1440), ("10-12:30:00", 15150)]
+)
+def test_a_limit_is_read_as_sinfo_prints_it(text: str, expected: float | None) -> None:
+    assert minutes(text) == expected
+
+
+def test_what_a_job_was_told_is_not_handed_on_and_what_names_the_cluster_is() -> None:
+    environ = {"SLURM_JOB_ID": "1", "SBATCH_ACCOUNT": "x", "PMIX_RANK": "0", "OMPI_X": "1", "MASTER_PORT": "1", "HIP_VISIBLE_DEVICES": "0"}
+    kept = {"SLURM_CONF": "/etc/s", "SLURM_JWT": "t", "RANKING": "kept", "PATH": "/bin"}
+    assert clean(environ | kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "expected", "words"),
+    [
+        ("TIMEOUT", "0:0", ("Failed", 124), "time limit"),
+        ("OUT_OF_MEMORY", "0:125", ("Failed", 137), "more memory than Slurm gave it"),
+        ("NODE_FAIL", "0:0", ("Failed", None), "a node of job 5 failed on n7"),
+        ("CANCELLED by 1000", "0:0", ("Canceled", None), "by user 1000"),
+        ("PREEMPTED", "0:0", ("Canceled", None), "higher priority"),
+        ("FAILED", "3:0", ("Failed", 3), "with exit code 3"),
+        ("FAILED", "0:9", ("Failed", 137), "by signal 9"),
+        ("COMPLETED", "0:0", ("Failed", None), "before its agent could record"),
+    ],
+)
+def test_an_end_that_only_slurm_tells_is_said_in_words(state: str, code: str, expected: tuple[str, int | None], words: str) -> None:
+    told = SlurmJob(state, "n7", "None", "trainconf run x", code)
+    ending = slurm_words.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log="")
+    assert (ending.state, ending.exit_code) == expected
+    assert words in ending.reason
+    asked = slurm_words.ending("5", told, "/runs/x", cancel_was_requested=True, agent_was_seen=True, log="")
+    assert asked.state == "Canceled"
+    assert "cancellation was requested" in asked.reason
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "A_STATE_OF_TOMORROW"])
+def test_no_other_state_ends_a_run(state: str) -> None:
+    assert state not in slurm_words.OVER
