@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ from benchmarks.rounds import environment
 LIMIT_SUBMIT_S = 0.020
 LIMIT_NOTICED_S = 0.25
 LIMIT_RATIO = 2.5
+SETTLED_S = 1.0  # a job is scheduled sooner or later by what has just happened: each row begins at a random time after the one before
 
 
 def bare_job(folder: str) -> float:
@@ -54,7 +56,10 @@ def our_job(folder: str) -> dict[str, float]:
 
 def once(folder: str) -> dict[str, float]:
     """Plan twice, as a submission does, submit, wait; seconds of each."""
+    import hydra  # noqa: F401 (what every submission has loaded by then)
+
     import trainconf.launchers.base
+    import trainconf.submission.submit
     from trainconf.files import FileLock
     from trainconf.history import events
     from trainconf.launchers import get
@@ -81,6 +86,10 @@ def once(folder: str) -> dict[str, float]:
     return {"submit": submitted - begin, "job": ended - begin, "noticed": now - (events.seconds(state.event["time"]) or 0.0)}
 
 
+def _settle() -> None:
+    time.sleep(SETTLED_S + random.random())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="One no-op job on Slurm.")
     parser.add_argument("--rounds", type=int, default=15)
@@ -100,7 +109,12 @@ def measure(folder: str, rounds: int) -> None:
     """Rounds of all rows, interleaved, after one that is thrown away; print medians."""
     seen: dict[str, list[float]] = {}
     for number in range(rounds + 1):
-        row = {"sbatch": bare_sbatch(folder), "sbatch --wrap, to its output file": bare_job(folder), **our_job(folder)}
+        row = {"sbatch": bare_sbatch(folder)}
+        _settle()
+        row["sbatch --wrap, to its output file"] = bare_job(folder)
+        _settle()
+        row |= our_job(folder)
+        _settle()
         if number:
             for name, seconds in row.items():
                 seen.setdefault(name, []).append(seconds)
