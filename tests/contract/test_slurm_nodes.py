@@ -97,16 +97,27 @@ def test_a_retry_starts_every_rank_again(tmp_path: Path) -> None:
     assert logs(paths) == ["1\n2\n"] * 3
 
 
-def test_scancel_ends_all_nodes_politely(tmp_path: Path) -> None:
+def test_a_request_to_cancel_ends_all_nodes_politely(tmp_path: Path) -> None:
     left = unique_sleep()
-    paths, job_id = send(tmp_path, f"trap 'echo bye; exit 3' TERM; echo up; {left} & wait; wait")
+    paths, job_id = send(tmp_path, f"trap 'sleep 0.5; echo bye; exit 3' TERM; echo up; {left} & wait; wait")
     wait_state(paths, "Running")
     until(lambda: all("up" in text for text in logs(paths)), "the ranks")
-    slurm("scancel", job_id)
+    events.append(paths, "CancelRequested")
+    slurm("scancel", "--batch", "--signal=USR1", job_id)
     end = wait_state(paths, "Canceled")
-    assert end["reason"] == "the job was canceled with scancel"
+    assert end["reason"] == "cancellation was requested"
     assert logs(paths) == ["up\nbye\n"] * 3
     assert not is_running(left)
+
+
+def test_scancel_from_outside_ends_all_nodes(tmp_path: Path) -> None:
+    """Not always politely: srun, which is ended with the rest, has Slurm kill its tasks at once."""
+    left = unique_sleep()
+    paths, job_id = send(tmp_path, f"setsid -f {left}; {left}")
+    wait_state(paths, "Running")
+    slurm("scancel", job_id)
+    assert wait_state(paths, "Canceled")["reason"] == "the job was canceled with scancel"
+    until(lambda: not is_running(left), "the ranks")
 
 
 def test_a_requeued_run_starts_anew_on_all_nodes(tmp_path: Path) -> None:

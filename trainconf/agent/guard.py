@@ -14,8 +14,8 @@ from trainconf.agent import tree
 LOOK_AGAIN_SECONDS = 0.05
 
 
-def post(run_id: str) -> int:
-    """Start the guard; the descriptor that keeps it quiet: to be closed after `dismiss`, or by our death.
+def post(run_id: str, grace_s: float) -> int:
+    """Start the guard, as patient as the agent; the descriptor that keeps it quiet: to be closed after `dismiss`, or by our death.
 
     Called before this process becomes a subreaper and has threads or children, for the guard shall be none of them.
     """
@@ -25,7 +25,7 @@ def post(run_id: str) -> int:
         try:
             if os.fork() == 0:
                 os.close(alive)
-                _stand(run_id, quiet)
+                _stand(run_id, grace_s, quiet)
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -39,7 +39,7 @@ def dismiss(alive: int) -> None:
     os.close(alive)
 
 
-def _stand(run_id: str, quiet: int) -> None:
+def _stand(run_id: str, grace_s: float, quiet: int) -> None:
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -49,8 +49,14 @@ def _stand(run_id: str, quiet: int) -> None:
         os.dup2(nowhere, fd)
     if os.read(quiet, 1):
         return
+    kill_at = time.monotonic() + grace_s
+    told: set[int] = set()
     left = tree.members(run_id, (), with_orphans=False)
     while left:
-        tree.send(left, signal.SIGKILL)
+        if time.monotonic() >= kill_at:
+            tree.send(left, signal.SIGKILL)
+        else:
+            tree.send(left - told, signal.SIGTERM)
+            told |= left
         time.sleep(LOOK_AGAIN_SECONDS)
         left = tree.members(run_id, (), with_orphans=False)

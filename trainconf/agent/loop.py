@@ -87,7 +87,7 @@ def _carry_out_in_job(home: RunPaths, job: SlurmJob) -> int:
     """One run in a scheduler's job, which may continue it later and goes by its exit code."""
     from trainconf.agent import guard
 
-    alive = guard.post(home.run_id)
+    alive = guard.post(home.run_id, job.grace_seconds)
     pool = pools.Pool(pools.OneRun(home), job)
     _serve(pool, None)
     guard.dismiss(alive)

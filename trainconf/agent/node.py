@@ -130,7 +130,7 @@ def carry_out(paths: RunPaths) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.chdir("/")
-    alive = guard.post(paths.run_id)
+    alive = guard.post(paths.run_id, float(files.read_json(paths.plan)["grace_seconds"]))
     NodeAgent(paths, int(os.environ["SLURM_NODEID"])).carry_out()
     guard.dismiss(alive)
     return 0

@@ -36,13 +36,14 @@ class SlurmJob:
     `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued.
     """
 
-    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any]) -> None:
+    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], grace_seconds: float) -> None:
         array = environ.get("SLURM_ARRAY_JOB_ID")
         self.job_id = f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"]
         self.job_number = environ["SLURM_JOB_ID"]  # a task of an array has one of its own
         self.restarts = int(environ.get("SLURM_RESTART_COUNT", "0"))
         self.cluster = environ.get("SLURM_CLUSTER_NAME", "")
         self.nodes = environ.get("SLURM_JOB_NODELIST", "")
+        self.grace_seconds = grace_seconds
         self.node_count = int(batch.get("nodes", 1))
         self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
         self.may_requeue = bool(batch.get("requeue"))
@@ -114,10 +115,11 @@ def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
     if "SLURM_JOB_ID" not in environ:
         return None
     try:
-        batch = files.read_json(plan_path).get("batch")
-    except (OSError, ValueError):
+        plan = files.read_json(plan_path)
+        batch = plan.get("batch")
+        return SlurmJob(environ, batch, float(plan.get("grace_seconds", 0.0))) if isinstance(batch, dict) else None
+    except (OSError, ValueError, AttributeError):
         return None
-    return SlurmJob(environ, batch) if isinstance(batch, dict) else None
 
 
 def _run(argv: list[str], timeout_s: float) -> tuple[int, str]:

@@ -1,0 +1,73 @@
+"""What the agent makes of Slurm's words, without a cluster: a program `scontrol` that answers what one did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainconf.agent import slurm
+from trainconf.agent.slurm import SlurmJob
+
+RUNNING = "JobId=7 JobName=x Requeue=1 Restarts=0 RunTime=00:00:25 TimeLimit=00:01:00 JobState=RUNNING Reason=None PreemptTime=None"
+
+
+@pytest.fixture
+def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `scontrol` prints is the content of this file."""
+    program = tmp_path / "scontrol"
+    program.write_text(f"#!/bin/sh\ncat '{tmp_path}/answer'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return tmp_path / "answer"
+
+
+def job(*, requeue: bool = False, lead_seconds: float = 0.0, **environ: str) -> SlurmJob:
+    return SlurmJob({"SLURM_JOB_ID": "7", **environ}, {"requeue": requeue, "lead_seconds": lead_seconds}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "reason", "code"),
+    [
+        (RUNNING, "Canceled", "the agent was told to stop (SIGTERM)", None),
+        (RUNNING.replace("RUNNING", "COMPLETING"), "Canceled", "the job was canceled with scancel", None),
+        (RUNNING.replace("RUNNING", "COMPLETING").replace("00:00:25", "00:01:00"), "Failed", "time limit of Slurm's: 60 s", 124),
+        (RUNNING.replace("PreemptTime=None", "PreemptTime=2026-11-23T14:00:16"), "Canceled", "the job was preempted by Slurm", None),
+        ("", "Canceled", "the agent was told to stop (SIGTERM)", None),
+    ],
+)
+def test_a_signal_means_what_slurm_says(answer: Path, told: str, state: str, reason: str, code: int | None) -> None:
+    answer.write_text(told)
+    end = job().why_ending("SIGTERM")
+    assert (end.state, end.reason, end.exit_code, end.may_requeue) == (state, reason, code, False)
+
+
+def test_the_warning_before_the_time_limit_may_come_a_minute_early(answer: Path) -> None:
+    answer.write_text(RUNNING.replace("TimeLimit=00:01:00", "TimeLimit=00:01:45"))
+    assert job(lead_seconds=20).why_ending("SIGTERM").exit_code == 124
+    answer.write_text(RUNNING.replace("TimeLimit=00:01:00", "TimeLimit=1-00:00:00"))
+    assert job(lead_seconds=20).why_ending("SIGTERM").exit_code is None
+
+
+def test_a_job_that_will_start_once_more_was_requeued_whoever_may_want_that(answer: Path) -> None:
+    answer.write_text(RUNNING.replace("RUNNING", "COMPLETING").replace("Restarts=0", "Restarts=1"))
+    end = job().why_ending("SIGTERM")
+    assert (end.reason, end.may_requeue) == ("the job was requeued in Slurm", True)
+    assert job(SLURM_RESTART_COUNT="1").why_ending("SIGTERM").may_requeue is False
+
+
+def test_a_task_of_an_array_has_the_name_that_slurm_prints() -> None:
+    identity = job(SLURM_ARRAY_JOB_ID="5", SLURM_ARRAY_TASK_ID="2", SLURM_JOB_NODELIST="node1").identity()
+    assert identity == {"kind": "slurm", "job_id": "5_2", "cluster": "", "restarts": 0, "nodes": "node1"}
+
+
+def test_a_run_that_is_no_job_of_its_own_is_not_that_of_the_job_around_it(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    for text in ('{"target": "local", "batch": null}', '{"target": "local"}', "[]", "{", '{"batch": []}'):
+        plan.write_text(text)
+        assert slurm.job_here(str(plan), {"SLURM_JOB_ID": "7"}) is None
+
+
+@pytest.mark.parametrize(("text", "length"), [("00:01:00", 60.0), ("2-03:04:05", 183845.0), ("UNLIMITED", None), ("", None), ("1:2", None)])
+def test_lengths_of_time_are_read_as_slurm_prints_them(text: str, length: float | None) -> None:
+    assert slurm.seconds(text) == length
