@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from trainconf import files
 from trainconf.errors import LaunchError, StorageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trainconf.process import Processes
 
 _NO_MISTAKE = ("nvalid job id", "already comp", "No error", "not running", "pending")
+TRANSITION_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 FORCE_SECONDS = 5.0  # that an agent has to kill everything and say so, before Slurm does it
 
 
@@ -162,19 +164,23 @@ class SlurmLauncher:
 
     def _force(self, controller: Controller, paths: RunPaths, job_id: str) -> None:
         """An agent that does not answer is not waited for."""
-        import time
-
         from trainconf.history import follow
 
         if not follow.has_ended(follow.wait(paths, time.monotonic() + FORCE_SECONDS)):
             self._scancel(controller, job_id)
 
     def _scancel(self, controller: Controller, *words: str) -> None:
-        done = controller.call("scancel", *words)
-        # what has just ended, or has not begun, is no mistake
-        if not done.ok and not any(word in done.last_lines() for word in _NO_MISTAKE):
-            raise LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", done.last_lines(2)),
-                              hint="`trainconf cancel` again when it answers")  # fmt: skip
+        """Raises LaunchError when Slurm cannot be told. What has just ended, or has not begun, is no mistake."""
+        for pause_s in (*TRANSITION_S, 0.0):
+            done = controller.call("scancel", *words)
+            said = done.last_lines(2)
+            if done.ok or any(word in said for word in _NO_MISTAKE):
+                return
+            if said:
+                break
+            time.sleep(pause_s)  # it fails without a word while the controller is changing the job's state
+        raise LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", said or "nothing"),
+                          hint="`trainconf cancel` again when it answers")  # fmt: skip
 
     def _settle(self, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool) -> list[State]:
         from trainconf.launchers import slurm_settling
