@@ -9,7 +9,7 @@ from __future__ import annotations
 from trainconf.environments import recipe
 from trainconf.environments.prepare import Prepared, Software, ensure, locate
 from trainconf.environments.recipe import identity
-from trainconf.environments.removal import rm, sweep_leftovers
+from trainconf.environments.removal import rm, sweep_image_leftovers, sweep_leftovers
 from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "identity", "image_id", "locate", "lock", "ls", "resolve", "rm",
-    "show", "sweep_leftovers",
+    "show", "sweep_image_leftovers", "sweep_leftovers",
 ]  # fmt: skip
 
 

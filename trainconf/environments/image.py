@@ -57,6 +57,8 @@ def inspect(speaker: Engine, reference: str) -> dict[str, Any] | None:
 
 def id_of(reference: str) -> str:
     """The id of an image; empty when the engine has none of that name, or there is nobody to ask."""
+    if not reference:
+        return ""
     found = address.find(os.environ)
     try:
         known = inspect(Engine(found.url), reference)

@@ -200,11 +200,12 @@ class _Maker:
     def _build(self, base: Base, tag: str) -> tuple[dict[str, Any], list[str]]:
         """The finished image and the ids of the stages below it."""
         top = base
-        stages: list[str] = []
+        stages = [base.image_id] if self.spec.dockerfile else []
         if self._installs:
             installation = self._installation(base)
             try:
-                top, stages = installation.on(base)
+                top, layers = installation.on(base)
+                stages += layers
             finally:
                 self.made_here += installation.made_here
         elif self.spec.python or self.spec.interpreter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from trainconf.environments.image_store import remove_unneeded
 from trainconf.errors import BuildError, ContainerEngineError
 
 TYPE_CHECKING = False
@@ -61,9 +62,13 @@ def build(
             steps.take(event)
     except DockerException as error:
         steps.error = str(getattr(error, "explanation", None) or error)
+    except BaseException:
+        remove_unneeded(engine, steps.made[::-1])
+        raise
     finally:
         client.close()
     if steps.error or not steps.image_id:
+        remove_unneeded(engine, steps.made[::-1])
         raise BuildError(
             f"the Dockerfile {named} fails" + (f" at step {steps.number}" if steps.number else ""),
             *([("command", steps.command)] if steps.command else []), ("it said", "\n".join([*steps.last, steps.error]).strip()),
@@ -112,6 +117,8 @@ class _Steps:
         self.image_id = ""
         self.error = ""
         self.last: list[str] = []
+        self.made: list[str] = []  # what the steps of this build made, oldest first
+        self._found = True  # the image of the first step is the base, that of a cached one somebody else's
 
     def take(self, event: Mapping[str, Any]) -> None:
         if "error" in event:
@@ -123,7 +130,12 @@ class _Steps:
                 continue
             self.report(line.rstrip())
             if step := re.fullmatch(r"Step (\d+/\d+) : (.*)", line.rstrip()):
+                self._found = step[2].upper().startswith("FROM ")
                 self.number, self.command, self.last = step[1].replace("/", " of "), step[2], []
+            elif line.strip() == "---> Using cache":
+                self._found = True
+            elif made := re.fullmatch(r" ---> ([0-9a-f]{12})", line.rstrip()):
+                self.made += [] if self._found else [made[1]]
             else:
                 self.last = [*self.last[1 - LAST_LINES :], line.rstrip()]
 

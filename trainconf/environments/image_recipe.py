@@ -6,7 +6,7 @@ import os
 import re
 
 from trainconf.environments.recipe import RECIPE_KEYS, read_contents, shipped_or_own
-from trainconf.errors import Mistake
+from trainconf.errors import ContainerEngineError, Mistake
 from trainconf.spec import EnvironmentSpec, Pairs
 
 TYPE_CHECKING = False
@@ -83,8 +83,13 @@ def _used_as_it_is(
     contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
     from trainconf.environments.image import id_of
 
+    try:
+        image_id = "" if mistakes else id_of(docker["image"])
+    except ContainerEngineError as error:
+        mistakes.extend(error.mistakes)
+        image_id = ""
     return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=id_of(docker["image"]),
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=image_id,
         variables=contents.variables, image=docker["image"],
     )
 

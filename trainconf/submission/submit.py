@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from trainconf import environments, launchers
-from trainconf.errors import ConfigError, StorageError
+from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock
 from trainconf.launchers.base import Job
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -107,7 +107,22 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
         resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root,
         image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
     )
+    if resolved.spec.code.script and not environment.python:
+        named = resolved.spec.environment.image or environment.image
+        raise EnvironmentRecipeError(
+            f"image {named} has no Python to run {resolved.spec.code.script} with",
+            ("looked for", "python, python3"),
+            hint="name its interpreter with env.python.interpreter_path, or run a command: command=[...]",
+        )
     return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
+
+
+def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
+    """The spec of a resolved config, now that its code has a name and an image that had to be fetched has its id."""
+    spec = spec_with_code(resolved, prepared.snapshot_id)
+    if not spec.environment.image or spec.environment.packages:
+        return spec
+    return replace(spec, environment=replace(spec.environment, packages=prepared.environment.image))
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
@@ -139,7 +154,7 @@ def create(
     `lock_path` names the lock of a sweep, which minds all its trials; the lock that is returned is then not held.
     Raises StorageError.
     """
-    spec = spec_with_code(resolved, prepared.snapshot_id)
+    spec = prepared_spec(resolved, prepared)
     lock = FileLock(lock_path)
     try:
         paths = claim_run_dir(workspace, resolved.experiment_name, run_id)
@@ -167,7 +182,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     """
     prepared = prepare(resolved, workspace, voice)
     if resolved.config["submit"]["reuse"]:
-        found = find_completed(workspace, spec_with_code(resolved, prepared.snapshot_id).spec_hash)
+        found = find_completed(workspace, prepared_spec(resolved, prepared).spec_hash)
         if found is not None:
             return Submitted(found)
     paths, plan, lock = create(resolved, prepared, workspace)
