@@ -40,7 +40,8 @@ class ContainerCrew:
         self._paths = paths
         self._plan = plan
         self._engine = Engine(plan["engine"]["address"], plan["engine"].get("api", ""))
-        self._network = Network(self._engine, plan["engine"].get("network"))
+        self._patience_s = float(plan["engine"]["patience_seconds"])
+        self._network = Network(self._engine, plan["engine"].get("network"), self._patience_s)
         self._members: dict[int, Container] = {}  # by rank
         self._living: set[int] = set()
         self._up: dict[int, dict[str, Any]] = {}  # what the event tells of each rank that has begun
@@ -69,7 +70,10 @@ class ContainerCrew:
         name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{number}" if len(self._plan["ranks"]) > 1 else "")
         secrets = {name: os.environ[name] for name in self._plan["secret_env"] if name in os.environ}
         env = {**self._plan["env"], **rank["env"], **secrets, "TRAINCONF_ATTEMPT": str(attempt)}
-        return Container(self._engine, _container_name(name), body, contract.variables_text(env), lambda news: self._tell(number, news))
+        return Container(
+            self._engine, _container_name(name), body, contract.variables_text(env), patience_s=self._patience_s,
+            tell=lambda news: self._tell(number, news),
+        )  # fmt: skip
 
     def _tell(self, rank: int, news: Any) -> None:
         self._inbox.append((rank, news))
