@@ -79,7 +79,7 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     "unresolved in a list": ({EXPERIMENT: MINE + "params:\n  a: [1, '${x.y}']\n"}, {"params.a does not resolve"}, f"{EXPERIMENT}:5"),
     "a value still to be given": ({EXPERIMENT: MINE + "params:\n  a: ???\n"}, {"params.a has no value"}, f"{EXPERIMENT}:5"),
     "keys with dots": (
-        {LOCAL: GLOBAL + "compute.slots: 2\nenv.docker.build.network: host\n"},
+        {EXPERIMENT: MINE, LOCAL: GLOBAL + "compute.slots: 2\nenv.docker.build.network: host\n"},
         {"compute.slots is one name in a file, dots and all", "env.docker.build.network is one name in a file, dots and all"},
         f"{LOCAL}:[23]",
     ),
