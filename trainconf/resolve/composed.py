@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from trainconf.errors import Mistake
 
-_KEY = re.compile(r"(env|compute|distributed|params)\.[A-Za-z_]+(\.[A-Za-z_]+)*")
+_KEY = re.compile(r"(env|compute|distributed|params|inputs)\.[A-Za-z_]+(\.[A-Za-z_]+)*")
 
 
 class Composed:
