@@ -83,15 +83,15 @@ def is_of(known: dict[str, Any] | None, identity: str) -> bool:
     return known is not None and ((known.get("Config") or {}).get("Labels") or {}).get(IDENTITY_LABEL) == identity
 
 
-def state(spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str) -> tuple[store.BuiltImage | None, str]:
+def state(spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, tag: str) -> tuple[store.BuiltImage | None, str]:
     """What `trainconf plan` says: the image if it is ready, and how things stand, in words."""
     try:
         with engine() as speaker:
             found = built(speaker, workspace, identity)
             if found is not None:
                 return found, "ready"
-            if not spec.image:
-                return None, "will be built"
-            return None, "there" if spec.packages and inspect(speaker, spec.packages) else "will be pulled"
+            if spec.image:
+                return None, "there" if spec.packages and inspect(speaker, spec.packages) else "will be pulled"
+            return None, "there" if is_of(inspect(speaker, tag), identity) else "will be built"
     except ContainerEngineError as error:
         return None, f"unknown, because {error.mistakes[0].what}"

@@ -212,7 +212,10 @@ class _Maker:
             self._python_of(base)
         container = self._container({})
         with container.of(top.image_id, ""):
-            labels = {image.IDENTITY_LABEL: self.identity, image.ENV_LABEL: self.name, "trainconf.base_digest": base.digest}
+            labels = {
+                image.IDENTITY_LABEL: self.identity, image.ENV_LABEL: self.name, "trainconf.base_digest": base.digest,
+                image_store.STAGE_LABEL: "",  # a label cannot be taken off, and this one is the top stage's
+            }
             made = container.commit(top.config, labels, f"trainconf: {self.name}")
         self.made_here.append(made)
         repository, _, version = tag.rpartition(":")
