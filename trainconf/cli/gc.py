@@ -38,7 +38,8 @@ def run(argv: list[str]) -> int:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
         return value
 
-    parser = Arguments("gc", "Remove unneeded snapshots, half-made run folders, leftovers of builds and containers, and old cache files. Never a run.")
+    about = "Remove unneeded snapshots, half-made run folders, leftovers of builds and of containers, and old cache files. Never a run."
+    parser = Arguments("gc", about)
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.add_argument(
         "--older-than", metavar="DAYS", type=days, default=1.0, help="only snapshots not used for so many days (default: %(default)s)"
