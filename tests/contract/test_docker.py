@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contract.launcher_contract import HOSTILE_NAMES, LauncherContract, wait_until
-from tests.contract.runs import last, make_job, make_run_dir, output, shell, submit
+from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from tests.contract.test_local import FakeDevices
 from trainconf import files
 from trainconf.engine.address import find
@@ -227,6 +227,41 @@ class TestDocker(LauncherContract):
     def test_a_script_that_signals_its_own_process_group_decides_itself(self, launcher: Launcher, root: str) -> None:
         handle = self.run(launcher, self.job(root, shell("trap 'exit 0' TERM; kill -TERM 0; sleep 5; exit 1")))
         assert last(handle)["state"] == "Completed"
+
+    def test_a_container_is_kept_until_its_exit_code_is_on_disk(self, launcher: Launcher, root: str, engine: Engine) -> None:
+        handle = self.up(launcher, self.job(root, shell("echo up; while ! test -e ../go; do sleep 0.02; done; exit 6")))
+        container = f"/containers/{self.container_of(handle)}/json"
+        aside = handle.paths.events + ".aside"
+        os.rename(handle.paths.events, aside)
+        os.mkdir(handle.paths.events)  # as good as a full disk: every write is refused
+        Path(handle.paths.run_dir, "go").touch()
+        wait_until(lambda: "cannot write events" in Path(handle.paths.agent_log).read_text(), "the refusal")
+        assert engine.get(container)["State"]["ExitCode"] == 6
+        os.rmdir(handle.paths.events)
+        os.rename(aside, handle.paths.events)
+        assert launcher.wait(handle).status == "Failed"
+        assert states(handle)[-2:] == ["Finalizing", "Failed"]
+        assert last(handle)["exit_code"] == 6
+
+    def test_a_container_whose_makers_answer_was_lost_is_made_anew(self, launcher: Launcher, root: str, engine: Engine) -> None:
+        job = self.job(root, shell("echo ran"))
+        plan = launcher.plan(job)
+        make_run_dir(job)
+        os.makedirs(job.paths.workspace.home)
+        body = json.loads(json.dumps(plan.ranks[0].container))
+        body["Labels"]["trainconf.attempt"] = "1"
+        engine.post("/containers/create", {"name": f"trainconf-{job.run_id}-1"}, body)
+        handle = self.launch(launcher, job, plan)
+        assert launcher.wait(handle).status == "Completed"
+        assert output(handle) == "ran\n"
+
+    def test_a_name_that_is_somebody_elses_is_left_alone(self, launcher: Launcher, root: str, engine: Engine) -> None:
+        job = self.job(root, shell("echo ran"))
+        theirs = engine.post("/containers/create", {"name": f"trainconf-{job.run_id}-1"}, {"Image": BUSYBOX, "Cmd": ["true"]})["Id"]
+        try:
+            assert last(self.run(launcher, job))["state"] == "Completed"
+        finally:
+            engine.delete(f"/containers/{theirs}")  # raises when it is gone
 
     # -- without its agent ----------------------------------------------------------------------------------------------
 
