@@ -76,9 +76,7 @@ def _changed(composed: Composed, overrides: list[str], spec: RunSpec, source: st
     if "script" in touched:
         _check_script(composed, spec.code.snapshot, workspace)
     code = replace(fresh.spec.code, snapshot=spec.code.snapshot)
-    is_image = spec.environment.kind == "image"
-    fits = is_image == bool(composed.config["compute"].get("uses_images"))  # else the recipe becomes the other kind
-    environment = spec.environment if fits and "env" not in touched else fresh.spec.environment
+    environment = fresh.spec.environment if "env" in touched else spec.environment
     return Resolved(replace(fresh.spec, code=code, environment=environment), source, composed)
 
 

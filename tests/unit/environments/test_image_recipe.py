@@ -50,7 +50,7 @@ def test_all_mistakes_of_an_image_are_told_at_once(workspace: Workspace) -> None
         workspace.root, requirements=["numpy"], python={"interpreter_path": "bin/python"},
         docker={"image": "Upper:1", "base_image": "python:3", "build_context": "ctx"},
     )
-    for part in ("2 settings say what", "is for a Dockerfile", "'Upper:1' cannot be the name", "env.requirements would not", "absolute path"):
+    for part in ("2 settings say what", "is for a Dockerfile", "'Upper:1' cannot be", "env.requirements would not", "absolute path"):
         assert part in told
 
 
@@ -113,8 +113,8 @@ def test_a_venv_and_an_image_of_one_recipe_are_two_environments(workspace: Works
 
 
 CONTEXT = (
-    "a.txt", "b.py", "data/big.bin", "data/keep.txt", "data/deep/er/x.txt", "docs/a.md", "docs/README.md", "space name", "new\nline", "$(x)",
-    "per%cent", "[odd]",
+    "a.txt", "b.py", "data/big.bin", "data/keep.txt", "data/deep/er/x.txt", "docs/a.md", "docs/README.md", "space name", "new\nline",
+    "$(x)", "per%cent", "[odd]",
 )
 
 
@@ -122,7 +122,8 @@ CONTEXT = (
     "rules",
     [
         "", "*.py", "data", "data/*\n!data/keep.txt", "**/*.md\n!docs/README.md", "/a.txt\n# comment\n\n  docs/  ", "*\n!data",
-        "d?ta/deep", "**/er", "[ab].*", "data/**/x.txt", "!a.txt", "space name", "./docs", "docs/../a.txt", "new*",
+        "d?ta/deep", "**/er", "[ab].*",
+        "data/**/x.txt", "!a.txt", "space name", "./docs", "docs/../a.txt", "new*",
     ],
 )
 def test_an_ignore_file_means_what_it_means_to_docker(tmp_path: Path, rules: str) -> None:
