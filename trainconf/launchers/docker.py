@@ -38,7 +38,7 @@ class DockerLauncher(AgentLauncher):
             for place in layout(job.spec.distributed)
         ]
         engine = {
-            "address": where.url, "source": where.source, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
+            "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
             "network": container_request.network(job),
         }  # fmt: skip
         return self._plan(job, words, ranks, container_request.variables(job), engine)
