@@ -36,8 +36,9 @@ def remapped(docker_engine: str) -> Iterator[Engine]:
         at.chmod(0o755)
         words = ["--host", f"unix://{at}/s", "--data-root", at / "data", "--exec-root", at / "exec", "--pidfile", at / "pid"]
         with (at / "log").open("wb") as log:
+            # In a network namespace of its own: with --bridge=none a dockerd removes the docker0 of the machine's own engine.
             daemon = subprocess.Popen(
-                ["dockerd", *words, "--bridge=none", "--iptables=false", "--userns-remap=default"], stdout=log, stderr=log
+                ["unshare", "--net", "dockerd", *words, "--bridge=none", "--iptables=false", "--userns-remap=default"], stdout=log, stderr=log
             )  # fmt: skip
         try:
             engine = Engine(f"unix://{at}/s")
