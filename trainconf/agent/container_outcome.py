@@ -39,6 +39,8 @@ def of(end: ContainerEnd, body: Mapping[str, Any], argv: Sequence[str], address:
 
 
 def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
+    from trainconf.engine import address as engine_address
+
     if isinstance(refusal, EngineUnreachable):
         reason = f"the container engine at {address} cannot be reached: {refusal.message}"
         return Outcome("Failed", contract.NOT_STARTED, reason, may_retry=True)
@@ -46,6 +48,9 @@ def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
         return _no_shell(NOT_FOUND_CODE, {"Image": image})
     if refusal.status == 404 and "image" in refusal.message.lower():
         return Outcome("Failed", contract.NOT_STARTED, f"the image {image} is not there any more: {refusal.message}")
+    if (path := engine_address.missing_source(refusal)) is not None:
+        told = engine_address.explain_missing_source(engine_address.EngineAddress(address, "the plan"), path).mistakes[0]
+        return Outcome("Failed", contract.NOT_STARTED, f"{told.what} (engine at {address})" + (f"; {told.hint}" if told.hint else ""))
     code = NOT_EXECUTABLE_CODE if refusal.status == 0 else contract.NOT_STARTED
     return Outcome("Failed", code, f"the container could not be started: {refusal.message}")
 

@@ -85,10 +85,10 @@ class ContainerCrew:
             self._network.make()
             for rank in self._members:
                 os.close(os.open(self._paths.log(rank), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
-        except (EngineError, OSError) as error:
+        except Exception as error:  # whatever it was, a run that nobody minds must not be left
             for rank in self._members:
                 end = ContainerEnd()
-                end.refusal = error if isinstance(error, EngineError) else EngineError(0, str(error))
+                end.refusal = error if isinstance(error, EngineError) else EngineError(0, f"{type(error).__name__}: {error}")
                 self._tell(rank, end)
             return
         first, *others = self._members
@@ -113,9 +113,7 @@ class ContainerCrew:
                 yield from self._weather(rank, told.reason)
 
     def _outcome(self, rank: int, end: ContainerEnd) -> Outcome:
-        if end.usage:
-            cpu_s, peak_bytes = contract.read_usage(end.usage)
-            self.usage.add_container(cpu_s, peak_bytes)
+        self.usage.add_container(*contract.read_usage(end.usage))
         argv = next(entry["argv"] for entry in self._plan["ranks"] if entry["rank"] == rank)
         oom_kills = outcome.count_oom_kills() - self._oom_kills
         found = container_outcome.of(end, self._members[rank].body, argv, self._engine.address, oom_kills)
