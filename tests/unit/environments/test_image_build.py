@@ -149,6 +149,34 @@ def test_a_layer_has_the_versions_that_all_lines_agree_on(images: Images) -> Non
     assert "beta==1.0" in made.lock_text
 
 
+def test_hashes_of_a_lock_file_are_checked(images: Images) -> None:
+    import hashlib
+
+    lines = []
+    for name in ("alpha-1.0", "beta-2.0"):
+        digest = hashlib.sha256(Path(images.root, "wheels", f"{name}-py3-none-any.whl").read_bytes()).hexdigest()
+        lines.append(f"{name.replace('-', '==')} --hash=sha256:{digest}")
+    assert "beta==2.0" in images.make(images.spec(requirements=[*LINKS, *lines])).lock_text
+    with pytest.raises(BuildError, match="DO NOT MATCH THE HASHES"):
+        images.make(images.spec(requirements=[*LINKS, lines[0], lines[1][:-4] + "0000"]))
+
+
+def test_a_proxy_is_taken_from_dockers_own_settings(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Path(images.root, "config")
+    config.mkdir()
+    (config / "config.json").write_text(json.dumps({"proxies": {"default": {"httpsProxy": "http://127.0.0.1:1"}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(config))
+    with pytest.raises(BuildError, match="roxy"):
+        images.make(images.spec(requirements=["beta"]), network="host")
+
+
+@pytest.mark.parametrize("key", ["ca_file", "pip_config"])
+def test_a_missing_file_of_the_builds_settings_is_told(images: Images, key: str) -> None:
+    with pytest.raises(EnvironmentRecipeError, match=rf"env\.docker\.build\.{key} does not exist"):
+        images.make(images.spec(requirements=[*LINKS, "beta"]), **{key: "nowhere"})
+    assert images.engine_has() == []
+
+
 def test_a_name_that_was_moved_is_not_believed(images: Images) -> None:
     spec = images.spec(requirements=[*LINKS, "beta"])
     made = images.make(spec)
