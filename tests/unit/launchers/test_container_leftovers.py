@@ -29,9 +29,9 @@ def engine(docker_engine: str) -> Engine:
 def left_behind(engine: Engine, job: Job, *, running: bool = False) -> Iterator[str]:
     """A container of a job, and its network when it has several nodes."""
     prepare(job)
+    request = body(job) | {"Cmd": ["sleep", "60"], "OpenStdin": False}
     asked = container_request.network(job)
     network = engine.post("/networks/create", body=asked)["Id"] if asked else None
-    request = body(job) | {"Cmd": ["sleep", "60"], "OpenStdin": False}
     made = engine.post("/containers/create", body=request)["Id"]
     try:
         if running:
