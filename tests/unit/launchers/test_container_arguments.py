@@ -70,8 +70,8 @@ def test_what_we_decide_is_refused_with_the_setting_to_use(name: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "near"),
     [
-        ("cap_ad", "cap_add"), ("shm-size", "shm_size, which is compute.shm_size_gib here"), ("--ipc", ""), ("security-opt", "security_opt"),
-        ("zzz", ""),
+        ("cap_ad", "cap_add"), ("shm-size", "shm_size, which is compute.shm_size_gib here"), ("--ipc", ""),
+        ("security-opt", "security_opt"), ("zzz", ""),
     ],
 )  # fmt: skip
 def test_an_unknown_argument_is_answered_with_the_nearest(typed: str, near: str) -> None:
