@@ -41,6 +41,7 @@ def end(**facts: Any) -> ContainerEnd:
         ({"code": 127}, 127, False, "image:1 has no `sh`"),
         ({"refusal": EngineUnreachable("nobody", 2)}, 125, True, "engine at unix:///s cannot be reached: nobody"),
         ({"refusal": EngineError(404, "No such image: image:1")}, 125, False, "image:1 is not there any more"),
+        ({"refusal": EngineError(400, "bind source path does not exist: /tmp")}, 125, False, "engine does not see /tmp, which is here"),
         ({"refusal": EngineError(400, "no cpu")}, 125, False, "could not be started: no cpu"),
         ({"refusal": EngineError(400, 'exec: "sh": executable file not found in $PATH')}, 127, False, "has no `sh`"),
     ],
