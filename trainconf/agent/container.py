@@ -182,7 +182,7 @@ class Container:
         self.id = answer["Id"]
 
     def _is_ours(self) -> bool:
-        labels: dict[str, str] = self._engine.get(f"/containers/{self._name}/json")["Config"]["Labels"]
+        labels: dict[str, str] = self._engine.get(f"/containers/{self._name}/json")["Config"]["Labels"] or {}
         return all(labels.get(name) == value for name, value in self.body["Labels"].items())
 
     def _host_pid(self) -> int:
