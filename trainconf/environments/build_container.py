@@ -6,6 +6,7 @@ The script arrives on standard input and what it needs is mounted, so neither is
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from contextlib import contextmanager
 
@@ -32,6 +33,16 @@ LAST_LINES = 20
 
 class NoShell(Exception):
     """The image has no `sh`."""
+
+
+@contextmanager
+def interruptions_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is done: the engine would go on making what nobody knows of then."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class BuildContainer:
@@ -66,7 +77,8 @@ class BuildContainer:
             },
         }
         try:
-            self.engine.post("/containers/create", {"name": self.name}, body)
+            with interruptions_held():
+                self.engine.post("/containers/create", {"name": self.name}, body)
             yield
         finally:
             remove_container(self.engine, self.name)

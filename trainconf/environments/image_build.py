@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from trainconf import files
 from trainconf.environments import image, image_store, recipe, store
-from trainconf.environments.build_container import BuildContainer, NoShell
+from trainconf.environments.build_container import BuildContainer, NoShell, interruptions_held
 from trainconf.environments.image_install import Base, Installation
 from trainconf.environments.image_layers import pin, read_report
 from trainconf.environments.image_recipe import CONTEXT, DOCKERFILE
@@ -216,8 +216,9 @@ class _Maker:
                 image.IDENTITY_LABEL: self.identity, image.ENV_LABEL: self.name, "trainconf.base_digest": base.digest,
                 image_store.STAGE_LABEL: "",  # a label cannot be taken off, and this one is the top stage's
             }
-            made = container.commit(top.config, labels, f"trainconf: {self.name}")
-        self.made_here.append(made)
+            with interruptions_held():
+                made = container.commit(top.config, labels, f"trainconf: {self.name}")
+                self.made_here.append(made)
         repository, _, version = tag.rpartition(":")
         self.engine.post(f"/images/{made}/tag", {"repo": repository, "tag": version})
         return self.engine.get(f"/images/{made}/json"), stages

@@ -8,7 +8,7 @@ import re
 import shutil
 
 from trainconf.environments import image_layers, image_scripts, requirements
-from trainconf.environments.build_container import INSIDE
+from trainconf.environments.build_container import INSIDE, interruptions_held
 from trainconf.environments.image_store import STAGE_LABEL
 from trainconf.environments.site import is_text
 from trainconf.errors import BuildError, EnvironmentRecipeError
@@ -161,8 +161,9 @@ class Installation:
         """What a script makes of an image, as a stage that later builds find by its key."""
         with self.container.of(below.image_id, below.builder):
             self._run(script, f"environment {self.name} cannot be built")
-            made = self.container.commit(config, {STAGE_LABEL: key}, f"trainconf: {comment}")
-        self.made_here.append(made)
+            with interruptions_held():
+                made = self.container.commit(config, {STAGE_LABEL: key}, f"trainconf: {comment}")
+                self.made_here.append(made)
         return self._known(made, below.name)
 
     def _run(self, script: str, failure: str) -> None:

@@ -29,6 +29,7 @@ LINKS = ["--no-index", "--find-links wheels"]
 ENSURE = """
 import json, sys
 from trainconf.environments import ensure, resolve
+from trainconf.paths import WorkspacePaths
 root, env = sys.argv[1], json.loads(sys.argv[2])
 spec = resolve(env, root, [], as_image=True)
 print("ready", flush=True)
