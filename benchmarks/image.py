@@ -52,7 +52,8 @@ def by_hand(folder: str, lines: list[str], mounted: Mapping[str, str], *, cached
     with open(os.path.join(folder, "Dockerfile"), "w") as stream:
         stream.write(f"FROM {BASE}\n{settings}RUN python -m venv --system-site-packages --without-pip /env\n")
         stream.writelines(f"RUN /env/bin/python -m pip install --disable-pip-version-check {line}\n" for line in lines)
-    command = ["docker", "build", "--quiet", "--network=host", "-t", f"{BY_HAND}:{int(cached)}", *([] if cached else ["--no-cache"]), folder]
+    options = [] if cached else ["--no-cache"]
+    command = ["docker", "build", "--quiet", "--network=host", "-t", f"{BY_HAND}:{int(cached)}", *options, folder]
     begin = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"DOCKER_BUILDKIT": "0"})
     return time.perf_counter() - begin
