@@ -93,9 +93,10 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
     from trainconf.cli import composing
     from trainconf.files import write_atomic
+    from trainconf.schema import IMAGE_TARGETS
 
     config = composing.composed(args, workspace).config
-    as_image = bool(config["compute"].get("uses_images"))
+    as_image = config["compute"]["target"] in IMAGE_TARGETS
     text = environments.lock(
         config["env"], workspace.root, report=printer.talk, as_image=as_image, image_build=config["env"]["docker"]["build"]
     )
