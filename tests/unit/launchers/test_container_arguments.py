@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,20 @@ def test_an_argument_becomes_what_the_sdk_makes_of_it(name: str) -> None:
     expected = of_the_sdk(name, ARGUMENTS[name])
     expected.pop("Volumes", None)  # a place in the image for what is mounted there anyway
     assert made == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("healthcheck", {"test": ["CMD", "true"]}), ("mounts", [{"target": "/x", "source": "/tmp", "type": "bind"}])]
+)
+def test_what_the_sdk_makes_is_plain_data_that_a_plan_can_copy_and_save(name: str, value: Any) -> None:
+    made, mistakes = convert({name: value}, API)
+    assert mistakes == []
+    assert dataclasses.asdict(Holder(made)) == {"request": made}
+
+
+@dataclasses.dataclass
+class Holder:
+    request: dict[str, Any]
 
 
 def test_every_argument_of_the_sdk_is_taken_or_has_a_setting_instead() -> None:
