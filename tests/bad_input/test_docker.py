@@ -77,7 +77,8 @@ def test_every_mistake_in_the_settings_is_told_at_once_with_its_origin(workspace
     workspace.write("conf/local.yaml", "compute:\n  memory_gib: 0.001\n")
     words = [
         "+compute.arguments.shm_size=1g", "+compute.arguments.cap_ad=[SYS_PTRACE]", "+compute.arguments.security_opt=seccomp",
-        "+compute.ulimits.nofile=many", "+compute.arguments.volumes=[/no/such/place:/data]", "+inputs.system=/etc",
+        "+compute.arguments.environment={A: b}", "+compute.ulimits.nofile=many", "+compute.arguments.volumes=[/no/such/place:/data]",
+        "+inputs.system=/etc",
     ]  # fmt: skip
     told = refused(workspace, workspace(*in_docker(workspace, *words), env=engineless))
     origins = {what: facts["from"] for what, facts in told.items()}
@@ -88,7 +89,8 @@ def test_every_mistake_in_the_settings_is_told_at_once_with_its_origin(workspace
         "compute.arguments.shm_size is not for you to set": "command line: +compute.arguments.shm_size=1g",
         "compute.arguments.cap_ad is not an argument of the docker SDK's containers.run": f"command line: {words[1]}",
         "compute.arguments.security_opt is refused by the docker SDK": f"command line: {words[2]}",
-        "compute.arguments.volumes mounts /no/such/place, which does not exist": f"command line: {words[4]}",
+        "compute.arguments.volumes mounts /no/such/place, which does not exist": f"command line: {words[5]}",
+        "compute.arguments.environment is not for you to set": f"command line: {words[3]}",
     }
     by_key = {re.split(r"[ =]", what)[0]: facts for what, facts in told.items()}
     assert by_key["compute.arguments.shm_size"]["instead"] == "compute.shm_size_gib"
