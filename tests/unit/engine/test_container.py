@@ -110,6 +110,23 @@ def test_a_job_ended_by_a_signal_is_128_and_its_number(tmp_path: Path) -> None:
     assert run(tmp_path, ["sh", "-c", "kill -9 $$"])[0] == 137
 
 
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL])
+def test_the_log_of_a_job_ended_by_a_signal_holds_what_the_job_said_and_no_more(tmp_path: Path, number: int) -> None:
+    code, log = run(tmp_path, ["sh", "-c", f"echo out; echo err >&2; kill -{number:d} $$"])
+    assert (code, log) == (128 + number, "out\nerr\n")
+
+
+def test_a_folder_is_no_program(tmp_path: Path) -> None:
+    job = Job(tmp_path, [str(tmp_path)], container.variables_text({}))
+    assert job.code() == 126
+    assert container.says(job.usage.read_text(), container.CANNOT_START)
+
+
+def test_the_job_has_the_umask_it_is_sent_and_no_further_open_file(tmp_path: Path) -> None:
+    code = "import os; print(oct(os.umask(0)), sorted(os.listdir('/proc/self/fd'))[:-1])"
+    assert run(tmp_path, [sys.executable, "-c", code], container.variables_text({}, 0o077)) == (0, "0o77 ['0', '1', '2']\n")
+
+
 def test_usage_is_read_from_either_kind_of_cgroup() -> None:
     assert container.read_usage("cpuacct.usage 1500000000\nmemory.max_usage_in_bytes 4096\n") == (1.5, 4096)
     assert container.read_usage("cpu.stat usage_usec 2500000\nmemory.peak 8192\n") == (2.5, 8192)
