@@ -6,12 +6,12 @@ The script arrives on standard input and what it needs is mounted, so neither is
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from contextlib import contextmanager
 
 from trainconf.engine.client import EngineError
 from trainconf.environments.image_store import remove_container
+from trainconf.process import interruptions_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,16 +33,6 @@ LAST_LINES = 20
 
 class NoShell(Exception):
     """The image has no `sh`."""
-
-
-@contextmanager
-def interruptions_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is done: the engine would go on making what nobody knows of then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class BuildContainer:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from trainconf import files
 from trainconf.environments import image, image_store, recipe, store
-from trainconf.environments.build_container import BuildContainer, NoShell, interruptions_held
+from trainconf.environments.build_container import BuildContainer, NoShell
 from trainconf.environments.image_install import Base, Installation
 from trainconf.environments.image_layers import pin, read_report
 from trainconf.environments.image_recipe import CONTEXT, DOCKERFILE
@@ -21,6 +21,7 @@ from trainconf.environments.requirements import option_lines
 from trainconf.environments.site import building_site
 from trainconf.errors import BuildError, EnvironmentRecipeError
 from trainconf.paths import WorkspacePaths
+from trainconf.process import interruptions_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ import re
 import shutil
 
 from trainconf.environments import image_layers, image_scripts, requirements
-from trainconf.environments.build_container import INSIDE, interruptions_held
+from trainconf.environments.build_container import INSIDE
 from trainconf.environments.image_store import STAGE_LABEL
 from trainconf.environments.site import is_text
 from trainconf.errors import BuildError, EnvironmentRecipeError
+from trainconf.process import interruptions_held
 from trainconf.spec import canonical, sha256_hex
 
 TYPE_CHECKING = False

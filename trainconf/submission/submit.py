@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 
 from trainconf import environments, launchers
@@ -16,6 +14,7 @@ from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock
 from trainconf.launchers.base import Job
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.process import interruptions_held
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
@@ -25,7 +24,7 @@ from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
@@ -188,7 +187,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     paths, plan, lock = create(resolved, prepared, workspace)
     handle = None
     try:
-        with _interruptions_held():
+        with interruptions_held():  # in the middle of a launch nobody could say whether there is an agent to cancel
             handle = prepared.launcher.submit(plan, lock, prepared.secrets)
         record_in_index(workspace, paths)
     except BaseException as error:
@@ -200,16 +199,6 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     finally:
         lock.release()
     return Submitted(paths, handle, plan)
-
-
-@contextmanager
-def _interruptions_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is done: in the middle of a launch nobody could say whether there is an agent to cancel."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
