@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.unit.launchers.containers import body, make_job, prepare
+from trainconf import files
+from trainconf.engine import container
 from trainconf.engine.client import Engine, EngineError
 from trainconf.files import FileLock
-from trainconf.history import events
+from trainconf.history import events, liveness
 from trainconf.launchers import container_leftovers, container_request
 from trainconf.launchers.base import Job
 
@@ -26,10 +28,11 @@ def engine(docker_engine: str) -> Engine:
 
 
 @contextmanager
-def left_behind(engine: Engine, job: Job, *, running: bool = False) -> Iterator[str]:
+def left_behind(engine: Engine, job: Job, *, command: Sequence[str] = ("sleep", "60"), running: bool = False) -> Iterator[str]:
     """A container of a job, and its network when it has several nodes."""
     prepare(job)
-    request = body(job) | {"Cmd": ["sleep", "60"], "OpenStdin": False}
+    request = body(job) | {"Cmd": list(command), "OpenStdin": False}
+    request["Labels"] = {**request["Labels"], container.LABEL_ATTEMPT: "1"}
     asked = container_request.network(job)
     network = engine.post("/networks/create", body=asked)["Id"] if asked else None
     made = engine.post("/containers/create", body=request)["Id"]
@@ -81,6 +84,34 @@ def test_a_job_that_still_runs_without_its_agent_is_left_to_who_cancels_it(engin
         (found,) = container_leftovers.find(engine, job.paths.workspace)
         assert found.may_go
         assert "exited (137)" in found.containers[0]
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, "Completed"), (7, "Failed"), (137, "Failed")])
+def test_how_a_job_without_its_agent_ended_is_on_disk_before_its_container_goes(
+    engine: Engine, tmp_path: Path, code: int, status: str
+) -> None:
+    job = make_job(tmp_path, ["true"])
+    with left_behind(engine, job, command=["sh", "-c", f"exit {code}"], running=True) as made:
+        files.write_atomic(job.paths.plan, files.dumps({"ranks": [{"rank": 0, "argv": ["true"], "container": body(job)}]}))
+        events.append(job.paths, "Running", 1)
+        engine.post(f"/containers/{made}/wait")
+        (found,) = container_leftovers.find(engine, job.paths.workspace)
+        container_leftovers.remove(engine, found)
+        assert not there(engine, made)
+    state = liveness.state_of(job.paths)
+    assert (state.status, state.event["exit_code"], state.event.get("rank")) == (status, code, 0 if code else None)
+    assert state.reason.endswith("its agent was gone, and the engine told this afterwards")
+    assert events.seconds(state.event["time"]) is not None
+
+
+def test_a_job_that_never_ran_is_not_given_an_end(engine: Engine, tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"])
+    with left_behind(engine, job):
+        files.write_atomic(job.paths.plan, files.dumps({"ranks": [{"rank": 0, "argv": ["true"], "container": body(job)}]}))
+        events.append(job.paths, "Starting", 1)
+        (found,) = container_leftovers.find(engine, job.paths.workspace)
+        container_leftovers.remove(engine, found)
+    assert liveness.state_of(job.paths).status == "NotResponding"
 
 
 def test_what_belongs_to_a_run_that_was_removed_goes(engine: Engine, tmp_path: Path) -> None:
