@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.testbed.engine import docker_base_image, docker_engine, docker_settings, pytest_itemcollected
@@ -19,6 +20,9 @@ __all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_item
 
 ROOT = Path(__file__).parents[1]
 ENGINE_ADDRESS = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+hypothesis.settings.register_profile("no clock", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
