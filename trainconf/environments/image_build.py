@@ -250,7 +250,7 @@ class _Maker:
             ) from None
         found = read_answer(container.answer())
         if found is None and code != 0:
-            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said))
+            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said or f"nothing (exit code {code})"))
         return found
 
     def _python_of(self, base: Base) -> ImagePython:

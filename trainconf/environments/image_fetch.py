@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PROGRESS_INTERVAL_S = 2.0
 LAST_LINES = 20
 DOCKER_HUB = "docker.io"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine paints red what a step writes to its standard error
 
 
 def pull(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> None:
@@ -125,7 +126,7 @@ class _Steps:
             self.error = str(event["error"]).strip()
         if "ID" in (event.get("aux") or {}):
             self.image_id = str(event["aux"]["ID"])
-        for line in str(event.get("stream", "")).splitlines():
+        for line in COLOUR.sub("", str(event.get("stream", ""))).splitlines():
             if not line.strip():
                 continue
             self.report(line.rstrip())

@@ -198,7 +198,8 @@ class Installation:
 HINTS = {
     "No space left on device": "free some space where the engine keeps its images (`docker system df`)",
     "CERTIFICATE_VERIFY_FAILED": "behind a proxy with its own certificates: set env.docker.build.ca_file in conf/local.yaml",
-    "resolution": "the build has no way to the index: env.docker.build.network=host, or a mirror with env.docker.build.pip_config",
+    "ResolutionImpossible": "two of them exclude each other: loosen or drop one",
+    "name resolution": "the build has no way to the index: env.docker.build.network=host, or a mirror with env.docker.build.pip_config",
     "onnect": "is the index reachable from a container? env.docker.build.network, ca_file and pip_config; see docs/environments.md",
     "No matching distribution": "is it on the index that the build asks? A mirror is set with env.docker.build.pip_config",
 }

@@ -17,8 +17,9 @@ DEFAULT_PYTHON = "3.11"
 DOCKERFILE, CONTEXT = "dockerfile:", "build_context:"  # mark their digests among the files of a spec
 
 # Distribution, "reference": host[:port]/path:tag@digest; an id such as sha256:0123… is read as name and tag.
+_HOST = r"(?:localhost|[\w-]*\.[\w.-]+|[\w.-]+(?=:\d))(?::\d+)?/"  # without a dot or a port it is the first part of the path
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REFERENCE = rf"(?:[\w.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+REFERENCE = rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
 SECRET = re.compile(r"\$\{secret:")
 
 

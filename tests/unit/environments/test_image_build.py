@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -234,6 +235,12 @@ def test_a_failed_build_leaves_nothing_and_says_what_the_installer_said(images: 
     assert set(os.listdir(images.paths.envs)) == {".locks"}
 
 
+def test_requirements_that_exclude_each_other_are_told_as_such(images: Images) -> None:
+    with pytest.raises(BuildError, match="ResolutionImpossible") as caught:
+        images.make(images.spec(requirements=[*LINKS, "beta==1.0", "beta==2.0"]))
+    assert "exclude each other" in caught.value.render()
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_a_build_that_is_ended_leaves_nothing(images: Images, start: Starter, sign: signal.Signals) -> None:
     package = Path(images.root, "slow")
@@ -292,13 +299,14 @@ def test_a_dockerfile_gets_exactly_the_files_it_may_have(images: Images) -> None
 
 
 def test_a_dockerfile_that_fails_tells_the_step(images: Images) -> None:
-    Path(images.root, "Dockerfile").write_text(f"FROM {images.docker['base_image']}\nRUN true\nRUN echo so far; exit 3\n")
+    Path(images.root, "Dockerfile").write_text(f"FROM {images.docker['base_image']}\nRUN true\nRUN echo so far; echo red >&2; exit 3\n")
     with pytest.raises(BuildError) as caught:
         images.make(images.spec(docker={"dockerfile": "Dockerfile"}))
     told = caught.value.render()
     assert "fails at step 3 of" in told
-    assert "command  RUN echo so far; exit 3" in told
+    assert "command  RUN echo so far; echo red >&2; exit 3" in told
     assert "so far" in told
+    assert re.search(r"^ +red$", told, re.MULTILINE)  # the engine sends it in colour
 
 
 def test_an_image_used_as_it_is_is_recorded_by_its_id(images: Images) -> None:

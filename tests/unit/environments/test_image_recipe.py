@@ -45,6 +45,17 @@ def test_the_base_image_is_the_one_named_or_a_slim_python(workspace: Workspace, 
     assert (spec.kind, spec.base_image, spec.python) == ("image", base, python)
 
 
+@pytest.mark.parametrize(
+    ("name", "can"),
+    [("localhost/x", True), ("host:5000/a", True), ("Reg.Example/a/b:1", True), ("a_b/c", True), ("UPPER/x", False), ("a//b", False)],
+)
+def test_only_what_an_engine_takes_for_a_name_names_an_image(workspace: Workspace, name: str, can: bool) -> None:
+    if can:
+        assert spec_of(workspace.root, docker={"base_image": name}).base_image == name
+    else:
+        assert f"{name!r} cannot be the name of an image" in wrong(workspace.root, docker={"base_image": name})
+
+
 def test_all_mistakes_of_an_image_are_told_at_once(workspace: Workspace) -> None:
     told = wrong(
         workspace.root, requirements=["numpy"], python={"interpreter_path": "bin/python"},
