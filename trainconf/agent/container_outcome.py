@@ -80,7 +80,8 @@ def _reason(end: ContainerEnd, body: Mapping[str, Any], oom_kills: int) -> str:
         return ""
     if not 0 < number <= 64:
         return f"exit code {end.code}" + _by_whom(end)
-    reason = f"exit code {end.code}: killed by {signal_name(number)}"
+    sure = ":" if not end.usage else ", as if"  # the shell that stays behind the job lived: a job that exits with that code looks the same
+    reason = f"exit code {end.code}{sure} killed by {signal_name(number)}"
     if number == SIGKILL and oom_kills:
         return reason + "; the kernel's out-of-memory killer ended a process at that time"
     return reason + (", which trainconf did not send" if number in (SIGKILL, SIGTERM) else "") + _by_whom(end)

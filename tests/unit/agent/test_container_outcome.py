@@ -26,8 +26,8 @@ def end(**facts: Any) -> ContainerEnd:
     [
         ({"code": 3, "usage": "x 1"}, 3, True, "exit code 3"),
         ({"code": 200, "usage": "x 1"}, 200, True, "exit code 200"),
-        ({"code": 139, "usage": "x 1"}, 139, True, "killed by SIGSEGV"),
-        ({"code": 137}, 137, True, "killed by SIGKILL, which trainconf did not send"),
+        ({"code": 139, "usage": "x 1"}, 139, True, "exit code 139, as if killed by SIGSEGV"),
+        ({"code": 137}, 137, True, "exit code 137: killed by SIGKILL, which trainconf did not send"),
         ({"code": 143, "usage": "got_sigterm"}, 143, True, "killed by SIGTERM, which trainconf did not send"),
         ({"code": 137, "engine_was_away": True}, 137, True, "one without live-restore ends its containers"),
         ({"code": 0, "engine_was_away": True}, 0, True, "told to stop and not by trainconf"),
