@@ -69,6 +69,15 @@ def id_of(reference: str) -> str:
     return str(known["Id"]) if known else ""
 
 
+def ids() -> set[str] | None:
+    """The ids of all images that the engine has; None when it cannot be asked."""
+    try:
+        with engine() as speaker:
+            return {str(known["Id"]) for known in speaker.get("/images/json", {"all": True})}
+    except ContainerEngineError:
+        return None
+
+
 def built(speaker: Engine, workspace: WorkspacePaths, identity: str) -> store.BuiltImage | None:
     """The image of an environment, whole: its account is here and the engine still has it. Raises EngineError."""
     account = store.load(store.environment_dir(workspace, identity), identity)

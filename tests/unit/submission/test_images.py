@@ -81,6 +81,10 @@ def test_env_knows_images(shell: Shell, words: list[str], docker_settings: list[
     assert "ready: sha256:" in shell("plan", *words[:1], *recipe, "command=[sh,-c,true]").out
     shown = shell("env", "show", "minimal")
     assert f"# image trainconf/minimal:{listed.out.split('trainconf/minimal:')[1][:12]} {built.out.strip()}" in shown.out
+    docker("rmi", "-f", built.out.strip())
+    assert "which the engine has not any more" in shell("env", "ls").out
+    assert shell("env", "build", *recipe).code == 0
+    assert "not any more" not in shell("env", "ls").out
     assert shell("env", "rm", "minimal").code == 0
     assert subprocess.run(["docker", "inspect", built.out.strip()], capture_output=True).returncode == 1
     assert "will be built: trainconf/minimal:" in shell("plan", *words[:1], *recipe, "command=[sh,-c,true]").out
