@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from trainconf.environments.image_store import remove_unneeded
+from trainconf.environments.image_store import remove_container, remove_unneeded
 from trainconf.errors import BuildError, ContainerEngineError
 
 TYPE_CHECKING = False
@@ -64,6 +64,8 @@ def build(
     except DockerException as error:
         steps.error = str(getattr(error, "explanation", None) or error)
     except BaseException:
+        if steps.container:  # it would go on, and its image would be in use
+            remove_container(engine, steps.container)
         remove_unneeded(engine, steps.made[::-1])
         raise
     finally:
@@ -118,6 +120,7 @@ class _Steps:
         self.image_id = ""
         self.error = ""
         self.last: list[str] = []
+        self.container = ""  # that of the step it is at
         self.made: list[str] = []  # what the steps of this build made, oldest first
         self._found = True  # the image of the first step is the base, that of a cached one somebody else's
 
@@ -131,6 +134,7 @@ class _Steps:
                 continue
             self.report(line.rstrip())
             if step := re.fullmatch(r"Step (\d+/\d+) : (.*)", line.rstrip()):
+                self.container = ""
                 self._found = step[2].upper().startswith("FROM ")
                 self.number, self.command, self.last = step[1].replace("/", " of "), step[2], []
             elif line.strip() == "---> Using cache":
@@ -138,6 +142,8 @@ class _Steps:
             elif made := re.fullmatch(r" ---> ([0-9a-f]{12})", line.rstrip()):
                 self.made += [] if self._found else [made[1]]
             else:
+                if running := re.fullmatch(r" ---> Running in ([0-9a-f]{12})", line.rstrip()):
+                    self.container = running[1]
                 self.last = [*self.last[1 - LAST_LINES :], line.rstrip()]
 
 

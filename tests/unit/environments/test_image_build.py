@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from tests.conftest import wait_for
 from trainconf.engine.client import Engine, EngineError
 from trainconf.environments import Prepared, ensure, locate, lock, ls, resolve, rm, sweep_image_leftovers
+from trainconf.environments.image import inspect
 from trainconf.environments.image_store import BUILD_LABEL, build_label
 from trainconf.errors import BuildError, ContainerEngineError, EnvironmentRecipeError
 from trainconf.spec import EnvironmentSpec
@@ -256,6 +258,21 @@ def test_a_build_that_is_ended_leaves_nothing(images: Images, start: Starter, si
     if sign == signal.SIGKILL:
         assert any("a build container of" in what for what in sweep_image_leftovers(images.paths))
     assert images.engine_has() == []
+
+
+def test_a_dockerfile_that_is_interrupted_leaves_none_of_its_steps(images: Images, start: Starter) -> None:
+    mark = os.urandom(8).hex()
+    Path(images.root, "Dockerfile").write_text(f"FROM {images.docker['base_image']}\nRUN : {mark}\nRUN : {mark}; sleep 600\n")
+    builder = start(ENSURE, images.root, json.dumps({"docker": {"dockerfile": "Dockerfile"}}))
+    assert builder.stdout is not None
+    said = iter(builder.stdout.readline, b"")
+    until_the_last_step = [*itertools.takewhile(lambda line: b"; sleep 600" not in line, said)]
+    step, container = until_the_last_step[-1].split()[-1].decode(), next(said).split()[-1].decode()
+    assert inspect(images.engine, step) is not None
+    builder.send_signal(signal.SIGINT)
+    builder.communicate(timeout=60)
+    assert inspect(images.engine, step) is None
+    assert images.engine.get("/containers/json", {"all": True, "filters": {"id": [container]}}) == []
 
 
 def test_two_at_once_make_one_image(images: Images, start: Starter) -> None:
