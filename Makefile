@@ -58,7 +58,7 @@ $(VENV)/.checked: pyproject.toml Makefile $(VENV)/bin/python
 
 $(VENV_NEXT)/.checked: pyproject.toml Makefile $(VENV_NEXT)/bin/python
 	$(VENV_NEXT)/$(INSTALL) 'pip>=25.1'
-	$(VENV_NEXT)/$(INSTALL) --editable . --group dev '$(HYDRA_NEXT)'
+	$(VENV_NEXT)/$(INSTALL) --editable '.[docker]' --group dev '$(HYDRA_NEXT)'
 	@touch $@
 
 %/bin/python:

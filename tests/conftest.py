@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.testbed.cluster import slurm_cluster
@@ -21,6 +22,9 @@ __all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_item
 
 ROOT = Path(__file__).parents[1]
 KEPT = ("PATH", "LANG", "TMPDIR", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SLURM_CONF")  # a test's home says none of it
+
+hypothesis.settings.register_profile("no clock", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

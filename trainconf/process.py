@@ -6,10 +6,23 @@ The agent starts jobs by its own road (`agent/ranks.py`), because it must not pa
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from subprocess import Popen
+
+
+@contextmanager
+def interruptions_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is done, in which somebody else begins what nobody could take back in the middle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Completed:

@@ -101,7 +101,6 @@ class DockerCompute(LocalCompute):
     """compute=docker: containers on this machine's Docker engine. Slots and GPUs are shared with local runs."""
 
     target: str = setting("docker", "name of the launcher; set by the choice of `compute`")
-    uses_images: bool = setting(True, "the software is an image, not a venv; set by the choice of `compute`")
     memory_gib: Optional[float] = setting(
         None, "GiB of memory the container may use, /dev/shm included and no swap on top; null is no limit, least 0.006", above=0,
         in_spec=True,
@@ -223,6 +222,7 @@ SCHEMAS: dict[str, Any] = {
     "schema/sweep/grid": GridSweep,
 }
 
+IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine
 GROUPS = ("compute", "env", "distributed", "sweep")  # the groups that are a node of the config
 
 

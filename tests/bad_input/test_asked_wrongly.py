@@ -23,7 +23,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "'minmal' is not a choice of env",
         {"from": "command line: env=minmal", "nearest": "env=minimal", "allowed": "current, minimal, .*"},
     ),
-    "an unknown choice with nothing near": (["compute=mars"], "'mars' is not a choice of compute", {"allowed": "local"}),
+    "an unknown choice with nothing near": (["compute=mars"], "'mars' is not a choice of compute", {"allowed": "docker, local"}),
     "a group without its choice": (["~compute"], "compute has no choice, and a run needs one", {"from": "command line: ~compute"}),
     "an unknown key": (
         ["compute.cpuz=2"],
@@ -130,7 +130,12 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "compute.cpus=3, but this machine has 2 slots.*",
         {"allowed": "1 to 2"},
     ),
-    "a target nobody launches": (["compute.target=mars"], "compute.target=mars is not a launcher", {"allowed": "local"}),
+    "the target of another choice": (
+        ["compute=docker", "compute.target=local"],
+        "compute.target=local does not go with compute=docker, which has other settings",
+        {"from": "command line: compute.target=local", "hint": "choose it with compute=local"},
+    ),
+    "a target nobody launches": (["compute.target=mars"], "compute.target=mars is not a launcher", {"allowed": "docker, local"}),
     "a word without a value": (
         ["compute.cpus"],
         "'compute.cpus' is not an override",

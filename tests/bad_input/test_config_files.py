@@ -78,6 +78,11 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     "nothing for a group": ({EXPERIMENT: MINE + "compute: null\n"}, {"compute has no choice, and a run needs one"}, ".*"),
     "unresolved in a list": ({EXPERIMENT: MINE + "params:\n  a: [1, '${x.y}']\n"}, {"params.a does not resolve"}, f"{EXPERIMENT}:5"),
     "a value still to be given": ({EXPERIMENT: MINE + "params:\n  a: ???\n"}, {"params.a has no value"}, f"{EXPERIMENT}:5"),
+    "keys with dots": (
+        {EXPERIMENT: MINE, LOCAL: GLOBAL + "compute.slots: 2\nenv.docker.build.network: host\n"},
+        {"compute.slots is one name in a file, dots and all", "env.docker.build.network is one name in a file, dots and all"},
+        f"{LOCAL}:[23]",
+    ),
     "machine facts with a wrong key": (
         {EXPERIMENT: MINE, LOCAL: GLOBAL + "compute:\n  slotz: 3\n"},
         {"compute.slotz is not a setting"},

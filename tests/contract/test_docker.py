@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 
 from tests.contract.launcher_contract import HOSTILE_NAMES, LauncherContract, wait_until
-from tests.contract.runs import last, make_job, make_run_dir, output, shell, submit
+from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from tests.contract.test_local import FakeDevices
+from trainconf import files
 from trainconf.engine.address import find
 from trainconf.engine.client import Engine
 from trainconf.engine.container import with_gpus
 from trainconf.errors import ConfigError
-from trainconf.history import events
+from trainconf.history import events, liveness
 from trainconf.launchers import get
-from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.launchers.base import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.launchers.docker import DockerLauncher
+from trainconf.launchers.pool import TrialPool, cancel
+from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
 
 BUSYBOX, EMPTY = "trainconf-testbed/busybox:1", "trainconf-testbed/empty:1"
@@ -225,6 +228,41 @@ class TestDocker(LauncherContract):
         handle = self.run(launcher, self.job(root, shell("trap 'exit 0' TERM; kill -TERM 0; sleep 5; exit 1")))
         assert last(handle)["state"] == "Completed"
 
+    def test_a_container_is_kept_until_its_exit_code_is_on_disk(self, launcher: Launcher, root: str, engine: Engine) -> None:
+        handle = self.up(launcher, self.job(root, shell("echo up; while ! test -e ../go; do sleep 0.02; done; exit 6")))
+        container = f"/containers/{self.container_of(handle)}/json"
+        aside = handle.paths.events + ".aside"
+        os.rename(handle.paths.events, aside)
+        os.mkdir(handle.paths.events)  # as good as a full disk: every write is refused
+        Path(handle.paths.run_dir, "go").touch()
+        wait_until(lambda: "cannot write events" in Path(handle.paths.agent_log).read_text(), "the refusal")
+        assert engine.get(container)["State"]["ExitCode"] == 6
+        os.rmdir(handle.paths.events)
+        os.rename(aside, handle.paths.events)
+        assert launcher.wait(handle).status == "Failed"
+        assert states(handle)[-2:] == ["Finalizing", "Failed"]
+        assert last(handle)["exit_code"] == 6
+
+    def test_a_container_whose_makers_answer_was_lost_is_made_anew(self, launcher: Launcher, root: str, engine: Engine) -> None:
+        job = self.job(root, shell("echo ran"))
+        plan = launcher.plan(job)
+        make_run_dir(job)
+        os.makedirs(job.paths.workspace.home)
+        body = json.loads(json.dumps(plan.ranks[0].container))
+        body["Labels"]["trainconf.attempt"] = "1"
+        engine.post("/containers/create", {"name": f"trainconf-{job.run_id}-1"}, body)
+        handle = self.launch(launcher, job, plan)
+        assert launcher.wait(handle).status == "Completed"
+        assert output(handle) == "ran\n"
+
+    def test_a_name_that_is_somebody_elses_is_left_alone(self, launcher: Launcher, root: str, engine: Engine) -> None:
+        job = self.job(root, shell("echo ran"))
+        theirs = engine.post("/containers/create", {"name": f"trainconf-{job.run_id}-1"}, {"Image": BUSYBOX, "Cmd": ["true"]})["Id"]
+        try:
+            assert last(self.run(launcher, job))["state"] == "Completed"
+        finally:
+            engine.delete(f"/containers/{theirs}")  # raises when it is gone
+
     # -- without its agent ----------------------------------------------------------------------------------------------
 
     def test_a_run_whose_agent_was_killed_is_not_responding_and_can_be_cancelled(
@@ -290,3 +328,54 @@ class TestDocker(LauncherContract):
         self.kill_agent(handle)
         launcher.cancel(RunHandle(job.paths), force=True)
         assert "2 of its containers were ended" in last(handle)["reason"]
+
+
+class TestTrials:
+    """Trials in containers, under one agent."""
+
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> RunPaths:
+        folder = tmp_path / "runs" / "exp" / "sweep-1"
+        folder.mkdir(parents=True)
+        return RunPaths(str(folder))
+
+    def trial(self, root: Path, number: int, home: RunPaths, text: str, image: str) -> LaunchPlan:
+        job = replace(make_job(str(root), shell(text), run_id=f"trial-{number}"), image=image)
+        make_run_dir(job, home.lock)
+        events.append(job.paths, "NotStarted")
+        return get("docker").plan(job)
+
+    def start(self, home: RunPaths, limit: int) -> TrialPool:
+        files.write_atomic(home.sweep, json.dumps({"max_concurrent_runs": limit}))
+        lock = files.FileLock(home.lock)
+        lock.acquire()
+        return TrialPool.start(home, lock, {})
+
+    def states(self, plans: list[LaunchPlan]) -> list[str]:
+        return [liveness.state_of(RunPaths(plan.run_dir)).status for plan in plans]
+
+    @pytest.mark.usefixtures("_nothing_is_left")
+    def test_trials_run_side_by_side(self, tmp_path: Path, home: RunPaths, docker_base_image: str) -> None:
+        plans = [self.trial(tmp_path, n, home, "while ! test -e ../go; do sleep 0.02; done", docker_base_image) for n in range(2)]
+        plans += [self.trial(tmp_path, 2, home, "exit 3", docker_base_image)]
+        pool = self.start(home, 2)
+        pool.add(plans)
+        pool.close()
+        wait_until(lambda: self.states(plans) == ["Running", "Running", "NotStarted"], "two to run and one to wait")
+        for plan in plans[:2]:
+            Path(plan.run_dir, "go").touch()
+        assert pool.wait().status == "Completed"
+        assert self.states(plans) == ["Completed", "Completed", "Failed"]
+
+    @pytest.mark.usefixtures("_nothing_is_left")
+    def test_a_sweep_whose_agent_was_killed_is_cancelled_as_a_whole(self, tmp_path: Path, home: RunPaths, docker_base_image: str) -> None:
+        plans = [self.trial(tmp_path, n, home, "sleep 600", docker_base_image) for n in range(3)]
+        pool = self.start(home, 2)
+        pool.add(plans)
+        wait_until(lambda: self.states(plans)[:2] == ["Running", "Running"], "two trials")
+        assert pool.handle.agent_pid is not None
+        os.kill(pool.handle.agent_pid, signal.SIGKILL)
+        os.waitpid(pool.handle.agent_pid, 0)
+        pool.close()
+        cancel(home, force=True)
+        assert self.states(plans) == ["Canceled"] * 3

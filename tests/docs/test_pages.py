@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +71,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(folder, with_pip=True, symlinks=True)
     python = folder / "bin" / "python"
-    done = subprocess.run([python, "-m", "pip", "install", "-q", f"{wheel}[uv]"], capture_output=True, text=True, cwd=folder)
+    done = subprocess.run([python, "-m", "pip", "install", "-q", f"{wheel}[uv,docker]"], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     return python.parent
 
@@ -84,14 +86,50 @@ def test_the_wheel_holds_the_code_the_configs_and_the_projects_and_nothing_else(
     assert {name for name in names if ".dist-info/" not in name} == wanted
 
 
+def needs_docker(command) -> bool:  # type: ignore[no-untyped-def]
+    return "docker" in command.text
+
+
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
 def test_the_commands_of_a_page_do_what_it_shows(page: Path, installed: Path, tmp_path: Path) -> None:
-    commands = blocks.commands(page.read_text())
+    hold(page, [command for command in blocks.commands(page.read_text()) if not needs_docker(command)], "", installed, tmp_path)
+
+
+@pytest.mark.docker
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in RUNNABLE if any(map(needs_docker, blocks.commands(page.read_text())))], ids=name_of)
+def test_the_commands_of_a_page_that_need_docker_do_what_it_shows(
+    page: Path, installed: Path, tmp_path: Path, docker_settings: list[str]
+) -> None:
+    """As written; what builds need on this machine stands in conf/local.yaml, where the page says that it does."""
+    local = f"# @package _global_\n{json.dumps(nested(docker_settings))}\n"
+    hold(page, list(filter(needs_docker, blocks.commands(page.read_text()))), local, installed, tmp_path)
+
+
+def nested(overrides: list[str]) -> dict[str, Any]:
+    """Words of the command line as the tree a file holds."""
+    tree: dict[str, Any] = {}
+    for word in overrides:
+        key, _, value = word.partition("=")
+        *parents, last = key.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value.strip("'")
+    return tree
+
+
+def hold(page: Path, commands, local: str, installed: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Run a page's commands from an installed wheel in an empty folder, and compare."""
     env = {"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path), "PYTHONPATH": "", "NO_COLOR": "1"}
     workspace = tmp_path / "empty folder"
     workspace.mkdir()
+    if local:
+        assert blocks.run(blocks.commands("```console\n$ trainconf init\n```\n"), workspace, env)[0][0] == 0
+        (workspace / "conf" / "local.yaml").write_text(local)
     results = blocks.run(commands, workspace, env)
     wrong = [
         f"{name_of(page)}:{command.line}: $ {command.text}\nexit code {code}, shown:\n{command.shown}printed:\n{output}"

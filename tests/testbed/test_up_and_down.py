@@ -23,7 +23,7 @@ mount --bind "$3" /run
 ip link set lo up 2>/dev/null || true
 unset DOCKER_HOST
 cd "$4"
-trap './down || true' EXIT
+trap './down docker || true' EXIT
 """
 
 
@@ -63,16 +63,16 @@ def test_an_engine_is_started_once_by_two_at_once_and_ended(tmp_path: Path) -> N
     code, told = alone(
         tmp_path,
         f"""
-        ! ./status
-        ./up & first=$!; ./up docker & second=$!
+        ! ./status docker
+        ./up docker & first=$!; ./up docker & second=$!
         wait $first; wait $second
-        ./status
+        ./status docker
         pid=$({PID})
-        ./up
+        ./up docker
         [ $pid = $({PID}) ] && echo "same engine"
-        ./down
+        ./down docker
         [ -e /proc/$pid/cmdline ] && [ -n "$(tr -d '\\0' </proc/$pid/cmdline)" ] || echo "it has ended"
-        ! ./status
+        ! ./status docker
         """,
     )
     assert code == 0, told
@@ -86,15 +86,15 @@ def test_a_killed_engine_is_brought_up_again_and_its_containers_have_ended(tmp_p
     code, told = alone(
         tmp_path,
         f"""
-        ./up
+        ./up docker
         docker run --detach --init --name left trainconf-testbed/busybox:1 sleep 1000
         kill -KILL $({PID})
-        ! ./status
-        ./up
+        ! ./status docker
+        ./up docker
         docker ps --all --format '{{{{.Names}}}}: {{{{.State}}}}'
         docker start left
         kill -KILL $({PID})
-        ./down
+        ./down docker
         grep -lszx --regexp=/run/trainconf-testbed/containerd/containerd.sock /proc/[0-9]*/cmdline || echo "nothing is left"
         """,
     )
@@ -108,11 +108,11 @@ def test_an_image_of_another_maker_is_not_replaced(tmp_path: Path) -> None:
     code, told = alone(
         tmp_path,
         """
-        ./up
+        ./up docker
         docker rmi trainconf-testbed/empty:1
         docker commit $(docker create trainconf-testbed/busybox:1) trainconf-testbed/empty:1
         theirs=$(docker image inspect --format '{{.Id}}' trainconf-testbed/empty:1)
-        ./up
+        ./up docker
         [ $theirs = $(docker image inspect --format '{{.Id}}' trainconf-testbed/empty:1) ] && echo "theirs stayed"
         """,
     )
@@ -121,14 +121,14 @@ def test_an_image_of_another_maker_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
-    code, told = alone(tmp_path, f"touch {STATE}/docker\n./up")
+    code, told = alone(tmp_path, f"touch {STATE}/docker\n./up docker")
     assert code == 1, told
     assert "dockerd does not answer; the end of" in told
     assert f"{STATE}/docker" in told.partition("the end of")[2].partition("\n")[2]
 
 
 def test_an_address_of_somebody_else_is_not_where_an_engine_is_started(tmp_path: Path) -> None:
-    code, told = alone(tmp_path, "export DOCKER_HOST=tcp://127.0.0.1:9; ./up")
+    code, told = alone(tmp_path, "export DOCKER_HOST=tcp://127.0.0.1:9; ./up docker")
     assert code == 3, told
     assert "no engine answers at tcp://127.0.0.1:9, which DOCKER_HOST or the docker context names" in told
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from trainconf.engine.client import Engine
 
-PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
 RETRY_SECONDS = 0.5
 BEING_REMOVED = ("removing", "dead")
 NOBODY_THERE = (2, 13, 111)  # errno(3): no socket, no permission, nobody listens: then nothing was asked for
@@ -70,10 +69,12 @@ class ContainerEnd:
 class Container:
     """`mind` is its thread's work; `signal` may be called from any other, `remove` when `mind` is over."""
 
-    def __init__(self, engine: Engine, name: str, body: dict[str, Any], variables: bytes, tell: Callable[[Any], None]) -> None:
+    def __init__(
+        self, engine: Engine, name: str, body: dict[str, Any], variables: bytes, *, patience_s: float, tell: Callable[[Any], None]
+    ) -> None:
         self.id = ""
         self.body = body
-        self.patience_s = PATIENCE_SECONDS
+        self._patience_s = patience_s  # with an engine that does not answer, before the job has begun and after it has ended
         self._engine = engine
         self._name = name
         self._variables = variables
@@ -115,7 +116,7 @@ class Container:
 
     def remove(self) -> str:
         """Remove it, living or not; words if that cannot be done. Blocks."""
-        give_up_at = time.monotonic() + self.patience_s
+        give_up_at = time.monotonic() + self._patience_s
         while self._may_exist:
             try:
                 self._engine.delete(f"/containers/{self.id or self._name}", {"force": True, "v": True})
@@ -131,7 +132,7 @@ class Container:
 
     def _bring_up(self) -> bool:
         """Whether the job has begun; if not, its end was asked for before. Raises EngineError."""
-        give_up_at = time.monotonic() + self.patience_s
+        give_up_at = time.monotonic() + self._patience_s
         is_away = False
         while True:
             try:
@@ -181,7 +182,7 @@ class Container:
         self.id = answer["Id"]
 
     def _is_ours(self) -> bool:
-        labels: dict[str, str] = self._engine.get(f"/containers/{self._name}/json")["Config"]["Labels"]
+        labels: dict[str, str] = self._engine.get(f"/containers/{self._name}/json")["Config"]["Labels"] or {}
         return all(labels.get(name) == value for name, value in self.body["Labels"].items())
 
     def _host_pid(self) -> int:

@@ -39,6 +39,8 @@ def of(end: ContainerEnd, body: Mapping[str, Any], argv: Sequence[str], address:
 
 
 def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
+    from trainconf.engine import address as engine_address
+
     if isinstance(refusal, EngineUnreachable):
         reason = f"the container engine at {address} cannot be reached: {refusal.message}"
         return Outcome("Failed", contract.NOT_STARTED, reason, may_retry=True)
@@ -46,6 +48,9 @@ def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
         return _no_shell(NOT_FOUND_CODE, {"Image": image})
     if refusal.status == 404 and "image" in refusal.message.lower():
         return Outcome("Failed", contract.NOT_STARTED, f"the image {image} is not there any more: {refusal.message}")
+    if (path := engine_address.missing_source(refusal)) is not None:
+        told = engine_address.explain_missing_source(engine_address.EngineAddress(address, "the plan"), path).mistakes[0]
+        return Outcome("Failed", contract.NOT_STARTED, f"{told.what} (engine at {address})" + (f"; {told.hint}" if told.hint else ""))
     code = NOT_EXECUTABLE_CODE if refusal.status == 0 else contract.NOT_STARTED
     return Outcome("Failed", code, f"the container could not be started: {refusal.message}")
 
@@ -75,7 +80,8 @@ def _reason(end: ContainerEnd, body: Mapping[str, Any], oom_kills: int) -> str:
         return ""
     if not 0 < number <= 64:
         return f"exit code {end.code}" + _by_whom(end)
-    reason = f"exit code {end.code}: killed by {signal_name(number)}"
+    sure = ":" if not end.usage else ", as if"  # the shell that stays behind the job lived: a job that exits with that code looks the same
+    reason = f"exit code {end.code}{sure} killed by {signal_name(number)}"
     if number == SIGKILL and oom_kills:
         return reason + "; the kernel's out-of-memory killer ended a process at that time"
     return reason + (", which trainconf did not send" if number in (SIGKILL, SIGTERM) else "") + _by_whom(end)

@@ -41,8 +41,10 @@ class ContainerCrew:
         self.usage = Usage()
         self._paths = paths
         self._plan = plan
+        self._umask = _umask()
         self._engine = Engine(plan["engine"]["address"], plan["engine"].get("api", ""))
-        self._network = Network(self._engine, plan["engine"].get("network"))
+        self._patience_s = float(plan["engine"]["patience_seconds"])
+        self._network = Network(self._engine, plan["engine"].get("network"), self._patience_s)
         self._members: dict[int, Container] = {}  # by rank
         self._living: set[int] = set()
         self._up: dict[int, dict[str, Any]] = {}  # what the event tells of each rank that has begun
@@ -71,7 +73,10 @@ class ContainerCrew:
         name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{number}" if len(self._plan["ranks"]) > 1 else "")
         secrets = {name: os.environ[name] for name in self._plan["secret_env"] if name in os.environ}
         env = {**self._plan["env"], **rank["env"], **secrets, "TRAINCONF_ATTEMPT": str(attempt)}
-        return Container(self._engine, _container_name(name), body, contract.variables_text(env), lambda news: self._tell(number, news))
+        return Container(
+            self._engine, _container_name(name), body, contract.variables_text(env, self._umask), patience_s=self._patience_s,
+            tell=lambda news: self._tell(number, news),
+        )  # fmt: skip
 
     def _tell(self, rank: int, news: Any) -> None:
         self._inbox.append((rank, news))
@@ -83,10 +88,10 @@ class ContainerCrew:
             self._network.make()
             for rank in self._members:
                 os.close(os.open(self._paths.log(rank), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
-        except (EngineError, OSError) as error:
+        except Exception as error:  # whatever it was, a run that nobody minds must not be left
             for rank in self._members:
                 end = ContainerEnd()
-                end.refusal = error if isinstance(error, EngineError) else EngineError(0, str(error))
+                end.refusal = error if isinstance(error, EngineError) else EngineError(0, f"{type(error).__name__}: {error}")
                 self._tell(rank, end)
             return
         first, *others = self._members
@@ -111,9 +116,7 @@ class ContainerCrew:
                 yield from self._weather(rank, told.reason)
 
     def _outcome(self, rank: int, end: ContainerEnd) -> Outcome:
-        if end.usage:
-            cpu_s, peak_bytes = contract.read_usage(end.usage)
-            self.usage.add_container(cpu_s, peak_bytes)
+        self.usage.add_container(*contract.read_usage(end.usage))
         argv = next(entry["argv"] for entry in self._plan["ranks"] if entry["rank"] == rank)
         oom_kills = outcome.count_oom_kills() - self._oom_kills
         found = container_outcome.of(end, self._members[rank].body, argv, self._engine.address, oom_kills)
@@ -174,6 +177,12 @@ class ContainerCrew:
 
     def has_session(self, session: int) -> bool:
         return False
+
+
+def _umask() -> int:
+    """That of the submitter, which a process inherits and a container does not; os.umask() would change it under the other threads."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
+        return next((int(line.split()[1], 8) for line in stream if line.startswith("Umask:")), 0o022)
 
 
 def _container_name(text: str) -> str:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from trainconf.engine.client import Engine
 
-PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 ENDPOINTS_LEFT = (0, 403, 409)  # nobody answers; the engine still takes containers off it
 
@@ -21,8 +20,9 @@ ENDPOINTS_LEFT = (0, 403, 409)  # nobody answers; the engine still takes contain
 class Network:
     """`body` is that of POST /networks/create; None: no network is needed, and nothing is done."""
 
-    def __init__(self, engine: Engine, body: dict[str, Any] | None) -> None:
+    def __init__(self, engine: Engine, body: dict[str, Any] | None, patience_s: float) -> None:
         self._engine = engine
+        self._patience_s = patience_s
         self._body = body
         self._id = ""
 
@@ -30,7 +30,7 @@ class Network:
         """Raises EngineError. One of that name with this run's label was made by a request whose answer was lost."""
         if self._body is None:
             return
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + self._patience_s
         while not self._id:
             try:
                 self._id = self._engine.post("/networks/create", body=self._body)["Id"]
@@ -52,7 +52,7 @@ class Network:
 
     def remove(self) -> str:
         """Words if it cannot be removed. Blocks."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + self._patience_s
         while self._id:
             try:
                 self._engine.delete(f"/networks/{self._id}")

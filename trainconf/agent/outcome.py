@@ -82,13 +82,14 @@ def count_oom_kills() -> int:
 
 
 class Usage:
-    """What the processes of one attempt consumed, summed over ranks and over descendants that came back to the agent."""
+    """What one attempt consumed: its processes, summed over ranks and over descendants that came back to the agent, or its containers."""
 
-    __slots__ = ("cpu_s", "peak_rss_bytes")
+    __slots__ = ("cpu_s", "is_known", "peak_rss_bytes")
 
     def __init__(self) -> None:
         self.cpu_s = 0.0
-        self.peak_rss_bytes = 0  # of the largest single process
+        self.peak_rss_bytes = 0  # of the largest single process, or container
+        self.is_known = True
 
     def add(self, rusage: Any) -> None:
         """Count one reaped process (getrusage(2); ru_maxrss is in KiB on Linux)."""
@@ -96,13 +97,15 @@ class Usage:
         self.peak_rss_bytes = max(self.peak_rss_bytes, rusage.ru_maxrss * 1024)
 
     def add_container(self, cpu_s: float | None, peak_bytes: int | None) -> None:
-        """Count a container by what its cgroup says, page cache included."""
+        """Count a container by what its cgroup says, page cache included; None: it could not say, for it was killed."""
+        self.is_known = self.is_known and None not in (cpu_s, peak_bytes)
         self.cpu_s += cpu_s or 0.0
         self.peak_rss_bytes = max(self.peak_rss_bytes, peak_bytes or 0)
 
     def facts(self, wall_s: float) -> dict[str, Any]:
-        """The `resources` of an event."""
-        return {"wall_s": round(wall_s, 6), "cpu_s": round(self.cpu_s, 6), "peak_rss_bytes": self.peak_rss_bytes}
+        """The `resources` of an event; null for what nobody knows."""
+        known = {"cpu_s": round(self.cpu_s, 6), "peak_rss_bytes": self.peak_rss_bytes}
+        return {"wall_s": round(wall_s, 6), **(known if self.is_known else dict.fromkeys(known))}
 
 
 def cannot_start(error: OSError, argv: Sequence[str], cwd: str, log: str, environ: Mapping[str, str]) -> Outcome:

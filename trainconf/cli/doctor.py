@@ -9,6 +9,8 @@ from trainconf.cli.printer import printer, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from trainconf.engine.address import EngineFacts
+    from trainconf.engine.client import Engine
     from trainconf.paths import WorkspacePaths
     from trainconf.process import Processes
 
@@ -59,7 +61,7 @@ def examine(workspace: WorkspacePaths, processes: Processes) -> list[Check]:
     folder = _existing(workspace.root)
     return [
         python(), hydra(), installer(), git(processes), disk(folder), locks(folder), processes_seen(), gpus(processes),
-        docker(processes), slurm(processes),
+        docker(), slurm(processes),
     ]  # fmt: skip
 
 
@@ -165,13 +167,50 @@ def gpus(processes: Processes) -> Check:
     return Check("gpus", None, why, "runs with compute.gpus above 0 are refused")
 
 
-def docker(processes: Processes) -> Check:
-    answer = processes.run(["docker", "version", "--format", "{{.Server.Version}}"], timeout_s=ASK_S)
-    if answer.ok:
-        return Check("docker", True, f"daemon {answer.text()}")
-    if not answer.found:
-        return Check("docker", None, "no docker client", "containers cannot be used")
-    return Check("docker", None, f"the daemon does not answer: {answer.last_lines(1)}", "containers cannot be used")
+def docker() -> Check:
+    """The engine that compute=docker would use, what it is like, and what of it works here."""
+    from trainconf.engine import address
+    from trainconf.engine.client import Engine
+    from trainconf.errors import ContainerEngineError
+
+    try:
+        where = address.find(os.environ)
+        engine = Engine(where.url)
+        found = address.facts(engine, where)
+    except ContainerEngineError as error:
+        (mistake,) = error.mistakes
+        tried = ", ".join(f"{label} {text}" for label, text in mistake.facts if label in ("address", "from"))
+        hint = f"; {mistake.hint}" if mistake.hint else ""
+        return Check("docker", None, f"{mistake.what} ({tried})", f"compute=docker cannot be used{hint}")
+    kind = "rootless" if found.is_rootless else "user namespaces" if found.has_userns_remap else "as root"
+    gpus = "NVIDIA runtime" if "nvidia" in found.runtimes else "no NVIDIA runtime"
+    at = f"engine {found.version}, API {found.api}, at {where.url} ({where.source})"
+    lacks = [text for text in (_no_limits(found), _no_sdk(), _no_base_image(engine)) if text]
+    return Check("docker", True, f"{at}, runs {kind}, cgroup v{found.cgroup_version}, {gpus}", "; ".join(lacks))
+
+
+def _no_limits(found: EngineFacts) -> str:
+    return "" if found.has_cgroups else "it has no cgroups: compute.memory_gib and compute.cpu_limit are refused"
+
+
+def _no_sdk() -> str:
+    from importlib.util import find_spec
+
+    if find_spec("docker") is not None:
+        return ""
+    return "no docker SDK, which pulls images, builds Dockerfiles and reads compute.arguments: `pip install 'trainconf[docker]'`"
+
+
+def _no_base_image(engine: Engine) -> str:
+    from trainconf.engine.client import EngineError
+    from trainconf.environments.image_recipe import DEFAULT_PYTHON
+
+    image = f"python:{DEFAULT_PYTHON}-slim"
+    try:
+        engine.get(f"/images/{image}/json")
+    except EngineError as error:
+        return f"{image} is not here yet and will be pulled" if error.is_missing else f"images cannot be asked for: {error.message}"
+    return ""
 
 
 def slurm(processes: Processes) -> Check:

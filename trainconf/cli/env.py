@@ -39,19 +39,24 @@ def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
 
     found = environments.ls(workspace)
+    here = environments.image_ids() if any(isinstance(built, environments.BuiltImage) for built in found) else None
     rows = [
-        (built.hash, built.name, built.kind, built.python_version or "none", str(len(built.packages())), built.created[:19], _where(built))
+        (built.hash, built.name, built.kind, built.python_version or "none", str(len(built.packages())), built.created[:19],
+         _where(built, here))
         for built in found
-    ]
+    ]  # fmt: skip
     printer.table(("hash", "name", "kind", "python", "packages", "built (UTC)", "image"), rows)
     return 0
 
 
-def _where(built: BuiltEnvironment) -> str:
+def _where(built: BuiltEnvironment, here: set[str] | None) -> str:
+    """The image, and whether it is `here`: among the engine's, when that could be asked."""
     from trainconf.cli.printer import size
     from trainconf.environments import BuiltImage
 
-    return f"{built.image}, {size(built.size_bytes)}" if isinstance(built, BuiltImage) else ""
+    if not isinstance(built, BuiltImage):
+        return ""
+    return f"{built.image}, " + (size(built.size_bytes) if here is None or built.image_id in here else "which the engine has not any more")
 
 
 def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
@@ -93,9 +98,10 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
     from trainconf.cli import composing
     from trainconf.files import write_atomic
+    from trainconf.schema import IMAGE_TARGETS
 
     config = composing.composed(args, workspace).config
-    as_image = bool(config["compute"].get("uses_images"))
+    as_image = config["compute"]["target"] in IMAGE_TARGETS
     text = environments.lock(
         config["env"], workspace.root, report=printer.talk, as_image=as_image, image_build=config["env"]["docker"]["build"]
     )

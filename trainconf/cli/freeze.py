@@ -29,12 +29,19 @@ def run(argv: list[str]) -> int:
 def _freeze(args: argparse.Namespace) -> int:
     from trainconf.cli import composing
     from trainconf.cli.printer import printer
+    from trainconf.errors import UserError
     from trainconf.history import git
     from trainconf.process import processes
     from trainconf.submission import frozen
     from trainconf.submission.submit import spec_with_code, take_snapshot
 
     resolved, workspace = composing.resolved(args)
+    software = resolved.spec.environment
+    if software.image and not software.packages:
+        raise UserError(
+            f"image {software.image} is not here, so what it is cannot be frozen", ("from", resolved.composed.origin("env.docker.image")),
+            hint=f"`docker pull {software.image}`, or `trainconf env build` with the same words",
+        )
     snapshot_id = take_snapshot(resolved, workspace, printer.talk)
     facts = git.facts(resolved.source_directory, processes)
     recorded = facts.to_dict() if facts is not None else {}

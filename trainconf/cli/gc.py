@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from trainconf.engine.client import Engine
+    from trainconf.launchers.container_leftovers import Leftover
     from trainconf.paths import RunPaths, WorkspacePaths
 
 HELP = "remove unneeded snapshots, half-made runs and leftovers of builds"
@@ -36,7 +38,8 @@ def run(argv: list[str]) -> int:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
         return value
 
-    parser = Arguments("gc", "Remove unneeded snapshots, half-made run folders, leftovers of builds, and old cache files. Never a run.")
+    about = "Remove unneeded snapshots, half-made run folders, leftovers of builds and of containers, and old cache files. Never a run."
+    parser = Arguments("gc", about)
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.add_argument(
         "--older-than", metavar="DAYS", type=days, default=1.0, help="only snapshots not used for so many days (default: %(default)s)"
@@ -47,6 +50,7 @@ def run(argv: list[str]) -> int:
     _remove("half-made run folders", half_made, dry_run=asked.dry_run)
     _remove("cache files unused for 30 days", list(_stale_cache(workspace)), dry_run=asked.dry_run)
     _environments(workspace, dry_run=asked.dry_run)
+    _containers(workspace, dry_run=asked.dry_run)
     return _snapshots(workspace, asked.older_than * DAY_S, dry_run=asked.dry_run)
 
 
@@ -174,9 +178,61 @@ def _environments(workspace: WorkspacePaths, *, dry_run: bool) -> None:
         printer.talk("leftovers of environment builds: not looked at in a dry run")
         return
     swept = sweep_leftovers(workspace) if os.path.isdir(workspace.envs) else []
-    for name in swept:
-        printer.data(f"removed  {os.path.join(workspace.envs, name)}")
-    printer.talk(f"leftovers of environment builds: {len(swept)}")
+    swept_images = _image_leftovers(workspace)
+    for name in [*(os.path.join(workspace.envs, name) for name in swept), *swept_images]:
+        printer.data(f"removed  {name}")
+    printer.talk(f"leftovers of environment builds: {len(swept) + len(swept_images)}")
+
+
+def _image_leftovers(workspace: WorkspacePaths) -> list[str]:
+    """What image builds left in the engine; an engine that cannot be asked keeps nothing else from being collected."""
+    from trainconf.environments import sweep_image_leftovers
+    from trainconf.errors import ContainerEngineError
+
+    try:
+        return sweep_image_leftovers(workspace)
+    except ContainerEngineError as error:
+        printer.talk(f"leftovers of image builds: not looked at\n\n{error.render()}\n")
+        return []
+
+
+def _containers(workspace: WorkspacePaths, *, dry_run: bool) -> None:
+    """What runs left in the engine that would be used now."""
+    from trainconf.launchers import container_leftovers
+
+    if not container_leftovers.may_exist(workspace):
+        return
+    from trainconf.engine import address
+    from trainconf.engine.client import Engine, EngineError
+    from trainconf.errors import ContainerEngineError
+
+    try:
+        where = address.find(os.environ)
+        engine = Engine(where.url)
+        try:
+            found = container_leftovers.find(engine, workspace)
+            for leftover in found:
+                _container_leftover(engine, leftover, dry_run=dry_run)
+        except EngineError as error:
+            raise address.explain(where, error) from error
+    except ContainerEngineError as error:
+        printer.talk(f"containers and networks of runs: not looked at\n\n{error.render()}\n")
+        return
+    printer.talk(f"containers and networks of runs: {sum(len(each.containers) + len(each.networks) for each in found if each.may_go)}")
+
+
+def _container_leftover(engine: Engine, leftover: Leftover, *, dry_run: bool) -> None:
+    from trainconf.launchers import container_leftovers
+
+    if not leftover.may_go:
+        run_id = os.path.basename(leftover.run_dir)
+        printer.talk(f"container {', '.join(leftover.containers)} stays: {leftover.why}; `trainconf cancel {run_id}` ends it")
+        return
+    if not dry_run:
+        container_leftovers.remove(engine, leftover)
+    for kind, names in (("container", leftover.containers), ("network", leftover.networks)):
+        for name in names:
+            printer.data(f"{'would remove' if dry_run else 'removed'}  {kind} {name}: {leftover.why}")
 
 
 def _snapshots(workspace: WorkspacePaths, unused_s: float, *, dry_run: bool) -> int:

@@ -132,7 +132,7 @@ def _resources(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
     shown = {"wall_s": ("wall time", duration), "cpu_s": ("CPU time", duration), "peak_rss_bytes": ("peak memory", size)}
     for name, value in resources.items():
         label, form = shown.get(name, (name, str))
-        yield label, form(value) if isinstance(value, (int, float)) else str(value)
+        yield label, "unknown" if value is None else form(value) if isinstance(value, (int, float)) else str(value)
 
 
 def _files(files: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -41,7 +41,9 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     assert submitted.plan is not None
     launcher = launchers.get(submitted.plan.target)
     try:
-        printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}")
+        engine = submitted.plan.engine
+        where = f"  on the engine at {engine['address']} ({engine['source']})" if engine else ""
+        printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}{where}")
         if wishes["detach"]:
             printer.data(paths.run_id)
             return 0

@@ -41,5 +41,7 @@ def layout(spec: DistributedSpec) -> list[RankLayout]:
     if spec.kind != "none":
         raise ConfigError(f"distributed.kind={spec.kind} is not one this trainconf knows", ("allowed", "none"))
     if spec.processes_per_node != 1:
-        raise ConfigError(f"distributed=none is one process on each node, not {spec.processes_per_node}", ("allowed", "processes_per_node 1"))
+        raise ConfigError(
+            f"distributed=none is one process on each node, not {spec.processes_per_node}", ("allowed", "processes_per_node 1")
+        )
     return [RankLayout(rank=node, node_rank=node, world_size=spec.node_count) for node in range(spec.node_count)]

@@ -89,9 +89,10 @@ class Engine:
     def _ask(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout_s: float | None
     ) -> tuple[dict[str, str], bytes]:
+        target = f"/v{self.api}{path}{_query(query)}"
         connection = self._connect(timeout_s)
         try:
-            _send(connection, method, f"/v{self.api}{path}{_query(query)}", body)
+            _send(connection, method, target, body)
             status, headers, content = _receive(connection)
         finally:
             connection.close()
@@ -101,9 +102,10 @@ class Engine:
 
     def attach_stdin(self, container: str) -> socket.socket:
         """A connection to the standard input of a container; what is sent arrives there, and closing it is its end."""
+        target = f"/v{self.api}/containers/{quote(container)}/attach?stream=1&stdin=1"
         connection = self._connect(TIMEOUT_SECONDS)
         try:
-            _send(connection, "POST", f"/v{self.api}/containers/{quote(container)}/attach?stream=1&stdin=1", None)
+            _send(connection, "POST", target, None)
             head = b""
             while b"\r\n\r\n" not in head:
                 head += _more(connection) or _broken()

@@ -22,6 +22,7 @@ GOT_SIGTERM, CANNOT_START = "got_sigterm", "cannot_start"  # lines of the usage 
 
 # The last line of the variables says that they are whole: whoever sends them may die meanwhile. The shell has a handler for signals
 # and does not ignore them, for what is ignored stays ignored in the job. `exec` in a subshell never takes a builtin for the program.
+# What the shell itself says of the job's end ("Terminated") is not the job's output.
 _WHOLE = "# whole"
 SHIM = f"""\
 [ -w "$1" ] || exit {NOT_STARTED}
@@ -36,11 +37,12 @@ unset TINI_KILL_PROCESS_GROUP
 export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
 trap TRAINCONF_TOLD=1 TERM
 trap : INT HUP QUIT USR1 USR2
-(shift 3; exec "$@")
+exec 3>&2 2>/dev/null
+(exec 2>&3 3>&-; shift 3; exec "$@")
 code=$?
 {{
 [ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
-case $code in 126|127) line=$(command -v -- "$4") && [ -x "$line" ] || echo {CANNOT_START} ;; esac
+case $code in 126|127) line=$(command -v -- "$4") && [ -x "$line" ] && [ ! -d "$line" ] || echo {CANNOT_START} ;; esac
 for file in cpuacct/cpuacct.usage memory/memory.max_usage_in_bytes cpu.stat memory.peak; do
   [ -r "$3/$file" ] && IFS= read -r line <"$3/$file" && echo "${{file##*/}} $line"
 done
@@ -65,10 +67,13 @@ def command(log: str, usage: str, argv: Sequence[str], *, has_cgroup: bool = Tru
     return ["sh", "-c", SHIM, "sh", log, usage, "/sys/fs/cgroup" if has_cgroup else "/nowhere", *argv]
 
 
-def variables_text(variables: Mapping[str, str]) -> bytes:
-    """What is sent to the container's standard input. Every name must be one that `can_export` takes."""
+def variables_text(variables: Mapping[str, str], umask: int = 0o022) -> bytes:
+    """What is sent to the container's standard input: the job's variables, and who may read what it writes.
+
+    Every name must be one that `can_export` takes.
+    """
     lines = [f"export {name}={_quoted(value)}\n" for name, value in variables.items()]
-    return "".join([*lines, f"{_WHOLE}\n"]).encode("utf-8", "surrogateescape")
+    return "".join([f"umask {umask:03o}\n", *lines, f"{_WHOLE}\n"]).encode("utf-8", "surrogateescape")
 
 
 def can_export(name: str) -> bool:

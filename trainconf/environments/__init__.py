@@ -9,7 +9,7 @@ from __future__ import annotations
 from trainconf.environments import recipe
 from trainconf.environments.prepare import Prepared, Software, ensure, ensure_later, locate
 from trainconf.environments.recipe import identity
-from trainconf.environments.removal import rm, sweep_leftovers
+from trainconf.environments.removal import rm, sweep_image_leftovers, sweep_leftovers
 from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
 
 TYPE_CHECKING = False
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from trainconf.spec import EnvironmentSpec
 
 __all__ = [
-    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "ensure_later", "identity", "image_id", "locate", "lock", "ls",
-    "resolve", "rm", "show", "sweep_leftovers",
+    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "ensure_later", "identity", "image_id", "image_ids", "locate",
+    "lock", "ls", "resolve", "rm", "show", "sweep_image_leftovers", "sweep_leftovers",
 ]  # fmt: skip
 
 
@@ -44,6 +44,13 @@ def image_id(reference: str) -> str:
     from trainconf.environments.image import id_of
 
     return id_of(reference)
+
+
+def image_ids() -> set[str] | None:
+    """The ids of all images that the engine has; None when it cannot be asked."""
+    from trainconf.environments.image import ids
+
+    return ids()
 
 
 def lock(

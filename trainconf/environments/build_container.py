@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from trainconf.engine.client import EngineError
 from trainconf.environments.image_store import remove_container
+from trainconf.process import interruptions_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class BuildContainer:
             },
         }
         try:
-            self.engine.post("/containers/create", {"name": self.name}, body)
+            with interruptions_held():
+                self.engine.post("/containers/create", {"name": self.name}, body)
             yield
         finally:
             remove_container(self.engine, self.name)

@@ -57,6 +57,8 @@ def inspect(speaker: Engine, reference: str) -> dict[str, Any] | None:
 
 def id_of(reference: str) -> str:
     """The id of an image; empty when the engine has none of that name, or there is nobody to ask."""
+    if not reference:
+        return ""
     found = address.find(os.environ)
     try:
         known = inspect(Engine(found.url), reference)
@@ -65,6 +67,15 @@ def id_of(reference: str) -> str:
     except EngineError as error:
         raise address.explain(found, error) from error
     return str(known["Id"]) if known else ""
+
+
+def ids() -> set[str] | None:
+    """The ids of all images that the engine has; None when it cannot be asked."""
+    try:
+        with engine() as speaker:
+            return {str(known["Id"]) for known in speaker.get("/images/json", {"all": True})}
+    except ContainerEngineError:
+        return None
 
 
 def built(speaker: Engine, workspace: WorkspacePaths, identity: str) -> store.BuiltImage | None:
@@ -81,15 +92,15 @@ def is_of(known: dict[str, Any] | None, identity: str) -> bool:
     return known is not None and ((known.get("Config") or {}).get("Labels") or {}).get(IDENTITY_LABEL) == identity
 
 
-def state(spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str) -> tuple[store.BuiltImage | None, str]:
+def state(spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, tag: str) -> tuple[store.BuiltImage | None, str]:
     """What `trainconf plan` says: the image if it is ready, and how things stand, in words."""
     try:
         with engine() as speaker:
             found = built(speaker, workspace, identity)
             if found is not None:
                 return found, "ready"
-            if not spec.image:
-                return None, "will be built"
-            return None, "there" if spec.packages and inspect(speaker, spec.packages) else "will be pulled"
+            if spec.image:
+                return None, "there" if spec.packages and inspect(speaker, spec.packages) else "will be pulled"
+            return None, "there" if is_of(inspect(speaker, tag), identity) else "will be built"
     except ContainerEngineError as error:
         return None, f"unknown, because {error.mistakes[0].what}"

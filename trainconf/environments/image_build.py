@@ -21,6 +21,7 @@ from trainconf.environments.requirements import option_lines
 from trainconf.environments.site import building_site
 from trainconf.errors import BuildError, EnvironmentRecipeError
 from trainconf.paths import WorkspacePaths
+from trainconf.process import interruptions_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,20 +201,25 @@ class _Maker:
     def _build(self, base: Base, tag: str) -> tuple[dict[str, Any], list[str]]:
         """The finished image and the ids of the stages below it."""
         top = base
-        stages: list[str] = []
+        stages = [base.image_id] if self.spec.dockerfile else []
         if self._installs:
             installation = self._installation(base)
             try:
-                top, stages = installation.on(base)
+                top, layers = installation.on(base)
+                stages += layers
             finally:
                 self.made_here += installation.made_here
         elif self.spec.python or self.spec.interpreter:
             self._python_of(base)
         container = self._container({})
         with container.of(top.image_id, ""):
-            labels = {image.IDENTITY_LABEL: self.identity, image.ENV_LABEL: self.name, "trainconf.base_digest": base.digest}
-            made = container.commit(top.config, labels, f"trainconf: {self.name}")
-        self.made_here.append(made)
+            labels = {
+                image.IDENTITY_LABEL: self.identity, image.ENV_LABEL: self.name, "trainconf.base_digest": base.digest,
+                image_store.STAGE_LABEL: "",  # a label cannot be taken off, and this one is the top stage's
+            }
+            with interruptions_held():
+                made = container.commit(top.config, labels, f"trainconf: {self.name}")
+                self.made_here.append(made)
         repository, _, version = tag.rpartition(":")
         self.engine.post(f"/images/{made}/tag", {"repo": repository, "tag": version})
         return self.engine.get(f"/images/{made}/json"), stages
@@ -244,7 +250,7 @@ class _Maker:
             ) from None
         found = read_answer(container.answer())
         if found is None and code != 0:
-            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said))
+            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said or f"nothing (exit code {code})"))
         return found
 
     def _python_of(self, base: Base) -> ImagePython:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from trainconf.environments.image_store import remove_container, remove_unneeded
 from trainconf.errors import BuildError, ContainerEngineError
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PROGRESS_INTERVAL_S = 2.0
 LAST_LINES = 20
 DOCKER_HUB = "docker.io"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine paints red what a step writes to its standard error
 
 
 def pull(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> None:
@@ -61,9 +63,15 @@ def build(
             steps.take(event)
     except DockerException as error:
         steps.error = str(getattr(error, "explanation", None) or error)
+    except BaseException:
+        if steps.container:  # it would go on, and its image would be in use
+            remove_container(engine, steps.container)
+        remove_unneeded(engine, steps.made[::-1])
+        raise
     finally:
         client.close()
     if steps.error or not steps.image_id:
+        remove_unneeded(engine, steps.made[::-1])
         raise BuildError(
             f"the Dockerfile {named} fails" + (f" at step {steps.number}" if steps.number else ""),
             *([("command", steps.command)] if steps.command else []), ("it said", "\n".join([*steps.last, steps.error]).strip()),
@@ -112,19 +120,30 @@ class _Steps:
         self.image_id = ""
         self.error = ""
         self.last: list[str] = []
+        self.container = ""  # that of the step it is at
+        self.made: list[str] = []  # what the steps of this build made, oldest first
+        self._found = True  # the image of the first step is the base, that of a cached one somebody else's
 
     def take(self, event: Mapping[str, Any]) -> None:
         if "error" in event:
             self.error = str(event["error"]).strip()
         if "ID" in (event.get("aux") or {}):
             self.image_id = str(event["aux"]["ID"])
-        for line in str(event.get("stream", "")).splitlines():
+        for line in COLOUR.sub("", str(event.get("stream", ""))).splitlines():
             if not line.strip():
                 continue
             self.report(line.rstrip())
             if step := re.fullmatch(r"Step (\d+/\d+) : (.*)", line.rstrip()):
+                self.container = ""
+                self._found = step[2].upper().startswith("FROM ")
                 self.number, self.command, self.last = step[1].replace("/", " of "), step[2], []
+            elif line.strip() == "---> Using cache":
+                self._found = True
+            elif made := re.fullmatch(r" ---> ([0-9a-f]{12})", line.rstrip()):
+                self.made += [] if self._found else [made[1]]
             else:
+                if running := re.fullmatch(r" ---> Running in ([0-9a-f]{12})", line.rstrip()):
+                    self.container = running[1]
                 self.last = [*self.last[1 - LAST_LINES :], line.rstrip()]
 
 

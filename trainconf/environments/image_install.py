@@ -12,6 +12,7 @@ from trainconf.environments.build_container import INSIDE
 from trainconf.environments.image_store import STAGE_LABEL
 from trainconf.environments.site import is_text
 from trainconf.errors import BuildError, EnvironmentRecipeError
+from trainconf.process import interruptions_held
 from trainconf.spec import canonical, sha256_hex
 
 TYPE_CHECKING = False
@@ -88,9 +89,9 @@ class Installation:
             has_local = any(distribution.is_local for distribution in layer)
             digests = [digest for _, digest in requirements.local_files(self.spec.files)] if has_local else []
             key = sha256_hex(canonical([LAYER_VERSION, key, texts, digests]))
-            top = self._found(key, base) or self._installed(top, key, texts, f"{number} of {len(layers)}")
+            found = self._found(key, base)
+            top = found or self._installed(top, key, texts, f"{number} of {len(layers)}", is_last=number == len(layers))
             stages.append(top.image_id)
-        self._run(top, image_scripts.check(), "cannot be checked")
         return top, stages
 
     def with_venv(self, base: Base) -> Base:
@@ -101,7 +102,8 @@ class Installation:
         """pip's report of what the requirements come to, on an image that has the venv. Raises BuildError."""
         self._lay_out()
         self.site.report("resolving the requirements")
-        self._run(top, image_scripts.resolve(), "cannot be resolved")
+        with self.container.of(top.image_id, top.builder):
+            self._run(image_scripts.resolve(), f"the requirements of {self.name} cannot be resolved")
         report: dict[str, Any] = json.loads(self.container.answer())
         return report
 
@@ -147,32 +149,29 @@ class Installation:
         self.site.write("requirements.txt", "".join(f"{line}\n" for line in lines))
         self.site.write("constraints.txt", constraints)
 
-    def _installed(self, below: Base, key: str, texts: dict[str, str], which: str) -> Base:
+    def _installed(self, below: Base, key: str, texts: dict[str, str], which: str, *, is_last: bool) -> Base:
         options = "".join(f"{line}\n" for line in requirements.option_lines(self.lines) if line != "--require-hashes")
         for name, text in texts.items():
             self.site.write(name, options + text)
         names = [line.split(" ")[0] for text in texts.values() for line in text.splitlines()]
         self.site.report(f"installing layer {which}: {', '.join(names)}")
-        return self._made(below, below.config, key, image_scripts.install(texts), ", ".join(names))
+        script = image_scripts.install(texts) + (image_scripts.check() if is_last else "")
+        return self._made(below, below.config, key, script, ", ".join(names))
 
     def _made(self, below: Base, config: dict[str, Any], key: str, script: str, comment: str) -> Base:
         """What a script makes of an image, as a stage that later builds find by its key."""
         with self.container.of(below.image_id, below.builder):
-            self._run_here(script, "cannot be built")
-            made = self.container.commit(config, {STAGE_LABEL: key}, f"trainconf: {comment}")
-        self.made_here.append(made)
+            self._run(script, f"environment {self.name} cannot be built")
+            with interruptions_held():
+                made = self.container.commit(config, {STAGE_LABEL: key}, f"trainconf: {comment}")
+                self.made_here.append(made)
         return self._known(made, below.name)
 
-    def _run(self, top: Base, script: str, failure: str) -> None:
-        with self.container.of(top.image_id, top.builder):
-            self._run_here(script, failure)
-
-    def _run_here(self, script: str, failure: str) -> None:
+    def _run(self, script: str, failure: str) -> None:
         code, said = self.container.run(self.preamble + script)
         if code != 0:
             hint = next((hint for sign, hint in HINTS.items() if sign in said), "")
-            what = f"environment {self.name} {failure}" if failure != "cannot be resolved" else f"the requirements of {self.name} {failure}"
-            raise BuildError(what, ("installer", "pip, in a container"), ("it said", said), hint=hint)
+            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", said), hint=hint)
 
     def _found(self, key: str, base: Base) -> Base | None:
         """The stage that an earlier build made for the same key."""
@@ -199,7 +198,8 @@ class Installation:
 HINTS = {
     "No space left on device": "free some space where the engine keeps its images (`docker system df`)",
     "CERTIFICATE_VERIFY_FAILED": "behind a proxy with its own certificates: set env.docker.build.ca_file in conf/local.yaml",
-    "resolution": "the build has no way to the index: env.docker.build.network=host, or a mirror with env.docker.build.pip_config",
+    "ResolutionImpossible": "two of them exclude each other: loosen or drop one",
+    "name resolution": "the build has no way to the index: env.docker.build.network=host, or a mirror with env.docker.build.pip_config",
     "onnect": "is the index reachable from a container? env.docker.build.network, ca_file and pip_config; see docs/environments.md",
     "No matching distribution": "is it on the index that the build asks? A mirror is set with env.docker.build.pip_config",
 }

@@ -6,7 +6,7 @@ import os
 import re
 
 from trainconf.environments.recipe import RECIPE_KEYS, read_contents, shipped_or_own
-from trainconf.errors import Mistake
+from trainconf.errors import ContainerEngineError, Mistake
 from trainconf.spec import EnvironmentSpec, Pairs
 
 TYPE_CHECKING = False
@@ -17,8 +17,9 @@ DEFAULT_PYTHON = "3.11"
 DOCKERFILE, CONTEXT = "dockerfile:", "build_context:"  # mark their digests among the files of a spec
 
 # Distribution, "reference": host[:port]/path:tag@digest; an id such as sha256:0123… is read as name and tag.
+_HOST = r"(?:localhost|[\w-]*\.[\w.-]+|[\w.-]+(?=:\d))(?::\d+)?/"  # without a dot or a port it is the first part of the path
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REFERENCE = rf"(?:[\w.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+REFERENCE = rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
 SECRET = re.compile(r"\$\{secret:")
 
 
@@ -83,8 +84,13 @@ def _used_as_it_is(
     contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
     from trainconf.environments.image import id_of
 
+    try:
+        image_id = "" if mistakes else id_of(docker["image"])
+    except ContainerEngineError as error:
+        mistakes.extend(error.mistakes)
+        image_id = ""
     return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=id_of(docker["image"]),
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=image_id,
         variables=contents.variables, image=docker["image"],
     )
 

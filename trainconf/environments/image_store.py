@@ -11,7 +11,7 @@ from trainconf.spec import sha256_hex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from trainconf.engine.client import Engine
@@ -43,8 +43,8 @@ def remove(built: store.BuiltImage) -> None:
                 raise EnvironmentRecipeError(
                     f"image {built.image} is in use", ("the engine said", error.message), hint="wait for its containers, or remove them",
                 ) from error
-        needed = _needed(os.path.dirname(built.folder)) - set(built.account["stages"])
-        remove_unneeded(engine, built.account["stages"][::-1], needed)
+        needed = _needed(os.path.dirname(built.folder), but=built)
+        remove_unneeded(engine, [id_ for id_ in built.stages[::-1] if id_ not in needed])
 
 
 def remove_container(engine: Engine, name: str) -> None:
@@ -68,8 +68,8 @@ def sweep(workspace: WorkspacePaths) -> list[str]:
         needed = _needed(workspace.envs)
         while True:
             listed = engine.get("/images/json", {"filters": {"label": [BUILD_LABEL], "dangling": ["true"]}})
-            orphans = [(key, stage["Id"]) for key, stage in _orphans(workspace, listed, ours)]
-            removed = remove_unneeded(engine, [id_ for _, id_ in orphans], needed)
+            orphans = [(key, stage["Id"]) for key, stage in _orphans(workspace, listed, ours) if stage["Id"] not in needed]
+            removed = remove_unneeded(engine, [id_ for _, id_ in orphans])
             if not removed:
                 return swept
             swept += [f"a layer of {key}" for key, id_ in orphans if id_ in removed]
@@ -90,14 +90,19 @@ def _orphans(workspace: WorkspacePaths, found: list[dict[str, Any]], ours: str) 
                 lock.release()
 
 
-def remove_unneeded(engine: Engine, ids: list[str], needed: Collection[str] = ()) -> set[str]:
-    """Remove images that nothing is built on and no container uses; those that were removed."""
+def remove_unneeded(engine: Engine, ids: list[str]) -> set[str]:
+    """Remove images that nothing is built on and no container uses; those that were removed.
+
+    What a Dockerfile made takes its steps along; below our own stages nothing is touched that was there before.
+    """
     removed = set()
     for id_ in ids:
-        if id_ in needed:
+        known = image.inspect(engine, id_)
+        if known is None:
             continue
+        is_stage = {STAGE_LABEL, image.IDENTITY_LABEL} & set((known["Config"] or {}).get("Labels") or {})
         try:
-            engine.delete(f"/images/{id_}", {"noprune": True})
+            engine.delete(f"/images/{id_}", {"noprune": bool(is_stage)})
         except EngineError as error:
             if error.status != CONFLICT and not error.is_missing:
                 raise
@@ -106,10 +111,10 @@ def remove_unneeded(engine: Engine, ids: list[str], needed: Collection[str] = ()
     return removed
 
 
-def _needed(envs: str) -> set[str]:
-    """Ids of the stages that the environments of a store are built on."""
-    accounts = [store.load(os.path.join(envs, name)) for name in os.listdir(envs)]
-    return {id_ for built in accounts if isinstance(built, store.BuiltImage) for id_ in built.account["stages"]}
+def _needed(envs: str, but: store.BuiltImage | None = None) -> set[str]:
+    """Ids of the stages that the environments of a store are built on, save one of them."""
+    accounts = [store.load(os.path.join(envs, name)) for name in os.listdir(envs) if but is None or name != but.hash]
+    return {id_ for built in accounts if isinstance(built, store.BuiltImage) for id_ in built.stages}
 
 
 def _label_of(workspace: WorkspacePaths) -> str:

@@ -80,10 +80,11 @@ def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name:
     if spec.kind == "image":
         from trainconf.environments import image
 
-        found, state = image.state(spec, workspace, identity)
+        tag = image.tag_of(name, identity)
+        found, state = image.state(spec, workspace, identity, tag)
         if found is not None:
             return Software(found.python, found.image_id), state
-        return Software(spec.interpreter or "python", spec.packages or spec.image or image.tag_of(name, identity)), state
+        return Software(spec.interpreter or "python", spec.packages or spec.image or tag), state
     folder = store.environment_dir(workspace, identity)
     ready = store.load(folder, identity) is not None
     return Software(os.path.join(folder, "bin", "python")), "ready" if ready else "will be built"

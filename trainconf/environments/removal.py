@@ -53,11 +53,14 @@ def sweep_leftovers(workspace: WorkspacePaths) -> list[str]:
             finally:
                 lock.release()
             swept.append(name)
-    return swept + _swept_of_images(workspace)
+    return swept
 
 
-def _swept_of_images(workspace: WorkspacePaths) -> list[str]:
-    """What image builds left in the engine; nothing is asked where no image was ever built."""
+def sweep_image_leftovers(workspace: WorkspacePaths) -> list[str]:
+    """Remove what image builds left in the engine; it is told in words, and not asked where no image was ever built.
+
+    Raises ContainerEngineError.
+    """
     if not os.path.exists(os.path.join(workspace.envs, store.IMAGES_MARK)):
         return []
     from trainconf.environments import image_store

@@ -96,6 +96,11 @@ class BuiltImage(BuiltEnvironment):
         return int(self.account["size_bytes"])
 
     @property
+    def stages(self) -> list[str]:
+        """Ids of the images below it that we made, lowest first."""
+        return list(self.account["stages"])
+
+    @property
     def is_ours(self) -> bool:
         """Whether we made it."""
         return bool(self.account["base"])

@@ -170,7 +170,8 @@ def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: li
     if left:
         pids = ", ".join(str(rank["pid"]) for rank in left)
         return f"its agent was ended, but the job still runs as pid {pids}: `trainconf cancel` ends it; {last_word}"
-    return f"its agent was ended and no process of the job is left; {last_word}"
+    told = "; `trainconf gc` asks the engine how it ended" if any("container" in rank for rank in ranks) else ""
+    return f"its agent was ended and no process of the job is left{told}; {last_word}"
 
 
 def _ranks(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ What trainconf decides is refused with the setting to use instead. The SDK is im
 
 from __future__ import annotations
 
+import json
 import os
 
 from trainconf.errors import Mistake
@@ -51,7 +52,8 @@ def convert(arguments: Any, api: str, *, node_count: int = 1) -> tuple[dict[str,
             mistakes.append(_unknown(name, known))
         else:
             _convert_one(name, value, api, request, mistakes)
-    return request, mistakes
+    # plain data: the SDK's mounts and health checks are dicts of a kind that no plan can copy
+    return json.loads(json.dumps(request)), mistakes
 
 
 def merge(request: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:

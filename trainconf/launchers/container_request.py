@@ -76,13 +76,14 @@ def variables(job: Job) -> dict[str, str]:
     from trainconf.launchers.job_env import input_variable
 
     home = job.paths.workspace.home
+    name = user_name(settings(job)["user"])
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
         "HOME": home,
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
-        "USER": user_name(),
-        "LOGNAME": user_name(),
+        "USER": name,
+        "LOGNAME": name,
         **job.env,
         "TRAINCONF_RUN_ID": job.run_id,
         "TRAINCONF_RUN_DIR": job.paths.run_dir,
@@ -113,10 +114,13 @@ def user(asked: Mapping[str, Any], facts: EngineFacts) -> str:
     return "0:0" if facts.is_rootless else f"{os.getuid()}:{os.getgid()}"
 
 
-def user_name() -> str:
-    """The caller's name; the number where the machine knows none."""
+def user_name(asked: str | None) -> str:
+    """Of whom the job runs as: `compute.user`, or the caller. The number where nobody knows a name."""
     import pwd
 
+    if asked is not None:
+        named = str(asked).partition(":")[0]
+        return "root" if named == "0" else named
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
+PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
+
 
 class DockerLauncher(AgentLauncher):
     """The launcher of containers; see `trainconf.launchers.base.Launcher` for what it promises."""
@@ -35,7 +37,10 @@ class DockerLauncher(AgentLauncher):
             RankPlan(place.rank, words, container_request.rank_variables(job, place), container_request.body(job, place, words, facts))
             for place in layout(job.spec.distributed)
         ]
-        engine = {"address": where.url, "source": where.source, "api": facts.api, "network": container_request.network(job)}
+        engine = {
+            "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
+            "network": container_request.network(job),
+        }  # fmt: skip
         return self._plan(job, words, ranks, container_request.variables(job), engine)
 
     def stage(self, plan: LaunchPlan) -> None:

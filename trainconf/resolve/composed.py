@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from trainconf.errors import Mistake
 
-_KEY = re.compile(r"(env|compute|distributed|params)\.[A-Za-z_]+(\.[A-Za-z_]+)*")
+_KEY = re.compile(r"(env|compute|distributed|params|inputs)\.[A-Za-z_]+(\.[A-Za-z_]+)*")
 
 
 class Composed:
@@ -44,13 +44,19 @@ class Composed:
             key = key.rpartition(".")[0]
         return "default"
 
+    def origin_of_part(self, key: str) -> str:
+        """As `origin`; a mapping that nobody set as a whole comes from where the first of what it holds was set."""
+        found = self.origin(key)
+        below = (origin for other, origin in self.origins.items() if other.startswith(f"{key}."))
+        return next(below, found) if found == "default" else found
+
     def locate(self, mistake: Mistake) -> None:
         """Put the origin into a mistake of a floor that knows keys alone: its `from`, or else its sentence, begins with one."""
         facts = dict(mistake.facts)
         source = facts.pop("from", "")
         key = _KEY.match(source or mistake.what)
         if key:
-            source = self.origin(key[0])
+            source = self.origin_of_part(key[0])
         mistake.facts = (*([("from", source)] if source else []), *facts.items())
 
     def text(self) -> str:

@@ -157,12 +157,23 @@ def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake]
             return
         except OmegaConfBaseException as error:
             key = error.full_key or _culprit(cfg, other)
+            if isinstance(other, DictConfig) and "." in key and key in other:
+                mistakes.append(_dotted(key, origins))
+                with open_dict(other):
+                    other.__delitem__(key)
+                continue
             value = OmegaConf.to_container(other, resolve=False)
             for part in split_key(key) if key else ():
                 value = value.get(part) if isinstance(value, dict) else None
             mistakes.append(_refused(key, error, cfg, origins, origins.of_part(key), value))
             if not key or not _remove(other, key):
                 return
+
+
+def _dotted(key: str, origins: Origins) -> Mistake:
+    """A path of keys, as the command line has them, in a file."""
+    nested = "".join(f"{'  ' * depth}{part}:\n" for depth, part in enumerate(key.split("."))).rstrip("\n") + " ..."
+    return Mistake(f"{key} is one name in a file, dots and all", ("from", origins.of_part(key)), ("write", nested))
 
 
 def _culprit(cfg: DictConfig, other: Any) -> str:

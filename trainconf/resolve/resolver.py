@@ -10,7 +10,7 @@ from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
-from trainconf.schema import default, group_schema
+from trainconf.schema import IMAGE_TARGETS, default, group_schema
 from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
 TYPE_CHECKING = False
@@ -58,6 +58,7 @@ def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = 
     code = work.code(source, look=not known)
     environment = work.environment()
     work.labels()
+    work.target()
     if work.mistakes:
         raise ConfigError(work.mistakes)
     config = composed.config
@@ -82,7 +83,7 @@ def _options(compute: dict[str, Any]) -> Pairs:
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
     before = len(mistakes)
-    as_image = bool(composed.config["compute"].get("uses_images"))
+    as_image = composed.config["compute"]["target"] in IMAGE_TARGETS
     spec = environments.resolve(composed.config["env"], workspace.root, mistakes, as_image=as_image)
     for mistake in mistakes[before:]:
         composed.locate(mistake)
@@ -186,6 +187,15 @@ class _Resolver:
 
     def environment(self) -> EnvironmentSpec:
         return environment(self.composed, self.workspace, self.mistakes)
+
+    def target(self) -> None:
+        """A shipped target has settings of its own, which another choice of `compute` does not bring."""
+        target = self.config["compute"]["target"]
+        node = group_schema("compute", target) if self.composed.origin("compute.target") != "default" else None
+        if node is not None and {field.name for field in fields(node)} != set(self.config["compute"]):
+            chosen = self.composed.choices.get("compute", "another choice")
+            self.wrong("compute.target", f"compute.target={target} does not go with compute={chosen}, which has other settings",
+                       hint=f"choose it with compute={target}")
 
     def labels(self) -> None:
         name = self.config["experiment_name"]

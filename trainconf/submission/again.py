@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from trainconf import environments
 from trainconf.errors import ConfigError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -94,15 +95,16 @@ def _check_script(composed: Composed, snapshot_id: str, workspace: WorkspacePath
 def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
     """A recorded spec on this machine: with its inputs, and in the software that is really here.
 
-    A managed environment is rebuilt from its recipe and stays what it was. A user-managed one is whatever this Python has: what
-    differs is told, and the new run's spec says what it really ran in. Raises ConfigError.
+    A managed environment is rebuilt from its recipe and stays what it was. A user-managed one is whatever this Python has, and an image
+    that is used as it is what its name now stands for, unless the engine still has the one of then: what differs is told, and the new
+    run's spec says what it really ran in. Raises ConfigError.
     """
     mistakes = [
         Mistake(f"the input {name} does not exist", ("path", path), hint="put it there, or submit anew with another path")
         for name, relative in resolved.spec.code.inputs if not os.path.exists(path := os.path.join(workspace.root, relative))
     ]
     before = resolved.spec.environment
-    now = environment(resolved.composed, workspace, mistakes) if before.kind == "current" else before
+    now = environment(resolved.composed, workspace, mistakes) if before.kind == "current" else _image_now(before, report)
     if mistakes:
         raise ConfigError(mistakes)
     for what in _drift(before, now):
@@ -111,8 +113,21 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
     return Resolved(spec, resolved.source_directory, resolved.composed)
 
 
+def _image_now(before: EnvironmentSpec, report: Callable[[str], None]) -> EnvironmentSpec:
+    """An image that is used as it is: by its id while the engine has it, else by its name, with the id that has now."""
+    if not before.image or environments.image_id(before.packages) == before.packages:
+        return before
+    now = replace(before, packages=environments.image_id(before.image))
+    if not now.packages:
+        report(f"note: image {before.image} is not here; the one that is pulled by this name may not be {before.packages}")
+    return now
+
+
 def _drift(before: EnvironmentSpec, now: EnvironmentSpec) -> list[str]:
     told = []
+    if before.image:
+        moved = now.packages not in ("", before.packages)
+        return [f"image {before.image} was {before.packages}, and is {now.packages}"] if moved else []
     if before.python != now.python:
         told.append(f"Python {before.python} then, {now.python} now")
     if before.packages != now.packages:

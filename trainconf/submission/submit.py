@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 
 from trainconf import environments, launchers
-from trainconf.errors import ConfigError, StorageError
+from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock
 from trainconf.launchers.base import Job
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.process import interruptions_held
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
@@ -25,7 +24,7 @@ from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
@@ -107,6 +106,13 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
         resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root,
         image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
     )
+    if resolved.spec.code.script and not environment.python:
+        named = resolved.spec.environment.image or environment.image
+        raise EnvironmentRecipeError(
+            f"image {named} has no Python to run {resolved.spec.code.script} with",
+            ("looked for", "python, python3"),
+            hint="name its interpreter with env.python.interpreter_path, or run a command: command=[...]",
+        )
     return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
 
 
@@ -115,6 +121,14 @@ def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvi
     if resolved.config["compute"].get("build") != "job":
         return None
     return environments.ensure_later(resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"])
+
+
+def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
+    """The spec of a resolved config, now that its code has a name and an image that had to be fetched has its id."""
+    spec = spec_with_code(resolved, prepared.snapshot_id)
+    if not spec.environment.image or spec.environment.packages:
+        return spec
+    return replace(spec, environment=replace(spec.environment, packages=prepared.environment.image))
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
@@ -146,7 +160,7 @@ def create(
     `lock_path` names the lock of a sweep, which minds all its trials; the lock that is returned is then not held.
     Raises StorageError.
     """
-    spec = spec_with_code(resolved, prepared.snapshot_id)
+    spec = prepared_spec(resolved, prepared)
     lock = FileLock(lock_path)
     try:
         paths = claim_run_dir(workspace, resolved.experiment_name, run_id)
@@ -174,13 +188,13 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     """
     prepared = prepare(resolved, workspace, voice)
     if resolved.config["submit"]["reuse"]:
-        found = find_completed(workspace, spec_with_code(resolved, prepared.snapshot_id).spec_hash)
+        found = find_completed(workspace, prepared_spec(resolved, prepared).spec_hash)
         if found is not None:
             return Submitted(found)
     paths, plan, lock = create(resolved, prepared, workspace)
     handle = None
     try:
-        with _interruptions_held():
+        with interruptions_held():  # in the middle of a launch nobody could say whether there is an agent to cancel
             handle = prepared.launcher.submit(plan, lock, prepared.secrets)
         record_in_index(workspace, paths)
     except BaseException as error:
@@ -192,16 +206,6 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     finally:
         lock.release()
     return Submitted(paths, handle, plan)
-
-
-@contextmanager
-def _interruptions_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is done: in the middle of a launch nobody could say whether there is an agent to cancel."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:

@@ -32,7 +32,7 @@ def test_a_healthy_machine_is_told_line_by_line_and_left_clean(workspace: Worksp
     assert {check["verdict"] for check in json.loads(verb("doctor", "--json").out)} <= {"ok", "missing"}
 
 
-@pytest.mark.parametrize("check", [doctor.git, doctor.docker, doctor.slurm])
+@pytest.mark.parametrize("check", [doctor.git, doctor.slurm])
 def test_what_is_missing_is_told_and_breaks_nothing(check: doctor.Check) -> None:
     for answer in (Answering(127, found=False), Answering(1, stderr=b"cannot reach the daemon")):
         found = check(answer)  # type: ignore[operator]
@@ -40,6 +40,28 @@ def test_what_is_missing_is_told_and_breaks_nothing(check: doctor.Check) -> None
         assert found.verdict == "missing"
         assert found.meaning
     assert check(Answering(0, b"version 1")).ok is True  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("unix:///no/where.sock", "there is no container engine (address unix:///no/where.sock, from DOCKER_HOST)"),
+        ("tcp://10.0.0.5:2375", "the container engine at tcp://10.0.0.5:2375 is on another machine, or may be (from DOCKER_HOST)"),
+    ],
+)
+def test_an_engine_that_cannot_be_used_is_told_with_its_address(host: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    found = doctor.docker()
+    assert (found.verdict, found.detail) == ("missing", told)
+    assert found.meaning.startswith("compute=docker cannot be used; ")
+
+
+@pytest.mark.docker
+def test_the_engine_is_told_with_its_address_and_kind(docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker_engine)
+    found = doctor.docker()
+    assert found.verdict == "ok"
+    assert f"at {docker_engine} (DOCKER_HOST), runs " in found.detail
 
 
 def test_a_folder_that_cannot_be_written_is_broken() -> None:

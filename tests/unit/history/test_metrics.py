@@ -44,7 +44,7 @@ def write(paths: RunPaths, data: bytes, mode: str = "ab") -> None:
         stream.write(data)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, st.integers(0, 30))
 def test_a_summary_in_one_go_or_in_two_is_what_decoding_every_line_gives(workspace: WorkspacePaths, lines: list[bytes], cut: int) -> None:
     paths = RunPaths(workspace.root)

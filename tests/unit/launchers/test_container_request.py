@@ -228,6 +228,12 @@ def test_limits_that_the_engine_cannot_keep_are_refused_and_what_it_cannot_count
     assert "/sys/fs/cgroup" in body(make_job(tmp_path, ["true"]))["Cmd"]
 
 
+@pytest.mark.parametrize(("asked", "name"), [("0:0", "root"), ("77:5", "77"), ("nobody", "nobody")])
+def test_a_job_is_told_the_name_of_whom_it_runs_as(tmp_path: Path, asked: str, name: str) -> None:
+    told = container_request.variables(make_job(tmp_path, ["true"], compute={"user": asked}))
+    assert (told["USER"], told["LOGNAME"]) == (name, name)
+
+
 def test_every_engine_is_asked_for_the_machines_own_users(tmp_path: Path) -> None:
     assert body(make_job(tmp_path, ["true"]), EngineFacts(api="1.41", has_userns_remap=True))["HostConfig"]["UsernsMode"] == "host"
 

@@ -143,7 +143,7 @@ def hydras(words: list[str]) -> Any:
     return OmegaConf.to_container(cfg, resolve=False)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(OVERRIDES)
 @example(["experiment=mine", "env=minimal", "params.lr=1"])
 @example(["+experiment=later", "compute=local"])
@@ -177,7 +177,7 @@ def one_by_one(trial_words: list[list[str]]) -> list[dict[str, Any]] | None:
         return None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.builds(lambda start, words: start + words, START, st.lists(st.one_of(AXIS, AXIS, CHOICE_AXIS, FIXED), min_size=1, max_size=3)))
 @example(["experiment=mine", "params.lr=1,2", "params.layers=[1],[2,3]"])
 @example(["experiment=mine", "params.optim={name:a},{name:b}"])

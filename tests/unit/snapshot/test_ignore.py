@@ -53,7 +53,7 @@ def our_verdict(rules: RuleFile, path: bytes) -> bool | None:
     return rules.verdict(parts[-1], path, is_dir=False)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(patterns=st.lists(lines, min_size=1, max_size=4), paths=st.lists(paths, min_size=20, max_size=60))
 def test_every_verdict_is_gits(repository: Path, patterns: list[bytes], paths: list[bytes]) -> None:
     text = b"\n".join(patterns)

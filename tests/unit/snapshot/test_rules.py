@@ -39,7 +39,7 @@ def make_tree(root: Path, names: list[str]) -> None:
             continue  # a file stands where the next name wants a folder
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(files, min_size=3, max_size=15),
     ignores=st.dictionaries(folders, st.lists(patterns, min_size=1, max_size=4), min_size=1, max_size=4),

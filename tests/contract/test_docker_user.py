@@ -1,0 +1,66 @@
+"""compute=docker for somebody who is not root: what a job writes is theirs, and the job has a name and a home without a passwd entry."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trainconf.engine.address import find
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).parents[2]
+UID = 43210  # nobody on this machine, and nobody in the image
+SUBMIT = """
+import os, sys
+from dataclasses import replace
+from tests.contract.runs import last, make_job, shell, submit
+from trainconf.launchers import get
+root, image, text = sys.argv[1:]
+launcher = get("docker")
+handle = submit(launcher, replace(make_job(root, shell(text)), image=image))
+launcher.wait(handle)
+print(last(handle)["state"], last(handle)["reason"])
+print(open(handle.paths.log(0)).read(), end="")
+"""
+
+
+@pytest.fixture
+def folder(docker_engine: str) -> Iterator[Path]:
+    """A folder of theirs; pytest's own are closed to others."""
+    path = Path(tempfile.mkdtemp(prefix="tc-user-", dir="/tmp"))
+    os.chown(path, UID, UID)
+    yield path
+    shutil.rmtree(path)
+
+
+def submit_as_them(folder: Path, image: str, text: str) -> list[str]:
+    python = shutil.which("python3", path="/usr/local/bin:/usr/bin")
+    if os.geteuid() != 0 or python is None or not os.stat(ROOT).st_mode & 0o005:
+        pytest.skip("needs root to become somebody else, a system Python, and a checkout that others may read")
+    done = subprocess.run(
+        [python, "-c", SUBMIT, folder, image, text], user=UID, group=UID, extra_groups=[os.stat(find(os.environ).socket).st_gid],
+        cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_everything_a_job_writes_is_the_callers(folder: Path, docker_base_image: str) -> None:
+    who = "id -u; id -g; python3 -c 'import getpass; print(getpass.getuser())'"
+    text = f"{who}; mkdir -p ~/.cache/x && echo m > outputs/model && touch logs/mine"
+    assert submit_as_them(folder, docker_base_image, text) == ["Completed ", str(UID), str(UID), str(UID)]
+    paths = [folder, *folder.rglob("*")]
+    assert {path.lstat().st_uid for path in paths} == {UID}
+    assert {path.name for path in paths} >= {"model", "mine", "std_log.txt", "home", "x"}
+
+
+def test_the_job_has_no_more_rights_than_the_caller(folder: Path, docker_base_image: str) -> None:
+    text = "touch /etc/x 2>/dev/null || echo refused"
+    assert submit_as_them(folder, docker_base_image, text) == ["Completed ", "refused"]
