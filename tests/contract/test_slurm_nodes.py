@@ -58,9 +58,9 @@ def logs(paths: RunPaths) -> list[str]:
 
 
 def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
-    paths, _ = send(tmp_path / "with space", 'echo "rank $RANK of $WORLD_SIZE on $(hostname), attempt $TRAINCONF_ATTEMPT"')
+    paths, _ = send(tmp_path / "with space", 'echo "rank $RANK of $WORLD_SIZE on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"')
     end = wait_state(paths, "Completed")
-    assert logs(paths) == [f"rank {n} of 3 on node{n + 1}, attempt 1\n" for n in range(NODES)]
+    assert logs(paths) == [f"rank {n} of 3 on node{n + 1}, head node1, attempt 1\n" for n in range(NODES)]
     running = next(event for event in events.read(paths) if event["state"] == "Running")
     assert [(rank["rank"], rank["host"]) for rank in running["ranks"]] == [(0, "node1"), (1, "node2"), (2, "node3")]
     assert end["resources"]["cpu_s"] > 0

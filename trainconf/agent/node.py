@@ -38,6 +38,7 @@ class NodeAgent:
         plan = files.read_json(paths.plan)
         mine = [rank for rank in plan["ranks"] if int(rank["env"]["NODE_RANK"]) == node]
         self._grace_s = float(plan["grace_seconds"])
+        self._env: dict[str, str] = plan["env"]  # the crew's, too
         self._crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper())
         self._orders: deque[dict[str, Any]] = deque()
         self._kill_at: float | None = None  # monotonic; once the end was ordered
@@ -73,6 +74,7 @@ class NodeAgent:
 
     def _obey(self, order: dict[str, Any]) -> None:
         if order["order"] == "start" and self._kill_at is None:
+            self._env.setdefault("MASTER_ADDR", order["head"])
             self._crew.start(order["attempt"], ())
         elif order["order"] == "end":
             self._end(self._grace_s)

@@ -160,7 +160,7 @@ class NodesCrew:
         if what == "here":
             self._hosts[node] = told["host"]
             if len(self._hosts) == self._batch["nodes"]:
-                self._order("start", attempt=self._attempt)
+                self._order("start", attempt=self._attempt, head=self._hosts[0])
         elif what == "started":
             self._started.add(node)
             self._records += told["ranks"]
