@@ -23,7 +23,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "'minmal' is not a choice of env",
         {"from": "command line: env=minmal", "nearest": "env=minimal", "allowed": "current, minimal, .*"},
     ),
-    "an unknown choice with nothing near": (["compute=mars"], "'mars' is not a choice of compute", {"allowed": "docker, local"}),
+    "an unknown choice with nothing near": (["compute=mars"], "'mars' is not a choice of compute", {"allowed": "docker, local, slurm"}),
     "a group without its choice": (["~compute"], "compute has no choice, and a run needs one", {"from": "command line: ~compute"}),
     "an unknown key": (
         ["compute.cpuz=2"],
@@ -135,7 +135,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "compute.target=local does not go with compute=docker, which has other settings",
         {"from": "command line: compute.target=local", "hint": "choose it with compute=local"},
     ),
-    "a target nobody launches": (["compute.target=mars"], "compute.target=mars is not a launcher", {"allowed": "docker, local"}),
+    "a target nobody launches": (["compute.target=mars"], "compute.target=mars is not a launcher", {"allowed": "docker, local, slurm"}),
     "a word without a value": (
         ["compute.cpus"],
         "'compute.cpus' is not an override",
