@@ -118,6 +118,16 @@ class LauncherContract:
         handle = self.run(launcher, self.job(root, shell("kill -SEGV $$")))
         assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 139)
         assert "SIGSEGV" in last(handle)["reason"]
+        assert output(handle) == ""
+
+    def test_what_the_job_writes_is_as_private_as_its_submitters_umask_says(self, launcher: Launcher, root: str) -> None:
+        job = self.job(root, shell("echo secret > outputs/mine"))
+        before = os.umask(0o027)
+        try:
+            handle = self.run(launcher, job)
+        finally:
+            os.umask(before)
+        assert os.stat(os.path.join(handle.paths.outputs, "mine")).st_mode & 0o777 == 0o640
 
     def test_a_program_that_does_not_exist_fails_with_127_and_is_named(self, launcher: Launcher, root: str) -> None:
         handle = self.run(launcher, self.job(root, ["no-such-program"], retries=3))

@@ -51,6 +51,7 @@ def without_machine(text: str, made: dict[str, Any], workspace: Shell, *, has_ow
     environment, plan = made["spec"]["environment"], made["plan"]
     python = plan["ranks"][0]["argv"][0]
     local = {
+        "<programs>": plan["env"].get("PATH", ""),
         "<job path>": plan["env"]["PYTHONPATH"],
         "<environment>": python.split("/envs/")[1].split("/")[0] if "/envs/" in python else "",
         "<python>": python if environment["kind"] == "current" and os.path.isabs(python) else "",

@@ -133,10 +133,11 @@ class _Steps:
             if not line.strip():
                 continue
             self.report(line.rstrip())
-            if step := re.fullmatch(r"Step (\d+/\d+) : (.*)", line.rstrip()):
+            if step := re.fullmatch(r"Step (\d+)/(\d+) : (.*)", line.rstrip()):
                 self.container = ""
-                self._found = step[2].upper().startswith("FROM ")
-                self.number, self.command, self.last = step[1].replace("/", " of "), step[2], []
+                self._found = step[3].upper().startswith("FROM ")
+                # the engine adds one for our label
+                self.number, self.command, self.last = f"{step[1]} of {int(step[2]) - 1}", step[3], []
             elif line.strip() == "---> Using cache":
                 self._found = True
             elif made := re.fullmatch(r" ---> ([0-9a-f]{12})", line.rstrip()):

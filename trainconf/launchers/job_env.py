@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf.agent import ranks
 from trainconf.launchers import jobpath
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     path += [inherited] if inherited else []
     return {
         "PYTHONUNBUFFERED": "1",
+        **_programs(job, environ),
         **job.env,
         "PYTHONPATH": os.pathsep.join(path),
         "TRAINCONF_RUN_ID": job.run_id,
@@ -28,6 +30,13 @@ def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
         "TRAINCONF_PARAMS": job.paths.params,
         **{input_variable(name): path for name, path in job.spec.code.inputs},
     }
+
+
+def _programs(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment's own programs come first: `command: [python, ...]` is its Python. The current Python is as its owner has it."""
+    if job.spec.environment.kind != "venv":
+        return {}
+    return {"PATH": os.pathsep.join([os.path.dirname(job.python), environ.get("PATH", ranks.DEFAULT_PATH)])}
 
 
 def input_variable(name: str) -> str:

@@ -320,7 +320,7 @@ def test_a_dockerfile_that_fails_tells_the_step(images: Images) -> None:
     with pytest.raises(BuildError) as caught:
         images.make(images.spec(docker={"dockerfile": "Dockerfile"}))
     told = caught.value.render()
-    assert "fails at step 3 of" in told
+    assert "fails at step 3 of 3" in told
     assert "command  RUN echo so far; echo red >&2; exit 3" in told
     assert "so far" in told
     assert re.search(r"^ +red$", told, re.MULTILINE)  # the engine sends it in colour

@@ -281,6 +281,15 @@ def test_a_requirement_that_cannot_be_resolved_shows_the_installers_words_and_le
     assert here("env", "ls").out.count("\n") == 1  # the headers
 
 
+def test_a_command_finds_the_programs_of_its_environment_first(here: Here, workspace: Shell) -> None:
+    place = [f"compute.lease_dir={workspace.leases}", "experiment=adhoc", "env=minimal", "env.requirements=[]"]
+    answer = here(*place, "command=[python,-c,'import sys; print(sys.prefix)']")
+    assert answer.code == 0, answer
+    assert answer.out.startswith(f"{workspace.root}/.trainconf/envs/")
+    answer = here(*place, "command=[sh,-c,'echo $PATH']", "+env.variables.PATH=/mine:/usr/bin:/bin")
+    assert (answer.code, answer.out) == (0, "/mine:/usr/bin:/bin\n")
+
+
 def test_an_agent_that_cannot_be_started_leaves_nothing(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     from trainconf.launchers import agent_launcher
 
