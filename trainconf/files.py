@@ -47,6 +47,25 @@ def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bo
         raise
 
 
+def write_new(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Write a file that is not there yet, in a folder that nobody reads before something else says so: half the work of `write_atomic`.
+
+    Raises OSError, which names `path`; whoever makes the folder removes it then.
+    """
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogateescape")
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(fd, data)
+        if durable:
+            os.fsync(fd)
+    except OSError as error:
+        error.filename = path  # write(2) names nothing
+        raise
+    finally:
+        os.close(fd)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte, whatever the kernel takes at once."""
     view = memoryview(data)

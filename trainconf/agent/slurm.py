@@ -12,6 +12,7 @@ import signal
 import time
 
 from trainconf import files
+from trainconf.agent import ranks
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
 
 TYPE_CHECKING = False
@@ -26,6 +27,8 @@ SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
 WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
 REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
 LAST_WORDS_BYTES = 4096
+LOOK_AGAIN_SECONDS = 0.01
+PIPE_BYTES = 65536
 _ENDED = rb"\*\*\* JOB %b ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)"
 _UNITS = (86400, 3600, 60, 1)
 
@@ -124,17 +127,50 @@ def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
 
 def _run(argv: list[str], timeout_s: float) -> tuple[int, str]:
     """Exit code of a program, and what it said on both channels. The main loop waits, so it is never taken for a rank."""
-    import subprocess
-
+    listening, speaking = os.pipe()
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s, check=False
+        pid = os.posix_spawn(
+            ranks.find_program(argv[0], os.environ), argv, os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, speaking, 1),
+                (os.POSIX_SPAWN_DUP2, speaking, 2),
+            ],
+            setsigmask=[], setsigdef=ranks.RESET_SIGNALS,
         )  # fmt: skip
+        return _listen(pid, listening, argv, timeout_s)
     except OSError as error:
         return 127, f"{argv[0]}: {error.strerror}"
-    except subprocess.TimeoutExpired:
-        return TIME_LIMIT_CODE, f"{' '.join(argv[:2])} did not answer for {timeout_s:g} s"
-    return done.returncode, done.stdout.decode("utf-8", "replace")
+    finally:
+        os.close(listening)
+        os.close(speaking)
+
+
+def _listen(pid: int, listening: int, argv: list[str], timeout_s: float) -> tuple[int, str]:
+    """Until it ends; it is killed when its time is over. Looks again and again, for no older kernel can wait for both with a limit."""
+    os.set_blocking(listening, False)
+    give_up_at = time.monotonic() + timeout_s
+    said = b""
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        said += _drained(listening)  # afterwards: what it said before its end is there
+        if ended:
+            return os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace")
+        if time.monotonic() >= give_up_at:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return TIME_LIMIT_CODE, f"{' '.join(argv[:2])} did not answer for {timeout_s:g} s"
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _drained(pipe: int) -> bytes:
+    """What is in a pipe now."""
+    found = b""
+    while True:
+        try:
+            found += os.read(pipe, PIPE_BYTES)
+        except BlockingIOError:
+            return found
 
 
 def seconds(text: str) -> float | None:

@@ -37,6 +37,7 @@ class SlurmLauncher:
         self._environ = os.environ if environ is None else environ
         self._processes = processes
         self._checked: Mapping[str, Any] | None = None
+        self._job_environ: dict[str, str] | None = None
         self._answers: dict[tuple[str, str], Answers] = {}
 
     def plan(self, job: Job) -> LaunchPlan:
@@ -46,14 +47,15 @@ class SlurmLauncher:
         from trainconf.launchers.agent_launcher import agent_command, refuse_broken_patterns, refuse_nul
         from trainconf.launchers.slurm_controller import clean
 
-        if job.compute is not self._checked:  # the trials of a sweep mostly share it
+        if job.compute != self._checked:  # the trials of a sweep mostly agree on it
             slurm_options.check(job.compute, self.controller())
             self._checked = job.compute
         words = command.argv(job.spec, job.python)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)
         # Every node sees the workspace; of HOME and caches nobody knows.
-        environ = {name: value for name, value in clean(self._environ).items() if name not in ("HOME", "XDG_CACHE_HOME")}
+        if self._job_environ is None:
+            self._job_environ = {name: value for name, value in clean(self._environ).items() if name not in ("HOME", "XDG_CACHE_HOME")}
         agent = agent_command(os.path.expanduser(job.compute.get("python") or sys.executable))
         return LaunchPlan(
             target=self.name,
@@ -61,7 +63,7 @@ class SlurmLauncher:
             run_dir=job.paths.run_dir,
             cwd=job.paths.code,
             ranks=[RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)],
-            env=job_env.variables(job, environ),
+            env=job_env.variables(job, self._job_environ),
             secret_env=sorted(job.secrets),
             max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
             grace_seconds=job.spec.compute.grace_seconds,

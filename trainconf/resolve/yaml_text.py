@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def flow(value: Any) -> str:
     return json.dumps(value)
 
 
+@lru_cache(maxsize=4096)  # keys, choices and origins are the same in every trial of a sweep
 def text(value: str) -> str:
     """A string: as it stands where no reader can take it for something else, else in double quotes.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from trainconf import __version__
-from trainconf.files import dumps, write_atomic
+from trainconf.files import dumps, write_new
 from trainconf.history import events
 
 TYPE_CHECKING = False
@@ -26,14 +26,14 @@ def write_run(
     for folder in (paths.outputs, paths.logs):
         os.mkdir(folder)
         os.symlink(os.path.join(os.pardir, os.path.basename(folder)), os.path.join(paths.code, os.path.basename(folder)))
-    write_atomic(paths.spec, spec.to_json())
-    write_atomic(paths.params, spec.params_json, durable=False)
-    write_atomic(paths.config, resolved.composed.text(), durable=False)
-    write_atomic(paths.environment_lock, lock_text, durable=False)
-    write_atomic(paths.git, dumps(git.to_dict() if git is not None else {}), durable=False)
+    write_new(paths.spec, spec.to_json())
+    write_new(paths.params, spec.params_json, durable=False)
+    write_new(paths.config, resolved.composed.text(), durable=False)
+    write_new(paths.environment_lock, lock_text, durable=False)
+    write_new(paths.git, dumps(git.to_dict() if git is not None else {}), durable=False)
     if git is not None and git.patch:
-        write_atomic(paths.patch, git.patch, durable=False)
-    write_atomic(paths.record, dumps(_record(paths, resolved, spec, parent, lock_path)))
+        write_new(paths.patch, git.patch, durable=False)
+    write_new(paths.record, dumps(_record(paths, resolved, spec, parent, lock_path)))
     events.append(paths, "NotStarted")
 
 

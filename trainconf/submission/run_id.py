@@ -23,12 +23,11 @@ def claim_run_dir(workspace: WorkspacePaths, experiment_name: str, run_id: str =
     folder = os.path.join(workspace.runs, experiment_name)
     while True:
         paths = workspace.run(experiment_name, run_id or new_run_id(experiment_name))
-        os.makedirs(folder, exist_ok=True)
         try:
             os.mkdir(paths.run_dir)
             return paths
         except FileNotFoundError:
-            continue  # a failed submission took its empty experiment away just now
+            os.makedirs(folder, exist_ok=True)  # the first one, or a failed submission took its empty experiment away just now
         except FileExistsError:
             if run_id:
                 raise

@@ -95,8 +95,8 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report)
 def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prepared:
     """Everything that can fail before a run exists: launcher, secrets, snapshot, git, environment."""
     report = voice.talk
-    check(resolved, workspace)
     launcher = launchers.get(resolved.spec.compute.target)
+    check(resolved, workspace, launcher)
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())
     voice.redact(known.values())
@@ -223,10 +223,10 @@ def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None
         return index.completed(spec_hash)
 
 
-def check(resolved: Resolved, workspace: WorkspacePaths) -> None:
+def check(resolved: Resolved, workspace: WorkspacePaths, launcher: Launcher) -> None:
     """Ask the launcher whether it could carry the run out, before anything is made for it. Raises ConfigError."""
     try:
-        plan_only(resolved, workspace, "", environments.Software(sys.executable))
+        _plan_only(resolved, workspace, "", environments.Software(sys.executable), launcher)
     except ConfigError as error:
         for mistake in error.mistakes:
             resolved.composed.locate(mistake)
@@ -235,8 +235,13 @@ def check(resolved: Resolved, workspace: WorkspacePaths) -> None:
 
 def plan_only(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, software: Software) -> tuple[RunSpec, LaunchPlan]:
     """The spec and the plan a submission would send, for a run id that is only shown; nothing is written."""
+    return _plan_only(resolved, workspace, snapshot_id, software, launchers.get(resolved.spec.compute.target))
+
+
+def _plan_only(
+    resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str, software: Software, launcher: Launcher
+) -> tuple[RunSpec, LaunchPlan]:  # fmt: skip
     spec = spec_with_code(resolved, snapshot_id)
     paths = workspace.run(resolved.experiment_name, f"{resolved.experiment_name}-<time>-<id>")
-    launcher = launchers.get(spec.compute.target)
     values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.REFERENCE.search(value)), "")
     return spec, launcher.plan(make_job(resolved, spec, paths, workspace, software, values))

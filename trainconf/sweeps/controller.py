@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf import __version__
+from trainconf import __version__, launchers
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, write_atomic
 from trainconf.history import events, liveness
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.liveness import State
-    from trainconf.launchers.base import LaunchPlan, Pool
+    from trainconf.launchers.base import Launcher, LaunchPlan, Pool
     from trainconf.resolve.grid import Grid
     from trainconf.submission.submit import Voice
 
@@ -91,10 +91,14 @@ class Sweep:
     def prepare(self, voice: Voice) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
+        asked: dict[str, Launcher] = {}  # one each: what it has found out about its target holds for all trials
         specs = [trial.resolved.spec for trial in self.trials]
         pools.check({spec.compute.target for spec in specs}, self.config["compute"], max(spec.distributed.node_count for spec in specs))
         for trial in self.trials:
-            check(trial.resolved, self.workspace)
+            target = trial.resolved.spec.compute.target
+            if target not in asked:
+                asked[target] = launchers.get(target)
+            check(trial.resolved, self.workspace, asked[target])
             key = _shared(trial.resolved)
             if key not in self._prepared:
                 self._prepared[key] = prepare(trial.resolved, self.workspace, voice)
