@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 VENV_NEXT := .venv-hydra-1.4
+PYTEST = $(VENV)/bin/python -m pytest
 HYDRA_NEXT := hydra-core==1.4.0rc3
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 
@@ -20,7 +21,10 @@ run: $(VENV)/.installed  ## train the default experiment, here
 
 test: $(VENV)/.checked lint test-hydra-next  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
 	@tests/testbed/up || [ $$? -eq 3 ]  # 3: not on this machine; the tests that need it are skipped, each with the reason
-	$(VENV)/bin/python -m pytest
+	@# a shell has what it starts in the background ignore Ctrl-C, which some tests send
+	@echo "$(PYTEST) -m slurm, and beside it all others: a cluster's tests mostly wait for it"
+	@told=$$(mktemp); env --default-signal=INT,QUIT $(PYTEST) -m slurm >"$$told" 2>&1 & cluster=$$!; \
+	$(PYTEST) -m 'not slurm'; code=$$?; wait $$cluster || code=1; cat "$$told"; rm "$$told"; exit $$code
 
 lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/ruff check .
