@@ -41,7 +41,6 @@ class ContainerCrew:
         self.usage = Usage()
         self._paths = paths
         self._plan = plan
-        self._umask = _umask()
         self._engine = Engine(plan["engine"]["address"], plan["engine"].get("api", ""))
         self._patience_s = float(plan["engine"]["patience_seconds"])
         self._network = Network(self._engine, plan["engine"].get("network"), self._patience_s)
@@ -73,10 +72,10 @@ class ContainerCrew:
         name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{number}" if len(self._plan["ranks"]) > 1 else "")
         secrets = {name: os.environ[name] for name in self._plan["secret_env"] if name in os.environ}
         env = {**self._plan["env"], **rank["env"], **secrets, "TRAINCONF_ATTEMPT": str(attempt)}
+        variables = contract.variables_text(env, self._plan["engine"].get("umask", contract.UMASK))
         return Container(
-            self._engine, _container_name(name), body, contract.variables_text(env, self._umask), patience_s=self._patience_s,
-            tell=lambda news: self._tell(number, news),
-        )  # fmt: skip
+            self._engine, _container_name(name), body, variables, patience_s=self._patience_s, tell=lambda news: self._tell(number, news)
+        )
 
     def _tell(self, rank: int, news: Any) -> None:
         self._inbox.append((rank, news))
@@ -177,12 +176,6 @@ class ContainerCrew:
 
     def has_session(self, session: int) -> bool:
         return False
-
-
-def _umask() -> int:
-    """That of the submitter, which a process inherits and a container does not; os.umask() would change it under the other threads."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
-        return next((int(line.split()[1], 8) for line in stream if line.startswith("Umask:")), 0o022)
 
 
 def _container_name(text: str) -> str:

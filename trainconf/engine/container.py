@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PACKAGE_PATH = "/mnt/trainconf"  # on the job's PYTHONPATH; holds the folder `trainconf` and nothing else
 NOT_STARTED = 125
+UMASK = "022"
 GOT_SIGTERM, CANNOT_START = "got_sigterm", "cannot_start"  # lines of the usage file: the engine cannot tell
 
 # The last line of the variables says that they are whole: whoever sends them may die meanwhile. The shell has a handler for signals
@@ -67,13 +68,13 @@ def command(log: str, usage: str, argv: Sequence[str], *, has_cgroup: bool = Tru
     return ["sh", "-c", SHIM, "sh", log, usage, "/sys/fs/cgroup" if has_cgroup else "/nowhere", *argv]
 
 
-def variables_text(variables: Mapping[str, str], umask: int = 0o022) -> bytes:
+def variables_text(variables: Mapping[str, str], umask: str = UMASK) -> bytes:
     """What is sent to the container's standard input: the job's variables, and who may read what it writes.
 
     Every name must be one that `can_export` takes.
     """
     lines = [f"export {name}={_quoted(value)}\n" for name, value in variables.items()]
-    return "".join([f"umask {umask:03o}\n", *lines, f"{_WHOLE}\n"]).encode("utf-8", "surrogateescape")
+    return "".join([f"umask {umask}\n", *lines, f"{_WHOLE}\n"]).encode("utf-8", "surrogateescape")
 
 
 def can_export(name: str) -> bool:

@@ -127,6 +127,14 @@ def user_name(asked: str | None) -> str:
         return str(os.getuid())
 
 
+def umask(job: Job) -> str:
+    """The caller's, which a container does not inherit; the usual one for another user, whose private files the caller could not read."""
+    if settings(job)["user"] is not None:
+        return container.UMASK
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # os.umask() would change it for all threads
+        return next((f"{int(line.split()[1], 8):03o}" for line in stream if line.startswith("Umask:")), container.UMASK)
+
+
 def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
     """What is wrong with the request and can be known without the engine."""
     from trainconf.launchers import container_limits

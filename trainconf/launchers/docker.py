@@ -39,7 +39,7 @@ class DockerLauncher(AgentLauncher):
         ]
         engine = {
             "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
-            "network": container_request.network(job),
+            "umask": container_request.umask(job), "network": container_request.network(job),
         }  # fmt: skip
         return self._plan(job, words, ranks, container_request.variables(job), engine)
 

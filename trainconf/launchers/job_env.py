@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from trainconf.agent import ranks
 from trainconf.launchers import jobpath
 
 TYPE_CHECKING = False
@@ -36,6 +35,8 @@ def _programs(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment's own programs come first: `command: [python, ...]` is its Python. The current Python is as its owner has it."""
     if job.spec.environment.kind != "venv":
         return {}
+    from trainconf.agent import ranks
+
     return {"PATH": os.pathsep.join([os.path.dirname(job.python), environ.get("PATH", ranks.DEFAULT_PATH)])}
 
 

@@ -121,7 +121,7 @@ def test_a_folder_is_no_program(tmp_path: Path) -> None:
 
 def test_the_job_has_the_umask_it_is_sent_and_no_further_open_file(tmp_path: Path) -> None:
     code = "import os; print(oct(os.umask(0)), sorted(os.listdir('/proc/self/fd'))[:-1])"
-    assert run(tmp_path, [sys.executable, "-c", code], container.variables_text({}, 0o077)) == (0, "0o77 ['0', '1', '2']\n")
+    assert run(tmp_path, [sys.executable, "-c", code], container.variables_text({}, "077")) == (0, "0o77 ['0', '1', '2']\n")
 
 
 def test_usage_is_read_from_either_kind_of_cgroup() -> None:

@@ -234,6 +234,16 @@ def test_a_job_is_told_the_name_of_whom_it_runs_as(tmp_path: Path, asked: str, n
     assert (told["USER"], told["LOGNAME"]) == (name, name)
 
 
+@pytest.mark.parametrize(("asked", "umask"), [(None, "027"), ("0:0", "022")])
+def test_what_another_user_writes_stays_readable_for_the_caller(tmp_path: Path, asked: str | None, umask: str) -> None:
+    job = make_job(tmp_path, ["true"], compute={"user": asked})
+    before = os.umask(0o027)
+    try:
+        assert container_request.umask(job) == umask
+    finally:
+        os.umask(before)
+
+
 def test_every_engine_is_asked_for_the_machines_own_users(tmp_path: Path) -> None:
     assert body(make_job(tmp_path, ["true"]), EngineFacts(api="1.41", has_userns_remap=True))["HostConfig"]["UsernsMode"] == "host"
 
