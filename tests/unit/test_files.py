@@ -139,3 +139,12 @@ def test_a_lock_that_a_child_inherited_outlives_its_taker(tmp_path: Path) -> Non
 
 def test_waiting_for_a_lock_nobody_made_returns(tmp_path: Path) -> None:
     files.wait_unlocked(str(tmp_path / "none"))
+
+
+def test_a_new_file_never_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "a 'b\n%"
+    files.write_new(str(path), "first")
+    with pytest.raises(FileExistsError):
+        files.write_new(str(path), "second")
+    assert path.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == [path.name]

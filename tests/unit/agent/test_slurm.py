@@ -71,3 +71,27 @@ def test_a_run_that_is_no_job_of_its_own_is_not_that_of_the_job_around_it(tmp_pa
 @pytest.mark.parametrize(("text", "length"), [("00:01:00", 60.0), ("2-03:04:05", 183845.0), ("UNLIMITED", None), ("", None), ("1:2", None)])
 def test_lengths_of_time_are_read_as_slurm_prints_them(text: str, length: float | None) -> None:
     assert slurm.seconds(text) == length
+
+
+def test_a_controller_that_does_not_answer_is_ended_and_not_waited_for(answer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid_file = answer.with_name("pid")
+    answer.with_name("scontrol").write_text(f"#!/bin/sh\necho $$ > '{pid_file}'\nexec sleep 600\n")
+    monkeypatch.setattr(slurm, "REQUEUE_SECONDS", 0.3)
+    monkeypatch.setattr(slurm, "ANSWER_SECONDS", 0.3)
+    assert job().requeue() == "scontrol requeue did not answer for 0.3 s"
+    assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+
+
+def test_an_answer_longer_than_a_pipe_is_read_to_its_end(answer: Path) -> None:
+    answer.write_text("x" * 300_000 + " Restarts=1\n")
+    assert job().requeue() == ""
+
+
+def test_what_slurm_says_last_is_why_a_job_cannot_be_requeued(answer: Path) -> None:
+    answer.with_name("scontrol").write_text("#!/bin/sh\necho before\necho 'Job is finished' >&2\nexit 3\n")
+    assert job().requeue() == "Job is finished"
+
+
+def test_a_missing_scontrol_is_told_as_a_shell_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "scontrol" in job().requeue()
