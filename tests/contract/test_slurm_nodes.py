@@ -58,7 +58,8 @@ def logs(paths: RunPaths) -> list[str]:
 
 
 def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
-    paths, _ = send(tmp_path / "with space", 'echo "rank $RANK of $WORLD_SIZE on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"')
+    text = 'echo "rank $RANK of $WORLD_SIZE on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"'
+    paths, _ = send(tmp_path / "with space", text)
     end = wait_state(paths, "Completed")
     assert logs(paths) == [f"rank {n} of 3 on node{n + 1}, head node1, attempt 1\n" for n in range(NODES)]
     running = next(event for event in events.read(paths) if event["state"] == "Running")
