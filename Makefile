@@ -11,7 +11,7 @@ PYTEST = $(VENV)/bin/python -m pytest
 HYDRA_NEXT := hydra-core==1.4.0rc3
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 
-.PHONY: help run test lint test-hydra-next testbed testbed-down bench wheel clean
+.PHONY: help run test lint test-hydra-next testbed testbed-where-possible testbed-down bench wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -19,8 +19,7 @@ help:  ## list these targets
 run: $(VENV)/.installed  ## train the default experiment, here
 	$(VENV)/bin/python -m trainconf
 
-test: $(VENV)/.checked lint test-hydra-next  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
-	@tests/testbed/up || [ $$? -eq 3 ]  # 3: not on this machine; the tests that need it are skipped, each with the reason
+test: $(VENV)/.checked lint testbed-where-possible test-hydra-next  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
 	@# a shell has what it starts in the background ignore Ctrl-C, which some tests send
 	@echo "$(PYTEST) -m slurm, and beside it all others: a cluster's tests mostly wait for it"
 	@told=$$(mktemp); env --default-signal=INT,QUIT $(PYTEST) -m slurm >"$$told" 2>&1 & cluster=$$!; \
@@ -31,8 +30,11 @@ lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache  # its cache has hidden a broken contract
 
-test-hydra-next: $(VENV_NEXT)/.checked  ## the tests of configuration and its mistakes on the next Hydra
+test-hydra-next: $(VENV_NEXT)/.checked testbed-where-possible  ## the tests of configuration and its mistakes on the next Hydra
 	$(VENV_NEXT)/bin/python -m pytest -q tests/conf tests/bad_input tests/unit/resolve
+
+testbed-where-possible:
+	@tests/testbed/up || [ $$? -eq 3 ]  # 3: not on this machine; the tests that need it are skipped, each with the reason
 
 testbed:  ## bring up what some tests need: a Docker engine, as root on Debian
 	tests/testbed/up
