@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VENV = "/opt/trainconf/env"
 VENV_PYTHON = f"{VENV}/bin/python"
 CA_FILE, PIP_CONFIG = f"{INSIDE}/ca.pem", f"{INSIDE}/pip.conf"
-WORK = f"{INSIDE}/work"
+WORK = f"{INSIDE}/build"
 OLDEST_PIP = (22, 2)  # --dry-run with --report
 PIP = f"{VENV_PYTHON} -I -m pip --disable-pip-version-check --no-input"
 

@@ -216,7 +216,7 @@ def test_many_lines_come_to_a_few_layers_and_lose_nothing() -> None:
 
 
 def test_a_local_requirement_is_installed_from_its_copy() -> None:
-    url = "file:///mnt/trainconf/work/sources/0/d%20e-1.0-py3-none-any.whl"
+    url = "file:///mnt/trainconf/build/sources/0/d%20e-1.0-py3-none-any.whl"
     local = item("d-e", download_info={"url": url}, is_direct=True)
     found = image_layers.read_report({"install": [local]})
     assert image_layers.texts(found) == {"plain.txt": "./sources/0/d e-1.0-py3-none-any.whl\n"}
