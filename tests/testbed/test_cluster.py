@@ -82,9 +82,10 @@ def test_too_much_memory_is_called_so_where_the_kernel_counts_it(slurm_cluster: 
 
 @pytest.mark.slurm
 def test_each_node_has_a_local_disk_of_its_own(slurm_cluster: Cluster) -> None:
-    told = slurm_cluster.ask("srun", "--nodes=3", "sh", "-c", f"echo x >{LOCAL}/$$-$(hostname); ls {LOCAL} | wc -l; rm {LOCAL}/*")
+    mine = f"{LOCAL}/{os.urandom(4).hex()}"
+    told = slurm_cluster.ask("srun", "--nodes=3", "sh", "-c", f"mkdir {mine}; echo x >{mine}/$(hostname); ls {mine} | wc -l; rm -r {mine}")
     assert told == "1\n" * 3
-    assert os.listdir(LOCAL) == []
+    assert not os.path.exists(mine)
 
 
 @pytest.mark.slurm(cluster="bare")
