@@ -122,23 +122,7 @@ class AgentLauncher:
         slots, gpus = self._leases(job)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)
-        return LaunchPlan(
-            target=self.name,
-            run_id=job.run_id,
-            run_dir=job.paths.run_dir,
-            cwd=job.paths.code,
-            ranks=ranks,
-            env=env,
-            secret_env=sorted(job.secrets),
-            max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
-            grace_seconds=job.spec.compute.grace_seconds,
-            retries=job.retries,
-            retry_backoff_seconds=job.retry_backoff_seconds,
-            slots=slots,
-            gpus=gpus,
-            stdout_metrics=dict(job.stdout_metrics),
-            engine=engine,
-        )
+        return LaunchPlan.of(self.name, job, ranks, env, slots=slots, gpus=gpus, engine=engine)
 
     def _leases(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
         """`slots` and `gpus` of the plan. Raises ConfigError for more than there are."""

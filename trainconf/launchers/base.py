@@ -88,6 +88,16 @@ class LaunchPlan:
     engine: dict[str, Any] | None = None
     batch: dict[str, Any] | None = None
 
+    @classmethod
+    def of(cls, target: str, job: Job, ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
+        """The plan of a job, where every target takes the same from it; `more` are the fields that are the target's own."""
+        return cls(
+            target=target, run_id=job.run_id, run_dir=job.paths.run_dir, cwd=job.paths.code, ranks=ranks, env=env,
+            secret_env=sorted(job.secrets), max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
+            grace_seconds=job.spec.compute.grace_seconds, retries=job.retries, retry_backoff_seconds=job.retry_backoff_seconds,
+            stdout_metrics=dict(job.stdout_metrics), **more,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, as docs/architecture.md has them."""
         return {"version": PLAN_VERSION, **asdict(self)}

@@ -57,23 +57,10 @@ class SlurmLauncher:
         if self._job_environ is None:
             self._job_environ = {name: value for name, value in clean(self._environ).items() if name not in ("HOME", "XDG_CACHE_HOME")}
         agent = agent_command(os.path.expanduser(job.compute.get("python") or sys.executable))
-        return LaunchPlan(
-            target=self.name,
-            run_id=job.run_id,
-            run_dir=job.paths.run_dir,
-            cwd=job.paths.code,
-            ranks=[RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)],
-            env=job_env.variables(job, self._job_environ),
-            secret_env=sorted(job.secrets),
-            max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
-            grace_seconds=job.spec.compute.grace_seconds,
-            retries=job.retries,
-            retry_backoff_seconds=job.retry_backoff_seconds,
-            slots=None,
-            gpus={"devices": [], "take": 0},
-            stdout_metrics=dict(job.stdout_metrics),
-            batch=slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", "")),
-        )
+        ranks = [RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)]
+        batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
+        env = job_env.variables(job, self._job_environ)
+        return LaunchPlan.of(self.name, job, ranks, env, slots=None, gpus={"devices": [], "take": 0}, batch=batch)
 
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
         """Write plan.json, send the script, record the job's number; its agent waits for the lock until then."""
