@@ -140,7 +140,12 @@ class SlurmCompute:
     )
     constraint: Optional[str] = setting(None, "features the nodes must have, as in `a100&nvlink`", in_spec=True)
     exclusive: bool = setting(False, "no other job on its nodes", in_spec=True)
-    requeue: bool = setting(False, "put the job back into the queue when it is preempted, out of time or has lost a node")
+    requeue: str = setting(
+        "interrupted", "when the job goes back into the queue, and the run on with the next attempt: interrupted is preempted or without "
+        "one of its nodes; always is also out of time, for scripts that go on from what they left in outputs/",
+        choices=("never", "interrupted", "always"),
+    )
+    max_requeues: int = setting(10, "times that a run goes back for its time limit, with requeue=always", minimum=1)
     setup: list[str] = setting(list, "lines of bash before the job, as in `module load cuda`; one that fails ends it", in_spec=True)
     build: str = setting("submit", "where a missing venv is built: before submission, or in the job", choices=("submit", "job"))
     python: Optional[str] = setting(None, "Python of the agent on the nodes, 3.10 or later; null is the submitting one")

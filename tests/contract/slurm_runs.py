@@ -37,7 +37,7 @@ def agent_line(*words: str) -> str:
 def stage(job: Job, plan: dict[str, Any] | None = None, **batch: Any) -> RunPaths:
     """A run directory with a plan that says it belongs to Slurm; `plan` is what else is special about it."""
     make_run_dir(job)
-    batch = {"requeue": False, "lead_seconds": 0, **batch}
+    batch = {"requeue": "never", "lead_seconds": 0, **batch}
     plan = LocalLauncher().plan(job).to_dict() | {"target": "slurm", "slots": None, "batch": batch, **(plan or {})}
     files.write_atomic(job.paths.plan, json.dumps(plan), durable=False)
     events.append(job.paths, "NotStarted")

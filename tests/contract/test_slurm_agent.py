@@ -105,17 +105,43 @@ def test_at_its_time_limit_a_run_has_failed_with_code_124(tmp_path: Path) -> Non
 
 def test_at_its_time_limit_a_run_that_may_goes_back_into_the_queue(tmp_path: Path) -> None:
     text = "trap 'echo saved; exit 0' TERM; test $TRAINCONF_ATTEMPT = 2 && exit 0; while :; do sleep 0.1; done"
-    paths, _ = up(tmp_path, text, "--partition=short", "--time=1", "--signal=B:TERM@55", requeue=True, lead_seconds=55)
+    options = ("--partition=short", "--time=1", "--signal=B:TERM@55")
+    paths, _ = up(tmp_path, text, *options, requeue="always", max_requeues=3, lead_seconds=55)
     wait_state(paths, "Completed", 120)
     queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
-    assert queued["reason"] == "time limit of Slurm's: 60 s"
+    assert queued["reason"] == "time limit of Slurm's: 60 s; requeue 1 of at most 3"
     assert attempts(paths) == [1, 2]
     assert events.read(paths)[-1]["state"] == "Completed"
 
 
+def test_a_run_is_not_requeued_for_ever(tmp_path: Path) -> None:
+    job = make_job(str(tmp_path), shell("sleep 600"), grace_s=1.0)
+    paths = stage(job, requeue="always", max_requeues=1, lead_seconds=55)
+    staged.append(paths)
+    events.append(paths, "Starting")
+    events.append(paths, "Queued", 2, waiting_for="requeue", is_out_of_time=True)
+    sbatch(paths, "--partition=short", "--time=1", "--signal=B:TERM@55", "--requeue")
+    end = wait_state(paths, "Failed", 90)
+    assert (end["exit_code"], end["attempt"]) == (124, 2)
+    assert end["reason"] == "time limit of Slurm's: 60 s; it was requeued for that as often as compute.max_requeues allows: 1"
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_its_only_node_goes_on_with_another(tmp_path: Path, slurm_cluster: Cluster) -> None:
+    text = "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || sleep 600"
+    paths, _ = up(tmp_path, text, "--requeue", requeue="interrupted")
+    node = events.read(paths)[1]["scheduler"]["nodes"]
+    slurm_cluster.daemon("kill", node)
+    wait_state(paths, "Completed", 90)
+    again = next(event for event in events.read(paths) if (event["state"], event["attempt"]) == ("Starting", 2))
+    assert again["scheduler"]["nodes"] != node
+    assert again["reason"] == "attempt 1 was ended before it could say how, and Slurm has started its job again"
+    assert Path(paths.log(0)).read_text() == "1\n2\n"
+
+
 def test_a_job_that_may_not_be_requeued_says_so(tmp_path: Path) -> None:
     options = ("--no-requeue", "--partition=short", "--time=1", "--signal=B:TERM@55")
-    paths, _ = up(tmp_path, "sleep 600", *options, requeue=True, lead_seconds=55)
+    paths, _ = up(tmp_path, "sleep 600", *options, requeue="always", max_requeues=3, lead_seconds=55)
     end = wait_state(paths, "Failed", 90)
     assert end["exit_code"] == 124
     assert end["reason"].startswith("time limit of Slurm's: 60 s; and it could not be requeued: ")
@@ -123,7 +149,7 @@ def test_a_job_that_may_not_be_requeued_says_so(tmp_path: Path) -> None:
 
 def test_a_preempted_run_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
     text = "test $TRAINCONF_ATTEMPT = 1 || exit 0; sleep 600"
-    paths, _ = up(tmp_path, text, "--partition=low", "--nodes=1", "--nodelist=node3", "--exclusive", requeue=True)
+    paths, _ = up(tmp_path, text, "--partition=low", "--nodes=1", "--nodelist=node3", "--exclusive", requeue="interrupted")
     other = stage(make_job(str(tmp_path), shell("sleep 3")))
     staged.append(other)
     sbatch(other, "--partition=high", "--nodelist=node3", "--exclusive")

@@ -111,13 +111,15 @@ def test_a_request_to_cancel_ends_all_nodes_politely(tmp_path: Path) -> None:
     assert not is_running(left)
 
 
-def test_scancel_from_outside_ends_all_nodes(tmp_path: Path) -> None:
-    """Not always politely: srun, which is ended with the rest, has Slurm kill its tasks at once."""
+def test_scancel_from_outside_ends_all_nodes_politely(tmp_path: Path) -> None:
+    """srun gets its SIGTERM, too, and asks for the death of its tasks; the controller grants none in a job that it is ending already."""
     left = unique_sleep()
-    paths, job_id = send(tmp_path, f"setsid -f {left}; {left}")
+    paths, job_id = send(tmp_path, f"trap 'trap \"\" TERM; sleep 1; echo bye; exit 3' TERM; echo up; setsid -f {left}; {left} & wait; wait")
     wait_state(paths, "Running")
+    until(lambda: all("up" in text for text in logs(paths)), "the ranks")
     slurm("scancel", job_id)
     assert wait_state(paths, "Canceled")["reason"] == "the job was canceled with scancel"
+    assert all(text.endswith("bye\n") for text in logs(paths)), logs(paths)
     until(lambda: not is_running(left), "the ranks")
 
 

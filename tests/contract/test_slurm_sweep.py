@@ -135,7 +135,7 @@ def test_a_pack_is_one_job_and_so_many_trials_at_a_time(space: Shell) -> None:
 
 def test_a_requeued_pack_goes_on_with_what_is_left(space: Shell) -> None:
     space.write("train.py", f"{SCRIPT}if sys.argv[2] != '0' and os.environ['TRAINCONF_ATTEMPT'] == '1': time.sleep(600)\n")
-    home = detach(space, "+params.n=range(0,4)", "compute.pack=2", "compute.requeue=true")
+    home = detach(space, "+params.n=range(0,4)", "compute.pack=2", "compute.requeue=interrupted")
     until(lambda: states(home) == ["Completed", "Running", "Running", "NotStarted"], "two to run", told=lambda: str(states(home)))
     slurm("scontrol", "requeue", jobs(home)[0])
     until(lambda: states(home)[:3] == ["Completed"] * 3 and states(home)[3] == "Running", "the rest", told=lambda: str(states(home)))

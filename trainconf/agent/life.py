@@ -49,6 +49,8 @@ class RunLife:
         self._gets_orphans = gets_orphans  # every descendant that loses its parent becomes a child of this process
         self._job = job
         self._retry_count = 0
+        self._why_again: dict[str, str] = {}
+        self._timeout_count = 0  # attempts that the job's time limit ended, and that were continued
         self._phase = WAITING
         self._journal = Journal(paths)
         self._claim: Claim | None = None
@@ -91,7 +93,7 @@ class RunLife:
             self._finish(Outcome("Failed", 1, f"the run could not be prepared: {type(error).__name__}: {error}"))
             return
         if self._claim is None:  # a scheduler had it in its queue, and has given what there is
-            self._journal.add("Starting", self.attempt, **self._who())
+            self._journal.add("Starting", self.attempt, **self._who(), **self._why_again)
             self._is_announced = True
         else:
             waits = {} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}
@@ -108,7 +110,11 @@ class RunLife:
             self._phase = OVER
             return False
         self.attempt = 1 + max((int(event["attempt"]) for event in history if event["state"] == "Starting"), default=0)
+        if self.attempt > 1 and history[-1].get("waiting_for") != "requeue":
+            before = f"attempt {self.attempt - 1} was ended before it could say how"
+            self._why_again = {"reason": f"{before}, and Slurm has started its job again"}
         self._retry_count = sum(event.get("waiting_for") == "retry" for event in history)
+        self._timeout_count = sum(bool(event.get("is_out_of_time")) for event in history)
         return True
 
     def tick(self) -> None:
@@ -307,10 +313,22 @@ class RunLife:
         self._phase, self._deadline, self.end = OVER, None, end
         if self._claim is not None:
             self._claim.release()
+        if end.may_requeue and end.is_out_of_time:
+            facts |= self._count_timeout(end)
         if end.may_requeue:
-            self._journal.add("Queued", self.attempt + (self._started > 0), waiting_for="requeue", **end.facts(), **facts)
+            self._journal.add("Queued", self.attempt + (self._started > 0), waiting_for="requeue", **{**end.facts(), **facts})
         else:
             self._journal.add(end.state, self.attempt, **end.facts(), **facts)
+
+    def _count_timeout(self, end: Outcome) -> dict[str, Any]:
+        """A run that begins anew each time must not go on for ever."""
+        assert self._job is not None
+        limit = self._job.max_timeouts
+        if self._timeout_count >= limit:
+            end.may_requeue = False
+            end.reason += f"; it was requeued for that as often as compute.max_requeues allows: {limit}"
+            return {}
+        return {"is_out_of_time": True, "reason": f"{end.reason}; requeue {self._timeout_count + 1} of at most {limit}"}
 
     def cannot_requeue(self, why: str) -> None:
         """The job did not get back into the queue: what was to be continued has ended."""

@@ -20,14 +20,15 @@ class Outcome:
 
     `may_retry` is on for a script that failed by itself. A time limit or a program that cannot be started would only repeat
     itself, and a cancelled run is not wanted any more. `may_requeue` is on for a run that its scheduler interrupts and that shall go on
-    in the same job, later; this is how it has ended if that cannot be.
+    in the same job, later; this is how it has ended if that cannot be. `is_out_of_time`: by the time limit of its job, which would only
+    repeat itself, too, if the script began anew.
     """
 
-    __slots__ = ("exit_code", "may_requeue", "may_retry", "rank", "reason", "state")
+    __slots__ = ("exit_code", "is_out_of_time", "may_requeue", "may_retry", "rank", "reason", "state")
 
     def __init__(
         self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *,
-        may_retry: bool = False, may_requeue: bool = False,
+        may_retry: bool = False, may_requeue: bool = False, is_out_of_time: bool = False,
     ) -> None:  # fmt: skip
         self.state = state
         self.exit_code = exit_code
@@ -36,9 +37,13 @@ class Outcome:
         self.may_retry = may_retry
         self.may_requeue = may_requeue
 
+        self.is_out_of_time = is_out_of_time
     def copy(self) -> Outcome:
         """The same end for another run, whose exit code may become known."""
-        return Outcome(self.state, self.exit_code, self.reason, self.rank, may_retry=self.may_retry, may_requeue=self.may_requeue)
+        return Outcome(
+            self.state, self.exit_code, self.reason, self.rank, may_retry=self.may_retry, may_requeue=self.may_requeue,
+            is_out_of_time=self.is_out_of_time,
+        )  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
         """What an event tells of it; `rank` only where one failed first."""

@@ -128,7 +128,7 @@ class Pool:
         self.lives: list[RunLife] = []
         self.ends: list[Outcome] = []
         self.to_requeue: list[RunLife] = []  # over for now: their job shall go back into its queue
-        self.is_interrupted = False  # what has not been carried out shall be, in the same job
+        self._unstarted: list[RunPaths] = []  # to be carried out later in the same job
         self.lost_events = False
         self._living_ranks: set[int] = set()
         self._gets_orphans = tree.become_subreaper()  # before the first process is started, or an early daemon would get away
@@ -211,17 +211,21 @@ class Pool:
 
     def stop_all(self, end: Outcome, *, force: bool) -> None:
         """End everything in this way and take nothing more. What has not started waits on if the rest shall be continued."""
-        self.is_interrupted = end.may_requeue
         self.feed.read_on()
-        for paths in self.feed.close():
-            if not end.may_requeue:
-                self._cancel_unstarted(paths, end.reason)
+        self._unstarted += self.feed.close()
+        while self._unstarted and not end.may_requeue:
+            self._cancel_unstarted(self._unstarted.pop(0), end.reason)
         for life in self.lives:
             life.stop(end.copy(), force=force)
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the job shall go on later with what has not been carried out to its end."""
+        return bool(self._unstarted or self.to_requeue)
+
     def requeue(self) -> bool:
         """Have the job continue later what was interrupted; where it cannot be, that is its end."""
-        if not self.is_interrupted and not self.to_requeue:
+        if not self.is_interrupted:
             return False
         assert self.job is not None
         refusal = self.job.requeue()

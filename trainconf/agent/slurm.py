@@ -36,7 +36,8 @@ _UNITS = (86400, 3600, 60, 1)
 class SlurmJob:
     """One job, or one task of an array.
 
-    `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued.
+    `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued when it is
+    interrupted; `max_timeouts`: how often also when its time is up.
     """
 
     def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], grace_seconds: float) -> None:
@@ -49,7 +50,8 @@ class SlurmJob:
         self.grace_seconds = grace_seconds
         self.node_count = int(batch.get("nodes", 1))
         self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
-        self.may_requeue = bool(batch.get("requeue"))
+        self.may_requeue = batch.get("requeue", "never") != "never"
+        self.max_timeouts = int(batch.get("max_requeues", 0)) if batch.get("requeue") == "always" else 0
 
     def identity(self) -> dict[str, Any]:
         """What events tell of it."""
@@ -66,7 +68,8 @@ class SlurmJob:
             return self._interrupted("Canceled", None, "the job was preempted by Slurm")
         if told == "TIME LIMIT" or state == "TIMEOUT" or self._time_is_up(facts):
             limit = seconds((facts or self._ask()).get("TimeLimit", ""))
-            return self._interrupted("Failed", TIME_LIMIT_CODE, "time limit of Slurm's" + ("" if limit is None else f": {limit:g} s"))
+            reason = "time limit of Slurm's" + ("" if limit is None else f": {limit:g} s")
+            return Outcome("Failed", TIME_LIMIT_CODE, reason, may_requeue=self.max_timeouts > 0, is_out_of_time=True)
         if told.startswith("NODE FAILURE") or state == "NODE_FAIL":
             return self._interrupted("Failed", 1, f"a node of the job failed: {self._failed_nodes() or 'Slurm does not say which'}")
         if state in ("CANCELLED", "COMPLETING"):

@@ -28,10 +28,11 @@ def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
     name = job_name(job.run_id)
     comment = f"trainconf {name} {_hash(job.paths.run_dir)}"
     lead_seconds = int(compute.get("signal_seconds") or math.ceil(job.spec.compute.grace_seconds) + LEAD_SLACK_SECONDS)
+    requeue = compute.get("requeue", "never")
     options = {
         **_resources(compute, job.spec.distributed.node_count), **_pass_through(compute),
         "job-name": name, "comment": comment, "open-mode": "append", "signal": f"B:TERM@{lead_seconds}",
-        ("requeue" if compute.get("requeue") else "no-requeue"): True,
+        ("no-requeue" if requeue == "never" else "requeue"): True,
     }  # fmt: skip
     directives = (directive(option, value) for option, value in sorted(options.items()))
     lines = ["#!/bin/bash", *filter(None, directives), ""]
@@ -45,7 +46,7 @@ def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
     return {
         "argv": argv, "script": "\n".join(lines), "job_name": name, "comment": comment, "cluster": {"conf": conf},
         "nodes": job.spec.distributed.node_count, "cpus_per_task": compute.get("cpus_per_task", 1),
-        "lead_seconds": lead_seconds, "requeue": bool(compute.get("requeue")),
+        "lead_seconds": lead_seconds, "requeue": requeue, "max_requeues": compute.get("max_requeues", 0),
     }  # fmt: skip
 
 

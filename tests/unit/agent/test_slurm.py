@@ -22,8 +22,8 @@ def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "answer"
 
 
-def job(*, requeue: bool = False, lead_seconds: float = 0.0, **environ: str) -> SlurmJob:
-    return SlurmJob({"SLURM_JOB_ID": "7", **environ}, {"requeue": requeue, "lead_seconds": lead_seconds}, 1.0)
+def job(*, requeue: str = "never", lead_seconds: float = 0.0, **environ: str) -> SlurmJob:
+    return SlurmJob({"SLURM_JOB_ID": "7", **environ}, {"requeue": requeue, "max_requeues": 2, "lead_seconds": lead_seconds}, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,16 @@ def test_the_warning_before_the_time_limit_may_come_a_minute_early(answer: Path)
     assert job(lead_seconds=20).why_ending("SIGTERM").exit_code == 124
     answer.write_text(RUNNING.replace("TimeLimit=00:01:00", "TimeLimit=1-00:00:00"))
     assert job(lead_seconds=20).why_ending("SIGTERM").exit_code is None
+
+
+@pytest.mark.parametrize(
+    ("requeue", "preempted", "timed_out"), [("never", False, False), ("interrupted", True, False), ("always", True, True)]
+)
+def test_what_goes_on_later_is_the_owners_choice(answer: Path, requeue: str, preempted: bool, timed_out: bool) -> None:
+    answer.write_text(RUNNING.replace("PreemptTime=None", "PreemptTime=2026-11-23T14:00:16"))
+    assert job(requeue=requeue).why_ending("SIGTERM").may_requeue is preempted
+    answer.write_text(RUNNING.replace("RUNNING", "COMPLETING").replace("00:00:25", "00:01:00"))
+    assert job(requeue=requeue).why_ending("SIGTERM").may_requeue is timed_out
 
 
 def test_a_job_that_will_start_once_more_was_requeued_whoever_may_want_that(answer: Path) -> None:

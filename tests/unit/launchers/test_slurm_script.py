@@ -40,7 +40,7 @@ def test_a_job_with_no_wishes_asks_for_nothing_but_its_place_and_its_name() -> N
 def test_every_setting_becomes_its_option() -> None:
     text = script(
         partition="gpu,cpu", account="a b", qos="high", cpus_per_task=8, gpus_per_node=2, mem_gib=1.5, time_minutes=90, signal_seconds=60,
-        constraint="a100&nvlink", exclusive=True, requeue=True,
+        constraint="a100&nvlink", exclusive=True, requeue="interrupted",
         sbatch={"gres": "shard:2", "mail_type": ["END", "FAIL"], "hold": True, "x": None},
     )  # fmt: skip
     for option in (
