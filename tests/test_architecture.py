@@ -49,6 +49,11 @@ def test_what_runs_beside_a_job_loads_nothing_heavy_and_nothing_slow(module: str
     assert loaded_by(f"import {module}") & (HEAVY | SLOW) == set()
 
 
+@pytest.mark.parametrize("module", ["loop", "slurm", "guard"])
+def test_an_agent_starts_without_what_is_half_of_its_time(module: str) -> None:
+    assert loaded_by(f"import trainconf.agent.{module}") & {"json", "re", "enum", "signal", "ctypes", "functools", "collections"} == set()
+
+
 @pytest.mark.parametrize("module", ["agent.client", "cli.main", "cli.ls", "cli.show", "cli.logs", "cli.help"])
 def test_what_a_script_or_a_reader_imports_loads_nothing_heavy(module: str) -> None:
     assert loaded_by(f"import trainconf.{module}") & HEAVY == set()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import _thread
 import fcntl
-import json
 import os
+
+from trainconf.plain_json import dumps as dumps
+from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
-
-
-def dumps(value: Any) -> str:
-    """Compact JSON on one line. Undecodable file names survive as lone surrogate escapes."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -100,7 +97,7 @@ def read_lines(path: str) -> Iterator[Any]:
     with stream:
         for line in stream:
             try:
-                yield json.loads(line)
+                yield loads(line)
             except (ValueError, RecursionError):
                 continue
 
@@ -109,7 +106,7 @@ def read_json(path: str) -> Any:
     """The JSON value in a file. Raises OSError and ValueError."""
     with open(path, "rb") as stream:
         try:
-            return json.loads(stream.read())
+            return loads(stream.read())
         except RecursionError:
             raise ValueError("nested too deeply") from None
 

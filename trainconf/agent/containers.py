@@ -130,7 +130,7 @@ class ContainerCrew:
         try:
             with open(f"/proc/{host_pid}/cgroup", "rb") as stream:
                 if record["container"].encode() in stream.read():
-                    record |= {"pid": host_pid, "start_ticks": liveness.identity(host_pid)["start_ticks"]}
+                    record |= {"pid": host_pid, "start_ticks": liveness.start_ticks(host_pid)}
         except OSError:
             return record
         return record

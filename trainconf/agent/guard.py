@@ -6,10 +6,10 @@ A scheduler that follows processes by descent, and not by control group, loses s
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from trainconf.agent import tree
+from trainconf.agent.signals import signal
 
 LOOK_AGAIN_SECONDS = 0.05
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 import _thread
 import fcntl
 import os
-import signal
 import time
 
 from trainconf import files
+from trainconf.agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ Exit code 0: everything is recorded. 1: something could not be; agent.log says w
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 
@@ -20,7 +19,8 @@ from trainconf.agent import pool as pools
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.agent.log import say
-from trainconf.agent.outcome import Outcome
+from trainconf.agent.outcome import Outcome, signal_name
+from trainconf.agent.signals import signal
 from trainconf.history import liveness
 from trainconf.paths import RunPaths
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from trainconf.agent.slurm import SlurmJob
 
-STOP_SIGNALS = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
+STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
 LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
-SIGNALS = {
+SIGNALS: set[int] = {
     signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
 }  # fmt: skip
 
@@ -146,16 +146,17 @@ def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     return canceled
 
 
-def _next_signal(deadline: float | None) -> signal.Signals | None:
+def _next_signal(deadline: float | None) -> int | None:
     """Sleep until a signal comes, or until `deadline` by the monotonic clock: None."""
     if deadline is None:
-        return signal.Signals(signal.sigwaitinfo(SIGNALS).si_signo)
+        return signal.sigwaitinfo(SIGNALS).si_signo
     info = signal.sigtimedwait(SIGNALS, max(0.0, deadline - time.monotonic()))
-    return None if info is None else signal.Signals(info.si_signo)
+    return None if info is None else info.si_signo
 
 
-def _why_stopped(job: SlurmJob | None, number: signal.Signals) -> Outcome:
-    return Outcome("Canceled", None, f"the agent was told to stop ({number.name})") if job is None else job.why_ending(number.name)
+def _why_stopped(job: SlurmJob | None, number: int) -> Outcome:
+    name = signal_name(number)
+    return Outcome("Canceled", None, f"the agent was told to stop ({name})") if job is None else job.why_ending(name)
 
 
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:

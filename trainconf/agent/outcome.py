@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
+
+from trainconf.agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class Outcome:
         self.rank = rank
         self.may_retry = may_retry
         self.may_requeue = may_requeue
-
         self.is_out_of_time = is_out_of_time
+
     def copy(self) -> Outcome:
         """The same end for another run, whose exit code may become known."""
         return Outcome(
@@ -70,8 +71,10 @@ def failure(status: int, rank: int, rank_count: int, oom_kills: int) -> Outcome:
 
 def signal_name(number: int) -> str:
     """Such as SIGTERM; the number where it has no name."""
+    from signal import Signals
+
     try:
-        return signal.Signals(number).name
+        return Signals(number).name
     except ValueError:
         return f"signal {number}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import json
 import os
 
 from trainconf import files
@@ -14,6 +13,7 @@ from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
 from trainconf.history import events
 from trainconf.paths import RunPaths
+from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Trials:
 
     def _take_line(self, line: bytes) -> None:
         try:
-            trial = json.loads(line)
+            trial = loads(line)
             if trial.get("end"):
                 self._ended = self.is_whole = True
             else:
@@ -246,9 +246,10 @@ def end_sweep(home: RunPaths) -> None:
 
     They are looked at from the last one on: until then one look is enough.
     """
-    trials = [line["run_dir"] for line in files.read_lines(home.trials) if "run_dir" in line]
-    for run_dir in reversed(trials):
-        latest = events.last(RunPaths(os.path.join(home.run_dir, run_dir)))
+    if not os.path.exists(home.trials):
+        return  # then nobody can tell
+    for line in reversed(_trial_lines(home)):
+        latest = events.last(_trial(home, line))
         if latest is None or latest["state"] not in events.TERMINAL:
             return
     with files.FileLock(home.lock):
@@ -261,10 +262,20 @@ def end_sweep(home: RunPaths) -> None:
 
 def trial_at(home: RunPaths, index: int) -> RunPaths:
     """The trial with this number, from 0, in a sweep's list. Raises LookupError."""
-    for number, line in enumerate(files.read_lines(home.trials)):
-        if number == index and "run_dir" in line:
-            return RunPaths(os.path.join(home.run_dir, line["run_dir"]))
-    raise LookupError(f"{home.trials!r} has no trial {index}")
+    lines = _trial_lines(home)
+    if not 0 <= index < len(lines):
+        raise LookupError(f"{home.trials!r} has no trial {index}")
+    return _trial(home, lines[index])
+
+
+def _trial_lines(home: RunPaths) -> list[bytes]:
+    """A sweep's list, of whose thousands of lines each task needs one. Raises OSError."""
+    with open(home.trials, "rb") as stream:
+        return [line for line in stream.read().splitlines() if b'"run_dir"' in line]
+
+
+def _trial(home: RunPaths, line: bytes) -> RunPaths:
+    return RunPaths(os.path.join(home.run_dir, loads(line)["run_dir"]))
 
 
 def request_of(home: RunPaths) -> dict[str, object] | None:

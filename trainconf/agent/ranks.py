@@ -7,12 +7,12 @@ double the agent's start-up time.
 from __future__ import annotations
 
 import os
-import signal
 
 from trainconf.agent import outcome, tree
 from trainconf.agent.crew import Ended, Started
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, Usage
+from trainconf.agent.signals import signal
 from trainconf.history import liveness
 
 TYPE_CHECKING = False
@@ -82,7 +82,7 @@ class ProcessCrew:
         return failed
 
     def _record(self, pid: int) -> dict[str, int]:
-        return {"rank": self._ranks[pid], "pid": pid, "start_ticks": liveness.identity(pid)["start_ticks"]}
+        return {"rank": self._ranks[pid], "pid": pid, "start_ticks": liveness.start_ticks(pid)}
 
     def news(self) -> Iterator[News]:
         while self._news:

@@ -7,13 +7,12 @@ Knows the words of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
 from __future__ import annotations
 
 import os
-import re
-import signal
 import time
 
 from trainconf import files
 from trainconf.agent import ranks
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
+from trainconf.agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +104,8 @@ class SlurmJob:
 
     def _ask(self) -> dict[str, str]:
         """The job as the controller has it; empty when it does not answer."""
+        import re
+
         code, said = _run(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
         return {} if code else dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
 
@@ -178,12 +179,16 @@ def _drained(pipe: int) -> bytes:
 
 def seconds(text: str) -> float | None:
     """A length of time as Slurm prints it, [days-]hours:minutes:seconds; None for UNLIMITED and the like."""
+    import re
+
     match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
     return None if match is None else float(sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS, strict=True)))
 
 
 def _last_words(job_number: str) -> str:
     """Why Slurm ends the job, as its process beside us has just written into our standard error; empty when that gives no reason."""
+    import re
+
     try:
         size = os.fstat(2).st_size
         with open("/proc/self/fd/2", "rb") as stream:

@@ -18,10 +18,22 @@ _DEAD = (b"Z", b"X", b"x")
 
 def become_subreaper() -> bool:
     """Have orphaned descendants come back to this process; False where the system or this Python cannot."""
+    words = (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        from _ctypes import call_function, dlopen, dlsym  # what `ctypes` is made of; the whole is 4 ms of every agent
+
+        libc = dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3): what this program has loaded already
+        return bool(call_function(dlsym(libc, "prctl"), words) == 0)
+    except (ImportError, OSError, TypeError):
+        return _become_subreaper_by_ctypes(words)
+
+
+def _become_subreaper_by_ctypes(words: tuple[int, ...]) -> bool:
+    """The public way, for a Python whose inside is another."""
     try:
         import ctypes
 
-        return bool(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+        return bool(ctypes.CDLL(None).prctl(*words) == 0)
     except (ImportError, OSError, AttributeError):
         return False
 

@@ -6,11 +6,11 @@ What the recorded state is worth when its writer is gone is `liveness`'s questio
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from trainconf import files
+from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _backwards(path: str) -> Iterator[dict[str, Any]]:
             start = max(0, size - length)
             lines = os.pread(fd, size - start, start).split(b"\n")
             for line in reversed(lines[1:] if start else lines):
-                event = _parse(line)
+                event = _parse(line) if line else None
                 if event is not None:
                     found = True
                     yield event
@@ -97,7 +97,7 @@ def _backwards(path: str) -> Iterator[dict[str, Any]]:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        event = json.loads(line)
+        event = loads(line)
     except (ValueError, RecursionError):
         return None
     return event if _is_event(event) else None

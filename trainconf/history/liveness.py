@@ -45,8 +45,8 @@ class State:
 def boot_id() -> str:
     """The kernel's id of this boot; empty where the system does not tell."""
     try:
-        with open(BOOT_ID, encoding="ascii") as stream:
-            return stream.read().strip()
+        with open(BOOT_ID, "rb") as stream:
+            return stream.read().strip().decode()
     except OSError:
         return ""
 
@@ -57,7 +57,12 @@ def identity(pid: int | None = None) -> dict[str, Any]:
     Raises ProcessLookupError when there is no such process.
     """
     pid = os.getpid() if pid is None else pid
-    return {"pid": pid, "start_ticks": _stat(pid)[1], "boot_id": boot_id(), "host": os.uname().nodename}
+    return {"pid": pid, "start_ticks": start_ticks(pid), "boot_id": boot_id(), "host": os.uname().nodename}
+
+
+def start_ticks(pid: int) -> int:
+    """When a process of this machine was started. Raises ProcessLookupError."""
+    return _stat(pid)[1]
 
 
 def is_alive(who: dict[str, Any]) -> bool | None:
