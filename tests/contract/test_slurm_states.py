@@ -191,6 +191,41 @@ def test_an_agent_that_was_killed_is_failed_with_slurms_word_recorded_once_and_f
     assert liveness.state_of(handle.paths).reason == state.reason
 
 
+GREEDY = "x = bytearray(600_000_000); x[::4096] = b'x' * len(x[::4096]); __import__('time').sleep(20)"
+
+
+def counts_memory(slurm_cluster: Cluster) -> bool:
+    """Whether the kernel minds the memory of jobs there; else Slurm itself does (tests/testbed/slurm/with-cgroups.conf)."""
+    return "task/cgroup" in slurm_cluster.ask("scontrol", "show", "config")
+
+
+def test_too_much_memory_is_called_so(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:
+    """The script's child is killed for it, and the script passes on its code, as a shell does."""
+    handle = submit(launcher, make_job(root, shell(f'{sys.executable} -c "{GREEDY}"; exit $?'), compute={"mem_gib": 0.1}))
+    state = launcher.wait(handle)
+    assert (state.status, state.event["exit_code"]) == ("Failed", 137)
+    if counts_memory(slurm_cluster):
+        assert state.reason.startswith("exit code 137; the kernel's out-of-memory killer ended a process of the job: it used more memory than")
+    else:
+        assert "and Slurm gave it 0.10 GiB (compute.mem_gib)" in state.reason
+
+
+def test_too_much_memory_that_also_ended_the_agent_is_called_so(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:
+    text = f'{sys.executable} -c "{GREEDY}"; kill -9 $PPID; sleep 600'
+    state = launcher.wait(submit(launcher, make_job(root, shell(text), compute={"mem_gib": 0.1})))
+    assert (state.status, state.event["exit_code"]) == ("Failed", 137)
+    assert "memory" in state.reason
+    assert "(compute.mem_gib)" in state.reason
+
+
+@pytest.mark.slurm(cluster="bare")
+def test_too_much_memory_is_called_so_where_slurm_itself_watches_it(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:
+    state = launcher.wait(submit(launcher, make_job(root, [sys.executable, "-c", GREEDY], compute={"mem_gib": 0.1})))
+    assert (state.status, state.event["exit_code"]) == ("Failed", 137)
+    assert "on bare1 because it used 0." in state.reason
+    assert "and Slurm gave it 0.10 GiB (compute.mem_gib)" in state.reason
+
+
 @pytest.mark.slurm(cluster="bare")
 def test_without_accounting_a_forgotten_job_is_not_responding_and_never_failed(root: str, launcher: SlurmLauncher) -> None:
     handle = up(launcher, root)

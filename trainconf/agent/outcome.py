@@ -58,11 +58,16 @@ def exit_code(status: int) -> int:
     return 128 - code if code < 0 else code
 
 
-def failure(status: int, rank: int, rank_count: int, oom_kills: int) -> Outcome:
-    """The failure of a rank that ended by itself. `oom_kills`: how many processes the kernel killed for memory meanwhile."""
+def failure(status: int, rank: int, rank_count: int, oom_kills: int, oom_kills_of_job: int = 0) -> Outcome:
+    """The failure of a rank that ended by itself. `oom_kills`: how many processes the kernel killed for memory meanwhile.
+
+    `oom_kills_of_job`: how many of those were of the scheduler's job this is; they are the cause also when it was a child that was killed.
+    """
     code = os.waitstatus_to_exitcode(status)
     reason = f"exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
-    if -code == signal.SIGKILL:
+    if oom_kills_of_job:
+        reason += "; the kernel's out-of-memory killer ended a process of the job: it used more memory than Slurm gave it (compute.mem_gib)"
+    elif -code == signal.SIGKILL:
         reason += "; the kernel's out-of-memory killer ended a process at that time" if oom_kills else ", which trainconf did not send"
     if rank_count > 1:
         reason = f"rank {rank}: {reason}"
@@ -85,6 +90,25 @@ def count_oom_kills() -> int:
         with open("/proc/vmstat", "rb") as stream:
             _, found, rest = stream.read().partition(b"\noom_kill ")
     except OSError:
+        return 0
+    return int(rest.split(None, 1)[0]) if found else 0
+
+
+def count_oom_kills_of_job() -> int:
+    """How many the kernel has killed for memory in the control group that a scheduler made for the job this process is in.
+
+    0 outside of jobs, and where Slurm uses no control groups. They are cgroup-v1/memory.rst and cgroup-v2.rst of the kernel's documentation.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return 0
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as stream:
+            groups = {line.split(":", 2)[1]: line.rstrip("\n").split(":", 2)[2] for line in stream}
+        group = groups.get("memory")
+        path = f"/sys/fs/cgroup{groups['']}/memory.events" if group is None else f"/sys/fs/cgroup/memory{group}/memory.oom_control"
+        with open(path, "rb") as stream_of_group:
+            _, found, rest = stream_of_group.read().partition(b"\noom_kill ")
+    except (OSError, KeyError):
         return 0
     return int(rest.split(None, 1)[0]) if found else 0
 

@@ -45,7 +45,7 @@ class ProcessCrew:
         self._pids: set[int] = set()  # of this attempt, ended ones included
         self._told: set[int] = set()  # processes that got SIGTERM
         self._news: list[News] = []
-        self._oom_kills = 0
+        self._oom_kills = self._oom_kills_of_job = 0
 
     @property
     def is_empty(self) -> bool:
@@ -53,7 +53,7 @@ class ProcessCrew:
 
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
         self.usage, self._pids, self._told = Usage(), set(), set()
-        self._oom_kills = outcome.count_oom_kills()
+        self._oom_kills, self._oom_kills_of_job = outcome.count_oom_kills(), outcome.count_oom_kills_of_job()
         failed = None
         for rank in self._plan["ranks"]:
             failed = self._start_rank(rank, environment(self._plan, rank, attempt, gpus))
@@ -113,7 +113,9 @@ class ProcessCrew:
             self._living_ranks.discard(pid)
             end = Outcome("Completed", 0)
             if status != 0:
-                end = outcome.failure(status, rank, len(self._pids), outcome.count_oom_kills() - self._oom_kills)
+                oom_kills = outcome.count_oom_kills() - self._oom_kills
+                oom_kills_of_job = outcome.count_oom_kills_of_job() - self._oom_kills_of_job
+                end = outcome.failure(status, rank, len(self._pids), oom_kills, oom_kills_of_job)
             self._news.append(Ended(end))
 
     def has_process(self, pid: int) -> bool:

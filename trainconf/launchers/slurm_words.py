@@ -16,6 +16,8 @@ OVER = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 CANNOT_OPEN_OUTPUT = 53  # slurmstepd's code, as a signal, when the job's output file cannot be made on the node
 OUT_OF_MEMORY_CODE = 137
+# What slurmstepd writes into the job's log where Slurm itself watches its memory (slurm.conf(5), OverMemoryKill); the job is then FAILED.
+EXCEEDED = r"exceeded memory limit \((\d+) > (\d+)\), being killed"
 TIME_LIMIT_CODE = 124
 NEVER = {  # reasons (squeue(1), JOB REASON CODES) for which a job waits in vain until somebody changes something
     "PartitionTimeLimit", "PartitionNodeLimit", "PartitionConfig", "BadConstraints", "DependencyNeverSatisfied", "JobHeldAdmin",
@@ -70,6 +72,10 @@ def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, a
 def _ended(job_id: str, job: Job, on: str, run_dir: str, *, agent_was_seen: bool, log: str) -> Ending:
     """Slurm says COMPLETED or FAILED, and the run's events end before that."""
     code, how = _exit(job.exit_code)
+    if agent_was_seen and (over := re.search(EXCEEDED, log)):
+        used, given = (f"{int(size) / 2**30:.2f} GiB" for size in over.groups())
+        why = f"it used {used} of memory, and Slurm gave it {given} (compute.mem_gib)"
+        return Ending("Failed", OUT_OF_MEMORY_CODE, f"job {job_id} was ended{on} because {why}")
     if agent_was_seen:
         return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent could record how the run ended")
     if log and job.exit_code != f"0:{CANNOT_OPEN_OUTPUT}":

@@ -37,6 +37,7 @@ def test_a_kill_says_whether_the_kernel_ran_out_of_memory() -> None:
     status = ended("SIGKILL")
     assert "out-of-memory killer ended a process at that time" in outcome.failure(status, 0, 1, 1).reason
     assert "memory" not in outcome.failure(status, 0, 1, 0).reason
+    assert "more memory than Slurm gave it" in outcome.failure(ended("exit 1"), 0, 1, 1, 1).reason
 
 
 def test_the_kernels_count_of_memory_kills_is_read() -> None:

@@ -116,6 +116,13 @@ def test_an_end_that_only_slurm_tells_is_said_in_words(state: str, code: str, ex
     assert "cancellation was requested" in asked.reason
 
 
+def test_what_slurm_killed_for_memory_says_so_in_the_jobs_log() -> None:
+    said = "slurmstepd-n7: error: StepId=5.batch exceeded memory limit (603049984 > 108003328), being killed / *** JOB 5 ON n7 CANCELLED"
+    told = SlurmJob("FAILED", "n7", "None", "trainconf run x", "0:9")
+    ending = slurm_words.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log=said)
+    assert ending.reason == "job 5 was ended on n7 because it used 0.56 GiB of memory, and Slurm gave it 0.10 GiB (compute.mem_gib)"
+
+
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "A_STATE_OF_TOMORROW"])
 def test_no_other_state_ends_a_run(state: str) -> None:
     assert state not in slurm_words.OVER
