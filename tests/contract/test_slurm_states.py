@@ -205,7 +205,7 @@ def test_too_much_memory_is_called_so(root: str, slurm_cluster: Cluster, launche
     state = launcher.wait(handle)
     assert (state.status, state.event["exit_code"]) == ("Failed", 137)
     if counts_memory(slurm_cluster):
-        assert state.reason.startswith("exit code 137; the kernel's out-of-memory killer ended a process of the job: it used more memory than")
+        assert state.reason.startswith("exit code 137; the kernel's out-of-memory killer ended a process of the job: it used more memory")
     else:
         assert "and Slurm gave it 0.10 GiB (compute.mem_gib)" in state.reason
 
@@ -319,6 +319,27 @@ def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_clus
         assert "JobHeldUser, which only a change" in state.reason
     finally:
         subprocess.run(["scancel", array], check=True)
+
+
+def test_a_lost_agent_is_asked_about_at_once_and_then_ever_more_seldom(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:
+    """Its job waits here, as one does that Slurm is still ending: no answer is the last."""
+    handle = submit(launcher, make_job(root, shell("true"), compute=LATER))
+    try:
+        counting, clock = Counting(), Clock()
+        answers = Answers(Controller(os.environ, counting, slurm_cluster.conf), handle.paths.workspace, clock)
+        settle(answers, [(handle.paths, liveness.state_of(handle.paths))])
+        events.append(handle.paths, "Running")
+        asked_at = []
+        for tick in range(120):
+            clock.seconds += 0.5
+            before = len(counting.names)
+            settle(answers, [(handle.paths, liveness.state_of(handle.paths))])
+            asked_at += [tick / 2] * (len(counting.names) - before)
+        assert asked_at[0] == 0
+        assert len([at for at in asked_at if at <= 5]) <= 5
+        assert len(asked_at) <= 10
+    finally:
+        launcher.cancel(handle)
 
 
 def test_readers_of_a_workspace_ask_once_for_all_its_runs(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:

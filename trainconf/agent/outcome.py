@@ -97,7 +97,7 @@ def count_oom_kills() -> int:
 def count_oom_kills_of_job() -> int:
     """How many the kernel has killed for memory in the control group that a scheduler made for the job this process is in.
 
-    0 outside of jobs, and where Slurm uses no control groups. They are cgroup-v1/memory.rst and cgroup-v2.rst of the kernel's documentation.
+    0 outside of jobs, and where Slurm uses no control groups (cgroup-v1/memory.rst and cgroup-v2.rst in the kernel's documentation).
     """
     if "SLURM_JOB_ID" not in os.environ:
         return 0

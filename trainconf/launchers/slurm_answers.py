@@ -2,7 +2,8 @@
 
 The answer lies in `.trainconf/cache/slurm-<cluster>.json`, so that a thousand watchers make no more calls than one. A question
 is one call, squeue; a second one, sacct, for what squeue has forgotten. Pauses between questions grow from FIRST_PAUSE_S to
-LAST_PAUSE_S while nothing changes, and while nobody answers.
+LAST_PAUSE_S while nothing changes, and while nobody answers. That the agent of a run is gone shows at once, by its lock: then Slurm is
+asked sooner, a few times, for the job is most likely over.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = 5.0
 LAST_PAUSE_S = 60.0
 GROWTH = 1.5
+LOST_PAUSE_S = 0.5  # when the agent of a job is gone that Slurm called running; doubled each time
 UNKNOWN_PAUSE_S = 1.0  # when a job is asked about that nobody has asked about before
 FORGOTTEN_S = 30.0  # how long a job must be unknown to Slurm before that is believed
 EXIT_CODES_AT_ONCE = 20
@@ -44,10 +46,14 @@ class Answers:
         self._asked = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._no_accounting_until = 0.0
+        self._lost_since: dict[str, float] = {}
 
-    def bring_up_to_date(self, wanted: Iterable[str], users: Iterable[int], *, at_once: bool = False) -> None:
-        """Ask, unless somebody has lately. `at_once`: for one who has just changed something."""
+    def bring_up_to_date(
+        self, wanted: Iterable[str], users: Iterable[int], *, lost: Iterable[str] = (), at_once: bool = False
+    ) -> None:  # fmt: skip
+        """Ask, unless somebody has lately. `lost`: those whose agent is gone; `at_once`: for one who has just changed something."""
         ids = set(wanted)
+        self._lost_since = dict.fromkeys(lost, self.now()) | self._lost_since
         if not at_once and not self._is_due(ids):
             return
         try:
@@ -63,7 +69,10 @@ class Answers:
     def _is_due(self, ids: set[str]) -> bool:
         """Whether what is known is too old, or not about all of them."""
         is_new = bool(ids - self.jobs.keys() - self.missing_since.keys()) and self.silent_since is None
-        return not 0 <= self.now() - self._asked < (UNKNOWN_PAUSE_S if is_new else self._pause_s)
+        pause_s = UNKNOWN_PAUSE_S if is_new else self._pause_s
+        if self._lost_since and self.silent_since is None:
+            pause_s = min(pause_s, max(LOST_PAUSE_S, self._asked - max(self._lost_since.values())))
+        return not 0 <= self.now() - self._asked < pause_s
 
     def _ask(self, ids: set[str], users: Iterable[int]) -> None:
         self._asked = now = self.now()
@@ -73,17 +82,19 @@ class Answers:
             self._pause_s = min(LAST_PAUSE_S, self._pause_s * GROWTH)
             return
         before = {job_id: job.state for job_id, job in self.jobs.items()}
-        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and state_of(job) in OVER and job_id not in found}
+        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and _is_over(job) and job_id not in found}
         self.silent_since = None
         self.jobs = {job_id: job for job_id, job in found.items() if job.owner_word.startswith("trainconf ")} | over
         self._add_exit_codes(ids)
         self._add_forgotten(ids, now)
+        open_ids = {job_id for job_id, job in self.jobs.items() if not _is_over(job)} | self.missing_since.keys()
+        self._lost_since = {job_id: since for job_id, since in self._lost_since.items() if job_id in open_ids}
         changed = before != {job_id: job.state for job_id, job in self.jobs.items()}
         self._pause_s = FIRST_PAUSE_S if changed else min(LAST_PAUSE_S, self._pause_s * GROWTH)
 
     def _add_exit_codes(self, ids: set[str]) -> None:
         """squeue does not tell them. Only runs that did not record their end are asked about, so there are few."""
-        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and state_of(job) in OVER and not job.exit_code}
+        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and _is_over(job) and not job.exit_code}
         for job_id in sorted(over)[:EXIT_CODES_AT_ONCE]:
             told = self._controller.job(job_id)
             if told is not None:
@@ -96,7 +107,7 @@ class Answers:
             told = self._controller.accounted(forgotten)
             self._no_accounting_until = now + NO_ACCOUNTING_S if told is None else 0.0
             for job_id, job in (told or {}).items():
-                if state_of(job) in OVER:
+                if _is_over(job):
                     job.owner_word = f"trainconf {job.owner_word}"
                     self.jobs[job_id] = job
         self.missing_since = {job_id: self.missing_since.get(job_id, now) for job_id in forgotten if job_id not in self.jobs}
@@ -107,9 +118,11 @@ class Answers:
             jobs = {job_id: Job(*fields) for job_id, fields in kept["jobs"].items()}
             asked, pause_s, silent = float(kept["asked"]), float(kept["pause_s"]), kept["silent_since"]
             no_accounting_until = float(kept["no_accounting_until"])
+            lost = {str(job_id): float(since) for job_id, since in kept["lost"].items()}
             missing = {str(job_id): float(since) for job_id, since in kept["missing"].items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return  # a cache: without it there is only one question more
+        self._lost_since |= lost  # seen by others before
         if asked > self._asked:
             self.jobs, self.missing_since, self._asked, self._pause_s, self.silent_since = jobs, missing, asked, pause_s, silent
             self._no_accounting_until = no_accounting_until
@@ -117,10 +130,14 @@ class Answers:
     def _write(self) -> None:
         kept = {
             "asked": self._asked, "pause_s": self._pause_s, "silent_since": self.silent_since, "missing": self.missing_since,
-            "no_accounting_until": self._no_accounting_until,
+            "no_accounting_until": self._no_accounting_until, "lost": self._lost_since,
             "jobs": {job_id: job.to_list() for job_id, job in self.jobs.items()},
         }  # fmt: skip
         files.write_atomic(self._path, files.dumps(kept), durable=False)
+
+
+def _is_over(job: Job) -> bool:
+    return state_of(job) in OVER
 
 
 def _name(conf: str) -> str:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 NO_WORD_S = 30.0  # after which a running job whose agent has written nothing is worth a remark
 LOG_LINES = 3
+WITH_AGENT = ("Starting", "Running", "Finalizing")  # recorded states that only an agent writes, which then holds the run's lock
 
 
 def settle(answers: Answers, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool = False) -> list[State]:
     """The states of runs of one cluster, whose recorded ones these are."""
     wanted = {str(state.scheduler["job_id"]) for _, state in runs if state.scheduler and state.scheduler["job_id"]}
-    answers.bring_up_to_date(wanted, {_owner(paths) for paths, _ in runs}, at_once=at_once)
+    lost = {str(state.scheduler["job_id"]) for _, state in runs if state.scheduler and state.status in WITH_AGENT}
+    answers.bring_up_to_date(wanted, {_owner(paths) for paths, _ in runs}, lost=lost, at_once=at_once)
     return [_settled(answers, paths, state) for paths, state in runs]
 
 
