@@ -29,7 +29,7 @@ class Job:
 
     `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the
     environment's own variables, `secrets` those whose values must not be saved; both by variable name. `compute` is the composed compute
-    config as plain values.
+    config as plain values, `distributed` that of the distributed group.
     """
 
     spec: RunSpec
@@ -43,6 +43,7 @@ class Job:
     retry_backoff_seconds: float = 1.0
     stdout_metrics: Mapping[str, str] = field(default_factory=dict)
     compute: Mapping[str, Any] = field(default_factory=dict)
+    distributed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -53,12 +54,17 @@ class Job:
 class RankPlan:
     """One process: exactly what is executed, and the variables that only this rank has.
 
-    `container` is the body of the engine's request that makes its container, as far as it is known before GPUs are leased.
+    A service ends when all others have completed. `task` is its part in a TensorFlow cluster: {"type", "index"}. `gpu_share` is (which,
+    of how many) parts of its node's GPUs it sees; None is all, (0, 0) none. `container` is the body of the engine's request that makes the
+    container of its node, with the node's first rank, as far as it is known before GPUs are leased.
     """
 
     rank: int
     argv: list[str]
     env: dict[str, str]
+    is_service: bool = False
+    task: dict[str, Any] | None = None
+    gpu_share: tuple[int, int] | None = None
     container: dict[str, Any] | None = None
 
 
@@ -68,7 +74,9 @@ class LaunchPlan:
 
     `secret_env` names variables whose values are only ever in the environment of the agent. `engine` says which container engine is
     spoken to, and the network that is made for the run; None when the ranks are processes of this machine. `slots` is None where
-    a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of.
+    a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of. `rendezvous` says how the
+    ranks find each other: `kind`, and the network `interface` they meet on; None for one process that need not. `mpi` is how those of MPI
+    are started: `launcher`, `pmi`, `mpirun`, `arguments`.
     """
 
     target: str
@@ -85,6 +93,8 @@ class LaunchPlan:
     slots: dict[str, Any] | None
     gpus: dict[str, Any]
     stdout_metrics: dict[str, str]
+    rendezvous: dict[str, Any] | None = None
+    mpi: dict[str, Any] | None = None
     engine: dict[str, Any] | None = None
     batch: dict[str, Any] | None = None
 
@@ -95,7 +105,7 @@ class LaunchPlan:
             target=target, run_id=job.run_id, run_dir=job.paths.run_dir, cwd=job.paths.code, ranks=ranks, env=env,
             secret_env=sorted(job.secrets), max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
             grace_seconds=job.spec.compute.grace_seconds, retries=job.retries, retry_backoff_seconds=job.retry_backoff_seconds,
-            stdout_metrics=dict(job.stdout_metrics), **more,
+            stdout_metrics=dict(job.stdout_metrics), rendezvous=_rendezvous(job, ranks), mpi=_mpi(job), **more,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,6 +158,21 @@ class LaunchPlan:
             if rank.container is not None:
                 which = f"the container of rank {rank.rank}" if len(self.ranks) > 1 else "its container"
                 yield f"{which}, POST /containers/create:", rank.container
+
+
+def _rendezvous(job: Job, ranks: Sequence[RankPlan]) -> dict[str, Any] | None:
+    kind = job.spec.distributed.kind
+    return None if kind == "none" and len(ranks) == 1 else {"kind": kind, "interface": job.distributed.get("interface")}
+
+
+def _mpi(job: Job) -> dict[str, Any] | None:
+    if job.spec.distributed.kind != "mpi":
+        return None
+    asked = job.distributed
+    return {
+        "launcher": asked.get("launcher", "auto"), "pmi": asked.get("pmi"), "mpirun": asked.get("mpirun"),
+        "arguments": [str(word) for word in asked.get("mpirun_arguments") or []],
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

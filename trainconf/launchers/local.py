@@ -8,7 +8,7 @@ import time
 from trainconf.agent import tree
 from trainconf.errors import ConfigError
 from trainconf.launchers.agent_launcher import AgentLauncher
-from trainconf.launchers.base import Job, LaunchPlan, RankPlan
+from trainconf.launchers.base import Job, LaunchPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,16 +22,15 @@ class LocalLauncher(AgentLauncher):
 
     def plan(self, job: Job) -> LaunchPlan:
         """What the agent will do. Raises ConfigError: more slots or GPUs than this machine has; StorageError."""
-        from trainconf.distributed import layout
         from trainconf.launchers import command, job_env
+        from trainconf.launchers.rank_plans import rank_plans
 
         nodes = job.spec.distributed.node_count
         if nodes != 1:
             raise ConfigError(f"distributed.node_count={nodes}, but compute=local is this machine alone", ("allowed", "1"),
                               hint="compute=docker runs each node as a container")
         words = command.argv(job.spec, job.python)
-        ranks = [RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)]
-        return self._plan(job, words, ranks, job_env.variables(job, self._environ), None)
+        return self._plan(job, words, rank_plans(job, words, self._environ), job_env.variables(job, self._environ), None)
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         ended = _end_carriers(paths.run_id, grace_seconds)
