@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trainconf.engine.container import can_export
+from trainconf.engine.job_shell import can_export
 from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
@@ -65,6 +65,16 @@ def check_network(asked: Mapping[str, Any], node_count: int) -> Iterator[Mistake
         yield Mistake(
             f"compute.network={asked['network']}, but {node_count} nodes find each other on a network of the run's own",
             ("allowed", "null, or distributed.node_count=1"),
+        )
+
+
+def check_gpus(gpus: int, node_count: int) -> Iterator[Mistake]:
+    """compute.gpus together with distributed.node_count."""
+    if gpus % node_count:
+        low = gpus - gpus % node_count
+        yield Mistake(
+            f"compute.gpus={gpus} cannot be shared out to {node_count} nodes", ("allowed", f"{low} or {low + node_count}"),
+            hint="compute.gpus is what the run is given, all its nodes together",
         )
 
 
