@@ -54,7 +54,7 @@ class NodeAgent:
         try:
             self._tell("here", host=os.uname().nodename, **self._meeting.offer())
         except OSError as error:
-            cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error}")
+            cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error.strerror or error}")
             self._tell("ended", was_last=True, rank=None, outcome=_facts(cannot))
         while not self._is_over:
             info = signal.sigtimedwait(SIGNALS, max(0.0, min(self._look_at, self._speak_at) - time.monotonic()))

@@ -61,7 +61,7 @@ class ProcessCrew:
         try:
             told = {} if self._meeting is None else self._meeting.variables()
         except OSError as error:
-            self._news.append(Ended(Outcome("Failed", 1, f"the ranks have nowhere to meet: {error}")))
+            self._news.append(Ended(Outcome("Failed", 1, f"the ranks have nowhere to meet: {error.strerror or error}")))
             return
         failed = None
         for rank in self._plan["ranks"]:

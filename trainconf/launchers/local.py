@@ -29,12 +29,24 @@ class LocalLauncher(AgentLauncher):
         if nodes != 1:
             raise ConfigError(f"distributed.node_count={nodes}, but compute=local is this machine alone", ("allowed", "1"),
                               hint="compute=docker runs each node as a container")
+        _check_interface(job.distributed.get("interface"))
         words = command.argv(job.spec, job.python)
         return self._plan(job, words, rank_plans(job, words, self._environ), job_env.variables(job, self._environ), None)
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         ended = _end_carriers(paths.run_id, grace_seconds)
         return f"{ended} of its processes were ended" if ended else ""
+
+
+def _check_interface(name: str | None) -> None:
+    """Raises ConfigError for one that this machine does not have."""
+    if name is not None:
+        from trainconf.agent.ports import address_of
+
+        try:
+            address_of(name)
+        except OSError as error:
+            raise ConfigError(f"distributed.interface={name} cannot be used: {error.strerror}", hint="null is right on one machine") from error
 
 
 def _end_carriers(run_id: str, grace_seconds: float) -> int:
