@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from trainconf.files import FileLock
@@ -113,51 +113,10 @@ class LaunchPlan:
         return {"version": PLAN_VERSION, **asdict(self)}
 
     def render(self) -> str:
-        """The plan for people: every rank's command as a shell line that can be pasted, then where, limits, leases and variables."""
-        import json
-        import shlex
+        """The plan for people."""
+        from trainconf.launchers.plan_text import render
 
-        facts = [
-            ("run", self.run_id),
-            ("target", self.target),
-            *(() if self.engine is None else [("engine", f"{self.engine['address']} ({self.engine['source']})")]),
-            ("cwd", shlex.quote(self.cwd)),
-            ("time limit", "none" if self.max_run_duration_seconds is None else f"{self.max_run_duration_seconds:g} s per attempt"),
-            ("grace", f"{self.grace_seconds:g} s between SIGTERM and SIGKILL"),
-            ("retries", f"{self.retries}, the first after {self.retry_backoff_seconds:g} s" if self.retries else "0"),
-            *self._lease_facts(),
-        ]
-        width = max(len(label) for label, _ in facts)
-        lines = [shlex.join(rank.argv) if len(self.ranks) == 1 else f"rank {rank.rank}: {shlex.join(rank.argv)}" for rank in self.ranks]
-        lines += ["", *(f"{label:<{width}}  {text}" for label, text in facts)]
-        if self.stdout_metrics:
-            lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in self.stdout_metrics.items())]
-        lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in self.env.items())]
-        lines += [f"  {name}=<secret>" for name in self.secret_env]
-        for rank in self.ranks:
-            lines += [f"  {name}={value}" + (f"  (rank {rank.rank})" if len(self.ranks) > 1 else "") for name, value in rank.env.items()]
-        for title, request in self._requests():
-            lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
-        if self.batch is not None:
-            lines += ["", f"its batch script, the input of {shlex.join(self.batch['argv'])}", "", self.batch["script"].rstrip("\n")]
-        return "\n".join(lines)
-
-    def _lease_facts(self) -> Iterator[tuple[str, str]]:
-        """What is leased of this machine; nothing where a scheduler gives."""
-        import shlex
-
-        if self.slots is not None:
-            yield "slots", f"{self.slots['take']} of {self.slots['count']}, leased in {shlex.quote(self.slots['dir'])}"
-            yield "gpus", f"{self.gpus['take']} of {', '.join(self.gpus['devices'])}" if self.gpus["take"] else "0"
-
-    def _requests(self) -> Iterator[tuple[str, Any]]:
-        """What the engine is asked for, with a title for each."""
-        if self.engine is not None and self.engine["network"] is not None:
-            yield "its network, POST /networks/create:", self.engine["network"]
-        for rank in self.ranks:
-            if rank.container is not None:
-                which = f"the container of rank {rank.rank}" if len(self.ranks) > 1 else "its container"
-                yield f"{which}, POST /containers/create:", rank.container
+        return render(self.to_dict())
 
 
 def _rendezvous(job: Job, ranks: Sequence[RankPlan]) -> dict[str, Any] | None:
