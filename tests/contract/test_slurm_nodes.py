@@ -42,7 +42,7 @@ def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **b
     job = make_job(str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1)
     places = layout(DistributedSpec(node_count=NODES))
     ranks = [{"rank": place.rank, "argv": shell(text), "env": place.env, "container": None} for place in places]
-    paths = stage(job, plan={"ranks": ranks}, nodes=NODES, cpus_per_task=1, **batch)
+    paths = stage(job, plan={"ranks": ranks, "rendezvous": {"kind": "none", "interface": None}}, nodes=NODES, cpus_per_task=1, **batch)
     staged.append(paths)
     return paths
 

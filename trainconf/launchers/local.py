@@ -46,7 +46,8 @@ def _check_interface(name: str | None) -> None:
         try:
             address_of(name)
         except OSError as error:
-            raise ConfigError(f"distributed.interface={name} cannot be used: {error.strerror}", hint="null is right on one machine") from error
+            what = f"distributed.interface={name} cannot be used: {error.strerror}"
+            raise ConfigError(what, hint="null is right on one machine") from error
 
 
 def _end_carriers(run_id: str, grace_seconds: float) -> int:

@@ -39,8 +39,9 @@ def _processes_per_node(composed: Composed, node: dict[str, Any], mistakes: list
     """From the total or from the number per node, whichever is given; both must say the same."""
     node_count, total, per_node = node["node_count"], node["process_count"], node["process_count_per_node"]
     if total is not None and per_node is not None and total != per_node * node_count:
+        nodes = f"{node_count} node{'s' * (node_count != 1)}"
         mistakes.append(_mistake(
-            composed, "process_count", f"process_count={total} is not process_count_per_node={per_node} on {node_count} node{'s' * (node_count != 1)}",
+            composed, "process_count", f"process_count={total} is not process_count_per_node={per_node} on {nodes}",
             ("allowed", f"process_count={per_node * node_count}, or one of the two alone"),
         ))  # fmt: skip
     elif total is not None and total % node_count:
