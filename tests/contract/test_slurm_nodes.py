@@ -72,7 +72,7 @@ def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) ->
     left = unique_sleep()
     paths, job_id = send(tmp_path, f"test $RANK = 1 && {{ sleep 0.5; exit 7; }}; setsid -f {left}; {left}")
     end = wait_state(paths, "Failed")
-    assert (end["exit_code"], end["reason"], end["rank"]) == (7, "rank 1: exit code 7", 1)
+    assert (end["exit_code"], end["reason"], end["rank"], end["host"]) == (7, "rank 1: exit code 7", 1, "node2")
     assert not is_running(left)
     until(lambda: slurm_state(job_id) == "FAILED", "Slurm")
 

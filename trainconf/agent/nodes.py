@@ -171,7 +171,7 @@ class NodesCrew:
         elif what == "ended":
             if told["was_last"]:
                 self._living.discard(node)
-            yield Ended(_rank_outcome(told["outcome"]), told["rank"])
+            yield Ended(_rank_outcome(told["outcome"], self._hosts.get(node)), told["rank"])
         elif what == "over":
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
             if node in self._living:
@@ -237,12 +237,12 @@ class NodesCrew:
         return False
 
 
-def _rank_outcome(end: Mapping[str, Any]) -> Outcome:
-    """As its node told it, and which rank it was."""
+def _rank_outcome(end: Mapping[str, Any], host: str | None) -> Outcome:
+    """As its node told it, and which rank it was, where."""
     rank, reason = end.get("rank"), end["reason"]
     if rank is not None and not reason.startswith(f"rank {rank}: "):
         reason = f"rank {rank}: {reason}"
-    return Outcome(end["state"], end["exit_code"], reason, rank, may_retry=end["may_retry"])
+    return Outcome(end["state"], end["exit_code"], reason, rank, may_retry=end["may_retry"], host=host)
 
 
 def _own_command() -> list[str]:

@@ -32,8 +32,8 @@ def node_count(members: Sequence[Rank]) -> int:
 
 
 def facts(rank: Rank, node_count: int) -> str:
-    """What is known of one process: its task, its place, its pid."""
-    pid = "" if rank.pid is None else f"pid {rank.pid}"
+    """What is known of one process: its task, its place, its pid. The one recorded with a container is that of the container."""
+    pid = "" if rank.pid is None or rank.container else f"pid {rank.pid}"
     return ", ".join(fact for fact in (rank.task, place(rank, node_count), pid) if fact)
 
 

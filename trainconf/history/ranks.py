@@ -48,9 +48,16 @@ def planned(paths: RunPaths) -> dict[int, dict[str, Any]]:
 
 
 def of_run(paths: RunPaths) -> list[Rank]:
-    """Every planned rank, in order, with what the latest attempt that was started tells of its place."""
+    """Every planned rank, in order, with what the latest attempt that was started tells of its place.
+
+    The one that failed may have done so before all had started, and its end is then all that was recorded.
+    """
     history = events.read(paths)
     records = _by_number(next((event["ranks"] for event in reversed(history) if isinstance(event.get("ranks"), list)), []))
+    for event in history:
+        number = failed(event)
+        if number is not None and "host" in event:
+            records[number] = {**records.get(number, {}), "host": event["host"]}
     plan = planned(paths)
     return [Rank(plan[number], records.get(number, {})) for number in sorted(plan)]
 

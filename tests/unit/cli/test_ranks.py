@@ -173,6 +173,8 @@ def test_a_rank_that_failed_before_all_had_started_is_on_a_node_by_number(worksp
     paths = make_ranks(workspace, 3, states=QUEUED)
     fail(paths, 2)
     assert "rank 2 on node 2 failed" in verb("wait", "last").err
+    events.append(paths, "Failed", exit_code=7, reason="", rank=2, host="node7")
+    assert "rank 2 on node7 failed" in verb("wait", "last").err
 
 
 def test_show_says_where_every_rank_is_and_which_one_failed(workspace: WorkspacePaths, verb: Verb) -> None:
@@ -188,7 +190,7 @@ def test_show_names_tasks_and_containers_and_not_a_thousand_ranks(workspace: Wor
     paths = make_ranks(workspace, 1000, nodes=1, states=QUEUED)
     plan = [{"rank": rank, "argv": ["x"], "env": {"NODE_RANK": "0"}, "task": {"type": "worker", "index": rank}} for rank in range(1000)]
     write_json(paths.plan, {"ranks": plan})
-    events.append(paths, "Running", ranks=[{"rank": 0, "container": "0123456789abcdef"}])
+    events.append(paths, "Running", ranks=[{"rank": 0, "container": "0123456789abcdef", "pid": 7, "start_ticks": 1}])
     lines = [" ".join(line.split()) for line in verb("show", "last").out.splitlines()]
     assert "distributed pytorch, 1000 processes on 1 node" in lines
     assert "rank 0 worker 0, in container 0123456789ab" in lines
