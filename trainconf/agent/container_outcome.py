@@ -38,9 +38,15 @@ def of(end: ContainerEnd, body: Mapping[str, Any], argv: Sequence[str], address:
     return Outcome("Failed", end.code, reason, may_retry=True) if reason else Outcome("Completed", 0)
 
 
-def untold(end: ContainerEnd) -> Outcome:
+def untold(end: ContainerEnd, body: Mapping[str, Any]) -> Outcome:
     """Of one of several processes, when their container has ended by itself and nobody has written down how this one did."""
-    reason = f"its container ended with exit code {end.code}, and how this process ended is not known{_by_whom(end)}"
+    if job_shell.says(end.usage, job_shell.NO_MPIRUN):
+        reason = f"the image {body['Image']} has no mpirun that could start it, and neither has its environment: env=mpi installs one"
+        return Outcome("Failed", end.code, reason)
+    if job_shell.read_mpirun(end.usage) is not None:
+        reason = f"mpirun ended with exit code {end.code}, by itself or by an MPI_Abort: the log of rank 0 has its words{_by_whom(end)}"
+    else:
+        reason = f"its container ended with exit code {end.code}, and how this process ended is not known{_by_whom(end)}"
     return Outcome("Failed", end.code or 1, reason, may_retry=True)
 
 

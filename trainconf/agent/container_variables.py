@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf.agent.node_container import end_apart
 from trainconf.engine import job_shell
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ class ContainerVariables:
         common = {**self._plan["env"], **secrets, "TRAINCONF_ATTEMPT": str(attempt)}
         umask = self._plan["engine"].get("umask", job_shell.UMASK)
         own = {rank["rank"]: self._own(rank, common, gpu_count) for rank in ranks}
-        if len(ranks) == 1:
+        if not end_apart(self._plan, ranks):
             return job_shell.variables_text({**common, **own[ranks[0]["rank"]]}, umask)
         return job_shell.variables_text(common, umask, [(number, self._paths.log(number), env) for number, env in own.items()])
 

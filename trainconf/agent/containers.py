@@ -19,7 +19,7 @@ from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.network import Network
 from trainconf.agent.node_container import NodeContainer
-from trainconf.agent.outcome import Outcome, Usage
+from trainconf.agent.outcome import Usage
 from trainconf.engine import container as contract
 from trainconf.engine import job_shell
 from trainconf.engine.client import Engine, EngineError
@@ -95,7 +95,7 @@ class ContainerCrew:
         container = Container(
             self._engine, _container_name(name), body, variables, patience_s=self._patience_s, tell=lambda news: self._tell(node, news)
         )
-        return NodeContainer(self._paths, container, ranks, self._engine.address)
+        return NodeContainer(self._paths, self._plan, container, ranks)
 
     def _has_several_nodes(self) -> bool:
         return self._plan["engine"].get("network") is not None
@@ -134,7 +134,7 @@ class ContainerCrew:
             node = self._nodes[number]
             if isinstance(told, ContainerEnd):
                 self.usage.add_container(*job_shell.read_usage(told.usage))
-                yield from map(self._ended, node.ended(told, self._count_oom_kills()))
+                yield from (Ended(found, rank) for rank, found in node.ended(told, self._count_oom_kills()))
             elif isinstance(told, ContainerUp):
                 node.came_up()
                 record = self._record(node, told.host_pid)
@@ -148,13 +148,7 @@ class ContainerCrew:
             self._look_at = now + WATCH_SECONDS
             for node in self._nodes.values():
                 if node.is_watched:
-                    yield from map(self._ended, node.ended_early(self._count_oom_kills()))
-
-    def _ended(self, told: tuple[int, Outcome]) -> Ended:
-        rank, found = told
-        if len(self._plan["ranks"]) > 1 and found.reason:
-            found.reason = f"rank {rank}: {found.reason}"
-        return Ended(found, rank)
+                    yield from (Ended(found, rank) for rank, found in node.ended_early(self._count_oom_kills()))
 
     def _count_oom_kills(self) -> int:
         return outcome.count_oom_kills() - self._oom_kills

@@ -15,25 +15,31 @@ from trainconf.engine import job_shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from trainconf.agent.container import Container
     from trainconf.paths import RunPaths
 
 
+def end_apart(plan: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether these ranks of one container end apart from it: there are several, or mpirun stands between."""
+    return len(ranks) > 1 or plan.get("mpi") is not None
+
+
 class NodeContainer:
     """`ranks` are those of the plan that run in `container`, its own first; `living` those whose end has not been told."""
 
-    def __init__(self, paths: RunPaths, container: Container, ranks: Sequence[dict[str, Any]], address: str) -> None:
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], container: Container, ranks: Sequence[Mapping[str, Any]]) -> None:
         self.container = container
         self.numbers = [int(rank["rank"]) for rank in ranks]
         self.living = set(self.numbers)
         self.is_watched = False  # while its ranks run, of which some may end before the container does
         self._argv = ranks[0]["argv"]
-        self._address = address
+        self._address: str = plan["engine"]["address"]
+        self._is_alone = len(plan["ranks"]) == 1
         self._usage = paths.usage(self.numbers[0])
-        self._ends = paths.ends(self.numbers[0]) if len(ranks) > 1 else None
+        self._ends = paths.ends(self.numbers[0]) if end_apart(plan, ranks) else None
 
     def take_usage(self) -> str:
         return _take_text(self._usage)
@@ -54,11 +60,12 @@ class NodeContainer:
         self.is_watched = False
         for rank, code, has_run in self._new_ends("" if self._ends is None else _take_text(self._ends)):
             yield self._ended(rank, self._outcome(end, code, has_run, oom_kills))
-        for rank in sorted(self.living):
+        left = sorted(self.living)
+        for rank in left:
             found = container_outcome.of(end, self.container.body, self._argv, self._address, oom_kills)
             if self._ends is not None and end.usage:  # its shell lived, and knows of no end
-                found = container_outcome.untold(end)
-            yield self._ended(rank, found)
+                found = container_outcome.untold(end, self.container.body)
+            yield self._ended(rank, found, left)
 
     def _new_ends(self, text: str) -> list[tuple[int, int, bool]]:
         return [end for end in job_shell.read_ends(text) if end[0] in self.living]
@@ -72,9 +79,13 @@ class NodeContainer:
         own.is_out_of_memory = end.is_out_of_memory and code != 0
         return container_outcome.of(own, self.container.body, self._argv, self._address, oom_kills)
 
-    def _ended(self, rank: int, found: Outcome) -> tuple[int, Outcome]:
+    def _ended(self, rank: int, found: Outcome, together: Sequence[int] = ()) -> tuple[int, Outcome]:
+        """Which of several failed `together` was the first, nobody knows."""
         self.living.discard(rank)
-        found.rank = rank if found.state == "Failed" else None
+        found.rank = rank if found.state == "Failed" and len(together) < 2 else None
+        if found.reason and not self._is_alone:
+            who = f"rank {rank}" if len(together) < 2 else f"ranks {', '.join(map(str, together))}"
+            found.reason = f"{who}: {found.reason}"
         return rank, found
 
 

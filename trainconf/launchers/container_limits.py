@@ -78,6 +78,19 @@ def check_gpus(gpus: int, node_count: int) -> Iterator[Mistake]:
         )
 
 
+def check_mpi(job: Job) -> Iterator[Mistake]:
+    """distributed=mpi: what starts its processes has no way into another container, and no Slurm to ask."""
+    if job.spec.distributed.kind != "mpi":
+        return
+    if job.spec.distributed.node_count > 1:
+        yield Mistake(
+            f"distributed.node_count={job.spec.distributed.node_count}, but with compute=docker mpirun has all processes in one container",
+            ("allowed", "1"), hint="raise distributed.process_count_per_node; compute=slurm has several nodes",
+        )  # fmt: skip
+    if job.distributed.get("launcher") == "srun":
+        yield Mistake("distributed.launcher=srun, but with compute=docker there is no Slurm to ask", ("allowed", "auto or mpirun"))
+
+
 def check_paths(targets: Iterable[tuple[str, str, bool]], job: Job) -> Iterator[Mistake]:
     """What is mounted at its own path: it must not hide the image's own files, and the engine must be able to read its name."""
     for what, path, _ in targets:

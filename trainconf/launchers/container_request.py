@@ -44,7 +44,7 @@ def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: Eng
         "Image": job.image,
         "Entrypoint": [""],  # none, whatever the image has
         "Cmd": _command(job, places, argv, facts),
-        "Env": [*job_shell.ENGINE_ENV, *_gpu_env(job)],
+        "Env": [*([] if job.spec.distributed.kind == "mpi" else [job_shell.GROUP_ENV]), *_gpu_env(job)],
         "User": user(asked, facts),
         "WorkingDir": job.paths.code,
         "Labels": _labels(job) | {container.LABEL_RANK: str(places[0].rank)},
@@ -58,10 +58,15 @@ def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: Eng
 
 def _command(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> list[str]:
     first, has_cgroup = places[0].rank, facts.has_cgroups
-    log, usage = job.paths.log(first), job.paths.usage(first)
-    if len(places) == 1:
+    log, usage, ends = job.paths.log(first), job.paths.usage(first), job.paths.ends(first)
+    ranks = [place.rank for place in places]
+    if job.spec.distributed.kind == "mpi":
+        asked = job.distributed
+        mpirun = [asked.get("mpirun") or "mpirun", *map(str, asked.get("mpirun_arguments") or [])]
+        return job_shell.mpi_command(log, usage, ends, ranks, mpirun, argv, has_cgroup=has_cgroup)
+    if len(ranks) == 1:
         return job_shell.command(log, usage, argv, has_cgroup=has_cgroup)
-    return job_shell.ranks_command(log, usage, job.paths.ends(first), [place.rank for place in places], argv, has_cgroup=has_cgroup)
+    return job_shell.ranks_command(log, usage, ends, ranks, argv, has_cgroup=has_cgroup)
 
 
 def network(job: Job) -> dict[str, Any] | None:
@@ -87,6 +92,7 @@ def variables(job: Job) -> dict[str, str]:
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
+        **(job_shell.MPI_VARIABLES if job.spec.distributed.kind == "mpi" else {}),
         "HOME": home,
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "USER": name,
@@ -144,6 +150,7 @@ def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
     asked = settings(job)
     yield from container_limits.check_limits(asked, facts)
     yield from container_limits.check_network(asked, job.spec.distributed.node_count)
+    yield from container_limits.check_mpi(job)
     yield from container_limits.check_gpus(job.spec.compute.gpus, job.spec.distributed.node_count)
     yield from container_limits.check_paths(targets(job), job)
     yield from container_limits.check_names([*job.env, *job.secrets])
