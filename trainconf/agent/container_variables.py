@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.agent.node_container import end_apart
+from trainconf.agent.node_ranks import by_node, end_apart
 from trainconf.engine import job_shell
 
 TYPE_CHECKING = False
@@ -66,11 +66,6 @@ class ContainerVariables:
         return own
 
 
-def node_of(rank: Mapping[str, Any]) -> int:
-    """The number of the node that a rank of the plan is on."""
-    return int(rank["env"]["NODE_RANK"])
-
-
 def _is_on_host(plan: Mapping[str, Any]) -> bool:
     return bool(plan["ranks"][0]["container"]["HostConfig"]["NetworkMode"] == "host")
 
@@ -78,15 +73,12 @@ def _is_on_host(plan: Mapping[str, Any]) -> bool:
 def _meet_in_containers(plan: Mapping[str, Any]) -> dict[int, dict[str, str]]:
     from trainconf.distributed import rendezvous
 
-    kind, ranks = plan["rendezvous"]["kind"], plan["ranks"]
-    counts: dict[int, int] = {}
-    for rank in ranks:
-        counts[node_of(rank)] = counts.get(node_of(rank), 0) + 1
-    nodes = [
+    kind, nodes = plan["rendezvous"]["kind"], by_node(plan)
+    offered = [
         {
-            "address": job_shell.NODE_HOST.format(node) if len(counts) > 1 else THIS_CONTAINER,
-            "ports": [FIRST_PORT + place for place in range(rendezvous.port_count(kind, node, counts[node]))],
+            "address": job_shell.NODE_HOST.format(node) if len(nodes) > 1 else THIS_CONTAINER,
+            "ports": [FIRST_PORT + place for place in range(rendezvous.port_count(kind, node, len(ranks)))],
         }
-        for node in sorted(counts)
+        for node, ranks in nodes.items()
     ]
-    return rendezvous.variables(kind, ranks, nodes)
+    return rendezvous.variables(kind, plan["ranks"], offered)

@@ -13,12 +13,12 @@ from collections import deque
 
 from trainconf.agent import outcome
 from trainconf.agent.container import Container, ContainerEnd, ContainerUp, EngineAway
-from trainconf.agent.container_variables import ContainerVariables, node_of
+from trainconf.agent.container_variables import ContainerVariables
 from trainconf.agent.crew import Ended, Noted, Started
 from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.network import Network
-from trainconf.agent.node_container import NodeContainer
+from trainconf.agent.node_ranks import NodeRanks, by_node
 from trainconf.agent.outcome import Usage
 from trainconf.engine import container as contract
 from trainconf.engine import job_shell
@@ -48,7 +48,8 @@ class ContainerCrew:
         self._patience_s = float(plan["engine"]["patience_seconds"])
         self._network = Network(self._engine, plan["engine"].get("network"), self._patience_s)
         self._variables = ContainerVariables(paths, plan)
-        self._nodes: dict[int, NodeContainer] = {}  # by number
+        self._nodes: dict[int, NodeRanks] = {}  # by number, as these
+        self._containers: dict[int, Container] = {}
         self._up: dict[int, dict[str, Any]] = {}  # what the event tells of each rank that has begun
         self._away: set[int] = set()  # nodes that wait for the engine
         self._inbox: deque[tuple[int, Any]] = deque()
@@ -68,18 +69,16 @@ class ContainerCrew:
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
         self.usage, self._up, self._away = Usage(), {}, set()
         self._oom_kills = outcome.count_oom_kills()
-        ranks: dict[int, list[dict[str, Any]]] = {}
-        for rank in self._plan["ranks"]:
-            ranks.setdefault(node_of(rank), []).append(rank)
-        share = len(gpus) // len(ranks)
         refusal = None
         try:
             self._variables.arrange()
         except OSError as error:
             refusal = EngineError(0, f"its ranks have nowhere to meet: {error}")
-        self._nodes = {
-            node: self._node(node, ranks[node], attempt, gpus[place * share : (place + 1) * share])
-            for place, node in enumerate(sorted(ranks))
+        nodes = by_node(self._plan)
+        share = len(gpus) // len(nodes)
+        self._nodes = {node: NodeRanks(self._paths, self._plan, ranks, self._engine.address) for node, ranks in nodes.items()}
+        self._containers = {
+            node: self._container(node, ranks, attempt, gpus[node * share : (node + 1) * share]) for node, ranks in nodes.items()
         }
         self._is_clearing = self._is_cleared = False
         if refusal is None:
@@ -87,18 +86,14 @@ class ContainerCrew:
         else:
             self._refuse(refusal)
 
-    def _node(self, node: int, ranks: list[dict[str, Any]], attempt: int, gpus: Sequence[str]) -> NodeContainer:
+    def _container(self, node: int, ranks: list[dict[str, Any]], attempt: int, gpus: Sequence[str]) -> Container:
         body = contract.with_gpus(ranks[0]["container"], gpus)
         body = {**body, "Labels": {**body["Labels"], contract.LABEL_ATTEMPT: str(attempt)}}
-        name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{node}" if self._has_several_nodes() else "")
+        name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{node}" if len(self._nodes) > 1 else "")
         variables = self._variables.text(ranks, attempt, len(gpus))
-        container = Container(
+        return Container(
             self._engine, _container_name(name), body, variables, patience_s=self._patience_s, tell=lambda news: self._tell(node, news)
         )
-        return NodeContainer(self._paths, self._plan, container, ranks)
-
-    def _has_several_nodes(self) -> bool:
-        return self._plan["engine"].get("network") is not None
 
     def _tell(self, node: int, news: Any) -> None:
         self._inbox.append((node, news))
@@ -119,7 +114,7 @@ class ContainerCrew:
         self._mind(first)
 
     def _mind(self, node: int) -> None:
-        self._nodes[node].container.mind(self._nodes[node].take_usage)
+        self._containers[node].mind(self._nodes[node].usage)
 
     def _refuse(self, refusal: EngineError) -> None:
         """None of the containers can be begun."""
@@ -135,30 +130,36 @@ class ContainerCrew:
             if isinstance(told, ContainerEnd):
                 self.usage.add_container(*job_shell.read_usage(told.usage))
                 yield from (Ended(found, rank) for rank, found in node.ended(told, self._count_oom_kills()))
+                node.clear()
             elif isinstance(told, ContainerUp):
                 node.came_up()
-                record = self._record(node, told.host_pid)
+                record = self._record(self._containers[number].id, told.host_pid)
                 self._up |= {rank: {"rank": rank, **record} for rank in node.numbers}
                 if len(self._up) == len(self._plan["ranks"]):
                     yield Started([self._up[rank] for rank in sorted(self._up)])
             elif isinstance(told, EngineAway):
                 yield from self._weather(number, told.reason)
+        yield from self._ended_early()
+
+    def _ended_early(self) -> Iterator[Ended]:
+        """Look for ranks that have ended in containers that run on, if it is time to."""
         now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + WATCH_SECONDS
-            for node in self._nodes.values():
-                if node.is_watched:
-                    yield from (Ended(found, rank) for rank, found in node.ended_early(self._count_oom_kills()))
+        if now < self._look_at:
+            return
+        self._look_at = now + WATCH_SECONDS
+        for node in self._nodes.values():
+            if node.is_watched:
+                yield from (Ended(found, rank) for rank, found in node.ended_early(self._count_oom_kills()))
 
     def _count_oom_kills(self) -> int:
         return outcome.count_oom_kills() - self._oom_kills
 
-    def _record(self, node: NodeContainer, host_pid: int) -> dict[str, Any]:
-        """The first process of the container counts if it is one of this machine: an engine may have a machine of its own."""
-        record: dict[str, Any] = {"container": node.container.id}
+    def _record(self, container: str, host_pid: int) -> dict[str, Any]:
+        """The first process of a container counts if it is one of this machine: an engine may have a machine of its own."""
+        record: dict[str, Any] = {"container": container}
         try:
             with open(f"/proc/{host_pid}/cgroup", "rb") as stream:
-                if record["container"].encode() in stream.read():
+                if container.encode() in stream.read():
                     record |= {"pid": host_pid, "start_ticks": liveness.identity(host_pid)["start_ticks"]}
         except OSError:
             return record
@@ -177,9 +178,9 @@ class ContainerCrew:
             yield Noted("the container engine answers again")
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:
-        for node in self._nodes.values():
+        for number, node in self._nodes.items():
             if node.living:
-                node.container.signal("SIGKILL" if kill else "SIGTERM")
+                self._containers[number].signal("SIGKILL" if kill else "SIGTERM")
         if self.is_empty and is_recorded and not self._is_clearing:
             self._is_clearing = True
             _thread.start_new_thread(self._clear, ())
@@ -191,7 +192,7 @@ class ContainerCrew:
     def _clear(self) -> None:
         """Remove containers and network. What cannot be removed now is `trainconf gc`'s to find, by its labels."""
         try:
-            for words in (*(node.container.remove() for node in self._nodes.values()), self._network.remove()):
+            for words in (*(container.remove() for container in self._containers.values()), self._network.remove()):
                 if words:
                     say(f"{self._paths.run_id}: {words}")
         finally:

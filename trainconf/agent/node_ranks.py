@@ -1,4 +1,4 @@
-"""One node of a run in containers: its container, and the ranks in it.
+"""The ranks in the container of one node: which of them have ended, and how.
 
 Of a single rank, the container's end is the end. Several end one by one: the shell in the container writes a line for each, and this reads
 them. The last of them is told with the container's own end, when is known what they used.
@@ -7,6 +7,7 @@ them. The last of them is told with the container's own end, when is known what 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from trainconf.agent import container_outcome
 from trainconf.agent.container import ContainerEnd
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from trainconf.agent.container import Container
     from trainconf.paths import RunPaths
+
+
+def by_node(plan: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """The ranks of a plan by the number of their node; the first of each has the container."""
+    nodes: dict[int, list[dict[str, Any]]] = {}
+    for rank in plan["ranks"]:
+        nodes.setdefault(int(rank["env"]["NODE_RANK"]), []).append(rank)
+    return dict(sorted(nodes.items()))
 
 
 def end_apart(plan: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> bool:
@@ -27,30 +35,37 @@ def end_apart(plan: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> bo
     return len(ranks) > 1 or plan.get("mpi") is not None
 
 
-class NodeContainer:
-    """`ranks` are those of the plan that run in `container`, its own first; `living` those whose end has not been told."""
+class NodeRanks:
+    """`ranks` are those of the plan on one node; `living` the numbers of those whose end has not been told."""
 
-    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], container: Container, ranks: Sequence[Mapping[str, Any]]) -> None:
-        self.container = container
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]], address: str) -> None:
         self.numbers = [int(rank["rank"]) for rank in ranks]
         self.living = set(self.numbers)
-        self.is_watched = False  # while its ranks run, of which some may end before the container does
+        self.is_watched = False  # while they run, and some may end before the container does
         self._argv = ranks[0]["argv"]
-        self._address: str = plan["engine"]["address"]
+        self._body = ranks[0]["container"]
+        self._address = address
         self._is_alone = len(plan["ranks"]) == 1
         self._usage = paths.usage(self.numbers[0])
         self._ends = paths.ends(self.numbers[0]) if end_apart(plan, ranks) else None
 
-    def take_usage(self) -> str:
-        return _take_text(self._usage)
+    def usage(self) -> str:
+        """What their shell has left; empty when it could not."""
+        return _read_text(self._usage)
+
+    def clear(self) -> None:
+        """Remove what their shell has left."""
+        for path in (self._usage, self._ends):
+            if path is not None:
+                with suppress(OSError):
+                    os.unlink(path)
 
     def came_up(self) -> None:
         self.is_watched = self._ends is not None
 
     def ended_early(self, oom_kills: int) -> Iterator[tuple[int, Outcome]]:
         """Ranks that have ended since the last time, while the container runs on; never the last one."""
-        assert self._ends is not None
-        for rank, code, has_run in self._new_ends(_read_text(self._ends)):
+        for rank, code, has_run in self._new_ends():
             if len(self.living) == 1:
                 return
             yield self._ended(rank, self._outcome(ContainerEnd(), code, has_run, oom_kills))
@@ -58,29 +73,31 @@ class NodeContainer:
     def ended(self, end: ContainerEnd, oom_kills: int) -> Iterator[tuple[int, Outcome]]:
         """Every rank that is left, those whose end was written down first."""
         self.is_watched = False
-        for rank, code, has_run in self._new_ends("" if self._ends is None else _take_text(self._ends)):
+        for rank, code, has_run in self._new_ends():
             yield self._ended(rank, self._outcome(end, code, has_run, oom_kills))
         left = sorted(self.living)
         for rank in left:
-            found = container_outcome.of(end, self.container.body, self._argv, self._address, oom_kills)
-            if self._ends is not None and end.usage:  # its shell lived, and knows of no end
-                found = container_outcome.untold(end, self.container.body)
+            if self._ends is not None and end.usage:  # their shell lived, and knows of no end
+                found = container_outcome.untold(end, self._body)
+            else:
+                found = container_outcome.of(end, self._body, self._argv, self._address, oom_kills)
             yield self._ended(rank, found, left)
 
-    def _new_ends(self, text: str) -> list[tuple[int, int, bool]]:
+    def _new_ends(self) -> list[tuple[int, int, bool]]:
+        text = "" if self._ends is None else _read_text(self._ends)
         return [end for end in job_shell.read_ends(text) if end[0] in self.living]
 
     def _outcome(self, end: ContainerEnd, code: int, has_run: bool, oom_kills: int) -> Outcome:
         """Of a rank whose code is known; `end` is what is known of its container besides."""
         own = ContainerEnd()
         own.code = code
-        own.usage = f"{end.usage}\n{job_shell.CANNOT_START if not has_run else 'a line'}"
+        own.usage = f"{end.usage}\n{'its end was told' if has_run else job_shell.CANNOT_START}"
         own.was_stopped, own.engine_was_away = end.was_stopped, end.engine_was_away
         own.is_out_of_memory = end.is_out_of_memory and code != 0
-        return container_outcome.of(own, self.container.body, self._argv, self._address, oom_kills)
+        return container_outcome.of(own, self._body, self._argv, self._address, oom_kills)
 
     def _ended(self, rank: int, found: Outcome, together: Sequence[int] = ()) -> tuple[int, Outcome]:
-        """Which of several failed `together` was the first, nobody knows."""
+        """Which of several that failed `together` was the first, nobody knows."""
         self.living.discard(rank)
         found.rank = rank if found.state == "Failed" and len(together) < 2 else None
         if found.reason and not self._is_alone:
@@ -95,13 +112,3 @@ def _read_text(path: str) -> str:
             return stream.read()
     except OSError:
         return ""
-
-
-def _take_text(path: str) -> str:
-    """The content of a file, which is removed; empty when there is none."""
-    text = _read_text(path)
-    try:
-        os.unlink(path)
-    except OSError:
-        return text
-    return text
