@@ -8,7 +8,7 @@ It takes the job's variables from standard input, so that no value is in `docker
 into its log itself, so that nothing is lost when the engine restarts; stays behind the job to record what it used. POSIX only: dash,
 busybox and bash are all called `sh`.
 
-    log       must exist and be writable; of several processes that of the first. <usage> and <ends> must not exist.
+    log       must exist and be writable; of several that of the first. <usage> and <ends> must not exist, and be possible to make.
     ends      gets a line `<rank> <exit code>` as each process ends, in that order; CANNOT_START after it where no program ran. With MPI
               there are further lines: `<rank> BEGAN <pid>`, and one with TOLD when all were told to stop.
     exit code the program's own, of several the first that is not 0; 127 no such program, 126 not executable, 128 + n ended by signal n.
@@ -95,7 +95,8 @@ for TRAINCONF_RANK in $5; do
 done
 trainconf_rank() {{
 {_RANK}}}
-{_BEGIN}exec >/dev/null 2>&1
+{_BEGIN}true >>"$4" || exit {NOT_STARTED}
+exec >/dev/null 2>&1
 eval "$TRAINCONF_ALL"
 code=0
 {_COUNT}{{
@@ -130,7 +131,8 @@ while IFS=' ' read -r TRAINCONF_RANK TRAINCONF_WORD TRAINCONF_PID; do
   [ "$TRAINCONF_WORD" != {BEGAN} ] || kill -TERM "-$TRAINCONF_PID"
 done <"$1"
 }}
-{_BEGIN}TRAINCONF_MPIRUN=$(command -v -- "$6") || {{ [ "$6" = mpirun ] && TRAINCONF_MPIRUN=$(command -v mpiexec); }} || {{
+{_BEGIN}true >>"$4" || exit {NOT_STARTED}
+TRAINCONF_MPIRUN=$(command -v -- "$6") || {{ [ "$6" = mpirun ] && TRAINCONF_MPIRUN=$(command -v mpiexec); }} || {{
 echo {NO_MPIRUN} >"$2"
 exit 127
 }}
