@@ -7,7 +7,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 VENV_NEXT := .venv-hydra-1.4
-PYTEST = $(VENV)/bin/python -m pytest
 HYDRA_NEXT := hydra-core==1.4.0rc3
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 
@@ -20,10 +19,7 @@ run: $(VENV)/.installed  ## train the default experiment, here
 	$(VENV)/bin/python -m trainconf
 
 test: $(VENV)/.checked lint testbed-where-possible test-hydra-next  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
-	@# a shell has what it starts in the background ignore Ctrl-C, which some tests send
-	@echo "$(PYTEST) -m slurm, and beside it all others: a cluster's tests mostly wait for it"
-	@told=$$(mktemp); env --default-signal=INT,QUIT $(PYTEST) -m slurm >"$$told" 2>&1 & cluster=$$!; \
-	$(PYTEST) -m 'not slurm'; code=$$?; wait $$cluster || code=1; cat "$$told"; rm "$$told"; exit $$code
+	tests/all $(VENV)/bin/python
 
 lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/ruff check .

@@ -10,14 +10,15 @@ from trainconf.history import events
 from trainconf.launchers.base import Job, RunHandle
 from trainconf.launchers.local import LocalLauncher
 from trainconf.paths import RunPaths
-from trainconf.spec import CodeSpec, RunSpec
+from trainconf.spec import CodeSpec, DistributedSpec, RunSpec
 
 
-def submit(folder: str, argv: list[str]) -> RunHandle:
-    """Start a run of `argv` in the new run directory `folder`."""
+def submit(folder: str, argv: list[str], process_count: int = 1) -> RunHandle:
+    """Start a run of `argv` in the new run directory `folder`, in so many processes."""
     paths = RunPaths(folder)
     os.makedirs(paths.code)
-    spec = RunSpec(code=CodeSpec(command=tuple(argv), argument_style="none"))
+    distributed = DistributedSpec(kind="pytorch", processes_per_node=process_count) if process_count > 1 else DistributedSpec()
+    spec = RunSpec(code=CodeSpec(command=tuple(argv), argument_style="none"), distributed=distributed)
     compute = {"lease_dir": os.path.join(os.path.dirname(folder), "leases")}
     launcher = LocalLauncher()
     plan = launcher.plan(Job(spec=spec, paths=paths, experiment_name="bench", python=sys.executable, compute=compute))

@@ -14,14 +14,16 @@ from trainconf import schema
 from trainconf.resolve.settings import Setting, settings
 
 PAGE = Path(__file__).with_name("configuration.md")
-NODES = {
-    "compute": schema.LocalCompute, "env": schema.EnvironmentConfig, "distributed": schema.NoDistributed, "sweep": schema.GridSweep,
+NODES = {"compute": schema.LocalCompute, "env": schema.EnvironmentConfig, "sweep": schema.GridSweep}
+KINDS = {
+    "none": schema.NoDistributed, "pytorch": schema.PyTorchDistributed, "mpi": schema.MpiDistributed,
+    "tensorflow": schema.TensorFlowDistributed,
 }  # fmt: skip
 TARGETS = {"docker": schema.DockerCompute, "slurm": schema.SlurmCompute}  # what they have besides what compute=local has
 
 
 def tables() -> dict[str, str]:
-    """The table of each part by the name of its marker: `top`, the group nodes, and the compute targets."""
+    """The table of each part by the name of its marker: `top`, the group nodes, the compute targets and the kinds of distributed jobs."""
     found = settings(NODES)
     parts: dict[str, list[Setting]] = {"top": [], **{name: [] for name in NODES}}
     for key, setting in found.items():
@@ -30,6 +32,8 @@ def tables() -> dict[str, str]:
             parts[node if node in NODES else "top"].append(setting)
     for name, node in TARGETS.items():
         parts[name] = [setting for key, setting in settings({"compute": node}).items() if key not in found]
+    for name, node in KINDS.items():
+        parts[name] = [setting for key, setting in settings({"distributed": node}).items() if key.startswith("distributed.")]
     return {name: _table(rows) for name, rows in parts.items()}
 
 

@@ -117,6 +117,10 @@ class RunPaths:
         """What the container of rank `rank` used, for the agent to read once."""
         return self._at(f"usage_rank_{rank}.txt")
 
+    def ends(self, rank: int) -> str:
+        """How the ranks of the container that begins with rank `rank` have ended, for the agent to read while they do."""
+        return self._at(f"ends_rank_{rank}.txt")
+
 
 class WorkspacePaths:
     """The files of one workspace: the folder that holds `conf/`, `runs/` and `.trainconf/`."""

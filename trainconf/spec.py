@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SCHEMA_VERSION = 2  # 2: images
+SCHEMA_VERSION = 3  # 2: images, 3: the kinds of distributed jobs
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -66,9 +66,14 @@ class ComputeSpec:
 class DistributedSpec:
     """How many processes, and how they find each other."""
 
-    kind: str = "none"
+    kind: str = "none"  # none, pytorch, mpi or tensorflow
     node_count: int = 1
-    processes_per_node: int = 1
+    processes_per_node: int = 1  # pytorch, mpi
+    communication_backend: str = ""  # pytorch: gloo or nccl
+    worker_count: int = 0  # tensorflow, like what follows
+    parameter_server_count: int = 0
+    chief: bool = False  # besides the workers
+    gpu_visibility: str = "node"  # GPUs a process sees: all of its node, or its own share (process)
 
 
 @dataclass(frozen=True)
@@ -223,7 +228,7 @@ def _read_value(type_name: Any, value: Any) -> Any:
         return tuple(_exactly(str, item) for item in _exactly(list, value))
     if type_name == "float | None":
         return None if value is None else float(_exactly((int, float), value))
-    return {"str": _exactly_str, "int": _exactly_int, "float": _exactly_float}[type_name](value)
+    return {"str": _exactly_str, "int": _exactly_int, "float": _exactly_float, "bool": _exactly_bool}[type_name](value)
 
 
 def _exactly(kind: Any, value: Any) -> Any:
@@ -238,6 +243,12 @@ def _exactly_str(value: Any) -> str:
 
 def _exactly_int(value: Any) -> int:
     return int(_exactly(int, value))
+
+
+def _exactly_bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(bool)
+    return value
 
 
 def _exactly_float(value: Any) -> float:

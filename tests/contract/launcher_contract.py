@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.ranks_contract import RanksContract
 from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from trainconf.agent import tree
 from trainconf.history import events
@@ -62,7 +63,7 @@ def _words(pid: str) -> bytes:
         return b""
 
 
-class LauncherContract:
+class LauncherContract(RanksContract):
     """Inherit it and give the fixture `launcher`."""
 
     interpreter = sys.executable
@@ -337,7 +338,7 @@ class LauncherContract:
         handle = submit(launcher, job)
         wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
         stranger = RunHandle(RunPaths(job.paths.run_dir))
-        assert launcher.state(stranger).status == "Running"
+        wait_until(lambda: launcher.state(stranger).status == "Running", "the event, which may come after the job's first words")
         pid = os.fork()
         if pid == 0:
             launcher.cancel(stranger)

@@ -11,7 +11,7 @@ from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.paths import RunPaths
-from trainconf.spec import CodeSpec, ComputeSpec, RunSpec, canonical
+from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, RunSpec, canonical
 
 
 def make_job(
@@ -26,6 +26,7 @@ def make_job(
     gpus: int = 0,
     limit_s: float | None = None,
     grace_s: float = 5.0,
+    distributed: DistributedSpec | None = None,
     **wishes: Any,
 ) -> Job:
     """A job whose command is `argv` as it stands, in a run directory under `root`/runs/exp. Nothing is made on disk.
@@ -37,6 +38,7 @@ def make_job(
         code=CodeSpec(command=tuple(argv), argument_style="none", inputs=tuple(sorted((inputs or {}).items()))),
         params_json=canonical(params or {}),
         compute=ComputeSpec(cpus=cpus, gpus=gpus, max_run_duration_seconds=limit_s, grace_seconds=grace_s),
+        distributed=distributed or DistributedSpec(),
     )
     compute = {"slots": 4, "lease_dir": os.path.join(root, "leases"), **(compute or {})}
     return Job(spec=spec, paths=paths, experiment_name="exp", python=sys.executable, compute=compute, **wishes)

@@ -18,6 +18,7 @@ from trainconf.history import events
 from trainconf.launchers import get
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.launchers.local import LocalLauncher
+from trainconf.spec import DistributedSpec
 
 
 class FakeDevices:
@@ -181,3 +182,19 @@ class TestLocal(LauncherContract):
         started = [next(e["time"] for e in events.read(handle.paths) if e["state"] == "Starting") for handle in waiting]
         assert started == sorted(started)
         assert all(states(handle)[-1] == "Completed" for handle in waiting)
+
+    def test_twenty_runs_at_once_never_meet_at_the_same_port(self, launcher: Launcher, root: str) -> None:
+        code = (
+            "import os, socket, time; port = int(os.environ['MASTER_PORT']); server = socket.create_server(('127.0.0.1', port));"
+            "print(port, flush=True); held = os.path.join(os.environ['TRAINCONF_RUN_DIR'], '..', 'all_are_up')\n"
+            "while not os.path.exists(held): time.sleep(0.02)"
+        )
+        distributed = DistributedSpec(kind="pytorch", communication_backend="gloo")
+        jobs = [make_job(root, self.python(code), distributed=distributed, compute={"slots": 20}) for _ in range(20)]
+        handles = [submit(launcher, job) for job in jobs]
+        try:
+            wait_until(lambda: all(os.path.exists(job.paths.log(0)) and output(RunHandle(job.paths)) for job in jobs), "all servers")
+        finally:
+            Path(os.path.dirname(jobs[0].paths.run_dir), "all_are_up").touch()
+        assert {launcher.wait(handle).status for handle in handles} == {"Completed"}
+        assert len({output(handle) for handle in handles}) == 20

@@ -132,3 +132,21 @@ def test_an_environment_that_a_waiting_job_needs_is_not_removed(workspace: Shell
     assert submitted.out.strip() in refused.err
     workspace("cancel", submitted.out.strip())
     assert workspace("env", "rm", "minimal").code == 0
+
+
+def test_the_rank_and_node_that_a_run_failed_through_are_shown_with_its_last_words(workspace: Shell, cluster: Cluster) -> None:
+    workspace.write(
+        "train.py",
+        "import os, pathlib, time\n"
+        "print('words', flush=True)\n"
+        "while 'Running' not in pathlib.Path(os.environ['TRAINCONF_RUN_DIR'], 'events.jsonl').read_text(): time.sleep(0.05)\n"
+        "assert os.environ['RANK'] != '2'\n"
+        "time.sleep(600)\n",
+    )
+    answer = workspace(*SLURM, "distributed.node_count=3")
+    assert answer.code == 1
+    told = "rank 2 on node3 failed: exit code 1; the last lines of its output, logs/std_log_rank_2.txt:\n  words\n  Traceback"
+    assert told in answer.err
+    shown = workspace("show", "last").out
+    assert "failed rank  2 on node3; its output is logs/std_log_rank_2.txt\n" in shown
+    assert "\n  rank 1  on node2, pid " in shown

@@ -42,7 +42,7 @@ def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **b
     job = make_job(str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1)
     places = layout(DistributedSpec(node_count=NODES))
     ranks = [{"rank": place.rank, "argv": shell(text), "env": place.env, "container": None} for place in places]
-    paths = stage(job, plan={"ranks": ranks}, nodes=NODES, cpus_per_task=1, **batch)
+    paths = stage(job, plan={"ranks": ranks, "rendezvous": {"kind": "none", "interface": None}}, nodes=NODES, cpus_per_task=1, **batch)
     staged.append(paths)
     return paths
 
@@ -72,7 +72,7 @@ def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) ->
     left = unique_sleep()
     paths, job_id = send(tmp_path, f"test $RANK = 1 && {{ sleep 0.5; exit 7; }}; setsid -f {left}; {left}")
     end = wait_state(paths, "Failed")
-    assert (end["exit_code"], end["reason"], end["rank"]) == (7, "rank 1: exit code 7", 1)
+    assert (end["exit_code"], end["reason"], end["rank"], end["host"]) == (7, "rank 1: exit code 7", 1, "node2")
     assert not is_running(left)
     until(lambda: slurm_state(job_id) == "FAILED", "Slurm")
 

@@ -32,7 +32,10 @@ IMAGE_SPEC = replace(
     ),
     compute=ComputeSpec(target="docker", options=(("memory_gib", "4.0"), ("network", '"host"'))),
 )  # fmt: skip
-WRITTEN = {1: SPEC, 2: IMAGE_SPEC}  # by schema version, what tests/golden/spec_v<n>.json was made from
+DISTRIBUTED_SPEC = replace(SPEC, distributed=DistributedSpec(
+    kind="tensorflow", node_count=2, worker_count=2, parameter_server_count=1, chief=True, gpu_visibility="process",
+))  # fmt: skip
+WRITTEN = {1: SPEC, 2: IMAGE_SPEC, 3: DISTRIBUTED_SPEC}  # by schema version, what tests/golden/spec_v<n>.json was made from
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8) | st.binary(max_size=4).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 NUMBER = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -60,7 +63,10 @@ SPECS = st.builds(
         grace_seconds=st.floats(0, 100),
         options=PAIRS,
     ),
-    distributed=st.builds(DistributedSpec, kind=TEXT, node_count=st.integers(1, 9), processes_per_node=st.integers(1, 9)),
+    distributed=st.builds(
+        DistributedSpec, kind=TEXT, node_count=st.integers(1, 9), processes_per_node=st.integers(1, 9), communication_backend=TEXT,
+        worker_count=st.integers(0, 9), parameter_server_count=st.integers(0, 9), chief=st.booleans(), gpu_visibility=TEXT,
+    ),
 )
 
 

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 
 from trainconf.agent.log import say
-from trainconf.engine import container as contract
+from trainconf.engine import job_shell
 from trainconf.engine.client import EngineError, EngineUnreachable
 
 TYPE_CHECKING = False
@@ -224,7 +224,7 @@ class Container:
 
     def _look_closer(self, end: ContainerEnd) -> None:
         """What an exit code does not say. An engine that does not answer now is not waited for."""
-        was_told = not self._wanted and contract.says(end.usage, contract.GOT_SIGTERM)
+        was_told = not self._wanted and job_shell.says(end.usage, job_shell.GOT_SIGTERM)
         if end.was_removed or (end.code == 0 and not was_told):
             return
         try:

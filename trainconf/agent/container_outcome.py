@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainconf.agent.outcome import NOT_EXECUTABLE_CODE, NOT_FOUND_CODE, Outcome, signal_name
-from trainconf.engine import container as contract
+from trainconf.engine import job_shell
 from trainconf.engine.client import EngineUnreachable
 
 TYPE_CHECKING = False
@@ -27,15 +27,27 @@ def of(end: ContainerEnd, body: Mapping[str, Any], argv: Sequence[str], address:
         return Outcome("Failed", end.code, "its container was removed, and not by trainconf", may_retry=True)
     if end.code is None:
         return Outcome("Failed", None, "it was not begun")
-    if end.code == contract.NOT_STARTED and not end.usage:
+    if end.code == job_shell.NOT_STARTED and not end.usage:
         return Outcome("Failed", end.code, _why_not_begun(body), may_retry=True)
     if end.code in (NOT_FOUND_CODE, NOT_EXECUTABLE_CODE) and not end.usage:
         return _no_shell(end.code, body)
-    if contract.says(end.usage, contract.CANNOT_START):
+    if job_shell.says(end.usage, job_shell.CANNOT_START):
         what = "was not found in the image" if end.code == NOT_FOUND_CODE else "is not executable"
         return Outcome("Failed", end.code, f"{argv[0]!r} {what}")
     reason = _reason(end, body, oom_kills)
     return Outcome("Failed", end.code, reason, may_retry=True) if reason else Outcome("Completed", 0)
+
+
+def untold(end: ContainerEnd, body: Mapping[str, Any]) -> Outcome:
+    """Of one of several processes, when their container has ended by itself and nobody has written down how this one did."""
+    if job_shell.says(end.usage, job_shell.NO_MPIRUN):
+        reason = f"the image {body['Image']} has no mpirun that could start it, and neither has its environment: env=mpi installs one"
+        return Outcome("Failed", end.code, reason)
+    if job_shell.read_mpirun(end.usage) is not None:
+        reason = f"mpirun ended with exit code {end.code}, by itself or by an MPI_Abort: the log of rank 0 has its words{_by_whom(end)}"
+    else:
+        reason = f"its container ended with exit code {end.code}, and how this process ended is not known{_by_whom(end)}"
+    return Outcome("Failed", end.code or 1, reason, may_retry=True)
 
 
 def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
@@ -43,15 +55,15 @@ def _refused(refusal: EngineError, image: str, address: str) -> Outcome:
 
     if isinstance(refusal, EngineUnreachable):
         reason = f"the container engine at {address} cannot be reached: {refusal.message}"
-        return Outcome("Failed", contract.NOT_STARTED, reason, may_retry=True)
+        return Outcome("Failed", job_shell.NOT_STARTED, reason, may_retry=True)
     if NO_SHELL in refusal.message:
         return _no_shell(NOT_FOUND_CODE, {"Image": image})
     if refusal.status == 404 and "image" in refusal.message.lower():
-        return Outcome("Failed", contract.NOT_STARTED, f"the image {image} is not there any more: {refusal.message}")
+        return Outcome("Failed", job_shell.NOT_STARTED, f"the image {image} is not there any more: {refusal.message}")
     if (path := engine_address.missing_source(refusal)) is not None:
         told = engine_address.explain_missing_source(engine_address.EngineAddress(address, "the plan"), path).mistakes[0]
-        return Outcome("Failed", contract.NOT_STARTED, f"{told.what} (engine at {address})" + (f"; {told.hint}" if told.hint else ""))
-    code = NOT_EXECUTABLE_CODE if refusal.status == 0 else contract.NOT_STARTED
+        return Outcome("Failed", job_shell.NOT_STARTED, f"{told.what} (engine at {address})" + (f"; {told.hint}" if told.hint else ""))
+    code = NOT_EXECUTABLE_CODE if refusal.status == 0 else job_shell.NOT_STARTED
     return Outcome("Failed", code, f"the container could not be started: {refusal.message}")
 
 
@@ -74,7 +86,7 @@ def _reason(end: ContainerEnd, body: Mapping[str, Any], oom_kills: int) -> str:
         limit = body.get("HostConfig", {}).get("Memory")
         allowed = f"its limit of {limit / GIB:.3g} GiB (compute.memory_gib)" if limit else "what the machine has"
         return f"exit code {end.code}: the kernel ended a process of it that wanted more memory than {allowed}"
-    if end.was_stopped or (end.code == 0 and end.engine_was_away and (not end.usage or contract.says(end.usage, contract.GOT_SIGTERM))):
+    if end.was_stopped or (end.code == 0 and end.engine_was_away and (not end.usage or job_shell.says(end.usage, job_shell.GOT_SIGTERM))):
         return f"exit code {end.code}, but it was told to stop and not by trainconf{_by_whom(end)}"
     if end.code == 0:
         return ""

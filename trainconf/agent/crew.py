@@ -26,12 +26,13 @@ class Started:
 
 
 class Ended:
-    """A rank has ended, or could not start. `outcome` is how, as if nobody had asked for its end."""
+    """A rank has ended, or could not start. `outcome` is how, as if nobody had asked for its end; `rank` is None for all that are left."""
 
-    __slots__ = ("outcome",)
+    __slots__ = ("outcome", "rank")
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, rank: int | None = None) -> None:
         self.outcome = outcome
+        self.rank = rank
 
 
 class Noted:

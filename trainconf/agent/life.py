@@ -58,6 +58,7 @@ class RunLife:
         self._outcome: Outcome | None = None
         self._log_reader: LogReader | None = None
         self._is_up = False
+        self._awaited: set[int] = set()  # ranks whose end the run waits for; the others serve them
         self._is_announced = False  # that this attempt starts
         self._started = 0.0
         self._kill_at = 0.0
@@ -196,7 +197,12 @@ class RunLife:
                 from trainconf.agent.nodes import NodesCrew
 
                 return NodesCrew(self.paths, self._plan, self._job)
-            return ProcessCrew(self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans)
+            meeting = None
+            if self._plan.get("rendezvous") is not None:
+                from trainconf.agent.meeting import Meeting
+
+                meeting = Meeting(self._plan)
+            return ProcessCrew(self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans, meeting=meeting)
         from trainconf.agent.containers import ContainerCrew
 
         return ContainerCrew(self.paths, self._plan)
@@ -214,6 +220,7 @@ class RunLife:
             from trainconf.agent.stdout_metrics import LogReader
 
             self._log_reader = LogReader(self.paths, self._plan["stdout_metrics"])
+        self._awaited = {rank["rank"] for rank in self._plan["ranks"] if not rank.get("is_service")}
         self.crew.start(self.attempt, gpus)
         self._hear()
 
@@ -225,7 +232,7 @@ class RunLife:
 
     def _take(self, news: News) -> None:
         if isinstance(news, Ended):
-            self._rank_ended(news.outcome)
+            self._rank_ended(news.outcome, news.rank)
         elif isinstance(news, Noted):
             say(f"{self.paths.run_id}: {news.text}")
             if self._phase == RUNNING:
@@ -236,8 +243,11 @@ class RunLife:
             self._is_up, self._started = True, time.monotonic()
             self._deadline = None if limit is None else self._started + limit
 
-    def _rank_ended(self, end: Outcome) -> None:
-        """The first rank that fails by itself decides; what was decided before stands, with the first exit code."""
+    def _rank_ended(self, end: Outcome, rank: int | None) -> None:
+        """The first rank that fails by itself decides; what was decided before stands, with the first exit code.
+
+        Ranks that serve the others are ended when these have completed.
+        """
         assert self.crew is not None
         if self._outcome is None and end.state != "Completed":
             self._outcome = end if self._job is None else self._job.or_its_cause(end)
@@ -246,6 +256,12 @@ class RunLife:
                 self._end_tree()
         elif self._outcome is not None and self._outcome.exit_code is None:
             self._outcome.exit_code = end.exit_code
+        elif self._outcome is None and rank in self._awaited:
+            self._awaited.discard(rank)
+            if not self._awaited and not self.crew.is_empty:
+                say(f"{self.paths.run_id}: its work is done; ending the ranks that served it")
+                self._outcome = end
+                self._end_tree()
         if self.crew.is_empty and self._phase in (RUNNING, ENDING):
             self._ranks_have_ended()
 

@@ -18,7 +18,9 @@ from trainconf.agent import guard, tree
 from trainconf.agent.crew import Ended, Started
 from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
+from trainconf.agent.meeting import Meeting
 from trainconf.agent.nodes import ALIVE_SECONDS
+from trainconf.agent.outcome import Outcome
 from trainconf.agent.ranks import ProcessCrew
 
 TYPE_CHECKING = False
@@ -38,8 +40,9 @@ class NodeAgent:
         plan = files.read_json(paths.plan)
         mine = [rank for rank in plan["ranks"] if int(rank["env"]["NODE_RANK"]) == node]
         self._grace_s = float(plan["grace_seconds"])
-        self._env: dict[str, str] = plan["env"]  # the crew's, too
-        self._crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper())
+        self._meeting = Meeting(plan, node)
+        plan = {**plan, "ranks": mine}
+        self._crew = ProcessCrew(paths, plan, set(), gets_orphans=tree.become_subreaper(), meeting=self._meeting)
         self._orders: deque[dict[str, Any]] = deque()
         self._kill_at: float | None = None  # monotonic; once the end was ordered
         self._is_over = False
@@ -48,7 +51,11 @@ class NodeAgent:
     def carry_out(self) -> None:
         """Until nothing of this node's part is left."""
         _thread.start_new_thread(self._listen, ())
-        self._tell("here", host=os.uname().nodename)
+        try:
+            self._tell("here", host=os.uname().nodename, **self._meeting.offer())
+        except OSError as error:
+            cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error.strerror or error}")
+            self._tell("ended", was_last=True, rank=None, outcome=_facts(cannot))
         while not self._is_over:
             info = signal.sigtimedwait(SIGNALS, max(0.0, min(self._look_at, self._speak_at) - time.monotonic()))
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -74,7 +81,7 @@ class NodeAgent:
 
     def _obey(self, order: dict[str, Any]) -> None:
         if order["order"] == "start" and self._kill_at is None:
-            self._env.setdefault("MASTER_ADDR", order["head"])
+            self._meeting.agree(order["nodes"])
             self._crew.start(order["attempt"], ())
         elif order["order"] == "end":
             self._end(self._grace_s)
@@ -102,9 +109,7 @@ class NodeAgent:
             if isinstance(news, Started):
                 self._tell("started", ranks=[{**record, "host": host} for record in news.ranks])
             elif isinstance(news, Ended):
-                end = news.outcome
-                facts = {**end.facts(), "state": end.state, "may_retry": end.may_retry}
-                self._tell("ended", was_last=self._crew.is_empty, outcome=facts)
+                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=_facts(news.outcome))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -125,6 +130,10 @@ class NodeAgent:
         except OSError as error:
             say(f"the run's agent cannot be told: {error}")
             self._end(self._grace_s)
+
+
+def _facts(end: Outcome) -> dict[str, Any]:
+    return {**end.facts(), "state": end.state, "may_retry": end.may_retry}
 
 
 def carry_out(paths: RunPaths) -> int:

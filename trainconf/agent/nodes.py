@@ -59,6 +59,7 @@ class NodesCrew:
         self._inbox: deque[tuple[str, bytes | None]] = deque()
         self._open_channels = 0
         self._hosts: dict[int, str] = {}  # of the nodes that are there, by number
+        self._offers: dict[int, dict[str, Any]] = {}  # where the ranks of each could be met
         self._heard: dict[int, float] = {}  # when each was last
         self._looked = time.monotonic()
         self._records: list[dict[str, Any]] = []
@@ -159,8 +160,9 @@ class NodesCrew:
         self._heard[node] = time.monotonic()
         if what == "here":
             self._hosts[node] = told["host"]
+            self._offers[node] = {"address": told["address"], "ports": told["ports"]}
             if len(self._hosts) == self._batch["nodes"]:
-                self._order("start", attempt=self._attempt, head=self._hosts[0])
+                self._order("start", attempt=self._attempt, nodes=[self._offers[node] for node in sorted(self._offers)])
         elif what == "started":
             self._started.add(node)
             self._records += told["ranks"]
@@ -169,7 +171,7 @@ class NodesCrew:
         elif what == "ended":
             if told["was_last"]:
                 self._living.discard(node)
-            yield Ended(_rank_outcome(told["outcome"]))
+            yield Ended(_rank_outcome(told["outcome"], self._hosts.get(node)), told["rank"])
         elif what == "over":
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
             if node in self._living:
@@ -235,12 +237,12 @@ class NodesCrew:
         return False
 
 
-def _rank_outcome(end: Mapping[str, Any]) -> Outcome:
-    """As its node told it, and which rank it was."""
+def _rank_outcome(end: Mapping[str, Any], host: str | None) -> Outcome:
+    """As its node told it, and which rank it was, where."""
     rank, reason = end.get("rank"), end["reason"]
     if rank is not None and not reason.startswith(f"rank {rank}: "):
         reason = f"rank {rank}: {reason}"
-    return Outcome(end["state"], end["exit_code"], reason, rank, may_retry=end["may_retry"])
+    return Outcome(end["state"], end["exit_code"], reason, rank, may_retry=end["may_retry"], host=host)
 
 
 def _own_command() -> list[str]:

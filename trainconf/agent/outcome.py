@@ -25,16 +25,17 @@ class Outcome:
     repeat itself, too, if the script began anew.
     """
 
-    __slots__ = ("exit_code", "is_out_of_time", "may_requeue", "may_retry", "rank", "reason", "state")
+    __slots__ = ("exit_code", "host", "is_out_of_time", "may_requeue", "may_retry", "rank", "reason", "state")
 
     def __init__(
         self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *,
-        may_retry: bool = False, may_requeue: bool = False, is_out_of_time: bool = False,
+        may_retry: bool = False, may_requeue: bool = False, is_out_of_time: bool = False, host: str | None = None,
     ) -> None:  # fmt: skip
         self.state = state
         self.exit_code = exit_code
         self.reason = reason
         self.rank = rank
+        self.host = host  # of the rank, where a run has several nodes
         self.may_retry = may_retry
         self.may_requeue = may_requeue
         self.is_out_of_time = is_out_of_time
@@ -43,13 +44,14 @@ class Outcome:
         """The same end for another run, whose exit code may become known."""
         return Outcome(
             self.state, self.exit_code, self.reason, self.rank, may_retry=self.may_retry, may_requeue=self.may_requeue,
-            is_out_of_time=self.is_out_of_time,
+            is_out_of_time=self.is_out_of_time, host=self.host,
         )  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
-        """What an event tells of it; `rank` only where one failed first."""
+        """What an event tells of it; `rank` only where one failed first, and its `host` where that is known."""
         facts: dict[str, Any] = {"exit_code": self.exit_code, "reason": self.reason}
-        return facts if self.rank is None else {**facts, "rank": self.rank}
+        which = {"rank": self.rank, "host": self.host}
+        return facts | {name: value for name, value in which.items() if value is not None}
 
 
 def exit_code(status: int) -> int:

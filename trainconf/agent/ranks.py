@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.crew import News
+    from trainconf.agent.meeting import Meeting
     from trainconf.paths import RunPaths
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -35,12 +36,15 @@ class ProcessCrew:
 
     deadline = None  # whatever happens comes with a signal
 
-    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool) -> None:
+    def __init__(
+        self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, meeting: Meeting | None = None
+    ) -> None:
         self.usage = Usage()
         self._paths = paths
         self._plan = plan
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all crews
         self._gets_orphans = gets_orphans
+        self._meeting = meeting
         self._ranks: dict[int, int] = {}  # living ranks by pid
         self._pids: set[int] = set()  # of this attempt, ended ones included
         self._told: set[int] = set()  # processes that got SIGTERM
@@ -54,15 +58,20 @@ class ProcessCrew:
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
         self.usage, self._pids, self._told = Usage(), set(), set()
         self._oom_kills, self._oom_kills_of_job = outcome.count_oom_kills(), outcome.count_oom_kills_of_job()
+        try:
+            told = {} if self._meeting is None else self._meeting.variables()
+        except OSError as error:
+            self._news.append(Ended(Outcome("Failed", 1, f"the ranks have nowhere to meet: {error.strerror or error}")))
+            return
         failed = None
         for rank in self._plan["ranks"]:
-            failed = self._start_rank(rank, environment(self._plan, rank, attempt, gpus))
+            failed = self._start_rank(rank, environment(self._plan, rank, attempt, gpus, told.get(rank["rank"], {})))
             if failed is not None:
                 break
         if self._ranks:
             self._news.append(Started([self._record(pid) for pid in self._ranks]))
         if failed is not None:
-            self._news.append(Ended(failed))
+            self._news.append(Ended(failed, failed.rank))
 
     def _start_rank(self, rank: Mapping[str, Any], env: Mapping[str, str]) -> Outcome | None:
         """Start one process; why it could not be started, if so."""
@@ -116,7 +125,7 @@ class ProcessCrew:
                 oom_kills = outcome.count_oom_kills() - self._oom_kills
                 oom_kills_of_job = outcome.count_oom_kills_of_job() - self._oom_kills_of_job
                 end = outcome.failure(status, rank, len(self._pids), oom_kills, oom_kills_of_job)
-            self._news.append(Ended(end))
+            self._news.append(Ended(end, rank))
 
     def has_process(self, pid: int) -> bool:
         return pid in self._ranks
@@ -136,11 +145,17 @@ class ProcessCrew:
         return self._members()
 
 
-def environment(plan: Mapping[str, Any], rank: Mapping[str, Any], attempt: int, gpus: Sequence[str]) -> dict[str, str]:
-    """The variables of one rank. CUDA_VISIBLE_DEVICES is touched only when devices were leased."""
-    env = {**os.environ, **plan["env"], **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
+def environment(
+    plan: Mapping[str, Any], rank: Mapping[str, Any], attempt: int, gpus: Sequence[str], told: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables of one rank; `told` is where it meets the others. CUDA_VISIBLE_DEVICES is touched only to narrow it down."""
+    env = {**os.environ, **told, **plan["env"], **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
     if gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    if rank.get("gpu_share") is not None and env.get("CUDA_VISIBLE_DEVICES"):
+        from trainconf.distributed.gpus import gpus_seen
+
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus_seen(env["CUDA_VISIBLE_DEVICES"].split(","), rank["gpu_share"]))
     return env
 
 

@@ -48,9 +48,8 @@ def settings_text(config: dict[str, object]) -> str:
     from trainconf import schema
     from trainconf.resolve.settings import settings
 
-    compute = config["compute"]
-    target = compute.get("target") if isinstance(compute, dict) else None
-    known = settings({name: schema.group_schema(name, target) for name in schema.GROUPS})
+    nodes = {name: node if isinstance(node := config[name], dict) else {} for name in schema.GROUPS}
+    known = settings({name: schema.group_schema(name, node) for name, node in nodes.items()})
     lines: list[str] = []
 
     def add(value: object, key: str, depth: int) -> None:

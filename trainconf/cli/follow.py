@@ -138,6 +138,10 @@ class Following:
     def _tell_end(self, state: State) -> None:
         if self.line_is_open and os.isatty(1) and os.isatty(2):
             printer.talk()  # our words begin a line of their own on a screen that shows both
+        if state.event.get("rank"):
+            from trainconf.cli.ranks import tell_failed_rank
+
+            tell_failed_rank(self.paths, state.event)
         resources: dict[str, Any] = state.event.get("resources") or {}
         facts = [state.status, *([state.reason] if state.reason else [])]
         if isinstance(resources.get("wall_s"), (int, float)):

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from trainconf.history.ranks import Rank
     from trainconf.paths import RunPaths
 
 HELP = "everything about one run (--json, --origin)"
-SHOWN_FILES = 20
+SHOWN_FILES = SHOWN_RANKS = 20
 
 
 def run(argv: list[str]) -> int:
@@ -58,11 +59,15 @@ def _origins(paths: RunPaths, *, as_json: bool) -> int:
 
 
 def _text(found: dict[str, Any], paths: RunPaths) -> None:
+    from trainconf.history import ranks
+
+    members = ranks.of_run(paths)
     sections = [
-        ("", list(_facts(found, paths))),
+        ("", list(_facts(found, members, paths))),
         ("params", list(_flat(found["params"]))),
         ("metrics", [(name, number(value)) for name, value in found["metrics"].items()]),
         ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
+        ("ranks", list(_members(members))),
         ("git", list(_git(found["git"] or {}))),
         ("resources", list(_resources(found["resources"]))),
         ("files", list(_files(found["files"]))),
@@ -75,15 +80,16 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
             printer.data("\n".join(f"  {one_line(label):<{wide}}  {one_line(value)}".rstrip() for label, value in pairs))
 
 
-def _facts(found: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
+def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
     from trainconf.history.events import seconds
 
     named = {
         "reason": found["reason"], "experiment": found["experiment_name"], "display name": found["display_name"],
         "created": local_time(seconds(found["created"])), "started": local_time(seconds(found["started"])),
         "ended": local_time(seconds(found["ended"])), "duration": duration(found["duration_s"]),
-        "exit code": found["exit_code"], "attempt": found["attempt"], "command": _command(paths), "compute": found["compute"],
-        "env": found["env"], "distributed": found["distributed"], "sweep": found["parent"], "spec": found["spec_hash"],
+        "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],
+        "command": _command(paths), "compute": found["compute"], "env": found["env"],
+        "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
         "run dir": found["run_dir"],
     }  # fmt: skip
     for label, value in named.items():
@@ -105,6 +111,36 @@ def _command(paths: RunPaths) -> str:
     except (TypeError, KeyError):
         return ""
     return line if len(ranks) == 1 else f"{line}  (one of {len(ranks)} ranks)"
+
+
+def _distributed(name: str | None, members: list[Rank]) -> str | None:
+    """Such as: pytorch, 6 processes on 3 nodes"""
+    from trainconf.cli.ranks import node_count
+
+    nodes = node_count(members)
+    return f"{name}, {len(members)} processes on {nodes} node{'s' if nodes > 1 else ''}" if len(members) > 1 else name
+
+
+def _failed_rank(history: list[dict[str, Any]], members: list[Rank], paths: RunPaths) -> str:
+    """Which rank a run of several failed through, where that was, and where its output is."""
+    from trainconf.cli.ranks import named
+    from trainconf.history import ranks
+
+    number = next((ranks.failed(event) for event in reversed(history) if event["state"] == "Failed"), None)
+    if number is None or len(members) < 2:
+        return ""
+    return f"{named(members, number).removeprefix('rank ')}; its output is {os.path.relpath(paths.log(number), paths.run_dir)}"
+
+
+def _members(members: list[Rank]) -> Iterator[tuple[str, str]]:
+    """Each process of a run of several: where it is, as far as that is known."""
+    from trainconf.cli.ranks import facts, node_count
+
+    if len(members) > 1:
+        nodes = node_count(members)
+        yield from ((f"rank {rank.number}", facts(rank, nodes)) for rank in members[:SHOWN_RANKS])
+        if len(members) > SHOWN_RANKS:
+            yield f"and {len(members) - SHOWN_RANKS} more", ""
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -36,6 +36,10 @@ def run(argv: list[str]) -> int:
     for paths in [find_sweep(workspace, name) or find_run(workspace, name) for name in asked.runs]:
         state = wait(paths, until, look)
         _tell(paths, state)
+        if state.event.get("rank"):
+            from trainconf.cli.ranks import tell_failed_rank
+
+            tell_failed_rank(paths, state.event)
         codes.append(_code(paths, state))
     return next((code for code in codes if code), 0)
 

@@ -1,4 +1,4 @@
-"""From a DistributedSpec to the ranks of a run, and the variables each of them gets."""
+"""From a DistributedSpec to the ranks of a run, and the variables that tell each of them its place."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from trainconf.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trainconf.spec import DistributedSpec
+
+KINDS = ("none", "pytorch", "mpi", "tensorflow")
 
 
 @dataclass(frozen=True)
 class RankLayout:
-    """One process: its place among all (`rank`), on its node (`local_rank`), and how many there are."""
+    """One process: its place among all (`rank`), on its node (`local_rank`), and how many there are.
+
+    `task` and `task_index` are its part in a TensorFlow cluster. A service serves the others and ends when they have completed.
+    `gpu_share` is (which, of how many) parts of its node's GPUs the process sees; None is all of them, (0, 0) none.
+    """
 
     rank: int = 0
     local_rank: int = 0
     node_rank: int = 0
     world_size: int = 1
     local_world_size: int = 1
+    task: str = ""
+    task_index: int = 0
+    is_service: bool = False
+    gpu_share: tuple[int, int] | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -34,14 +46,52 @@ class RankLayout:
 
 
 def layout(spec: DistributedSpec) -> list[RankLayout]:
-    """The ranks of a run in order, length `node_count * processes_per_node`.
+    """The ranks of a run in order: `node_count * processes_per_node` of them, node by node, or one for each TensorFlow task.
 
-    Raises ConfigError for a kind that this version does not know.
+    Of the tasks rank 0 is the chief, or worker 0 where there is none besides; then the workers, node by node; then the parameter servers,
+    dealt out to the nodes in turn. Raises ConfigError for a kind this version does not know, and for counts that do not go together.
     """
-    if spec.kind != "none":
-        raise ConfigError(f"distributed.kind={spec.kind} is not one this trainconf knows", ("allowed", "none"))
-    if spec.processes_per_node != 1:
+    if spec.kind not in KINDS:
+        raise ConfigError(f"distributed.kind={spec.kind} is not one this trainconf knows", ("allowed", ", ".join(KINDS)))
+    if spec.kind == "tensorflow":
+        return _placed(spec, list(_tasks(spec)))
+    if spec.kind == "none" and spec.processes_per_node != 1:
         raise ConfigError(
             f"distributed=none is one process on each node, not {spec.processes_per_node}", ("allowed", "processes_per_node 1")
         )
-    return [RankLayout(rank=node, node_rank=node, world_size=spec.node_count) for node in range(spec.node_count)]
+    return _placed(spec, [(node, "", 0) for node in range(spec.node_count) for _ in range(spec.processes_per_node)])
+
+
+def _tasks(spec: DistributedSpec) -> Iterator[tuple[int, str, int]]:
+    """Node, type and index of each task of a TensorFlow cluster, in the order of their ranks."""
+    if not 1 <= spec.node_count <= spec.worker_count:
+        raise ConfigError(f"{spec.worker_count} workers cannot be on {spec.node_count} nodes", ("allowed", "at least one on each"))
+    if spec.chief:
+        yield 0, "chief", 0
+    yield from ((index * spec.node_count // spec.worker_count, "worker", index) for index in range(spec.worker_count))
+    yield from ((index % spec.node_count, "ps", index) for index in range(spec.parameter_server_count))
+
+
+def _placed(spec: DistributedSpec, processes: list[tuple[int, str, int]]) -> list[RankLayout]:
+    """Ranks in the given order; on each node counted from 0, and the node's GPUs shared among those that compute."""
+    sizes, sharers = [0] * spec.node_count, [0] * spec.node_count
+    for node, task, _ in processes:
+        sizes[node] += 1
+        sharers[node] += task != "ps"
+    seen, shares = [0] * spec.node_count, [0] * spec.node_count
+    found = []
+    for rank, (node, task, index) in enumerate(processes):
+        share = None
+        if spec.gpu_visibility == "process":
+            share = (0, 0) if task == "ps" else (shares[node], sharers[node])
+        found.append(RankLayout(
+            rank, seen[node], node, len(processes), sizes[node], task, index, _is_service(spec, task), share,
+        ))  # fmt: skip
+        seen[node] += 1
+        shares[node] += task != "ps"
+    return found
+
+
+def _is_service(spec: DistributedSpec, task: str) -> bool:
+    """Parameter servers serve for ever; so do the workers of a cluster whose chief gives them their work."""
+    return task == "ps" or (spec.chief and task == "worker")

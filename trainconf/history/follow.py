@@ -1,7 +1,7 @@
 """Following a run that goes on: its output as it grows, and its end as it comes.
 
-Copies bytes, never lines. The agent's end wakes the follower at once through a process descriptor; what only shows in files
-is looked at every 20 ms while there is output, and every 150 ms in silence.
+Copies bytes, never lines; lines of several ranks are `interleave`'s affair. The agent's end wakes the follower at once through a process
+descriptor; what only shows in files is looked at every 20 ms while there is output, and every 150 ms in silence.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trainconf.history.interleave import Interleaved
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
@@ -46,6 +47,10 @@ class Output:
             write(chunk)
             count += len(chunk)
         return count
+
+    def finish(self, write: Callable[[bytes], object]) -> int:
+        """Hand on what came before the end; how many bytes that was."""
+        return self.copy(write)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -105,10 +110,13 @@ class Watch:
 
 
 def follow(
-    paths: RunPaths, log_path: str, write: Callable[[bytes], object], reader_fd: int | None = None, look: Look = liveness.state_of
+    paths: RunPaths,
+    output: Output | Interleaved,
+    write: Callable[[bytes], object],
+    reader_fd: int | None = None,
+    look: Look = liveness.state_of,
 ) -> State:
-    """Copy a log from its beginning until the run has ended or its agent is lost; the state it is in then, as `look` sees it."""
-    output = Output(log_path)
+    """Copy output from its beginning until the run has ended or its agent is lost; the state it is in then, as `look` sees it."""
     watch = Watch(paths, reader_fd)
     pause_s = BUSY_PAUSE_S
     try:
@@ -118,7 +126,7 @@ def follow(
             else:
                 state = look(paths)
                 if has_ended(state):
-                    output.copy(write)  # what was written between the last look and the end
+                    output.finish(write)  # what was written between the last look and the end
                     return state
                 pause_s = min(pause_s * 1.5, IDLE_PAUSE_S)
             watch.pause(pause_s)

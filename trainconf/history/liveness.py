@@ -169,7 +169,7 @@ def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: li
     left = [rank for rank in ranks if "pid" in rank and is_alive({**agent, **rank})]
     unknown = [rank for rank in ranks if "pid" not in rank]
     if any("container" in rank for rank in left + unknown):
-        names = ", ".join(str(rank.get("container"))[:12] for rank in left + unknown)
+        names = ", ".join(dict.fromkeys(str(rank.get("container"))[:12] for rank in left + unknown))
         sure = "still runs" if left else "may still run, on an engine whose processes are not seen from here,"
         return f"its agent was ended, but the job {sure} in container {names}: `trainconf cancel` ends it; {last_word}"
     if left:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from trainconf.files import FileLock
@@ -29,7 +29,7 @@ class Job:
 
     `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the
     environment's own variables, `secrets` those whose values must not be saved; both by variable name. `compute` is the composed compute
-    config as plain values.
+    config as plain values, `distributed` that of the distributed group.
     """
 
     spec: RunSpec
@@ -43,6 +43,7 @@ class Job:
     retry_backoff_seconds: float = 1.0
     stdout_metrics: Mapping[str, str] = field(default_factory=dict)
     compute: Mapping[str, Any] = field(default_factory=dict)
+    distributed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -53,12 +54,17 @@ class Job:
 class RankPlan:
     """One process: exactly what is executed, and the variables that only this rank has.
 
-    `container` is the body of the engine's request that makes its container, as far as it is known before GPUs are leased.
+    A service ends when all others have completed. `task` is its part in a TensorFlow cluster: {"type", "index"}. `gpu_share` is (which,
+    of how many) parts of its node's GPUs it sees; None is all, (0, 0) none. `container` is the body of the engine's request that makes the
+    container of its node, with the node's first rank, as far as it is known before GPUs are leased.
     """
 
     rank: int
     argv: list[str]
     env: dict[str, str]
+    is_service: bool = False
+    task: dict[str, Any] | None = None
+    gpu_share: tuple[int, int] | None = None
     container: dict[str, Any] | None = None
 
 
@@ -68,7 +74,9 @@ class LaunchPlan:
 
     `secret_env` names variables whose values are only ever in the environment of the agent. `engine` says which container engine is
     spoken to, and the network that is made for the run; None when the ranks are processes of this machine. `slots` is None where
-    a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of.
+    a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of. `rendezvous` says how the
+    ranks find each other: `kind`, and the network `interface` they meet on; None for one process that need not. `mpi` is how those of MPI
+    are started: `launcher`, `pmi`, `mpirun`, `arguments`.
     """
 
     target: str
@@ -85,6 +93,8 @@ class LaunchPlan:
     slots: dict[str, Any] | None
     gpus: dict[str, Any]
     stdout_metrics: dict[str, str]
+    rendezvous: dict[str, Any] | None = None
+    mpi: dict[str, Any] | None = None
     engine: dict[str, Any] | None = None
     batch: dict[str, Any] | None = None
 
@@ -95,7 +105,7 @@ class LaunchPlan:
             target=target, run_id=job.run_id, run_dir=job.paths.run_dir, cwd=job.paths.code, ranks=ranks, env=env,
             secret_env=sorted(job.secrets), max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
             grace_seconds=job.spec.compute.grace_seconds, retries=job.retries, retry_backoff_seconds=job.retry_backoff_seconds,
-            stdout_metrics=dict(job.stdout_metrics), **more,
+            stdout_metrics=dict(job.stdout_metrics), rendezvous=_rendezvous(job, ranks), mpi=_mpi(job), **more,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,51 +113,25 @@ class LaunchPlan:
         return {"version": PLAN_VERSION, **asdict(self)}
 
     def render(self) -> str:
-        """The plan for people: every rank's command as a shell line that can be pasted, then where, limits, leases and variables."""
-        import json
-        import shlex
+        """The plan for people."""
+        from trainconf.launchers.plan_text import render
 
-        facts = [
-            ("run", self.run_id),
-            ("target", self.target),
-            *(() if self.engine is None else [("engine", f"{self.engine['address']} ({self.engine['source']})")]),
-            ("cwd", shlex.quote(self.cwd)),
-            ("time limit", "none" if self.max_run_duration_seconds is None else f"{self.max_run_duration_seconds:g} s per attempt"),
-            ("grace", f"{self.grace_seconds:g} s between SIGTERM and SIGKILL"),
-            ("retries", f"{self.retries}, the first after {self.retry_backoff_seconds:g} s" if self.retries else "0"),
-            *self._lease_facts(),
-        ]
-        width = max(len(label) for label, _ in facts)
-        lines = [shlex.join(rank.argv) if len(self.ranks) == 1 else f"rank {rank.rank}: {shlex.join(rank.argv)}" for rank in self.ranks]
-        lines += ["", *(f"{label:<{width}}  {text}" for label, text in facts)]
-        if self.stdout_metrics:
-            lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in self.stdout_metrics.items())]
-        lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in self.env.items())]
-        lines += [f"  {name}=<secret>" for name in self.secret_env]
-        for rank in self.ranks:
-            lines += [f"  {name}={value}" + (f"  (rank {rank.rank})" if len(self.ranks) > 1 else "") for name, value in rank.env.items()]
-        for title, request in self._requests():
-            lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
-        if self.batch is not None:
-            lines += ["", f"its batch script, the input of {shlex.join(self.batch['argv'])}", "", self.batch["script"].rstrip("\n")]
-        return "\n".join(lines)
+        return render(self.to_dict())
 
-    def _lease_facts(self) -> Iterator[tuple[str, str]]:
-        """What is leased of this machine; nothing where a scheduler gives."""
-        import shlex
 
-        if self.slots is not None:
-            yield "slots", f"{self.slots['take']} of {self.slots['count']}, leased in {shlex.quote(self.slots['dir'])}"
-            yield "gpus", f"{self.gpus['take']} of {', '.join(self.gpus['devices'])}" if self.gpus["take"] else "0"
+def _rendezvous(job: Job, ranks: Sequence[RankPlan]) -> dict[str, Any] | None:
+    kind = job.spec.distributed.kind
+    return None if kind == "none" and len(ranks) == 1 else {"kind": kind, "interface": job.distributed.get("interface")}
 
-    def _requests(self) -> Iterator[tuple[str, Any]]:
-        """What the engine is asked for, with a title for each."""
-        if self.engine is not None and self.engine["network"] is not None:
-            yield "its network, POST /networks/create:", self.engine["network"]
-        for rank in self.ranks:
-            if rank.container is not None:
-                which = f"the container of rank {rank.rank}" if len(self.ranks) > 1 else "its container"
-                yield f"{which}, POST /containers/create:", rank.container
+
+def _mpi(job: Job) -> dict[str, Any] | None:
+    if job.spec.distributed.kind != "mpi":
+        return None
+    asked = job.distributed
+    return {
+        "launcher": asked.get("launcher", "auto"), "pmi": asked.get("pmi"), "mpirun": asked.get("mpirun"),
+        "arguments": [str(word) for word in asked.get("mpirun_arguments") or []],
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ A container that still runs, of a run that exists and has lost its agent, is nob
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from trainconf import files
-from trainconf.agent import container_outcome
 from trainconf.agent.container import ContainerEnd
+from trainconf.agent.node_ranks import NodeRanks, by_node
 from trainconf.engine import container, leftovers
 from trainconf.errors import StorageError
 from trainconf.files import FileLock
@@ -76,17 +75,22 @@ def _record_end(engine: Engine, paths: RunPaths) -> None:
         if event is None or event["state"] in (*events.TERMINAL, "CancelRequested"):
             return
         try:
-            ranks = files.read_json(paths.plan)["ranks"]
+            plan = files.read_json(paths.plan)
+            nodes = [NodeRanks(paths, plan, ranks, engine.address) for ranks in by_node(plan).values()]
         except (OSError, ValueError, TypeError, KeyError):
             return
         found = _containers_of(engine, paths, event["attempt"])
-        if found.keys() != {rank["rank"] for rank in ranks} or any(each["State"]["Status"] != "exited" for each in found.values()):
+        if found.keys() != {node.numbers[0] for node in nodes} or any(each["State"]["Status"] != "exited" for each in found.values()):
             return
-        ends = [(found[rank["rank"]]["State"]["FinishedAt"], _outcome(paths, rank, found[rank["rank"]], engine.address)) for rank in ranks]
-        ends.sort(key=lambda end: end[0])
+        ends = sorted(
+            ((found[node.numbers[0]]["State"]["FinishedAt"], end) for node in nodes for end in _outcomes(node, found[node.numbers[0]])),
+            key=lambda timed: timed[0],
+        )
         end = next((end for _, end in ends if end.state == "Failed"), ends[-1][1])
         end.reason = f"{end.reason}; its agent was gone, and the engine told this afterwards".removeprefix("; ")
         events.append(paths, end.state, event["attempt"], **end.facts(), time=_time(ends[-1][0]))
+        for node in nodes:
+            node.clear()
     except OSError as error:
         raise StorageError.from_os_error(error, "how the run ended cannot be recorded") from error
     finally:
@@ -94,20 +98,17 @@ def _record_end(engine: Engine, paths: RunPaths) -> None:
 
 
 def _containers_of(engine: Engine, paths: RunPaths, attempt: int) -> dict[int, dict[str, Any]]:
-    """The containers of one attempt, by rank, as the engine describes them."""
+    """The containers of one attempt, by their first rank, as the engine describes them."""
     labels = [f"{container.LABEL_RUN_DIR}={paths.run_dir}", f"{container.LABEL_ATTEMPT}={attempt}"]
     listed = engine.get("/containers/json", {"all": True, "filters": {"label": labels}})
     return {int(each["Labels"][container.LABEL_RANK]): engine.get(f"/containers/{each['Id']}/json") for each in listed}
 
 
-def _outcome(paths: RunPaths, rank: dict[str, Any], described: dict[str, Any], address: str) -> Outcome:
+def _outcomes(node: NodeRanks, described: dict[str, Any]) -> list[Outcome]:
+    """Of the ranks in one container, in the order in which they ended."""
     end = ContainerEnd()
-    end.code, end.is_out_of_memory = described["State"]["ExitCode"], described["State"]["OOMKilled"]
-    with suppress(OSError), open(paths.usage(rank["rank"]), encoding="utf-8", errors="replace") as stream:
-        end.usage = stream.read()
-    found = container_outcome.of(end, rank["container"], rank["argv"], address, 0)
-    found.rank = rank["rank"] if found.state == "Failed" else None
-    return found
+    end.code, end.is_out_of_memory, end.usage = described["State"]["ExitCode"], described["State"]["OOMKilled"], node.usage()
+    return [found for _, found in node.ended(end, 0)]
 
 
 def _time(text: str) -> str:

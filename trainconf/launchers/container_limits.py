@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trainconf.engine.container import can_export
+from trainconf.engine.job_shell import can_export
 from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
@@ -66,6 +66,29 @@ def check_network(asked: Mapping[str, Any], node_count: int) -> Iterator[Mistake
             f"compute.network={asked['network']}, but {node_count} nodes find each other on a network of the run's own",
             ("allowed", "null, or distributed.node_count=1"),
         )
+
+
+def check_gpus(gpus: int, node_count: int) -> Iterator[Mistake]:
+    """compute.gpus together with distributed.node_count."""
+    if gpus % node_count:
+        low = gpus - gpus % node_count
+        yield Mistake(
+            f"compute.gpus={gpus} cannot be shared out to {node_count} nodes", ("allowed", f"{low} or {low + node_count}"),
+            hint="compute.gpus is what the run is given, all its nodes together",
+        )
+
+
+def check_mpi(job: Job) -> Iterator[Mistake]:
+    """distributed=mpi: what starts its processes has no way into another container, and no Slurm to ask."""
+    if job.spec.distributed.kind != "mpi":
+        return
+    if job.spec.distributed.node_count > 1:
+        yield Mistake(
+            f"distributed.node_count={job.spec.distributed.node_count}, but with compute=docker mpirun has all processes in one container",
+            ("allowed", "1"), hint="raise distributed.process_count_per_node; compute=slurm has several nodes",
+        )  # fmt: skip
+    if job.distributed.get("launcher") == "srun":
+        yield Mistake("distributed.launcher=srun, but with compute=docker there is no Slurm to ask", ("allowed", "auto or mpirun"))
 
 
 def check_paths(targets: Iterable[tuple[str, str, bool]], job: Job) -> Iterator[Mistake]:

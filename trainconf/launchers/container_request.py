@@ -1,4 +1,4 @@
-"""What exactly the engine is asked for: the body of POST /containers/create for each rank of a job, and of its network.
+"""What exactly the engine is asked for: the body of POST /containers/create for each node of a job, and of its network.
 
 A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. Names and meanings are
 those of https://docs.docker.com/reference/api/engine/. Nothing here speaks to an engine.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.engine import container
+from trainconf.engine import container, job_shell
 from trainconf.errors import ConfigError, Mistake
 
 TYPE_CHECKING = False
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Job
 
 GIB = 2**30
-NODE_HOST = "node-{}"
 
 
-def body(job: Job, place: RankLayout, argv: Sequence[str], facts: EngineFacts) -> dict[str, Any]:
-    """The request for the container of one rank; the agent adds its name, the attempt's label and the leased GPU ids.
+def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> dict[str, Any]:
+    """The request for the container of one node, `places` being its ranks; the agent adds its name, the attempt's label and the GPU ids.
 
     Raises ConfigError with every mistake of `check`.
     """
@@ -44,17 +43,30 @@ def body(job: Job, place: RankLayout, argv: Sequence[str], facts: EngineFacts) -
     request = {
         "Image": job.image,
         "Entrypoint": [""],  # none, whatever the image has
-        "Cmd": container.command(job.paths.log(place.rank), job.paths.usage(place.rank), argv, has_cgroup=facts.has_cgroups),
-        "Env": [*container.ENGINE_ENV, *_gpu_env(job)],
+        "Cmd": _command(job, places, argv, facts),
+        "Env": [*([] if job.spec.distributed.kind == "mpi" else [job_shell.GROUP_ENV]), *_gpu_env(job)],
         "User": user(asked, facts),
         "WorkingDir": job.paths.code,
-        "Labels": _labels(job) | {container.LABEL_RANK: str(place.rank)},
+        "Labels": _labels(job) | {container.LABEL_RANK: str(places[0].rank)},
         "Healthcheck": {"Test": ["NONE"]},
         "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": False, "AttachStderr": False, "Tty": False,
         "HostConfig": _host_config(job, asked, facts),
-        **_network_of(job, place),
+        **_network_of(job, places[0].node_rank),
     }  # fmt: skip
     return container_arguments.merge(request, further)
+
+
+def _command(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> list[str]:
+    first, has_cgroup = places[0].rank, facts.has_cgroups
+    log, usage, ends = job.paths.log(first), job.paths.usage(first), job.paths.ends(first)
+    ranks = [place.rank for place in places]
+    if job.spec.distributed.kind == "mpi":
+        asked = job.distributed
+        mpirun = [asked.get("mpirun") or "mpirun", *map(str, asked.get("mpirun_arguments") or [])]
+        return job_shell.mpi_command(log, usage, ends, ranks, mpirun, argv, has_cgroup=has_cgroup)
+    if len(ranks) == 1:
+        return job_shell.command(log, usage, argv, has_cgroup=has_cgroup)
+    return job_shell.ranks_command(log, usage, ends, ranks, argv, has_cgroup=has_cgroup)
 
 
 def network(job: Job) -> dict[str, Any] | None:
@@ -80,6 +92,7 @@ def variables(job: Job) -> dict[str, str]:
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
+        **(job_shell.MPI_VARIABLES if job.spec.distributed.kind == "mpi" else {}),
         "HOME": home,
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "USER": name,
@@ -91,11 +104,6 @@ def variables(job: Job) -> dict[str, str]:
         "TRAINCONF_PARAMS": job.paths.params,
         **{input_variable(name): path for name, path in job.spec.code.inputs},
     }
-
-
-def rank_variables(job: Job, place: RankLayout) -> dict[str, str]:
-    """What only this rank gets: its place, and where node 0 is."""
-    return place.env | ({"MASTER_ADDR": NODE_HOST.format(0)} if job.spec.distributed.node_count > 1 else {})
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -130,9 +138,9 @@ def user_name(asked: str | None) -> str:
 def umask(job: Job) -> str:
     """The caller's, which a container does not inherit; the usual one for another user, whose private files the caller could not read."""
     if settings(job)["user"] is not None:
-        return container.UMASK
+        return job_shell.UMASK
     with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # os.umask() would change it for all threads
-        return next((f"{int(line.split()[1], 8):03o}" for line in stream if line.startswith("Umask:")), container.UMASK)
+        return next((f"{int(line.split()[1], 8):03o}" for line in stream if line.startswith("Umask:")), job_shell.UMASK)
 
 
 def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
@@ -142,6 +150,8 @@ def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
     asked = settings(job)
     yield from container_limits.check_limits(asked, facts)
     yield from container_limits.check_network(asked, job.spec.distributed.node_count)
+    yield from container_limits.check_mpi(job)
+    yield from container_limits.check_gpus(job.spec.compute.gpus, job.spec.distributed.node_count)
     yield from container_limits.check_paths(targets(job), job)
     yield from container_limits.check_names([*job.env, *job.secrets])
 
@@ -178,7 +188,7 @@ def _host_config(job: Job, asked: Mapping[str, Any], facts: EngineFacts) -> dict
 
 def _mounts(job: Job) -> Iterator[dict[str, Any]]:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    yield _bind(package, f"{container.PACKAGE_PATH}/{os.path.basename(package)}", read_only=True)
+    yield _bind(package, f"{job_shell.PACKAGE_PATH}/{os.path.basename(package)}", read_only=True)
     seen = set()
     for _, path, read_only in targets(job):
         if path not in seen:
@@ -191,10 +201,10 @@ def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
 
 
-def _network_of(job: Job, place: RankLayout) -> dict[str, Any]:
+def _network_of(job: Job, node: int) -> dict[str, Any]:
     if job.spec.distributed.node_count == 1:
         return {}
-    name = NODE_HOST.format(place.node_rank)
+    name = job_shell.NODE_HOST.format(node)
     return {"Hostname": name, "NetworkingConfig": {"EndpointsConfig": {network_name(job): {"Aliases": [name]}}}}
 
 

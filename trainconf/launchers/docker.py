@@ -10,6 +10,8 @@ from trainconf.launchers.base import Job, LaunchPlan, RankPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from trainconf.distributed.layout import RankLayout
+    from trainconf.engine.address import EngineFacts
     from trainconf.paths import RunPaths
 
 PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
@@ -25,7 +27,6 @@ class DockerLauncher(AgentLauncher):
 
         Raises ConfigError: more slots or GPUs than this machine has, settings no container can have; ContainerEngineError.
         """
-        from trainconf.distributed import layout
         from trainconf.engine import address
         from trainconf.engine.client import Engine
         from trainconf.launchers import command, container_request
@@ -33,15 +34,11 @@ class DockerLauncher(AgentLauncher):
         where = address.find(self._environ)
         facts = address.facts(Engine(where.url), where, job.paths.workspace.cache)
         words = command.argv(job.spec, job.python)
-        ranks = [
-            RankPlan(place.rank, words, container_request.rank_variables(job, place), container_request.body(job, place, words, facts))
-            for place in layout(job.spec.distributed)
-        ]
         engine = {
             "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
             "umask": container_request.umask(job), "network": container_request.network(job),
         }  # fmt: skip
-        return self._plan(job, words, ranks, container_request.variables(job), engine)
+        return self._plan(job, words, _ranks(job, words, facts), container_request.variables(job), engine)
 
     def stage(self, plan: LaunchPlan) -> None:
         """Write plan.json, and make the HOME that is mounted: what is missing would not be made by the engine."""
@@ -69,3 +66,18 @@ class DockerLauncher(AgentLauncher):
         except EngineError as error:
             raise address.explain(where, error) from error
         return f"{ended} of its containers {'was' if ended == 1 else 'were'} ended" if ended else ""
+
+
+def _ranks(job: Job, words: list[str], facts: EngineFacts) -> list[RankPlan]:
+    """Every rank; with the first one of each node, the container of them all. Raises ConfigError."""
+    from dataclasses import replace
+
+    from trainconf.distributed import layout
+    from trainconf.launchers import container_request
+    from trainconf.launchers.rank_plans import rank_plans
+
+    nodes: dict[int, list[RankLayout]] = {}
+    for place in layout(job.spec.distributed):
+        nodes.setdefault(place.node_rank, []).append(place)
+    containers = {places[0].rank: container_request.body(job, places, words, facts) for places in nodes.values()}
+    return [replace(plan, container=containers.get(plan.rank)) for plan in rank_plans(job, words, {})]

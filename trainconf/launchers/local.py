@@ -8,7 +8,7 @@ import time
 from trainconf.agent import tree
 from trainconf.errors import ConfigError
 from trainconf.launchers.agent_launcher import AgentLauncher
-from trainconf.launchers.base import Job, LaunchPlan, RankPlan
+from trainconf.launchers.base import Job, LaunchPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,20 +22,32 @@ class LocalLauncher(AgentLauncher):
 
     def plan(self, job: Job) -> LaunchPlan:
         """What the agent will do. Raises ConfigError: more slots or GPUs than this machine has; StorageError."""
-        from trainconf.distributed import layout
         from trainconf.launchers import command, job_env
+        from trainconf.launchers.rank_plans import rank_plans
 
         nodes = job.spec.distributed.node_count
         if nodes != 1:
             raise ConfigError(f"distributed.node_count={nodes}, but compute=local is this machine alone", ("allowed", "1"),
                               hint="compute=docker runs each node as a container")
+        _check_interface(job.distributed.get("interface"))
         words = command.argv(job.spec, job.python)
-        ranks = [RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)]
-        return self._plan(job, words, ranks, job_env.variables(job, self._environ), None)
+        return self._plan(job, words, rank_plans(job, words, self._environ), job_env.variables(job, self._environ), None)
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         ended = _end_carriers(paths.run_id, grace_seconds)
         return f"{ended} of its processes were ended" if ended else ""
+
+
+def _check_interface(name: str | None) -> None:
+    """Raises ConfigError for one that this machine does not have."""
+    if name is not None:
+        from trainconf.agent.ports import address_of
+
+        try:
+            address_of(name)
+        except OSError as error:
+            what = f"distributed.interface={name} cannot be used: {error.strerror}"
+            raise ConfigError(what, hint="null is right on one machine") from error
 
 
 def _end_carriers(run_id: str, grace_seconds: float) -> int:

@@ -9,7 +9,7 @@ import time
 from trainconf import files
 from trainconf.errors import LaunchError, StorageError
 from trainconf.history import events, liveness
-from trainconf.launchers.base import Job, LaunchPlan, RankPlan, RunHandle
+from trainconf.launchers.base import Job, LaunchPlan, RunHandle
 from trainconf.launchers.slurm_controller import Controller
 
 TYPE_CHECKING = False
@@ -42,9 +42,9 @@ class SlurmLauncher:
 
     def plan(self, job: Job) -> LaunchPlan:
         """What is sent, and what the agent does with it. Raises ConfigError: no client here, options sbatch does not have."""
-        from trainconf.distributed import layout
         from trainconf.launchers import command, job_env, slurm_options, slurm_script
         from trainconf.launchers.agent_launcher import agent_command, refuse_broken_patterns, refuse_nul
+        from trainconf.launchers.rank_plans import rank_plans
         from trainconf.launchers.slurm_controller import clean
 
         if job.compute != self._checked:  # the trials of a sweep mostly agree on it
@@ -57,7 +57,7 @@ class SlurmLauncher:
         if self._job_environ is None:
             self._job_environ = {name: value for name, value in clean(self._environ).items() if name not in ("HOME", "XDG_CACHE_HOME")}
         agent = agent_command(os.path.expanduser(job.compute.get("python") or sys.executable))
-        ranks = [RankPlan(place.rank, words, place.env) for place in layout(job.spec.distributed)]
+        ranks = rank_plans(job, words, self._job_environ)
         batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
         env = job_env.variables(job, self._job_environ)
         return LaunchPlan.of(self.name, job, ranks, env, slots=None, gpus={"devices": [], "take": 0}, batch=batch)

@@ -119,11 +119,12 @@ class Composition:
                 self._type_group(name, node)
 
     def _type_group(self, name: str, node: DictConfig) -> None:
-        wanted = schema.group_schema(name, node.get("target"))
+        wanted = schema.group_schema(name, node)
         if wanted is None:
+            example = {"compute": "local", "distributed": "pytorch"}[name]
             self.mistakes.append(Mistake(
-                f"compute={self.choices.get('compute')} does not say what kind of target it is",
-                ("from", self.origins.of_part("compute")), ("allowed", "a defaults list that starts with a shipped choice, such as local"),
+                f"{name}={self.choices.get(name)} does not say what kind of {'target' if name == 'compute' else 'job'} it is",
+                ("from", self.origins.of_part(name)), ("allowed", f"a defaults list that starts with a shipped choice, such as {example}"),
             ))
             return
         self.cfg[name] = OmegaConf.structured(wanted)
@@ -198,7 +199,7 @@ def _typed(config: dict[str, Any]) -> DictConfig:
     cfg = OmegaConf.structured(schema.Config)
     try:
         for name in schema.GROUPS:
-            node = schema.group_schema(name, config[name].get("target"))
+            node = schema.group_schema(name, config[name])
             cfg[name] = OmegaConf.structured(node) if node is not None else {}
         cfg.merge_with(_escaped(config))
     except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:

@@ -9,9 +9,10 @@ from dataclasses import fields, replace
 from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
+from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
 from trainconf.schema import IMAGE_TARGETS, default, group_schema
-from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, Pairs, RunSpec, canonical
+from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = 
     environment = work.environment()
     work.labels()
     work.target()
+    distributed = processes.distributed(composed, work.mistakes)
     if work.mistakes:
         raise ConfigError(work.mistakes)
     config = composed.config
@@ -67,14 +69,13 @@ def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = 
         max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
         options=_options(config["compute"]),
     )
-    distributed = DistributedSpec(kind=config["distributed"]["kind"], node_count=config["distributed"].get("node_count", 1))
     spec = RunSpec(code, canonical(config["params"]), environment, compute, distributed)
     return Resolved(spec, source, composed)
 
 
 def _options(compute: dict[str, Any]) -> Pairs:
     """What only this target knows and can change a result, where it is not the default."""
-    node = group_schema("compute", compute["target"])
+    node = group_schema("compute", compute)
     wanted = [field for field in fields(node) if field.metadata["in_spec"]] if node is not None else []
     values = [(field.name, canonical(compute[field.name]), field) for field in wanted]
     return tuple(sorted((name, text) for name, text, field in values if text != canonical(default(field))))
@@ -191,7 +192,7 @@ class _Resolver:
     def target(self) -> None:
         """A shipped target has settings of its own, which another choice of `compute` does not bring."""
         target = self.config["compute"]["target"]
-        node = group_schema("compute", target) if self.composed.origin("compute.target") != "default" else None
+        node = group_schema("compute", {"target": target}) if self.composed.origin("compute.target") != "default" else None
         if node is not None and {field.name for field in fields(node)} != set(self.config["compute"]):
             chosen = self.composed.choices.get("compute", "another choice")
             self.wrong("compute.target", f"compute.target={target} does not go with compute={chosen}, which has other settings",

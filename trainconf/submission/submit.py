@@ -147,7 +147,7 @@ def make_job(
     return Job(
         spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=software.python, image=software.image,
         env=plain, secrets=secret_values, retries=config["retries"], retry_backoff_seconds=config["retry_backoff_seconds"],
-        stdout_metrics=config["stdout_metrics"], compute=config["compute"],
+        stdout_metrics=config["stdout_metrics"], compute=config["compute"], distributed=config["distributed"],
     )
 
 

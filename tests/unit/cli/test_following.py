@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -66,3 +67,27 @@ def test_without_a_home_the_first_run_of_a_folder_leaves_only_itself_in_runs(she
     assert shell(*shell.script(), env={"HOME": "/proc", "XDG_CACHE_HOME": ""}).code == 0
     (run_dir,) = shell.run_dirs()
     assert (run_dir / "metrics.jsonl").exists()
+
+
+def test_when_another_rank_fails_its_last_words_come_after_the_output_of_rank_0(shell: Shell) -> None:
+    shell.write(
+        "train.py",
+        "import os, pathlib, time\n"
+        "rank = os.environ['RANK']\n"
+        "print('rank', rank, flush=True)\n"
+        "logs = pathlib.Path('logs')\n"
+        "while rank == '2' and not all(log.read_text() for log in logs.glob('std_*')): time.sleep(0.01)\n"
+        "assert rank != '2', 'bad batch'\n"
+        "time.sleep(600)\n",
+    )
+    answer = shell(*shell.script("distributed=pytorch", "distributed.process_count=3"))
+    assert (answer.code, answer.out) == (1, "rank 0\n")
+    _, heading, *words, end = answer.err.splitlines()
+    assert heading == "rank 2 failed: exit code 1; the last lines of its output, logs/std_log_rank_2.txt:"
+    assert (words[0], words[-1]) == ("  rank 2", "  AssertionError: bad batch")
+    assert end.startswith("Failed, rank 2: exit code 1, in ")
+    assert "distributed  pytorch, 3 processes on 1 node\n" in shell("show", "last").out
+    assert json.loads(shell("show", "last", "--json").out)["events"][-1]["rank"] == 2
+    everything = shell("logs", "last", "--all").out.splitlines()
+    assert everything[:3] == ["[rank 0] rank 0", "[rank 1] rank 1", "[rank 2] rank 2"]
+    assert everything[-1] == "[rank 2] AssertionError: bad batch"

@@ -42,7 +42,7 @@ def test_all_output_is_copied_also_what_comes_with_the_end_and_over_attempts(wor
 
     worker = threading.Thread(target=job)
     worker.start()
-    state = follow.follow(paths, paths.log(0), seen.append)
+    state = follow.follow(paths, follow.Output(paths.log(0)), seen.append)
     worker.join()
     assert state.status == "Completed"
     assert b"".join(seen) == b"\xff line\n" * 10_000 + b"last words"
@@ -52,7 +52,7 @@ def test_all_output_is_copied_also_what_comes_with_the_end_and_over_attempts(wor
 def test_following_ends_with_words_when_the_agent_is_lost(workspace: WorkspacePaths) -> None:
     paths = make_run(workspace, states=QUEUED, log=b"so far")
     seen: list[bytes] = []
-    state = follow.follow(paths, paths.log(0), seen.append)
+    state = follow.follow(paths, follow.Output(paths.log(0)), seen.append)
     assert (state.status, b"".join(seen)) == ("NotResponding", b"so far")
     assert state.reason
 
@@ -63,7 +63,7 @@ def test_following_notices_that_nobody_reads_any_more(workspace: WorkspacePaths)
     with files.FileLock(paths.lock):
         os.close(read_end)
         with pytest.raises(BrokenPipeError):
-            follow.follow(paths, paths.log(0), lambda _: None, reader_fd=write_end)
+            follow.follow(paths, follow.Output(paths.log(0)), lambda _: None, reader_fd=write_end)
     os.close(write_end)
 
 

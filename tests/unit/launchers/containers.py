@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.contract import runs
 from trainconf.distributed.layout import RankLayout
-from trainconf.engine import container
+from trainconf.engine import job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.client import Engine
 from trainconf.launchers import container_request
@@ -27,7 +27,7 @@ def make_job(root: Path | str, argv: list[str], *, image: str = "python:3.11-sli
 
 
 def body(job: Job, facts: EngineFacts = FACTS, place: RankLayout | None = None) -> dict[str, Any]:
-    return container_request.body(job, place or RankLayout(), list(job.spec.code.command), facts)
+    return container_request.body(job, [place or RankLayout()], list(job.spec.code.command), facts)
 
 
 class Ended:
@@ -60,7 +60,7 @@ def carry_out(
     try:
         stdin = engine.attach_stdin(made)
         engine.post(f"/containers/{made}/start")
-        stdin.sendall(container.variables_text({**container_request.variables(job), **(variables or {})}) if text is None else text)
+        stdin.sendall(job_shell.variables_text({**container_request.variables(job), **(variables or {})}) if text is None else text)
         stdin.close()
         code = engine.post(f"/containers/{made}/wait")["StatusCode"]
         inspected = engine.get(f"/containers/{made}/json")

@@ -54,6 +54,13 @@ def over(job: Job, state: str = "Completed") -> None:
     events.append(job.paths, state, 1, exit_code=0, reason="")
 
 
+def write_plan(job: Job, count: int = 1) -> None:
+    """With `count` ranks in one container."""
+    ranks = [{"rank": rank, "argv": ["true"], "env": {"NODE_RANK": "0"}} for rank in range(count)]
+    ranks[0]["container"] = body(job)
+    files.write_atomic(job.paths.plan, files.dumps({"ranks": ranks}))
+
+
 def test_what_a_run_that_is_over_has_left_goes_with_its_network(engine: Engine, tmp_path: Path) -> None:
     job = make_job(tmp_path, ["true"], node_count=2)
     with left_behind(engine, job, running=True) as made:
@@ -92,7 +99,7 @@ def test_how_a_job_without_its_agent_ended_is_on_disk_before_its_container_goes(
 ) -> None:
     job = make_job(tmp_path, ["true"])
     with left_behind(engine, job, command=["sh", "-c", f"exit {code}"], running=True) as made:
-        files.write_atomic(job.paths.plan, files.dumps({"ranks": [{"rank": 0, "argv": ["true"], "container": body(job)}]}))
+        write_plan(job)
         events.append(job.paths, "Running", 1)
         engine.post(f"/containers/{made}/wait")
         (found,) = container_leftovers.find(engine, job.paths.workspace)
@@ -104,10 +111,24 @@ def test_how_a_job_without_its_agent_ended_is_on_disk_before_its_container_goes(
     assert events.seconds(state.event["time"]) is not None
 
 
+def test_of_several_ranks_the_first_that_failed_is_told_when_the_agent_is_gone(engine: Engine, tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"])
+    ends = f"echo '2 0\n1 5\n0 9' >{job.paths.ends(0)}; echo x >{job.paths.usage(0)}; exit 5"
+    with left_behind(engine, job, command=["sh", "-c", ends], running=True) as made:
+        write_plan(job, 3)
+        events.append(job.paths, "Running", 1)
+        engine.post(f"/containers/{made}/wait")
+        (found,) = container_leftovers.find(engine, job.paths.workspace)
+        container_leftovers.remove(engine, found)
+    end = liveness.state_of(job.paths).event
+    assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 5, 1)
+    assert not os.path.exists(job.paths.ends(0))
+
+
 def test_a_job_that_never_ran_is_not_given_an_end(engine: Engine, tmp_path: Path) -> None:
     job = make_job(tmp_path, ["true"])
     with left_behind(engine, job):
-        files.write_atomic(job.paths.plan, files.dumps({"ranks": [{"rank": 0, "argv": ["true"], "container": body(job)}]}))
+        write_plan(job)
         events.append(job.paths, "Starting", 1)
         (found,) = container_leftovers.find(engine, job.paths.workspace)
         container_leftovers.remove(engine, found)

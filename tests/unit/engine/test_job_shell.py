@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainconf.engine import container
+from trainconf.engine import job_shell
 
 
 class Job:
@@ -25,7 +25,7 @@ class Job:
         self.log, self.usage = folder / "log", folder / "usage"
         self.log.touch()
         self.child = subprocess.Popen(
-            container.command(str(self.log), str(self.usage), argv), stdin=subprocess.PIPE, start_new_session=True,
+            job_shell.command(str(self.log), str(self.usage), argv), stdin=subprocess.PIPE, start_new_session=True,
             env={"PATH": os.environ["PATH"], **(environ or {})},
         )  # fmt: skip
         assert self.child.stdin is not None
@@ -37,7 +37,7 @@ class Job:
 
 
 def run(folder: Path, argv: list[str], text: bytes | None = None, environ: dict[str, str] | None = None) -> tuple[int, str]:
-    job = Job(folder, argv, container.variables_text({}) if text is None else text, environ)
+    job = Job(folder, argv, job_shell.variables_text({}) if text is None else text, environ)
     return job.code(), job.log.read_text()
 
 
@@ -49,21 +49,21 @@ VALUES = st.binary(max_size=40).map(lambda value: os.fsdecode(value.replace(b"\0
 def test_every_value_arrives_as_it_is(values: dict[str, str]) -> None:
     code = "import json, os, sys; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('V_')}))"
     with tempfile.TemporaryDirectory() as folder:
-        ended, log = run(Path(folder), [sys.executable, "-I", "-c", code], container.variables_text(values), {"PYTHONUTF8": "1"})
+        ended, log = run(Path(folder), [sys.executable, "-I", "-c", code], job_shell.variables_text(values), {"PYTHONUTF8": "1"})
     assert (ended, json.loads(log)) == (0, values)
 
 
 @pytest.mark.parametrize("text", [b"", b"export A='1'\n", b"export A='1", b"export A='1'\n# who"])
 def test_nothing_runs_when_the_variables_did_not_arrive_whole(tmp_path: Path, text: bytes) -> None:
-    assert run(tmp_path, ["touch", str(tmp_path / "ran")], text) == (container.NOT_STARTED, "")
+    assert run(tmp_path, ["touch", str(tmp_path / "ran")], text) == (job_shell.NOT_STARTED, "")
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "usage").exists()
 
 
 def test_nothing_runs_when_the_log_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
-    words = container.command(str(tmp_path / "no" / "log"), str(tmp_path / "usage"), ["touch", str(tmp_path / "ran")])
-    assert subprocess.run(words, input=container.variables_text({})).returncode == container.NOT_STARTED
+    words = job_shell.command(str(tmp_path / "no" / "log"), str(tmp_path / "usage"), ["touch", str(tmp_path / "ran")])
+    assert subprocess.run(words, input=job_shell.variables_text({})).returncode == job_shell.NOT_STARTED
     assert not (tmp_path / "ran").exists()
 
 
@@ -95,7 +95,7 @@ def test_the_jobs_input_is_empty_and_its_signals_are_as_they_were(tmp_path: Path
 
 def test_a_signal_reaches_the_job_and_its_own_code_is_what_counts(tmp_path: Path) -> None:
     code = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(7))\nprint('up', flush=True)\ntime.sleep(30)"
-    job = Job(tmp_path, [sys.executable, "-c", code], container.variables_text({}))
+    job = Job(tmp_path, [sys.executable, "-c", code], job_shell.variables_text({}))
     while "up" not in job.log.read_text():
         time.sleep(0.01)
     os.killpg(job.child.pid, signal.SIGTERM)
@@ -114,25 +114,25 @@ def test_the_log_of_a_job_ended_by_a_signal_holds_what_the_job_said_and_no_more(
 
 
 def test_a_folder_is_no_program(tmp_path: Path) -> None:
-    job = Job(tmp_path, [str(tmp_path)], container.variables_text({}))
+    job = Job(tmp_path, [str(tmp_path)], job_shell.variables_text({}))
     assert job.code() == 126
-    assert container.says(job.usage.read_text(), container.CANNOT_START)
+    assert job_shell.says(job.usage.read_text(), job_shell.CANNOT_START)
 
 
 def test_the_job_has_the_umask_it_is_sent_and_no_further_open_file(tmp_path: Path) -> None:
     code = "import os; print(oct(os.umask(0)), sorted(os.listdir('/proc/self/fd'))[:-1])"
-    assert run(tmp_path, [sys.executable, "-c", code], container.variables_text({}, "077")) == (0, "0o77 ['0', '1', '2']\n")
+    assert run(tmp_path, [sys.executable, "-c", code], job_shell.variables_text({}, "077")) == (0, "0o77 ['0', '1', '2']\n")
 
 
 def test_usage_is_read_from_either_kind_of_cgroup() -> None:
-    assert container.read_usage("cpuacct.usage 1500000000\nmemory.max_usage_in_bytes 4096\n") == (1.5, 4096)
-    assert container.read_usage("cpu.stat usage_usec 2500000\nmemory.peak 8192\n") == (2.5, 8192)
-    assert container.read_usage("") == (None, None)
-    assert container.read_usage("memory.peak max\nnonsense\n") == (None, None)
+    assert job_shell.read_usage("cpuacct.usage 1500000000\nmemory.max_usage_in_bytes 4096\n") == (1.5, 4096)
+    assert job_shell.read_usage("cpu.stat usage_usec 2500000\nmemory.peak 8192\n") == (2.5, 8192)
+    assert job_shell.read_usage("") == (None, None)
+    assert job_shell.read_usage("memory.peak max\nnonsense\n") == (None, None)
 
 
 @pytest.mark.parametrize(
     ("name", "can"), [("A_1", True), ("_", True), ("1A", False), ("a.b", False), ("a-b", False), ("", False), ("é", False)]
 )
 def test_a_shell_can_export_what_is_an_identifier(name: str, can: bool) -> None:
-    assert container.can_export(name) is can
+    assert job_shell.can_export(name) is can

@@ -1,0 +1,121 @@
+"""What every launcher must do for several processes on one node; part of the suite that `launcher_contract` is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.contract.runs import last, output, shell, submit
+from trainconf.history import events
+from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.spec import DistributedSpec
+
+PLACES = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+THREE = DistributedSpec(kind="pytorch", processes_per_node=3, communication_backend="gloo")
+WORKERS_AND_SERVER = DistributedSpec(kind="tensorflow", worker_count=2, parameter_server_count=1)
+MEET = """
+import os, socket
+where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+if os.environ["RANK"] == "0":
+    server = socket.create_server(where, reuse_port=False)
+    heard = sorted(server.accept()[0].makefile().readline().strip() for _ in range(2))
+    print(heard)
+else:
+    for _ in range(600):
+        try:
+            with socket.create_connection(where) as connection:
+                connection.sendall(os.environ["RANK"].encode() + b"\\n")
+            break
+        except ConnectionRefusedError:
+            __import__("time").sleep(0.1)
+"""
+LISTEN = """
+import json, os, socket
+told = json.loads(os.environ["TF_CONFIG"])
+task = told["task"]
+host, port = told["cluster"][task["type"]][task["index"]].split(":")
+socket.create_server((host, int(port)))
+print(json.dumps(told))
+"""
+
+
+class RanksContract:
+    """Inherited by `LauncherContract`, whose `job`, `python` and `run` it uses."""
+
+    def job(self, root: str, argv: list[str], **wishes: Any) -> Job:
+        raise NotImplementedError
+
+    def python(self, code: str) -> list[str]:
+        raise NotImplementedError
+
+    def run(self, launcher: Launcher, job: Job) -> RunHandle:
+        raise NotImplementedError
+
+    def test_every_rank_knows_its_place_and_has_a_log_of_its_own(self, launcher: Launcher, root: str) -> None:
+        words = " ".join(f"${name}" for name in PLACES)
+        handle = self.run(launcher, self.job(root, shell(f"echo {words}; echo error >&2"), distributed=THREE))
+        assert [output(handle, rank) for rank in range(3)] == [f"{rank} {rank} 0 3 3\nerror\n" for rank in range(3)]
+        running = next(event for event in events.read(handle.paths) if event["state"] == "Running")
+        assert [rank["rank"] for rank in running["ranks"]] == [0, 1, 2]
+
+    def test_all_ranks_can_meet_where_they_are_told(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, self.job(root, self.python(MEET), distributed=THREE))
+        assert (last(handle)["state"], output(handle)) == ("Completed", "['1', '2']\n")
+
+    def test_every_task_can_listen_where_the_others_are_told_it_does(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, self.job(root, self.python(LISTEN), distributed=WORKERS_AND_SERVER))
+        assert last(handle)["state"] == "Completed"
+        told = [json.loads(output(handle, rank)) for rank in range(3)]
+        assert [config["task"] for config in told] == [{"type": t, "index": n} for t, n in (("worker", 0), ("worker", 1), ("ps", 0))]
+        assert all(config["cluster"] == told[0]["cluster"] for config in told)
+
+    def test_the_first_rank_that_fails_decides_and_the_others_are_ended_politely(self, launcher: Launcher, root: str) -> None:
+        waiting = "trap 'echo told > outputs/told$RANK; exit 9' TERM; while :; do sleep 0.1; done"
+        told = "[ -e outputs/up0 ] && [ -e outputs/up2 ]"
+        job = self.job(root, shell(f"if [ $RANK = 1 ]; then until {told}; do sleep 0.1; done; exit 7; fi; : >outputs/up$RANK; {waiting}"),
+                       distributed=THREE)  # fmt: skip
+        handle = self.run(launcher, job)
+        end = last(handle)
+        assert (end["state"], end["exit_code"], end["rank"], end["reason"]) == ("Failed", 7, 1, "rank 1: exit code 7")
+        assert sorted(path.name for path in Path(handle.paths.outputs).glob("told*")) == ["told0", "told2"]
+
+    def test_ranks_that_ignore_the_end_are_killed_after_the_grace(self, launcher: Launcher, root: str) -> None:
+        stubborn = "trap '' TERM; : >outputs/up$RANK; while :; do sleep 0.1; done"
+        up = "[ -e outputs/up0 ] && [ -e outputs/up2 ]"
+        job = self.job(root, shell(f"if [ $RANK = 1 ]; then until {up}; do sleep 0.1; done; kill -KILL $$; fi; {stubborn}"),
+                       distributed=THREE, grace_s=0.5)  # fmt: skip
+        end = last(self.run(launcher, job))
+        assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 137, 1)
+
+    def test_what_serves_the_others_is_ended_when_they_have_completed(self, launcher: Launcher, root: str) -> None:
+        serve = "trap ': >outputs/told; exit 1' TERM; : >outputs/up; while :; do sleep 0.1; done"
+        work = "until [ -e outputs/up ]; do sleep 0.1; done"
+        handle = self.run(launcher, self.job(root, shell(f"if [ $RANK = 2 ]; then {serve}; fi; {work}"), distributed=WORKERS_AND_SERVER))
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Completed", 0)
+        assert Path(handle.paths.outputs, "told").exists()
+
+    def test_a_server_that_fails_by_itself_fails_the_run(self, launcher: Launcher, root: str) -> None:
+        job = self.job(root, shell("[ $RANK = 2 ] && exit 5; while :; do sleep 0.1; done"), distributed=WORKERS_AND_SERVER)
+        end = last(self.run(launcher, job))
+        assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 5, 2)
+
+    def test_cancelling_reaches_every_rank(self, launcher: Launcher, root: str) -> None:
+        job = self.job(root, shell("trap ': >outputs/told$RANK; exit 1' TERM; echo up; while :; do sleep 0.1; done"), distributed=THREE)
+        handle = submit(launcher, job)
+        self.wait_for_words(handle, "up\n")
+        launcher.cancel(handle)
+        assert launcher.wait(handle).status == "Canceled"
+        assert sorted(path.name for path in Path(handle.paths.outputs).iterdir()) == ["told0", "told1", "told2"]
+
+    def test_a_retry_starts_every_rank_again(self, launcher: Launcher, root: str) -> None:
+        code = "echo $TRAINCONF_ATTEMPT; [ $RANK$TRAINCONF_ATTEMPT != 21 ]"
+        handle = self.run(launcher, self.job(root, shell(code), distributed=THREE, retries=1, retry_backoff_seconds=0.01))
+        assert (last(handle)["state"], last(handle)["attempt"]) == ("Completed", 2)
+        assert {output(handle, rank)[-2:] for rank in range(3)} == {"2\n"}
+
+    def wait_for_words(self, handle: RunHandle, words: str) -> None:
+        """Until every rank has said them."""
+        from tests.contract.launcher_contract import wait_until
+
+        wait_until(lambda: all(Path(handle.paths.log(rank)).exists() and words in output(handle, rank) for rank in range(3)), "the ranks")

@@ -1,0 +1,58 @@
+"""Where the ranks of one attempt meet: what this node offers for it, and what each of its ranks is told.
+
+With one node that is known at once. With several every node tells the head what it offers, and gets back what all of them do.
+"""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.agent.ports import Ports, address_of
+from trainconf.distributed import rendezvous
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+THIS_MACHINE = "127.0.0.1"
+
+
+class Meeting:
+    """Of the ranks of `plan`, as seen from node number `node`."""
+
+    def __init__(self, plan: Mapping[str, Any], node: int = 0) -> None:
+        self._kind: str = plan["rendezvous"]["kind"]
+        self._interface: str | None = plan["rendezvous"]["interface"]
+        self._ranks: list[dict[str, Any]] = plan["ranks"]
+        self._node = node
+        self._ports = Ports()
+        self._nodes: Sequence[Mapping[str, Any]] | None = None
+
+    def offer(self) -> dict[str, Any]:
+        """`address` and `ports` of this node, kept from now on. Raises OSError: no such interface, no port is free."""
+        self._ports.release()
+        here = sum(int(rank["env"]["NODE_RANK"]) == self._node for rank in self._ranks)
+        address = os.uname().nodename if self._interface is None else address_of(self._interface)
+        return {"address": address, "ports": self._ports.reserve(rendezvous.port_count(self._kind, self._node, here))}
+
+    def agree(self, nodes: Sequence[Mapping[str, Any]]) -> None:
+        """Take what all nodes offer, this one included, in their order."""
+        self._nodes = nodes
+
+    def variables(self) -> dict[int, dict[str, str]]:
+        """What each rank is told, by its number. Raises OSError as `offer` does, or for a head whose name means nothing here."""
+        if self._nodes is None:  # this node is the only one
+            alone = self.offer()
+            return rendezvous.variables(self._kind, self._ranks, [alone if self._interface else {**alone, "address": THIS_MACHINE}])
+        self._look_up(str(self._nodes[0]["address"]))
+        return rendezvous.variables(self._kind, self._ranks, self._nodes)
+
+    def _look_up(self, name: str) -> None:
+        import socket
+
+        try:
+            socket.getaddrinfo(name, None)
+        except OSError as error:
+            raise OSError(f"{os.uname().nodename} does not know the head node's name {name!r} ({error.strerror}); "
+                          "distributed.interface has the nodes meet by address") from error  # fmt: skip

@@ -1,0 +1,121 @@
+"""A plan, as plan.json has it, for people: commands that can be pasted, then where, limits, leases and variables.
+
+What many ranks share is told once.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    Plan = Mapping[str, Any]
+    Rank = Mapping[str, Any]  # one of its `ranks`
+
+SHOWN_RANKS = 16
+
+
+def render(plan: Plan) -> str:
+    """Everything the plan says, but of very many ranks only the first and the last one's own values."""
+    facts = list(_facts(plan))
+    width = max(len(label) for label, _ in facts)
+    shared = _shared(plan["ranks"])
+    lines = [*_commands(plan["ranks"]), "", *(f"{label:<{width}}  {text}" for label, text in facts)]
+    if plan["stdout_metrics"]:
+        lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in plan["stdout_metrics"].items())]
+    lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in plan["env"].items())]
+    lines += [f"  {name}=<secret>" for name in plan["secret_env"]]
+    lines += [f"  {name}={shlex.quote(value)}" for name, value in shared.items()]
+    own = [_own(rank, shared) for rank in plan["ranks"]]
+    if len(own) > 1:
+        lines += ["", "of each rank:", *(f"  {line}" for line in _table(own))]
+    for title, request in _requests(plan):
+        lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
+    if plan["batch"] is not None:
+        lines += ["", f"its batch script, the input of {shlex.join(plan['batch']['argv'])}", "", plan["batch"]["script"].rstrip("\n")]
+    return "\n".join(lines)
+
+
+def _commands(ranks: Sequence[Rank]) -> Iterator[str]:
+    """Each different command once, under a comment that says whose it is when they are several."""
+    commands: dict[str, list[int]] = {}
+    for rank in ranks:
+        commands.setdefault(shlex.join(rank["argv"]), []).append(rank["rank"])
+    for command, numbers in commands.items():
+        if len(commands) > 1:
+            yield f"# rank{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+        elif len(numbers) > 1:
+            nodes = len({rank["env"].get("NODE_RANK") for rank in ranks})
+            yield f"# each of {len(numbers)} ranks on {nodes} node{'s' if nodes > 1 else ''}"
+        yield command
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "run", plan["run_id"]
+    yield "target", plan["target"]
+    if plan["engine"] is not None:
+        yield "engine", f"{plan['engine']['address']} ({plan['engine']['source']})"
+    yield "cwd", shlex.quote(plan["cwd"])
+    yield "time limit", "none" if plan["max_run_duration_seconds"] is None else f"{plan['max_run_duration_seconds']:g} s per attempt"
+    yield "grace", f"{plan['grace_seconds']:g} s between SIGTERM and SIGKILL"
+    yield "retries", f"{plan['retries']}, the first after {plan['retry_backoff_seconds']:g} s" if plan["retries"] else "0"
+    if plan["slots"] is not None:  # nothing is leased where a scheduler gives
+        yield "slots", f"{plan['slots']['take']} of {plan['slots']['count']}, leased in {shlex.quote(plan['slots']['dir'])}"
+        yield "gpus", f"{plan['gpus']['take']} of {', '.join(plan['gpus']['devices'])}" if plan["gpus"]["take"] else "0"
+    if plan["rendezvous"] is not None:
+        interface = plan["rendezvous"]["interface"]
+        yield "rendezvous", "address and ports are found when it starts" + (f", on interface {interface}" if interface else "")
+    if plan["mpi"] is not None:
+        yield "mpi", ", ".join(f"{name} {_word(value)}" for name, value in plan["mpi"].items() if value)
+
+
+def _word(value: Any) -> str:
+    return shlex.join(value) if isinstance(value, list) else str(value)
+
+
+def _shared(ranks: Sequence[Rank]) -> dict[str, str]:
+    """The variables that have the same value in every rank."""
+    first, *others = ranks
+    return {name: value for name, value in first["env"].items() if all(rank["env"].get(name) == value for rank in others)}
+
+
+def _own(rank: Rank, shared: Mapping[str, str]) -> dict[str, str]:
+    """What only this rank has, by heading."""
+    part = [] if rank["task"] is None else [f"{rank['task']['type']} {rank['task']['index']}"]
+    part += ["a service"] if rank["is_service"] else []
+    task = {"task": ", ".join(part)} if part else {}
+    share = {} if rank["gpu_share"] is None else {"GPUs": _gpus(*rank["gpu_share"])}
+    own = {name: shlex.quote(value) for name, value in rank["env"].items() if name not in shared}
+    return {"rank": str(rank["rank"]), **task, **share, **own}
+
+
+def _gpus(which: int, count: int) -> str:
+    """A share of its node's GPUs, for people, who count from 1."""
+    return f"part {which + 1} of {count}" if count else "none"
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    headings = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [headings, *([row.get(name, "") for name in headings] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    lines = ["  ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells]
+    if len(rows) <= SHOWN_RANKS:
+        yield from lines
+    else:
+        yield from lines[:SHOWN_RANKS]
+        yield f"... {len(rows) - SHOWN_RANKS} more; `--json` has them all"
+        yield lines[-1]
+
+
+def _requests(plan: Plan) -> Iterator[tuple[str, Any]]:
+    """What the engine is asked for, with a title for each."""
+    if plan["engine"] is not None and plan["engine"]["network"] is not None:
+        yield "its network, POST /networks/create:", plan["engine"]["network"]
+    containers = [rank for rank in plan["ranks"] if rank["container"] is not None]
+    for rank in containers:
+        which = f"the container of node {rank['env'].get('NODE_RANK')}" if len(containers) > 1 else "its container"
+        yield f"{which}, POST /containers/create:", rank["container"]
