@@ -5,7 +5,7 @@ A launcher imports nothing of Hydra; it gets facts and plain values.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class LaunchPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, as docs/architecture.md has them."""
-        return {"version": PLAN_VERSION, **asdict(self)}
+        return {"version": PLAN_VERSION, **vars(self), "ranks": [dict(vars(rank)) for rank in self.ranks]}
 
     def render(self) -> str:
         """The plan for people: every rank's command as a shell line that can be pasted, then where, limits, leases and variables."""
