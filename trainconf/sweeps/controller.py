@@ -211,6 +211,11 @@ class Sweep:
             self._pool.cancel(force=force)
 
     @property
+    def unsent_count(self) -> int:
+        """Trials that a scheduler would not take yet."""
+        return 0 if self._pool is None else self._pool.unsent_count
+
+    @property
     def has_started(self) -> bool:
         """Whether there is anything to cancel."""
         return self._pool is not None
