@@ -27,22 +27,18 @@ if TYPE_CHECKING:
     from trainconf.launchers.slurm_submission import Sent
 
 LOOK_PAUSE_S = 1.0
-RETRY_PAUSE_S = 30.0  # after a refusal, unless a trial of the sweep has ended since
+RETRY_PAUSE_S = 30.0  # at most, after a refusal; a second after a trial has ended, doubled each time, for Slurm counts it a while longer
 
 
 class Arrays:
-    """The door through which arrays of one sweep go. `batch` is that of the trial with which an array begins.
-
-    `refusal`: what Slurm says to one trial more.
-    """
-
-    refusal: ConfigError
+    """The door through which arrays of one sweep go. `batch` is that of the trial with which an array begins."""
 
     def __init__(self, home: RunPaths, controller: Controller, secrets: Mapping[str, str], trials: Sequence[RunPaths]) -> None:
         self._home = home
         self._controller = controller
         self._secrets = secrets
         self._trials = trials
+        self._refused: tuple[Mapping[str, Any], str] | None = None
 
     def send(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> Iterator[list[Any]]:
         """As many of these trials as fit, in order: [job id, first trial, count] of each array.
@@ -65,10 +61,15 @@ class Arrays:
                 before = [job_id]
                 size = min(size, count)
             elif size == 1:
-                self.refusal = slurm_submission.refusal(self._controller, wanted, sent)
+                self._refused = wanted, sent
                 return
             else:
                 size //= 2
+
+    def refusal(self) -> ConfigError:
+        """Why one trial more was not taken; it asks for the limits there are."""
+        assert self._refused is not None
+        return slurm_submission.refusal(self._controller, *self._refused)
 
     def _array(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> dict[str, Any]:
         limit = f"%{at_a_time}" if at_a_time else ""
@@ -117,7 +118,7 @@ class Sending:
         self._controller_of = controller_of
         self._secrets = secrets
         self._is_needed = os.path.exists(home.plan)
-        self._next_look = self._retry_at = 0.0
+        self._next_look = self._retry_at = self._pause_s = 0.0
         self._open_count = -1
 
     def __call__(self) -> None:
@@ -146,22 +147,35 @@ class Sending:
         trials = trials_in_order(self._home)
         sent = (trials[number] for _, first, count in arrays for number in range(first, first + count))
         open_count = sum((events.last(paths) or {}).get("state") not in events.TERMINAL for paths in sent)
-        if open_count == self._open_count and time.monotonic() < self._retry_at:
+        now = time.monotonic()
+        if open_count == self._open_count and now < self._retry_at:
             return True
-        self._open_count, self._retry_at = open_count, time.monotonic() + RETRY_PAUSE_S
+        self._pause_s = min(2 * self._pause_s, RETRY_PAUSE_S) if open_count == self._open_count else LOOK_PAUSE_S
+        self._open_count, self._retry_at = open_count, now + self._pause_s
         room = plan["width"] - open_count if plan["width"] else len(trials)
-        for first, count in rest:
-            trial = files.read_json(trials[first].plan)
-            secrets = _secrets(trial["secret_env"]) if self._secrets is None else self._secrets
-            door = Arrays(self._home, self._controller_of(str(scheduler.get("conf") or "")), secrets, trials)
-            wanted = min(count, room)
-            for array in door.send(trial["batch"], first, wanted, 0, ()) if wanted > 0 else ():
-                arrays.append(array)
-                events.append(self._home, "Queued", waiting_for="scheduler", scheduler={**scheduler, "arrays": arrays})
-                room -= array[2]
-                wanted -= array[2]
-            if wanted or room <= 0:
-                return True
+        if room <= 0:
+            return True
+        return self._send_parts(rest, room, scheduler, trials)
+
+    def _send_parts(self, rest: list[tuple[int, int]], room: int, scheduler: Mapping[str, Any], trials: list[RunPaths]) -> bool:
+        """At most `room` trials, until Slurm refuses; whether something is left."""
+        arrays = list(scheduler.get("arrays") or [])
+        size = 1  # doubled as long as they are taken: a refusal costs Slurm one call, and much room not many
+        for begin, count in rest:
+            first = begin
+            while first < begin + count:
+                trial = files.read_json(trials[first].plan)
+                secrets = _secrets(trial["secret_env"]) if self._secrets is None else self._secrets
+                door = Arrays(self._home, self._controller_of(str(scheduler.get("conf") or "")), secrets, trials)
+                wanted = min(size, begin + count - first, room)
+                taken = 0
+                for array in door.send(trial["batch"], first, wanted, 0, ()):
+                    arrays.append(array)
+                    events.append(self._home, "Queued", waiting_for="scheduler", scheduler={**scheduler, "arrays": arrays})
+                    taken += array[2]
+                first, room, size = first + taken, room - taken, 2 * size
+                if taken < wanted or (room == 0 and first < begin + count):
+                    return True
         return False
 
 

@@ -159,7 +159,7 @@ class ArrayPool(JobPool):
                 yield array[0]
             if slurm_parts.left([(first, count)], self._arrays):
                 if not self._arrays:
-                    raise door.refusal
+                    raise door.refusal()
                 self._leave(chunks)
                 return
             last.append(self._arrays[-1][0])
