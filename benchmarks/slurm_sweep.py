@@ -80,7 +80,6 @@ def submission(root: Path, count: int) -> dict[str, float]:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, sweep.sweep_id)\n"
     )
     (root / "train.py").write_text("print('done')\n")
-    (root / ".trainconf").mkdir()
     words = [*WORDS[1:], f"+params.n=range(0,{count})", "+compute.sbatch={hold: true}"]
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=root, check=True, stdout=subprocess.PIPE)
     composed, submitted, peak_bytes, sweep_id = done.stdout.decode().split()[-4:]
@@ -141,8 +140,9 @@ def sweeps(top: Path, rounds: int, trials: int, pack: int) -> dict[str, list[flo
 
 
 def folder_in(top: Path, name: str) -> Path:
+    """A workspace of its own, whatever lies above it."""
     folder = top / name
-    folder.mkdir()
+    (folder / ".trainconf").mkdir(parents=True)
     return folder
 
 
