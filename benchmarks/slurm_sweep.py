@@ -4,6 +4,10 @@
 
 Rounds are interleaved; a ratio is the median of the rounds' own ratios. A way is over when the last output is there. What precedes sbatch
 (start-up, composition, the trials' folders) is told apart: `prepared` is from the start of the command to its first job.
+
+Nothing is removed before the end: an ext4 without a journal looks at every inode that was removed in the last minutes before it makes a new
+one, and then making files costs ten times as much, for them and for us. The thousand are submitted into folders that nothing was removed
+from, beside `same_files`: the same folders and files made by plain calls, and one sync.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,8 +23,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from trainconf.files import sync_disk
+
 WORDS = ("-m", "experiment=adhoc", "script=train.py", "env=current", "compute=slurm", "submit.detach=true", "sweep.max_total_runs=100000")
 PAUSE_S = 0.01
+BARE = "trainconf-bare"
 
 
 def bare(root: Path, count: int) -> float:
@@ -29,11 +37,13 @@ def bare(root: Path, count: int) -> float:
     (root / "train.py").write_text("print('done')\n")
     script = f"#!/bin/sh\nexec {sys.executable} {root}/train.py\n"
     began = time.perf_counter()
-    options = ["sbatch", "--parsable", f"--array=0-{count - 1}", f"--output={outputs}/%a"]
+    options = ["sbatch", "--parsable", f"--array=0-{count - 1}", f"--output={outputs}/%a", f"--job-name={BARE}"]
     subprocess.run(options, input=script.encode(), check=True, stdout=subprocess.DEVNULL)
     while len([name for name in os.listdir(outputs) if os.path.getsize(outputs / name)]) < count:
         time.sleep(PAUSE_S)
-    return time.perf_counter() - began
+    took = time.perf_counter() - began
+    idle(BARE)
+    return took
 
 
 def ours(root: Path, count: int, *words: str) -> tuple[float, float]:
@@ -48,6 +58,7 @@ def ours(root: Path, count: int, *words: str) -> tuple[float, float]:
         logs = [log for log in logs if not (log.exists() and log.stat().st_size)]
         time.sleep(PAUSE_S)
     ended = time.perf_counter()
+    idle(sweep_id)
     sent = os.stat(home / "trials.jsonl").st_mtime - clock
     return ended - sent, sent - began
 
@@ -58,23 +69,43 @@ def submit(root: Path, count: int, *words: str) -> str:
     return done.stdout.decode().strip()
 
 
-def submission(count: int) -> dict[str, float]:
-    """The client's seconds for so many trials, and of these the ones for composing and resolving them."""
+def submission(root: Path, count: int) -> dict[str, float]:
+    """The client's seconds for so many trials, and of these the ones for composing and resolving them; beside plain calls."""
     code = (
-        "import os, sys, time\nfrom trainconf.cli.printer import printer\nfrom trainconf.paths import find_workspace\n"
+        "import os, resource, sys, time\nfrom trainconf.cli.printer import printer\nfrom trainconf.paths import find_workspace\n"
         "from trainconf.resolve.grid import grid\nfrom trainconf.sweeps.controller import plan_sweep\n"
         "workspace = find_workspace(os.getcwd())\nbegan = time.perf_counter()\n"
         "sweep = plan_sweep(grid(sys.argv[1:], workspace), workspace, sys.argv[1:])\ncomposed = time.perf_counter()\n"
         "sweep.prepare(printer)\nsweep.start()\nprint(composed - began, time.perf_counter() - composed)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, sweep.sweep_id)\n"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "train.py").write_text("print('done')\n")
-        words = [*WORDS[1:], f"+params.n=range(0,{count})", "+compute.sbatch={hold: true}"]
-        done = subprocess.run([sys.executable, "-c", code, *words], cwd=folder, check=True, stdout=subprocess.PIPE)
-        composed, submitted = map(float, done.stdout.split()[-2:])
-        for home in Path(folder).glob("runs/adhoc/*/sweep.json"):
-            subprocess.run(["scancel", f"--name={home.parent.name}"], check=True)
-    return {"composed_s": composed, "submitted_s": submitted}
+    (root / "train.py").write_text("print('done')\n")
+    words = [*WORDS[1:], f"+params.n=range(0,{count})", "+compute.sbatch={hold: true}"]
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=root, check=True, stdout=subprocess.PIPE)
+    composed, submitted, peak_bytes, sweep_id = done.stdout.decode().split()[-4:]
+    subprocess.run(["scancel", f"--name={sweep_id}"], check=True)
+    idle(sweep_id)
+    same = same_files(root / "runs", root / "same")
+    return {"composed_s": float(composed), "submitted_s": float(submitted), "same_files_s": same, "peak_mb": int(peak_bytes) / 1e6}
+
+
+def same_files(tree: Path, dest: Path) -> float:
+    """Seconds for the folders, links and files of a tree, with as many bytes, by nothing but the calls that make them, and for one sync."""
+    found = [(folder, folders, names) for folder, folders, names in os.walk(tree)]
+    sizes = {(folder, name): os.lstat(os.path.join(folder, name)).st_size for folder, _, names in found for name in names}
+    data = b"x" * max(sizes.values())
+    began = time.perf_counter()
+    dest.mkdir()
+    for folder, folders, names in found:
+        here = os.path.join(dest, os.path.relpath(folder, tree))
+        for name in folders:
+            os.mkdir(os.path.join(here, name))
+        for name in names:
+            fd = os.open(os.path.join(here, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            os.write(fd, data[: sizes[folder, name]])
+            os.close(fd)
+    sync_disk(os.fspath(dest))
+    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -84,27 +115,40 @@ def main() -> None:
     parser.add_argument("--pack", type=int, default=4)
     parser.add_argument("--submitted", type=int, default=1000)
     asked = parser.parse_args()
-    rows: dict[str, list[float]] = {"bare": [], "array": [], "packed": [], "prepared": []}
-    for _ in range(asked.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            for name in ("bare", "array", "packed"):
-                root = Path(folder) / name
-                root.mkdir()
-                if name == "bare":
-                    rows[name].append(bare(root, asked.trials))
-                    continue
-                took, prepared = ours(root, asked.trials, *([f"compute.pack={asked.pack}"] if name == "packed" else []))
-                rows[name].append(took)
-                rows["prepared"].append(prepared)
-                idle()
+    top = Path(tempfile.mkdtemp(prefix="trainconf-sweep-"))
+    try:
+        submissions = [submission(folder_in(top, f"submitted_{number}"), asked.submitted) for number in range(asked.rounds)]
+        submitted = {name: statistics.median(row[name] for row in submissions) for name in submissions[0]}
+        print(json.dumps({"trials": asked.submitted, **submitted, "limits": {"submitted_s": 2.0}}, indent=2))
+        rows = sweeps(top, asked.rounds, asked.trials, asked.pack)
+    finally:
+        shutil.rmtree(top)
     ratios = {name: statistics.median(a / b for a, b in zip(rows[name], rows["bare"], strict=True)) for name in ("array", "packed")}
     print(json.dumps({"seconds": rows, "ratio_to_bare": ratios, "limits": {"array": 1.3, "packed": 0.35}}, indent=2))
-    print(json.dumps({"trials": asked.submitted, **submission(asked.submitted)}))
 
 
-def idle() -> None:
-    """Until the cluster has forgotten the round."""
-    while subprocess.run(["squeue", "--noheader", "--me"], check=True, stdout=subprocess.PIPE).stdout.strip():
+def sweeps(top: Path, rounds: int, trials: int, pack: int) -> dict[str, list[float]]:
+    """The seconds of every way, round by round."""
+    rows: dict[str, list[float]] = {"bare": [], "array": [], "packed": [], "prepared": []}
+    for number in range(rounds):
+        rows["bare"].append(bare(folder_in(top, f"bare_{number}"), trials))
+        for name, words in (("array", []), ("packed", [f"compute.pack={pack}"])):
+            took, prepared = ours(folder_in(top, f"{name}_{number}"), trials, *words)
+            rows[name].append(took)
+            rows["prepared"].append(prepared)
+    return rows
+
+
+def folder_in(top: Path, name: str) -> Path:
+    """A workspace of its own, whatever lies above it."""
+    folder = top / name
+    (folder / ".trainconf").mkdir(parents=True)
+    return folder
+
+
+def idle(name: str) -> None:
+    """Until the cluster has done with the jobs of that name."""
+    while subprocess.run(["squeue", "--noheader", "--me", f"--name={name}"], check=True, stdout=subprocess.PIPE).stdout.strip():
         time.sleep(0.1)
 
 

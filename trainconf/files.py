@@ -63,6 +63,22 @@ def write_new(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool 
         os.close(fd)
 
 
+def sync_disk(path: str) -> None:
+    """Return when all that was written until now to the disk that holds `path` survives a power cut: the one `fsync` of many files.
+
+    Raises OSError.
+    """
+    import ctypes
+
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd):  # syncfs(2), Linux 2.6.39
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
+    finally:
+        os.close(fd)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte, whatever the kernel takes at once."""
     view = memoryview(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cached_property
 
 from trainconf.errors import FrozenFileError
 
@@ -93,7 +94,7 @@ class RunSpec:
         value: dict[str, Any] = json.loads(self.params_json)
         return value
 
-    @property
+    @cached_property
     def spec_hash(self) -> str:
         """SHA-256, hex, of the canonical JSON of all that differs from its default."""
         return sha256_hex(canonical(_sparse(self)))

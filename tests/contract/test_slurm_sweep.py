@@ -167,3 +167,45 @@ def test_packing_what_cannot_share_is_refused(space: Shell) -> None:
     answer = space(*words("+params.lr=1,2", "compute.pack=2", "compute.gpus_per_node=1"))
     assert answer.code == 2
     assert "compute.pack=2: trials with GPUs cannot share a job" in answer.told
+
+
+def test_a_sweep_over_the_limit_of_jobs_is_sent_as_there_is_room(space: Shell) -> None:
+    """The quality of service `few` lets a user have two jobs at a time, tasks of arrays among them (tests/testbed/slurm.sh)."""
+    space.write("train.py", f"{SCRIPT}time.sleep(0.5)")
+    answer = space(*words("+params.n=range(0,5)", "compute.qos=few"))
+    assert answer.code == 0, answer
+    assert "3 runs are not sent yet; this command sends them when there is room" in answer.err
+    home = home_of(space)
+    assert states(home) == ["Completed"] * 5
+    assert [Path(paths.log(0)).read_text() for paths in trials_of(home)] == [f"['--n', '{n}'] 1\n" for n in range(5)]
+    assert (events.last(home) or {})["state"] == "Completed"
+
+
+def test_what_was_not_sent_says_so_and_who_waits_from_any_shell_sends_it(space: Shell) -> None:
+    gate = space.root / "go"
+    space.write("train.py", f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)")
+    home = detach(space, "+params.n=range(0,4)", "compute.qos=few")
+    until(lambda: states(home) == ["Running"] * 2 + ["NotStarted"] * 2, "two to run", told=lambda: str(states(home)))
+    shown = json.loads(space("show", "--json", trials_of(home)[2].run_id).out)
+    assert shown["status"] == "NotStarted"
+    assert f"`trainconf wait {home.run_id}` sends it when there is room" in shown["reason"]
+    refused = space("experiment=adhoc", "script=train.py", "env=current", "compute=slurm", "compute.qos=few")
+    assert refused.code == 2
+    (facts,) = refused.told.values()
+    assert "QOSMaxSubmitJobPerUserLimit" in facts["Slurm says"]
+    assert "few|2" in facts["limits"]
+    assert "submit again when some of them have ended" in facts["hint"]
+    assert space("cancel", trials_of(home)[3].run_id).code == 0
+    assert states(home)[3] == "Canceled"
+    gate.touch()
+    assert space("wait", home.run_id).code == 1  # one was canceled
+    assert states(home) == ["Completed"] * 3 + ["Canceled"]
+
+
+def test_canceling_a_sweep_ends_also_what_was_not_sent(space: Shell) -> None:
+    space.write("train.py", "import time; time.sleep(600)")
+    home = detach(space, "+params.n=range(0,4)", "compute.qos=few")
+    until(lambda: states(home)[:2] == ["Running"] * 2, "two to run", told=lambda: str(states(home)))
+    assert space("cancel", home.run_id).code == 0
+    until(lambda: states(home) == ["Canceled"] * 4, "all", told=lambda: str(states(home)))
+    assert space("wait", home.run_id).code == 130

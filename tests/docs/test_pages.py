@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.cluster import Cluster
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "projects").rglob("*.md"))]
 
@@ -90,11 +92,16 @@ def needs_docker(command) -> bool:  # type: ignore[no-untyped-def]
     return "docker" in command.text
 
 
+def needs_slurm(command) -> bool:  # type: ignore[no-untyped-def]
+    return "slurm" in command.text
+
+
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
 def test_the_commands_of_a_page_do_what_it_shows(page: Path, installed: Path, tmp_path: Path) -> None:
-    hold(page, [command for command in blocks.commands(page.read_text()) if not needs_docker(command)], "", installed, tmp_path)
+    needs_nothing = [command for command in blocks.commands(page.read_text()) if not needs_docker(command) and not needs_slurm(command)]
+    hold(page, needs_nothing, "", installed, tmp_path)
 
 
 @pytest.mark.docker
@@ -107,6 +114,17 @@ def test_the_commands_of_a_page_that_need_docker_do_what_it_shows(
     """As written; what builds need on this machine stands in conf/local.yaml, where the page says that it does."""
     local = f"# @package _global_\n{json.dumps(nested(docker_settings))}\n"
     hold(page, list(filter(needs_docker, blocks.commands(page.read_text()))), local, installed, tmp_path)
+
+
+@pytest.mark.slurm
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in RUNNABLE if any(map(needs_slurm, blocks.commands(page.read_text())))], ids=name_of)
+def test_the_commands_of_a_page_that_need_slurm_do_what_it_shows(
+    page: Path, installed: Path, tmp_path: Path, slurm_cluster: Cluster
+) -> None:
+    """As written: SLURM_CONF names the cluster to the shell, as a login node's own configuration does."""
+    hold(page, list(filter(needs_slurm, blocks.commands(page.read_text()))), "# @package _global_\n", installed, tmp_path)
 
 
 def nested(overrides: list[str]) -> dict[str, Any]:

@@ -148,3 +148,10 @@ def test_a_new_file_never_takes_the_place_of_one_that_is_there(tmp_path: Path) -
         files.write_new(str(path), "second")
     assert path.read_bytes() == b"first"
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_whole_disk_is_synced_at_once_and_a_refusal_names_the_path(tmp_path: Path) -> None:
+    files.sync_disk(str(tmp_path))
+    with pytest.raises(FileNotFoundError) as caught:
+        files.sync_disk(str(tmp_path / "missing"))
+    assert caught.value.filename == str(tmp_path / "missing")

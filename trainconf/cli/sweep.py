@@ -37,6 +37,10 @@ def run(asked: Words) -> int:
         sweep.start()
         before = f", {sweep.reused_count} of them completed before" if sweep.reused_count else ""
         printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
+        if sweep.unsent_count:
+            sends = f"`trainconf wait {sweep.sweep_id}` sends" if sweep.config["submit"]["detach"] else "this command sends"
+            left = f"{sweep.unsent_count} runs are not sent yet"
+            printer.talk(f"Slurm takes no more jobs of yours now: {left}; {sends} them when there is room")
         if sweep.config["submit"]["detach"]:
             printer.data(sweep.sweep_id)
             return 130 if watching.interrupts else 0

@@ -20,8 +20,10 @@ def run(argv: list[str]) -> int:
     import time
 
     from trainconf.cli.arguments import Arguments, positive_seconds
+    from trainconf.history import liveness
     from trainconf.history.find import find_run, find_sweep
     from trainconf.history.follow import wait
+    from trainconf.launchers.pools import looking
     from trainconf.launchers.scheduled import Looking
     from trainconf.paths import find_workspace
 
@@ -34,7 +36,7 @@ def run(argv: list[str]) -> int:
     codes = []
     look = Looking()
     for paths in [find_sweep(workspace, name) or find_run(workspace, name) for name in asked.runs]:
-        state = wait(paths, until, look)
+        state = wait(paths, until, looking(paths, look) if os.path.exists(paths.sweep) and liveness.scheduler_of(paths) else look)
         _tell(paths, state)
         if state.event.get("rank"):
             from trainconf.cli.ranks import tell_failed_rank

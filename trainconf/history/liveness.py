@@ -146,7 +146,10 @@ def scheduler_of(paths: RunPaths, history: list[dict[str, Any]] | None = None) -
 
 
 def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:
-    """The job of a trial that has not begun: its sweep knows which arrays, [job id, first trial, count], its trials are."""
+    """The job of a trial that has not begun: its sweep knows which arrays, [job id, first trial, count], its trials are.
+
+    Empty when it is in none of them yet.
+    """
     from trainconf.paths import RunPaths as Paths
 
     parent = None if task is None else files.read_json(paths.record).get("parent")
@@ -154,7 +157,8 @@ def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:
         return None
     sent = scheduler_of(Paths(os.path.join(os.path.dirname(paths.run_dir), parent)))
     arrays = sent.get("arrays") or []
-    return next((f"{job_id}_{task - first}" for job_id, first, count in arrays if first <= task < first + count), sent.get("job_id"))
+    job = next((f"{job_id}_{task - first}" for job_id, first, count in arrays if first <= task < first + count), "")
+    return job if arrays else sent.get("job_id")
 
 
 def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ A launcher imports nothing of Hydra; it gets facts and plain values.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class LaunchPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, as docs/architecture.md has them."""
-        return {"version": PLAN_VERSION, **asdict(self)}
+        return {"version": PLAN_VERSION, **vars(self), "ranks": [dict(vars(rank)) for rank in self.ranks]}
 
     def render(self) -> str:
         """The plan for people."""
@@ -183,10 +183,12 @@ class Launcher(Protocol):
 
 class Pool(Protocol):
     """Where the trials of a sweep go, as seen by the one process that makes them. `handle` is the sweep's, `trial_lock` the lock that minds
-    each trial: empty where every one has its own. `is_unsent`: nothing of it has been handed to anybody."""
+    each trial: empty where every one has its own. `is_unsent`: nothing of it has been handed to anybody; `unsent_count`: so many trials
+    its scheduler would not take yet, which are sent while somebody waits for the sweep."""
 
     handle: RunHandle
     is_unsent: bool
+    unsent_count: int
 
     @property
     def trial_lock(self) -> str: ...

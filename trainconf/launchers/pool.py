@@ -38,6 +38,7 @@ class TrialPool:
         self._writer = writer
 
     is_unsent = False  # the agent is there before any trial is
+    unsent_count = 0
 
     @property
     def trial_lock(self) -> str:

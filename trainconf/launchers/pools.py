@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.files import FileLock
+    from trainconf.history.follow import Look
+    from trainconf.history.liveness import State
     from trainconf.launchers.base import Pool
     from trainconf.paths import RunPaths
 
@@ -49,6 +51,20 @@ def start(target: str, home: RunPaths, lock: FileLock, secrets: Mapping[str, str
     if compute["pack"] > 1:
         return slurm_sweep.PackedPool(launcher, home, lock, secrets, launcher.controller(), compute["pack"])
     return slurm_sweep.ArrayPool(launcher, home, lock, secrets, launcher.controller(), limit)
+
+
+def looking(home: RunPaths, look: Look) -> Look:
+    """`look`, for one who waits for a sweep: what its scheduler would not take yet is sent meanwhile."""
+    from trainconf.launchers.slurm import SlurmLauncher
+    from trainconf.launchers.slurm_parts import Sending
+
+    sending = Sending(home, SlurmLauncher().controller)
+
+    def look_and_send(paths: RunPaths) -> State:
+        sending()
+        return look(paths)
+
+    return look_and_send
 
 
 def cancel(home: RunPaths, *, force: bool = False) -> None:

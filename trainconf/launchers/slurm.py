@@ -121,6 +121,9 @@ class SlurmLauncher:
         from trainconf.launchers import slurm_sweep
 
         job = liveness.scheduler_of(paths)
+        if job.get("job_id") == "":  # a trial that was not sent yet
+            slurm_sweep.record_taken_out(self.controller(), [(paths, "")])
+            return
         controller = self.controller(str(job.get("conf") or ""))
         job_id = str(job.get("job_id") or "")
         if not job_id:

@@ -55,7 +55,7 @@ def for_sweep(
 ) -> dict[str, Any]:  # fmt: skip
     """The batch of one trial, as that of its whole sweep: in its name, on its folder, with `times` the resources."""
     name = job_name(home.run_id)
-    comment = f"trainconf {name} {_hash(home.run_dir)}"
+    comment = f"trainconf {name} {_hash(shlex.join([home.run_dir, *words]))}"
     script: str = batch["script"].removesuffix(f"{shlex.quote(run_dir)}\n") + shlex.join([home.run_dir, *words]) + "\n"
     script = script.replace(directive("job-name", batch["job_name"]), directive("job-name", name), 1)
     script = script.replace(directive("comment", batch["comment"]), directive("comment", comment), 1)

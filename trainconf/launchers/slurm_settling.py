@@ -35,6 +35,9 @@ def settle(answers: Answers, runs: Sequence[tuple[RunPaths, State]], *, at_once:
 
 def _settled(answers: Answers, paths: RunPaths, recorded: State) -> State:
     job_id, job = _job_of(answers, paths, recorded)
+    if recorded.scheduler and recorded.scheduler["job_id"] == "":
+        sweep_id = paths.run_id.rpartition("_")[0]
+        return _noted(recorded, f"not sent yet, for Slurm took no more jobs; `trainconf wait {sweep_id}` sends it when there is room")
     if answers.silent_since is not None:
         return _noted(recorded, f"as recorded; Slurm does not answer since {_clock(answers.silent_since)}")
     if job is None:

@@ -25,9 +25,17 @@ _REPLY = re.compile(r"^(\d+)(?:;(\S+))?$", re.MULTILINE)
 _UNCERTAIN = re.compile(r"timed out|[Uu]nable to contact|[Zz]ero [Bb]ytes|[Cc]ommunication|[Tt]ransport|Connection re|temporarily|Protocol")
 _NODES = ("sinfo", "--noheader", "--all", "--format=%R: %c CPUs, %m MB, %G")
 _ACCOUNTS = ("sacctmgr", "--noheader", "--parsable2", "show", "associations", "where", "user={user}", "format=Account")
+# Such as QOSMaxSubmitJobPerUserLimit and AssocGrpSubmitJobsLimit (squeue(1), JOB REASON CODES): it goes away when other jobs end.
+_NO_ROOM = re.compile(r"(?:Max|Grp)Submit")
+_LIMITS_OF_QOS = "format=Name,MaxSubmitJobsPerUser,MaxJobsPerUser,MaxWall,MaxTRESPerJob,MaxTRESPerUser"
+_LIMITS_OF_ACCOUNTS = "format=Account,Partition,QOS,MaxSubmitJobs,GrpSubmitJobs,MaxWall,MaxTRES,GrpTRES"
 # What a refusal is about: its words, the options that asked for it, and the question whose answer lists what there is.
 _SUBJECTS: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
     (r"partition name|invalid partition", ("partition",), "partitions", ("sinfo", "--noheader", "--all", "--format=%R")),
+    (r"Assoc\w+Limit", ("account", "partition", "time"), "limits",
+     ("sacctmgr", "--parsable2", "show", "associations", "where", "user={user}", _LIMITS_OF_ACCOUNTS)),
+    (r"QOS\w+Limit|QOS policy", ("qos", "account", "partition", "time"), "limits",
+     ("sacctmgr", "--parsable2", "show", "qos", _LIMITS_OF_QOS)),
     (r"account", ("account", "partition"), "accounts", _ACCOUNTS),
     (r"[Qq]os", ("qos",), "qos", ("sacctmgr", "--noheader", "--parsable2", "show", "qos", "format=Name")),
     (r"time limit", ("time", "partition"), "limits", ("sinfo", "--noheader", "--all", "--format=%R: at most %l")),
@@ -46,8 +54,29 @@ class Sent:
         self.cluster = cluster
 
 
+class _Refused(Exception):
+    """What Slurm said."""
+
+
 def send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Sent:
     """Submit; secrets are only ever in the environment. Raises ConfigError for what Slurm refuses, LaunchError without a client."""
+    try:
+        return _send(controller, batch, secrets)
+    except _Refused as refused:
+        raise refusal(controller, batch, str(refused)) from None
+
+
+def send_where_there_is_room(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Sent | str:
+    """As `send`; what Slurm says when it would take the job once others have ended."""
+    try:
+        return _send(controller, batch, secrets)
+    except _Refused as refused:
+        if _NO_ROOM.search(str(refused)):
+            return str(refused)
+        raise refusal(controller, batch, str(refused)) from None
+
+
+def _send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Sent:
     _refuse_too_long(controller, batch)
     for _ in range(SENDS):
         done = _sbatch(controller, batch, secrets)
@@ -55,7 +84,7 @@ def send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str,
         if reply:
             return Sent(*reply[-1])
         if not done.ok and not _UNCERTAIN.search(_said(done)) and _said(done):
-            raise _refusal(controller, batch, _said(done))
+            raise _Refused(_said(done))
         found = _look_up(controller, batch)
         if found is None:
             return Sent(None)
@@ -99,7 +128,7 @@ def _said(done: Completed) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("Try "))
 
 
-def _refusal(controller: Controller, batch: Mapping[str, Any], said: str, what: str = "") -> ConfigError:
+def refusal(controller: Controller, batch: Mapping[str, Any], said: str, what: str = "") -> ConfigError:
     """What Slurm said, what was asked for, and the list of what it would have taken; `what` where it is not Slurm that refuses."""
     facts = [] if what else [("Slurm says", said)]
     for words, options, label, question in _SUBJECTS:
@@ -109,7 +138,13 @@ def _refusal(controller: Controller, batch: Mapping[str, Any], said: str, what: 
             answer = "\n".join(_answer(controller, question))
             facts += [(label, answer)] if answer else []
             break
-    return ConfigError(Mistake(what or "Slurm refuses the job", *facts, hint="`trainconf plan` shows the script that was sent"))
+    return ConfigError(Mistake(what or "Slurm refuses the job", *facts, hint=_hint(said)))
+
+
+def _hint(said: str) -> str:
+    if _NO_ROOM.search(said):
+        return "`squeue --me` lists your jobs: submit again when some of them have ended, or with another compute.qos or compute.account"
+    return "`trainconf plan` shows the script that was sent"
 
 
 def _refuse_too_long(controller: Controller, batch: Mapping[str, Any]) -> None:
@@ -122,7 +157,7 @@ def _refuse_too_long(controller: Controller, batch: Mapping[str, Any]) -> None:
     limits = [minutes(limit) for name, limit in rows if name.rstrip("*") in {name.rstrip("*") for name in wanted}]
     if limits and all(limit is not None and limit < int(asked["time"]) for limit in limits):
         over = f"compute.time_minutes={asked['time']} is over the time limit of partition {','.join(wanted).rstrip('*')}"
-        raise _refusal(controller, batch, "time limit", over)
+        raise refusal(controller, batch, "time limit", over)
 
 
 def minutes(text: str) -> float | None:

@@ -11,10 +11,10 @@ import re
 
 from trainconf import files
 from trainconf.agent.pool import end_sweep
-from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
+from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
-from trainconf.launchers import slurm_script, slurm_submission
+from trainconf.launchers import slurm_parts, slurm_script, slurm_submission
 from trainconf.launchers.base import RunHandle
 from trainconf.paths import RunPaths
 
@@ -56,6 +56,8 @@ class JobPool:
         self._plans: list[LaunchPlan] = []
         self._is_open = True
         self.is_unsent = True
+        self.unsent_count = 0
+        self._sending: slurm_parts.Sending | None = None  # where something is left to send
 
     @property
     def trial_lock(self) -> str:
@@ -74,9 +76,8 @@ class JobPool:
         sent: list[str] = []
         try:
             os.makedirs(self.handle.paths.logs, exist_ok=True)
-            for batch in self._stage():
-                options = [option.format(*sent) for option in batch.pop("depends", [])]
-                sent.append(self._send({**batch, "argv": [*batch["argv"], *options]}))
+            for job_id in self._send():
+                sent.append(job_id)
             self._record(sent)
             self.is_unsent = False
         except BaseException as error:
@@ -88,16 +89,9 @@ class JobPool:
         finally:
             self._lock.release()
 
-    def _stage(self) -> Iterator[dict[str, Any]]:
-        """Write down all that the jobs will read; then the jobs, in the order in which they are sent."""
+    def _send(self) -> Iterator[str]:
+        """Write down all that the jobs will read, and send them; their ids, each as soon as it is known."""
         raise NotImplementedError
-
-    def _send(self, batch: dict[str, Any]) -> str:
-        job_id = slurm_submission.send(self._controller, batch, self._secrets).job_id
-        if job_id is None:
-            raise LaunchError("Slurm has not answered; whether it has a job of the sweep shows when it does", ("name", batch["job_name"]),
-                              hint="`squeue --me` tells; `scancel` those with this name before the sweep is sent again")  # fmt: skip
-        return job_id
 
     def _record(self, sent: list[str]) -> None:
         cluster = self._plans[0].batch["cluster"] if self._plans and self._plans[0].batch else {}
@@ -113,7 +107,7 @@ class JobPool:
             assert plan.batch is not None
             data = plan.to_dict()
             data["batch"] = {**data["batch"], "task": index}
-            files.write_atomic(RunPaths(plan.run_dir).plan, files.dumps(data), durable=False)
+            files.write_new(RunPaths(plan.run_dir).plan, files.dumps(data), durable=False)
         lines = [*({"run_dir": plan.run_dir} for plan in plans), {"end": True}]
         files.write_atomic(home.trials, "".join(files.dumps(line) + "\n" for line in lines))
 
@@ -126,19 +120,24 @@ class JobPool:
 
     def has_ended(self) -> bool:
         """Whether every trial has ended, or is lost."""
-        return settle(self._launcher, self.handle.paths).status in (*events.TERMINAL, "NotResponding")
+        return self._look(self.handle.paths).status in (*events.TERMINAL, "NotResponding")
 
     def wait(self) -> State:
         """Wait until every trial is over; the state of the sweep."""
         from trainconf.history import follow
 
-        return follow.wait(self.handle.paths, look=lambda paths: settle(self._launcher, paths))
+        return follow.wait(self.handle.paths, look=self._look)
+
+    def _look(self, home: RunPaths) -> State:
+        if self._sending is not None:
+            self._sending()
+        return settle(self._launcher, home)
 
 
 class ArrayPool(JobPool):
     """Every trial is a task of an array. Trials that ask for different resources are in different ones."""
 
-    def _stage(self) -> Iterator[dict[str, Any]]:
+    def _send(self) -> Iterator[str]:
         home = self.handle.paths
         groups: dict[str, list[LaunchPlan]] = {}
         for plan in self._plans:
@@ -146,23 +145,33 @@ class ArrayPool(JobPool):
             groups.setdefault(slurm_script.for_sweep(plan.batch, plan.run_dir, home)["script"], []).append(plan)
         ordered = [plan for plans in groups.values() for plan in plans]
         self._write_trials(ordered)
-        self._chunks = list(_chunks([len(plans) for plans in groups.values()], max_array_size(self._controller)))
-        lanes = min(len(self._chunks), self._width) if self._width else len(self._chunks)
-        for number, (first, count) in enumerate(self._chunks):
-            plan = ordered[first]
-            assert plan.batch is not None
-            at_a_time = f"%{max(1, self._width // lanes)}" if self._width else ""
-            batch = slurm_script.for_sweep(plan.batch, plan.run_dir, home, ("--task", str(first)))
-            log = os.path.join(home.logs, f"agent_{first}_")
-            for task in range(count):
-                _link(f"{log}{task}.log", RunPaths(ordered[first + task].run_dir).agent_log)
-            batch["argv"] = ["sbatch", "--parsable", f"--chdir={home.workspace.root}", f"--output={slurm_script.pattern(log)}%a.log",
-                             f"--array=0-{count - 1}{at_a_time}"]  # fmt: skip
-            batch["depends"] = [f"--dependency=afterany:{{{number - lanes}}}"] if number >= lanes else []
-            yield batch
+        chunks = list(_chunks([len(plans) for plans in groups.values()], max_array_size(self._controller)))
+        lanes = min(len(chunks), self._width) if self._width else len(chunks)
+        door = slurm_parts.Arrays(home, self._controller, self._secrets, [RunPaths(plan.run_dir) for plan in ordered])
+        self._arrays: list[list[Any]] = []
+        last: list[str] = []  # array of each chunk
+        for number, (first, count) in enumerate(chunks):
+            batch = ordered[first].batch
+            assert batch is not None
+            after = [last[number - lanes]] if number >= lanes else []
+            for array in door.send(batch, first, count, max(1, self._width // lanes) if self._width else 0, after):
+                self._arrays.append(array)
+                yield array[0]
+            if slurm_parts.left([(first, count)], self._arrays):
+                if not self._arrays:
+                    raise door.refusal()
+                self._leave(chunks)
+                return
+            last.append(self._arrays[-1][0])
+
+    def _leave(self, chunks: list[tuple[int, int]]) -> None:
+        """What does not fit now is for whoever waits for the sweep."""
+        self.unsent_count = sum(count for _, count in slurm_parts.left(chunks, self._arrays))
+        files.write_atomic(self.handle.paths.plan, files.dumps({"target": "slurm", "batch": None, "chunks": chunks, "width": self._width}))
+        self._sending = slurm_parts.Sending(self.handle.paths, self._launcher.controller, self._secrets)
 
     def _where(self, sent: list[str]) -> dict[str, Any]:
-        return {"arrays": [[job_id, first, count] for job_id, (first, count) in zip(sent, self._chunks, strict=True)]}
+        return {"arrays": self._arrays}
 
 
 class PackedPool(JobPool):
@@ -172,7 +181,7 @@ class PackedPool(JobPool):
     def trial_lock(self) -> str:
         return self.handle.paths.lock
 
-    def _stage(self) -> Iterator[dict[str, Any]]:
+    def _send(self) -> Iterator[str]:
         home = self.handle.paths
         self._write_trials(self._plans)
         scripts: dict[str, dict[str, Any]] = {}
@@ -185,7 +194,7 @@ class PackedPool(JobPool):
         for batch in scripts.values():
             argv = ["sbatch", "--parsable", f"--chdir={home.workspace.root}", f"--output={slurm_script.pattern(home.agent_log)}"]
             files.write_atomic(home.plan, files.dumps({"target": "slurm", "batch": {**batch, "argv": argv}}))
-            yield {**batch, "argv": argv}
+            yield slurm_parts.known(slurm_submission.send(self._controller, {**batch, "argv": argv}, self._secrets), batch)
 
 
 def _chunks(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
@@ -202,12 +211,6 @@ def max_array_size(controller: Controller) -> int:
     done = controller.call("scontrol", "show", "config")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.text(), re.MULTILINE) if done.ok else None
     return max(1, int(found[1])) if found else MAX_ARRAY_SIZE
-
-
-def _link(log: str, agent_log: str) -> None:
-    """A trial's agent writes where its array's do; its own folder has it, too."""
-    os.makedirs(os.path.dirname(agent_log), exist_ok=True)
-    os.symlink(os.path.relpath(log, os.path.dirname(agent_log)), agent_log)
 
 
 def settle(launcher: Jobs, home: RunPaths) -> State:
@@ -242,12 +245,11 @@ def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
 
 
 def record_taken_out(controller: Controller, trials: list[tuple[RunPaths, str]]) -> None:
-    """Record the end of canceled trials that Slurm has no task of any more: of one that never began it forgets everything at once."""
-    arrays = ",".join(sorted({job_id.partition("_")[0] for _, job_id in trials}))
-    done = controller.call("squeue", "--noheader", "--array", "--states=all", f"--jobs={arrays}", "--format=%i|%T")
-    if not done.ok and "nvalid job id" not in done.last_lines():
+    """Record the end of canceled trials that Slurm has no task of, or has none any more: of one that never began it forgets all at once."""
+    arrays = sorted({job_id.partition("_")[0] for _, job_id in trials if job_id})
+    there = _tasks_of(controller, arrays) if arrays else set()
+    if there is None:
         return
-    there = {line.partition("|")[0] for line in done.text().splitlines() if not line.endswith("|CANCELLED")}
     for paths, job_id in trials:
         if job_id not in there and (latest := events.last(paths)) is not None and latest["state"] not in events.TERMINAL:
             lock = files.FileLock(paths.lock)
@@ -255,3 +257,11 @@ def record_taken_out(controller: Controller, trials: list[tuple[RunPaths, str]])
                 how = {"exit_code": None, "reason": "cancellation was requested before it began"}
                 events.append(paths, "Canceled", int(latest["attempt"]), **how)
                 lock.release()
+
+
+def _tasks_of(controller: Controller, arrays: list[str]) -> set[str] | None:
+    """The tasks that Slurm has not taken out of its queue; None when it does not answer."""
+    done = controller.call("squeue", "--noheader", "--array", "--states=all", f"--jobs={','.join(arrays)}", "--format=%i|%T")
+    if not done.ok and "nvalid job id" not in done.last_lines():
+        return None
+    return {line.partition("|")[0] for line in done.text().splitlines() if not line.endswith("|CANCELLED")}

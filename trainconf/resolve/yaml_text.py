@@ -25,12 +25,20 @@ def render(tree: dict[str, Any], depth: int = 0) -> str:
     """
     lines = []
     for key, value in tree.items():
+        if isinstance(value, str):
+            lines.append(_line(str(key), value, depth))
+            continue
         name = "  " * depth + text(str(key)) + ":"
         if isinstance(value, dict) and value:
             lines.append(f"{name}\n{render(value, depth + 1)}")
         else:
             lines.append(f"{name} {flow(value)}\n")
     return "".join(lines)
+
+
+@lru_cache(maxsize=4096)  # choices and origins, which are half of the text, are the same in every trial of a sweep
+def _line(key: str, value: str, depth: int) -> str:
+    return f"{'  ' * depth}{text(key)}: {text(value)}\n"
 
 
 def flow(value: Any) -> str:
@@ -46,7 +54,7 @@ def flow(value: Any) -> str:
     return json.dumps(value)
 
 
-@lru_cache(maxsize=4096)  # keys, choices and origins are the same in every trial of a sweep
+@lru_cache(maxsize=4096)  # keys are the same in every trial of a sweep
 def text(value: str) -> str:
     """A string: as it stands where no reader can take it for something else, else in double quotes.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from trainconf.snapshot.collect import GcResult
     from trainconf.snapshot.manifest import Entry, SnapshotDiff
+    from trainconf.snapshot.opened import OpenSnapshot
     from trainconf.snapshot.packs import DamagedError
 
 UNUSED_S = 3600.0  # a snapshot nobody holds yet may belong to a submission on its way
@@ -85,34 +86,24 @@ class SnapshotStore:
 
         Raises SnapshotError (no such snapshot, links as root) and StorageError (dest exists, disk full, damaged store).
         """
-        from trainconf.snapshot import materialize
-        from trainconf.snapshot.manifest import parse_header
-
-        manifest = self._store.read_manifest(snapshot_id)
-        linked = materialize.choose(how, *parse_header(manifest))
-        self.materialize_as(snapshot_id, dest, linked=linked)
+        with self.opened(snapshot_id, how) as snapshot:
+            snapshot.materialize(dest)
 
     def materialize_as(self, snapshot_id: str, dest: str, *, linked: bool) -> None:
         """As `materialize`, with the choice made: what a benchmark that runs as root needs, and nobody else."""
-        from trainconf.snapshot import materialize
-        from trainconf.snapshot.packs import DamagedError, PackReader
+        from trainconf.snapshot.opened import OpenSnapshot
 
-        lock = self._store.locked()
-        try:
-            self._store.touch(snapshot_id)
-            folders = materialize.layout(self._store.read_manifest(snapshot_id))
-            with PackReader(self._store.packs, self._store.packs.index()) as reader:
-                if linked:
-                    tree = materialize.LinkTree(self._store.tree(snapshot_id), reader, folders)
-                    materialize.build(dest, tree.link_into)
-                else:
-                    materialize.build(dest, lambda temp: materialize.copy_tree(reader, folders, temp))
-        except DamagedError as error:
-            raise self._damaged(snapshot_id, error) from error
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the snapshot store cannot be used") from error
-        finally:
-            lock.release()
+        with OpenSnapshot(self._store, snapshot_id, self._damaged, linked=linked) as snapshot:
+            snapshot.materialize(dest)
+
+    def opened(self, snapshot_id: str, how: str = "auto") -> OpenSnapshot:
+        """The snapshot, for one folder or for thousands; `gc` waits until it is closed. Raises as `materialize` does."""
+        from trainconf.snapshot import materialize
+        from trainconf.snapshot.manifest import parse_header
+        from trainconf.snapshot.opened import OpenSnapshot
+
+        linked = materialize.choose(how, *parse_header(self._store.read_manifest(snapshot_id)))
+        return OpenSnapshot(self._store, snapshot_id, self._damaged, linked=linked)
 
     def exists(self, snapshot_id: str) -> bool:
         return snapshot_id in self._store.ids()
@@ -192,6 +183,7 @@ class SnapshotStore:
                 lock.release()
 
     def _damaged(self, snapshot_id: str, error: DamagedError) -> StorageError:
+        """What to tell of damaged content; the next take stores it anew."""
         self._distrust(error)
         where = ("pack", self._store.packs.path(error.place[0])) if error.place else ("missing from", self._store.packs.root)
         hint = "submit from the working tree again: what is damaged will be stored anew"

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 
 def write_run(
     paths: RunPaths, resolved: Resolved, spec: RunSpec, lock_text: str, git: GitFacts | None,
-    parent: str | None, lock_path: str,
+    parent: str | None, lock_path: str, *, durable: bool,
 ) -> None:
-    """Everything but the code, and the plan, which its launcher writes. Raises OSError; the caller removes the folder then."""
+    """Everything but the code, and the plan, which its launcher writes. Raises OSError; the caller removes the folder then.
+
+    Whoever makes many runs at once syncs the disk once for all of them, and not each: `durable` is off.
+    """
     for folder in (paths.outputs, paths.logs):
         os.mkdir(folder)
         os.symlink(os.path.join(os.pardir, os.path.basename(folder)), os.path.join(paths.code, os.path.basename(folder)))
-    write_new(paths.spec, spec.to_json())
+    write_new(paths.spec, spec.to_json(), durable=durable)
     write_new(paths.params, spec.params_json, durable=False)
     write_new(paths.config, resolved.composed.text(), durable=False)
     write_new(paths.environment_lock, lock_text, durable=False)
     write_new(paths.git, dumps(git.to_dict() if git is not None else {}), durable=False)
     if git is not None and git.patch:
         write_new(paths.patch, git.patch, durable=False)
-    write_new(paths.record, dumps(_record(paths, resolved, spec, parent, lock_path)))
+    write_new(paths.record, dumps(_record(paths, resolved, spec, parent, lock_path)), durable=durable)
     events.append(paths, "NotStarted")
 
 

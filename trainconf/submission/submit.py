@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trainconf.environments import Prepared as PreparedEnvironment
     from trainconf.environments import Software
     from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
+    from trainconf.snapshot.opened import OpenSnapshot
     from trainconf.spec import RunSpec
 
     Report = Callable[[str], None]
@@ -151,13 +152,19 @@ def make_job(
     )
 
 
+def code_of(resolved: Resolved, prepared: Prepared) -> OpenSnapshot:
+    """The snapshot, opened for the folders of one run or of many; to be closed. Raises SnapshotError, StorageError."""
+    return prepared.store.opened(prepared.snapshot_id, resolved.config["snapshot"]["materialize"])
+
+
 def create(
-    resolved: Resolved, prepared: Prepared, workspace: WorkspacePaths, *, run_id: str = "", parent: str | None = None,
-    lock_path: str = "",
+    resolved: Resolved, prepared: Prepared, code: OpenSnapshot, workspace: WorkspacePaths, *, run_id: str = "",
+    parent: str | None = None, lock_path: str = "", durable: bool = True,
 ) -> tuple[RunPaths, LaunchPlan, FileLock]:
     """Make one run's directory, whole or not at all. The lock is held: whoever lets go of it says that nobody minds the run.
 
-    `lock_path` names the lock of a sweep, which minds all its trials; the lock that is returned is then not held.
+    `lock_path` names the lock of a sweep, which minds all its trials; the lock that is returned is then not held. Whoever makes many runs
+    syncs the disk once for all of them, and not each (`durable`).
     Raises StorageError.
     """
     spec = prepared_spec(resolved, prepared)
@@ -170,8 +177,8 @@ def create(
                 lock.acquire()
             job = make_job(resolved, spec, paths, workspace, prepared.environment, prepared.secrets)
             plan = prepared.launcher.plan(job)
-            prepared.store.materialize(prepared.snapshot_id, paths.code, resolved.config["snapshot"]["materialize"])
-            write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path)
+            code.materialize(paths.code)
+            write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path, durable=durable)
         except BaseException:
             lock.release()
             remove_run_dir(paths)
@@ -191,7 +198,8 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
         found = find_completed(workspace, prepared_spec(resolved, prepared).spec_hash)
         if found is not None:
             return Submitted(found)
-    paths, plan, lock = create(resolved, prepared, workspace)
+    with code_of(resolved, prepared) as code:
+        paths, plan, lock = create(resolved, prepared, code, workspace)
     handle = None
     try:
         with interruptions_held():  # in the middle of a launch nobody could say whether there is an agent to cancel

@@ -7,17 +7,18 @@ agent is the pool; this process only makes the trials' directories, and its deat
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 from trainconf import __version__, launchers
 from trainconf.errors import ConfigError, Mistake, StorageError
-from trainconf.files import FileLock, dumps, write_atomic
+from trainconf.files import FileLock, dumps, sync_disk, write_atomic
 from trainconf.history import events, liveness
 from trainconf.history.index import Index
 from trainconf.launchers import pools
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
-from trainconf.submission.submit import Prepared, check, create, find_completed, prepare, spec_with_code
+from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, spec_with_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.launchers.base import Launcher, LaunchPlan, Pool
     from trainconf.resolve.grid import Grid
+    from trainconf.snapshot.opened import OpenSnapshot
     from trainconf.submission.submit import Voice
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
@@ -119,11 +121,7 @@ class Sweep:
         self._take_completed(reusable)
         pool = self._pool = self._start_pool()
         try:
-            for trial in self.trials:
-                if self._is_cancelled():
-                    break
-                if trial.paths is None:
-                    pool.add([self._create(trial, pool.trial_lock)])
+            self._create_trials(pool)
             pool.close()
         except BaseException:
             pool.cancel()  # what cannot be whole is not begun
@@ -180,12 +178,29 @@ class Sweep:
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
 
-    def _create(self, trial: Trial, lock_path: str) -> LaunchPlan:
+    def _create_trials(self, pool: Pool) -> None:
+        """Make the trials' directories and hand them over one by one; when all are there they are made to survive a power cut."""
+        opened: dict[Any, OpenSnapshot] = {}
+        with ExitStack() as stack:
+            for trial in self.trials:
+                if self._is_cancelled():
+                    break
+                if trial.paths is not None:
+                    continue
+                key = _shared(trial.resolved)
+                if key not in opened:
+                    opened[key] = stack.enter_context(code_of(trial.resolved, self._prepared[key]))
+                pool.add([self._create(trial, self._prepared[key], opened[key], pool.trial_lock)])
+        try:
+            sync_disk(self.paths.run_dir)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the trials cannot be kept") from error
+
+    def _create(self, trial: Trial, prepared: Prepared, code: OpenSnapshot, lock_path: str) -> LaunchPlan:
         """Make the directory of one trial; the plan the agent shall carry out."""
-        prepared = self._prepared[_shared(trial.resolved)]
         trial.paths, plan, lock = create(
-            trial.resolved, prepared, self.workspace, run_id=f"{self.sweep_id}_{trial.number}", parent=self.sweep_id,
-            lock_path=lock_path,
+            trial.resolved, prepared, code, self.workspace, run_id=f"{self.sweep_id}_{trial.number}", parent=self.sweep_id,
+            lock_path=lock_path, durable=False,
         )
         lock.release()
         return plan
@@ -194,6 +209,11 @@ class Sweep:
         """End all trials, politely or at once; those that wait never start."""
         if self._pool is not None:
             self._pool.cancel(force=force)
+
+    @property
+    def unsent_count(self) -> int:
+        """Trials that a scheduler would not take yet."""
+        return 0 if self._pool is None else self._pool.unsent_count
 
     @property
     def has_started(self) -> bool:

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -59,6 +60,24 @@ def test_a_copy_obeys_the_umask(store: SnapshotStore, source: Path, take: Take, 
         os.umask(before)
     modes = [stat.S_IMODE((tmp_path / "dest" / name).stat().st_mode) for name in ("train.py", "run.sh", "pkg")]
     assert modes == [0o640, 0o750, 0o750]
+
+
+def test_a_snapshot_is_opened_once_for_many_folders_and_gc_waits_until_it_is_closed(
+    source: Path, store: SnapshotStore, take: Take, tmp_path: Path
+) -> None:
+    fill(source)
+    id_ = take().id
+    collector = threading.Thread(target=store.gc, args=([],), kwargs={"unused_s": 0.0})
+    with store.opened(id_) as snapshot:
+        collector.start()
+        for name in ("one", "two"):
+            snapshot.materialize(str(tmp_path / name))
+            assert hash_tree(str(tmp_path / name)) == id_
+        with pytest.raises(StorageError, match="exists already"):
+            snapshot.materialize(str(tmp_path / "two"))
+        assert collector.is_alive()
+    collector.join()
+    assert not store.exists(id_)
 
 
 def test_a_job_that_writes_over_its_code_harms_neither_store_nor_other_runs(public: Path) -> None:

@@ -9,7 +9,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Answer, Shell, wait_for
+from trainconf import files
+from trainconf.sweeps import controller
 
 Here = Callable[..., Answer]
 
@@ -62,6 +66,26 @@ def test_a_trial_that_fails_ends_with_1_and_the_others_go_on(here: Here, workspa
     assert answer.code == 1, answer
     assert statuses(workspace) == ["Completed", "Failed", "Completed"]
     assert "Failed" in answer.out
+
+
+def test_the_disk_is_synced_once_for_all_trials_when_all_are_there(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, int]] = []
+    files_synced: list[str] = []
+    sync, sync_file = files.sync_disk, os.fsync
+
+    def note_disk(path: str) -> None:
+        synced.append((os.path.basename(path), sum((trial / "run.json").stat().st_size > 0 for trial in trials(workspace))))
+        sync(path)
+
+    def note_file(fd: int) -> None:
+        files_synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        sync_file(fd)
+
+    monkeypatch.setattr(controller, "sync_disk", note_disk)
+    monkeypatch.setattr(os, "fsync", note_file)
+    assert here(*sweep_words(workspace, "+params.a=1,2,3")).code == 0
+    assert synced == [(trials(workspace)[0].name.rpartition("_")[0], 3)]
+    assert {Path(path).parent for path in files_synced} & set(trials(workspace)) == set()
 
 
 def test_so_many_are_in_flight_and_no_more(here: Here, workspace: Shell) -> None:

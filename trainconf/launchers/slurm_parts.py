@@ -1,0 +1,193 @@
+"""Sends the trials of a sweep as arrays that are as large as Slurm takes now, and the others as there is room (MaxSubmitJobs and its like).
+
+Only a client that waits for the sweep sends: the one that began it, or `trainconf wait SWEEP` from any shell. What is not sent is as it
+was, and says so. Everything that is needed for it lies in the sweep's folder: trials.jsonl and the trials' plans, `chunks` and `width` in
+plan.json, and in the events which arrays there are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf import files
+from trainconf.agent.pool import request_of
+from trainconf.errors import LaunchError, SecretError
+from trainconf.history import events, liveness
+from trainconf.launchers import slurm_script, slurm_submission
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from trainconf.errors import ConfigError
+    from trainconf.launchers.slurm_controller import Controller
+    from trainconf.launchers.slurm_submission import Sent
+
+LOOK_PAUSE_S = 1.0
+RETRY_PAUSE_S = 30.0  # at most, after a refusal; a second after a trial has ended, doubled each time, for Slurm counts it a while longer
+
+
+class Arrays:
+    """The door through which arrays of one sweep go. `batch` is that of the trial with which an array begins."""
+
+    def __init__(self, home: RunPaths, controller: Controller, secrets: Mapping[str, str], trials: Sequence[RunPaths]) -> None:
+        self._home = home
+        self._controller = controller
+        self._secrets = secrets
+        self._trials = trials
+        self._refused: tuple[Mapping[str, Any], str] | None = None
+
+    def send(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> Iterator[list[Any]]:
+        """As many of these trials as fit, in order: [job id, first trial, count] of each array.
+
+        `at_a_time` of them, also where they are several arrays, 0 leaves it to Slurm; none before the jobs `after`. Raises ConfigError,
+        LaunchError.
+        """
+        size, whose, begin = count, self._trials[first].run_dir, first
+        before: list[str] = []
+        while count:
+            is_chained = before and 0 < at_a_time < first + size - begin
+            array = slurm_script.for_sweep(batch, whose, self._home, ("--task", str(first)))
+            wanted = self._array(array, first, size, at_a_time, before if is_chained else after)
+            sent = slurm_submission.send_where_there_is_room(self._controller, wanted, self._secrets)
+            if not isinstance(sent, str):
+                job_id = known(sent, wanted)
+                yield [job_id, first, size]
+                self._link(first, size)
+                first, count = first + size, count - size
+                before = [job_id]
+                size = min(size, count)
+            elif size == 1:
+                self._refused = wanted, sent
+                return
+            else:
+                size //= 2
+
+    def refusal(self) -> ConfigError:
+        """Why one trial more was not taken; it asks for the limits there are."""
+        assert self._refused is not None
+        return slurm_submission.refusal(self._controller, *self._refused)
+
+    def _array(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> dict[str, Any]:
+        limit = f"%{at_a_time}" if at_a_time else ""
+        argv = [
+            "sbatch", "--parsable", f"--chdir={self._home.workspace.root}", f"--output={slurm_script.pattern(self._log(first))}%a.log",
+            f"--array=0-{count - 1}{limit}", *([f"--dependency=afterany:{':'.join(after)}"] if after else []),
+        ]  # fmt: skip
+        return {**batch, "argv": argv}
+
+    def _log(self, first: int) -> str:
+        return os.path.join(self._home.logs, f"agent_{first}_")
+
+    def _link(self, first: int, count: int) -> None:
+        """A trial's agent writes where its array's do; its own folder has it, too."""
+        for task in range(count):
+            agent_log = self._trials[first + task].agent_log
+            os.symlink(os.path.relpath(f"{self._log(first)}{task}.log", os.path.dirname(agent_log)), agent_log)
+
+
+def known(sent: Sent, batch: Mapping[str, Any]) -> str:
+    """The number of a job that was sent for a sweep. Raises LaunchError when nobody knows whether there is one."""
+    if sent.job_id is None:
+        raise LaunchError("Slurm has not answered; whether it has a job of the sweep shows when it does", ("name", batch["job_name"]),
+                          hint="`squeue --me` tells; `scancel` those with this name before the sweep is sent again")  # fmt: skip
+    return sent.job_id
+
+
+def left(chunks: Sequence[Sequence[int]], arrays: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
+    """What of each chunk, [first trial, count], no array has: arrays take a chunk from its beginning."""
+    ends = {int(first): int(first) + int(count) for _, first, count in arrays}
+    found = []
+    for first, count in chunks:
+        at = first
+        while at in ends and at < first + count:
+            at = ends[at]
+        if at < first + count:
+            found.append((at, first + count - at))
+    return found
+
+
+class Sending:
+    """Sends what is left of a sweep for as long as somebody calls it. It looks rarely, and asks Slurm only when there may be room."""
+
+    def __init__(self, home: RunPaths, controller_of: Callable[[str], Controller], secrets: Mapping[str, str] | None = None) -> None:
+        self._home = home
+        self._controller_of = controller_of
+        self._secrets = secrets
+        self._is_needed = os.path.exists(home.plan)
+        self._next_look = self._retry_at = self._pause_s = 0.0
+        self._open_count = -1
+
+    def __call__(self) -> None:
+        """Raises ConfigError, SecretError: Slurm does not want it any more, or this process cannot send it."""
+        if not self._is_needed or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_PAUSE_S
+        lock = files.FileLock(self._home.trials)
+        if lock.acquire(blocking=False):  # else somebody else is at it, or cancels it
+            try:
+                self._is_needed = self._send()
+            except LaunchError:
+                # The runs' states tell that Slurm does not answer. It is asked again; an array that it has after all finds its trials over.
+                self._is_needed = True
+            finally:
+                lock.release()
+
+    def _send(self) -> bool:
+        """Whether something is left."""
+        plan = files.read_json(self._home.plan)
+        scheduler = liveness.scheduler_of(self._home)
+        arrays = list(scheduler.get("arrays") or [])
+        rest = left(plan.get("chunks") or [], arrays)
+        if not rest or request_of(self._home) is not None:
+            return False
+        trials = trials_in_order(self._home)
+        sent = (trials[number] for _, first, count in arrays for number in range(first, first + count))
+        open_count = sum((events.last(paths) or {}).get("state") not in events.TERMINAL for paths in sent)
+        now = time.monotonic()
+        if open_count == self._open_count and now < self._retry_at:
+            return True
+        self._pause_s = min(2 * self._pause_s, RETRY_PAUSE_S) if open_count == self._open_count else LOOK_PAUSE_S
+        self._open_count, self._retry_at = open_count, now + self._pause_s
+        room = plan["width"] - open_count if plan["width"] else len(trials)
+        if room <= 0:
+            return True
+        return self._send_parts(rest, room, scheduler, trials)
+
+    def _send_parts(self, rest: list[tuple[int, int]], room: int, scheduler: Mapping[str, Any], trials: list[RunPaths]) -> bool:
+        """At most `room` trials, until Slurm refuses; whether something is left."""
+        arrays = list(scheduler.get("arrays") or [])
+        size = 1  # doubled as long as they are taken: a refusal costs Slurm one call, and much room not many
+        for begin, count in rest:
+            first = begin
+            while first < begin + count:
+                trial = files.read_json(trials[first].plan)
+                secrets = _secrets(trial["secret_env"]) if self._secrets is None else self._secrets
+                door = Arrays(self._home, self._controller_of(str(scheduler.get("conf") or "")), secrets, trials)
+                wanted = min(size, begin + count - first, room)
+                taken = 0
+                for array in door.send(trial["batch"], first, wanted, 0, ()):
+                    arrays.append(array)
+                    events.append(self._home, "Queued", waiting_for="scheduler", scheduler={**scheduler, "arrays": arrays})
+                    taken += array[2]
+                first, room, size = first + taken, room - taken, 2 * size
+                if taken < wanted or (room == 0 and first < begin + count):
+                    return True
+        return False
+
+
+def trials_in_order(home: RunPaths) -> list[RunPaths]:
+    """The trials by their numbers in arrays."""
+    return [RunPaths(os.path.join(home.run_dir, line["run_dir"])) for line in files.read_lines(home.trials) if "run_dir" in line]
+
+
+def _secrets(names: Sequence[str]) -> dict[str, str]:
+    """Their values, which are nowhere but in the environment."""
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise SecretError("trials of the sweep that Slurm does not have yet need secrets, which are saved nowhere",
+                          ("unset", ", ".join(missing)), hint="export them, then `trainconf wait` again")  # fmt: skip
+    return {name: os.environ[name] for name in names}
