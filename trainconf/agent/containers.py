@@ -75,10 +75,9 @@ class ContainerCrew:
         except OSError as error:
             refusal = EngineError(0, f"its ranks have nowhere to meet: {error}")
         nodes = by_node(self._plan)
-        share = len(gpus) // len(nodes)
         self._nodes = {node: NodeRanks(self._paths, self._plan, ranks, self._engine.address) for node, ranks in nodes.items()}
         self._containers = {
-            node: self._container(node, ranks, attempt, gpus[node * share : (node + 1) * share]) for node, ranks in nodes.items()
+            node: self._container(node, ranks, attempt, contract.gpus_of_node(gpus, node, len(nodes))) for node, ranks in nodes.items()
         }
         self._is_clearing = self._is_cleared = False
         if refusal is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from trainconf.agent.outcome import Outcome, Usage
@@ -17,12 +17,13 @@ else:
 
 
 class Started:
-    """Every rank runs. `ranks` is what the event tells of each."""
+    """Every rank runs. `ranks` is what the event tells of each, `facts` what it tells besides."""
 
-    __slots__ = ("ranks",)
+    __slots__ = ("facts", "ranks")
 
-    def __init__(self, ranks: list[dict[str, Any]]) -> None:
+    def __init__(self, ranks: list[dict[str, Any]], facts: Mapping[str, Any] | None = None) -> None:
         self.ranks = ranks
+        self.facts = facts or {}
 
 
 class Ended:

@@ -193,6 +193,10 @@ class RunLife:
 
     def _make_crew(self) -> Crew:
         if self._plan.get("engine") is None:
+            if self._plan.get("mpi") is not None:
+                from trainconf.agent.mpi import MpiCrew
+
+                return MpiCrew(self.paths, self._plan, self._living_ranks, self._job)
             if self._job is not None and self._job.node_count > 1:
                 from trainconf.agent.nodes import NodesCrew
 
@@ -238,7 +242,7 @@ class RunLife:
             if self._phase == RUNNING:
                 self._journal.add("Running" if self._is_up else "Starting", self.attempt, reason=news.text)
         elif self._phase == RUNNING:
-            self._journal.add("Running", self.attempt, ranks=news.ranks)
+            self._journal.add("Running", self.attempt, **news.facts, ranks=news.ranks)
             limit = self._plan["max_run_duration_seconds"]
             self._is_up, self._started = True, time.monotonic()
             self._deadline = None if limit is None else self._started + limit

@@ -26,6 +26,7 @@ from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from trainconf.agent.slurm import SlurmJob
@@ -41,8 +42,8 @@ SIGNALS: set[int] = {
 def main(folder: str, *part: str) -> NoReturn:
     """Carry out the run, or the sweep, in `folder`, and leave the process.
 
-    `part` is `--node` for what this node has to do of a run, or `--task OFFSET` for one trial of a sweep: that with the number OFFSET +
-    SLURM_ARRAY_TASK_ID in its list.
+    `part` is `--node` for what this node has to do of a run, `--mpi` to start its MPI processes, `--rank` beside one of these, or `--task
+    OFFSET` for one trial of a sweep: that with the number OFFSET + SLURM_ARRAY_TASK_ID in its list.
     """
     code = 1
     try:
@@ -55,10 +56,8 @@ def main(folder: str, *part: str) -> NoReturn:
 
 
 def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
-    if part == ("--node",):
-        from trainconf.agent import node
-
-        return node.carry_out(home)
+    if part and part[0] in ("--node", "--mpi", "--rank"):
+        return _part(part[0])(home)
     sweep = None
     if part[:1] == ("--task",):
         sweep = home
@@ -81,6 +80,17 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
     pool = pools.Pool(pools.OneRun(home))
     _serve(pool, None)
     return int(pool.lost_events)
+
+
+def _part(name: str) -> Callable[[RunPaths], int]:
+    """What is not the run's own agent, but a part of its work."""
+    if name == "--node":
+        from trainconf.agent.node import carry_out
+    elif name == "--mpi":
+        from trainconf.agent.mpi_start import carry_out
+    else:
+        from trainconf.agent.mpi_rank import carry_out
+    return carry_out
 
 
 def _carry_out_in_job(home: RunPaths, job: SlurmJob) -> int:

@@ -33,7 +33,9 @@ class Meeting:
         """`address` and `ports` of this node, kept from now on. Raises OSError: no such interface, no port is free."""
         self._ports.release()
         here = sum(int(rank["env"]["NODE_RANK"]) == self._node for rank in self._ranks)
-        address = os.uname().nodename if self._interface is None else address_of(self._interface)
+        is_alone = all(rank["env"]["NODE_RANK"] == "0" for rank in self._ranks)
+        name = THIS_MACHINE if is_alone else os.uname().nodename
+        address = name if self._interface is None else address_of(self._interface)
         return {"address": address, "ports": self._ports.reserve(rendezvous.port_count(self._kind, self._node, here))}
 
     def agree(self, nodes: Sequence[Mapping[str, Any]]) -> None:
@@ -43,8 +45,7 @@ class Meeting:
     def variables(self) -> dict[int, dict[str, str]]:
         """What each rank is told, by its number. Raises OSError as `offer` does, or for a head whose name means nothing here."""
         if self._nodes is None:  # this node is the only one
-            alone = self.offer()
-            return rendezvous.variables(self._kind, self._ranks, [alone if self._interface else {**alone, "address": THIS_MACHINE}])
+            return rendezvous.variables(self._kind, self._ranks, [self.offer()])
         self._look_up(str(self._nodes[0]["address"]))
         return rendezvous.variables(self._kind, self._ranks, self._nodes)
 

@@ -1,4 +1,4 @@
-"""The agent of one node of a run that has several: it starts and ends this node's ranks, as the run's agent (`nodes`) orders.
+"""A member of a team (`team`): the agent of one node of a run, or beside one MPI process (`mpi_rank`). It starts and ends its ranks.
 
 Orders come as lines on standard input, news go out as lines on standard output. When the orders end without a word, or Slurm ends the
 node's processes, the ranks are ended politely all the same: nothing survives the run's agent.
@@ -19,9 +19,9 @@ from trainconf.agent.crew import Ended, Started
 from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.meeting import Meeting
-from trainconf.agent.nodes import ALIVE_SECONDS
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.ranks import ProcessCrew
+from trainconf.agent.team import ALIVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,30 +32,32 @@ if TYPE_CHECKING:
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, WAKE_SIGNAL}
 
 
-class NodeAgent:
-    """One attempt on one node."""
+class Member:
+    """One attempt of the ranks of `crew`, which are those of member number `number`; they can be met at what `meeting` offers.
 
-    def __init__(self, paths: RunPaths, node: int) -> None:
-        self._node = node
-        plan = files.read_json(paths.plan)
-        mine = [rank for rank in plan["ranks"] if int(rank["env"]["NODE_RANK"]) == node]
-        self._grace_s = float(plan["grace_seconds"])
-        self._meeting = Meeting(plan, node)
-        plan = {**plan, "ranks": mine}
-        self._crew = ProcessCrew(paths, plan, set(), gets_orphans=tree.become_subreaper(), meeting=self._meeting)
+    It waits to be told to end, also when its ranks have ended; when these have completed, one that `leaves_early` does not.
+    """
+
+    def __init__(self, number: int, crew: ProcessCrew, meeting: Meeting, grace_s: float, *, leaves_early: bool = False) -> None:
+        self._number = number
+        self._crew = crew
+        self._meeting = meeting
+        self._grace_s = grace_s
+        self._leaves_early = leaves_early
         self._orders: deque[dict[str, Any]] = deque()
         self._kill_at: float | None = None  # monotonic; once the end was ordered
         self._is_over = False
+        self.is_cut_off = False  # from whatever started it
         self._look_at = self._speak_at = time.monotonic() + ALIVE_SECONDS
 
     def carry_out(self) -> None:
-        """Until nothing of this node's part is left."""
+        """Until nothing of its ranks is left."""
         _thread.start_new_thread(self._listen, ())
         try:
             self._tell("here", host=os.uname().nodename, **self._meeting.offer())
         except OSError as error:
             cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error.strerror or error}")
-            self._tell("ended", was_last=True, rank=None, outcome=_facts(cannot))
+            self._tell("ended", was_last=True, rank=None, outcome=_facts(cannot), is_cut_off=False)
         while not self._is_over:
             info = signal.sigtimedwait(SIGNALS, max(0.0, min(self._look_at, self._speak_at) - time.monotonic()))
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -64,7 +66,8 @@ class NodeAgent:
                 self._obey(self._orders.popleft())
             self._reap()
             self._pass_on_news()
-            self._tick()
+            if not self._is_over:
+                self._tick()
         usage = self._crew.usage
         self._tell("over", host=os.uname().nodename, cpu_s=usage.cpu_s, peak_rss_bytes=usage.peak_rss_bytes)
 
@@ -82,11 +85,18 @@ class NodeAgent:
     def _obey(self, order: dict[str, Any]) -> None:
         if order["order"] == "start" and self._kill_at is None:
             self._meeting.agree(order["nodes"])
-            self._crew.start(order["attempt"], ())
+            self._crew.start(order["attempt"], order["gpus"])
         elif order["order"] == "end":
             self._end(self._grace_s)
         elif order["order"] == "kill":
             self._end(0.0)
+
+    def cut_off(self, patience_s: float) -> None:
+        """Whatever started this agent has ended it, as far as it could: the ranks have so long to end by themselves. For another thread."""
+        self.is_cut_off = self._kill_at is None
+        time.sleep(patience_s)
+        self._orders.append({"order": "end"})
+        os.kill(os.getpid(), WAKE_SIGNAL)
 
     def _end(self, grace_s: float) -> None:
         now = time.monotonic()
@@ -103,13 +113,21 @@ class NodeAgent:
                 return
             self._crew.child_ended(pid, status, rusage)
 
+    def _why_ended(self, end: Outcome) -> Outcome:
+        """How a rank has ended, with what only this kind of member knows."""
+        return end
+
     def _pass_on_news(self) -> None:
         host = os.uname().nodename
         for news in self._crew.news():
             if isinstance(news, Started):
                 self._tell("started", ranks=[{**record, "host": host} for record in news.ranks])
             elif isinstance(news, Ended):
-                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=_facts(news.outcome))
+                end = _facts(self._why_ended(news.outcome))
+                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=end, is_cut_off=self.is_cut_off)
+                has_completed = self._crew.is_empty and news.outcome.state == "Completed"
+                if self._leaves_early and has_completed and not self._crew.has_leftovers():
+                    self._is_over = True
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -124,12 +142,16 @@ class NodeAgent:
             self._tell("alive")
 
     def _tell(self, what: str, **facts: Any) -> None:
-        line = files.dumps({"node": self._node, "news": what, **facts}).encode() + b"\n"
         try:
-            os.write(1, line)
+            write_news(self._number, what, **facts)
         except OSError as error:
             say(f"the run's agent cannot be told: {error}")
             self._end(self._grace_s)
+
+
+def write_news(member: int, what: str, **facts: Any) -> None:
+    """Tell the run's agent. Raises OSError."""
+    os.write(1, files.dumps({"member": member, "news": what, **facts}).encode() + b"\n")
 
 
 def _facts(end: Outcome) -> dict[str, Any]:
@@ -141,7 +163,12 @@ def carry_out(paths: RunPaths) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.chdir("/")
-    alive = guard.post(paths.run_id, float(files.read_json(paths.plan)["grace_seconds"]))
-    NodeAgent(paths, int(os.environ["SLURM_NODEID"])).carry_out()
+    plan, node = files.read_json(paths.plan), int(os.environ["SLURM_NODEID"])
+    grace_s = float(plan["grace_seconds"])
+    alive = guard.post(paths.run_id, grace_s)
+    mine = [rank for rank in plan["ranks"] if int(rank["env"]["NODE_RANK"]) == node]
+    meeting = Meeting(plan, node)
+    crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting)
+    Member(node, crew, meeting, grace_s).carry_out()
     guard.dismiss(alive)
     return 0

@@ -37,14 +37,16 @@ class ProcessCrew:
     deadline = None  # whatever happens comes with a signal
 
     def __init__(
-        self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, meeting: Meeting | None = None
-    ) -> None:
+        self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, meeting: Meeting | None = None,
+        has_all_of_run: bool = True,
+    ) -> None:  # fmt: skip
         self.usage = Usage()
         self._paths = paths
         self._plan = plan
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all crews
         self._gets_orphans = gets_orphans
         self._meeting = meeting
+        self._mark = paths.run_id if has_all_of_run else None  # by which processes of the run are this crew's
         self._ranks: dict[int, int] = {}  # living ranks by pid
         self._pids: set[int] = set()  # of this attempt, ended ones included
         self._told: set[int] = set()  # processes that got SIGTERM
@@ -135,7 +137,7 @@ class ProcessCrew:
 
     def _members(self) -> set[int]:
         other_runs = self._living_ranks - self._ranks.keys()
-        return tree.members(self._paths.run_id, self._pids, with_orphans=not other_runs)
+        return tree.members(self._mark, self._pids, with_orphans=not other_runs)
 
     def _survivors(self) -> set[int]:
         """Living processes of the run once its ranks have ended; all of /proc is searched only if there can be any."""

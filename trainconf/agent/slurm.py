@@ -100,20 +100,20 @@ class SlurmJob:
 
     def _failed_nodes(self) -> str:
         question = ["sinfo", "--noheader", "--Node", f"--nodes={self.nodes}", "--states=down,fail,unknown", "--format=%N"]
-        return ", ".join(dict.fromkeys(_run(question, ANSWER_SECONDS)[1].split()))
+        return ", ".join(dict.fromkeys(ask(question, ANSWER_SECONDS)[1].split()))
 
     def _ask(self) -> dict[str, str]:
         """The job as the controller has it; empty when it does not answer."""
         import re
 
-        code, said = _run(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
+        code, said = ask(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
         return {} if code else dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
 
     def requeue(self) -> str:
         """Put the job back into the queue, unless it is there; why it could not be, or nothing. Slurm ends this agent then."""
         if self._is_requeued(self._ask()):
             return ""
-        code, said = _run(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
+        code, said = ask(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
         return "" if code == 0 else said.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
 
 
@@ -129,12 +129,12 @@ def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
         return None
 
 
-def _run(argv: list[str], timeout_s: float) -> tuple[int, str]:
+def ask(argv: list[str], timeout_s: float, env: Mapping[str, str] = os.environ) -> tuple[int, str]:
     """Exit code of a program, and what it said on both channels. The main loop waits, so it is never taken for a rank."""
     listening, speaking = os.pipe()
     try:
         pid = os.posix_spawn(
-            ranks.find_program(argv[0], os.environ), argv, os.environ,
+            ranks.find_program(argv[0], env), argv, env,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, speaking, 1),

@@ -54,8 +54,8 @@ def carriers(run_id: str) -> set[int]:
     return {pid for pid in _pids() if _carries(pid, mark)}
 
 
-def members(run_id: str, ranks: Collection[int], *, with_orphans: bool) -> set[int]:
-    """Every living process of a run, this one excepted.
+def members(run_id: str | None, ranks: Collection[int], *, with_orphans: bool) -> set[int]:
+    """Every living process of a run, this one excepted; of those that only carry its id none, if that is None.
 
     `ranks` are the pids of its ranks, ended ones included. `with_orphans` counts every child of this process, which is right
     when it has one run only. A zombie counts while it is this process' to reap: its exit code and usage are not collected yet.
@@ -66,12 +66,12 @@ def members(run_id: str, ranks: Collection[int], *, with_orphans: bool) -> set[i
         found = _read_stat(pid)
         if found is not None and (found[0] not in _DEAD or int(found[1]) == me):
             living[pid] = int(found[1]), int(found[3])
-    mark = b"\0TRAINCONF_RUN_ID=" + os.fsencode(run_id) + b"\0"
+    mark = None if run_id is None else b"\0TRAINCONF_RUN_ID=" + os.fsencode(run_id) + b"\0"
     # A pid that was given anew to a stranger is not a rank's any more: then its holder is not our child.
     sessions = {rank for rank in ranks if rank not in living or living[rank][0] == me}
     mine = {
         pid for pid, (parent, session) in living.items()
-        if (session in sessions and pid != me) or (with_orphans and parent == me) or _carries(pid, mark)
+        if (session in sessions and pid != me) or (with_orphans and parent == me) or (mark is not None and _carries(pid, mark))
     }  # fmt: skip
     grown = True
     while grown:

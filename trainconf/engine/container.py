@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 LABEL_RUN_ID = "trainconf.run_id"
@@ -29,6 +29,12 @@ def with_gpus(body: dict[str, Any], ids: Iterable[str]) -> dict[str, Any]:
     first, *others = requests
     named = [f"{_CDI_KIND}={id_}" if first["Driver"] == _CDI_DRIVER else id_ for id_ in ids]
     return {**body, "HostConfig": {**host, "DeviceRequests": [{**first, "DeviceIDs": named}, *others]}}
+
+
+def gpus_of_node(ids: Sequence[str], node: int, node_count: int) -> Sequence[str]:
+    """Those of a run's GPUs that node number `node` is given: as many as every other one."""
+    share = len(ids) // node_count
+    return ids[node * share : (node + 1) * share]
 
 
 def gpu_request(kind: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class LaunchPlan:
     spoken to, and the network that is made for the run; None when the ranks are processes of this machine. `slots` is None where
     a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of. `rendezvous` says how the
     ranks find each other: `kind`, and the network `interface` they meet on; None for one process that need not. `mpi` is how those of MPI
-    are started: `launcher`, `pmi`, `mpirun`, `arguments`.
+    are started: `launcher`, `pmi`, `mpirun`, `arguments`, and the `python` that is asked which MPI it loads.
     """
 
     target: str
@@ -129,7 +129,7 @@ def _mpi(job: Job) -> dict[str, Any] | None:
         return None
     asked = job.distributed
     return {
-        "launcher": asked.get("launcher", "auto"), "pmi": asked.get("pmi"), "mpirun": asked.get("mpirun"),
+        "python": job.python, "launcher": asked.get("launcher", "auto"), "pmi": asked.get("pmi"), "mpirun": asked.get("mpirun"),
         "arguments": [str(word) for word in asked.get("mpirun_arguments") or []],
     }  # fmt: skip
 

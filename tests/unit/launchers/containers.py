@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ FACTS = EngineFacts(api="1.41", cpu_count=2)
 
 def make_job(root: Path | str, argv: list[str], *, image: str = "python:3.11-slim", node_count: int = 1, **wishes: Any) -> Job:
     """A job in a container; `wishes` as in tests/contract/runs.py."""
-    job = runs.make_job(str(root), argv, image=image, **wishes)
-    return replace(job, spec=replace(job.spec, distributed=DistributedSpec(node_count=node_count)))
+    return runs.make_job(str(root), argv, image=image, **{"distributed": DistributedSpec(node_count=node_count), **wishes})
 
 
 def body(job: Job, facts: EngineFacts = FACTS, place: RankLayout | None = None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from trainconf.engine.client import Engine
 from trainconf.errors import ConfigError
 from trainconf.launchers import container_request
 from trainconf.launchers.base import Job
+from trainconf.spec import DistributedSpec
 
 HOSTILE = "a b'\"$(x)%,:=\n日"
 ROOT = Path(__file__).parents[3]
@@ -285,6 +286,35 @@ def test_nodes_are_named_on_a_network_of_the_runs_own(tmp_path: Path) -> None:
     assert network["Name"] == name
     assert network["Labels"][container.LABEL_RUN_DIR] == job.paths.run_dir
     assert container_request.network(make_job(tmp_path, ["true"])) is None
+
+
+def test_each_node_is_given_an_equal_part_of_the_gpus() -> None:
+    assert [container.gpus_of_node(["a", "b", "c", "d"], node, 2) for node in range(2)] == [["a", "b"], ["c", "d"]]
+    assert [container.gpus_of_node([], node, 2) for node in range(2)] == [[], []]
+
+
+def test_the_container_of_a_node_starts_all_ranks_of_it(tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"], distributed=DistributedSpec(kind="pytorch", node_count=2, processes_per_node=2))
+    made = container_request.body(job, layout(job.spec.distributed)[2:], ["true"], FACTS)
+    assert made["Cmd"][4:] == [job.paths.log(2), job.paths.usage(2), "/sys/fs/cgroup", job.paths.ends(2), "2 3", "true"]
+    assert made["Hostname"] == "node-1"
+
+
+def test_mpirun_has_all_ranks_of_a_run_and_passes_the_signals_on_itself(tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"], distributed=DistributedSpec(kind="mpi", processes_per_node=2))
+    asked = {"mpirun": "/opt/mpi/bin/mpirun", "mpirun_arguments": ["--tag-output", 1]}
+    made = container_request.body(replace(job, distributed=asked), layout(job.spec.distributed), ["true"], FACTS)
+    assert made["Cmd"][7:14] == [job.paths.ends(0), "0 1", "/opt/mpi/bin/mpirun", "--tag-output", "1", "-n", "2"]
+    assert made["Cmd"][-1] == "true"
+    assert not any(variable.startswith("TINI") for variable in made["Env"])
+
+
+def test_what_mpi_and_gpus_cannot_be_on_several_nodes_is_refused(tmp_path: Path) -> None:
+    job = make_job(tmp_path, ["true"], distributed=DistributedSpec(kind="mpi", node_count=2), gpus=3)
+    found = told(replace(job, distributed={"launcher": "srun"}))
+    assert [words.split(",")[0] for words in found] == [
+        "distributed.node_count=2", "distributed.launcher=srun", "compute.gpus=3 cannot be shared out to 2 nodes",
+    ]  # fmt: skip
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

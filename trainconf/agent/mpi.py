@@ -1,0 +1,249 @@
+"""The crew of MPI processes, of one node or several: each has an agent of its own beside it (`mpi_rank`), started by mpirun or srun.
+
+Which of these, and whose, is found out by looking (`mpi_start`). It starts the processes and tells them of each other; how they end is
+told by their agents, and only when these cannot, by the words of mpirun.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import re
+import signal
+import time
+
+from trainconf.agent import mpi_channel, outcome, team, tree
+from trainconf.agent.log import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from socket import socket
+    from typing import Any
+
+    from trainconf.agent.crew import News
+    from trainconf.agent.slurm import SlurmJob
+    from trainconf.paths import RunPaths
+
+START_SECONDS = 300.0  # until every rank is there
+WORDS_SECONDS = 2.0  # for mpirun to say why it ends its processes
+ALONE_SECONDS = 5.0  # for mpirun, when none of its processes is left
+LOOK_AGAIN_SECONDS = 0.1
+_FRAME = re.compile(rb"\s*[-=*+_]{3,}\s*")
+
+
+class MpiCrew(team.TeamCrew):
+    """Ranks that are the processes of one MPI_COMM_WORLD; a member is one of them, with its number."""
+
+    program = "mpirun"
+
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], job: SlurmJob | None) -> None:
+        self._plan = plan
+        self._living_ranks = living_ranks  # of all runs of this agent: here what starts them
+        self._exchange: mpi_channel.Exchange | None = None
+        super().__init__(paths, len(plan["ranks"]), may_requeue=job is not None and job.may_requeue)
+
+    def _begin(self, attempt: int, gpus: Sequence[str]) -> None:
+        super()._begin(attempt, gpus)
+        self.program = MpiCrew.program
+        self._callers: dict[socket, int] = {}  # who has called, by connection
+        self._exit_code: int | None = None  # of the program
+        self._cut_off: int | None = None  # the first rank that was ended by the program
+        self._break_off_at: float | None = time.monotonic() + START_SECONDS
+        self._is_new_matter = False
+        self._alone_at = 0.0
+        self._told: set[int] = set()  # processes that got SIGTERM
+
+    def _launch(self) -> int:
+        words, nothing = os.pipe(), os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._exchange = mpi_channel.Exchange(self._address(), self._inbox)
+            env = {**os.environ, mpi_channel.VARIABLE: self._exchange.variable}
+            pid = team.spawn([*team.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
+        except OSError:
+            os.close(words[0])
+            raise
+        finally:
+            os.close(words[1])
+            os.close(nothing)
+        self._living_ranks.add(pid)
+        self._open_channels = 1
+        _thread.start_new_thread(team.listen, ("words", words[0], self._inbox))
+        return pid
+
+    def _address(self) -> str:
+        """Where the ranks' agents reach this one. Raises OSError."""
+        if all(rank["env"]["NODE_RANK"] == "0" for rank in self._plan["ranks"]):
+            return "127.0.0.1"
+        interface = self._plan["rendezvous"]["interface"]
+        if interface is None:
+            return os.uname().nodename
+        from trainconf.agent.ports import address_of
+
+        return address_of(interface)
+
+    def _send(self, order: bytes) -> None:
+        for connection, member in self._callers.items():
+            if member != mpi_channel.STARTER:
+                self._send_to(connection, order)
+
+    def _send_to(self, connection: socket, order: bytes) -> None:
+        try:
+            connection.send(order)
+        except OSError as error:  # its end comes as news of its own
+            say(f"{self._paths.run_id}: rank {self._callers[connection]} could not be given an order: {error.strerror or error}")
+
+    def news(self) -> Iterator[News]:
+        yield from super().news()
+        if self._living and self._break_off_at is not None and (time.monotonic() >= self._break_off_at or self._is_explained):
+            why = self._why_over(" ".join(self._words))
+            yield from self._break_off(why, self._exit_code or 1, may_retry=self._cut_off is not None)
+
+    @property
+    def _is_explained(self) -> bool:
+        return self._cut_off is not None and self._pid == 0
+
+    @property
+    def deadline(self) -> float | None:
+        return min((t for t in (super().deadline, self._break_off_at if self._living else None) if t is not None), default=None)
+
+    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
+        if channel == "words":
+            if line is None:
+                self._open_channels -= 1
+            else:
+                self._hear_words(line)
+        elif line is None:
+            yield from self._hung_up(channel)
+        else:
+            told = team.read_news(line)
+            if told is None:
+                self._hear_words(line)
+            else:
+                yield from self._hear_caller(channel, *told)
+
+    def _hear_words(self, line: bytes) -> None:
+        """Keep the first lines of what was said last, which is what matters; a line that only frames begins or ends something."""
+        if _FRAME.fullmatch(line):
+            self._is_new_matter = True
+            return
+        if not line.strip():
+            return
+        if self._is_new_matter:
+            self._words.clear()
+            self._is_new_matter = False
+        if len(self._words) < self.last_words:
+            super()._hear_words(line)
+        else:
+            os.write(2, line + b"\n")
+
+    def _hear_caller(self, connection: socket, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        if connection not in self._callers:
+            self._open_channels += 1
+            if member != mpi_channel.STARTER and member in self._callers.values():
+                yield from self._break_off(f"{self.program} started rank {member} twice: its processes do not know each other")
+            self._callers[connection] = member
+            for order in self._orders.values() if member != mpi_channel.STARTER else ():
+                self._send_to(connection, order)
+        if told["news"] == "chosen":
+            self.program = told["program"]
+            self._facts = {"mpi": told["text"]}
+            say(f"{self._paths.run_id}: its MPI processes are started by {told['text']}")
+        elif told["news"] != "refused":
+            yield from self._hear_member(member, told)
+        elif self._living:
+            yield from self._break_off(told["reason"])
+
+    def _hung_up(self, connection: socket) -> Iterator[News]:
+        member = self._callers.pop(connection, None)
+        connection.close()
+        if member is None:
+            return
+        self._open_channels -= 1
+        if member in self._living and self._cut_off is None:
+            yield from self._break_off(f"the agent of {self._name(member)} was ended", rank=member)
+
+    def _all_are_here(self) -> Iterator[News]:
+        self._break_off_at = None
+        mistake = self._misplaced()
+        if mistake:
+            return self._break_off(f"{mistake}; distributed.mpirun_arguments may say otherwise")
+        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=[self._offers[0]])
+        return iter(())
+
+    def _misplaced(self) -> str:
+        """Which rank is not on the node that was asked for, if so."""
+        hosts: dict[str, str] = {}  # by number of the node
+        for rank in self._plan["ranks"]:
+            number, node, host = rank["rank"], rank["env"]["NODE_RANK"], self._hosts[rank["rank"]]
+            if node in hosts and hosts[node] != host:
+                return f"rank {number} was started on {host}, and on {hosts[node]} it was asked for"
+            if node not in hosts and host in hosts.values():
+                return f"rank {number} was started on {host}, and on another node than those before it was asked for"
+            hosts[node] = host
+        return ""
+
+    def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        if told["is_cut_off"] and told["outcome"]["state"] != "Completed":
+            if self._cut_off is None:
+                self._cut_off, self._break_off_at = member, time.monotonic() + WORDS_SECONDS
+            return
+        yield from super()._rank_ended(member, told)
+
+    def _hear_member(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        is_cut_off = self._cut_off is not None and told["news"] == "over" and member in self._living
+        if is_cut_off:
+            self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
+        else:
+            yield from super()._hear_member(member, told)
+
+    def _program_ended(self, pid: int, status: int) -> None:
+        self._exit_code = outcome.exit_code(status)
+        self._living_ranks.discard(pid)
+
+    def _name(self, member: int) -> str:
+        return f"rank {member} on {self._hosts[member]}" if member in self._hosts else f"rank {member}"
+
+    def _why_over(self, words: str) -> str:
+        said = f": {words}" if words else ", and says nothing"
+        if self._cut_off is not None:
+            gone = ", ".join(str(rank) for rank in range(self._count) if rank not in self._living)
+            left = f", after rank {gone} had ended with exit code 0, perhaps without MPI_Finalize" if gone else ""
+            return f"{self.program} ended the ranks, {self._name(self._cut_off)} first{left}{said}"
+        if self._pid:
+            return f"of {self._count} ranks {len(self._hosts)} were there after {START_SECONDS:g} s{said}"
+        return f"{self.program} ended with exit code {self._exit_code}, and {len(self._hosts)} of {self._count} ranks were there{said}"
+
+    def end(self, *, kill: bool, is_recorded: bool) -> float | None:
+        again_s = super().end(kill=kill, is_recorded=is_recorded)
+        if again_s is not None:
+            self._leave_none_alone()
+            return again_s
+        self._close()
+        left = tree.members(self._paths.run_id, (), with_orphans=False)
+        if not left:
+            return None
+        tree.send(left if kill else left - self._told, signal.SIGKILL if kill else signal.SIGTERM)
+        self._told |= left
+        return LOOK_AGAIN_SECONDS
+
+    def _leave_none_alone(self) -> None:
+        """A program that stays although its processes have gone, or never came, is not waited for."""
+        now = time.monotonic()
+        if self._callers or not self._pid:
+            self._alone_at = 0.0
+        elif not self._alone_at:
+            self._alone_at = now + ALONE_SECONDS
+        elif now >= self._alone_at:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def has_leftovers(self) -> bool:
+        if not self._is_over:
+            return True
+        self._close()
+        return bool(tree.members(self._paths.run_id, (), with_orphans=False))
+
+    def _close(self) -> None:
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
