@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 
 from trainconf.agent import tree
+from trainconf.agent.log import say
 from trainconf.agent.signals import signal
 
 TYPE_CHECKING = False
@@ -40,9 +40,12 @@ def post(run_id: str, grace_s: float) -> int:
 
 def dismiss(alive: int) -> None:
     """All is ended as it should be. Whoever stood guard may have been killed."""
-    with suppress(BrokenPipeError):
+    try:
         os.write(alive, b".")
-    os.close(alive)
+    except BrokenPipeError:
+        say("the guard of this agent was killed before it")
+    finally:
+        os.close(alive)
 
 
 def stay_behind(grace_s: float) -> tuple[int, int]:
