@@ -9,7 +9,7 @@ from trainconf.errors import ConfigError, Mistake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from trainconf.launchers.slurm_controller import Controller
@@ -52,8 +52,8 @@ def what_there_is(controller: Controller, batch: Mapping[str, Any], said: str) -
     for words, options, label, question in _SUBJECTS:
         if re.search(words, said):
             asked = re.findall(rf"^#SBATCH (--(?:{'|'.join(options)})=.*)$", batch["script"], re.MULTILINE)
-            answer = "\n".join(_lines(controller, question))
-            return [("asked for", " ".join(asked))] * bool(asked) + [(label, answer)] * bool(answer)
+            answer = _answer(controller, question)
+            return [("asked for", " ".join(asked))] * bool(asked) + [(label, answer or "none")] * (answer is not None)
     return []
 
 
@@ -63,11 +63,12 @@ def _hint(said: str) -> str:
     return "`trainconf plan` shows the script that was sent"
 
 
-def _lines(controller: Controller, question: tuple[str, ...]) -> Iterator[str]:
-    """What is answered, each line once."""
+def _answer(controller: Controller, question: tuple[str, ...]) -> str | None:
+    """What is answered, each line once; None when nobody does."""
     done = controller.call(*(word.format(user=_user(os.getuid())) for word in question))
-    lines = done.text().splitlines() if done.ok else []
-    return iter(dict.fromkeys(line.strip() for line in lines if line.strip() not in ("", "(null)")))
+    if not done.ok:
+        return None
+    return "\n".join(dict.fromkeys(line.strip() for line in done.text().splitlines() if line.strip() not in ("", "(null)")))
 
 
 def _user(uid: int) -> str:
