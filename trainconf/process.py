@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from subprocess import Popen
 
+TIMED_OUT = 124
+
 
 @contextmanager
 def interruptions_held() -> Iterator[None]:
@@ -64,7 +66,7 @@ class Processes:
         input: bytes | None = None,
         timeout_s: float | None = None,
     ) -> Completed:
-        """Run to the end and collect both outputs. A missing program is `found=False`, returncode 127; a time-out is 124."""
+        """Run to the end and collect both outputs. A missing program is `found=False`, returncode 127; a time-out is TIMED_OUT."""
         import subprocess
 
         try:
@@ -75,7 +77,7 @@ class Processes:
         except OSError as error:  # not there, not allowed, not a program (ENOEXEC)
             return Completed(argv, 127, b"", str(error).encode(), found=False)
         except subprocess.TimeoutExpired as error:
-            return Completed(argv, 124, error.stdout or b"", error.stderr or b"")
+            return Completed(argv, TIMED_OUT, error.stdout or b"", error.stderr or b"")
         return Completed(argv, done.returncode, done.stdout, done.stderr)
 
     def stream(

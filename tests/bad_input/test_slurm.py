@@ -47,13 +47,46 @@ def test_what_the_cluster_does_not_have_is_refused_in_its_words_with_what_it_has
 
 def test_a_feature_no_node_has_is_refused(workspace: Shell, cluster: Cluster) -> None:
     answer = workspace(*SLURM, "compute.constraint=zzz")
-    assert (answer.code, answer.told["Slurm refuses the job"]["asked for"]) == (2, "--constraint=zzz")
+    told = answer.told["Slurm refuses the job"]
+    assert (answer.code, told["asked for"], told["features"]) == (2, "--constraint=zzz", "none")
 
 
 def test_time_over_the_limit_is_refused_where_slurm_would_let_it_wait_for_ever(workspace: Shell, cluster: Cluster) -> None:
     answer = workspace(*SLURM, "compute.partition=short", "compute.time_minutes=99")
     assert answer.code == 2
     assert "short: at most 1:00" in answer.told["compute.time_minutes=99 is over the time limit of partition short"]["limits"]
+    assert workspace.run_dirs() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "label", "there_is"),
+    [
+        (["compute.cpus_per_task=64"], "64 CPUs on each node (compute.cpus_per_task) are more than any node of partition main has", "nodes",
+         "main: 4 CPUs"),
+        (["distributed.node_count=9"], "9 nodes are more than partition main has", "partitions", "main: 3 nodes"),
+        (["distributed.node_count=2", "compute.partition=tiny"], "2 nodes are over the limit of partition tiny for one job", "partitions",
+         "tiny: 3 nodes, 1 for one job"),
+    ],
+)  # fmt: skip
+def test_machines_no_partition_has_are_refused_where_slurm_would_let_the_job_wait_for_ever(
+    words: list[str], told: str, label: str, there_is: str, workspace: Shell, cluster: Cluster
+) -> None:
+    answer = workspace(*SLURM, *words)
+    assert answer.code == 2
+    assert there_is in answer.told[told][label]
+    assert workspace.run_dirs() == []
+
+
+def test_all_that_no_partition_has_is_told_at_once(workspace: Shell, cluster: Cluster) -> None:
+    more = ["compute.partition=short", "compute.time_minutes=99", "compute.cpus_per_task=64", "distributed.node_count=9"]
+    answer = workspace(*SLURM, *more)
+    assert (answer.code, len(answer.told)) == (2, 3)
+
+
+def test_a_configuration_of_slurm_that_is_not_there_is_said_at_once(workspace: Shell, cluster: Cluster) -> None:
+    answer = workspace(*SLURM, env={"SLURM_CONF": "/nowhere/slurm.conf"})
+    assert answer.code == 2
+    assert answer.told["SLURM_CONF names a file that is not there"]["from"] == "environment: SLURM_CONF=/nowhere/slurm.conf"
     assert workspace.run_dirs() == []
 
 
@@ -114,6 +147,13 @@ def test_a_failing_line_of_setup_ends_the_job_and_is_told(workspace: Shell, clus
     assert "with exit code 3, before its agent began" in answer.err
 
 
+def test_a_line_of_setup_that_ends_the_job_too_soon_is_not_taken_for_a_folder_that_is_not_seen(workspace: Shell, cluster: Cluster) -> None:
+    answer = workspace(*SLURM, "compute.setup=['exit 0']")
+    assert answer.code == 1
+    assert "ended on node" in answer.err
+    assert "with exit code 0, before its agent began, and said nothing" in answer.err
+
+
 def test_a_folder_that_the_node_does_not_see_is_said_in_words(workspace: Shell, cluster: Cluster) -> None:
     inside = ["nsenter", f"--target={_slurmd('node2', cluster.conf)}", "--mount"]
     subprocess.run([*inside, "mount", "-t", "tmpfs", "none", workspace.root], check=True)
@@ -141,7 +181,7 @@ def _slurmd(node: str, conf: str) -> str:
 
 
 def test_a_job_that_can_never_start_says_so(workspace: Shell, cluster: Cluster) -> None:
-    run_id = workspace(*SLURM, "submit.detach=true", "distributed.node_count=1", "compute.cpus_per_task=64").out.strip()
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.hold=true").out.strip()
     try:
         wait_for(lambda: "only a change of the job or of the cluster ends" in workspace("show", run_id).out)
     finally:

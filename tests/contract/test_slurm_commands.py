@@ -97,6 +97,41 @@ def test_a_run_is_told_from_where_there_is_no_slurm_as_it_was_recorded(workspace
     workspace("cancel", run_id)
 
 
+def test_ls_and_show_agree_on_a_run_whose_submitter_was_killed_before_it_sent_it(workspace: Shell, cluster: Cluster) -> None:
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    subprocess.run(["scancel", job_id(workspace, run_id)], check=True)
+    plan = {"target": "slurm", "batch": {"job_name": "x", "comment": "trainconf x 0", "cluster": {"conf": cluster.conf}}}
+    (workspace.root / "runs" / "adhoc" / run_id / "plan.json").write_text(json.dumps(plan))
+    long_ago = {"time": "2026-01-01T00:00:00.000000Z", "state": "NotStarted", "attempt": 1}
+    (workspace.root / "runs" / "adhoc" / run_id / "events.jsonl").write_text(json.dumps(long_ago) + "\n")
+    assert workspace("show", run_id).out.startswith(f"{run_id}  NotResponding")
+    assert json.loads(workspace("ls", "--json").out)[0]["status"] == "NotResponding"
+
+
+def test_a_controller_that_hangs_holds_up_nobody_who_only_looks(workspace: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    asked = tmp_path / "asked"
+    for name in ("squeue", "scancel"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} >> {asked}\nsleep 6\nPATH={os.environ['PATH']} exec {name} \"$@\"\n")
+        (tmp_path / name).chmod(0o755)
+    hanging = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert json.loads(workspace("ls", "--json", env=hanging).out)[0]["status"] == "Queued"
+    assert "as recorded; Slurm does not answer since" in workspace("show", run_id, env=hanging).out
+    assert asked.read_text() == "squeue\n"  # the second one is told what the first one learned
+    workspace("cancel", run_id)
+
+
+def test_slurm_is_told_once_of_a_cancellation_that_it_does_not_take_in_time(workspace: Shell, cluster: Cluster, tmp_path: Path) -> None:
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    asked = tmp_path / "asked"
+    (tmp_path / "scancel").write_text(f"#!/bin/sh\necho asked >> {asked}\nexec sleep 60\n")
+    (tmp_path / "scancel").chmod(0o755)
+    answer = workspace("cancel", run_id, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert "Slurm could not be told" in answer.err
+    assert asked.read_text() == "asked\n"
+    assert "Canceled" in workspace("cancel", run_id).err
+
+
 @pytest.mark.network
 def test_an_environment_is_built_in_the_job_once_also_when_two_jobs_want_it(workspace: Shell, cluster: Cluster) -> None:
     workspace.write("train.py", "import sys, tomli_w\nprint(sys.prefix)\n")

@@ -11,6 +11,7 @@ from trainconf.errors import LaunchError, StorageError
 from trainconf.history import events, liveness
 from trainconf.launchers.base import Job, LaunchPlan, RunHandle
 from trainconf.launchers.slurm_controller import Controller
+from trainconf.process import TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class SlurmLauncher:
             said = done.last_lines(2)
             if done.ok or any(word in said for word in _NO_MISTAKE):
                 return
-            if said:
+            if said or done.returncode == TIMED_OUT:
                 break
             time.sleep(pause_s)  # it fails without a word while the controller is changing the job's state
         raise LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", said or "nothing"),

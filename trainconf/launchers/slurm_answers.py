@@ -2,8 +2,9 @@
 
 The answer lies in `.trainconf/cache/slurm-<cluster>.json`, so that a thousand watchers make no more calls than one. A question
 is one call, squeue; a second one, sacct, for what squeue has forgotten. Pauses between questions grow from FIRST_PAUSE_S to
-LAST_PAUSE_S while nothing changes, and while nobody answers. That the agent of a run is gone shows at once, by its lock: then Slurm is
-asked sooner, a few times, for the job is most likely over.
+LAST_PAUSE_S while nothing changes, and while nobody answers. Who looks once waits FIRST_PATIENCE_S for an answer, who goes on asking
+longer each time: a controller that is slow is heard, one that hangs holds nobody up. That the agent of a run is gone shows at once, by its
+lock: then Slurm is asked sooner, a few times, for the job is most likely over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import time
 
 from trainconf import files
-from trainconf.launchers.slurm_controller import Job
+from trainconf.launchers.slurm_controller import ANSWER_SECONDS, Job
 from trainconf.launchers.slurm_words import OVER, state_of
 
 TYPE_CHECKING = False
@@ -28,6 +29,7 @@ LAST_PAUSE_S = 60.0
 GROWTH = 1.5
 LOST_PAUSE_S = 0.5  # when the agent of a job is gone that Slurm called running; doubled each time
 UNKNOWN_PAUSE_S = 1.0  # when a job is asked about that nobody has asked about before
+FIRST_PATIENCE_S = 2.0  # for squeue to answer; doubled each time it does not, up to ANSWER_SECONDS
 FORGOTTEN_S = 30.0  # how long a job must be unknown to Slurm before that is believed
 EXIT_CODES_AT_ONCE = 20
 NO_ACCOUNTING_S = 300.0  # before accounting that is off, or does not answer, is asked again
@@ -45,6 +47,7 @@ class Answers:
         self.silent_since: float | None = None
         self._asked = 0.0
         self._pause_s = FIRST_PAUSE_S
+        self._patience_s = FIRST_PATIENCE_S
         self._no_accounting_until = 0.0
         self._lost_since: dict[str, float] = {}
 
@@ -76,8 +79,10 @@ class Answers:
 
     def _ask(self, ids: set[str], users: Iterable[int]) -> None:
         self._asked = now = self.now()
-        found = self._controller.queue(users)
+        found = self._controller.queue(users, self._patience_s)
         if found is None:
+            self._asked = self.now()  # or the pause would be over by the time that a hanging question is
+            self._patience_s = min(ANSWER_SECONDS, self._patience_s * 2)
             self.silent_since = self.silent_since or now
             self._pause_s = min(LAST_PAUSE_S, self._pause_s * GROWTH)
             return

@@ -18,7 +18,8 @@ SUBMIT_SECONDS = 120.0  # sbatch tries for long while a controller is busy
 KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # which cluster, and who asks
 # What belongs to the job or the rank this process may be in; a new job must not begin with it.
 _LEFT_BY_A_JOB = re.compile(
-    r"SLURM_.*|SLURMD_.*|SBATCH_.*|SALLOC_.*|SRUN_.*|SQUEUE_.*|SCONTROL_.*|SACCT_.*|SCANCEL_.*|PMI_.*|PMIX_.*|PMI2?|OMPI_.*|TRAINCONF_.*|"
+    r"SLURM_.*|SLURMD_.*|SBATCH_.*|SALLOC_.*|SRUN_.*|SQUEUE_.*|SINFO_.*|SCONTROL_.*|SACCT_.*|SCANCEL_.*|"
+    r"PMI_.*|PMIX_.*|PMI2?|OMPI_.*|TRAINCONF_.*|"
     r"RANK|LOCAL_RANK|GROUP_RANK|NODE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_ADDR|MASTER_PORT|TF_CONFIG|"
     r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|HIP_VISIBLE_DEVICES|ZE_AFFINITY_MASK|GPU_DEVICE_ORDINAL"
 )
@@ -60,6 +61,11 @@ class Controller:
         """Where commands are looked for."""
         return self._env.get("PATH", "")
 
+    @property
+    def configuration(self) -> str:
+        """The file that says which cluster it is; empty for where Slurm itself looks for it."""
+        return self._env.get("SLURM_CONF", "")
+
     def call(
         self, *argv: str, input: bytes | None = None, env: Mapping[str, str] | None = None, timeout_s: float = ANSWER_SECONDS,
     ) -> Completed:  # fmt: skip
@@ -70,11 +76,11 @@ class Controller:
             self._processes = processes
         return self._processes.run(argv, input=input, env={**self._env, **(env or {})}, timeout_s=timeout_s)
 
-    def queue(self, users: Iterable[int]) -> dict[str, Job] | None:
+    def queue(self, users: Iterable[int], patience_s: float = ANSWER_SECONDS) -> dict[str, Job] | None:
         """All jobs of these users that the controller remembers, by id, tasks of arrays one by one; None when it does not answer."""
         # by user: that, and not a list of ids, is what the controller filters by itself (squeue(1), PERFORMANCE)
         whose = f"--user={','.join(map(str, sorted(users)))}"
-        done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", whose, "--format=%i|%T|%N|%r|%k")
+        done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", whose, "--format=%i|%T|%N|%r|%k", timeout_s=patience_s)
         if not done.ok:
             return None
         found = {}

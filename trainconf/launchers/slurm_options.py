@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from trainconf.errors import ConfigError, Mistake
@@ -35,6 +36,9 @@ def check(compute: Mapping[str, Any], controller: Controller) -> None:
 
     if which("sbatch", path=controller.path) is None:
         raise no_client()
+    if controller.configuration and not os.path.exists(controller.configuration):  # sbatch waits a minute for it
+        raise ConfigError("SLURM_CONF names a file that is not there", ("from", f"environment: SLURM_CONF={controller.configuration}"),
+                          hint="without it Slurm's commands look for their cluster themselves")  # fmt: skip
     mistakes = [*_lines(compute), *(_options(compute, controller) if compute.get("sbatch") else ())]
     if mistakes:
         raise ConfigError(mistakes)

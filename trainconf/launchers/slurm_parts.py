@@ -14,7 +14,7 @@ from trainconf import files
 from trainconf.agent.pool import request_of
 from trainconf.errors import LaunchError, SecretError
 from trainconf.history import events, liveness
-from trainconf.launchers import slurm_script, slurm_submission
+from trainconf.launchers import slurm_refusal, slurm_script, slurm_submission
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ class Arrays:
     def refusal(self) -> ConfigError:
         """Why one trial more was not taken; it asks for the limits there are."""
         assert self._refused is not None
-        return slurm_submission.refusal(self._controller, *self._refused)
+        return slurm_refusal.refusal(self._controller, *self._refused)
 
     def _array(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> dict[str, Any]:
         limit = f"%{at_a_time}" if at_a_time else ""

@@ -78,7 +78,8 @@ def _unknown(answers: Answers, paths: RunPaths, recorded: State, job_id: str) ->
     what = f"Slurm does not know job {job_id} any more, and no accounting tells how it ended" if job_id else "Slurm never got its job"
     if recorded.status == "CancelRequested":
         return _record(paths, recorded, slurm_words.Ending("Canceled", None, f"cancellation was requested; {what}"))
-    return State("NotResponding", f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}", recorded.event)
+    said = f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}"
+    return State("NotResponding", said, recorded.event, recorded.scheduler)
 
 
 def _running(answers: Answers, paths: RunPaths, recorded: State, job_id: str, job: Job) -> State:
@@ -117,13 +118,13 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
     return liveness.state_of(paths)
 
 
-def _log(paths: RunPaths) -> str:
-    """The last words of the batch script, its setup lines included, or of the node about it."""
+def _log(paths: RunPaths) -> str | None:
+    """The last words of the batch script, its setup lines included, or of the node about it; None when no node could begin its log here."""
     try:
         with open(paths.agent_log, "rb") as stream:
             lines = stream.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
     except OSError:
-        return ""
+        return None
     return " / ".join(line.strip() for line in lines[-LOG_LINES:])
 
 

@@ -48,8 +48,8 @@ def waiting(job_id: str, job: Job) -> str:
     return f"job {job_id} waits in Slurm{reason}{vain}"
 
 
-def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, agent_was_seen: bool, log: str) -> Ending:
-    """What is recorded of a run whose job is over and who did not record it itself. `log`: the last lines of its agent's log."""
+def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, agent_was_seen: bool, log: str | None) -> Ending:
+    """What is recorded of a run whose job is over and who did not record it itself. `log`: the last lines of its agent's, if it has one."""
     state = state_of(job)
     on = f" on {job.nodes}" if job.nodes and "None" not in job.nodes else ""
     known = {
@@ -69,17 +69,18 @@ def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, a
     return found
 
 
-def _ended(job_id: str, job: Job, on: str, run_dir: str, *, agent_was_seen: bool, log: str) -> Ending:
+def _ended(job_id: str, job: Job, on: str, run_dir: str, *, agent_was_seen: bool, log: str | None) -> Ending:
     """Slurm says COMPLETED or FAILED, and the run's events end before that."""
     code, how = _exit(job.exit_code)
-    if agent_was_seen and (over := re.search(EXCEEDED, log)):
+    if agent_was_seen and (over := re.search(EXCEEDED, log or "")):
         used, given = (f"{int(size) / 2**30:.2f} GiB" for size in over.groups())
         why = f"it used {used} of memory, and Slurm gave it {given} (compute.mem_gib)"
         return Ending("Failed", OUT_OF_MEMORY_CODE, f"job {job_id} was ended{on} because {why}")
     if agent_was_seen:
         return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent could record how the run ended")
-    if log and job.exit_code != f"0:{CANNOT_OPEN_OUTPUT}":
-        return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent began: {log}")
+    if log is not None and job.exit_code != f"0:{CANNOT_OPEN_OUTPUT}":
+        words = f": {log}" if log else ", and said nothing"
+        return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent began{words}")
     silent = f"job {job_id} ended{on} without a word here"
     return Ending("Failed", None, f"{silent}: the run's folder is not seen there, or cannot be written to: {run_dir!r}")
 

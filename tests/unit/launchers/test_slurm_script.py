@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.contract.runs import make_job
+from trainconf.errors import ConfigError
 from trainconf.launchers import slurm_script, slurm_words
 from trainconf.launchers.base import Job
+from trainconf.launchers.slurm_controller import Controller, clean
 from trainconf.launchers.slurm_controller import Job as SlurmJob
-from trainconf.launchers.slurm_controller import clean
-from trainconf.launchers.slurm_submission import minutes
+from trainconf.launchers.slurm_limits import check, minutes, partitions
+from trainconf.process import Completed, Processes
 
 AGENT = ["/opt/py thon", "-I", "-S", "/lib/trainconf/agent/__main__.py"]
 
@@ -87,8 +90,46 @@ def test_a_limit_is_read_as_sinfo_prints_it(text: str, expected: float | None) -
     assert minutes(text) == expected
 
 
+def test_a_partition_has_the_nodes_of_all_its_kinds_and_the_cpus_of_its_largest() -> None:
+    told = partitions("gpu*|1-00:00:00|1-4|2|64\ngpu*|1-00:00:00|1-4|6|128\ncpu|infinite|1-infinite|9|2K\nnot a row")
+    gpu, cpu = told["gpu*"], told["cpu"]
+    assert (gpu.minutes, gpu.max_nodes, gpu.nodes, gpu.cpus) == (1440, 4, 8, 128)
+    assert (cpu.minutes, cpu.max_nodes, cpu.nodes, cpu.cpus) == (None, None, 9, None)
+
+
+def test_a_quality_of_service_may_lift_a_partitions_limits_but_adds_no_machines() -> None:
+    def refused(**more: str) -> list[str]:
+        asked = {"nodes": "3", "cpus-per-task": "1", "time": "60", **more}
+        batch = {"script": "".join(f"#SBATCH --{name}={value}\n" for name, value in asked.items())}
+        try:
+            check(Controller({}, Answering("main*|30:00|2|3|4")), batch)
+        except ConfigError as error:
+            return [mistake.what for mistake in error.mistakes]
+        return []
+
+    time = "compute.time_minutes=60 is over the time limit of partition main"
+    assert refused() == [time, "3 nodes are over the limit of partition main for one job"]
+    assert refused(qos="long") == []
+    assert refused(qos="long", nodes="4") == ["4 nodes are more than partition main has"]
+    assert refused(partition="other") == []
+
+
+class Answering(Processes):
+    """Every program says this."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def run(
+        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None, input: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Completed:  # fmt: skip
+        return Completed(argv, 0, self.text.encode(), b"")
+
+
 def test_what_a_job_was_told_is_not_handed_on_and_what_names_the_cluster_is() -> None:
-    environ = {"SLURM_JOB_ID": "1", "SBATCH_ACCOUNT": "x", "PMIX_RANK": "0", "OMPI_X": "1", "MASTER_PORT": "1", "HIP_VISIBLE_DEVICES": "0"}
+    environ = {"SLURM_JOB_ID": "1", "SBATCH_ACCOUNT": "x", "SINFO_PARTITION": "x", "PMIX_RANK": "0", "OMPI_X": "1", "MASTER_PORT": "1",
+               "HIP_VISIBLE_DEVICES": "0"}  # fmt: skip
     kept = {"SLURM_CONF": "/etc/s", "SLURM_JWT": "t", "RANKING": "kept", "PATH": "/bin"}
     assert clean(environ | kept) == kept
 
