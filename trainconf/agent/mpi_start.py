@@ -50,14 +50,16 @@ def carry_out(paths: RunPaths) -> int:
 
 def _choose(plan: Mapping[str, Any], env: Mapping[str, str], *, is_in_job: bool) -> mpi.Launch:
     asked = plan["mpi"]
+    is_mpirun_told = asked["mpirun"] or asked["arguments"]  # which srun would not heed
+    launcher = mpi.MPIRUN if asked["launcher"] == "auto" and is_mpirun_told else asked["launcher"]
     library = _library(plan, env)
-    pmis = _pmis(env) if is_in_job and asked["launcher"] != mpi.MPIRUN else None
+    pmis = _pmis(env) if is_in_job and launcher != mpi.MPIRUN else None
     programs: list[tuple[str, mpi.Mpi | None]] = []
-    for path in _programs(asked["mpirun"], env) if asked["launcher"] != mpi.SRUN else ():
+    for path in _programs(asked["mpirun"], env) if launcher != mpi.SRUN else ():
         programs.append((path, _version(path, env)))
         if library is None or programs[-1][1] is None or programs[-1][1].family == library.family:
             break  # no other would be taken
-    return mpi.choose(asked["launcher"], asked["pmi"], library, programs, pmis)
+    return mpi.choose(launcher, asked["pmi"], library, programs, pmis)
 
 
 def _library(plan: Mapping[str, Any], env: Mapping[str, str]) -> mpi.Mpi | None:
