@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Shell, wait_for
+from tests.conftest import ROOT, Shell, wait_for
 from tests.contract.mpi_runs import PROLOGUE, REPORT, Installed, agent_log, end_of, mpi_job, mpich, openmpi, reports, run_local
 from trainconf.agent import tree
+from trainconf.agent.ranks import find_program
 from trainconf.errors import ConfigError
 from trainconf.history import events
 from trainconf.launchers.base import RunHandle
@@ -31,6 +34,19 @@ signal.signal(signal.SIGTERM, bye)
 print("up", flush=True)
 while True:
     time.sleep(0.05)
+"""
+
+
+FAKE_MPIRUN = """\
+#!/bin/sh
+[ "$1" != --version ] || exec echo "HYDRA build details: Version: 1"
+shift 4  # -n 3 -ppn 3
+for rank in 0 1 2; do PMI_RANK=$rank PMI_SIZE=3 MPI_LOCALRANKID=$rank "$@" & pids="$pids $!"; done
+until [ "$(cat "$TRAINCONF_RUN_DIR"/logs/std_log*.txt 2>/dev/null | wc -l)" = 3 ]; do sleep 0.1; done
+kill -9 $pids
+touch "$KILLED"
+echo I have my reasons
+exit 7
 """
 
 
@@ -162,6 +178,19 @@ def test_an_mpirun_of_another_mpi_is_refused_before_a_rank_runs(tmp_path: Path, 
     assert not os.path.exists(paths.log(0))
 
 
+def test_no_rank_has_completed_whose_mpirun_has_ended_all(tmp_path: Path) -> None:
+    """As Intel's does on MPI_Abort, after which a process whom nobody kills goes on."""
+    mpirun, killed = tmp_path / "mpirun", tmp_path / "killed"
+    mpirun.write_text(FAKE_MPIRUN)
+    mpirun.chmod(0o755)
+    code = f"import os, time\nprint('up', flush=True)\nwhile not os.path.exists({str(killed)!r}):\n    time.sleep(0.01)\n"
+    alone = Installed("none", sys.executable, os.environ["PATH"])
+    wishes = {"distributed": {"mpirun": str(mpirun)}, "env": {"KILLED": str(killed)}}
+    end = end_of(paths := run_local(tmp_path, code, alone, **wishes))
+    assert (end["state"], end["exit_code"]) == ("Failed", 7), agent_log(paths)
+    assert "mpirun ended with exit code 7: I have my reasons" in end["reason"]
+
+
 def test_the_words_of_mpirun_are_the_reason(tmp_path: Path, mpi: Installed) -> None:
     end = end_of(paths := run_local(tmp_path, REPORT, mpi, distributed={"mpirun_arguments": ["--nonsense"]}))
     assert "0 of 3 ranks were there" in end["reason"]
@@ -179,6 +208,25 @@ def test_no_mpirun_and_what_only_slurm_has_are_refused_at_submission(tmp_path: P
         "distributed.launcher=srun, but compute=local asks no Slurm", "distributed.pmi=pmi2, but compute=local asks no Slurm",
         "distributed=mpi, but no mpirun is on the job's PATH",
     ]  # fmt: skip
+
+
+def test_a_process_of_an_mpi_job_submits_one_of_its_own(tmp_path: Path, mpi: Installed) -> None:
+    """From inside of a Slurm job besides, whose nodes are not this job's."""
+    submits = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tests.contract.mpi_runs import *\n"
+        f"print(run_local(Path({str(tmp_path)!r}), REPORT, Installed({mpi.name!r}, {mpi.python!r}, {mpi.path!r})).run_dir)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    as_root = ["--allow-run-as-root"] if mpi.name == "openmpi" else []
+    inside = ["env", "SLURM_JOB_ID=1", "SLURM_NNODES=1", "SLURM_JOB_NODELIST=nowhere"]
+    outer = [find_program("mpirun", {"PATH": mpi.path}), *as_root, "-n", "1", *inside]
+    done = subprocess.run([*outer, sys.executable, "-c", submits], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+    paths = RunPaths(done.stdout.strip())
+    assert end_of(paths)["state"] == "Completed", agent_log(paths)
+    assert [one["total"] for one in reports(paths, 3)] == [6, 6, 6]
 
 
 def test_trials_of_a_sweep_are_worlds_of_their_own(workspace: Shell, mpich: Installed) -> None:

@@ -213,11 +213,12 @@ class MpiCrew(team.TeamCrew):
         return ""
 
     def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
-        is_left_alone = told["is_cut_off"] or not self._pid  # Open MPI's end themselves when their mpirun has gone
-        if is_left_alone and told["outcome"]["state"] != "Completed":
+        """Without its mpirun no end is a rank's own: Open MPI's fail then, and one of Intel's that has called MPI_Abort may complete."""
+        has_failed = told["outcome"]["state"] != "Completed"
+        if told["is_cut_off"] or (has_failed and not self._pid):
             self._wait_for_words(member)
-            return
-        yield from super()._rank_ended(member, told)
+        else:
+            yield from super()._rank_ended(member, told)
 
     def _wait_for_words(self, member: int) -> None:
         """A rank was ended, and it is not known why."""

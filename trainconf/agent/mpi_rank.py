@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+from contextlib import suppress
 
 from trainconf import files
 from trainconf.agent import guard, mpi_channel, node, tree
@@ -55,8 +56,17 @@ def carry_out(paths: RunPaths) -> int:
     member = node.Member(place.rank, crew, meeting, grace_s, leaves_early=True)
     _thread.start_new_thread(_watch, (there, member))
     member.carry_out()
+    _let_go(alive)
     guard.dismiss(alive)
     return 0
+
+
+def _let_go(kept: int) -> None:
+    """Of all that came from mpirun, which knows by the end of its connection that a process has left it; what stayed behind has it, too."""
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and fd != kept:
+            with suppress(OSError):  # the one that listed them is gone
+                os.close(fd)
 
 
 class _OneOfMany(Meeting):

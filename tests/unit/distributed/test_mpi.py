@@ -110,17 +110,6 @@ def test_the_layout_is_told_in_the_words_of_each(launch: mpi.Launch, per_node: i
     assert " ".join(mpi.command(launch, 3, per_node, 4, arguments, ["agent"])) == expected
 
 
-def test_a_job_does_not_begin_as_the_rank_that_submitted_it() -> None:
-    outer = {"PMI_RANK": "1", "PMI_FD": "7", "OMPI_MCA_ess": "pmi", "HYDI_CONTROL_FD": "7", "MPI_LOCALRANKID": "1", "PATH": "/bin"}
-    assert mpi.clean(outer, is_in_job=True) == {"PATH": "/bin"}
-    assert mpi.clean({"SLURM_JOB_ID": "3", "PATH": "/bin"}, is_in_job=False) == {"PATH": "/bin"}
-
-
-def test_what_the_user_has_set_for_an_mpi_stays() -> None:
-    mine = {"OMPI_MCA_btl": "tcp,self", "UCX_TLS": "tcp", "SLURM_JOB_ID": "3"}
-    assert mpi.clean(mine, is_in_job=True) == mine
-
-
 def test_a_place_is_what_the_mpi_tells_and_never_what_slurm_tells_a_daemon() -> None:
     daemon = {"SLURM_PROCID": "0", "SLURM_NTASKS": "3", "SLURM_LOCALID": "0"}
     place = mpi.Place({**daemon, "OMPI_COMM_WORLD_RANK": "5", "OMPI_COMM_WORLD_SIZE": "6", "OMPI_COMM_WORLD_LOCAL_RANK": "1"})
