@@ -52,6 +52,26 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "not one of the words": (["metric.goal=big"], "metric.goal cannot be 'big'", {"allowed": "maximize or minimize"}),
     "a number too long to read": (["+params.x=" + "9" * 5000], ".*4300 digits.*", {"from": r"command line: \+params.x=9.*"}),
     "a setting removed": (["~params"], "params is a setting, and a setting cannot be removed", {"from": "command line: ~params"}),
+    "processes that cannot be divided": (
+        ["compute=slurm", "distributed=pytorch", "distributed.process_count=3", "distributed.node_count=2"],
+        "process_count=3 cannot be divided by distributed.node_count=2",
+        {"from": "command line: distributed.process_count=3", "allowed": "2 or 4", "hint": ".*process_count_per_node.*"},
+    ),
+    "two counts that differ": (
+        ["distributed=pytorch", "distributed.process_count=4", "distributed.process_count_per_node=2"],
+        "process_count=4 is not process_count_per_node=2 on 1 node",
+        {"allowed": "process_count=2, or one of the two alone"},
+    ),
+    "more processes than any run has": (
+        ["distributed=pytorch", "distributed.process_count=999999999"],
+        "999999999 processes are more than a run can have",
+        {"from": "command line: distributed.process_count=999999999", "allowed": "up to 65536"},
+    ),
+    "fewer workers than nodes": (
+        ["compute=slurm", "distributed=tensorflow", "distributed.node_count=2"],
+        "2 nodes are too many for 1 worker",
+        {"from": "command line: distributed.node_count=2", "allowed": "1"},
+    ),
     "a missing script": (
         ["script=trane.py"],
         "the script 'trane.py' does not exist",

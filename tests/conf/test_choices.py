@@ -119,3 +119,10 @@ def test_an_experiment_keeps_the_order_of_the_schema_and_repeats_no_default(path
     keys = [key for key in body if key != "defaults"]
     assert keys == sorted(keys, key=list(order).index)
     assert [key for key in keys if body[key] == order[key].default] == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "experiment"], ids=name_of)
+def test_the_other_commands_in_an_experiment_run_it(path: Path, workspace: WorkspacePaths) -> None:
+    for words in re.findall(r"^#   python -m trainconf (.*)$", path.read_text(), flags=re.MULTILINE):
+        resolved = resolve(compose(shlex.split(words), workspace), workspace)
+        assert resolved.experiment_name == path.stem, words

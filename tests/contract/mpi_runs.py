@@ -22,8 +22,14 @@ from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
 
 PATIENCE_S = 60.0
-# The nodes of the testbed share a kernel, but not their processes' numbers: what goes by these must not be taken between them.
-NODES_OF_ONE_MACHINE = {"UCX_TLS": "tcp,self"}
+# The nodes of the testbed share a kernel, but not their processes' numbers: what goes by these must not be taken between them. They share
+# its interfaces: MPICH through UCX takes any, also the bridge of a container network that somebody removes meanwhile; its OFI can be told
+# which. And they share its cores: a process that waits spins, and Open MPI's would not let another do what it waits for.
+NODES_OF_ONE_MACHINE = {
+    "UCX_TLS": "tcp,self",
+    "MPIR_CVAR_CH4_NETMOD": "ofi", "FI_PROVIDER": "tcp", "FI_TCP_IFACE": "lo",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+}  # fmt: skip
 # How a rank begins: {world} is MPI_COMM_WORLD.
 PROLOGUE = """\
 import json, os, signal, sys, time

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.launcher_contract import LauncherContract, wait_until
-from tests.contract.runs import last, make_job, output, shell, states, submit
+from tests.contract.runs import last, make_job, output, python, shell, states, submit
 from trainconf import files
 from trainconf.agent import leases, tree
 from trainconf.errors import ConfigError
@@ -159,6 +159,23 @@ class TestLocal(LauncherContract):
             handle = submit(launcher, make_job(root, shell(text), run_id=run_id))
             launcher.wait(handle)
             assert output(handle).strip() == expected
+
+    def test_what_the_submitter_was_told_as_a_rank_of_another_job_is_not_passed_on(self, root: str) -> None:
+        told = {
+            "RANK": "7", "MASTER_ADDR": "elsewhere", "TF_CONFIG": "{}", "TORCHELASTIC_USE_AGENT_STORE": "True", "PMI_RANK": "3",
+            "OMPI_COMM_WORLD_RANK": "4", "GROUP_RANK": "2", "TRAINCONF_COMMUNICATION_BACKEND": "nccl", "OMPI_MCA_btl": "tcp",
+        }  # fmt: skip
+        launcher = LocalLauncher(FakeDevices(), {**os.environ, **told})
+        names = '"|".join(f"{name}={os.environ.get(name)}" for name in sys.argv[1:])'
+        one = submit(launcher, make_job(root, [*python(f"import os, sys; print({names})"), *told]))
+        launcher.wait(one)
+        kept = {"RANK": "0", "OMPI_MCA_btl": "tcp"}
+        assert output(one).strip().split("|") == [f"{name}={kept.get(name)}" for name in told]
+        several = DistributedSpec(kind="pytorch", processes_per_node=2, communication_backend="gloo")
+        job = make_job(root, shell('echo "$RANK $MASTER_ADDR $TRAINCONF_COMMUNICATION_BACKEND"'), distributed=several)
+        two = submit(launcher, job)
+        launcher.wait(two)
+        assert output(two).split() == ["0", "127.0.0.1", "gloo"]
 
     def test_more_than_the_machine_has_is_refused_and_all_of_it_told(self, root: str) -> None:
         launcher = LocalLauncher(FakeDevices("0"))

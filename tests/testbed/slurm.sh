@@ -69,7 +69,8 @@ refuse_where_impossible() {
 }
 
 install_slurm() {
-  local -A package_of=([munged]=munge [mariadbd]=mariadb-server-core [my_print_defaults]=mariadb-client-core [slurmdbd]=slurmdbd [slurmctld]=slurmctld [slurmd]=slurmd [sbatch]=slurm-client)
+  local -A package_of=([munged]=munge [mariadbd]=mariadb-server-core [my_print_defaults]=mariadb-client-core [slurmdbd]=slurmdbd [slurmctld]=slurmctld [slurmd]=slurmd [sbatch]=slurm-client
+    [mpirun.openmpi]=openmpi-bin)  # for jobs; MPICH they bring along themselves
   local command packages=()
   for command in "${!package_of[@]}"; do
     command -v "$command" >/dev/null || packages+=("${package_of[$command]}")

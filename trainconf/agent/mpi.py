@@ -29,6 +29,8 @@ START_SECONDS = 300.0  # until every rank is there
 WORDS_SECONDS = 2.0  # for mpirun to say why it ends its processes
 ALONE_SECONDS = 5.0  # for mpirun, when none of its processes is left
 LOOK_AGAIN_SECONDS = 0.1
+LAST_BYTES = 4096  # of a log
+_ABORT = re.compile(rb"application called MPI_Abort\([^)]*, (-?\d+)\) - process (\d+)")
 _FRAME = re.compile(rb"\s*[-=*+_]{3,}\s*")
 
 
@@ -50,8 +52,9 @@ class MpiCrew(team.TeamCrew):
         self._exit_code: int | None = None  # of the program
         self._cut_off: int | None = None  # the first rank that was ended by the program
         self._break_off_at: float | None = time.monotonic() + START_SECONDS
-        self._is_new_matter = False
+        self._has_said_all = self._is_new_matter = False
         self._alone_at = 0.0
+        self._over: set[int] = set()  # members that have said all
         self._told: set[int] = set()  # processes that got SIGTERM
 
     def _launch(self) -> int:
@@ -96,12 +99,35 @@ class MpiCrew(team.TeamCrew):
     def news(self) -> Iterator[News]:
         yield from super().news()
         if self._living and self._break_off_at is not None and (time.monotonic() >= self._break_off_at or self._is_explained):
-            why = self._why_over(" ".join(self._words))
-            yield from self._break_off(why, self._exit_code or 1, may_retry=self._cut_off is not None)
+            yield from self._end_unasked("; ".join(self._words))
+
+    def _end_unasked(self, words: str) -> Iterator[News]:
+        """Who wanted it, where that is known: MPI_Abort has all processes killed before the one that calls it has ended."""
+        aborted = self._aborted()
+        if aborted is not None:
+            rank, code = aborted
+            why = f"rank {rank}: MPI_Abort with error code {code}"
+            yield from self._break_off(why, code & 255 or 1, rank, may_retry=True)
+        else:
+            yield from self._break_off(self._why_over(words), self._exit_code or 1, may_retry=self._cut_off is not None)
+
+    def _aborted(self) -> tuple[int, int] | None:
+        """The rank that called MPI_Abort, and with what, as MPICH writes into its log; Open MPI lets it end by itself."""
+        for member in sorted(self._living):
+            try:
+                with open(self._paths.log(member), "rb") as stream:
+                    stream.seek(max(0, os.fstat(stream.fileno()).st_size - LAST_BYTES))
+                    found = _ABORT.findall(stream.read())
+            except OSError:
+                continue
+            code = next((int(code) for code, rank in found if int(rank) == member), None)
+            if code is not None:
+                return member, code
+        return None
 
     @property
     def _is_explained(self) -> bool:
-        return self._cut_off is not None and self._pid == 0
+        return self._cut_off is not None and self._pid == 0 and self._has_said_all
 
     @property
     def deadline(self) -> float | None:
@@ -111,10 +137,11 @@ class MpiCrew(team.TeamCrew):
         if channel == "words":
             if line is None:
                 self._open_channels -= 1
+                self._has_said_all = True
             else:
                 self._hear_words(line)
         elif line is None:
-            yield from self._hung_up(channel)
+            self._hung_up(channel)
         else:
             told = team.read_news(line)
             if told is None:
@@ -154,14 +181,16 @@ class MpiCrew(team.TeamCrew):
         elif self._living:
             yield from self._break_off(told["reason"])
 
-    def _hung_up(self, connection: socket) -> Iterator[News]:
+    def _hung_up(self, connection: socket) -> None:
         member = self._callers.pop(connection, None)
         connection.close()
         if member is None:
             return
         self._open_channels -= 1
-        if member in self._living and self._cut_off is None:
-            yield from self._break_off(f"the agent of {self._name(member)} was ended", rank=member)
+        if member != mpi_channel.STARTER and member not in self._over:
+            self.usage.add_container(None, None)
+            if member in self._living:
+                self._wait_for_words(member)
 
     def _all_are_here(self) -> Iterator[News]:
         self._break_off_at = None
@@ -184,15 +213,22 @@ class MpiCrew(team.TeamCrew):
         return ""
 
     def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
-        if told["is_cut_off"] and told["outcome"]["state"] != "Completed":
-            if self._cut_off is None:
-                self._cut_off, self._break_off_at = member, time.monotonic() + WORDS_SECONDS
-            return
-        yield from super()._rank_ended(member, told)
+        """Without its mpirun no end is a rank's own: Open MPI's fail then, and one of Intel's that has called MPI_Abort may complete."""
+        has_failed = told["outcome"]["state"] != "Completed"
+        if told["is_cut_off"] or (has_failed and not self._pid):
+            self._wait_for_words(member)
+        else:
+            yield from super()._rank_ended(member, told)
+
+    def _wait_for_words(self, member: int) -> None:
+        """A rank was ended, and it is not known why."""
+        if self._cut_off is None:
+            self._cut_off, self._break_off_at = member, time.monotonic() + WORDS_SECONDS
 
     def _hear_member(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
-        is_cut_off = self._cut_off is not None and told["news"] == "over" and member in self._living
-        if is_cut_off:
+        if told["news"] == "over":
+            self._over.add(member)
+        if self._cut_off is not None and told["news"] == "over" and member in self._living:
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
         else:
             yield from super()._hear_member(member, told)
@@ -209,7 +245,8 @@ class MpiCrew(team.TeamCrew):
         if self._cut_off is not None:
             gone = ", ".join(str(rank) for rank in range(self._count) if rank not in self._living)
             left = f", after rank {gone} had ended with exit code 0, perhaps without MPI_Finalize" if gone else ""
-            return f"{self.program} ended the ranks, {self._name(self._cut_off)} first{left}{said}"
+            code = "goes on" if self._pid else f"ended with exit code {self._exit_code}"
+            return f"{self._name(self._cut_off)} was ended by {self.program} or with its agent{left}; {self.program} {code}{said}"
         if self._pid:
             return f"of {self._count} ranks {len(self._hosts)} were there after {START_SECONDS:g} s{said}"
         return f"{self.program} ended with exit code {self._exit_code}, and {len(self._hosts)} of {self._count} ranks were there{said}"

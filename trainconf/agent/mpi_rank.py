@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import _thread
 import os
-import re
 import signal
+from contextlib import suppress
 
 from trainconf import files
 from trainconf.agent import guard, mpi_channel, node, tree
 from trainconf.agent.log import say
 from trainconf.agent.meeting import Meeting
-from trainconf.agent.outcome import Outcome
 from trainconf.agent.ranks import ProcessCrew
 from trainconf.distributed.mpi import Place
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths
 
-LAST_WORDS_BYTES = 4096
 OWN_END_SECONDS = 0.3  # a rank that aborts all has ended by itself within that time, and is not to be ended by us
 
 
@@ -54,11 +52,21 @@ def carry_out(paths: RunPaths) -> int:
     crew = ProcessCrew(
         paths, {**plan, "ranks": [rank]}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting, has_all_of_run=False,
     )  # fmt: skip
-    member = _Member(place.rank, crew, meeting, grace_s, paths.log(place.rank))
+    # A process that has left without MPI_Finalize must seem to mpirun to have done so, or the others would wait for it.
+    member = node.Member(place.rank, crew, meeting, grace_s, leaves_early=True)
     _thread.start_new_thread(_watch, (there, member))
     member.carry_out()
+    _let_go(alive)
     guard.dismiss(alive)
     return 0
+
+
+def _let_go(kept: int) -> None:
+    """Of all that came from mpirun, which knows by the end of its connection that a process has left it; what stayed behind has it, too."""
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and fd != kept:
+            with suppress(OSError):  # the one that listed them is gone
+                os.close(fd)
 
 
 class _OneOfMany(Meeting):
@@ -70,33 +78,6 @@ class _OneOfMany(Meeting):
 
     def offer(self) -> dict[str, Any]:
         return super().offer() if self._has_offer else {"address": "", "ports": []}
-
-
-class _Member(node.Member):
-    """Of one MPI process, whose log is `log`.
-
-    A process that has left without MPI_Finalize must seem to mpirun to have done so, or the others would wait for it.
-    """
-
-    def __init__(self, number: int, crew: ProcessCrew, meeting: Meeting, grace_s: float, log: str) -> None:
-        super().__init__(number, crew, meeting, grace_s, leaves_early=True)
-        self._log = log
-
-    def _why_ended(self, end: Outcome) -> Outcome:
-        """MPICH has all processes killed before the one that wanted it has ended, which then ends as it can."""
-        code = _abort_code(self._log, self._number) if self.is_cut_off and end.state != "Completed" else None
-        if code is None:
-            return end
-        self.is_cut_off = False
-        return Outcome("Failed", code & 255 or 1, f"MPI_Abort with error code {code}", self._number, may_retry=True)
-
-
-def _abort_code(log: str, rank: int) -> int | None:
-    """What the process gave MPI_Abort, as MPICH has written into its log, if it did."""
-    with open(log, "rb") as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - LAST_WORDS_BYTES))
-        found = re.findall(rb"application called MPI_Abort\([^)]*, (-?\d+)\) - process (\d+)", stream.read())
-    return next((int(code) for code, who in found if int(who) == rank), None)
 
 
 def _watch(there: int, member: node.Member) -> None:

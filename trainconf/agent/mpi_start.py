@@ -34,7 +34,9 @@ def carry_out(paths: RunPaths) -> int:
     plan = files.read_json(paths.plan)
     environ, is_in_job = dict(os.environ), plan["slots"] is None
     orders = environ[mpi_channel.VARIABLE]
-    env = {**mpi.VARIABLES, **mpi.clean(environ, is_in_job=is_in_job), **plan["env"], mpi_channel.VARIABLE: orders}
+    if not is_in_job:  # of a job that this machine is in for another reason, whose nodes mpirun would use
+        environ = {name: value for name, value in environ.items() if not name.startswith(("SLURM_", "SLURMD_"))}
+    env = {**mpi.VARIABLES, **environ, **plan["env"]}
     try:
         launch = _choose(plan, env, is_in_job=is_in_job)
         mpi_channel.tell(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))
@@ -50,14 +52,16 @@ def carry_out(paths: RunPaths) -> int:
 
 def _choose(plan: Mapping[str, Any], env: Mapping[str, str], *, is_in_job: bool) -> mpi.Launch:
     asked = plan["mpi"]
+    is_mpirun_told = asked["mpirun"] or asked["arguments"]  # which srun would not heed
+    launcher = mpi.MPIRUN if asked["launcher"] == "auto" and is_mpirun_told else asked["launcher"]
     library = _library(plan, env)
-    pmis = _pmis(env) if is_in_job and asked["launcher"] != mpi.MPIRUN else None
+    pmis = _pmis(env) if is_in_job and launcher != mpi.MPIRUN else None
     programs: list[tuple[str, mpi.Mpi | None]] = []
-    for path in _programs(asked["mpirun"], env) if asked["launcher"] != mpi.SRUN else ():
+    for path in _programs(asked["mpirun"], env) if launcher != mpi.SRUN else ():
         programs.append((path, _version(path, env)))
         if library is None or programs[-1][1] is None or programs[-1][1].family == library.family:
             break  # no other would be taken
-    return mpi.choose(asked["launcher"], asked["pmi"], library, programs, pmis)
+    return mpi.choose(launcher, asked["pmi"], library, programs, pmis)
 
 
 def _library(plan: Mapping[str, Any], env: Mapping[str, str]) -> mpi.Mpi | None:

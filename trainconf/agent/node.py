@@ -47,7 +47,7 @@ class Member:
         self._orders: deque[dict[str, Any]] = deque()
         self._kill_at: float | None = None  # monotonic; once the end was ordered
         self._is_over = False
-        self.is_cut_off = False  # from whatever started it
+        self._is_cut_off = False  # from whatever started it
         self._look_at = self._speak_at = time.monotonic() + ALIVE_SECONDS
 
     def carry_out(self) -> None:
@@ -93,7 +93,7 @@ class Member:
 
     def cut_off(self, patience_s: float) -> None:
         """Whatever started this agent has ended it, as far as it could: the ranks have so long to end by themselves. For another thread."""
-        self.is_cut_off = self._kill_at is None
+        self._is_cut_off = self._kill_at is None
         time.sleep(patience_s)
         self._orders.append({"order": "end"})
         os.kill(os.getpid(), WAKE_SIGNAL)
@@ -113,18 +113,14 @@ class Member:
                 return
             self._crew.child_ended(pid, status, rusage)
 
-    def _why_ended(self, end: Outcome) -> Outcome:
-        """How a rank has ended, with what only this kind of member knows."""
-        return end
-
     def _pass_on_news(self) -> None:
         host = os.uname().nodename
         for news in self._crew.news():
             if isinstance(news, Started):
                 self._tell("started", ranks=[{**record, "host": host} for record in news.ranks])
             elif isinstance(news, Ended):
-                end = _facts(self._why_ended(news.outcome))
-                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=end, is_cut_off=self.is_cut_off)
+                end = _facts(news.outcome)
+                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=end, is_cut_off=self._is_cut_off)
                 has_completed = self._crew.is_empty and news.outcome.state == "Completed"
                 if self._leaves_early and has_completed and not self._crew.has_leftovers():
                     self._is_over = True

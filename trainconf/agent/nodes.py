@@ -90,8 +90,8 @@ class NodesCrew(team.TeamCrew):
     def _name(self, member: int) -> str:
         return f"node {self._hosts[member]}"
 
-    def _why_over(self, words: str) -> str:
-        return f"the nodes of the run were ended: {words or 'srun does not say why'}"
+    def _end_unasked(self, words: str) -> Iterator[News]:
+        return self._break_off(f"the nodes of the run were ended: {words or 'srun does not say why'}")
 
     def _why_ended(self, nodes: str, how: str) -> str:
         if len(self._hosts) == self._count:

@@ -65,7 +65,7 @@ class TeamCrew:
         self._facts: dict[str, Any] = {}  # what else the event tells once every rank runs
         self._kill_program_at = 0.0
 
-    # What a subclass is: these four, and who a member is.
+    # What a subclass is: these, and who a member is.
 
     def _launch(self) -> int:
         """Have the members started; the pid of the program. Raises OSError."""
@@ -112,7 +112,7 @@ class TeamCrew:
         while self._inbox:
             yield from self._hear(*self._inbox.popleft())
         if self._living and (self._is_over or self._lost_member() is not None):
-            yield from self._break_off(self._why_broken())
+            yield from self._fall_apart()
 
     def _hear_words(self, line: bytes) -> None:
         """What the program and the members have to say to people."""
@@ -161,21 +161,27 @@ class TeamCrew:
         silent = (member for member in sorted(self._living & self._heard.keys()) if now - self._heard[member] > self._silence_s)
         return next(silent, None)
 
-    def _why_broken(self) -> str:
+    def _fall_apart(self) -> Iterator[News]:
+        """A member was lost, or everything is over before its time."""
         lost = self._lost_member()
         if lost is not None:
-            return f"{self._name(lost)} was lost: nothing was heard of it for {self._silence_s:g} s"
-        return self._why_over("; ".join(self._words))
+            yield from self._break_off(f"{self._name(lost)} was lost: nothing was heard of it for {self._silence_s:g} s")
+        else:
+            yield from self._end_unasked("; ".join(self._words))
 
-    def _why_over(self, words: str) -> str:
-        """Why everything is over before its time; `words` are the program's last."""
-        return words
+    def _end_unasked(self, words: str) -> Iterator[News]:
+        """Everything is over before its time; `words` are the program's last."""
+        raise NotImplementedError
 
     def _break_off(self, reason: str, exit_code: int = 1, rank: int | None = None, *, may_retry: bool = False) -> Iterator[News]:
-        """Nothing will be heard of the ranks any more. Only members that were there once may come again in a requeued job."""
+        """Nothing will be heard of the ranks any more. Only members that were there once may come again in a requeued job.
+
+        `rank` is the one that is the reason, where there is one.
+        """
         may_requeue = self._may_requeue and len(self._hosts) == self._count
         self._living = set()
-        yield Ended(Outcome("Failed", exit_code, reason, rank, may_retry=may_retry, may_requeue=may_requeue))
+        host = None if rank is None else self._hosts.get(rank)
+        yield Ended(Outcome("Failed", exit_code, reason, rank, may_retry=may_retry, may_requeue=may_requeue, host=host))
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:
         if self._is_over:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trainconf.spec import DistributedSpec
 
 KINDS = ("none", "pytorch", "mpi", "tensorflow")
+MOST_PROCESSES = 65_536  # each is a line of the plan, and has a log of its own
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class RankLayout:
         }
 
 
+def process_count(spec: DistributedSpec) -> int:
+    """How many processes the run has on all nodes together."""
+    if spec.kind == "tensorflow":
+        return spec.chief + spec.worker_count + spec.parameter_server_count
+    return spec.node_count * spec.processes_per_node
+
+
 def layout(spec: DistributedSpec) -> list[RankLayout]:
     """The ranks of a run in order: `node_count * processes_per_node` of them, node by node, or one for each TensorFlow task.
 
@@ -53,6 +61,8 @@ def layout(spec: DistributedSpec) -> list[RankLayout]:
     """
     if spec.kind not in KINDS:
         raise ConfigError(f"distributed.kind={spec.kind} is not one this trainconf knows", ("allowed", ", ".join(KINDS)))
+    if process_count(spec) > MOST_PROCESSES:
+        raise ConfigError(f"{process_count(spec)} processes are more than a run can have", ("allowed", f"up to {MOST_PROCESSES}"))
     if spec.kind == "tensorflow":
         return _placed(spec, list(_tasks(spec)))
     if spec.kind == "none" and spec.processes_per_node != 1:

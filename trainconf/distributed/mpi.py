@@ -33,9 +33,6 @@ VARIABLES = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PRTE_MCA_hwloc_default_binding_policy": "none",
     "I_MPI_JOB_RESPECT_PROCESS_PLACEMENT": "0", "I_MPI_PIN": "0",
 }  # fmt: skip
-_MARKS_OF_A_RANK = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
-_LEFT_BY_A_RANK = re.compile(r"PMI_.*|PMIX_.*|PMI2?|PRTE_.*|OMPI_.*|HYD[A-Z]*_.*|MPI_LOCAL.*")
-_LEFT_BY_A_JOB = re.compile(r"SLURM_.*|SLURMD_.*")
 
 
 class Mpi:
@@ -157,18 +154,6 @@ def command(launch: Launch, nodes: int, per_node: int, cpus: int, arguments: Seq
     else:
         placed = [] if "ppn" in given else ["-ppn", str(per_node)]
     return [launch.program, "-n", count, *placed, *arguments, *member]
-
-
-def clean(environ: Mapping[str, str], *, is_in_job: bool) -> dict[str, str]:
-    """Without what a process of another MPI job, which this one may have been submitted by, was told about itself.
-
-    Out of such a one the user's own settings for an MPI stay. `is_in_job`: what Slurm says is about this very job.
-    """
-    is_rank = any(name in environ for name in _MARKS_OF_A_RANK)
-    return {
-        name: value for name, value in environ.items()
-        if not (is_rank and _LEFT_BY_A_RANK.fullmatch(name)) and (is_in_job or not _LEFT_BY_A_JOB.fullmatch(name))
-    }  # fmt: skip
 
 
 class Place:

@@ -204,12 +204,13 @@ def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
 def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
     """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
     from trainconf.agent import loop, ranks
+    from trainconf.distributed.inherited import without_place
 
     argv = [*agent_command(sys.executable), paths.run_dir]
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         return os.posix_spawn(
-            sys.executable, argv, {**environ, **secrets},
+            sys.executable, argv, {**without_place(environ), **secrets},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, lock.fd, loop.LOCK_FD),
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),

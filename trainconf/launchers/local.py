@@ -30,8 +30,12 @@ class LocalLauncher(AgentLauncher):
             raise ConfigError(f"distributed.node_count={nodes}, but compute=local is this machine alone", ("allowed", "1"),
                               hint="compute=docker runs each node as a container")
         _check_interface(job.distributed.get("interface"))
-        words = command.argv(job.spec, job.python)
-        return self._plan(job, words, rank_plans(job, words, self._environ), job_env.variables(job, self._environ), None)
+        words, env = command.argv(job.spec, job.python), job_env.variables(job, self._environ)
+        if job.spec.distributed.kind == "mpi":
+            from trainconf.launchers import mpi_checks
+
+            mpi_checks.check_here(job, {**self._environ, **env})
+        return self._plan(job, words, rank_plans(job, words, self._environ), env, None)
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         ended = _end_carriers(paths.run_id, grace_seconds)

@@ -25,19 +25,20 @@ def rank_plans(job: Job, words: list[str], environ: Mapping[str, str]) -> list[R
 
 
 def variables(job: Job, place: RankLayout, environ: Mapping[str, str]) -> dict[str, str]:
-    """What only this rank gets. What the user has set otherwise stays."""
+    """What only this rank gets. What the job's own variables say stays; what it inherits, too, where nothing was asked for."""
     spec = job.spec.distributed
-    found = {}
+    asked, found = {}, {}
     if place.local_world_size > 1:
         found["OMP_NUM_THREADS"] = str(max(1, _cpus(job) // place.local_world_size))  # or each would start a thread on every CPU
     interface = job.distributed.get("interface")
     if spec.kind == "pytorch":
-        found["TRAINCONF_COMMUNICATION_BACKEND"] = spec.communication_backend
+        asked["TRAINCONF_COMMUNICATION_BACKEND"] = spec.communication_backend
         if interface is not None:
-            found |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": f"={interface}"}
+            asked |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": f"={interface}"}
         elif spec.node_count == 1:
             found["GLOO_SOCKET_IFNAME"] = "lo"  # or gloo looks up the machine's own name, which need not mean anything
-    return place.env | {name: value for name, value in found.items() if name not in job.env and name not in environ}
+    asked |= {name: value for name, value in found.items() if name not in environ}
+    return place.env | {name: value for name, value in asked.items() if name not in job.env}
 
 
 def _cpus(job: Job) -> int:

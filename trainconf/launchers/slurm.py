@@ -37,7 +37,7 @@ class SlurmLauncher:
     def __init__(self, environ: Mapping[str, str] | None = None, processes: Processes | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._processes = processes
-        self._checked: Mapping[str, Any] | None = None
+        self._checked: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
         self._job_environ: dict[str, str] | None = None
         self._answers: dict[tuple[str, str], Answers] = {}
 
@@ -48,9 +48,13 @@ class SlurmLauncher:
         from trainconf.launchers.rank_plans import rank_plans
         from trainconf.launchers.slurm_controller import clean
 
-        if job.compute != self._checked:  # the trials of a sweep mostly agree on it
+        if (job.compute, job.distributed) != self._checked:  # the trials of a sweep mostly agree on it
             slurm_options.check(job.compute, self.controller())
-            self._checked = job.compute
+            if job.spec.distributed.kind == "mpi":
+                from trainconf.launchers import mpi_checks
+
+                mpi_checks.check_slurm(job, self.controller())
+            self._checked = job.compute, job.distributed
         words = command.argv(job.spec, job.python)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)

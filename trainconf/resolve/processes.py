@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainconf.distributed.layout import MOST_PROCESSES, process_count
 from trainconf.errors import Mistake
 from trainconf.spec import DistributedSpec
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
 
 def distributed(composed: Composed, mistakes: list[Mistake]) -> DistributedSpec:
     """The part of the spec that is the processes; counts that do not go together are added to `mistakes`, with their origin."""
+    spec = _spec(composed, mistakes)
+    count = process_count(spec)
+    if count > MOST_PROCESSES:
+        node = composed.config["distributed"]
+        key = max((key for key in node if key.endswith(("_count", "_per_node")) and node[key]), key=lambda key: int(node[key]))
+        mistakes.append(_mistake(
+            composed, key, f"{count} processes are more than a run can have", ("allowed", f"up to {MOST_PROCESSES}"),
+        ))  # fmt: skip
+    return spec
+
+
+def _spec(composed: Composed, mistakes: list[Mistake]) -> DistributedSpec:
     node = composed.config["distributed"]
     kind, node_count = node["kind"], node.get("node_count", 1)
     if kind == "none":
@@ -23,7 +36,7 @@ def distributed(composed: Composed, mistakes: list[Mistake]) -> DistributedSpec:
             workers = node["worker_count"]
             mistakes.append(_mistake(
                 composed, "node_count", f"{node_count} nodes are too many for {workers} worker{'s' * (workers != 1)}",
-                ("allowed", f"1 to {workers}"), hint="raise distributed.worker_count, or ask for fewer nodes",
+                ("allowed", f"1 to {workers}" if workers > 1 else "1"), hint="raise distributed.worker_count, or ask for fewer nodes",
             ))  # fmt: skip
         return DistributedSpec(
             kind=kind, node_count=node_count, worker_count=node["worker_count"], parameter_server_count=node["parameter_server_count"],
