@@ -8,6 +8,7 @@ from trainconf.cli.printer import printer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from trainconf.history.follow import Look
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
@@ -20,10 +21,8 @@ def run(argv: list[str]) -> int:
     import time
 
     from trainconf.cli.arguments import Arguments, positive_seconds
-    from trainconf.history import liveness
     from trainconf.history.find import find_run, find_sweep
     from trainconf.history.follow import wait
-    from trainconf.launchers.pools import looking
     from trainconf.launchers.scheduled import Looking
     from trainconf.paths import find_workspace
 
@@ -36,7 +35,7 @@ def run(argv: list[str]) -> int:
     codes = []
     look = Looking()
     for paths in [find_sweep(workspace, name) or find_run(workspace, name) for name in asked.runs]:
-        state = wait(paths, until, looking(paths, look) if os.path.exists(paths.sweep) and liveness.scheduler_of(paths) else look)
+        state = wait(paths, until, _look_at(paths, look))
         _tell(paths, state)
         if state.event.get("rank"):
             from trainconf.cli.ranks import tell_failed_rank
@@ -44,6 +43,17 @@ def run(argv: list[str]) -> int:
             tell_failed_rank(paths, state.event)
         codes.append(_code(paths, state))
     return next((code for code in codes if code), 0)
+
+
+def _look_at(paths: RunPaths, look: Look) -> Look:
+    """How it is looked at meanwhile: of a scheduler's sweep, what could not be sent yet is."""
+    from trainconf.history import liveness
+
+    if not os.path.exists(paths.sweep) or not liveness.scheduler_of(paths):
+        return look
+    from trainconf.launchers.pools import looking
+
+    return looking(paths, look)
 
 
 def _tell(paths: RunPaths, state: State) -> None:
