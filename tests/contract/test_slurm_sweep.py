@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,14 @@ import pytest
 from tests.conftest import Shell
 from tests.contract.slurm_runs import slurm, until
 from tests.testbed.cluster import Cluster
-from trainconf.history import events
+from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
+from trainconf.history.liveness import State
+from trainconf.launchers import slurm_sweep
+from trainconf.launchers.slurm import SlurmLauncher
+from trainconf.launchers.slurm_answers import Answers
+from trainconf.launchers.slurm_controller import Controller
+from trainconf.launchers.slurm_settling import settle
 from trainconf.paths import RunPaths
 
 pytestmark = pytest.mark.slurm
@@ -120,6 +127,43 @@ def test_one_trial_that_waits_can_be_cancelled_alone(space: Shell) -> None:
     gate.touch()
     until(lambda: states(home) == ["Completed", "Completed", "Canceled"], "the others", told=lambda: str(states(home)))
     assert space("wait", home.run_id).code == 1
+
+
+def test_a_task_that_is_taken_out_of_the_queue_by_hand_is_canceled_though_slurm_keeps_nothing_of_it(space: Shell) -> None:
+    space.write("train.py", "import time; time.sleep(600)")
+    home = detach(space, "+params.lr=1,2,3", "sweep.max_concurrent_runs=1")
+    until(lambda: states(home) == ["Running", "NotStarted", "NotStarted"], "one to run")
+    last = trials_of(home)[2]
+    slurm("scancel", f"{events.read(home)[0]['scheduler']['job_id']}_2")
+    moved = time.time()
+    answers = Answers(Controller(space.env), home.workspace, lambda: moved)
+    assert settle(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"
+    moved += 60
+    answers.bring_up_to_date([jobs(home)[0]], {os.getuid()})  # somebody else asks about another
+    assert settle(answers, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
+    assert states(home) == ["Running", "NotStarted", "Canceled"]
+    space("cancel", home.run_id)
+
+
+def test_a_sweep_whose_last_trials_are_lost_is_not_waited_for_without_end(space: Shell) -> None:
+    class Lost(SlurmLauncher):
+        def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
+            return [State("NotResponding", "", state.event, state.scheduler) for _, state in runs]
+
+    home = detach(space, "+params.lr=1,2", "+compute.sbatch.begin=now+1hour")
+    state = slurm_sweep.settle(Lost(), home)
+    assert (state.status, state.is_final) == ("NotResponding", False)
+    assert all(paths.run_id in state.reason for paths in trials_of(home))
+
+
+def test_when_a_packs_agent_is_killed_no_trial_is_said_not_to_see_its_folder(space: Shell) -> None:
+    space.write("train.py", "import time; time.sleep(600)")
+    home = detach(space, "+params.n=range(0,3)", "compute.pack=2")
+    until(lambda: states(home) == ["Running", "Running", "NotStarted"], "two to run")
+    slurm("scancel", "--batch", "--signal=KILL", jobs(home)[0])
+    assert space("wait", home.run_id).code == 1
+    reasons = [str((events.last(paths) or {}).get("reason")) for paths in trials_of(home)]
+    assert ["by signal 9, before its agent" in reason for reason in reasons] == [True] * 3, reasons
 
 
 def test_a_pack_is_one_job_and_so_many_trials_at_a_time(space: Shell) -> None:

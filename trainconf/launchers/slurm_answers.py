@@ -36,7 +36,7 @@ NO_ACCOUNTING_S = 300.0  # before accounting that is off, or does not answer, is
 
 
 class Answers:
-    """The answers of one cluster for one workspace. `jobs` by id, `missing_since` for those Slurm does not know, `silent_since` or None."""
+    """The answers of one cluster for one workspace, as of `asked`: `jobs` by id, `missing_since` those not known, `silent_since`."""
 
     def __init__(self, controller: Controller, workspace: WorkspacePaths, now: Callable[[], float] = time.time) -> None:
         self._controller = controller
@@ -45,7 +45,7 @@ class Answers:
         self.jobs: dict[str, Job] = {}
         self.missing_since: dict[str, float] = {}
         self.silent_since: float | None = None
-        self._asked = 0.0
+        self.asked = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._patience_s = FIRST_PATIENCE_S
         self._no_accounting_until = 0.0
@@ -74,14 +74,14 @@ class Answers:
         is_new = bool(ids - self.jobs.keys() - self.missing_since.keys()) and self.silent_since is None
         pause_s = UNKNOWN_PAUSE_S if is_new else self._pause_s
         if self._lost_since and self.silent_since is None:
-            pause_s = min(pause_s, max(LOST_PAUSE_S, self._asked - max(self._lost_since.values())))
-        return not 0 <= self.now() - self._asked < pause_s
+            pause_s = min(pause_s, max(LOST_PAUSE_S, self.asked - max(self._lost_since.values())))
+        return not 0 <= self.now() - self.asked < pause_s
 
     def _ask(self, ids: set[str], users: Iterable[int]) -> None:
-        self._asked = now = self.now()
+        self.asked = now = self.now()
         found = self._controller.queue(users, self._patience_s)
         if found is None:
-            self._asked = self.now()  # or the pause would be over by the time that a hanging question is
+            self.asked = self.now()  # or the pause would be over by the time that a hanging question is
             self._patience_s = min(ANSWER_SECONDS, self._patience_s * 2)
             self.silent_since = self.silent_since or now
             self._pause_s = min(LAST_PAUSE_S, self._pause_s * GROWTH)
@@ -115,7 +115,19 @@ class Answers:
                 if _is_over(job):
                     job.owner_word = f"trainconf {job.owner_word}"
                     self.jobs[job_id] = job
-        self.missing_since = {job_id: self.missing_since.get(job_id, now) for job_id in forgotten if job_id not in self.jobs}
+        if now >= self._no_accounting_until:
+            self._add_taken_out(now)
+        # also those that others have asked about
+        missing = self.missing_since | {job_id: self.missing_since.get(job_id, now) for job_id in forgotten}
+        self.missing_since = {job_id: since for job_id, since in missing.items() if job_id not in self.jobs}
+
+    def _add_taken_out(self, now: float) -> None:
+        """Tasks canceled before they began: Slurm remembers their array, and keeps nothing of them, nor does the accounting."""
+        arrays = {job_id.partition("_")[0]: job for job_id, job in self.jobs.items() if "_" in job_id}
+        for job_id, since in self.missing_since.items():
+            array = arrays.get(job_id.partition("_")[0]) if "_" in job_id else None
+            if array is not None and now - since >= FORGOTTEN_S:
+                self.jobs[job_id] = Job("CANCELLED", owner_word=array.owner_word)
 
     def _read(self) -> None:
         try:
@@ -128,13 +140,13 @@ class Answers:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return  # a cache: without it there is only one question more
         self._lost_since |= lost  # seen by others before
-        if asked > self._asked:
-            self.jobs, self.missing_since, self._asked, self._pause_s, self.silent_since = jobs, missing, asked, pause_s, silent
+        if asked > self.asked:
+            self.jobs, self.missing_since, self.asked, self._pause_s, self.silent_since = jobs, missing, asked, pause_s, silent
             self._no_accounting_until = no_accounting_until
 
     def _write(self) -> None:
         kept = {
-            "asked": self._asked, "pause_s": self._pause_s, "silent_since": self.silent_since, "missing": self.missing_since,
+            "asked": self.asked, "pause_s": self._pause_s, "silent_since": self.silent_since, "missing": self.missing_since,
             "no_accounting_until": self._no_accounting_until, "lost": self._lost_since,
             "jobs": {job_id: job.to_list() for job_id, job in self.jobs.items()},
         }  # fmt: skip

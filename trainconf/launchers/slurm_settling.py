@@ -73,7 +73,7 @@ def _comment(paths: RunPaths) -> str:
 def _unknown(answers: Answers, paths: RunPaths, recorded: State, job_id: str) -> State:
     """Slurm answers, and does not know the job. That may be for a moment, between a submission and the next question."""
     since = answers.missing_since.get(job_id, _last_word(recorded))
-    if answers.now() - since < FORGOTTEN_S:
+    if answers.asked - since < FORGOTTEN_S:
         return recorded
     what = f"Slurm does not know job {job_id} any more, and no accounting tells how it ended" if job_id else "Slurm never got its job"
     if recorded.status == "CancelRequested":
@@ -120,12 +120,22 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
 
 def _log(paths: RunPaths) -> str | None:
     """The last words of the batch script, its setup lines included, or of the node about it; None when no node could begin its log here."""
-    try:
-        with open(paths.agent_log, "rb") as stream:
-            lines = stream.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        return None
-    return " / ".join(line.strip() for line in lines[-LOG_LINES:])
+    for log in (paths.agent_log, *_log_of_pack(paths)):
+        try:
+            with open(log, "rb") as stream:
+                lines = stream.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
+        except OSError:
+            continue
+        return " / ".join(line.strip() for line in lines[-LOG_LINES:])
+    return None
+
+
+def _log_of_pack(paths: RunPaths) -> list[str]:
+    """The trials of a pack are one job, which has one log."""
+    from trainconf.history import record
+
+    parent = record.read_mapping(paths.record).get("parent")
+    return [os.path.join(os.path.dirname(paths.run_dir), parent, *paths.agent_log.split(os.sep)[-2:])] if parent else []
 
 
 def _noted(recorded: State, note: str) -> State:

@@ -214,15 +214,21 @@ def max_array_size(controller: Controller) -> int:
 
 
 def settle(launcher: Jobs, home: RunPaths) -> State:
-    """The honest state of a sweep: over when each of its trials is."""
+    """The honest state of a sweep: over when each of its trials is, and lost when it would be but for lost ones."""
+    from trainconf.history.follow import has_ended
+
     state = liveness.state_of(home)
     if state.scheduler is None:
         return state
     open_trials = [(paths, found) for paths in trials_of(home) if not (found := liveness.state_of(paths)).is_final]
     asked = [run for run in open_trials if run[1].scheduler is not None]
     settled = launcher.settle(asked) if asked else []
-    if len(asked) < len(open_trials) or not all(found.is_final for found in settled):
+    if len(asked) < len(open_trials) or not all(has_ended(found) for found in settled):
         return state
+    lost = [paths.run_id for (paths, _), found in zip(asked, settled, strict=True) if not found.is_final]
+    if lost:
+        names = ", ".join(lost[:3]) + " …" * (len(lost) > 3)
+        return liveness.State("NotResponding", f"nobody can tell how {names} ended", state.event, state.scheduler)
     end_sweep(home)
     return liveness.state_of(home)
 
