@@ -84,6 +84,7 @@ def mpi_job(root: Path, code: str, mpi: Installed, per_node: int = 3, nodes: int
     distributed = {"kind": "mpi", **wishes.pop("distributed", {})}
     env = {**mpi.env, **wishes.pop("env", {})}
     layout = DistributedSpec(kind="mpi", node_count=nodes, processes_per_node=per_node)
+    wishes = {"limit_s": PATIENCE_S / 2, **wishes}  # or a test that fails would leave a world behind
     job = make_job(str(root), [mpi.python, "-c", code], distributed=layout, env=env, **wishes)
     return replace(job, distributed=distributed, python=mpi.python)
 
