@@ -55,7 +55,7 @@ def test_help_tells_every_verb_every_group_and_its_choices(here: Here, workspace
     for words in (["--help"], ["-h"], ["experiment=mine", "--help"]):
         answer = here(*words)
         assert answer.code == 0
-        for expected in (*VERBS, "experiment", "adhoc, digits, iris_stdlib, mine", "compute", "current, minimal", "--config-dir", "124"):
+        for expected in (*VERBS, "experiment", "adhoc, digits, digits_mpi, digits_tensorflow, digits_torch, iris_stdlib, mine", "compute", "current, minimal", "--config-dir", "124"):
             assert expected in answer.out, expected
 
 

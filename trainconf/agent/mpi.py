@@ -77,7 +77,7 @@ class MpiCrew(team.TeamCrew):
     def _address(self) -> str:
         """Where the ranks' agents reach this one. Raises OSError."""
         if all(rank["env"]["NODE_RANK"] == "0" for rank in self._plan["ranks"]):
-            return "127.0.0.1"
+            return mpi_channel.THIS_MACHINE
         interface = self._plan["rendezvous"]["interface"]
         if interface is None:
             return os.uname().nodename

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VARIABLE = "TRAINCONF_ORDERS"  # address, port and secret, for whoever shall connect
+THIS_MACHINE = "127.0.0.1"
 CONNECT_SECONDS = 60.0
 LONGEST_LINE = 1 << 20
 STARTER = -1  # the member number of what starts the others
@@ -32,9 +33,9 @@ class Exchange:
 
         self._inbox = inbox
         self._secret = secrets.token_hex(16)
-        has_both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if has_both else socket.AF_INET
-        self._server = socket.create_server(("", 0), family=family, backlog=4096, dualstack_ipv6=has_both)
+        has_both = address != THIS_MACHINE and socket.has_dualstack_ipv6()
+        family, heard_at = (socket.AF_INET6 if has_both else socket.AF_INET), (address if address == THIS_MACHINE else "")
+        self._server = socket.create_server((heard_at, 0), family=family, backlog=4096, dualstack_ipv6=has_both)
         self.variable = f"{address} {self._server.getsockname()[1]} {self._secret}"
         self._stop_reading, self._stop = os.pipe()
         _thread.start_new_thread(self._serve, ())

@@ -199,7 +199,7 @@ WRONG: dict[str, tuple[Callable[[str], str], str]] = {
     "the script": (replaced("script: train.py", "script: other.py"), "the spec does not have the hash .*"),
     "the params of the config": (lambda text: text[::-1].replace("5.0 :rl", "6.0 :rl", 1)[::-1], "its config and its spec do not agree.*"),
     "a newer file": (replaced("frozen_version: 1", "frozen_version: 2"), "frozen_version 2 is not one this trainconf can read"),
-    "a newer spec": (replaced("schema_version: 2", "schema_version: 3"), "spec version 3 is not one this trainconf can read"),
+    "a newer spec": (replaced("schema_version: 3", "schema_version: 4"), "spec version 4 is not one this trainconf can read"),
     "no version": (replaced("frozen_version: 1\n", ""), "frozen_version None is not one this trainconf can read"),
     "no spec": (lambda text: text.split("\n")[0] + "\nfrozen_version: 1\n", "spec version None is not one.*"),
     "no YAML": (lambda text: text + "\n\t{", "the frozen file is not YAML any more"),
