@@ -14,6 +14,7 @@ import time
 
 from trainconf.agent import mpi_channel, outcome, team, tree
 from trainconf.agent.log import say
+from trainconf.agent.meeting import THIS_MACHINE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MpiCrew(team.TeamCrew):
     def _address(self) -> str:
         """Where the ranks' agents reach this one. Raises OSError."""
         if all(rank["env"]["NODE_RANK"] == "0" for rank in self._plan["ranks"]):
-            return mpi_channel.THIS_MACHINE
+            return THIS_MACHINE
         interface = self._plan["rendezvous"]["interface"]
         if interface is None:
             return os.uname().nodename

@@ -9,6 +9,7 @@ import os
 
 from trainconf import files
 from trainconf.agent.leases import WAKE_SIGNAL
+from trainconf.agent.meeting import THIS_MACHINE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 VARIABLE = "TRAINCONF_ORDERS"  # address, port and secret, for whoever shall connect
-THIS_MACHINE = "127.0.0.1"
 CONNECT_SECONDS = 60.0
 LONGEST_LINE = 1 << 20
 STARTER = -1  # the member number of what starts the others
