@@ -111,6 +111,14 @@ def connect(variable: str) -> socket:
 
 
 def tell(variable: str, what: str, **facts: Any) -> None:
-    """Say one thing to the run's agent as what starts the others. Raises OSError."""
+    """Say one thing to the run's agent as what starts the others, and wait until it was heard: who ends before has said nothing.
+
+    Raises OSError.
+    """
+    import socket
+
     with connect(variable) as connection:
         connection.sendall(files.dumps({"member": STARTER, "news": what, **facts}).encode() + b"\n")
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(CONNECT_SECONDS)
+        connection.recv(1)  # nothing comes, but its end
