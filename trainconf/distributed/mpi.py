@@ -16,7 +16,7 @@ MPIRUN, SRUN = "mpirun", "srun"
 PROGRAMS = ("mpirun", "mpiexec", "mpiexec.hydra", "mpirun.mpich", "mpirun.openmpi")
 # What `mpirun --version` and MPI_Get_library_version answer.
 _IMPLEMENTATIONS = (
-    ("Open MPI", "openmpi", re.compile(r"Open MPI\)? v?(\d[\w.]*)")),
+    ("Open MPI", "openmpi", re.compile(r"(?:Open MPI|OpenRTE)\)? v?(\d[\w.]*)")),  # the second is Debian's mpirun.openmpi
     ("Intel MPI", "intel", re.compile(r"Intel\(R\) MPI Library\D*?(\d{4}[\w.]*)")),
     ("Cray MPICH", "cray", re.compile(r"CRAY MPICH version (\d[\w.]*)")),
     ("MVAPICH", "mpich", re.compile(r"MVAPICH\d? Version\s*:\s*(\d[\w.]*)")),

@@ -17,6 +17,7 @@ SLURM_20 = "srun: MPI types are...\nsrun: none\nsrun: pmi2\nsrun: openmpi\n"
     ("answer", "expected"),
     [
         ("mpirun (Open MPI) 4.1.4\n\nReport bugs to", "Open MPI 4.1.4"),
+        ("mpirun.openmpi (OpenRTE) 4.1.4\n\nReport bugs to", "Open MPI 4.1.4"),
         ("Open MPI v5.0.8, package: Open MPI, ident: 5.0.8", "Open MPI 5.0.8"),
         ("HYDRA build details:\n    Version:                                 5.0.2\n    Release Date:", "MPICH 5.0.2"),
         ("MPICH Version:      4.3.1\nMPICH Release date: Fri", "MPICH 4.3.1"),
