@@ -148,16 +148,6 @@ echo "{MPIRUN} $TRAINCONF_MPI"
 [ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
 {_USAGE}"""
 
-# An MPI takes large messages out of another process' memory, which a container may not (process_vm_readv(2), seccomp): MPICH fails of it.
-# Open MPI refuses root and more processes than cores, and binds each to a core, of which another run knows nothing: its version 4, then 5.
-MPI_VARIABLES = {
-    "MPIR_CVAR_CH4_CMA_ENABLE": "0", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
-    "PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PRTE_MCA_hwloc_default_binding_policy": "none",
-}  # fmt: skip
-
 # The init process of the engine (tini 0.19) then signals the whole process group of the job and not only its shell; not for MPI_SHIM.
 GROUP_ENV = "TINI_KILL_PROCESS_GROUP=1"
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Job
 
 GIB = 2**30
+# An MPI takes large messages out of another process' memory, which a container may not (process_vm_readv(2), seccomp): MPICH fails of it.
+NO_FOREIGN_MEMORY = {"MPIR_CVAR_CH4_CMA_ENABLE": "0", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 
 
 def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def variables(job: Job) -> dict[str, str]:
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
-        **(job_shell.MPI_VARIABLES if job.spec.distributed.kind == "mpi" else {}),
+        **_mpi_variables(job),
         "HOME": home,
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "USER": name,
@@ -104,6 +106,14 @@ def variables(job: Job) -> dict[str, str]:
         "TRAINCONF_PARAMS": job.paths.params,
         **{input_variable(name): path for name, path in job.spec.code.inputs},
     }
+
+
+def _mpi_variables(job: Job) -> dict[str, str]:
+    if job.spec.distributed.kind != "mpi":
+        return {}
+    from trainconf.distributed import mpi
+
+    return {**mpi.VARIABLES, **NO_FOREIGN_MEMORY}
 
 
 def settings(job: Job) -> dict[str, Any]:
