@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.conftest import ROOT, Shell, wait_for
 from tests.contract.mpi_runs import PROLOGUE, REPORT, Installed, agent_log, end_of, mpi_job, mpich, openmpi, reports, run_local
+from tests.contract.runs import submit
 from trainconf.agent import tree
 from trainconf.agent.ranks import find_program
 from trainconf.errors import ConfigError
@@ -20,6 +22,7 @@ from trainconf.history import events
 from trainconf.launchers.base import RunHandle
 from trainconf.launchers.local import LocalLauncher
 from trainconf.paths import RunPaths
+from trainconf.spec import CodeSpec
 
 __all__ = ["mpich", "openmpi"]
 pytestmark = pytest.mark.network
@@ -101,6 +104,13 @@ def test_mpi_abort_is_the_failure_of_the_rank_that_called_it(tmp_path: Path, mpi
     assert (end["exit_code"], end["rank"]) == (7, 1), (end, agent_log(paths))
     assert tree.carriers(paths.run_id) == set()
 
+
+def test_a_script_that_raises_ends_the_others_when_mpi4py_starts_it(tmp_path: Path, mpi: Installed) -> None:
+    job = mpi_job(tmp_path, "", mpi)
+    code = PROLOGUE + "world.Barrier()\nassert rank != 1\nworld.Barrier()\n"
+    submit(LocalLauncher(), replace(job, spec=replace(job.spec, code=CodeSpec(command=(mpi.python, "-m", "mpi4py", "-c", code)))))
+    end = end_of(job.paths)
+    assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 1, 1)
 
 def test_a_rank_that_fails_ends_the_others_politely(tmp_path: Path, mpi: Installed) -> None:
     code = POLITE.replace("while True:", "world.Barrier()\nif rank == 2:\n    os._exit(9)\nwhile True:")
