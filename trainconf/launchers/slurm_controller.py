@@ -44,7 +44,9 @@ class Job:
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what a job or a rank was told about itself."""
-    return {name: value for name, value in environ.items() if name in KEPT or not _LEFT_BY_A_JOB.fullmatch(name)}
+    from trainconf.distributed.inherited import without_place
+
+    return {name: value for name, value in without_place(environ).items() if name in KEPT or not _LEFT_BY_A_JOB.fullmatch(name)}
 
 
 class Controller:
