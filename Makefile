@@ -10,7 +10,7 @@ VENV_NEXT := .venv-hydra-1.4
 HYDRA_NEXT := hydra-core==1.4.0rc3
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 
-.PHONY: help run test lint test-hydra-next testbed testbed-where-possible testbed-down bench wheel clean
+.PHONY: help run test lint testbed testbed-where-possible testbed-down bench wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -18,16 +18,13 @@ help:  ## list these targets
 run: $(VENV)/.installed  ## train the default experiment, here
 	$(VENV)/bin/python -m trainconf
 
-test: $(VENV)/.checked lint testbed-where-possible test-hydra-next  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
-	tests/all $(VENV)/bin/python
+test: $(VENV)/.checked $(VENV_NEXT)/.checked lint testbed-where-possible  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
+	tests/all $(VENV)/bin/python $(VENV_NEXT)/bin/python
 
 lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache  # its cache has hidden a broken contract
-
-test-hydra-next: $(VENV_NEXT)/.checked testbed-where-possible  ## the tests of configuration and its mistakes on the next Hydra
-	$(VENV_NEXT)/bin/python -m pytest -q tests/conf tests/bad_input tests/unit/resolve
 
 testbed-where-possible:
 	@tests/testbed/up || [ $$? -eq 3 ]  # 3: not on this machine; the tests that need it are skipped, each with the reason

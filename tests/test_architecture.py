@@ -44,7 +44,13 @@ def test_importing_trainconf_loads_nothing_else() -> None:
     assert loaded_by("import trainconf") == {"trainconf"}
 
 
-@pytest.mark.parametrize("module", ["trainconf.agent.loop", "trainconf.history.events", "trainconf.history.liveness", "trainconf.files"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "trainconf.agent.loop", "trainconf.agent.meeting", "trainconf.agent.node", "trainconf.agent.mpi_rank", "trainconf.history.events",
+        "trainconf.history.liveness", "trainconf.files",
+    ],
+)  # fmt: skip
 def test_what_runs_beside_a_job_loads_nothing_heavy_and_nothing_slow(module: str) -> None:
     assert loaded_by(f"import {module}") & (HEAVY | SLOW) == set()
 

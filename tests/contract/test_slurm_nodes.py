@@ -17,7 +17,7 @@ from tests.contract.launcher_contract import is_running, unique_sleep
 from tests.contract.runs import make_job, shell
 from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
 from tests.testbed.cluster import Cluster
-from trainconf.distributed import layout
+from trainconf.distributed.layout import layout
 from trainconf.history import events
 from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec

@@ -72,7 +72,7 @@ def _ranks(job: Job, words: list[str], facts: EngineFacts) -> list[RankPlan]:
     """Every rank; with the first one of each node, the container of them all. Raises ConfigError."""
     from dataclasses import replace
 
-    from trainconf.distributed import layout
+    from trainconf.distributed.layout import layout
     from trainconf.launchers import container_request
     from trainconf.launchers.rank_plans import rank_plans
 

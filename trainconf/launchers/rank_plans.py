@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def rank_plans(job: Job, words: list[str], environ: Mapping[str, str]) -> list[RankPlan]:
     """In the order of their ranks; `words` is the program of each, `environ` what it inherits. Raises ConfigError as `layout` does."""
-    from trainconf.distributed import layout
+    from trainconf.distributed.layout import layout
 
     return [
         RankPlan(

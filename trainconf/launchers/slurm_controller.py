@@ -19,8 +19,7 @@ KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # which cluster, and wh
 # What belongs to the job or the rank this process may be in; a new job must not begin with it.
 _LEFT_BY_A_JOB = re.compile(
     r"SLURM_.*|SLURMD_.*|SBATCH_.*|SALLOC_.*|SRUN_.*|SQUEUE_.*|SINFO_.*|SCONTROL_.*|SACCT_.*|SCANCEL_.*|"
-    r"PMI_.*|PMIX_.*|PMI2?|OMPI_.*|TRAINCONF_.*|"
-    r"RANK|LOCAL_RANK|GROUP_RANK|NODE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_ADDR|MASTER_PORT|TF_CONFIG|"
+    r"OMPI_.*|TRAINCONF_.*|"
     r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|HIP_VISIBLE_DEVICES|ZE_AFFINITY_MASK|GPU_DEVICE_ORDINAL"
 )
 _FIELDS = ("id", "state", "nodes", "reason", "comment")
@@ -45,7 +44,9 @@ class Job:
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what a job or a rank was told about itself."""
-    return {name: value for name, value in environ.items() if name in KEPT or not _LEFT_BY_A_JOB.fullmatch(name)}
+    from trainconf.distributed.inherited import without_place
+
+    return {name: value for name, value in without_place(environ).items() if name in KEPT or not _LEFT_BY_A_JOB.fullmatch(name)}
 
 
 class Controller:

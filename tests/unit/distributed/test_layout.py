@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainconf.distributed import RankLayout, layout
+from trainconf.distributed.layout import RankLayout, layout
 from trainconf.errors import ConfigError
 from trainconf.spec import DistributedSpec
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainconf.distributed import layout, rendezvous
+from trainconf.distributed import rendezvous
 from trainconf.distributed.gpus import gpus_seen
+from trainconf.distributed.layout import layout
 from trainconf.spec import DistributedSpec
 
 GPUS = ["4", "GPU-8d", "MIG-1/2/0", "7"]

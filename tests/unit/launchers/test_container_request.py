@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.launchers.containers import FACTS, body, carry_out, make_job, prepare
-from trainconf.distributed import layout
+from trainconf.distributed.layout import layout
 from trainconf.engine import container, job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.client import Engine

@@ -130,6 +130,7 @@ class Answering(Processes):
 def test_what_a_job_was_told_is_not_handed_on_and_what_names_the_cluster_is() -> None:
     environ = {"SLURM_JOB_ID": "1", "SBATCH_ACCOUNT": "x", "SINFO_PARTITION": "x", "PMIX_RANK": "0", "OMPI_X": "1", "MASTER_PORT": "1",
                "HIP_VISIBLE_DEVICES": "0"}  # fmt: skip
+    environ |= {"TORCHELASTIC_RUN_ID": "1", "ROLE_RANK": "1", "GROUP_WORLD_SIZE": "2", "MPI_LOCALRANKID": "1"}
     kept = {"SLURM_CONF": "/etc/s", "SLURM_JWT": "t", "RANKING": "kept", "PATH": "/bin"}
     assert clean(environ | kept) == kept
 
