@@ -34,6 +34,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
             "hint": "`trainconf config compute=local` lists.*",
         },
     ),
+    "a key of another choice": (
+        ["distributed=pytorch", "distributed.worker_count=2"],
+        "distributed.worker_count is not a setting of distributed=pytorch",
+        {"from": "command line: distributed.worker_count=2", "belongs to": "distributed=tensorflow"},
+    ),
     "an unknown key at the top": (["grace_secnds=2"], "grace_secnds is not a setting", {"nearest": "grace_seconds .*"}),
     "a key nobody reads": (["+metric.x=1"], "metric.x is not a setting", {"from": r"command line: \+metric.x=1", "hint": ".*params.*"}),
     "a param that is not there": (["params.lr=1"], "params.lr is not among the params", {"hint": r".*\+params.lr=1"}),

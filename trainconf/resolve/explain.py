@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -20,7 +21,7 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.search import groups, label
 from trainconf.resolve.settings import Setting, nearest, settings, shown
-from trainconf.schema import GROUPS
+from trainconf.schema import GROUPS, SCHEMAS
 
 # What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
 BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
@@ -284,15 +285,26 @@ def _refused(
         return Mistake("experiment is a config group, not a setting", ("from", source),
                        hint="the very first line of a file under conf/experiment must be `# @package _global_`")
     choice = f" {cfg_choice(cfg, key)}" if cfg_choice(cfg, key) else ""
-    return Mistake(f"{key} is not a setting", ("from", source), *_nearest_fact(key, cfg, origins),
+    others = _choices_with(key)
+    return Mistake(f"{key} is not a setting" + (f" of{choice}" if others else ""), ("from", source), *_nearest_fact(key, cfg, origins),
+                   *([("belongs to", ", ".join(others))] if others else []),
                    hint=f"`trainconf config{choice}` lists every setting" + (" of this choice" if choice else ""))
 
 
 def cfg_choice(cfg: DictConfig, key: str) -> str:
     """The word that chose the group a key belongs to, such as `compute=local`; empty for a top-level key."""
     group = key.partition(".")[0]
-    node = cfg._get_node(group) if group == "compute" else None
-    return f"{group}={node.get('target')}" if isinstance(node, DictConfig) and node.get("target") else ""
+    says = {"compute": "target", "distributed": "kind"}.get(group, "")
+    node = cfg._get_node(group) if says else None
+    return f"{group}={node.get(says)}" if isinstance(node, DictConfig) and node.get(says) else ""
+
+
+def _choices_with(key: str) -> list[str]:
+    """The shipped choices of a key's group that have this setting, such as `compute=docker`; none for a group that has one schema."""
+    group, _, name = key.partition(".")
+    nodes = {path.rpartition("/")[2]: node for path, node in SCHEMAS.items() if path.startswith(f"schema/{group}/")}
+    having = [f"{group}={choice}" for choice, node in nodes.items() if name in {field.name for field in fields(node)}]
+    return having if len(nodes) > 1 else []
 
 
 def group_types(cfg: DictConfig) -> dict[str, Any]:
