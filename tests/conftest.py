@@ -14,11 +14,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.testbed.cluster import slurm_cluster
+from tests.testbed.cluster import cluster, slurm_cluster
 from tests.testbed.engine import docker_base_image, docker_engine, docker_settings
 from tests.testbed.marks import pytest_itemcollected
 
-__all__ = ["docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected", "slurm_cluster"]
+__all__ = ["cluster", "docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected", "slurm_cluster"]
 
 ROOT = Path(__file__).parents[1]
 KEPT = ("PATH", "LANG", "TMPDIR", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SLURM_CONF")  # a test's home says none of it

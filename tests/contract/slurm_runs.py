@@ -20,6 +20,7 @@ from trainconf.paths import RunPaths
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "trainconf", "agent", "__main__.py")
 PATIENCE_S = 60.0
+sent: list[RunPaths] = []  # runs whose jobs the fixture `no_job_is_left` ends
 
 
 def slurm(*words: str) -> str:
@@ -41,6 +42,7 @@ def stage(job: Job, plan: dict[str, Any] | None = None, **batch: Any) -> RunPath
     plan = LocalLauncher().plan(job).to_dict() | {"target": "slurm", "slots": None, "batch": batch, **(plan or {})}
     files.write_atomic(job.paths.plan, json.dumps(plan), durable=False)
     events.append(job.paths, "NotStarted")
+    sent.append(job.paths)
     return job.paths
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,12 @@ from tests.testbed.cluster import Cluster
 from trainconf.history import events
 from trainconf.paths import RunPaths
 
-pytestmark = pytest.mark.slurm
-
-
-@pytest.fixture(autouse=True)
-def no_job_is_left(slurm_cluster: Cluster) -> Iterator[None]:
-    yield
-    for paths in staged:
-        slurm("scancel", "--quiet", f"--name={paths.run_id}")
-    staged.clear()
-
-
-staged: list[RunPaths] = []
+pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("no_job_is_left")]
 
 
 def up(root: Path, text: str, *options: str, grace_s: float = 1.0, **batch: Any) -> tuple[RunPaths, str]:
     """A run that has begun, and its job."""
     paths = stage(make_job(str(root), shell(text), grace_s=grace_s), **batch)
-    staged.append(paths)
     job_id = sbatch(paths, *options)
     wait_state(paths, "Running")
     return paths, job_id
@@ -117,7 +104,6 @@ def test_at_its_time_limit_a_run_that_may_goes_back_into_the_queue(tmp_path: Pat
 def test_a_run_is_not_requeued_for_ever(tmp_path: Path) -> None:
     job = make_job(str(tmp_path), shell("sleep 600"), grace_s=1.0)
     paths = stage(job, requeue="always", max_requeues=1, lead_seconds=55)
-    staged.append(paths)
     events.append(paths, "Starting")
     events.append(paths, "Queued", 2, waiting_for="requeue", is_out_of_time=True)
     sbatch(paths, "--partition=short", "--time=1", "--signal=B:TERM@55", "--requeue")
@@ -151,7 +137,6 @@ def test_a_preempted_run_goes_on_when_there_is_room_again(tmp_path: Path) -> Non
     text = "test $TRAINCONF_ATTEMPT = 1 || exit 0; sleep 600"
     paths, _ = up(tmp_path, text, "--partition=low", "--nodes=1", "--nodelist=node3", "--exclusive", requeue="interrupted")
     other = stage(make_job(str(tmp_path), shell("sleep 3")))
-    staged.append(other)
     sbatch(other, "--partition=high", "--nodelist=node3", "--exclusive")
     wait_state(paths, "Completed", 120)
     queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")

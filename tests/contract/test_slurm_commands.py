@@ -17,13 +17,6 @@ SLURM = ["experiment=adhoc", "script=train.py", "env=current", "compute=slurm"]
 pytestmark = pytest.mark.slurm
 
 
-@pytest.fixture
-def cluster(workspace: Shell, slurm_cluster: Cluster) -> Cluster:
-    """The testbed's cluster, for the commands of `workspace`."""
-    workspace.env["SLURM_CONF"] = slurm_cluster.conf
-    return slurm_cluster
-
-
 def job_id(workspace: Shell, run_id: str) -> str:
     told = json.loads(workspace("show", run_id, "--json").out)["events"]
     return str(next(event["scheduler"]["job_id"] for event in reversed(told) if "scheduler" in event))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.contract.mpi_runs import NODES_OF_ONE_MACHINE, PROLOGUE, REPORT, Installed, agent_log, end_of, mpi_job, mpich, openmpi, reports
 from tests.contract.runs import submit
-from tests.contract.slurm_runs import slurm, slurm_state, until
+from tests.contract.slurm_runs import sent, slurm, slurm_state, until
 from tests.contract.test_mpi import POLITE, agent_of, running
 from tests.testbed.cluster import Cluster
 from trainconf.agent import tree
@@ -22,22 +21,11 @@ from trainconf.launchers.slurm import SlurmLauncher
 from trainconf.paths import RunPaths
 
 __all__ = ["mpich", "openmpi"]
-pytestmark = [pytest.mark.slurm, pytest.mark.network]
+pytestmark = [pytest.mark.slurm, pytest.mark.network, pytest.mark.usefixtures("no_job_is_left")]
 NODES, PER_NODE = 3, 2
 RANKS = NODES * PER_NODE
 # Name of the MPI, what is asked for, and what starts it
 WAYS = [("mpich", "auto", "srun --mpi=pmi2 for MPICH"), ("mpich", "mpirun", "mpirun of MPICH"), ("openmpi", "auto", "mpirun of Open MPI")]
-
-sent: list[RunPaths] = []
-
-
-@pytest.fixture(autouse=True)
-def no_job_is_left(slurm_cluster: Cluster) -> Iterator[None]:
-    yield
-    for paths in sent:
-        slurm("scancel", "--quiet", f"--name={paths.run_id}")
-    sent.clear()
-
 
 @pytest.fixture(params=["mpich", "openmpi"])
 def mpi(request: pytest.FixtureRequest) -> Installed:

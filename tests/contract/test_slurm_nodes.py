@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,19 +21,8 @@ from trainconf.history import events
 from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("no_job_is_left")]
 NODES = 3
-
-
-@pytest.fixture(autouse=True)
-def no_job_is_left(slurm_cluster: Cluster) -> Iterator[None]:
-    yield
-    for paths in staged:
-        slurm("scancel", "--quiet", f"--name={paths.run_id}")
-    staged.clear()
-
-
-staged: list[RunPaths] = []
 
 
 def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **batch: Any) -> RunPaths:
@@ -42,9 +30,7 @@ def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **b
     job = make_job(str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1)
     places = layout(DistributedSpec(node_count=NODES))
     ranks = [{"rank": place.rank, "argv": shell(text), "env": place.env, "container": None} for place in places]
-    paths = stage(job, plan={"ranks": ranks, "rendezvous": {"kind": "none", "interface": None}}, nodes=NODES, cpus_per_task=1, **batch)
-    staged.append(paths)
-    return paths
+    return stage(job, plan={"ranks": ranks, "rendezvous": {"kind": "none", "interface": None}}, nodes=NODES, cpus_per_task=1, **batch)
 
 
 def send(root: Path, text: str, *options: str, **wishes: Any) -> tuple[RunPaths, str]:

@@ -10,7 +10,11 @@ import pytest
 
 from tests.testbed.marks import TESTBED, pytest_itemcollected, status_of
 
-__all__ = ["Cluster", "pytest_itemcollected", "slurm_cluster"]
+__all__ = ["Cluster", "cluster", "pytest_itemcollected", "slurm_cluster"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.conftest import Shell
 
 
 class Cluster:
@@ -40,3 +44,10 @@ def slurm_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     yield cluster
     if cluster.is_harmed:
         subprocess.run([TESTBED / "up", "slurm"], check=True)
+
+
+@pytest.fixture
+def cluster(workspace: Shell, slurm_cluster: Cluster) -> Cluster:
+    """The same, for the commands of `workspace`."""
+    workspace.env["SLURM_CONF"] = slurm_cluster.conf
+    return slurm_cluster
