@@ -31,12 +31,15 @@ else:
             __import__("time").sleep(0.1)
 """
 LISTEN = """
-import json, os, socket
+import json, os, socket, time
 told = json.loads(os.environ["TF_CONFIG"])
 task = told["task"]
 host, port = told["cluster"][task["type"]][task["index"]].split(":")
 socket.create_server((host, int(port)))
-print(json.dumps(told))
+print(json.dumps(told), flush=True)
+open("outputs/" + os.environ["RANK"], "w").close()
+while len(os.listdir("outputs")) < 3:  # the server is ended when the workers are done
+    time.sleep(0.05)
 """
 
 
