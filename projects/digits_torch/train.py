@@ -11,6 +11,7 @@ outputs/checkpoint.pt is written after each epoch. Run again in the same directo
 """
 
 import argparse
+import gc
 import os
 from pathlib import Path
 
@@ -172,8 +173,10 @@ def main():
     device = join()
     try:
         train(args, device)
+        dist.barrier()  # nobody leaves while another one still needs it
     finally:
         dist.destroy_process_group()
+        gc.collect()  # DistributedDataParallel lies in cycles, and with it gloo's threads, which should not see the interpreter end
 
 
 if __name__ == "__main__":

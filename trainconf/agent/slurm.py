@@ -11,6 +11,7 @@ import time
 
 from trainconf import files
 from trainconf.agent import ranks
+from trainconf.agent.log import say
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
 from trainconf.agent.signals import signal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 ANSWER_SECONDS = 3.0  # well within KillWait, which is 30 by default
+ASK_AGAIN_SECONDS = (0.1, 0.4, 1.0)  # after a question that was refused: a busy controller is back in a moment
 REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
 SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
 WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
@@ -103,11 +105,18 @@ class SlurmJob:
         return ", ".join(dict.fromkeys(ask(question, ANSWER_SECONDS)[1].split()))
 
     def _ask(self) -> dict[str, str]:
-        """The job as the controller has it; empty when it does not answer."""
+        """The job as the controller has it; empty when it does not answer, also when it is asked again."""
         import re
 
-        code, said = ask(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
-        return {} if code else dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
+        for pause_s in (*ASK_AGAIN_SECONDS, 0.0):
+            code, said = ask(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
+            if code == 0:
+                return dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
+            say(f"scontrol, asked for job {self.job_id}, ended with code {code}: {said.strip()}")
+            if code == TIME_LIMIT_CODE:
+                break  # it has been waited for
+            time.sleep(pause_s)
+        return {}
 
     def requeue(self) -> str:
         """Put the job back into the queue, unless it is there; why it could not be, or nothing. Slurm ends this agent then."""

@@ -59,6 +59,13 @@ def test_what_goes_on_later_is_the_owners_choice(answer: Path, requeue: str, pre
     assert job(requeue=requeue).why_ending("SIGTERM").may_requeue is timed_out
 
 
+def test_a_controller_that_refuses_once_is_asked_again(answer: Path) -> None:
+    answer.write_text(RUNNING)
+    asked = answer.with_name("asked")
+    answer.with_name("scontrol").write_text(f"#!/bin/sh\n[ -e '{asked}' ] || {{ : >'{asked}'; exit 1; }}\ncat '{answer}'\n")
+    assert job(lead_seconds=55).why_ending("SIGTERM").exit_code == 124
+
+
 def test_a_job_that_will_start_once_more_was_requeued_whoever_may_want_that(answer: Path) -> None:
     answer.write_text(RUNNING.replace("RUNNING", "COMPLETING").replace("Restarts=0", "Restarts=1"))
     end = job().why_ending("SIGTERM")
