@@ -27,6 +27,7 @@ REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
 SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
 WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
 REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
+STATES_AT_WORK = ("RUNNING", "SIGNALING")  # the second until Slurm knows that its signal has arrived
 LAST_WORDS_BYTES = 4096
 LOOK_AGAIN_SECONDS = 0.01
 PIPE_BYTES = 65536
@@ -97,7 +98,7 @@ class SlurmJob:
     def _time_is_up(self, facts: Mapping[str, str]) -> bool:
         """Whether the time limit is why: reached, or so near that the signal of sbatch's --signal is due."""
         run, limit = seconds(facts.get("RunTime", "")), seconds(facts.get("TimeLimit", ""))
-        lead = self.lead_seconds + WARNING_SLACK_SECONDS if self.lead_seconds and facts.get("JobState") == "RUNNING" else 1.0
+        lead = self.lead_seconds + WARNING_SLACK_SECONDS if self.lead_seconds and facts.get("JobState") in STATES_AT_WORK else 1.0
         return run is not None and limit is not None and limit - run <= lead
 
     def _failed_nodes(self) -> str:

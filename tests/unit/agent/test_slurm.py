@@ -59,6 +59,11 @@ def test_what_goes_on_later_is_the_owners_choice(answer: Path, requeue: str, pre
     assert job(requeue=requeue).why_ending("SIGTERM").may_requeue is timed_out
 
 
+def test_the_warning_is_one_also_while_slurm_is_still_sending_it(answer: Path) -> None:
+    answer.write_text(RUNNING.replace("JobState=RUNNING", "JobState=SIGNALING"))
+    assert job(lead_seconds=55).why_ending("SIGTERM").exit_code == 124
+
+
 def test_a_controller_that_refuses_once_is_asked_again(answer: Path) -> None:
     answer.write_text(RUNNING)
     asked = answer.with_name("asked")
