@@ -154,7 +154,9 @@ def test_a_run_that_has_ended_is_never_run_again(tmp_path: Path) -> None:
     assert Path(paths.log(0)).read_text() == "once\n"
 
 
-def test_when_the_agent_is_killed_nothing_of_the_job_survives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cluster", ["main", pytest.param("bare", marks=pytest.mark.slurm(cluster="bare"))])
+def test_when_the_agent_is_killed_nothing_of_the_job_survives(tmp_path: Path, cluster: str) -> None:
+    """On `main`, with control groups, Slurm sees to it; on `bare`, without, our guard."""
     left = unique_sleep()
     paths, job_id = up(tmp_path, f"setsid -f {left}; echo $PPID >agent; {left}")
     job = until(lambda: next((p for p in os.listdir("/proc") if p.isdigit() and _argument(p) == paths.run_dir), None), "the agent's pid")

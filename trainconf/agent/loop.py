@@ -95,12 +95,15 @@ def _part(name: str) -> Callable[[RunPaths], int]:
 
 def _carry_out_in_job(home: RunPaths, job: SlurmJob) -> int:
     """One run in a scheduler's job, which may continue it later and goes by its exit code."""
-    from trainconf.agent import guard
+    alive = None
+    if not job.ends_with_us():
+        from trainconf.agent import guard
 
-    alive = guard.post(home.run_id, job.grace_seconds)
+        alive = guard.post(home.run_id, job.grace_seconds)
     pool = pools.Pool(pools.OneRun(home), job)
     _serve(pool, None)
-    guard.dismiss(alive)
+    if alive is not None:
+        guard.dismiss(alive)
     pool.requeue()
     return pool.exit_code()
 

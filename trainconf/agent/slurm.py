@@ -59,6 +59,19 @@ class SlurmJob:
         """What events tell of it."""
         return {"kind": "slurm", "job_id": self.job_id, "cluster": self.cluster, "restarts": self.restarts, "nodes": self.nodes}
 
+    def ends_with_us(self, groups_path: str = "/proc/self/cgroup") -> bool:
+        """Whether Slurm ends every process of the job when this one is gone, for it follows them by control group and not by descent.
+
+        Only version 1 tells: there nobody but proctrack/cgroup uses the freezer. In version 2 the group may be there for limits alone.
+        """
+        try:
+            with open(groups_path, "rb") as stream:
+                groups = [line.split(b":", 2) for line in stream.read().splitlines()]
+        except OSError:
+            return False
+        ours = b"/job_%b/" % self.job_number.encode()
+        return any(b"freezer" in controllers.split(b",") and ours in path for _, controllers, path in groups)
+
     def why_ending(self, number: str) -> Outcome:
         """What the signal `number` means: what Slurm's own process beside us has said, or else what the controller answers."""
         told = _last_words(self.job_number)

@@ -117,3 +117,22 @@ def test_what_slurm_says_last_is_why_a_job_cannot_be_requeued(answer: Path) -> N
 def test_a_missing_scontrol_is_told_as_a_shell_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "scontrol" in job().requeue()
+
+
+@pytest.mark.parametrize(
+    ("groups", "ends_with_us"),
+    [
+        ("6:freezer:/slurm_node1/uid_0/job_7/step_batch\n4:memory:/slurm_node1/uid_0/job_7/step_batch/task_0\n0::/\n", True),
+        ("3:cpu,freezer:/slurm/uid_1000/job_7/step_batch\n", True),
+        ("6:freezer:/slurm_node1/uid_0/job_77/step_batch\n", False),
+        ("6:freezer:/\n4:memory:/slurm_node1/uid_0/job_7/step_batch/task_0\n", False),
+        ("0::/system.slice/slurmstepd.scope/job_7/step_batch/user/task_0\n", False),
+        ("", False),
+    ],
+    ids=["the job's own", "together with others", "another job's", "only a limit of memory", "version 2", "none"],
+)
+def test_slurm_ends_what_is_left_where_it_freezes_the_group_of_the_job(tmp_path: Path, groups: str, *, ends_with_us: bool) -> None:
+    table = tmp_path / "cgroup"
+    table.write_text(groups)
+    assert job().ends_with_us(str(table)) is ends_with_us
+    assert job().ends_with_us(str(tmp_path / "missing")) is False
