@@ -4,7 +4,8 @@ The run directories are the truth. This file may be deleted, damaged, read-only,
 rebuilt, or replaced for this one command by an index in memory, and the answer is the same. Jobs never touch it.
 
 What keeps it true:
-- A run that is not final is looked at again in its directory whenever it is shown or filtered by status.
+- A run that is not final is looked at again in its directory whenever it is shown or filtered by status. `add` notes only when
+  it was made, and leaves the rest for then: a thousand trials are submitted more often than all of them are shown.
 - A shown run whose directory has gone is dropped.
 - A folder (`runs/`, `runs/<experiment>/`) whose signature differs from the one that was seen is listed again; runs that
   appeared without `add` are found so. `add` moves a signature on only when the count of subfolders proves that its own runs
@@ -21,7 +22,7 @@ import time
 
 from trainconf import files
 from trainconf.history import events, liveness
-from trainconf.history.rows import look, parse, read_row, unpack
+from trainconf.history.rows import look, parse, read_row, unpack, unread_row
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -259,10 +260,12 @@ class Index:
         seen = [(b"", self.workspace.runs, len(by_experiment.keys() - known.keys()))]
         for experiment, folders in by_experiment.items():
             before = self._count(experiment)
-            self._read_in(folders)
+            for start in range(0, len(folders), BATCH):
+                rows = [unread_row(folder, self._paths(folder)) for folder in folders[start : start + BATCH]]
+                self._write(("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows))
             seen.append((experiment, os.path.join(self.workspace.runs, os.fsdecode(experiment)), self._count(experiment) - before))
-        rows = [(path, *_moved_on(known.get(path), _signature(folder), added)) for path, folder, added in seen]
-        self._write(("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", rows))
+        signatures = [(path, *_moved_on(known.get(path), _signature(folder), added)) for path, folder, added in seen]
+        self._write(("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", signatures))
 
     def _count(self, experiment: bytes) -> int:
         return int(self._select("SELECT count(*) FROM runs WHERE experiment = ?", (experiment,))[0][0])

@@ -56,6 +56,12 @@ def read_row(folder: bytes, paths: RunPaths, seen: str, row: str) -> tuple[Any, 
     return (*names, created, state.status, int(state.is_final), files.dumps(seen_now), kept, str(fields["spec_hash"] or ""))
 
 
+def unread_row(folder: bytes, paths: RunPaths) -> tuple[Any, ...]:
+    """The row of a run that was just made, in its place among the others; whoever shows it reads it first, for nothing was seen of it."""
+    created = record.read_mapping(paths.record).get("created")
+    return (folder, *folder.split(b"/"), created if events.seconds(created) is not None else "-", events.STATES[0], 0, "[]", "{}", "")
+
+
 def _summary_in(seen: str, row: str) -> metrics.Summary | None:
     try:
         inode, offset = parse(seen)[4:]
