@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./()-]*(?: [\w./()-]+)*", re.ASCII)
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # YAML 1.1 reads more words than 1.2 as values
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def render(tree: dict[str, Any], depth: int = 0) -> str:
@@ -51,7 +52,7 @@ def flow(value: Any) -> str:
         return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, float):
         return _number(value)
-    return json.dumps(value)
+    return _WORDS[value] if value is None or isinstance(value, bool) else str(value)
 
 
 @lru_cache(maxsize=4096)  # keys are the same in every trial of a sweep
