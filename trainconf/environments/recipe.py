@@ -32,7 +32,8 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Environm
     mistakes.extend(
         Mistake(
             f"env.docker.{key} would be ignored: this target runs no containers", ("from", f"env.docker.{key}"),
-            hint="choose compute=docker; here a recipe such as env=minimal becomes a venv, and env=current is the Python you are in",
+            hint="choose compute=docker, or have it built there and name it to compute=slurm: env.docker.image=FILE; else a recipe such as "
+            "env=minimal becomes a venv, and env=current is the Python you are in",
         )
         for key in ("image", "dockerfile", "build_context") if docker.get(key)
     )
