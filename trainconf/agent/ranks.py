@@ -47,7 +47,7 @@ class ProcessCrew:
         self._gets_orphans = gets_orphans
         self._meeting = meeting
         self._mark = paths.run_id if has_all_of_run else None  # by which processes of the run are this crew's
-        # A rank may be srun, which kills its step when it gets SIGTERM. The step's processes carry the run's id: they are told themselves.
+        # Each rank is srun, and the run's id is carried only by the processes of its step, which Slurm has made a container for.
         self._are_steps = (plan.get("batch") or {}).get("container") == "pyxis"
         self._ranks: dict[int, int] = {}  # living ranks by pid
         self._pids: set[int] = set()  # of this attempt, ended ones included
@@ -107,14 +107,24 @@ class ProcessCrew:
         left = self._members() if self._ranks else self._survivors()
         if not self._ranks and not left:
             return None
+        if self._are_steps:
+            left = self._inside(left, kill=kill)
         if kill:
             tree.send(left, signal.SIGKILL)
+            self._told |= left
             return KILL_AGAIN_SECONDS
-        if self._are_steps:
-            left = {pid for pid in left if tree.session_of(pid) not in self._pids}
         tree.send(left - self._told, signal.SIGTERM)
         self._told |= left
         return LOOK_AGAIN_SECONDS
+
+    def _inside(self, left: set[int], *, kill: bool) -> set[int]:
+        """Those in the containers of steps. SIGKILL would take srun away without an end of its step, and on SIGTERM it has everything
+        killed, also what puts the container away: so it is told only where nothing has run in it yet."""
+        inside = {pid for pid in left if tree.session_of(pid) not in self._pids}
+        if kill and not inside and not self._told:
+            tree.send(self._ranks, signal.SIGTERM)
+            self._told |= self._ranks.keys()
+        return inside
 
     def has_leftovers(self) -> bool:
         left = self._survivors()

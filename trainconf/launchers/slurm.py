@@ -73,7 +73,8 @@ class SlurmLauncher:
         batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
         env = job_env.variables(job, self._job_environ)
         if self._runtime:
-            env = slurm_containers.variables(env, job)
+            ranks = [slurm_containers.with_log(rank, job, self._runtime) for rank in ranks]
+            env = slurm_containers.variables(env, job, self._runtime)
             batch["container"] = self._runtime
         return LaunchPlan.of(self.name, job, ranks, env, slots=None, gpus={"devices": [], "take": 0}, batch=batch)
 

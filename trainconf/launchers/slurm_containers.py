@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 
 from trainconf.errors import ConfigError, Mistake
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from trainconf.launchers.base import Job
+    from trainconf.launchers.base import Job, RankPlan
     from trainconf.launchers.slurm_controller import Controller
 
 PYXIS, APPTAINER, SINGULARITY = "pyxis", "apptainer", "singularity"
+RUN_ID = "TRAINCONF_RUN_ID"
 PACKAGE_PATH = "/mnt/trainconf"  # on the job's PYTHONPATH; holds the folder `trainconf` and nothing else
 
 # What says where the machine's own software lies, and means nothing, or the wrong thing, in an image. Both runtimes hand on what they
@@ -39,6 +41,8 @@ while [ "$1" != -- ]; do export "$1"; shift; done
 shift
 export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
 """
+# srun would stand in the way of a step's output, and wait for whatever still holds it open.
+TO_ITS_LOG = 'exec >>"$TRAINCONF_LOG" 2>&1; unset TRAINCONF_LOG\n'
 PYTHON_OR_PYTHON3 = '[ "$1" != python ] || command -v python >/dev/null || { shift; set -- python3 "$@"; }\n'
 EXEC = 'exec "$@"'
 
@@ -89,14 +93,27 @@ def choose(job: Job, controller: Controller) -> str:
 
 def command(job: Job, runtime: str, words: Sequence[str]) -> list[str]:
     """The program of a rank, in its container."""
-    text = INSIDE + ("" if job.spec.environment.interpreter or not job.spec.code.script else PYTHON_OR_PYTHON3) + EXEC
-    inside = ["sh", "-c", text, "sh", *(f"{name}={value}" for name, value in job.env.items()), "--", *words]
+    finds_python = job.spec.code.script and not job.spec.environment.interpreter
+    text = [TO_ITS_LOG if runtime == PYXIS else "", INSIDE, PYTHON_OR_PYTHON3 if finds_python else "", EXEC]
+    inside = ["sh", "-c", "".join(text), "sh", *_inside(job, runtime), "--", *words]
     return [*(_step(job) if runtime == PYXIS else _exec(job, runtime)), *inside]
 
 
-def variables(found: Mapping[str, str], job: Job) -> dict[str, str]:
+def with_log(rank: RankPlan, job: Job, runtime: str) -> RankPlan:
+    """The rank of a step knows its own log."""
+    return replace(rank, env=rank.env | {"TRAINCONF_LOG": job.paths.log(rank.rank)}) if runtime == PYXIS else rank
+
+
+def _inside(job: Job, runtime: str) -> Iterator[str]:
+    """NAME=VALUE of what is set in the container. Of a step only that carries the run's id: who makes the container is not the job."""
+    yield from (f"{name}={value}" for name, value in job.env.items())
+    if runtime == PYXIS:
+        yield f"{RUN_ID}={job.run_id}"
+
+
+def variables(found: Mapping[str, str], job: Job, runtime: str) -> dict[str, str]:
     """Those around the container, of those that a process would have."""
-    kept = {name: value for name, value in found.items() if name not in INSIDE_ONLY}
+    kept = {name: value for name, value in found.items() if name not in INSIDE_ONLY and (runtime, name) != (PYXIS, RUN_ID)}
     return {**kept, **dict.fromkeys((*HOST_ONLY, "PYTHONPATH"), ""), "PYTHONNOUSERSITE": job.env.get("PYTHONNOUSERSITE", "1")}
 
 
@@ -110,7 +127,7 @@ def _step(job: Job) -> list[str]:
     mounts = ",".join(f"{source}:{target}:{'ro' if read_only else 'rw'}" for source, target, read_only in _mounts(job))
     return [
         "sh", "-c", ON_THIS_NODE, "sh", "--overlap", "--nodes=1", "--ntasks=1", f"--cpus-per-task={job.compute.get('cpus_per_task', 1)}",
-        "--kill-on-bad-exit=0", "--input=none", "--unbuffered", "--export=ALL", "--mpi=none",
+        "--kill-on-bad-exit=0", "--input=none", "--export=ALL", "--mpi=none",
         f"--container-image={_image(job)}", f"--container-mounts={mounts}", f"--container-workdir={job.paths.code}",
         "--no-container-entrypoint", "--no-container-remap-root", "--",
     ]  # fmt: skip
