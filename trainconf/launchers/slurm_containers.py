@@ -49,7 +49,7 @@ EXEC = 'exec "$@"'
 # The step of a rank runs beside what the job runs already, on the node whose agent started it.
 ON_THIS_NODE = 'exec srun --nodelist="$SLURMD_NODENAME" "$@"'
 
-_UNSPEAKABLE = {PYXIS: re.compile(r"[\s:,#$\\\"'`]"), APPTAINER: re.compile(r"[:,\"\n]")}  # enroot reads an fstab, and fills in variables
+_UNSPEAKABLE = {PYXIS: re.compile(r"[:,$\\\"`\t\n]"), APPTAINER: re.compile(r"[:,\"\n]")}  # pyxis has a shell print them to enroot
 
 
 def check(job: Job, controller: Controller) -> str:
@@ -127,7 +127,7 @@ def _step(job: Job) -> list[str]:
     mounts = ",".join(f"{source}:{target}:{'ro' if read_only else 'rw'}" for source, target, read_only in _mounts(job))
     return [
         "sh", "-c", ON_THIS_NODE, "sh", "--overlap", "--nodes=1", "--ntasks=1", f"--cpus-per-task={job.compute.get('cpus_per_task', 1)}",
-        "--kill-on-bad-exit=0", "--input=none", "--export=ALL", "--mpi=none",
+        "--mem=0", "--kill-on-bad-exit=0", "--input=none", "--export=ALL", "--mpi=none",
         f"--container-image={_image(job)}", f"--container-mounts={mounts}", f"--container-workdir={job.paths.code}",
         "--no-container-entrypoint", "--no-container-remap-root", "--",
     ]  # fmt: skip
