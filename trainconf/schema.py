@@ -149,6 +149,10 @@ class SlurmCompute:
     max_requeues: int = setting(10, "times that a run goes back for its time limit, with requeue=always", minimum=1)
     setup: list[str] = setting(list, "lines of bash before the job, as in `module load cuda`; one that fails ends it", in_spec=True)
     build: str = setting("submit", "where a missing venv is built: before submission, or in the job", choices=("submit", "job"))
+    container: str = setting(
+        "auto", "what runs env.docker.image on the nodes; auto is pyxis where srun has it and the image is no .sif, else apptainer, else "
+        "singularity", choices=("auto", "apptainer", "singularity", "pyxis"),
+    )
     python: Optional[str] = setting(None, "Python of the agent on the nodes, 3.10 or later; null is the submitting one")
     pack: int = setting(1, "trials of a sweep that run at a time inside one job", minimum=1)
     sbatch: dict[str, Any] = setting(
@@ -279,7 +283,8 @@ SCHEMAS: dict[str, Any] = {
     "schema/sweep/grid": GridSweep,
 }
 
-IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine
+IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine,
+IMAGE_FILE_TARGETS = ("slurm",)  # or, if it is asked for, an image that lies there as a file
 GROUPS = ("compute", "env", "distributed", "sweep")  # the groups that are a node of the config
 
 

@@ -69,7 +69,7 @@ class Member:
             if not self._is_over:
                 self._tick()
         usage = self._crew.usage
-        self._tell("over", host=os.uname().nodename, cpu_s=usage.cpu_s, peak_rss_bytes=usage.peak_rss_bytes)
+        self._tell("over", host=os.uname().nodename, **usage.known())
 
     def _listen(self) -> None:
         """An end of the orders is an order, too: whoever gave them is gone."""

@@ -137,9 +137,13 @@ class Usage:
         self.peak_rss_bytes = max(self.peak_rss_bytes, peak_bytes or 0)
 
     def facts(self, wall_s: float) -> dict[str, Any]:
-        """The `resources` of an event; null for what nobody knows."""
+        """The `resources` of an event."""
+        return {"wall_s": round(wall_s, 6), **self.known()}
+
+    def known(self) -> dict[str, Any]:
+        """The time and memory of it; null for what nobody knows."""
         known = {"cpu_s": round(self.cpu_s, 6), "peak_rss_bytes": self.peak_rss_bytes}
-        return {"wall_s": round(wall_s, 6), **(known if self.is_known else dict.fromkeys(known))}
+        return known if self.is_known else dict.fromkeys(known)
 
 
 def cannot_start(error: OSError, argv: Sequence[str], cwd: str, log: str, environ: Mapping[str, str]) -> Outcome:
@@ -151,7 +155,8 @@ def cannot_start(error: OSError, argv: Sequence[str], cwd: str, log: str, enviro
     if isinstance(error, FileNotFoundError):
         if "/" in name and os.path.exists(os.path.join(cwd, name)):
             return Outcome("Failed", NOT_FOUND_CODE, f"{name!r} cannot start: the interpreter its first line names does not exist")
-        where = "" if "/" in name else f" on PATH ({environ.get('PATH', '')})"
+        node = f" of {environ['SLURMD_NODENAME']}" if "SLURMD_NODENAME" in environ else ""
+        where = "" if "/" in name else f" on PATH ({environ.get('PATH', '')}){node}"
         return Outcome("Failed", NOT_FOUND_CODE, f"program {name!r} was not found{where}")
     if isinstance(error, PermissionError):
         return Outcome("Failed", NOT_EXECUTABLE_CODE, f"{name!r} is not executable")

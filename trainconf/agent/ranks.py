@@ -47,6 +47,8 @@ class ProcessCrew:
         self._gets_orphans = gets_orphans
         self._meeting = meeting
         self._mark = paths.run_id if has_all_of_run else None  # by which processes of the run are this crew's
+        # Each rank is srun, and the run's id is carried only by the processes of its step, which Slurm has made a container for.
+        self._are_steps = (plan.get("batch") or {}).get("container") == "pyxis"
         self._ranks: dict[int, int] = {}  # living ranks by pid
         self._pids: set[int] = set()  # of this attempt, ended ones included
         self._told: set[int] = set()  # processes that got SIGTERM
@@ -59,6 +61,7 @@ class ProcessCrew:
 
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
         self.usage, self._pids, self._told = Usage(), set(), set()
+        self.usage.is_known = not self._are_steps
         self._oom_kills, self._oom_kills_of_job = outcome.count_oom_kills(), outcome.count_oom_kills_of_job()
         try:
             told = {} if self._meeting is None else self._meeting.variables()
@@ -104,12 +107,24 @@ class ProcessCrew:
         left = self._members() if self._ranks else self._survivors()
         if not self._ranks and not left:
             return None
+        if self._are_steps:
+            left = self._inside(left, kill=kill)
         if kill:
             tree.send(left, signal.SIGKILL)
+            self._told |= left
             return KILL_AGAIN_SECONDS
         tree.send(left - self._told, signal.SIGTERM)
         self._told |= left
         return LOOK_AGAIN_SECONDS
+
+    def _inside(self, left: set[int], *, kill: bool) -> set[int]:
+        """Those in the containers of steps. SIGKILL would take srun away without an end of its step, and on SIGTERM it has everything
+        killed, also what puts the container away: so it is told only where nothing has run in it yet."""
+        inside = {pid for pid in left if tree.session_of(pid) not in self._pids}
+        if kill and not inside and not self._told:
+            tree.send(self._ranks, signal.SIGTERM)
+            self._told |= self._ranks.keys()
+        return inside
 
     def has_leftovers(self) -> bool:
         left = self._survivors()
@@ -142,7 +157,7 @@ class ProcessCrew:
     def _survivors(self) -> set[int]:
         """Living processes of the run once its ranks have ended; all of /proc is searched only if there can be any."""
         children = tree.children() if self._gets_orphans else None
-        if children is not None and children <= self._living_ranks:
+        if children is not None and children <= self._living_ranks and not self._are_steps:
             return set()
         return self._members()
 

@@ -27,6 +27,7 @@ def run(argv: list[str]) -> int:
 
 
 def _freeze(args: argparse.Namespace) -> int:
+    from trainconf import environments
     from trainconf.cli import composing
     from trainconf.cli.printer import printer
     from trainconf.errors import UserError
@@ -37,7 +38,12 @@ def _freeze(args: argparse.Namespace) -> int:
 
     resolved, workspace = composing.resolved(args)
     software = resolved.spec.environment
-    if software.image and not software.packages:
+    if environments.is_file(software) and not environments.is_known(software):
+        raise UserError(
+            f"image {software.image} is a folder, whose content may change, so what it is cannot be frozen",
+            ("from", resolved.composed.origin("env.docker.image")), hint="make it one file, which is known by its content",
+        )
+    if not environments.is_known(software):
         raise UserError(
             f"image {software.image} is not here, so what it is cannot be frozen", ("from", resolved.composed.origin("env.docker.image")),
             hint=f"`docker pull {software.image}`, or `trainconf env build` with the same words",

@@ -29,7 +29,7 @@ def run(argv: list[str]) -> int:
     if args.json:
         printer.data(json.dumps({"spec": spec.to_dict(), "plan": plan.to_dict()}, indent=2))
         return 0
-    done = find_completed(workspace, spec.spec_hash)
+    done = find_completed(workspace, spec)
     past = f"completed before as {done.run_id} (submit.reuse=true returns it)" if done else "never completed here"
     facts = [
         ("experiment", resolved.experiment_name),

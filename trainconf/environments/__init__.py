@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 from trainconf.environments import recipe
-from trainconf.environments.prepare import Prepared, Software, ensure, ensure_later, locate
+from trainconf.environments.prepare import Prepared, Software, ensure, ensure_later, is_file, locate
 from trainconf.environments.recipe import identity
 from trainconf.environments.removal import rm, sweep_image_leftovers, sweep_leftovers
 from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
@@ -21,17 +21,22 @@ if TYPE_CHECKING:
     from trainconf.spec import EnvironmentSpec
 
 __all__ = [
-    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "ensure_later", "identity", "image_id", "image_ids", "locate",
-    "lock", "ls", "resolve", "rm", "show", "sweep_image_leftovers", "sweep_leftovers",
+    "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "ensure_later", "identity", "image_id", "image_ids", "image_now",
+    "is_file", "is_known", "locate", "lock", "ls", "resolve", "rm", "show", "sweep_image_leftovers", "sweep_leftovers",
 ]  # fmt: skip
 
 
-def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image: bool = False) -> EnvironmentSpec:
+def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image: bool = False, from_file: bool = False) -> EnvironmentSpec:
     """The facts of a recipe. Every mistake in it is appended to `mistakes`, and the result is then of no use.
 
     `env` is schema.EnvironmentConfig as plain values, `root` the workspace: files are looked up there, then among the shipped ones.
     `as_image`: what runs it makes containers. An image that is used as it is gets its id if the engine has it; nothing is fetched.
+    `from_file`: what runs it takes an image that is there already as a file, and else a Python of the machine.
     """
+    if from_file and (env.get("docker") or {}).get("image"):
+        from trainconf.environments import image_file
+
+        return image_file.resolve(env, root, mistakes)
     if as_image:
         from trainconf.environments.image_recipe import resolve_image
 
@@ -44,6 +49,18 @@ def image_id(reference: str) -> str:
     from trainconf.environments.image import id_of
 
     return id_of(reference)
+
+
+def image_now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
+    """An image file with the content that it has now. Raises EnvironmentRecipeError when it is gone."""
+    from trainconf.environments import image_file
+
+    return image_file.now(before, root)
+
+
+def is_known(spec: EnvironmentSpec) -> bool:
+    """Whether equal specs mean equal software: not where an image is known by nothing but its place."""
+    return not spec.image or bool(spec.packages)
 
 
 def image_ids() -> set[str] | None:

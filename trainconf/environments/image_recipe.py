@@ -74,13 +74,7 @@ def _check(docker: dict[str, Any], python: dict[str, Any], mistakes: list[Mistak
 def _used_as_it_is(
     env: dict[str, Any], docker: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]
 ) -> EnvironmentSpec:
-    mistakes.extend(
-        Mistake(
-            f"env.{key} would not be installed: the image is used as it is", ("from", f"env.{key}"), ("env.docker.image", docker["image"]),
-            hint="drop it, or name the image in env.docker.base_image to have it installed on top",
-        )
-        for key in RECIPE_KEYS if env.get(key)
-    )
+    refuse_recipe(env, mistakes)
     contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
     from trainconf.environments.image import id_of
 
@@ -92,6 +86,18 @@ def _used_as_it_is(
     return EnvironmentSpec(
         kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=image_id,
         variables=contents.variables, image=docker["image"],
+    )
+
+
+def refuse_recipe(env: dict[str, Any], mistakes: list[Mistake]) -> None:
+    """What a recipe asks for is not installed in an image that is used as it is."""
+    image = str(env["docker"]["image"])
+    mistakes.extend(
+        Mistake(
+            f"env.{key} would not be installed: the image is used as it is", ("from", f"env.{key}"), ("env.docker.image", image),
+            hint="drop it, or name the image in env.docker.base_image to have it installed on top",
+        )
+        for key in RECIPE_KEYS if env.get(key)
     )
 
 

@@ -54,6 +54,8 @@ def ensure(
     """
     if spec.kind == "current":
         return _current(spec, root)
+    if is_file(spec):
+        return _image_file(spec, root, report)
     identity = recipe.identity(spec)
     if spec.kind == "image":
         return _image(spec, workspace, identity, name=name, report=report, root=root, settings=image_build or {})
@@ -76,6 +78,8 @@ def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name:
     """What a run would get, and in words whether it is there; nothing is built, and an engine that does not answer is no error."""
     if spec.kind == "current":
         return Software(recipe.current(spec, root)[0].path), "ready"
+    if is_file(spec):
+        return _image_file(spec, root, lambda _: None), "ready" if spec.packages else "ready, but known by nothing"
     identity = recipe.identity(spec)
     if spec.kind == "image":
         from trainconf.environments import image
@@ -88,6 +92,23 @@ def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name:
     folder = store.environment_dir(workspace, identity)
     ready = store.load(folder, identity) is not None
     return Software(os.path.join(folder, "bin", "python")), "ready" if ready else "will be built"
+
+
+def is_file(spec: EnvironmentSpec) -> bool:
+    """Whether it is an image that lies there as a file or folder, which no engine knows."""
+    if not spec.image:
+        return False
+    from trainconf.environments import image_file
+
+    return image_file.is_one(spec.image)
+
+
+def _image_file(spec: EnvironmentSpec, root: str, report: Callable[[str], None]) -> Prepared:
+    from trainconf.environments import image_file
+
+    if told := image_file.warning(spec):
+        report(told)
+    return Prepared(spec.interpreter or "python", image_file.account(spec), built=False, image=image_file.path_of(spec.image, root))
 
 
 def _image(

@@ -31,8 +31,10 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Environm
     docker = env.get("docker") or {}
     mistakes.extend(
         Mistake(
-            f"env.docker.{key} would be ignored: this target runs no containers", ("from", f"env.docker.{key}"),
-            hint="choose compute=docker; here a recipe such as env=minimal becomes a venv, and env=current is the Python you are in",
+            f"env.docker.{key} would be ignored: this target {'runs no containers' if key == 'image' else 'builds no images'}",
+            ("from", f"env.docker.{key}"),
+            hint="choose compute=docker, or have it built there and name it to compute=slurm: env.docker.image=FILE; else a recipe such as "
+            "env=minimal becomes a venv, and env=current is the Python you are in",
         )
         for key in ("image", "dockerfile", "build_context") if docker.get(key)
     )

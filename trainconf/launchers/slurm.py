@@ -37,7 +37,8 @@ class SlurmLauncher:
     def __init__(self, environ: Mapping[str, str] | None = None, processes: Processes | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._processes = processes
-        self._checked: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+        self._checked: tuple[Any, ...] | None = None
+        self._runtime = ""  # what makes containers of the job's image; empty for processes
         self._job_environ: dict[str, str] | None = None
         self._answers: dict[tuple[str, str], Answers] = {}
 
@@ -48,13 +49,15 @@ class SlurmLauncher:
         from trainconf.launchers.rank_plans import rank_plans
         from trainconf.launchers.slurm_controller import clean
 
-        if (job.compute, job.distributed) != self._checked:  # the trials of a sweep mostly agree on it
+        facts = job.compute, job.distributed, job.spec.environment.image, job.spec.code.inputs
+        if facts != self._checked:  # the trials of a sweep mostly agree on it
             slurm_options.check(job.compute, self.controller())
             if job.spec.distributed.kind == "mpi":
                 from trainconf.launchers import mpi_checks
 
                 mpi_checks.check_slurm(job, self.controller())
-            self._checked = job.compute, job.distributed
+            self._runtime = self._container_runtime(job)
+            self._checked = facts
         words = command.argv(job.spec, job.python)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)
@@ -62,10 +65,26 @@ class SlurmLauncher:
         if self._job_environ is None:
             self._job_environ = {name: value for name, value in clean(self._environ).items() if name not in ("HOME", "XDG_CACHE_HOME")}
         agent = agent_command(os.path.expanduser(job.compute.get("python") or sys.executable))
+        if self._runtime:
+            from trainconf.launchers import slurm_containers
+
+            words = slurm_containers.command(job, self._runtime, words)
         ranks = rank_plans(job, words, self._job_environ)
         batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
         env = job_env.variables(job, self._job_environ)
+        if self._runtime:
+            ranks = [slurm_containers.with_log(rank, job, self._runtime) for rank in ranks]
+            env = slurm_containers.variables(env, job, self._runtime)
+            batch["container"] = self._runtime
         return LaunchPlan.of(self.name, job, ranks, env, slots=None, gpus={"devices": [], "take": 0}, batch=batch)
+
+    def _container_runtime(self, job: Job) -> str:
+        """Raises ConfigError."""
+        if job.spec.environment.kind != "image":
+            return ""
+        from trainconf.launchers import slurm_containers
+
+        return slurm_containers.check(job, self.controller())
 
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
         """Write plan.json, send the script, record the job's number; its agent waits for the lock until then."""

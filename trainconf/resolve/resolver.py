@@ -11,7 +11,7 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
-from trainconf.schema import IMAGE_TARGETS, default, group_schema
+from trainconf.schema import IMAGE_FILE_TARGETS, IMAGE_TARGETS, default, group_schema
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
 TYPE_CHECKING = False
@@ -84,8 +84,10 @@ def _options(compute: dict[str, Any]) -> Pairs:
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
     before = len(mistakes)
-    as_image = composed.config["compute"]["target"] in IMAGE_TARGETS
-    spec = environments.resolve(composed.config["env"], workspace.root, mistakes, as_image=as_image)
+    target = composed.config["compute"]["target"]
+    spec = environments.resolve(
+        composed.config["env"], workspace.root, mistakes, as_image=target in IMAGE_TARGETS, from_file=target in IMAGE_FILE_TARGETS,
+    )
     for mistake in mistakes[before:]:
         composed.locate(mistake)
     return spec

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainconf import environments
-from trainconf.errors import ConfigError, FrozenFileError, Mistake, RunNotFoundError
+from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.compose import change
@@ -104,7 +104,10 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
         for name, relative in resolved.spec.code.inputs if not os.path.exists(path := os.path.join(workspace.root, relative))
     ]
     before = resolved.spec.environment
-    now = environment(resolved.composed, workspace, mistakes) if before.kind == "current" else _image_now(before, report)
+    if before.kind == "current":
+        now = environment(resolved.composed, workspace, mistakes)
+    else:
+        now = _image_now(before, workspace, mistakes, report)
     if mistakes:
         raise ConfigError(mistakes)
     for what in _drift(before, now):
@@ -113,8 +116,19 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
     return Resolved(spec, resolved.source_directory, resolved.composed)
 
 
-def _image_now(before: EnvironmentSpec, report: Callable[[str], None]) -> EnvironmentSpec:
-    """An image that is used as it is: by its id while the engine has it, else by its name, with the id that has now."""
+def _image_now(
+    before: EnvironmentSpec, workspace: WorkspacePaths, mistakes: list[Mistake], report: Callable[[str], None]
+) -> EnvironmentSpec:
+    """An image that is used as it is: by its id while the engine has it, else by its name, with the id that has now.
+
+    A file is what it is now; one that is gone is added to `mistakes`.
+    """
+    if environments.is_file(before):
+        try:
+            return environments.image_now(before, workspace.root)
+        except EnvironmentRecipeError as error:
+            mistakes.extend(error.mistakes)
+            return before
     if not before.image or environments.image_id(before.packages) == before.packages:
         return before
     now = replace(before, packages=environments.image_id(before.image))

@@ -127,7 +127,7 @@ def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvi
 def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
     """The spec of a resolved config, now that its code has a name and an image that had to be fetched has its id."""
     spec = spec_with_code(resolved, prepared.snapshot_id)
-    if not spec.environment.image or spec.environment.packages:
+    if not spec.environment.image or spec.environment.packages or environments.is_file(spec.environment):
         return spec
     return replace(spec, environment=replace(spec.environment, packages=prepared.environment.image))
 
@@ -195,7 +195,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     """
     prepared = prepare(resolved, workspace, voice)
     if resolved.config["submit"]["reuse"]:
-        found = find_completed(workspace, prepared_spec(resolved, prepared).spec_hash)
+        found = find_completed(workspace, prepared_spec(resolved, prepared))
         if found is not None:
             return Submitted(found)
     with code_of(resolved, prepared) as code:
@@ -223,12 +223,14 @@ def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
     Index(workspace).add(paths)
 
 
-def find_completed(workspace: WorkspacePaths, spec_hash: str) -> RunPaths | None:
-    """The newest completed run with this spec, or None."""
+def find_completed(workspace: WorkspacePaths, spec: RunSpec) -> RunPaths | None:
+    """The newest completed run with this spec; None without one, or where equal specs need not mean equal software."""
+    if not environments.is_known(spec.environment):
+        return None
     from trainconf.history.index import Index
 
     with Index(workspace) as index:
-        return index.completed(spec_hash)
+        return index.completed(spec.spec_hash)
 
 
 def check(resolved: Resolved, workspace: WorkspacePaths, launcher: Launcher) -> None:

@@ -144,7 +144,7 @@ class Sweep:
         """Give trials that have completed before the run that did."""
         for trial in trials:
             snapshot_id = self._prepared[_shared(trial.resolved)].snapshot_id
-            trial.paths = find_completed(self.workspace, spec_with_code(trial.resolved, snapshot_id).spec_hash)
+            trial.paths = find_completed(self.workspace, spec_with_code(trial.resolved, snapshot_id))
         self.reused_count = sum(trial.paths is not None for trial in trials)
 
     def _is_cancelled(self) -> bool:
