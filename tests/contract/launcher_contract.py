@@ -260,6 +260,7 @@ class LauncherContract(RanksContract):
     def cancel_when_up(self, launcher: Launcher, job: Job, *, force: bool = False) -> RunHandle:
         handle = submit(launcher, job)
         wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job to say that it is up")
+        wait_until(lambda: "Running" in states(handle), "the agent to say so, too")
         launcher.cancel(handle, force=force)
         assert launcher.wait(handle).status == "Canceled"
         return handle
