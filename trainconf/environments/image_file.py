@@ -20,8 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SIF = ".sif"
-SUFFIXES = (SIF, ".sqsh", ".sqfs", ".squashfs", ".simg", ".img")
+SUFFIXES = (".sif", ".sqsh", ".sqfs", ".squashfs", ".simg", ".img")
 SETTLED_S = 2.0  # a file that was written later may be written again without its stat telling
 SOURCE = ("from", "env.docker.image")
 
@@ -40,30 +39,34 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Environm
     """The facts of an image that is used as it is, by its path. Every mistake is appended to `mistakes`."""
     docker, python = env["docker"], env.get("python") or {}
     named = str(docker["image"])
-    refuse_recipe(env, mistakes)
+    refuse_recipe(env, mistakes, "drop it, or build an image with it where an engine is")
     mistakes.extend(
         Mistake(f"env.docker.{key} and env.docker.image both say what the container is made from", ("from", f"env.docker.{key}"),
                 hint="images are built where an engine is, with compute=docker; here name the finished one: env.docker.image")
         for key in ("base_image", "dockerfile", "build_context") if docker.get(key)
     )  # fmt: skip
     contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
-    found = list(_mistakes(named, root))
-    mistakes.extend(found)
-    image = "" if found else _as_recorded(os.path.expanduser(named), root)
+    image, digest = _as_recorded(os.path.expanduser(named), root), ""
+    try:
+        digest = _digest(named, root)
+    except EnvironmentRecipeError as error:
+        mistakes.extend(error.mistakes)
     return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python,
-        packages=digest(image, root) if image else "", variables=contents.variables, image=image,
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=digest,
+        variables=contents.variables, image=image,
     )
 
 
-def digest(image: str, root: str) -> str:
-    """sha256:<hex> of a file; empty for a folder, and for what cannot be read."""
-    path = path_of(image, root)
+def _digest(named: str, root: str) -> str:
+    """sha256:<hex> of a file; empty for a folder. Raises EnvironmentRecipeError: it is no image, or cannot be read."""
+    if mistakes := _mistakes(named, root):
+        raise EnvironmentRecipeError(mistakes)
+    path = path_of(os.path.expanduser(named), root)
     try:
         facts = os.stat(path)
         return "" if os.path.isdir(path) else f"sha256:{_file_digest(path, facts, WorkspacePaths(root))}"
-    except OSError:
-        return ""
+    except OSError as error:
+        raise EnvironmentRecipeError([Mistake(f"the image cannot be read: {error.strerror}", SOURCE, ("looked at", path))]) from error
 
 
 def account(spec: EnvironmentSpec) -> str:
@@ -81,9 +84,7 @@ def warning(spec: EnvironmentSpec) -> str:
 
 def now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
     """The same image with the content that it has now. Raises EnvironmentRecipeError when it is gone."""
-    if mistakes := _mistakes(before.image, root):
-        raise EnvironmentRecipeError(mistakes)
-    return replace(before, packages=digest(before.image, root))
+    return replace(before, packages=_digest(before.image, root))
 
 
 def _mistakes(named: str, root: str) -> list[Mistake]:
@@ -121,8 +122,9 @@ def _file_digest(path: str, facts: os.stat_result, workspace: WorkspacePaths) ->
     if not isinstance(known, dict):
         known = {}
     identity = [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
-    if path in known and known[path][:-1] == identity:
-        return str(known[path][-1])
+    entry = known.get(path)
+    if isinstance(entry, list) and entry[:-1] == identity:
+        return str(entry[-1])
     found = contents.digest(path)
     if time.time() - facts.st_ctime > SETTLED_S and os.path.isdir(os.path.dirname(workspace.cache)):
         known[path] = [*identity, found]

@@ -74,7 +74,7 @@ def _check(docker: dict[str, Any], python: dict[str, Any], mistakes: list[Mistak
 def _used_as_it_is(
     env: dict[str, Any], docker: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]
 ) -> EnvironmentSpec:
-    refuse_recipe(env, mistakes)
+    refuse_recipe(env, mistakes, "drop it, or name the image in env.docker.base_image to have it installed on top")
     contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
     from trainconf.environments.image import id_of
 
@@ -89,13 +89,13 @@ def _used_as_it_is(
     )
 
 
-def refuse_recipe(env: dict[str, Any], mistakes: list[Mistake]) -> None:
+def refuse_recipe(env: dict[str, Any], mistakes: list[Mistake], hint: str) -> None:
     """What a recipe asks for is not installed in an image that is used as it is."""
     image = str(env["docker"]["image"])
     mistakes.extend(
         Mistake(
             f"env.{key} would not be installed: the image is used as it is", ("from", f"env.{key}"), ("env.docker.image", image),
-            hint="drop it, or name the image in env.docker.base_image to have it installed on top",
+            hint=hint,
         )
         for key in RECIPE_KEYS if env.get(key)
     )

@@ -14,6 +14,7 @@ import os
 import re
 from dataclasses import replace
 
+from trainconf.engine.job_shell import PACKAGE_PATH
 from trainconf.errors import ConfigError, Mistake
 
 TYPE_CHECKING = False
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PYXIS, APPTAINER, SINGULARITY = "pyxis", "apptainer", "singularity"
 RUN_ID = "TRAINCONF_RUN_ID"
-PACKAGE_PATH = "/mnt/trainconf"  # on the job's PYTHONPATH; holds the folder `trainconf` and nothing else
 
 # What says where the machine's own software lies, and means nothing, or the wrong thing, in an image. Both runtimes hand on what they
 # inherit, so it is emptied for them and unset inside.

@@ -77,10 +77,19 @@ def test_what_was_written_just_now_is_not_believed_the_next_time(root: str) -> N
     assert not os.path.exists(os.path.join(WorkspacePaths(root).cache, "image_files.json"))
 
 
-def test_a_broken_cache_is_no_cache(root: str) -> None:
+@pytest.mark.parametrize("text", ["[1", "[]", '{"PATH": 5}'])
+def test_a_broken_cache_is_no_cache(root: str, text: str) -> None:
     os.makedirs(WorkspacePaths(root).cache)
-    Path(WorkspacePaths(root).cache, "image_files.json").write_text("[1")
+    Path(WorkspacePaths(root).cache, "image_files.json").write_text(text.replace("PATH", os.path.join(root, "torch.sif")))
     assert spec_of(root, "torch.sif").packages
+
+
+def test_a_file_whose_bytes_cannot_be_had_is_refused_and_never_taken_for_a_folder(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> str:
+        raise OSError(5, "Input/output error", path)
+
+    monkeypatch.setattr(contents, "digest", fail)
+    assert "the image cannot be read: Input/output error" in wrong(root, "torch.sif")
 
 
 def test_a_folder_has_no_id_and_is_never_the_same_as_before(root: str) -> None:
