@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.contract.runs import last, output, shell, submit
+from tests.contract.runs import last, output, shell, submit, until_told
 from trainconf.history import events
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
@@ -74,9 +74,9 @@ class RanksContract:
         assert all(config["cluster"] == told[0]["cluster"] for config in told)
 
     def test_the_first_rank_that_fails_decides_and_the_others_are_ended_politely(self, launcher: Launcher, root: str) -> None:
-        waiting = "trap 'echo told > outputs/told$RANK; exit 9' TERM; while :; do sleep 0.1; done"
+        waiting = until_told(": >outputs/up$RANK", "echo told > outputs/told$RANK; exit 9")
         told = "[ -e outputs/up0 ] && [ -e outputs/up2 ]"
-        job = self.job(root, shell(f"if [ $RANK = 1 ]; then until {told}; do sleep 0.1; done; exit 7; fi; : >outputs/up$RANK; {waiting}"),
+        job = self.job(root, shell(f"if [ $RANK = 1 ]; then until {told}; do sleep 0.1; done; exit 7; fi; {waiting}"),
                        distributed=THREE)  # fmt: skip
         handle = self.run(launcher, job)
         end = last(handle)
@@ -92,7 +92,7 @@ class RanksContract:
         assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 137, 1)
 
     def test_what_serves_the_others_is_ended_when_they_have_completed(self, launcher: Launcher, root: str) -> None:
-        serve = "trap ': >outputs/told; exit 1' TERM; : >outputs/up; while :; do sleep 0.1; done"
+        serve = until_told(": >outputs/up", ": >outputs/told; exit 1")
         work = "until [ -e outputs/up ]; do sleep 0.1; done"
         handle = self.run(launcher, self.job(root, shell(f"if [ $RANK = 2 ]; then {serve}; fi; {work}"), distributed=WORKERS_AND_SERVER))
         assert (last(handle)["state"], last(handle)["exit_code"]) == ("Completed", 0)
@@ -104,7 +104,7 @@ class RanksContract:
         assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 5, 2)
 
     def test_cancelling_reaches_every_rank(self, launcher: Launcher, root: str) -> None:
-        job = self.job(root, shell("trap ': >outputs/told$RANK; exit 1' TERM; echo up; while :; do sleep 0.1; done"), distributed=THREE)
+        job = self.job(root, shell(until_told("echo up", ": >outputs/told$RANK; exit 1")), distributed=THREE)
         handle = submit(launcher, job)
         self.wait_for_words(handle, "up\n")
         launcher.cancel(handle)

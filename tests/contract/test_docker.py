@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contract.launcher_contract import HOSTILE_NAMES, LauncherContract, wait_until
-from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
+from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit, until_told
 from tests.contract.test_local import FakeDevices
 from trainconf import files
 from trainconf.engine.address import find
@@ -219,7 +219,7 @@ class TestDocker(LauncherContract):
         assert "removed, and not by trainconf" in last(handle)["reason"]
 
     def test_a_script_that_somebody_stopped_has_not_completed(self, launcher: Launcher, root: str, engine: Engine) -> None:
-        handle = self.up(launcher, self.job(root, shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done")))
+        handle = self.up(launcher, self.job(root, shell(until_told("echo up", "exit 0"))))
         engine.post(f"/containers/{self.container_of(handle)}/stop")
         assert launcher.wait(handle).status == "Failed"
         assert "told to stop and not by trainconf" in last(handle)["reason"]
@@ -268,7 +268,7 @@ class TestDocker(LauncherContract):
     def test_a_run_whose_agent_was_killed_is_not_responding_and_can_be_cancelled(
         self, launcher: Launcher, root: str, engine: Engine
     ) -> None:
-        handle = self.up(launcher, self.job(root, shell("trap 'echo saved; exit 0' TERM; echo up; while :; do sleep 0.1; done")))
+        handle = self.up(launcher, self.job(root, shell(until_told("echo up", "echo saved; exit 0"))))
         container = self.container_of(handle)
         self.kill_agent(handle)
         state = launcher.state(handle)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.contract.launcher_contract import is_running, unique_sleep, wait_until
 from tests.contract.ranks_contract import MEET, THREE
-from tests.contract.runs import last, make_job, output, shell, states, submit
+from tests.contract.runs import last, make_job, output, shell, states, submit, until_told
 from tests.contract.test_docker import BUSYBOX
 from trainconf.engine.address import find
 from trainconf.engine.client import Engine
@@ -97,7 +97,7 @@ class TestNodes:
         assert first == second != third == fourth
 
     def test_the_first_that_fails_ends_the_others_of_its_own_node_and_of_the_other(self, launcher: Launcher, tmp_path: Path) -> None:
-        text = "if [ $RANK = 2 ]; then sleep 0.5; exit 7; fi; trap 'echo told; exit 0' TERM; while :; do sleep 0.1; done"
+        text = "if [ $RANK = 2 ]; then sleep 0.5; exit 7; fi; " + until_told(":", "echo told; exit 0")
         handle = run(launcher, job(tmp_path, shell(text), distributed=TWO_BY_TWO))
         end = last(handle)
         assert (end["state"], end["exit_code"], end["rank"], end["reason"]) == ("Failed", 7, 2, "rank 2: exit code 7")
@@ -126,14 +126,14 @@ def test_when_the_container_is_killed_no_rank_is_said_to_be_the_first(launcher: 
 
 
 def test_what_somebody_stopped_has_not_completed(launcher: Launcher, tmp_path: Path, engine: Engine) -> None:
-    handle = up(launcher, job(tmp_path, shell("trap 'exit 0' TERM; : >outputs/up$RANK; while :; do sleep 0.1; done")))
+    handle = up(launcher, job(tmp_path, shell(until_told(": >outputs/up$RANK", "exit 0"))))
     engine.post(f"/containers/{containers(handle)[0]}/stop")
     assert launcher.wait(handle).status == "Failed"
     assert "told to stop and not by trainconf" in last(handle)["reason"]
 
 
 def test_without_its_agent_a_run_is_ended_by_cancel_and_every_rank_is_told(launcher: Launcher, tmp_path: Path) -> None:
-    handle = up(launcher, job(tmp_path, shell("trap 'echo told; exit 0' TERM; : >outputs/up$RANK; while :; do sleep 0.1; done")))
+    handle = up(launcher, job(tmp_path, shell(until_told(": >outputs/up$RANK", "echo told; exit 0"))))
     assert handle.agent_pid is not None
     os.kill(handle.agent_pid, signal.SIGKILL)
     os.waitpid(handle.agent_pid, 0)
