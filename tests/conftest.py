@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,9 @@ __all__ = ["cluster", "docker_base_image", "docker_engine", "docker_settings", "
 
 ROOT = Path(__file__).parents[1]
 KEPT = ("PATH", "LANG", "TMPDIR", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SLURM_CONF")  # a test's home says none of it
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts `pytest &`: what a test starts would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("no clock", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("no clock")

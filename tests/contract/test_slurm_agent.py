@@ -61,7 +61,8 @@ def test_scancel_from_outside_is_canceled_in_words_and_ends_the_whole_tree(tmp_p
 
 def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
     left = unique_sleep()
-    paths, job_id = up(tmp_path, f"trap '' TERM; {left} & while :; do sleep 0.1; done", grace_s=0.5)
+    paths, job_id = up(tmp_path, f"trap '' TERM; {left} & echo up; while :; do sleep 0.1; done", grace_s=0.5)
+    until(lambda: Path(paths.log(0)).read_text(), "the script")
     slurm("scancel", job_id)
     assert wait_state(paths, "Canceled")["exit_code"] == 128 + signal.SIGKILL
     until(lambda: not is_running(left), "the tree")
@@ -74,8 +75,9 @@ def test_a_signal_that_slurm_sends_for_somebody_is_a_request_to_stop(tmp_path: P
 
 
 def test_a_requeued_run_goes_on_in_its_directory_with_the_next_attempt(tmp_path: Path) -> None:
-    text = "echo attempt $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || sleep 600"
+    text = "echo attempt $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || exec sleep 600"
     paths, job_id = up(tmp_path, text)
+    until(lambda: Path(paths.log(0)).read_text(), "the script")
     slurm("scontrol", "requeue", job_id)
     wait_state(paths, "Completed")
     queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
@@ -114,8 +116,9 @@ def test_a_run_is_not_requeued_for_ever(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_loses_its_only_node_goes_on_with_another(tmp_path: Path, slurm_cluster: Cluster) -> None:
-    text = "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || sleep 600"
+    text = "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || exec sleep 600"
     paths, _ = up(tmp_path, text, "--requeue", requeue="interrupted")
+    until(lambda: Path(paths.log(0)).read_text(), "the script")
     node = events.read(paths)[1]["scheduler"]["nodes"]
     slurm_cluster.daemon("kill", node)
     wait_state(paths, "Completed", 90)

@@ -79,7 +79,9 @@ def test_what_ranks_leave_behind_is_ended_on_every_node(tmp_path: Path) -> None:
 
 
 def test_a_retry_starts_every_rank_again(tmp_path: Path) -> None:
-    paths, _ = send(tmp_path, "echo $TRAINCONF_ATTEMPT; test $RANK = 1 && exit $((2 - TRAINCONF_ATTEMPT)); sleep 0.3", retries=1)
+    others = "until [ -e outputs/up0 ] && [ -e outputs/up2 ]; do sleep 0.1; done"
+    text = f"echo $TRAINCONF_ATTEMPT; : >outputs/up$RANK; test $RANK = 1 || exit 0; {others}; exit $((2 - TRAINCONF_ATTEMPT))"
+    paths, _ = send(tmp_path, text, retries=1)
     wait_state(paths, "Completed")
     assert logs(paths) == ["1\n2\n"] * 3
 
@@ -110,8 +112,9 @@ def test_scancel_from_outside_ends_all_nodes_politely(tmp_path: Path) -> None:
 
 
 def test_a_requeued_run_starts_anew_on_all_nodes(tmp_path: Path) -> None:
-    paths, job_id = send(tmp_path, "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || sleep 600")
+    paths, job_id = send(tmp_path, "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || exec sleep 600")
     wait_state(paths, "Running")
+    until(lambda: logs(paths) == ["1\n"] * 3, "the ranks")
     slurm("scontrol", "requeue", job_id)
     wait_state(paths, "Completed", 90)
     assert logs(paths) == ["1\n2\n"] * 3
