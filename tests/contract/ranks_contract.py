@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.contract.runs import last, output, shell, submit, until_told
+from tests.contract.runs import last, output, shell, submit, until_told, until_up
 from trainconf.history import events
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
@@ -75,20 +75,16 @@ class RanksContract:
 
     def test_the_first_rank_that_fails_decides_and_the_others_are_ended_politely(self, launcher: Launcher, root: str) -> None:
         waiting = until_told(": >outputs/up$RANK", "echo told > outputs/told$RANK; exit 9")
-        told = "[ -e outputs/up0 ] && [ -e outputs/up2 ]"
-        job = self.job(root, shell(f"if [ $RANK = 1 ]; then until {told}; do sleep 0.1; done; exit 7; fi; {waiting}"),
-                       distributed=THREE)  # fmt: skip
-        handle = self.run(launcher, job)
+        text = f"if [ $RANK = 1 ]; then {until_up(0, 2)}; exit 7; fi; {waiting}"
+        handle = self.run(launcher, self.job(root, shell(text), distributed=THREE))
         end = last(handle)
         assert (end["state"], end["exit_code"], end["rank"], end["reason"]) == ("Failed", 7, 1, "rank 1: exit code 7")
         assert sorted(path.name for path in Path(handle.paths.outputs).glob("told*")) == ["told0", "told2"]
 
     def test_ranks_that_ignore_the_end_are_killed_after_the_grace(self, launcher: Launcher, root: str) -> None:
         stubborn = "trap '' TERM; : >outputs/up$RANK; while :; do sleep 0.1; done"
-        up = "[ -e outputs/up0 ] && [ -e outputs/up2 ]"
-        job = self.job(root, shell(f"if [ $RANK = 1 ]; then until {up}; do sleep 0.1; done; kill -KILL $$; fi; {stubborn}"),
-                       distributed=THREE, grace_s=0.5)  # fmt: skip
-        end = last(self.run(launcher, job))
+        text = f"if [ $RANK = 1 ]; then {until_up(0, 2)}; kill -KILL $$; fi; {stubborn}"
+        end = last(self.run(launcher, self.job(root, shell(text), distributed=THREE, grace_s=0.5)))
         assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 137, 1)
 
     def test_what_serves_the_others_is_ended_when_they_have_completed(self, launcher: Launcher, root: str) -> None:

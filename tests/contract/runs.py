@@ -85,6 +85,11 @@ def until_told(ready: str, told: str, beside: str = "sleep 600") -> str:
     return f"trap '{told}' TERM; {beside} & {ready}; while :; do wait; done"
 
 
+def until_up(*ranks: int) -> str:
+    """A text for `shell` that stays until each of these ranks has made its `outputs/up<rank>`."""
+    return f"until {' && '.join(f'[ -e outputs/up{rank} ]' for rank in ranks)}; do sleep 0.1; done"
+
+
 def states(handle: RunHandle) -> list[str]:
     """All states so far."""
     return [event["state"] for event in events.read(handle.paths)]

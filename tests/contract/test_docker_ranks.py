@@ -14,7 +14,7 @@ import pytest
 
 from tests.contract.launcher_contract import is_running, unique_sleep, wait_until
 from tests.contract.ranks_contract import MEET, THREE
-from tests.contract.runs import last, make_job, output, shell, states, submit, until_told
+from tests.contract.runs import last, make_job, output, shell, states, submit, until_told, until_up
 from tests.contract.test_docker import BUSYBOX
 from trainconf.engine.address import find
 from trainconf.engine.client import Engine
@@ -97,7 +97,8 @@ class TestNodes:
         assert first == second != third == fourth
 
     def test_the_first_that_fails_ends_the_others_of_its_own_node_and_of_the_other(self, launcher: Launcher, tmp_path: Path) -> None:
-        text = "if [ $RANK = 2 ]; then sleep 0.5; exit 7; fi; " + until_told(":", "echo told; exit 0")
+        waiting = until_told(": >outputs/up$RANK", "echo told; exit 0")
+        text = f"if [ $RANK = 2 ]; then {until_up(0, 1, 3)}; exit 7; fi; {waiting}"
         handle = run(launcher, job(tmp_path, shell(text), distributed=TWO_BY_TWO))
         end = last(handle)
         assert (end["state"], end["exit_code"], end["rank"], end["reason"]) == ("Failed", 7, 2, "rank 2: exit code 7")

@@ -19,11 +19,12 @@ from trainconf.paths import RunPaths
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("no_job_is_left")]
 
 
-def up(root: Path, text: str, *options: str, grace_s: float = 1.0, **batch: Any) -> tuple[RunPaths, str]:
-    """A run that has begun, and its job."""
+def up(root: Path, text: str, *options: str, says: str = "", grace_s: float = 1.0, **batch: Any) -> tuple[RunPaths, str]:
+    """A run that has begun and whose script has said so much, and its job."""
     paths = stage(make_job(str(root), shell(text), grace_s=grace_s), **batch)
     job_id = sbatch(paths, *options)
     wait_state(paths, "Running")
+    until(lambda: Path(paths.log(0)).read_text() == says, "the script")
     return paths, job_id
 
 
@@ -61,8 +62,7 @@ def test_scancel_from_outside_is_canceled_in_words_and_ends_the_whole_tree(tmp_p
 
 def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
     left = unique_sleep()
-    paths, job_id = up(tmp_path, f"trap '' TERM; {left} & echo up; while :; do sleep 0.1; done", grace_s=0.5)
-    until(lambda: Path(paths.log(0)).read_text(), "the script")
+    paths, job_id = up(tmp_path, f"trap '' TERM; {left} & echo up; while :; do sleep 0.1; done", says="up\n", grace_s=0.5)
     slurm("scancel", job_id)
     assert wait_state(paths, "Canceled")["exit_code"] == 128 + signal.SIGKILL
     until(lambda: not is_running(left), "the tree")
@@ -76,8 +76,7 @@ def test_a_signal_that_slurm_sends_for_somebody_is_a_request_to_stop(tmp_path: P
 
 def test_a_requeued_run_goes_on_in_its_directory_with_the_next_attempt(tmp_path: Path) -> None:
     text = "echo attempt $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || exec sleep 600"
-    paths, job_id = up(tmp_path, text)
-    until(lambda: Path(paths.log(0)).read_text(), "the script")
+    paths, job_id = up(tmp_path, text, says="attempt 1\n")
     slurm("scontrol", "requeue", job_id)
     wait_state(paths, "Completed")
     queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
@@ -99,6 +98,7 @@ def test_at_its_time_limit_a_run_that_may_goes_back_into_the_queue(tmp_path: Pat
     wait_state(paths, "Completed", 120)
     queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
     assert queued["reason"] == "time limit of Slurm's: 60 s; requeue 1 of at most 3"
+    assert Path(paths.log(0)).read_text() == "saved\n"
     assert attempts(paths) == [1, 2]
     assert events.read(paths)[-1]["state"] == "Completed"
 
@@ -117,8 +117,7 @@ def test_a_run_is_not_requeued_for_ever(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_that_loses_its_only_node_goes_on_with_another(tmp_path: Path, slurm_cluster: Cluster) -> None:
     text = "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || exec sleep 600"
-    paths, _ = up(tmp_path, text, "--requeue", requeue="interrupted")
-    until(lambda: Path(paths.log(0)).read_text(), "the script")
+    paths, _ = up(tmp_path, text, "--requeue", says="1\n", requeue="interrupted")
     node = events.read(paths)[1]["scheduler"]["nodes"]
     slurm_cluster.daemon("kill", node)
     wait_state(paths, "Completed", 90)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contract.launcher_contract import is_running, unique_sleep
-from tests.contract.runs import make_job, shell, until_told
+from tests.contract.runs import make_job, shell, until_told, until_up
 from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
 from tests.testbed.cluster import Cluster
 from trainconf.distributed.layout import layout
@@ -56,7 +56,7 @@ def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
 
 def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) -> None:
     left = unique_sleep()
-    paths, job_id = send(tmp_path, f"test $RANK = 1 && {{ sleep 0.5; exit 7; }}; setsid -f {left}; {left}")
+    paths, job_id = send(tmp_path, f"if [ $RANK = 1 ]; then {until_up(0, 2)}; exit 7; fi; setsid -f {left}; : >outputs/up$RANK; {left}")
     end = wait_state(paths, "Failed")
     assert (end["exit_code"], end["reason"], end["rank"], end["host"]) == (7, "rank 1: exit code 7", 1, "node2")
     assert not is_running(left)
@@ -65,7 +65,8 @@ def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) ->
 
 def test_ranks_that_ignore_sigterm_are_killed_on_every_node(tmp_path: Path) -> None:
     left = unique_sleep()
-    text = f"test $RANK = 2 && {{ sleep 0.5; exit 7; }}; trap '' TERM; {left} & while :; do sleep 0.1; done"
+    stubborn = f"trap '' TERM; {left} & : >outputs/up$RANK; while :; do sleep 0.1; done"
+    text = f"if [ $RANK = 2 ]; then {until_up(0, 1)}; exit 7; fi; {stubborn}"
     paths, _ = send(tmp_path, text, grace_s=0.5)
     assert wait_state(paths, "Failed")["reason"] == "rank 2: exit code 7"
     assert not is_running(left)
@@ -79,9 +80,8 @@ def test_what_ranks_leave_behind_is_ended_on_every_node(tmp_path: Path) -> None:
 
 
 def test_a_retry_starts_every_rank_again(tmp_path: Path) -> None:
-    others = "until [ -e outputs/up0 ] && [ -e outputs/up2 ]; do sleep 0.1; done"
-    text = f"echo $TRAINCONF_ATTEMPT; : >outputs/up$RANK; test $RANK = 1 || exit 0; {others}; exit $((2 - TRAINCONF_ATTEMPT))"
-    paths, _ = send(tmp_path, text, retries=1)
+    first = f": >outputs/up$RANK; test $RANK = 1 || exec sleep 600; {until_up(0, 2)}; exit 1"
+    paths, _ = send(tmp_path, f"echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 && exit 0; {first}", retries=1)
     wait_state(paths, "Completed")
     assert logs(paths) == ["1\n2\n"] * 3
 
