@@ -31,7 +31,7 @@ def _freeze(args: argparse.Namespace) -> int:
     from trainconf.cli import composing
     from trainconf.cli.printer import printer
     from trainconf.errors import UserError
-    from trainconf.history import git
+    from trainconf.git.facts import facts as git_facts
     from trainconf.process import processes
     from trainconf.submission import frozen
     from trainconf.submission.submit import spec_with_code, take_snapshot
@@ -49,7 +49,7 @@ def _freeze(args: argparse.Namespace) -> int:
             hint=f"`docker pull {software.image}`, or `trainconf env build` with the same words",
         )
     snapshot_id = take_snapshot(resolved, workspace, printer.talk)
-    facts = git.facts(resolved.source_directory, processes)
+    facts = git_facts(resolved.source_directory, processes)
     recorded = facts.to_dict() if facts is not None else {}
     spec = spec_with_code(resolved, snapshot_id)
     only_here = not frozen.is_committed(resolved, snapshot_id, workspace, recorded)

@@ -68,7 +68,7 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
         ("metrics", [(name, number(value)) for name, value in found["metrics"].items()]),
         ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
         ("ranks", list(_members(members))),
-        ("git", list(_git(found["git"] or {}))),
+        ("git", list(_git(found["git"] or {}, paths))),
         ("resources", list(_resources(found["resources"]))),
         ("files", list(_files(found["files"]))),
     ]
@@ -151,17 +151,43 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield f"{prefix}{name}", "null" if value is None else str(value)
 
 
-def _git(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _git(facts: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
     for label in ("repository", "branch", "commit"):
         if facts.get(label):
             yield label, str(facts[label])
     if facts.get("dirty"):
-        untracked = facts.get("untracked_count")
-        yield "dirty", "yes: see uncommitted.patch" + (f"; {untracked} untracked, which are in the snapshot" if untracked else "")
+        yield "dirty", "yes: see uncommitted.patch" if os.path.isfile(paths.patch) else "yes"
     elif facts:
         yield "dirty", "unknown" if facts.get("dirty") is None else "no"
+    if facts.get("untracked_count"):
+        yield "untracked", _untracked(facts, paths)
+    for module in facts.get("submodules") or ():
+        state = {True: ", dirty", False: ""}.get(module.get("dirty"), ", dirty: unknown")
+        yield "submodule", f"{module.get('path')} at {module.get('commit') or 'no commit'}{state}"
     if facts.get("note"):
         yield "note", str(facts["note"])
+
+
+def _untracked(facts: dict[str, Any], paths: RunPaths) -> str:
+    """How many files git did not track, and how many of those that were recorded by name are in the run's snapshot."""
+    from trainconf.errors import TrainconfError
+    from trainconf.history.record import read_mapping
+    from trainconf.snapshot import SnapshotStore
+
+    count, named = facts["untracked_count"], facts.get("untracked") or []
+    inside: set[str] = set()  # files and the folders that hold them
+    try:
+        source = os.path.realpath(read_mapping(paths.record)["source_directory"])
+        for entry in SnapshotStore(paths.workspace.snapshots).show(read_mapping(paths.spec)["code"]["snapshot"]):
+            path = os.path.join(source, entry.path)
+            while path not in inside and path != source:
+                inside.add(path)
+                path = os.path.dirname(path)
+        taken = sum(os.path.join(os.path.realpath(facts["root"]), name).rstrip("/") in inside for name in named)
+    except (TrainconfError, TypeError, LookupError, AttributeError):
+        return str(count)
+    of = "" if count == len(named) else f"of the first {len(named)}, "
+    return f"{count}, in the snapshot" if taken == count else f"{count}; {of}{taken} in the snapshot"
 
 
 def _resources(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:

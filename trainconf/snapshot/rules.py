@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf.git.command import find_root
 from trainconf.snapshot import tracked
 from trainconf.snapshot.stat_cache import look
 
@@ -91,7 +92,8 @@ class RuleBook:
         """The rules that reach the source from the folders above it, and from an `.amlignore` in it."""
         amlignore = os.path.join(self.source, AMLIGNORE)
         self._uses_git = self._watch(amlignore) is None
-        repository, missing = tracked.repository_above(self.source)
+        missing: list[bytes] = []
+        repository = find_root(self.source, missing)
         self.watched.update(dict.fromkeys(missing))
         git: tuple[Scope, ...] = ()
         ours: tuple[Scope, ...] = ()
@@ -160,7 +162,7 @@ class RuleBook:
         if known and known[1:3] == (index, seen):
             paths = known[3]
         else:
-            paths = [prefix + path for path in tracked.tracked_though_ignored(asked_from)] if seen else []
+            paths = [prefix + path for path in tracked.tracked_though_ignored(repository, asked_from)] if seen else []
             if not known or known[3] != paths:
                 self.unchanged = False
         self.repositories.append((repository, index, seen, paths))

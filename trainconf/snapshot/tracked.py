@@ -1,27 +1,13 @@
-"""What git has to say about a source folder: where its repository begins, and which files it tracks although a rule ignores them."""
+"""Which files git tracks although a rule ignores them, and the index that says so."""
 
 from __future__ import annotations
 
 import os
 
+from trainconf.git.command import ask
 from trainconf.process import processes
 
-GIT_SETTINGS = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
-
-
-def repository_above(source: bytes) -> tuple[bytes | None, list[bytes]]:
-    """The nearest folder from `source` upwards that holds a `.git`, and every `.git` that was looked for below it."""
-    folder = source
-    missing: list[bytes] = []
-    while True:
-        git = os.path.join(folder, b".git")
-        if os.path.lexists(git):
-            return folder, missing
-        missing.append(git)
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None, missing
-        folder = parent
+TRACKED_THOUGH_IGNORED = ("ls-files", "-z", "--cached", "--ignored", "--exclude-per-directory=.gitignore")
 
 
 def index_path(repository: bytes) -> bytes:
@@ -36,12 +22,12 @@ def index_path(repository: bytes) -> bytes:
     return os.path.join(repository, target, b"index")
 
 
-def tracked_though_ignored(folder: bytes) -> list[bytes]:
+def tracked_though_ignored(repository: bytes, folder: bytes) -> list[bytes]:
     """Paths below `folder`, relative to it, that git tracks and a .gitignore names.
 
-    None without git, without a repository, or when git cannot read it: then the ignore rules alone decide.
+    Asked whoever owns the repository: nothing in it can run a program, and a tree has one id for everybody. No paths when there is no git,
+    or when git cannot read the repository: then the ignore rules alone decide.
     """
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    argv = ["git", *GIT_SETTINGS, "ls-files", "-z", "--cached", "--ignored", "--exclude-per-directory=.gitignore"]
-    done = processes.run(argv, cwd=os.fsdecode(folder), env={**env, "LC_ALL": "C"})
+    settings = ("safe.directory=*",)
+    done = ask(processes, os.fsdecode(repository), TRACKED_THOUGH_IGNORED, folder=os.fsdecode(folder), settings=settings)
     return sorted(set(done.stdout.split(b"\0")) - {b""}) if done.ok else []

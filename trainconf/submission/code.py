@@ -7,7 +7,8 @@ import tempfile
 from typing import Any
 
 from trainconf.errors import FrozenFileError
-from trainconf.history.git import GIT, REPOSITORY_VARIABLES, find_root
+from trainconf.git.checkout import has_commit, write_commit
+from trainconf.git.command import find_root
 from trainconf.paths import WorkspacePaths
 from trainconf.process import processes
 from trainconf.snapshot import SnapshotStore, hash_tree
@@ -33,7 +34,7 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
         if not tried:
             return "git"
     hints = []
-    if commit and not git.get("dirty"):
+    if commit and not git.get("dirty") and not _is_here(commit, source_directory):
         hints.append(f"fetch commit {commit[:12]} of {git.get('repository') or 'the repository'} into this clone")
     hints.append("run it where it was frozen, whose snapshot store has it")
     hints.append("or make the working tree what it was")
@@ -47,32 +48,29 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
 def take_from_git(commit: str, snapshot_id: str, source_directory: str, store: SnapshotStore) -> str:
     """Take the tree of a commit into the store when it is the one that is wanted; else why it could not be.
 
-    The files are written as a checkout would (git-checkout-index(1)): an archive lacks what .gitattributes keeps out of exports.
+    Line ends are tried as this machine's git writes them and as they are in the commit: the tree was taken where they may be others.
     """
     root = find_root(source_directory)
     if root is None:
         return f"{source_directory} is in no git repository"
+    if not has_commit(processes, root, commit):
+        return f"commit {commit[:12]} is not in this clone"
     inside = os.path.relpath(os.path.realpath(source_directory), os.path.realpath(root))
-    with tempfile.TemporaryDirectory(prefix="trainconf-code-") as temp:
-        tree = os.path.join(temp, "tree")
-        env = {name: value for name, value in os.environ.items() if name not in REPOSITORY_VARIABLES}
-        env["GIT_INDEX_FILE"] = os.path.join(temp, "index")
-        names = b""
-        for words in (
-            ["read-tree", "--end-of-options", commit],
-            ["ls-files", "-z", "--", inside],
-            ["checkout-index", "-z", "--stdin", f"--prefix={tree}/"],
-        ):
-            done = processes.run([*GIT, "--literal-pathspecs", *words], cwd=root, env=env, input=names)
-            if not done.ok:
-                return f"commit {commit[:12]} cannot be read from this clone: {done.last_lines(1)}"
-            names = done.stdout
-        code = os.path.normpath(os.path.join(tree, inside))
-        if not os.path.isdir(code) or not _take_if_same(code, snapshot_id, store):
-            return f"commit {commit[:12]} is here, and its tree is different"
-    return ""
+    for settings in ((), ("core.autocrlf=false", "core.eol=lf")):
+        with tempfile.TemporaryDirectory(prefix="trainconf-code-") as temp:
+            tree = os.path.join(temp, "tree")
+            trouble = write_commit(processes, root, commit, tree, inside=inside, settings=settings)
+            code = os.path.normpath(os.path.join(tree, inside))
+            if os.path.isdir(code) and _take_if_same(code, snapshot_id, store):
+                return ""
+    return trouble or f"commit {commit[:12]} is here, and its tree is different"
 
 
 def _take_if_same(folder: str, snapshot_id: str, store: SnapshotStore) -> bool:
     """Take a tree into the store when it has that id; whether it still had it when it was taken."""
     return hash_tree(folder, store=store) == snapshot_id and bool(store.take(folder, **_NO_GUARDS).id == snapshot_id)
+
+
+def _is_here(commit: str, source_directory: str) -> bool:
+    root = find_root(source_directory)
+    return root is not None and has_commit(processes, root, commit)

@@ -8,7 +8,7 @@ from trainconf.process import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from trainconf.history.git import GitFacts
+    from trainconf.git.state import GitFacts
 
 
 class GitFactsLater:
@@ -21,9 +21,9 @@ class GitFactsLater:
         self._thread.start()
 
     def _ask(self) -> None:
-        from trainconf.history import git
+        from trainconf.git.facts import facts
 
-        self._found = git.facts(self._source_directory, processes)
+        self._found = facts(self._source_directory, processes)
 
     def get(self) -> GitFacts | None:
         """The facts; None when no repository holds the source."""

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from trainconf.history.git import GitFacts
+    from trainconf.git.state import GitFacts
     from trainconf.paths import RunPaths
     from trainconf.resolve.resolver import Resolved
     from trainconf.spec import RunSpec

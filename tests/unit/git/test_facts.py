@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from trainconf.history import git
+from trainconf.git import facts as git
+from trainconf.git.settings import without_credentials
 from trainconf.process import Completed, Processes, processes
 
 WHO = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
@@ -40,7 +42,7 @@ def facts(folder: str, runner: Processes = processes) -> git.GitFacts:
     return found
 
 
-def test_a_clean_repository_is_told_by_one_child_process(repository: str) -> None:
+def test_a_clean_repository_is_told_by_three_child_processes(repository: str) -> None:
     asked = []
 
     class Counting(Processes):
@@ -51,7 +53,7 @@ def test_a_clean_repository_is_told_by_one_child_process(repository: str) -> Non
     found = facts(repository, Counting())
     assert found.commit == run_git(repository, "rev-parse", "HEAD")
     assert (found.branch, found.dirty, found.root, found.patch, found.note) == ("main", False, repository, b"", "")
-    assert len(asked) == 1
+    assert len(asked) == 3
 
 
 def test_no_repository_is_no_facts_and_no_process(tmp_path: Path) -> None:
@@ -62,19 +64,41 @@ def test_no_repository_is_no_facts_and_no_process(tmp_path: Path) -> None:
     assert git.facts(str(tmp_path), Refusing()) is None
 
 
-def test_the_patch_rebuilds_the_tracked_files_staged_and_binary_ones_included(repository: str, tmp_path: Path) -> None:
+def test_the_patch_rebuilds_the_tracked_files_staged_ones_included(repository: str, tmp_path: Path) -> None:
     clone = str(tmp_path / "clone")
     run_git(str(tmp_path), "clone", "-q", repository, clone)
     write(repository, "train.py", b"print(2)\n")
-    write(repository, "binary", bytes(range(256)))
-    run_git(repository, "add", "binary")
+    write(repository, "staged", b"one\ntwo")
+    run_git(repository, "add", "staged")
     write(repository, "new.py", b"")
     found = facts(os.path.join(repository, "sub"))  # the whole repository counts, not only the folder
     assert found.dirty is True
     assert (found.untracked, found.untracked_count) == (["new.py"], 1)
-    subprocess.run(["git", "apply", "--binary"], input=found.patch, cwd=clone, check=True)
-    for name in ("train.py", "binary"):
+    subprocess.run(["git", "apply"], input=found.patch, cwd=clone, check=True)
+    for name in ("train.py", "staged"):
         assert Path(clone, name).read_bytes() == Path(repository, name).read_bytes()
+
+
+@pytest.mark.parametrize("content", [bytes(range(256)) * 400, b"a line of text\n" * 100_000], ids=["binary", "large"])
+def test_binary_and_large_files_are_in_the_patch_by_hash(repository: str, content: bytes) -> None:
+    write(repository, "model", content)
+    run_git(repository, "add", "model")
+    write(repository, "train.py", b"print(2)\n")
+    found = facts(repository)
+    assert len(found.patch) < 1000
+    assert run_git(repository, "hash-object", "model").encode() in found.patch
+    assert b"+print(2)" in found.patch
+    assert found.note.startswith("model: binary or large")
+
+
+def test_a_patch_of_many_files_has_a_bound(repository: str) -> None:
+    for number in range(15):
+        write(repository, f"big{number:02}", b"%d\n" % number + b"a line of text\n" * 60_000)
+    run_git(repository, "add", "-A")
+    found = facts(repository)
+    assert 9_000_000 < len(found.patch) < 10_000_000
+    assert found.patch.count(b"diff --git") == 15
+    assert "big14" in found.note
 
 
 def test_configuration_that_changes_how_diffs_look_does_not_change_the_patch(repository: str) -> None:
@@ -173,12 +197,18 @@ def test_the_branch_s_own_remote_comes_before_origin(repository: str) -> None:
         ("ssh://git@host:22/x.git", "ssh://git@host:22/x.git"),
         ("ssh://git:secret@host/x.git", "ssh://git@host/x.git"),
         ("git@host:x.git", "git@host:x.git"),
+        ("user:TOKEN@host:path.git", "user@host:path.git"),
+        ("user:p@ss@host:path.git", "user@host:path.git"),
+        ("git@host:path/a@b", "git@host:path/a@b"),
+        ("ssh://git@host/x.git?token=secret", "ssh://git@host/x.git"),
+        ("ext::https://user:secret@host/x", "ext::https://host/x"),
         ("/srv/a b.git", "/srv/a b.git"),
+        ("../user:x@host:y", "../user:x@host:y"),
         ("file:///srv/x.git", "file:///srv/x.git"),
     ],
 )
 def test_an_address_is_shown_without_credentials(url: str, shown: str) -> None:
-    assert git.without_credentials(url) == shown
+    assert without_credentials(url) == shown
 
 
 def test_variables_of_a_git_hook_do_not_point_elsewhere(repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +246,9 @@ def test_a_machine_without_git_becomes_a_note(repository: str) -> None:
 
 
 def test_git_json_holds_everything_but_the_patch(repository: str) -> None:
-    assert set(facts(repository).to_dict()) == {"repository", "branch", "commit", "dirty", "root", "untracked", "untracked_count", "note"}
+    assert set(facts(repository).to_dict()) == {
+        "repository", "branch", "commit", "dirty", "root", "submodules", "untracked", "untracked_count", "note",
+    }  # fmt: skip
 
 
 def test_asking_leaves_the_repository_untouched(repository: str) -> None:
@@ -225,3 +257,167 @@ def test_asking_leaves_the_repository_untouched(repository: str) -> None:
     before = Path(index).read_bytes()
     facts(repository)
     assert Path(index).read_bytes() == before
+
+
+TRAP_SETTINGS = [
+    ("core.hooksPath", "{folder}"), ("core.fsmonitor", "{trap}"), ("filter.trap.clean", "{trap}"), ("filter.trap.smudge", "{trap}"),
+    ("filter.trap.process", "{trap}"), ("filter.a b.c.clean", "{trap}"), ("diff.trap.textconv", "{trap}"), ("diff.trap.command", "{trap}"),
+    ("diff.external", "{trap}"), ("core.sshCommand", "{trap}"), ("core.askPass", "{trap}"), ("credential.helper", "{trap}"),
+    ("remote.origin.uploadpack", "{trap}"), ("remote.origin.url", "ext::{trap} %S"), ("protocol.ext.allow", "always"),
+    ("protocol.file.allow", "always"), ("remote.origin.promisor", "true"), ("core.alternateRefsCommand", "{trap}"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def trapped(repository: str, tmp_path: Path) -> Path:
+    """Makes the repository a stranger's: whatever program git runs for it leaves the file that is returned."""
+    sprung = tmp_path / "sprung"
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("trap", "post-index-change", "post-checkout", "reference-transaction", "pre-auto-gc"):
+        (hooks / name).write_text(f"#!/bin/sh\necho $0 >>{sprung}\ncat\n")
+        (hooks / name).chmod(0o755)
+    write(repository, ".gitattributes", b"*.py filter=trap diff=trap\n*.txt filter=\"a b.c\"\n")
+    write(repository, "a.txt", b"text\n")
+    run_git(repository, "add", "-A")
+    run_git(repository, "commit", "-q", "-m", "two")
+    for key, value in TRAP_SETTINGS:
+        run_git(repository, "config", key, value.format(trap=hooks / "trap", folder=hooks))
+    return sprung
+
+
+def test_nothing_a_strangers_repository_names_is_run(repository: str, trapped: Path) -> None:
+    for name in ("train.py", "a.txt"):
+        os.utime(os.path.join(repository, name), (1, 1))
+    write(repository, "train.py", b"print(3)\n")
+    facts(repository)
+    assert not trapped.exists()
+    run_git(repository, "status")
+    assert trapped.exists()  # the trap is a real one
+
+
+def test_objects_that_a_clone_lacks_are_not_fetched(repository: str, tmp_path: Path, trapped: Path) -> None:
+    blob = run_git(repository, "rev-parse", "HEAD:a.txt")
+    os.unlink(os.path.join(repository, ".git/objects", blob[:2], blob[2:]))
+    run_git(repository, "config", "extensions.partialClone", "origin")
+    run_git(repository, "config", "core.repositoryFormatVersion", "1")
+    run_git(repository, "config", "remote.origin.url", str(tmp_path))
+    write(repository, "a.txt", b"other\n")
+    found = facts(repository)
+    assert not trapped.exists()
+    assert found.note
+
+
+def test_a_filter_that_cannot_be_switched_off_keeps_git_from_being_asked(repository: str, tmp_path: Path) -> None:
+    run_git(repository, "config", "filter.a=b.clean", f"touch {tmp_path}/sprung; cat")
+    write(repository, ".gitattributes", b"*.py filter=a=b\n")
+    found = facts(repository)
+    assert (found.dirty, found.commit) == (None, None)
+    assert "cannot be switched off" in found.note
+
+
+def test_a_filtered_file_that_was_only_touched_is_unknown_and_not_called_changed(repository: str) -> None:
+    write(repository, ".gitattributes", b"*.nb filter=strip\n")
+    run_git(repository, "config", "filter.strip.clean", "tr a-z A-Z")
+    write(repository, "a.nb", b"text\n")
+    os.utime(os.path.join(repository, "a.nb"), (10, 10))  # else git looks into it again, for it may have changed since
+    run_git(repository, "add", "-A")
+    run_git(repository, "commit", "-q", "-m", "two")
+    assert facts(repository).dirty is False
+    os.utime(os.path.join(repository, "a.nb"), (1, 1))
+    found = facts(repository)
+    assert (found.dirty, found.patch) == (None, b"")
+    assert found.note.startswith("a.nb: no filter of git is run")
+    write(repository, "train.py", b"print(2)\n")
+    found = facts(repository)
+    assert found.dirty is True
+    assert b"train.py" in found.patch
+    assert b"a.nb" not in found.patch
+
+
+@pytest.mark.parametrize(("content", "dirty"), [(b"weights", False), (b"weightz", True)])
+def test_an_lfs_file_is_compared_with_its_pointer(repository: str, content: bytes, dirty: bool) -> None:
+    oid = hashlib.sha256(b"weights").hexdigest()
+    write(repository, ".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    write(repository, "m.bin", f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 7\n".encode())
+    run_git(repository, "add", "-A")
+    run_git(repository, "commit", "-q", "-m", "two")
+    run_git(repository, "config", "filter.lfs.clean", "false")
+    run_git(repository, "config", "filter.lfs.required", "true")
+    write(repository, "m.bin", content)
+    assert facts(repository).dirty is dirty
+
+
+@pytest.mark.parametrize(("mark", "edit", "dirty"), [
+    ("--skip-worktree", b"print(2)\n", True), ("--assume-unchanged", b"print(2)\n", True), ("--skip-worktree", b"print(1)\n", False),
+    ("--assume-unchanged", b"print(1)\n", False), ("--skip-worktree", None, False), ("--assume-unchanged", None, True),
+])  # fmt: skip
+def test_files_that_git_passes_over_are_looked_at(repository: str, mark: str, edit: bytes | None, dirty: bool) -> None:
+    run_git(repository, "update-index", mark, "train.py")
+    if edit is None:
+        os.unlink(os.path.join(repository, "train.py"))
+    else:
+        write(repository, "train.py", edit)
+    found = facts(repository)
+    assert found.dirty is dirty
+    assert ("train.py: changed" in found.note) is dirty
+    assert ("sparse checkout" in found.note) is (edit is None and not dirty)
+
+
+def test_a_user_who_hides_untracked_files_from_status_still_has_them(repository: str) -> None:
+    run_git(repository, "config", "status.showUntrackedFiles", "no")
+    write(repository, "new.py", b"")
+    assert facts(repository).dirty is True
+
+
+def test_line_ends_that_git_converts_are_no_change(repository: str) -> None:
+    run_git(repository, "config", "core.autocrlf", "true")
+    write(repository, "train.py", b"print(1)\r\n")
+    assert facts(repository).dirty is False
+
+
+@pytest.fixture
+def outer(repository: str, tmp_path: Path) -> str:
+    """A repository with the other one as its submodule `inner`."""
+    root = str(tmp_path / "outer")
+    os.mkdir(root)
+    run_git(root, "init", "-q", "-b", "main")
+    run_git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", repository, "inner")
+    run_git(root, "commit", "-q", "-m", "one")
+    return root
+
+
+def test_what_is_not_committed_in_a_submodule_makes_the_tree_dirty(outer: str, repository: str) -> None:
+    clean = facts(outer)
+    assert clean.dirty is False
+    commit = run_git(repository, "rev-parse", "HEAD")
+    assert clean.submodules == [{"path": "inner", "repository": repository, "commit": commit, "dirty": False}]
+    write(outer, "inner/train.py", b"print(2)\n")
+    found = facts(outer)
+    assert found.dirty is True
+    assert "submodule inner has changes" in found.note
+    run_git(outer, "submodule", "deinit", "-q", "-f", "inner")
+    assert facts(outer).note == "submodule inner is not checked out"
+
+
+def test_a_submodule_at_another_commit_is_in_the_patch(outer: str) -> None:
+    inner = os.path.join(outer, "inner")
+    write(inner, "new", b"")
+    run_git(inner, "add", "-A")
+    run_git(inner, "commit", "-q", "-m", "two")
+    found = facts(outer)
+    assert found.dirty is True
+    assert b"Subproject commit" in found.patch
+
+
+def test_a_git_folder_that_is_none_is_not_answered_by_a_repository_above(repository: str) -> None:
+    os.makedirs(os.path.join(repository, "sub", ".git"))
+    found = facts(os.path.join(repository, "sub"))
+    assert found.commit is None
+    assert "not a git repository" in found.note
+
+
+def test_an_address_that_git_rewrites_is_told_rewritten(repository: str) -> None:
+    run_git(repository, "config", "url.https://user:secret@host/.insteadOf", "gh:")
+    run_git(repository, "remote", "add", "origin", "gh:me/x.git")
+    assert facts(repository).repository == "https://host/me/x.git"

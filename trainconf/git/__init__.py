@@ -1,0 +1,7 @@
+"""The one door to git: how it is asked, and what it says of a source folder.
+
+    command   finds a repository, and asks git so that nothing in the repository can run a program
+    settings  the parts of git's configuration that matter here: filters, remotes
+    facts     commit, branch, what is not committed, submodules: what git.json holds
+    patch     the uncommitted changes as a patch of bounded size
+"""

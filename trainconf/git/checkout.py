@@ -1,0 +1,82 @@
+"""Writes the tree of a commit into a folder, as a checkout would, without touching the repository's index or working tree."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from trainconf.git import settings as git_settings
+from trainconf.git.command import ask, why
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainconf.process import Processes
+
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+IGNORE_FILES = (b".gitignore", b".trainconfignore")
+# What this clone leaves out of its own working tree belongs to the commit all the same.
+WHOLE = ("core.sparseCheckout=false",)
+
+
+def has_commit(processes: Processes, root: str, commit: str) -> bool:
+    """Whether this clone has the commit; nothing is fetched."""
+    return bool(COMMIT.fullmatch(commit)) and ask(processes, root, ["cat-file", "-e", f"{commit}^{{commit}}"]).ok
+
+
+def write_commit(
+    processes: Processes, root: str, commit: str, dest: str, *, inside: str = ".", settings: Sequence[str] = ()
+) -> str:  # fmt: skip
+    """Write the part `inside` of a commit into `dest`, which becomes a repository of its own with all of it tracked; why not, if not.
+
+    Submodules are written from their own repositories where those are checked out. Ignore files of the folders above `inside` are written
+    too. The files are written by git-checkout-index(1): an archive lacks what .gitattributes keeps out of exports.
+    """
+    if not COMMIT.fullmatch(commit):
+        return f"{commit!r} is not a commit's full hash"
+    found = git_settings.read(root, processes)
+    if found.trouble:
+        return found.trouble
+    hash_kind = "sha256" if len(commit) == 64 else "sha1"
+    made = ask(processes, root, ["init", "--quiet", "--template=", f"--object-format={hash_kind}", dest])
+    if not made.ok:
+        return why(made, root)
+    env = {"GIT_INDEX_FILE": os.path.join(dest, ".git", "index"), "GIT_LITERAL_PATHSPECS": "1"}
+    names = b""
+    submodules: list[tuple[str, str]] = []
+    for words in (
+        ["read-tree", "--end-of-options", commit],
+        ["ls-files", "--stage", "-z"],
+        ["checkout-index", "-z", "--stdin", f"--prefix={dest}/"],
+    ):
+        done = ask(processes, root, words, filters=found.filters, settings=(*WHOLE, *settings), env=env, input=names)
+        if not done.ok:
+            return why(done, root)
+        if words[0] == "ls-files":
+            names, submodules = _wanted(done.stdout, inside)
+    return "; ".join(filter(None, (_write_submodule(processes, root, path, oid, dest, settings) for path, oid in submodules)))
+
+
+def _wanted(listing: bytes, inside: str) -> tuple[bytes, list[tuple[str, str]]]:
+    """From `ls-files --stage -z`: the files to write, and (path, commit) of the submodules, as far as they matter to the part `inside`."""
+    part = b"" if inside == os.curdir else os.fsencode(inside) + b"/"
+    names, submodules = [], []
+    for entry in listing.split(b"\0"):
+        facts, _, path = entry.partition(b"\t")
+        folder, _, name = path.rpartition(b"/")
+        if facts.startswith(b"160000"):
+            if path.startswith(part):
+                submodules.append((os.fsdecode(path), facts.split(b" ")[1].decode()))
+        elif path and (path.startswith(part) or (name in IGNORE_FILES and part.startswith(folder + b"/" if folder else b""))):
+            names.append(path + b"\0")
+    return b"".join(names), submodules
+
+
+def _write_submodule(processes: Processes, root: str, path: str, commit: str, dest: str, settings: Sequence[str]) -> str:
+    folder = os.path.join(root, path)
+    if os.path.islink(folder) or not os.path.lexists(os.path.join(folder, ".git")):
+        os.makedirs(os.path.join(dest, path), exist_ok=True)  # as in a fresh clone
+        return ""
+    trouble = write_commit(processes, folder, commit, os.path.join(dest, path), settings=settings)
+    return f"submodule {path}: {trouble}" if trouble else ""

@@ -1,0 +1,88 @@
+"""What matters here of git's configuration, includes and all levels, in one question: filters, and where the repository comes from."""
+
+from __future__ import annotations
+
+import re
+
+from trainconf.git.command import ask, why
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.process import Processes
+
+ASKED = r"^(filter\..*|remote\..*\.url|branch\..*\.remote|url\..*\.insteadof|core\.worktree)$"
+
+
+class GitSettings:
+    """Names of filters; the remotes' addresses as written; what `insteadOf` replaces. `trouble`: why git may not be asked more."""
+
+    __slots__ = ("_branches", "_instead", "_remotes", "filters", "trouble", "work_tree")
+
+    def __init__(self) -> None:
+        self.filters: list[str] = []
+        self.trouble = ""
+        self.work_tree = ""  # core.worktree: the files may lie elsewhere
+        self._remotes: dict[str, str] = {}
+        self._branches: dict[str, str] = {}
+        self._instead: list[tuple[str, str]] = []  # (beginning that is written, what stands for it)
+
+    def repository(self, branch: str) -> str | None:
+        """The address of the branch's remote, else of origin, else of the first remote; without credentials."""
+        wanted = self._branches.get(branch, "origin")
+        url = self._remotes.get(wanted) or self._remotes.get("origin") or next(iter(self._remotes.values()), None)
+        if url is None:
+            return None
+        fitting = [(short, base) for short, base in self._instead if url.startswith(short)]
+        written, base = max(fitting, default=("", ""), key=lambda pair: len(pair[0]))
+        return without_credentials(base + url[len(written) :])
+
+    def add(self, key: str, value: str) -> None:
+        section, _, rest = key.partition(".")
+        name, _, last = rest.rpartition(".")
+        if section == "filter" and name not in self.filters:
+            self.filters.append(name)
+            if "=" in name:  # git -c takes all before the first = for the key
+                self.trouble = f"its filter {name!r} has a name that cannot be switched off"
+        elif section == "remote":
+            self._remotes.setdefault(name, value)
+        elif section == "branch":
+            self._branches[name] = value
+        elif section == "url":
+            self._instead.append((value, name))
+        elif last == "worktree":
+            self.work_tree = value
+
+
+def read(root: str, processes: Processes) -> GitSettings:
+    """Ask git for the settings of the repository at `root`."""
+    found = GitSettings()
+    answer = ask(processes, root, ["config", "-z", "--get-regexp", ASKED])
+    if not answer.found or answer.returncode not in (0, 1):  # 1: there is none of them
+        found.trouble = why(answer, root)
+        return found
+    for record in answer.stdout.decode("utf-8", "surrogateescape").split("\0"):
+        key, _, value = record.partition("\n")
+        if key:
+            found.add(key, value)
+    return found
+
+
+def without_credentials(url: str) -> str:
+    """A remote's address without user, password or token. The user of an ssh address is part of the address, and stays."""
+    helper = re.match(r"[A-Za-z0-9][A-Za-z0-9+.-]*::", url)  # gitremote-helpers(7): <transport>::<address>
+    if helper:
+        return helper.group() + without_credentials(url[helper.end() :])
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return _without_password(url)
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    path = path.partition("?")[0].partition("#")[0]
+    if scheme in ("ssh", "git+ssh", "ssh+git"):
+        return f"{scheme}://{user.partition(':')[0]}{at}{host}{slash}{path}"
+    return f"{scheme}://{host}{slash}{path}"
+
+
+def _without_password(address: str) -> str:
+    """A path, or ssh's short form `user@host:path`; what was meant for a password there (`user:TOKEN@host:path`) goes."""
+    return re.sub(r"\A([^/:@]+):[^/]*@(?=[^/@:]+:)", r"\1@", address)
