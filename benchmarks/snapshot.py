@@ -27,7 +27,7 @@ SETTLE_S = 2.2  # a stat cache does not believe fresher files
 # what is measured, the limit it is held to, the largest ratio
 LIMITS = [
     ("first", "git add + write-tree", 0.5), ("unchanged", "scandir+stat walk", 1.6), ("touched 1 %", "git, touched 1 %", 1.5),
-    ("copy", "cp -a", 1.2), ("link", "cp -al", 1.5),
+    ("copy", "cp -a", 1.2),
 ]
 
 
@@ -110,17 +110,11 @@ def one_round(base: str, files: int, number: int) -> dict[str, float]:
         taken.time("git, unchanged", lambda: git_snapshot(git_dir, tree))
     snapshot = take(store, tree)
     copies: list[tuple[str, Callable[[], object]]] = [
-        ("copy", lambda: store.materialize(snapshot.id, os.path.join(base, "copy"), "copy")),
+        ("copy", lambda: store.materialize(snapshot.id, os.path.join(base, "copy"))),
         ("cp -a", lambda: subprocess.run(["cp", "-a", tree, os.path.join(base, "cp")], check=True)),
     ]
-    links: list[tuple[str, Callable[[], object]]] = [
-        ("link", lambda: store.materialize_as(snapshot.id, os.path.join(base, "link"), linked=True)),
-        ("cp -al", lambda: subprocess.run(["cp", "-al", tree, os.path.join(base, "cpl")], check=True)),
-    ]
     taken.in_turn(copies, number)
-    taken.time("link, first (unpacks)", lambda: store.materialize_as(snapshot.id, os.path.join(base, "link0"), linked=True))
-    taken.in_turn(links, number)
-    assert hash_tree(os.path.join(base, "copy")) == hash_tree(os.path.join(base, "link")) == snapshot.id
+    assert hash_tree(os.path.join(base, "copy")) == snapshot.id
     time.sleep(SETTLE_S)
     take(store, tree)
     git_snapshot(git_dir, tree)

@@ -48,12 +48,10 @@ class SubmitConfig:
 
 @dataclass
 class SnapshotConfig:
-    """Guards on the source tree, and how it becomes the job's working directory."""
+    """Guards on the source tree."""
 
     max_mb: float = setting(300.0, "megabytes; a larger tree is refused and its largest files named", above=0)
     max_files: int = setting(100_000, "files; a larger tree is refused and its fullest folders named", minimum=1)
-    materialize: str = setting("auto", "how code/ is made: copied, or hard-linked read-only; auto links large trees",
-                               choices=("auto", "copy", "link"))
     allow_keys: list[str] = setting(list, "file patterns that look like private keys and may travel all the same")
 
 
@@ -286,6 +284,18 @@ SCHEMAS: dict[str, Any] = {
 IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine,
 IMAGE_FILE_TARGETS = ("slurm",)  # or, if it is asked for, an image that lies there as a file
 GROUPS = ("compute", "env", "distributed", "sweep")  # the groups that are a node of the config
+
+
+RETIRED = ("snapshot.materialize",)  # settings of earlier versions, which their records and frozen files still hold
+
+
+def without_retired(config: dict[str, Any]) -> dict[str, Any]:
+    """A recorded config without the settings that are none any longer."""
+    for key in RETIRED:
+        part, _, name = key.partition(".")
+        if isinstance(config.get(part), dict):
+            config = {**config, part: {inner: value for inner, value in config[part].items() if inner != name}}
+    return config
 
 
 def group_schema(group: str, node: Mapping[str, Any]) -> Any | None:

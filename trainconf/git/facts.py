@@ -9,6 +9,7 @@ import os
 
 from trainconf.git import settings as git_settings
 from trainconf.git.command import ask, find_root, why
+from trainconf.git.index import index_path, is_plain
 from trainconf.git.state import NAMED_UNTRACKED, Changed, GitFacts, named
 
 TYPE_CHECKING = False
@@ -82,6 +83,8 @@ def _read_status(text: bytes, found: GitFacts) -> list[Changed]:
 
 def _look_closer(found: GitFacts, settings: GitSettings, processes: Processes) -> None:
     """What `git status` does not look at: submodules, and files that it was told to pass over."""
+    if is_plain(index_path(os.fsencode(found.root))):
+        return
     answer = ask(processes, found.root, ENTRIES, filters=settings.filters)
     if not answer.ok:
         found.dirty = found.dirty or None

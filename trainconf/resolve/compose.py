@@ -201,7 +201,7 @@ def _typed(config: dict[str, Any]) -> DictConfig:
         for name in schema.GROUPS:
             node = schema.group_schema(name, config[name])
             cfg[name] = OmegaConf.structured(node) if node is not None else {}
-        cfg.merge_with(_escaped(config))
+        cfg.merge_with(_escaped(schema.without_retired(config)))
     except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:
         raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error
     return cast(DictConfig, cfg)

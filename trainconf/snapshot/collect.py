@@ -52,8 +52,6 @@ def collect(store: StoreLayout, keep: Collection[str], unused_s: float) -> GcRes
     for id_ in goners:
         os.unlink(store.manifest(id_))
     _remove_packs(store, old)
-    for id_ in set(store.tree_ids()) - staying:
-        remove_tree(os.fsencode(store.tree(id_)))
     return GcResult(sorted(goners), before - _disk_bytes(store))
 
 
@@ -117,7 +115,8 @@ def _remove_packs(store: StoreLayout, names: list[str]) -> None:
 
 
 def remove_debris(store: StoreLayout) -> None:
-    """What killed writers left. With the lock held alone nobody is writing."""
+    """What killed writers left, and the trees that version 0.1 kept for hard links. With the lock held alone nobody is writing."""
+    remove_tree(os.fsencode(os.path.join(store.root, "trees")))
     for folder in store.folders():
         for name in os.listdir(folder):
             if name.endswith(".tmp"):

@@ -3,7 +3,6 @@
     lock            shared by whoever takes or materialises; exclusive for whoever removes or repacks
     packs/          blobs
     manifests/<id>  one file per snapshot; modified when it was taken, accessed when it was last used
-    trees/<id>/     a snapshot unpacked once, for hard links
     stat/<hash>     the stat cache of one source folder
 """
 
@@ -38,9 +37,6 @@ class StoreLayout:
     def manifest(self, snapshot_id: str) -> str:
         return os.path.join(self.root, "manifests", snapshot_id)
 
-    def tree(self, snapshot_id: str) -> str:
-        return os.path.join(self.root, "trees", snapshot_id)
-
     def stat_cache(self, source: bytes) -> str:
         from binascii import crc32, hexlify
 
@@ -48,7 +44,7 @@ class StoreLayout:
         return os.path.join(self.root, "stat", f"{crc32(source):08x}{hexlify(source[-12:]).decode()}")
 
     def folders(self) -> list[str]:
-        return [os.path.join(self.root, name) for name in ("packs", "manifests", "trees", "stat")]
+        return [os.path.join(self.root, name) for name in ("packs", "manifests", "stat")]
 
     def create(self) -> None:
         try:
@@ -77,14 +73,8 @@ class StoreLayout:
             os.unlink(os.path.join(folder, name))
 
     def ids(self) -> list[str]:
-        return self._names("manifests")
-
-    def tree_ids(self) -> list[str]:
-        return self._names("trees")
-
-    def _names(self, folder: str) -> list[str]:
         try:
-            return sorted(name for name in os.listdir(os.path.join(self.root, folder)) if not name.endswith(".tmp"))
+            return sorted(name for name in os.listdir(os.path.join(self.root, "manifests")) if not name.endswith(".tmp"))
         except FileNotFoundError:
             return []
 

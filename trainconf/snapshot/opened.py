@@ -20,20 +20,19 @@ class OpenSnapshot:
     StorageError when the store cannot be used.
     """
 
-    def __init__(self, store: StoreLayout, snapshot_id: str, damaged: Callable[[str, DamagedError], StorageError], *, linked: bool) -> None:
+    def __init__(self, store: StoreLayout, snapshot_id: str, damaged: Callable[[str, DamagedError], StorageError]) -> None:
         self.id = snapshot_id
         self._damaged = damaged
         self._lock = store.locked()
         try:
-            store.touch(snapshot_id)
             self._folders = materialize.layout(store.read_manifest(snapshot_id))
+            store.touch(snapshot_id)
             self._reader = PackReader(store.packs, store.packs.index())
         except BaseException as error:
             self._lock.release()
             if isinstance(error, OSError):
                 raise _unusable(error) from error
             raise
-        self._tree = materialize.LinkTree(store.tree(snapshot_id), self._reader, self._folders) if linked else None
 
     def __enter__(self) -> OpenSnapshot:
         return self
@@ -45,7 +44,7 @@ class OpenSnapshot:
     def materialize(self, dest: str) -> None:
         """Make the folder `dest` hold it, whole or not at all. Raises StorageError: dest exists, disk full, damaged store."""
         try:
-            materialize.build(dest, self._fill if self._tree is None else self._tree.link_into)
+            materialize.build(dest, self._fill)
         except DamagedError as error:
             raise self._damaged(self.id, error) from error
         except OSError as error:

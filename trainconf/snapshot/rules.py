@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from trainconf.git.command import find_root
+from trainconf.git.index import index_path
 from trainconf.snapshot import tracked
 from trainconf.snapshot.stat_cache import look
 
@@ -156,7 +157,7 @@ class RuleBook:
         """Take in what the repository tracks below `asked_from`; git is asked only when its index is not the one last seen."""
         if not self._uses_git:
             return
-        index = tracked.index_path(repository)
+        index = index_path(repository)
         seen = look(index)
         known = self._known_repositories.get(repository)
         if known and known[1:3] == (index, seen):

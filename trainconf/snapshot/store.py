@@ -81,29 +81,19 @@ class SnapshotStore:
         self._tidy()
         return snapshot
 
-    def materialize(self, snapshot_id: str, dest: str, how: str = "auto") -> None:
-        """Make the folder `dest` hold the snapshot, whole or not at all. `how`: copy, link (read-only hard links), auto.
+    def materialize(self, snapshot_id: str, dest: str) -> None:
+        """Make the folder `dest` hold the snapshot, whole or not at all.
 
-        Raises SnapshotError (no such snapshot, links as root) and StorageError (dest exists, disk full, damaged store).
+        Raises SnapshotError (no such snapshot) and StorageError (dest exists, disk full, damaged store).
         """
-        with self.opened(snapshot_id, how) as snapshot:
+        with self.opened(snapshot_id) as snapshot:
             snapshot.materialize(dest)
 
-    def materialize_as(self, snapshot_id: str, dest: str, *, linked: bool) -> None:
-        """As `materialize`, with the choice made: what a benchmark that runs as root needs, and nobody else."""
-        from trainconf.snapshot.opened import OpenSnapshot
-
-        with OpenSnapshot(self._store, snapshot_id, self._damaged, linked=linked) as snapshot:
-            snapshot.materialize(dest)
-
-    def opened(self, snapshot_id: str, how: str = "auto") -> OpenSnapshot:
+    def opened(self, snapshot_id: str) -> OpenSnapshot:
         """The snapshot, for one folder or for thousands; `gc` waits until it is closed. Raises as `materialize` does."""
-        from trainconf.snapshot import materialize
-        from trainconf.snapshot.manifest import parse_header
         from trainconf.snapshot.opened import OpenSnapshot
 
-        linked = materialize.choose(how, *parse_header(self._store.read_manifest(snapshot_id)))
-        return OpenSnapshot(self._store, snapshot_id, self._damaged, linked=linked)
+        return OpenSnapshot(self._store, snapshot_id, self._damaged)
 
     def exists(self, snapshot_id: str) -> bool:
         return snapshot_id in self._store.ids()

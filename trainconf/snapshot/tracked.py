@@ -1,4 +1,4 @@
-"""Which files git tracks although a rule ignores them, and the index that says so."""
+"""Which files git tracks although a rule ignores them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,6 @@ from trainconf.git.command import ask
 from trainconf.process import processes
 
 TRACKED_THOUGH_IGNORED = ("ls-files", "-z", "--cached", "--ignored", "--exclude-per-directory=.gitignore")
-
-
-def index_path(repository: bytes) -> bytes:
-    """The index of the repository at a folder: inside `.git`, or where a `.git` file (worktree, submodule) points."""
-    git = os.path.join(repository, b".git")
-    try:
-        with open(git, "rb") as stream:
-            pointer = stream.read(4096)
-    except OSError:
-        return os.path.join(git, b"index")
-    target = pointer.removeprefix(b"gitdir:").strip()
-    return os.path.join(repository, target, b"index")
 
 
 def tracked_though_ignored(repository: bytes, folder: bytes) -> list[bytes]:

@@ -154,7 +154,7 @@ def make_job(
 
 def code_of(resolved: Resolved, prepared: Prepared) -> OpenSnapshot:
     """The snapshot, opened for the folders of one run or of many; to be closed. Raises SnapshotError, StorageError."""
-    return prepared.store.opened(prepared.snapshot_id, resolved.config["snapshot"]["materialize"])
+    return prepared.store.opened(prepared.snapshot_id)
 
 
 def create(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.git import facts as git
+from trainconf.git.index import is_plain
 from trainconf.git.settings import without_credentials
 from trainconf.process import Completed, Processes, processes
 
@@ -42,7 +43,7 @@ def facts(folder: str, runner: Processes = processes) -> git.GitFacts:
     return found
 
 
-def test_a_clean_repository_is_told_by_three_child_processes(repository: str) -> None:
+def test_a_clean_repository_is_told_by_two_child_processes(repository: str) -> None:
     asked = []
 
     class Counting(Processes):
@@ -53,7 +54,7 @@ def test_a_clean_repository_is_told_by_three_child_processes(repository: str) ->
     found = facts(repository, Counting())
     assert found.commit == run_git(repository, "rev-parse", "HEAD")
     assert (found.branch, found.dirty, found.root, found.patch, found.note) == ("main", False, repository, b"", "")
-    assert len(asked) == 3
+    assert len(asked) == 2
 
 
 def test_no_repository_is_no_facts_and_no_process(tmp_path: Path) -> None:
@@ -421,3 +422,20 @@ def test_an_address_that_git_rewrites_is_told_rewritten(repository: str) -> None
     run_git(repository, "config", "url.https://user:secret@host/.insteadOf", "gh:")
     run_git(repository, "remote", "add", "origin", "gh:me/x.git")
     assert facts(repository).repository == "https://host/me/x.git"
+
+
+@pytest.mark.parametrize("change", [
+    [], ["update-index", "--assume-unchanged", "train.py"], ["update-index", "--skip-worktree", "train.py"],
+    ["update-index", "--index-version", "4"], ["update-index", "--split-index"],
+    ["-c", "protocol.file.allow=always", "submodule", "add", "-q", "./", "inner"],
+], ids=" ".join)  # fmt: skip
+def test_an_index_is_plain_when_it_holds_nothing_that_status_passes_over(repository: str, change: list[str]) -> None:
+    for length in range(1, 20):  # entries are filled up to eight bytes
+        write(repository, "x" * length, b"")
+    os.symlink("train.py", os.path.join(repository, "link"))
+    os.chmod(os.path.join(repository, "x"), 0o755)
+    run_git(repository, "add", "-A")
+    run_git(repository, "remote", "add", "origin", repository)
+    if change:
+        run_git(repository, *change)
+    assert is_plain(os.fsencode(os.path.join(repository, ".git/index"))) is not bool(change)

@@ -59,11 +59,12 @@ def test_a_script_that_the_recorded_code_does_not_have_is_told(here: Here, works
     assert "train.py" in answer.told["the script 'later.py' is not in the run's code"]["there are"]
 
 
-def test_a_record_without_a_setting_of_today_has_its_default(here: Here, workspace: Shell) -> None:
+def test_a_record_without_a_setting_of_today_or_with_one_of_earlier_can_be_run_again(here: Here, workspace: Shell) -> None:
     here(*workspace.script())
     (run_dir,) = workspace.run_dirs()
     record = json.loads((run_dir / "run.json").read_text())
-    del record["config"]["retries"], record["config"]["snapshot"]["materialize"]
+    del record["config"]["retries"]
+    record["config"]["snapshot"]["materialize"] = "auto"
     (run_dir / "run.json").write_text(json.dumps(record))
     answer = here("rerun", run_dir.name)
     assert answer.code == 0, answer
