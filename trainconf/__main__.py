@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
+
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):  # -I; -P, of Python 3.11
+    del sys.path[0]  # `python -m` puts the current folder first: a `yaml.py` that lies there would run as ours
+import os
 
 from trainconf.cli.main import main as run_command
 

@@ -10,6 +10,7 @@ import os
 STATE_DIR = ".trainconf"
 RUNS_DIR = "runs"
 CONF_DIR = "conf"
+SAFE_WORKSPACES = "TRAINCONF_SAFE_WORKSPACES"  # names workspaces of other users that this one trusts
 
 
 class RunPaths:
@@ -168,11 +169,15 @@ class WorkspacePaths:
 
 
 def find_workspace(start: str) -> WorkspacePaths:
-    """The nearest folder from `start` upwards with a `.trainconf/`, or a `conf/` that is ours; else `start` itself."""
+    """The nearest folder from `start` upwards with a `.trainconf/`, or a `conf/` that is ours; else `start` itself.
+
+    Raises UserError when another user owns it: its config decides what runs, so anybody who can write into a folder above could plant one.
+    """
     start = os.path.abspath(start)
     folder = start
     while True:
         if os.path.isdir(os.path.join(folder, STATE_DIR)) or _is_conf(os.path.join(folder, CONF_DIR)):
+            _refuse_foreign(folder)
             return WorkspacePaths(folder)
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -182,6 +187,32 @@ def find_workspace(start: str) -> WorkspacePaths:
 
 def _is_conf(folder: str) -> bool:
     return any(os.path.exists(os.path.join(folder, name)) for name in ("experiment", "config.yaml", "local.yaml"))
+
+
+def _refuse_foreign(folder: str) -> None:
+    """Raise UserError when the workspace, or what is found in it by name, belongs to somebody who is neither this user nor root."""
+    trusted = {0, os.geteuid()}
+    if os.geteuid() == 0:
+        trusted.add(int(os.environ.get("SUDO_UID") or 0))
+    for path in (folder, *(os.path.join(folder, name) for name in (CONF_DIR, STATE_DIR, RUNS_DIR))):
+        try:
+            owners = {os.lstat(path).st_uid, os.stat(path).st_uid}
+        except OSError:
+            continue  # not there
+        if not owners <= trusted and not _is_allowed(folder):
+            from trainconf.errors import UserError
+
+            raise UserError(
+                "the workspace belongs to another user, whose config would decide what runs", ("workspace", folder),
+                ("owner", f"user id {next(iter(owners - trusted))} owns {path}; you are {os.geteuid()}"),
+                ("allowed", f"a workspace of your own: `mkdir {STATE_DIR}` makes the current folder one"),
+                hint=f"where you trust them: {SAFE_WORKSPACES}={folder} (several are separated by `:`, `*` is all)",
+            )
+
+
+def _is_allowed(folder: str) -> bool:
+    allowed = os.environ.get(SAFE_WORKSPACES, "").split(os.pathsep)
+    return "*" in allowed or any(name and os.path.realpath(name) == os.path.realpath(folder) for name in allowed)
 
 
 def is_inside(path: str, folder: str) -> bool:

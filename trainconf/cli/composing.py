@@ -92,5 +92,16 @@ def resolved(words: Words | argparse.Namespace) -> tuple[Resolved, WorkspacePath
     """Compose and resolve in the workspace of the current folder. Raises ConfigError."""
     from trainconf.resolve.resolver import resolve
 
-    workspace = find_workspace(os.getcwd())
+    workspace = find_and_name_workspace()
     return resolve(composed(words, workspace), workspace), workspace
+
+
+def find_and_name_workspace() -> WorkspacePaths:
+    """The workspace of the current folder, for a verb that runs what it says. It is named where it is a folder above. Raises UserError."""
+    from trainconf.cli.printer import printer
+
+    here = os.getcwd()
+    workspace = find_workspace(here)
+    if workspace.root != here:
+        printer.talk(f"workspace: {workspace.root}")
+    return workspace

@@ -6,7 +6,8 @@ import importlib
 import os
 
 from trainconf.cli.printer import printer
-from trainconf.paths import find_workspace
+from trainconf.errors import UserError
+from trainconf.paths import WorkspacePaths, find_workspace
 from trainconf.resolve.search import config_dirs, groups
 
 _USAGE = """\
@@ -35,7 +36,11 @@ Exit codes: the script's own; 2 a mistake in what was asked, 1 a fault of trainc
 def show(verbs_in_order: tuple[str, ...]) -> int:
     """Print the help."""
     verbs = "\n".join(f"  {verb:<10}{importlib.import_module(f'trainconf.cli.{verb}').HELP}" for verb in verbs_in_order)
-    found = groups(config_dirs(find_workspace(os.getcwd())))
+    try:
+        workspace = find_workspace(os.getcwd())
+    except UserError:  # another user's: help is for everybody, and shows what ships
+        workspace = WorkspacePaths(os.devnull)
+    found = groups(config_dirs(workspace))
     listed = "\n".join(f"  {name:<14}{', '.join(choices)}" for name, choices in found.items())
     printer.data(_USAGE.format(verbs=verbs, groups=listed).removesuffix("\n"))
     return 0

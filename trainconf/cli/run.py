@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 HELP = "run a frozen file: exactly that, again, also in a fresh clone"
 
 
 def run(argv: list[str]) -> int:
     """Find the code, submit, and follow."""
     from trainconf.cli.arguments import Arguments
+    from trainconf.cli.composing import find_and_name_workspace
     from trainconf.cli.printer import printer
     from trainconf.cli.submit import submit_and_follow
-    from trainconf.paths import find_workspace
     from trainconf.submission import frozen
     from trainconf.submission.again import of_file
     from trainconf.submission.code import find_code
@@ -21,7 +19,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("file", metavar="FILE", help="what `trainconf freeze -o FILE` wrote")
     parser.add_argument("--detach", action="store_true", help="print the run id and return")
     args = parser.parse_args(argv)
-    workspace = find_workspace(os.getcwd())
+    workspace = find_and_name_workspace()
     file = frozen.read(args.file, workspace)
     resolved = of_file(file, ["submit.detach=true"] * args.detach, workspace, printer.talk)
     code = file.resolved.spec.code.snapshot

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -23,12 +22,11 @@ LIVE_ROWS = 12
 
 def run(asked: Words) -> int:
     """Expand, prepare, start and watch; the exit code."""
-    from trainconf.cli.composing import config_dir_of
-    from trainconf.paths import find_workspace
+    from trainconf.cli.composing import config_dir_of, find_and_name_workspace
     from trainconf.resolve.grid import grid
     from trainconf.sweeps.controller import plan_sweep
 
-    workspace = find_workspace(os.getcwd())
+    workspace = find_and_name_workspace()
     combinations = grid(asked.overrides, workspace, config_dir=config_dir_of(asked), config_name=asked.config_name)
     sweep = plan_sweep(combinations, workspace, asked.overrides)
     sweep.prepare(printer)
