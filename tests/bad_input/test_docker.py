@@ -128,6 +128,11 @@ def test_a_variable_no_shell_can_hand_on_is_told(workspace: Shell, engineless: d
     assert list(told) == ["env.variables has 'my-key', which the shell in a container cannot hand on"]
 
 
+def test_a_variable_that_a_shell_keeps_for_itself_is_told(workspace: Shell, engineless: dict[str, str]) -> None:
+    told = refused(workspace, workspace(*in_docker(workspace, "+env.variables.UID=1000"), env=engineless))
+    assert list(told) == ["env.variables has UID, which some shells in a container keep for themselves: it would not reach the job"]
+
+
 def test_a_workspace_whose_name_is_not_utf_8_is_refused(workspace: Shell, engineless: dict[str, str]) -> None:
     root = Path(os.fsdecode(os.fsencode(workspace.root) + b"/\xff"))
     root.mkdir()

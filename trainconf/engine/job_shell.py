@@ -190,9 +190,17 @@ def variables_text(variables: Mapping[str, str], umask: str = UMASK, ranks: Iter
     return "".join([*lines, f"{_WHOLE}\n"]).encode("utf-8", "surrogateescape")
 
 
+# What bash, dash or busybox keeps for itself: read-only, an array, a number, or another value whenever it is read. By trial, with bash 5.2.
+SHELLS_OWN = frozenset((
+    "_", "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND", "BASH_LINENO", "BASH_SOURCE",
+    "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "LINENO",
+    "OPTIND", "PPID", "RANDOM", "SECONDS", "SHELLOPTS", "SRANDOM", "UID",
+))  # fmt: skip
+
+
 def can_export(name: str) -> bool:
-    """Whether a shell can hand on a variable of that name."""
-    return name.isascii() and name.isidentifier()
+    """Whether every shell can hand on a variable of that name, with whatever value."""
+    return name.isascii() and name.isidentifier() and name not in SHELLS_OWN
 
 
 def _exports(variables: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trainconf.engine.job_shell import can_export
+from trainconf.engine.job_shell import SHELLS_OWN, can_export
 from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
@@ -109,7 +109,10 @@ def check_paths(targets: Iterable[tuple[str, str, bool]], job: Job) -> Iterator[
 def check_names(names: Iterable[str]) -> Iterator[Mistake]:
     """Variables reach the job through a shell."""
     for name in names:
-        if not can_export(name):
+        if name in SHELLS_OWN:
+            yield Mistake(f"env.variables has {name}, which some shells in a container keep for themselves: it would not reach the job",
+                          hint="give it another name, or set it in the script")  # fmt: skip
+        elif not can_export(name):
             yield Mistake(f"env.variables has {name!r}, which the shell in a container cannot hand on",
                           ("allowed", "letters, digits and _, not a digit first"))  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ class Job:
         self.log.touch()
         self.child = subprocess.Popen(
             job_shell.command(str(self.log), str(self.usage), argv), stdin=subprocess.PIPE, start_new_session=True,
-            env={"PATH": os.environ["PATH"], **(environ or {})},
+            executable=shutil.which("sh", path=(environ or {}).get("PATH")), env={"PATH": os.environ["PATH"], **(environ or {})},
         )  # fmt: skip
         assert self.child.stdin is not None
         self.child.stdin.write(text)
@@ -51,6 +52,28 @@ def test_every_value_arrives_as_it_is(values: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ended, log = run(Path(folder), [sys.executable, "-I", "-c", code], job_shell.variables_text(values), {"PYTHONUTF8": "1"})
     assert (ended, json.loads(log)) == (0, values)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+@pytest.mark.parametrize("value", ["7", "a b'x"])
+def test_whatever_name_a_shell_uses_itself_arrives_or_is_refused(tmp_path: Path, shell: str, value: str) -> None:
+    """All names that bash knows of itself, sent at once; in an image `sh` may be any of the shells."""
+    program, bash = shutil.which(shell), shutil.which("bash")
+    if program is None or bash is None:
+        pytest.skip(f"there is no {shell} here, or no bash to list the names")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sh").symlink_to(program)
+    known = subprocess.run([bash, "-c", "compgen -v"], capture_output=True, text=True, check=True).stdout.split()
+    values = dict.fromkeys([*known, "BASH_ENV", "ENV", "OPTARG", "CDPATH", "FUNCNEST", "SRANDOM", "EPOCHSECONDS"], value)
+    refused = {name for name in values if not job_shell.can_export(name)}
+    assert {"UID", "EUID", "PPID", "OPTIND", "SHELLOPTS"} <= refused
+    sent = {name: values[name] for name in values.keys() - refused - {"PATH"}}
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    environ = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    ended, log = run(tmp_path, [sys.executable, "-I", "-c", code], job_shell.variables_text(sent), environ)
+    assert ended == 0, log
+    got = json.loads(log)
+    assert {name: got.get(name) for name in sent} == sent
 
 
 @pytest.mark.parametrize("text", [b"", b"export A='1'\n", b"export A='1", b"export A='1'\n# who"])
@@ -132,7 +155,8 @@ def test_usage_is_read_from_either_kind_of_cgroup() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "can"), [("A_1", True), ("_", True), ("1A", False), ("a.b", False), ("a-b", False), ("", False), ("é", False)]
+    ("name", "can"),
+    [("A_1", True), ("_A", True), ("_", False), ("UID", False), ("1A", False), ("a.b", False), ("a-b", False), ("", False), ("é", False)],
 )
-def test_a_shell_can_export_what_is_an_identifier(name: str, can: bool) -> None:
+def test_a_shell_can_export_what_is_an_identifier_and_not_its_own(name: str, can: bool) -> None:
     assert job_shell.can_export(name) is can
