@@ -5,6 +5,7 @@
     manifests/<id>  one file per snapshot; modified when it was taken, accessed when it was last used
     trees/<id>/     a snapshot unpacked once, for hard links
     stat/<hash>     the stat cache of one source folder
+    pins/<name>     which frozen file needs which snapshot
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class StoreLayout:
 
     def tree(self, snapshot_id: str) -> str:
         return os.path.join(self.root, "trees", snapshot_id)
+
+    @property
+    def pins(self) -> str:
+        return os.path.join(self.root, "pins")
 
     def stat_cache(self, source: bytes) -> str:
         from binascii import crc32, hexlify
