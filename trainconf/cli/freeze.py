@@ -33,6 +33,7 @@ def _freeze(args: argparse.Namespace) -> int:
     from trainconf.errors import UserError
     from trainconf.history import git
     from trainconf.process import processes
+    from trainconf.snapshot import SnapshotStore
     from trainconf.submission import frozen
     from trainconf.submission.submit import spec_with_code, take_snapshot
 
@@ -48,19 +49,21 @@ def _freeze(args: argparse.Namespace) -> int:
             f"image {software.image} is not here, so what it is cannot be frozen", ("from", resolved.composed.origin("env.docker.image")),
             hint=f"`docker pull {software.image}`, or `trainconf env build` with the same words",
         )
-    snapshot_id = take_snapshot(resolved, workspace, printer.talk)
-    facts = git.facts(resolved.source_directory, processes)
-    recorded = facts.to_dict() if facts is not None else {}
-    spec = spec_with_code(resolved, snapshot_id)
-    only_here = not frozen.is_committed(resolved, snapshot_id, workspace, recorded)
-    content = frozen.text(resolved, spec, workspace, recorded, args.config_name, only_here=only_here)
+    with frozen.Destination(args.output, printer.data) as destination:
+        snapshot_id = take_snapshot(resolved, workspace, printer.talk)
+        facts = git.facts(resolved.source_directory, processes)
+        recorded = facts.to_dict() if facts is not None else {}
+        spec = spec_with_code(resolved, snapshot_id)
+        only_here = not frozen.is_committed(resolved, snapshot_id, workspace, recorded)
+        content, file_hash = frozen.text(
+            resolved, spec, workspace, recorded, args.config_name, composing.config_dir_of(args), only_here=only_here
+        )
+        SnapshotStore(workspace.snapshots).pin(snapshot_id, destination.path, file_hash)
+        destination.write(content)
     if args.output:
-        frozen.write(args.output, content)
         printer.talk(f"froze {resolved.experiment_name}, spec {spec.spec_hash[:12]}, in {args.output}")
-    else:
-        printer.data(content.removesuffix("\n"))
     if only_here:
-        printer.talk("note: no commit holds this code; only this snapshot store can run the file")
+        printer.talk(f"note: no commit holds this code; only this snapshot store can run the file: {workspace.snapshots}")
     return 0
 
 

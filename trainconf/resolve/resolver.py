@@ -23,6 +23,11 @@ _INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INPUT_REFERENCE = re.compile(r"\{inputs\.([^}]*)\}")
 
 
+def is_run_name(name: str) -> bool:
+    """Whether a name may be that of a folder below `runs/`: of an experiment, or of a run."""
+    return bool(_NAME.fullmatch(name))
+
+
 class Resolved:
     """What will run (`spec`, whose snapshot is still empty) and the wishes around it, as the config states them."""
 
@@ -64,13 +69,27 @@ def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = 
     if work.mistakes:
         raise ConfigError(work.mistakes)
     config = composed.config
-    compute = ComputeSpec(
-        target=config["compute"]["target"], cpus=config["compute"].get("cpus", 1), gpus=config["compute"].get("gpus", 0),
-        max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
-        options=_options(config["compute"]),
-    )
-    spec = RunSpec(code, canonical(config["params"]), environment, compute, distributed)
+    spec = RunSpec(code, canonical(config["params"]), environment, compute_spec(config), distributed)
     return Resolved(spec, source, composed)
+
+
+def compute_spec(config: dict[str, Any]) -> ComputeSpec:
+    """The part of the spec that is the place and its resources."""
+    compute = config["compute"]
+    return ComputeSpec(
+        target=compute["target"], cpus=compute.get("cpus", 1), gpus=compute.get("gpus", 0),
+        max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
+        options=_options(compute),
+    )
+
+
+def check_names(composed: Composed, workspace: WorkspacePaths) -> None:
+    """Check the names that a recorded config gives to files and variables: it may come from anybody. Raises ConfigError."""
+    work = _Resolver(composed, workspace, workspace.root)
+    work.labels()
+    work.input_names()
+    if work.mistakes:
+        raise ConfigError(work.mistakes)
 
 
 def _options(compute: dict[str, Any]) -> Pairs:
@@ -171,14 +190,18 @@ class _Resolver:
                        ("script", real), ("source_directory", root), hint="move it, or set source_directory to a folder that holds it")
         return os.path.relpath(path, source)
 
+    def input_names(self) -> None:
+        for name in self.config["inputs"]:
+            if not _INPUT_NAME.fullmatch(name):
+                self.wrong(f"inputs.{name}", f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
+
     def _inputs(self, arguments: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        self.input_names()
         found = []
         for name, value in self.config["inputs"].items():
             key = f"inputs.{name}"
             path = self.path(key, str(value))
-            if not _INPUT_NAME.fullmatch(name):
-                self.wrong(key, f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
-            elif not os.path.exists(path):
+            if _INPUT_NAME.fullmatch(name) and not os.path.exists(path):
                 self.wrong(key, f"the input {name} does not exist", ("path", path))
             root = self.workspace.root
             found.append((name, os.path.relpath(path, root) if is_inside(path, root) else path))
@@ -202,7 +225,7 @@ class _Resolver:
 
     def labels(self) -> None:
         name = self.config["experiment_name"]
-        if not _NAME.fullmatch(name):
+        if not is_run_name(name):
             self.wrong("experiment_name", f"experiment_name cannot be {name!r}",
                        ("allowed", "a letter or digit, then letters, digits, `_`, `-`, `.`; at most 200"))
         for metric, pattern in self.config["stdout_metrics"].items():

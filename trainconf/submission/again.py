@@ -13,7 +13,9 @@ from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.compose import change
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.resolver import Resolved, environment, resolve
+from trainconf.resolve.machine import is_in_spec, of_machine
+from trainconf.resolve.origins import leaves
+from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
 from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
 
@@ -54,16 +56,45 @@ def recorded(
 
 
 def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
-    """What a frozen file describes, on this machine. `overrides` may not touch its spec. Raises FrozenFileError, ConfigError."""
+    """What a frozen file describes, on this machine, with the facts that this machine has about itself.
+
+    `overrides` may change what is not part of its spec. Raises FrozenFileError, ConfigError.
+    """
     frozen = file.resolved
+    machine = of_machine(frozen.config, workspace)
     try:
-        composed = change(frozen.composed, overrides, workspace)
+        base = change(frozen.composed, [], workspace, machine=machine)
+        composed = change(frozen.composed, overrides, workspace, machine=machine) if overrides else base
     except ConfigError as error:
+        raise FrozenFileError(_in_file(mistake, file.path) for mistake in error.mistakes) from error
+    if touched := _touched(base, composed, overrides):
         raise FrozenFileError(
-            Mistake(mistake.what, ("from", file.path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
-            for mistake in error.mistakes
-        ) from error
+            Mistake(f"{key} is part of what was frozen", ("from", word), ("in", file.path),
+                    hint=f"another value makes another frozen file: `trainconf freeze -o FILE ... {key}=VALUE`")
+            for key, word in touched
+        )  # fmt: skip
     return adopt(Resolved(frozen.spec, frozen.source_directory, composed), workspace, report)
+
+
+def _in_file(mistake: Mistake, path: str) -> Mistake:
+    """A mistake in a config that was read from a frozen file, unless a word of the command line or this machine is to blame."""
+    source = dict(mistake.facts).get("from", "")
+    if source.startswith(("command line", "conf/local.yaml")):
+        return mistake
+    return Mistake(mistake.what, ("from", path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
+
+
+def _touched(base: Composed, changed: Composed, overrides: list[str]) -> list[tuple[str, str]]:
+    """The settings of the spec that overrides have changed, each with the word that did."""
+    before, after = dict(leaves(base.config)), dict(leaves(changed.config))
+    found = []
+    for key in dict.fromkeys([*before, *after]):
+        if (key in before, before.get(key)) == (key in after, after.get(key)) or not is_in_spec(key, base.config):
+            continue
+        origin = changed.origin(key)
+        removing = next((word for word in overrides if f"{key}.".startswith(f"{word.lstrip('~+').partition('=')[0]}.")), overrides[-1])
+        found.append((key, origin if origin.startswith("command line") else f"command line: {removing}"))
+    return [(key, word) for key, word in found if not any(other.startswith(f"{key}.") for other, _ in found)]  # not a mapping emptied
 
 
 def _changed(composed: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths) -> Resolved:
@@ -99,6 +130,7 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
     that is used as it is what its name now stands for, unless the engine still has the one of then: what differs is told, and the new
     run's spec says what it really ran in. Raises ConfigError.
     """
+    check_names(resolved.composed, workspace)
     mistakes = [
         Mistake(f"the input {name} does not exist", ("path", path), hint="put it there, or submit anew with another path")
         for name, relative in resolved.spec.code.inputs if not os.path.exists(path := os.path.join(workspace.root, relative))
