@@ -11,6 +11,7 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.origins import leaves
 from trainconf.schema import IMAGE_FILE_TARGETS, IMAGE_TARGETS, default, group_schema
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
@@ -52,17 +53,21 @@ class Resolved:
         return self.composed.choices.get(group, "")
 
 
-def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None, source: str | None = None) -> Resolved:
+def resolve(
+    composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None, source: str | None = None,
+    software: EnvironmentSpec | None = None,
+) -> Resolved:
     """Check what only the whole config can tell, look at the files it names, and make the spec.
 
     Paths are relative to the workspace; those given on the command line to `cwd`. `source` stands for a source directory that
-    is not looked at any more, because the code was recorded before. Raises ConfigError with every mistake.
+    is not looked at any more, because the code was recorded before; `software` for an environment that must not be
+    looked at. Raises ConfigError with every mistake.
     """
     work = _Resolver(composed, workspace, cwd or os.getcwd())
     known = source is not None
     source = work.source_directory() if source is None else source
     code = work.code(source, look=not known)
-    environment = work.environment()
+    environment = work.environment() if software is None else software
     work.labels()
     work.target()
     distributed = processes.distributed(composed, work.mistakes)
@@ -205,11 +210,24 @@ class _Resolver:
                 self.wrong(key, f"the input {name} does not exist", ("path", path))
             root = self.workspace.root
             found.append((name, os.path.relpath(path, root) if is_inside(path, root) else path))
+        for name in self.config["unhashed_inputs"]:
+            if name not in self.config["inputs"]:
+                self.wrong("unhashed_inputs", f"unhashed_inputs names {name!r}, which is no input",
+                           ("allowed", ", ".join(self.config["inputs"]) or "there are no inputs"))
+        self._param_references(self.config["params"])
         unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config["inputs"])
         for name in sorted(unknown):
             known = ", ".join(self.config["inputs"]) or "there are no inputs"
             self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", known))
         return tuple(sorted(found))
+
+    def _param_references(self, params: dict[str, Any]) -> None:
+        for key, value in leaves(params, "params"):
+            for text in value if isinstance(value, list) else [value]:
+                for name in _INPUT_REFERENCE.findall(text) if isinstance(text, str) else ():
+                    if name not in self.config["inputs"]:
+                        known = ", ".join(self.config["inputs"]) or "there are no inputs"
+                        self.wrong(key, f"{{inputs.{name}}} in {key} names no input", ("allowed", known))
 
     def environment(self) -> EnvironmentSpec:
         return environment(self.composed, self.workspace, self.mistakes)

@@ -106,7 +106,9 @@ def _changed(composed: Composed, overrides: list[str], spec: RunSpec, source: st
     fresh = resolve(composed, workspace, source=source)
     if "script" in touched:
         _check_script(composed, spec.code.snapshot, workspace)
-    code = replace(fresh.spec.code, snapshot=spec.code.snapshot)
+    same = dict(spec.code.inputs).items() & dict(fresh.spec.code.inputs).items()
+    digests = tuple((name, digest) for name, digest in spec.code.input_digests if name in dict(same))
+    code = replace(fresh.spec.code, snapshot=spec.code.snapshot, input_digests=digests)
     environment = fresh.spec.environment if "env" in touched else spec.environment
     return Resolved(replace(fresh.spec, code=code, environment=environment), source, composed)
 

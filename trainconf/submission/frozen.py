@@ -176,6 +176,15 @@ def _file_of_stdout() -> str:
         return ""
 
 
+def strange_program(file: Frozen, today: Composed, workspace: WorkspacePaths) -> str:
+    """The Python that the words of a file name which was not frozen here, so that looking at the software would start it; else empty."""
+    named = today.config["env"]["python"]["interpreter_path"]
+    if not named or not today.origin("env.python.interpreter_path").startswith("command line"):
+        return ""
+    pins = SnapshotStore(workspace.snapshots).pins()
+    return "" if file.file_hash and any(pin.file_hash == file.file_hash for pin in pins) else str(named)
+
+
 def pin_where_it_lies(file: Frozen, workspace: WorkspacePaths) -> None:
     """Pin the code for the file's place of today: it may have been moved, or come by version control. A refusal costs the pin alone."""
     with suppress(StorageError, SnapshotError):
