@@ -132,6 +132,22 @@ class SnapshotStore:
 
         return entries(self._store.read_manifest(snapshot_id))
 
+    def read(self, snapshot_id: str, path: str) -> bytes:
+        """The content of one file of a snapshot. Raises SnapshotError, StorageError."""
+        from trainconf.snapshot.packs import DamagedError, PackReader
+
+        entry = next((entry for entry in self.show(snapshot_id) if entry.path == path and entry.kind == "file"), None)
+        if entry is None:
+            raise SnapshotError(f"there is no file {path!r} in snapshot {snapshot_id}", ("store", self.root))
+        lock = self._store.locked()
+        try:
+            with PackReader(self._store.packs, self._store.packs.index()) as reader:
+                return b"".join(reader.chunks(bytes.fromhex(entry.content)))
+        except DamagedError as error:
+            raise self._damaged(snapshot_id, error) from error
+        finally:
+            lock.release()
+
     def diff(self, a: str, b: str) -> SnapshotDiff:
         """What `b` has that `a` has not. Raises SnapshotError, StorageError."""
         from trainconf.snapshot.manifest import compare
@@ -254,11 +270,17 @@ def hash_tree(source_directory: str, *, store: SnapshotStore | None = None) -> s
     """
     from trainconf.snapshot.manifest import identify
 
-    return identify(tree_manifest(source_directory, store=store))
+    return identify(_manifest(source_directory, store))
 
 
-def tree_manifest(source_directory: str, *, store: SnapshotStore | None = None) -> bytes:
-    """As `hash_tree`: the manifest whose hash that is."""
+def tree_entries(source_directory: str) -> list[Entry]:
+    """What a snapshot of the tree would hold, sorted by path; nothing is written. Raises as `hash_tree` does."""
+    from trainconf.snapshot.manifest import entries
+
+    return entries(_manifest(source_directory, None))
+
+
+def _manifest(source_directory: str, store: SnapshotStore | None) -> bytes:
     from trainconf.snapshot.taking import manifest_of
 
     source = source_path(source_directory)
