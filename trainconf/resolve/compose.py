@@ -23,6 +23,7 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import explain, secrets, values
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.derived import made_anew, written
 from trainconf.resolve.lean import LeanLoader, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.search import config_dirs, label
@@ -205,6 +206,11 @@ def change(then: Composed, overrides: list[str], workspace: WorkspacePaths, *, m
     composition.adopt_origins(then.origins)
     for key, value in (machine or {}).items():
         composition.set_here(key, value)
+    try:
+        for key, value in made_anew(then.derived, overrides, then.origins).items() if overrides else ():
+            OmegaConf.update(composition.cfg, key, value, merge=False)
+    except (OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
+        raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error
     composition.apply([o for o in parsed if o not in groups])
     if groups:
         raise ConfigError(composition.mistakes)
@@ -243,7 +249,7 @@ def finish(
     `searched` says that `hydra.searchpath` brought in folders whose changes nobody watches.
     """
     register_resolver("secret", secrets.symbolic)
-    raw = OmegaConf.to_container(cfg, resolve=False)
+    raw = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
     raw_leaves = list(leaves(raw))
     exposed = secrets.exposed(raw_leaves, origins.of)
     if exposed:
@@ -258,7 +264,7 @@ def finish(
         raise ConfigError(mistakes)
     found = origins.of_all(key for key, _ in leaves(config))
     reads = None if searched else values.environment_reads(raw_leaves)
-    return Composed(config, found, choices, overrides, reads)
+    return Composed(config, found, choices, overrides, reads, written(raw))
 
 
 def _activate_hydra(composition: Composition, config_name: str) -> None:

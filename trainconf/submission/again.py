@@ -13,6 +13,7 @@ from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.compose import change
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.derived import kept, made_anew
 from trainconf.resolve.machine import is_in_spec, of_machine
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
@@ -46,8 +47,18 @@ def recorded(
     # as they were found: a path of the command line was relative to its shell
     config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
     origins = {key: origin for key, origin in record.get("origins", {}).items() if not key.startswith("submit.")}
-    composed = change(Composed(config, origins, record.get("choices", {}), record.get("overrides", [])), overrides, workspace)
-    resolved = _changed(composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
+    derived = record.get("derived")
+    derived = derived if isinstance(derived, dict) else {}
+    then = Composed(config, origins, record.get("choices", {}), record.get("overrides", []), derived=derived)
+    base = composed = change(then, [], workspace)
+    if overrides:
+        composed = change(then, overrides, workspace)
+        if "derived" not in record:
+            report("note: an older trainconf recorded this run: values that were made of others keep what they were")
+        for key in kept(derived, made_anew(derived, overrides, origins), base.config, composed.config):
+            report(f"note: {key} keeps its value of then, though it was made of {json.dumps(derived[key])}")
+    resolved = _changed(base, composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
+    composed.derived = {**{key: value for key, value in derived.items() if key not in _changes(base, composed)}, **composed.derived}
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
@@ -97,9 +108,17 @@ def _touched(base: Composed, changed: Composed, overrides: list[str]) -> list[tu
     return [(key, word) for key, word in found if not any(other.startswith(f"{key}.") for other, _ in found)]  # not a mapping emptied
 
 
-def _changed(composed: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths) -> Resolved:
+def _changes(base: Composed, composed: Composed) -> set[str]:
+    """The dotted keys at which two configs differ."""
+    before, after = dict(leaves(base.config)), dict(leaves(composed.config))
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def _changed(
+    base: Composed, composed: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths
+) -> Resolved:  # fmt: skip
     """A recorded config in which some values were replaced, checked like any other. Raises ConfigError."""
-    touched = {word.lstrip("+~").partition("=")[0].partition(".")[0] for word in overrides}
+    touched = {key.lstrip("+~").partition("=")[0].partition(".")[0] for key in (*overrides, *_changes(base, composed))}
     if touched & {"source_directory", "snapshot"}:
         raise ConfigError(Mistake("a rerun keeps the code of its run", ("from", f"command line: {' '.join(overrides)}"),
                                   hint="submit anew for other code: `trainconf experiment=...`"))
