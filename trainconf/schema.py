@@ -68,6 +68,7 @@ class Config:
     argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, not at all", choices=("argparse", "hydra", "none"))
     params: dict[str, Any] = setting(dict, "hyperparameters, any tree of values; add one with +params.name=value")
     inputs: dict[str, str] = setting(dict, "name: path of data the job reads; also TRAINCONF_INPUT_<NAME>")
+    unhashed_inputs: list[str] = setting(list, "names of inputs too large to read at submission: they count by their path, not by content")
     metric: MetricConfig = setting(MetricConfig, "the number the experiment is judged by")
     stdout_metrics: dict[str, str] = setting(dict, "name: regular expression with one group; each match in rank 0's output is logged")
     max_run_duration_seconds: Optional[float] = setting(None, "seconds of wall time per attempt; then SIGTERM, then SIGKILL", above=0)

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SCHEMA_VERSION = 3  # 2: images, 3: the kinds of distributed jobs
+SCHEMA_VERSION = 4  # 2: images, 3: the kinds of distributed jobs, 4: the content of inputs
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -31,6 +31,7 @@ class CodeSpec:
     arguments: tuple[str, ...] = ()  # the user's own, before the params; may hold {inputs.<name>}
     argument_style: str = "argparse"  # how params are rendered: argparse, hydra, none
     inputs: Pairs = ()  # (name, path), sorted by name; relative to the workspace for what lies in it, the same in every clone
+    input_digests: Pairs = ()  # (name, digest of the content), sorted; without those that count by their path alone
 
 
 @dataclass(frozen=True)

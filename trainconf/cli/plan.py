@@ -14,6 +14,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.arguments import Arguments
     from trainconf.cli.printer import printer
     from trainconf.snapshot import SnapshotStore, hash_tree
+    from trainconf.submission.inputs import inputs_text, with_digests
     from trainconf.submission.submit import find_completed, plan_only
 
     parser = Arguments("plan", HELP)
@@ -21,6 +22,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object: spec, plan")
     args = parser.parse_intermixed_args(argv)
     resolved, workspace = composing.resolved(args)
+    resolved = with_digests(resolved, workspace, printer.talk)
     snapshot = hash_tree(resolved.source_directory, store=SnapshotStore(workspace.snapshots))
     software, state = environments.locate(
         resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"]
@@ -36,6 +38,7 @@ def run(argv: list[str]) -> int:
         ("compute", resolved.choice("compute")),
         ("environment", f"{resolved.choice('env')}, {state}: {software.image or software.python}"),
         ("code", f"{resolved.source_directory} as snapshot {snapshot[:12]}"),
+        *(("input", line) for line in inputs_text(spec.code)),
         ("spec", f"{spec.spec_hash[:12]}, {past}"),
     ]
     printer.data("\n".join(f"{label:<12} {text}" for label, text in facts) + "\n\n" + plan.render())

@@ -17,12 +17,14 @@ def run(argv: list[str]) -> int:
 
     parser = Arguments("run", HELP)
     parser.add_argument("file", metavar="FILE", help="what `trainconf freeze -o FILE` wrote")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that are not part of the frozen spec: compute.slots=4")
     parser.add_argument("--detach", action="store_true", help="print the run id and return")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     workspace = find_and_name_workspace()
     file = frozen.read(args.file, workspace)
-    resolved = of_file(file, ["submit.detach=true"] * args.detach, workspace, printer.talk)
+    resolved = of_file(file, [*args.overrides, *["submit.detach=true"] * args.detach], workspace, printer.talk)
     code = file.resolved.spec.code.snapshot
     found = find_code(code, file.resolved.source_directory, file.git, workspace, args.file)
+    frozen.pin_where_it_lies(file, workspace)
     printer.talk(f"code {code[:12]} found in {found}")
     return submit_and_follow(resolved, workspace)

@@ -65,6 +65,7 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
     sections = [
         ("", list(_facts(found, members, paths))),
         ("params", list(_flat(found["params"]))),
+        ("inputs", list(_inputs(found["spec"] or {}))),
         ("metrics", [(name, number(value)) for name, value in found["metrics"].items()]),
         ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
         ("ranks", list(_members(members))),
@@ -149,6 +150,16 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", "null" if value is None else str(value)
+
+
+def _inputs(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    code = spec.get("code")
+    try:
+        hashed = dict(code.get("input_digests", ()))  # type: ignore[union-attr]
+        for name, path in code["inputs"]:  # type: ignore[index]
+            yield name, f"{path}  {hashed.get(name, 'its content was not looked at')}"
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return  # a damaged spec costs this section
 
 
 def _git(facts: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,8 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     wishes = resolved.config["submit"]
     paths = submitted.paths
     if submitted.reused:
-        printer.talk(f"completed before as {paths.run_id}; nothing was started")
+        but = f"; {submitted.not_looked_at}" if submitted.not_looked_at else ""
+        printer.talk(f"completed before as {paths.run_id}; nothing was started{but}")
         if wishes["detach"]:
             printer.data(paths.run_id)
         return 0

@@ -34,6 +34,7 @@ def run(asked: Words) -> int:
     with watching:
         sweep.start()
         before = f", {sweep.reused_count} of them completed before" if sweep.reused_count else ""
+        before += f"; {sweep.not_looked_at}" if sweep.not_looked_at else ""
         printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
         if sweep.unsent_count:
             sends = f"`trainconf wait {sweep.sweep_id}` sends" if sweep.config["submit"]["detach"] else "this command sends"

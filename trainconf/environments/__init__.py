@@ -9,7 +9,7 @@ from __future__ import annotations
 from trainconf.environments import recipe
 from trainconf.environments.prepare import Prepared, Software, ensure, ensure_later, is_file, locate
 from trainconf.environments.recipe import identity
-from trainconf.environments.removal import rm, sweep_image_leftovers, sweep_leftovers
+from trainconf.environments.removal import leftovers, remove_leftover, rm, sweep_image_leftovers
 from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuiltEnvironment", "BuiltImage", "Prepared", "Software", "ensure", "ensure_later", "identity", "image_id", "image_ids", "image_now",
-    "is_file", "is_known", "locate", "lock", "ls", "resolve", "rm", "show", "sweep_image_leftovers", "sweep_leftovers",
+    "is_file", "is_known", "leftovers", "locate", "lock", "ls", "remove_leftover", "resolve", "rm", "show", "sweep_image_leftovers",
 ]  # fmt: skip
 
 

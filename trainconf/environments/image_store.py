@@ -56,23 +56,27 @@ def remove_container(engine: Engine, name: str) -> None:
             raise
 
 
-def sweep(workspace: WorkspacePaths) -> list[str]:
-    """Remove what died builds of this workspace left; what was removed. A build that still runs keeps what it has."""
+def sweep(workspace: WorkspacePaths, *, dry_run: bool = False) -> list[str]:
+    """Remove what died builds of this workspace left; what was removed. A build that still runs keeps what it has.
+
+    A dry run names what the first round would remove: the layers below show only once those above them are gone.
+    """
     swept = []
     with image.engine() as engine:
         ours = f"{_label_of(workspace)}-"
         found = engine.get("/containers/json", {"all": True, "filters": {"label": [BUILD_LABEL]}})
         for key, container in _orphans(workspace, found, ours):
-            remove_container(engine, container["Id"])
+            if not dry_run:
+                remove_container(engine, container["Id"])
             swept.append(f"a build container of {key}")
         needed = _needed(workspace.envs)
         while True:
             listed = engine.get("/images/json", {"filters": {"label": [BUILD_LABEL], "dangling": ["true"]}})
             orphans = [(key, stage["Id"]) for key, stage in _orphans(workspace, listed, ours) if stage["Id"] not in needed]
-            removed = remove_unneeded(engine, [id_ for _, id_ in orphans])
-            if not removed:
-                return swept
+            removed = {id_ for _, id_ in orphans} if dry_run else remove_unneeded(engine, [id_ for _, id_ in orphans])
             swept += [f"a layer of {key}" for key, id_ in orphans if id_ in removed]
+            if not removed or dry_run:
+                return swept
 
 
 def _orphans(workspace: WorkspacePaths, found: list[dict[str, Any]], ours: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from trainconf import files
 from trainconf.environments import store
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trainconf.paths import RunPaths, WorkspacePaths
+
+_KEY = re.compile(rf"[0-9a-f]{{{store.HASH_LENGTH}}}")
 
 
 def rm(workspace: WorkspacePaths, name_or_hash: str) -> str:
@@ -36,28 +39,46 @@ def rm(workspace: WorkspacePaths, name_or_hash: str) -> str:
     return built.hash
 
 
-def sweep_leftovers(workspace: WorkspacePaths) -> list[str]:
-    """Remove what builds and removals left that died midway, and folders without an account; the names. What is locked is left."""
+def leftovers(workspace: WorkspacePaths) -> list[str]:
+    """What builds and removals left that died midway, and folders without an account: names in the store of environments.
+
+    Only folders with names that we give, no links, and nothing that is locked.
+    """
+    found = [name for name in store.names_in(workspace.envs) if _is_leftover(workspace, name)]
+    return [name for name in found if not files.is_locked(_lock_path(workspace, name))]
+
+
+def remove_leftover(workspace: WorkspacePaths, name: str) -> bool:
+    """Remove one of `leftovers`; False when it is none any more. Raises OSError."""
     import shutil
 
-    swept = []
-    for name in store.names_in(workspace.envs):
-        key, dot, _ = name.partition(".")
-        folder = os.path.join(workspace.envs, key)
-        if not key or (not dot and os.path.exists(os.path.join(folder, store.ACCOUNT))):
-            continue
-        lock = store.lock_of(folder)
-        if lock.acquire(blocking=False):
-            try:
-                shutil.rmtree(os.path.join(workspace.envs, name))
-            finally:
-                lock.release()
-            swept.append(name)
-    return swept
+    lock = files.FileLock(_lock_path(workspace, name))
+    os.makedirs(os.path.dirname(lock.path), exist_ok=True)
+    if not _is_leftover(workspace, name) or not lock.acquire(blocking=False):
+        return False
+    try:
+        if not _is_leftover(workspace, name):
+            return False
+        shutil.rmtree(os.path.join(workspace.envs, name))
+        return True
+    finally:
+        lock.release()
 
 
-def sweep_image_leftovers(workspace: WorkspacePaths) -> list[str]:
-    """Remove what image builds left in the engine; it is told in words, and not asked where no image was ever built.
+def _is_leftover(workspace: WorkspacePaths, name: str) -> bool:
+    key, dot, rest = name.partition(".")
+    path = os.path.join(workspace.envs, name)
+    if not _KEY.fullmatch(key) or dot + rest not in ("", store.BUILDING, store.REMOVING) or os.path.islink(path) or not os.path.isdir(path):
+        return False
+    return bool(dot) or not os.path.exists(os.path.join(path, store.ACCOUNT))
+
+
+def _lock_path(workspace: WorkspacePaths, name: str) -> str:
+    return os.path.join(workspace.envs, ".locks", name.partition(".")[0])
+
+
+def sweep_image_leftovers(workspace: WorkspacePaths, *, dry_run: bool = False) -> list[str]:
+    """Remove what image builds left in the engine, or only look; in words. The engine is not asked where no image was ever built.
 
     Raises ContainerEngineError.
     """
@@ -65,7 +86,7 @@ def sweep_image_leftovers(workspace: WorkspacePaths) -> list[str]:
         return []
     from trainconf.environments import image_store
 
-    return image_store.sweep(workspace)
+    return image_store.sweep(workspace, dry_run=dry_run)
 
 
 def _used_by(workspace: WorkspacePaths, trace: str) -> Iterator[str]:

@@ -33,7 +33,8 @@ _HYDRA_NAME = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*", r
 def argv(spec: RunSpec, python: str) -> list[str]:
     """What is executed. `python` is the interpreter of a script.
 
-    `{inputs.<name>}` in an argument or in a command becomes that input's path; names that are no input stay as they are.
+    `{inputs.<name>}` in an argument, in a command or in the value of a param becomes that input's path; names that are no input stay as
+    they are.
     Raises ConfigError when params have names that Hydra's override grammar cannot express.
     """
     code = spec.code
@@ -44,7 +45,7 @@ def argv(spec: RunSpec, python: str) -> list[str]:
         head = [*(_fill(word, inputs) for word in code.command), "sh"]  # the word after the text is $0
     else:
         head = [_fill(word, inputs) for word in code.command]
-    return [*head, *(_fill(word, inputs) for word in code.arguments), *render_params(spec.params, code.argument_style)]
+    return [*head, *(_fill(word, inputs) for word in code.arguments), *render_params(filled(spec.params, inputs), code.argument_style)]
 
 
 def render_params(params: dict[str, Any], style: str) -> list[str]:
@@ -142,6 +143,15 @@ def _word(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     return json.dumps(value)
+
+
+def filled(value: Any, inputs: dict[str, str]) -> Any:
+    """Params with the paths of the inputs that their texts name."""
+    if isinstance(value, dict):
+        return {key: filled(item, inputs) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, inputs) for item in value]
+    return _fill(value, inputs) if isinstance(value, str) and "{inputs." in value else value
 
 
 def _fill(word: str, inputs: dict[str, str]) -> str:

@@ -109,7 +109,7 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
         reads = entry["env_reads"]
         if any(_fingerprint(environ.get(name)) != value for name, value in reads.items()):
             return None
-        return Composed(entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads))
+        return Composed(entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # absent or damaged: composing again is always right
 
@@ -117,7 +117,7 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
 def _write(path: str, composed: Composed, watched: list[list[Any]], environ: Mapping[str, str]) -> None:
     entry = {
         "config": composed.config, "origins": composed.origins, "choices": composed.choices, "overrides": composed.overrides,
-        "watched": watched,
+        "derived": composed.derived, "watched": watched,
         "env_reads": {name: _fingerprint(environ.get(name)) for name in composed.env_reads or ()},
     }
     folder = os.path.dirname(path)

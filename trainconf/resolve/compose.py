@@ -6,7 +6,9 @@ Every mistake is collected, then raised at once. Interpolations are resolved her
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from collections.abc import Mapping
 from typing import Any, cast
 
 import yaml
@@ -14,13 +16,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from trainconf import schema
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import explain, secrets, values
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.derived import made_anew, written
 from trainconf.resolve.lean import LeanLoader, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.search import config_dirs, label
@@ -136,6 +139,18 @@ class Composition:
             if origin != DEFAULT:
                 self.origins.add_recorded(key, origin)
 
+    def set_here(self, key: str, value: Any) -> None:
+        """A value of `conf/local.yaml`; settings of another choice than this config's are passed over."""
+        source = label(os.path.join(self.workspace.conf, "local.yaml"), self.workspace)
+        try:
+            OmegaConf.update(self.cfg, key, value)
+        except (ConfigKeyError, ConfigAttributeError):
+            return
+        except (OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
+            self.mistakes.append(Mistake(f"{key} cannot be {value!r}", ("from", source), ("because", str(error).splitlines()[0])))
+            return
+        self.origins.add_recorded(key, source)
+
     def apply(self, overrides: list[Override]) -> None:
         for override in overrides:
             if override.is_delete() and explain.is_setting(override.key_or_group, self.cfg):
@@ -173,9 +188,10 @@ def compose(
             gc.enable()
 
 
-def change(then: Composed, overrides: list[str], workspace: WorkspacePaths) -> Composed:
+def change(then: Composed, overrides: list[str], workspace: WorkspacePaths, *, machine: Mapping[str, Any] | None = None) -> Composed:
     """A recorded config under today's schemas, with values replaced; a setting that it does not know yet has its default.
 
+    `machine`: what this machine says about settings that the record leaves open, by dotted key.
     Groups stay as they were chosen: choosing means composing anew. Raises ConfigError, also for a config that is damaged.
     """
     composition = Composition(overrides, workspace, None, "config")
@@ -188,6 +204,13 @@ def change(then: Composed, overrides: list[str], workspace: WorkspacePaths) -> C
     composition.cfg = _typed(then.config)
     OmegaConf.set_struct(composition.cfg, True)
     composition.adopt_origins(then.origins)
+    for key, value in (machine or {}).items():
+        composition.set_here(key, value)
+    try:
+        for key, value in made_anew(then.derived, overrides, then.origins).items() if overrides else ():
+            OmegaConf.update(composition.cfg, key, value, merge=False)
+    except (OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
+        raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error
     composition.apply([o for o in parsed if o not in groups])
     if groups:
         raise ConfigError(composition.mistakes)
@@ -226,7 +249,7 @@ def finish(
     `searched` says that `hydra.searchpath` brought in folders whose changes nobody watches.
     """
     register_resolver("secret", secrets.symbolic)
-    raw = OmegaConf.to_container(cfg, resolve=False)
+    raw = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
     raw_leaves = list(leaves(raw))
     exposed = secrets.exposed(raw_leaves, origins.of)
     if exposed:
@@ -241,7 +264,7 @@ def finish(
         raise ConfigError(mistakes)
     found = origins.of_all(key for key, _ in leaves(config))
     reads = None if searched else values.environment_reads(raw_leaves)
-    return Composed(config, found, choices, overrides, reads)
+    return Composed(config, found, choices, overrides, reads, written(raw))
 
 
 def _activate_hydra(composition: Composition, config_name: str) -> None:

@@ -20,21 +20,22 @@ class Composed:
     """A resolved config.
 
     config: plain tree, secrets symbolic. origins: dotted key of each leaf to where it was set. choices: group to choice.
-    overrides: the words of the command line. env_reads: environment variables whose values went into it, or None when it cannot
-    be known what it depends on.
+    overrides: the words of the command line. derived: values that refer to others, as they were written, by dotted key. env_reads:
+    environment variables whose values went into it, or None when it cannot be known what it depends on.
     """
 
-    __slots__ = ("choices", "config", "env_reads", "origins", "overrides")
+    __slots__ = ("choices", "config", "derived", "env_reads", "origins", "overrides")
 
     def __init__(
         self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
-        env_reads: Sequence[str] | None = None,
+        env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.origins = origins
         self.choices = choices
         self.overrides = list(overrides)
         self.env_reads = env_reads
+        self.derived = derived or {}
 
     def origin(self, key: str) -> str:
         """Where a key, or the nearest key above it, was set."""

@@ -99,7 +99,7 @@ class Grid:
             if word in plain:
                 for key, _ in leaves(plain[word], axis.key.lstrip("+")):
                     origins[key] = f"command line: {word}"
-        return Composed(config, origins, base.choices, words, base.env_reads)
+        return Composed(config, origins, base.choices, words, base.env_reads, base.derived)
 
     def _compose(self, words: list[str]) -> Composed:
         return compose(words, self._workspace, **self._places)

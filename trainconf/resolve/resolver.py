@@ -11,6 +11,7 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.origins import leaves
 from trainconf.schema import IMAGE_FILE_TARGETS, IMAGE_TARGETS, default, group_schema
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INPUT_REFERENCE = re.compile(r"\{inputs\.([^}]*)\}")
+
+
+def is_run_name(name: str) -> bool:
+    """Whether a name may be that of a folder below `runs/`: of an experiment, or of a run."""
+    return bool(_NAME.fullmatch(name))
 
 
 class Resolved:
@@ -47,30 +53,48 @@ class Resolved:
         return self.composed.choices.get(group, "")
 
 
-def resolve(composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None, source: str | None = None) -> Resolved:
+def resolve(
+    composed: Composed, workspace: WorkspacePaths, *, cwd: str | None = None, source: str | None = None,
+    software: EnvironmentSpec | None = None,
+) -> Resolved:
     """Check what only the whole config can tell, look at the files it names, and make the spec.
 
     Paths are relative to the workspace; those given on the command line to `cwd`. `source` stands for a source directory that
-    is not looked at any more, because the code was recorded before. Raises ConfigError with every mistake.
+    is not looked at any more, because the code was recorded before; `software` for an environment that must not be
+    looked at. Raises ConfigError with every mistake.
     """
     work = _Resolver(composed, workspace, cwd or os.getcwd())
     known = source is not None
     source = work.source_directory() if source is None else source
     code = work.code(source, look=not known)
-    environment = work.environment()
+    environment = work.environment() if software is None else software
     work.labels()
     work.target()
     distributed = processes.distributed(composed, work.mistakes)
     if work.mistakes:
         raise ConfigError(work.mistakes)
     config = composed.config
-    compute = ComputeSpec(
-        target=config["compute"]["target"], cpus=config["compute"].get("cpus", 1), gpus=config["compute"].get("gpus", 0),
-        max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
-        options=_options(config["compute"]),
-    )
-    spec = RunSpec(code, canonical(config["params"]), environment, compute, distributed)
+    spec = RunSpec(code, canonical(config["params"]), environment, compute_spec(config), distributed)
     return Resolved(spec, source, composed)
+
+
+def compute_spec(config: dict[str, Any]) -> ComputeSpec:
+    """The part of the spec that is the place and its resources."""
+    compute = config["compute"]
+    return ComputeSpec(
+        target=compute["target"], cpus=compute.get("cpus", 1), gpus=compute.get("gpus", 0),
+        max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
+        options=_options(compute),
+    )
+
+
+def check_names(composed: Composed, workspace: WorkspacePaths) -> None:
+    """Check the names that a recorded config gives to files and variables: it may come from anybody. Raises ConfigError."""
+    work = _Resolver(composed, workspace, workspace.root)
+    work.labels()
+    work.input_names()
+    if work.mistakes:
+        raise ConfigError(work.mistakes)
 
 
 def _options(compute: dict[str, Any]) -> Pairs:
@@ -171,22 +195,39 @@ class _Resolver:
                        ("script", real), ("source_directory", root), hint="move it, or set source_directory to a folder that holds it")
         return os.path.relpath(path, source)
 
+    def input_names(self) -> None:
+        for name in self.config["inputs"]:
+            if not _INPUT_NAME.fullmatch(name):
+                self.wrong(f"inputs.{name}", f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
+
     def _inputs(self, arguments: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        self.input_names()
         found = []
         for name, value in self.config["inputs"].items():
             key = f"inputs.{name}"
             path = self.path(key, str(value))
-            if not _INPUT_NAME.fullmatch(name):
-                self.wrong(key, f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
-            elif not os.path.exists(path):
+            if _INPUT_NAME.fullmatch(name) and not os.path.exists(path):
                 self.wrong(key, f"the input {name} does not exist", ("path", path))
             root = self.workspace.root
             found.append((name, os.path.relpath(path, root) if is_inside(path, root) else path))
+        for name in self.config["unhashed_inputs"]:
+            if name not in self.config["inputs"]:
+                self.wrong("unhashed_inputs", f"unhashed_inputs names {name!r}, which is no input",
+                           ("allowed", ", ".join(self.config["inputs"]) or "there are no inputs"))
+        self._param_references(self.config["params"])
         unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config["inputs"])
         for name in sorted(unknown):
             known = ", ".join(self.config["inputs"]) or "there are no inputs"
             self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", known))
         return tuple(sorted(found))
+
+    def _param_references(self, params: dict[str, Any]) -> None:
+        for key, value in leaves(params, "params"):
+            for text in value if isinstance(value, list) else [value]:
+                for name in _INPUT_REFERENCE.findall(text) if isinstance(text, str) else ():
+                    if name not in self.config["inputs"]:
+                        known = ", ".join(self.config["inputs"]) or "there are no inputs"
+                        self.wrong(key, f"{{inputs.{name}}} in {key} names no input", ("allowed", known))
 
     def environment(self) -> EnvironmentSpec:
         return environment(self.composed, self.workspace, self.mistakes)
@@ -202,7 +243,7 @@ class _Resolver:
 
     def labels(self) -> None:
         name = self.config["experiment_name"]
-        if not _NAME.fullmatch(name):
+        if not is_run_name(name):
             self.wrong("experiment_name", f"experiment_name cannot be {name!r}",
                        ("allowed", "a letter or digit, then letters, digits, `_`, `-`, `.`; at most 200"))
         for metric, pattern in self.config["stdout_metrics"].items():

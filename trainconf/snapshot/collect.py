@@ -11,6 +11,7 @@ import time
 
 from trainconf.errors import StorageError
 from trainconf.snapshot import manifest as manifests
+from trainconf.snapshot import pins
 from trainconf.snapshot.materialize import remove_tree
 from trainconf.snapshot.packs import DamagedError, PackReader, PackWriter, read_index
 
@@ -35,16 +36,14 @@ class GcResult:
 
 
 def collect(store: StoreLayout, keep: Collection[str], unused_s: float) -> GcResult:
-    """Remove the snapshots that are neither in `keep` nor used in the last `unused_s` seconds. The caller holds the lock alone.
+    """Remove the snapshots that nobody needs (`unneeded`). The caller holds the lock alone.
 
     Raises StorageError when a manifest that stays cannot be read: what it needs is then unknown, and nothing is removed.
     """
     before = _disk_bytes(store)
     remove_debris(store)
-    used_before = time.time() - unused_s
-    ids = store.ids()
-    goners = [id_ for id_ in ids if id_ not in keep and os.stat(store.manifest(id_)).st_atime <= used_before]
-    staying = set(ids).difference(goners)
+    goners = unneeded(store, keep, unused_s)
+    staying = set(store.ids()).difference(goners)
     live: set[bytes] = set()
     for id_ in staying:
         live.update(digest for digest, _ in manifests.blobs(store.read_manifest(id_)))
@@ -52,7 +51,15 @@ def collect(store: StoreLayout, keep: Collection[str], unused_s: float) -> GcRes
     for id_ in goners:
         os.unlink(store.manifest(id_))
     _remove_packs(store, old)
-    return GcResult(sorted(goners), before - _disk_bytes(store))
+    return GcResult(goners, before - _disk_bytes(store))
+
+
+def unneeded(store: StoreLayout, keep: Collection[str], unused_s: float, dropped: Collection[str] = ()) -> list[str]:
+    """Ids of the snapshots that are not in `keep`, not used in the last `unused_s` seconds, and have no pin but `dropped` ones; sorted."""
+    pinned = {id_ for pin in pins.read(store) if pin.name not in dropped for id_ in pin.snapshots}
+    used_before = time.time() - unused_s
+    candidates = [id_ for id_ in store.ids() if id_ not in keep and id_ not in pinned]
+    return [id_ for id_ in candidates if os.stat(store.manifest(id_)).st_atime <= used_before]
 
 
 def consolidate(store: StoreLayout) -> None:

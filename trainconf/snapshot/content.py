@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FROZEN = b""  # stands for a blob hash: the file is a frozen run and does not travel
 FROZEN_LINE = b"# trainconf frozen run"
-FROZEN_SUFFIXES = (b".yaml", b".yml")
+BOM = b"\xef\xbb\xbf"
 READ_ATTEMPTS = 6
 READ_PAUSE_S = 0.02
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -89,7 +89,7 @@ class ContentReader:
             os.close(fd)
         if after != seen or len(data) != size or not stat.S_ISREG(after[4]):
             return after, None
-        if path.endswith(FROZEN_SUFFIXES) and data.startswith(FROZEN_LINE):
+        if is_frozen(data):
             return after, FROZEN
         digest = sha256(data).digest()
         if self._pack and self._is_new(digest):
@@ -102,6 +102,7 @@ class ContentReader:
         if self._pack:
             self._pack.start(size)
         left = size
+        frozen = is_frozen(os.pread(fd, len(BOM) + len(FROZEN_LINE) + 2, 0))
         while left and (data := os.read(fd, min(LARGE_BYTES, left))):
             digest.update(data)
             left -= len(data)
@@ -110,14 +111,20 @@ class ContentReader:
         after = signature(os.fstat(fd))
         steady = after == seen and not left
         if self._pack:
-            if steady and self._is_new(digest.digest()):
+            if steady and not frozen and self._is_new(digest.digest()):
                 self._pack.commit(digest.digest(), size)
             else:
                 self._pack.discard()
-        return after, digest.digest() if steady else None
+        return after, None if not steady else FROZEN if frozen else digest.digest()
 
     def _is_new(self, digest: bytes) -> bool:
         return digest not in self._known and (self._pack is None or digest not in self._pack.places)
+
+
+def is_frozen(start: bytes) -> bool:
+    """Whether a file that starts so is a frozen run: its first line says so, whatever an editor or git made of the line's end."""
+    line = start.removeprefix(BOM)
+    return line.startswith(FROZEN_LINE) and line[len(FROZEN_LINE) :][:1] in (b"", b"\n", b"\r")
 
 
 def _open(path: bytes) -> int:

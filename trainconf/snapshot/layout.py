@@ -4,6 +4,7 @@
     packs/          blobs
     manifests/<id>  one file per snapshot; modified when it was taken, accessed when it was last used
     stat/<hash>     the stat cache of one source folder
+    pins/<name>     which frozen file needs which snapshot
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class StoreLayout:
 
     def manifest(self, snapshot_id: str) -> str:
         return os.path.join(self.root, "manifests", snapshot_id)
+
+    @property
+    def pins(self) -> str:
+        return os.path.join(self.root, "pins")
 
     def stat_cache(self, source: bytes) -> str:
         from binascii import crc32, hexlify

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
     Signature = tuple[int, ...]
     File = tuple[bytes, Signature, "bytes | None"]  # name, signature, blob hash: b"" for a frozen file, None when not read yet
-    Asked = tuple[tuple[str, ...], tuple[str, ...]]  # allow_keys, frozen
     Summary = tuple[str, int, int, list[str], list[str]]  # id, file count, size in bytes, links that leave, skipped
     RepositoryRecord = tuple[bytes, bytes, "Signature | None", list[bytes]]  # folder, its index, signature of that, tracked though ignored
 
-FORMAT = ("trainconf stat cache 1", sys.implementation.cache_tag)
+FORMAT = ("trainconf stat cache 2", sys.implementation.cache_tag)
 RACY_NS = 2_000_000_000  # the coarsest clock of a disk in use (FAT); others tick in milliseconds
 UNSURE: Signature = ()  # equals no signature
 
@@ -72,14 +71,14 @@ class Folder:
 class StatCache:
     """What the last walk of a source folder found, and the snapshot it became."""
 
-    __slots__ = ("asked", "folders", "repositories", "source", "summary", "watched")
+    __slots__ = ("allow_keys", "folders", "repositories", "source", "summary", "watched")
 
     def __init__(
-        self, source: bytes, asked: Asked, summary: Summary, watched: dict[bytes, Signature | None],
+        self, source: bytes, allow_keys: tuple[str, ...], summary: Summary, watched: dict[bytes, Signature | None],
         repositories: list[RepositoryRecord], folders: list[Any],
     ) -> None:
         self.source = source
-        self.asked = asked  # the arguments that decide what may travel
+        self.allow_keys = allow_keys  # the argument that decides what may travel
         self.summary = summary
         self.watched = watched  # files outside the tree's own listing that decide what is ignored; None: absent
         self.repositories = repositories

@@ -13,12 +13,13 @@ from trainconf.snapshot.stat_cache import StatCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from trainconf.snapshot.collect import GcResult
     from trainconf.snapshot.manifest import Entry, SnapshotDiff
     from trainconf.snapshot.opened import OpenSnapshot
     from trainconf.snapshot.packs import DamagedError
+    from trainconf.snapshot.pins import Pin
 
 UNUSED_S = 3600.0  # a snapshot nobody holds yet may belong to a submission on its way
 
@@ -56,24 +57,25 @@ class SnapshotStore:
         self._store = StoreLayout(root)
 
     def take(
-        self, source_directory: str, *, max_mb: float, max_files: int, allow_keys: Sequence[str] = (), frozen: Sequence[str] = (),
+        self, source_directory: str, *, max_mb: float, max_files: int, allow_keys: Sequence[str] = ()
     ) -> Snapshot:
-        """Record the tree as it is now. `frozen`: paths that do not travel, besides files that say they are frozen runs.
+        """Record the tree as it is now, without files whose first line says that they are frozen runs.
 
         Raises SnapshotError (missing, too large, keys, unreadable, restless) and StorageError.
         """
         source = source_path(source_directory)
-        asked = (tuple(allow_keys), tuple(frozen))
+        allowed = tuple(allow_keys)
         store = self._store
-        store.create()
+        self._create()
         lock = store.locked()
         try:
             cache = StatCache.load(store.stat_cache(source), source)
-            if cache and cache.asked == asked and cache.fits(max_mb, max_files) and cache.is_current() and store.touch(cache.summary[0]):
+            is_same = cache and cache.allow_keys == allowed and cache.fits(max_mb, max_files) and cache.is_current()
+            if cache and is_same and store.touch(cache.summary[0]):
                 return Snapshot(*cache.summary)
             from trainconf.snapshot.taking import take
 
-            snapshot = Snapshot(*take(store, source, cache, asked, max_mb=max_mb, max_files=max_files))
+            snapshot = Snapshot(*take(store, source, cache, allowed, max_mb=max_mb, max_files=max_files))
         except OSError as error:  # those of the source are SnapshotErrors by now
             raise StorageError.from_os_error(error, "the snapshot store cannot be used") from error
         finally:
@@ -120,6 +122,22 @@ class SnapshotStore:
 
         return entries(self._store.read_manifest(snapshot_id))
 
+    def read(self, snapshot_id: str, path: str) -> bytes:
+        """The content of one file of a snapshot. Raises SnapshotError, StorageError."""
+        from trainconf.snapshot.packs import DamagedError, PackReader
+
+        entry = next((entry for entry in self.show(snapshot_id) if entry.path == path and entry.kind == "file"), None)
+        if entry is None:
+            raise SnapshotError(f"there is no file {path!r} in snapshot {snapshot_id}", ("store", self.root))
+        lock = self._store.locked()
+        try:
+            with PackReader(self._store.packs, self._store.packs.index()) as reader:
+                return b"".join(reader.chunks(bytes.fromhex(entry.content)))
+        except DamagedError as error:
+            raise self._damaged(snapshot_id, error) from error
+        finally:
+            lock.release()
+
     def diff(self, a: str, b: str) -> SnapshotDiff:
         """What `b` has that `a` has not. Raises SnapshotError, StorageError."""
         from trainconf.snapshot.manifest import compare
@@ -146,21 +164,70 @@ class SnapshotStore:
             lock.release()
         return bad
 
-    def gc(self, keep: Collection[str], *, unused_s: float = UNUSED_S) -> GcResult:
-        """Remove every snapshot that is not in `keep` and was not taken or materialised in the last `unused_s` seconds.
+    def unneeded(self, keep: Collection[str], *, unused_s: float = UNUSED_S, but_for: Collection[Pin] = ()) -> list[str]:
+        """The snapshots that `gc` would remove now, were those pins dropped; nothing is removed. Raises StorageError."""
+        from trainconf.snapshot.collect import unneeded
 
-        Waits until nobody takes or materialises. Raises StorageError; nothing that stays is harmed then.
+        try:
+            return unneeded(self._store, keep, unused_s, {pin.name for pin in but_for})
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the snapshot store cannot be read") from error
+
+    def pin(self, snapshot_id: str, file: str, file_hash: str) -> Pin:
+        """Keep a snapshot for the frozen file at a path, or for one that was written where nobody can look: an empty `file`.
+
+        Raises SnapshotError when it was collected meanwhile, StorageError.
+        """
+        from trainconf.snapshot.pins import write
+
+        self._create()
+        lock = self._store.locked()  # `gc` reads the pins when it has the store alone
+        try:
+            self._store.read_manifest(snapshot_id)
+            return write(self._store, [snapshot_id], file, file_hash)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the snapshot cannot be pinned for the frozen file") from error
+        finally:
+            lock.release()
+
+    def pins(self) -> list[Pin]:
+        """Every pin, oldest first. Raises StorageError."""
+        from trainconf.snapshot.pins import read
+
+        return read(self._store)
+
+    def unpin(self, pin: Pin) -> None:
+        """Let a snapshot go that nobody else needs. Raises StorageError."""
+        from trainconf.snapshot.pins import remove
+
+        remove(self._store, pin)
+
+    def gc(self, keep: Callable[[], Collection[str]], *, unused_s: float = UNUSED_S) -> GcResult:
+        """Remove every snapshot that is neither pinned nor kept, and was not taken or materialised in the last `unused_s` seconds.
+
+        Waits until nobody takes or materialises, and asks for what to `keep` then. Raises StorageError; nothing that stays is harmed.
         """
         from trainconf.snapshot.collect import collect
 
-        self._store.create()
+        self._create()
         lock = self._store.locked(alone=True)
         try:
-            return collect(self._store, keep, unused_s)
+            return collect(self._store, keep(), unused_s)
         except OSError as error:
             raise StorageError.from_os_error(error, "the snapshot store cannot be cleaned") from error
         finally:
             lock.release()
+
+    def _create(self) -> None:
+        """Make the store's folders; in a store of an older trainconf, with a pin for all that it holds. Raises StorageError."""
+        if not os.path.isdir(self._store.pins):
+            from trainconf.snapshot.pins import begin
+
+            try:
+                begin(self._store)
+            except OSError as error:
+                raise StorageError.from_os_error(error, "the snapshot store cannot be made") from error
+        self._store.create()
 
     def _tidy(self) -> None:
         """Join small packs when there are many and nobody else is here."""
@@ -186,16 +253,29 @@ class SnapshotStore:
         self._store.forget_stat_caches()
 
 
-def hash_tree(source_directory: str, *, frozen: Sequence[str] = (), store: SnapshotStore | None = None) -> str:
+def hash_tree(source_directory: str, *, store: SnapshotStore | None = None) -> str:
     """The id a snapshot of the tree would have; nothing is written. With a store, its stat cache saves reading what it knows.
 
     Raises SnapshotError (missing, unreadable, restless).
     """
-    from trainconf.snapshot.taking import tree_id
+    from trainconf.snapshot.manifest import identify
+
+    return identify(_manifest(source_directory, store))
+
+
+def tree_entries(source_directory: str) -> list[Entry]:
+    """What a snapshot of the tree would hold, sorted by path; nothing is written. Raises as `hash_tree` does."""
+    from trainconf.snapshot.manifest import entries
+
+    return entries(_manifest(source_directory, None))
+
+
+def _manifest(source_directory: str, store: SnapshotStore | None) -> bytes:
+    from trainconf.snapshot.taking import manifest_of
 
     source = source_path(source_directory)
     cache = StatCache.load(StoreLayout(store.root).stat_cache(source), source) if store else None
-    return tree_id(source, cache, frozen)
+    return manifest_of(source, cache)
 
 
 def source_path(source_directory: str) -> bytes:

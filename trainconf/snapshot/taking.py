@@ -15,20 +15,21 @@ from trainconf.snapshot.walk import Walk, leaving_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from trainconf.snapshot.layout import StoreLayout
-    from trainconf.snapshot.stat_cache import Asked, Folder, Summary
+    from trainconf.snapshot.stat_cache import Folder, Summary
 
 
-def take(store: StoreLayout, source: bytes, cache: StatCache | None, asked: Asked, *, max_mb: float, max_files: int) -> Summary:
+def take(
+    store: StoreLayout, source: bytes, cache: StatCache | None, allow_keys: tuple[str, ...], *, max_mb: float, max_files: int
+) -> Summary:
     """Walk, guard, read what is new, store it; in that order, so that a refusal leaves nothing. The caller holds the lock, shared.
 
     Raises SnapshotError; OSError is the store's, never the source's.
     """
     started_ns = time.time_ns()
-    allow_keys, frozen = asked
-    walk = Walk(source, frozen, cache)
+    walk = Walk(source, cache)
     folders = walk.run()
     guards.check_size(folders, max_mb=max_mb, max_files=max_files)
     guards.check_keys(source, folders, allow_keys)
@@ -39,15 +40,15 @@ def take(store: StoreLayout, source: bytes, cache: StatCache | None, asked: Aske
     summary = (snapshot_id, *manifests.parse_header(manifest), leaving_links(folders), skipped)
     if not store.touch(snapshot_id):
         files.write_atomic(store.manifest(snapshot_id), manifest)
-    _remember(walk, asked, summary, started_ns).save(store.stat_cache(source))
+    _remember(walk, allow_keys, summary, started_ns).save(store.stat_cache(source))
     return summary
 
 
-def tree_id(source: bytes, cache: StatCache | None, frozen: Sequence[str]) -> str:
-    """The id `take` would give, with nothing written."""
-    folders = Walk(source, frozen, cache).run()
+def manifest_of(source: bytes, cache: StatCache | None) -> bytes:
+    """The manifest `take` would store, with nothing written."""
+    folders = Walk(source, cache).run()
     ContentReader(source, (), None).read(folders)
-    return manifests.identify(manifests.render(records(folders)))
+    return manifests.render(records(folders))
 
 
 def records(folders: Iterable[Folder]) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
@@ -83,12 +84,12 @@ def _forget_missing(folders: Iterable[Folder], known: Collection[bytes]) -> None
         folder.files = [(name, seen, blob if blob == FROZEN or blob in known else None) for name, seen, blob in folder.files]
 
 
-def _remember(walk: Walk, asked: Asked, summary: Summary, started_ns: int) -> StatCache:
+def _remember(walk: Walk, allow_keys: tuple[str, ...], summary: Summary, started_ns: int) -> StatCache:
     def sure(seen: tuple[int, ...] | None) -> tuple[int, ...] | None:
         return None if seen is None else settled(seen, FILE_TIMES, started_ns)
 
     return StatCache(
-        source=walk.source, asked=asked, summary=summary,
+        source=walk.source, allow_keys=allow_keys, summary=summary,
         watched={path: sure(seen) for path, seen in walk.rules.watched.items()},
         repositories=[(folder, index, sure(seen), tracked) for folder, index, seen, tracked in walk.rules.repositories],
         folders=[folder.packed(started_ns) for folder in walk.folders],

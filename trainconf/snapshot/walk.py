@@ -20,7 +20,7 @@ from trainconf.snapshot.stat_cache import Folder, folder_signature, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from trainconf.snapshot.rules import Context
     from trainconf.snapshot.stat_cache import StatCache
@@ -40,13 +40,10 @@ class RestlessError(OSError):
 class Walk:
     """One walk over a source tree. `folders` and `rules` are its result."""
 
-    def __init__(self, source: bytes, frozen: Sequence[str], cache: StatCache | None) -> None:
+    def __init__(self, source: bytes, cache: StatCache | None) -> None:
         self.source = source
         self.rules = RuleBook(source, cache)
         self.folders: list[Folder] = []
-        self._left_out = frozenset(_as_seen_from(source, os.fsencode(path)) for path in frozen)
-        if cache and cache.asked[1] != tuple(frozen):
-            self.rules.unchanged = False
         self._known = {packed[0]: Folder(*packed) for packed in cache.folders} if cache else {}
         self._unreadable: list[tuple[bytes, OSError]] = []
 
@@ -124,7 +121,7 @@ class Walk:
         for entry in entries:
             name = entry.name
             path = found.path + name
-            if name in NEVER or (name in NEVER_AT_TOP and not found.path) or (beside_state and name == b"runs") or path in self._left_out:
+            if name in NEVER or (name in NEVER_AT_TOP and not found.path) or (beside_state and name == b"runs"):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 inner = self.rules.enters(context, name, path)
@@ -139,11 +136,6 @@ class Walk:
                 else:
                     found.skipped.append(name)
         return kept, below
-
-
-def _as_seen_from(source: bytes, path: bytes) -> bytes:
-    folder, name = os.path.split(path)
-    return os.path.relpath(os.path.join(os.path.realpath(folder), name), source)
 
 
 def _target(link: bytes) -> bytes:

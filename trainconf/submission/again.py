@@ -13,7 +13,10 @@ from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.compose import change
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.resolver import Resolved, environment, resolve
+from trainconf.resolve.derived import kept, made_anew
+from trainconf.resolve.machine import is_in_spec, of_machine
+from trainconf.resolve.origins import leaves
+from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
 from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
 
@@ -44,8 +47,18 @@ def recorded(
     # as they were found: a path of the command line was relative to its shell
     config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
     origins = {key: origin for key, origin in record.get("origins", {}).items() if not key.startswith("submit.")}
-    composed = change(Composed(config, origins, record.get("choices", {}), record.get("overrides", [])), overrides, workspace)
-    resolved = _changed(composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
+    derived = record.get("derived")
+    derived = derived if isinstance(derived, dict) else {}
+    then = Composed(config, origins, record.get("choices", {}), record.get("overrides", []), derived=derived)
+    base = composed = change(then, [], workspace)
+    if overrides:
+        composed = change(then, overrides, workspace)
+        if "derived" not in record:
+            report("note: an older trainconf recorded this run: values that were made of others keep what they were")
+        for key in kept(derived, made_anew(derived, overrides, origins), base.config, composed.config):
+            report(f"note: {key} keeps its value of then, though it was made of {json.dumps(derived[key])}")
+    resolved = _changed(base, composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
+    composed.derived = {**{key: value for key, value in derived.items() if key not in _changes(base, composed)}, **composed.derived}
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
@@ -54,28 +67,67 @@ def recorded(
 
 
 def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
-    """What a frozen file describes, on this machine. `overrides` may not touch its spec. Raises FrozenFileError, ConfigError."""
+    """What a frozen file describes, on this machine, with the facts that this machine has about itself.
+
+    `overrides` may change what is not part of its spec. Raises FrozenFileError, ConfigError.
+    """
     frozen = file.resolved
+    machine = of_machine(frozen.config, workspace)
     try:
-        composed = change(frozen.composed, overrides, workspace)
+        base = change(frozen.composed, [], workspace, machine=machine)
+        composed = change(frozen.composed, overrides, workspace, machine=machine) if overrides else base
     except ConfigError as error:
+        raise FrozenFileError(_in_file(mistake, file.path) for mistake in error.mistakes) from error
+    if touched := _touched(base, composed, overrides):
         raise FrozenFileError(
-            Mistake(mistake.what, ("from", file.path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
-            for mistake in error.mistakes
-        ) from error
+            Mistake(f"{key} is part of what was frozen", ("from", word), ("in", file.path),
+                    hint=f"another value makes another frozen file: `trainconf freeze -o FILE ... {key}=VALUE`")
+            for key, word in touched
+        )  # fmt: skip
     return adopt(Resolved(frozen.spec, frozen.source_directory, composed), workspace, report)
 
 
-def _changed(composed: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths) -> Resolved:
+def _in_file(mistake: Mistake, path: str) -> Mistake:
+    """A mistake in a config that was read from a frozen file, unless a word of the command line or this machine is to blame."""
+    source = dict(mistake.facts).get("from", "")
+    if source.startswith(("command line", "conf/local.yaml")):
+        return mistake
+    return Mistake(mistake.what, ("from", path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
+
+
+def _touched(base: Composed, changed: Composed, overrides: list[str]) -> list[tuple[str, str]]:
+    """The settings of the spec that overrides have changed, each with the word that did."""
+    before, after = dict(leaves(base.config)), dict(leaves(changed.config))
+    found = []
+    for key in dict.fromkeys([*before, *after]):
+        if (key in before, before.get(key)) == (key in after, after.get(key)) or not is_in_spec(key, base.config):
+            continue
+        origin = changed.origin(key)
+        removing = next((word for word in overrides if f"{key}.".startswith(f"{word.lstrip('~+').partition('=')[0]}.")), overrides[-1])
+        found.append((key, origin if origin.startswith("command line") else f"command line: {removing}"))
+    return [(key, word) for key, word in found if not any(other.startswith(f"{key}.") for other, _ in found)]  # not a mapping emptied
+
+
+def _changes(base: Composed, composed: Composed) -> set[str]:
+    """The dotted keys at which two configs differ."""
+    before, after = dict(leaves(base.config)), dict(leaves(composed.config))
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def _changed(
+    base: Composed, composed: Composed, overrides: list[str], spec: RunSpec, source: str, workspace: WorkspacePaths
+) -> Resolved:  # fmt: skip
     """A recorded config in which some values were replaced, checked like any other. Raises ConfigError."""
-    touched = {word.lstrip("+~").partition("=")[0].partition(".")[0] for word in overrides}
+    touched = {key.lstrip("+~").partition("=")[0].partition(".")[0] for key in (*overrides, *_changes(base, composed))}
     if touched & {"source_directory", "snapshot"}:
         raise ConfigError(Mistake("a rerun keeps the code of its run", ("from", f"command line: {' '.join(overrides)}"),
                                   hint="submit anew for other code: `trainconf experiment=...`"))
     fresh = resolve(composed, workspace, source=source)
     if "script" in touched:
         _check_script(composed, spec.code.snapshot, workspace)
-    code = replace(fresh.spec.code, snapshot=spec.code.snapshot)
+    same = dict(spec.code.inputs).items() & dict(fresh.spec.code.inputs).items()
+    digests = tuple((name, digest) for name, digest in spec.code.input_digests if name in dict(same))
+    code = replace(fresh.spec.code, snapshot=spec.code.snapshot, input_digests=digests)
     environment = fresh.spec.environment if "env" in touched else spec.environment
     return Resolved(replace(fresh.spec, code=code, environment=environment), source, composed)
 
@@ -99,6 +151,7 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
     that is used as it is what its name now stands for, unless the engine still has the one of then: what differs is told, and the new
     run's spec says what it really ran in. Raises ConfigError.
     """
+    check_names(resolved.composed, workspace)
     mistakes = [
         Mistake(f"the input {name} does not exist", ("path", path), hint="put it there, or submit anew with another path")
         for name, relative in resolved.spec.code.inputs if not os.path.exists(path := os.path.join(workspace.root, relative))

@@ -1,38 +1,50 @@
 """Frozen files: a run as commented YAML, for review and version control, that can be run again anywhere.
 
-The spec in it is exact and guarded by its hash. Beside it stand what is not identity but is needed to run: names, schedules, and the
-config it was resolved from. A frozen file's first line makes it no part of any snapshot.
+The spec in it is exact. Beside it stand what is not identity but is needed to run: names, schedules, and the config it was resolved
+from. One hash guards all of it; comments and line ends are free. Facts about the machine are left out: whoever runs it has their own.
+A frozen file's first line makes it no part of any snapshot, whatever the file is called.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from trainconf import __version__
-from trainconf.errors import FrozenFileError
+from trainconf.errors import ConfigError, FrozenFileError, Mistake, SnapshotError, StorageError
 from trainconf.files import write_atomic
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.resolver import Resolved
+from trainconf.resolve.machine import without_machine
+from trainconf.resolve.origins import leaves
+from trainconf.resolve.resolver import Resolved, compute_spec
 from trainconf.resolve.yaml_text import render
 from trainconf.snapshot import SnapshotStore
-from trainconf.snapshot.content import FROZEN_LINE
-from trainconf.spec import RunSpec
+from trainconf.snapshot.content import FROZEN_LINE, is_frozen
+from trainconf.spec import RunSpec, canonical, sha256_hex
 from trainconf.submission.code import take_from_git
 
-VERSION = 1
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FREEZE_AGAIN = "freeze again to make a changed one; a frozen file is not meant to be edited"
+
+VERSION = 2  # 1: only `spec` was guarded by a hash
 FROZEN_FIRST_LINE = FROZEN_LINE.decode()
 
 
 class Frozen:
     """A frozen file that was read: the run it describes, where its code was recorded, and the folder its words were typed in."""
 
-    __slots__ = ("config_name", "folder", "git", "path", "resolved")
+    __slots__ = ("config_name", "file_hash", "folder", "git", "path", "resolved")
 
-    def __init__(self, path: str, resolved: Resolved, git: dict[str, Any], config_name: str, folder: str) -> None:
+    def __init__(self, path: str, resolved: Resolved, git: dict[str, Any], config_name: str, folder: str, file_hash: str) -> None:
         self.path = path
+        self.file_hash = file_hash
         self.resolved = resolved
         self.git = git
         self.config_name = config_name
@@ -49,9 +61,10 @@ def is_committed(resolved: Resolved, snapshot_id: str, workspace: WorkspacePaths
 
 
 def text(
-    resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str, *, only_here: bool
-) -> str:
-    """The file's content. Paths are relative to the workspace, so that a clone elsewhere can run it.
+    resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str, config_dir: str | None, *,
+    only_here: bool,
+) -> tuple[str, str]:
+    """The file's content, and its hash. Paths are relative to the workspace, so that a clone elsewhere can run it.
 
     `only_here` says that no commit holds the code.
     """
@@ -60,11 +73,12 @@ def text(
         f"# experiment {resolved.experiment_name}, frozen {events.now()[:19]}Z by trainconf {__version__}",
         "# run it again:   trainconf run <this file>",
         "# still true?     trainconf freeze --check <this file>",
-        "# Not meant to be edited: `spec` is guarded by its hash.",
+        "# Not meant to be edited: all but comments is guarded by `file_hash`.",
     ]
     if only_here:
         header.append("# The code had changes that no commit holds: only the snapshot store that froze it can run this file.")
-    body = {
+    config = without_machine(resolved.composed, workspace, config_dir)
+    body: dict[str, Any] = {
         "frozen_version": VERSION,
         "spec": spec.to_dict(),
         "code_from": {
@@ -76,45 +90,184 @@ def text(
         "folder": _relative(os.getcwd(), workspace.root),
         "overrides": resolved.composed.overrides,
         "choices": resolved.composed.choices,
-        "config": resolved.config,
-        "origins": {key: origin for key, origin in resolved.composed.origins.items() if origin != "default"},
+        "config": config,
+        "origins": {key: resolved.composed.origin(key) for key, _ in leaves(config) if resolved.composed.origin(key) != "default"},
     }
-    return "\n".join(header) + "\n" + render(body)
+    body["file_hash"] = _hash(body)
+    return "\n".join(header) + "\n" + render(body), body["file_hash"]
+
+
+def _hash(body: dict[str, Any]) -> str:
+    return sha256_hex(canonical({key: value for key, value in body.items() if key != "file_hash"}))
 
 
 def _relative(path: str, root: str) -> str:
     return os.path.relpath(path, root) if is_inside(path, root) else path
 
 
-def write(path: str, content: str) -> None:
-    """Put a frozen file in place. Raises FrozenFileError when the folder refuses."""
+class Destination:
+    """Where a frozen file goes: a path, or standard output when there is none. A context manager.
+
+    The first line is put there at the beginning, so that the code is recorded without the file to come, wherever that lies. What cannot
+    be finished is taken away again. Raises FrozenFileError: the place cannot be written, or holds a file of another kind.
+    """
+
+    def __init__(self, output: str | None, data: Callable[[str], None]) -> None:
+        self._output = output
+        self._data = data
+        self._made = False
+        self.path = os.path.realpath(output) if output else _file_of_stdout()
+        if output and os.path.exists(output) and not os.path.isfile(output) and not os.path.isdir(output):
+            self.path = ""  # a pipe or a device: it stays what it is, and nobody can look into it later
+
+    def __enter__(self) -> Destination:
+        if self._output is None and self.path:
+            self._data(FROZEN_FIRST_LINE)
+        elif self.path:
+            with _told(self._output):
+                self._reserve()
+        return self
+
+    def _reserve(self) -> None:
+        is_empty = os.path.isfile(self.path) and not os.path.getsize(self.path)
+        if is_empty or not os.path.exists(self.path):
+            write_atomic(self.path, FROZEN_FIRST_LINE + "\n", durable=False)
+            self._made = True
+        elif os.path.isfile(self.path):
+            with open(self.path, "rb") as stream:
+                if not is_frozen(stream.read(100)):
+                    hint = "name another file, or remove this one"
+                    raise FrozenFileError("this file is no frozen run, and is not written over", ("path", str(self._output)), hint=hint)
+
+    def write(self, content: str) -> None:
+        """Put the file there, whole."""
+        if self._output is None:
+            self._data(content.removeprefix(FROZEN_FIRST_LINE + "\n" if self.path else "").removesuffix("\n"))
+            return
+        with _told(self._output):
+            if self.path:
+                write_atomic(self.path, content)
+            else:
+                with open(self._output, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                    stream.write(content)
+        self._made = False
+
+    def __exit__(self, *_: object) -> None:
+        if self._made:
+            with suppress(OSError):
+                os.unlink(self.path)
+
+
+@contextmanager
+def _told(path: str | None) -> Iterator[None]:
     try:
-        write_atomic(path, content)
+        yield
     except OSError as error:
-        raise FrozenFileError("the frozen file cannot be written", ("path", path), ("because", str(error.strerror))) from error
+        raise FrozenFileError("the frozen file cannot be written", ("path", str(path)), ("because", str(error.strerror))) from error
+
+
+def _file_of_stdout() -> str:
+    """The file that standard output was sent to by the shell; empty for a terminal, a pipe, and where Linux does not tell."""
+    try:
+        status = os.fstat(1)
+        path = os.readlink("/proc/self/fd/1")
+        return path if stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(path)) else ""
+    except OSError:
+        return ""
+
+
+def strange_program(file: Frozen, today: Composed, workspace: WorkspacePaths) -> str:
+    """The Python that the words of a file name which was not frozen here, so that looking at the software would start it; else empty."""
+    named = today.config["env"]["python"]["interpreter_path"]
+    if not named or not today.origin("env.python.interpreter_path").startswith("command line"):
+        return ""
+    pins = SnapshotStore(workspace.snapshots).pins()
+    return "" if file.file_hash and any(pin.file_hash == file.file_hash for pin in pins) else str(named)
+
+
+def pin_where_it_lies(file: Frozen, workspace: WorkspacePaths) -> None:
+    """Pin the code for the file's place of today: it may have been moved, or come by version control. A refusal costs the pin alone."""
+    with suppress(StorageError, SnapshotError):
+        store = SnapshotStore(workspace.snapshots)
+        path, code = os.path.realpath(file.path), file.resolved.spec.code.snapshot
+        if not any(pin.path == path and code in pin.snapshots for pin in store.pins()):
+            store.pin(code, path, file.file_hash)
 
 
 def read(path: str, workspace: WorkspacePaths) -> Frozen:
     """Read and check a frozen file. Raises FrozenFileError: missing, not YAML, not frozen, newer, or edited by hand."""
     body = _load(path)
     version = body.get("frozen_version")
-    if version != VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
         raise FrozenFileError(
-            f"frozen_version {version!r} is not one this trainconf can read", ("from", path), ("allowed", str(VERSION)),
+            f"frozen_version {version!r} is not one this trainconf can read", ("from", path), ("allowed", f"1 to {VERSION}"),
             hint="freeze the run again with this trainconf: `trainconf freeze -o FILE [overrides]`",
         )
+    _refuse_nul(body, path)
     spec = RunSpec.from_dict(body.get("spec", {}), path)
+    file_hash = _guarded(body, path) if version > 1 else ""
     config, source = _part(body, "config", dict, path), _part(body, "code_from", dict, path)
     git = {**_part(source, "git", dict, path), "dirty": bool(source.get("only_in_store"))}
     code = os.path.normpath(os.path.join(workspace.root, _part(source, "source_directory", str, path)))
-    if spec.params != config.get("params"):
-        raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path),
-                              hint="freeze again to make a changed one")
     composed = Composed(
         config, _part(body, "origins", dict, path), _part(body, "choices", dict, path), list(map(str, _part(body, "overrides", list, path)))
     )
+    if version == 1 and not _agree(spec, composed, workspace, path):
+        raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path), hint=FREEZE_AGAIN)
     folder = os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir)))
-    return Frozen(path, Resolved(spec, code, composed), git, str(body.get("config_name") or "config"), folder)
+    return Frozen(path, Resolved(spec, code, composed), git, str(body.get("config_name") or "config"), folder, file_hash)
+
+
+def _guarded(body: dict[str, Any], path: str) -> str:
+    """The hash of the file, when it is the one that is written in it. Raises FrozenFileError."""
+    try:
+        found = _hash(body)
+    except (TypeError, ValueError) as error:
+        raise FrozenFileError("it holds what no frozen file has", ("from", path), ("because", str(error))) from error
+    if found != body.get("file_hash"):
+        raise FrozenFileError(
+            "the file does not have the hash that is written in it: it was edited by hand", ("from", path),
+            ("written", str(body.get("file_hash") or "none")), ("computed", found), hint=FREEZE_AGAIN,
+        )
+    return found
+
+
+def _agree(spec: RunSpec, composed: Composed, workspace: WorkspacePaths, path: str) -> bool:
+    """Whether the config is one that this spec was made of, as far as that can be told without looking at the machine.
+
+    It is what guards files of version 1, whose hash is that of the spec. Raises FrozenFileError for a config that is none.
+    """
+    from trainconf.resolve.compose import change
+    from trainconf.resolve.processes import distributed
+
+    if spec.params != composed.config.get("params"):
+        return False
+    try:
+        today = change(composed, [], workspace)
+    except ConfigError as error:
+        raise FrozenFileError(
+            Mistake(mistake.what, ("from", path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
+            for mistake in error.mistakes
+        ) from error
+    return compute_spec(today.config) == spec.compute and distributed(today, []) == spec.distributed
+
+
+def _refuse_nul(body: dict[str, Any], path: str) -> None:
+    """No name of a file, a program or a variable can hold a NUL character; params may. Raises FrozenFileError."""
+    named = dict(body)
+    for part in ("spec", "config"):
+        if isinstance(body.get(part), dict):
+            named[part] = {key: value for key, value in body[part].items() if key != "params"}
+    if _holds_nul(named):
+        raise FrozenFileError("a name in it holds a NUL character, which no file and no program can have", ("from", path))
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for item in value.items() for part in item)
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _part(body: dict[str, Any], key: str, kind: type, path: str) -> Any:
@@ -129,14 +282,14 @@ def _load(path: str) -> dict[str, Any]:
     import yaml
 
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8-sig") as stream:  # git's autocrlf and some editors change line ends, or put a mark before them
             content = stream.read()
     except FileNotFoundError:
         hint = "`trainconf freeze -o FILE [overrides]` makes one"
         raise FrozenFileError("there is no such frozen file", ("path", path), hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise FrozenFileError("the frozen file cannot be read", ("path", path), ("because", str(error))) from error
-    if not content.startswith(FROZEN_FIRST_LINE):
+    if not is_frozen(content[:100].encode("utf-8", "surrogateescape")):
         allowed = f"a file whose first line is {FROZEN_FIRST_LINE!r}"
         raise FrozenFileError("this is not a frozen run", ("path", path), ("allowed", allowed))
     try:

@@ -30,7 +30,7 @@ def write_run(
         os.mkdir(folder)
         os.symlink(os.path.join(os.pardir, os.path.basename(folder)), os.path.join(paths.code, os.path.basename(folder)))
     write_new(paths.spec, spec.to_json(), durable=durable)
-    write_new(paths.params, spec.params_json, durable=False)
+    write_new(paths.params, _params_of_job(paths, spec), durable=False)
     write_new(paths.config, resolved.composed.text(), durable=False)
     write_new(paths.environment_lock, lock_text, durable=False)
     write_new(paths.git, dumps(git.to_dict() if git is not None else {}), durable=False)
@@ -38,6 +38,17 @@ def write_run(
         write_new(paths.patch, git.patch, durable=False)
     write_new(paths.record, dumps(_record(paths, resolved, spec, parent, lock_path)), durable=durable)
     events.append(paths, "NotStarted")
+
+
+def _params_of_job(paths: RunPaths, spec: RunSpec) -> str:
+    """The params as the job reads them: `{inputs.<name>}` is that input's path."""
+    if "{inputs." not in spec.params_json:
+        return spec.params_json
+    from trainconf.launchers.command import filled
+    from trainconf.spec import canonical
+
+    root = paths.workspace.root
+    return canonical(filled(spec.params, {name: os.path.join(root, path) for name, path in spec.code.inputs}))
 
 
 def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | None, lock_path: str) -> dict[str, Any]:
@@ -49,4 +60,5 @@ def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | No
         "params": spec.params, "metric": config["metric"], "parent": parent, "overrides": resolved.composed.overrides,
         "retries": config["retries"], "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
         "choices": resolved.composed.choices, "config": config, "origins": resolved.composed.origins,
+        "derived": resolved.composed.derived,
     }

@@ -6,7 +6,9 @@ import os
 import time
 from contextlib import suppress
 
+from trainconf.errors import ConfigError
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.resolve.resolver import is_run_name
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: they are misread, or spell words
 
@@ -19,7 +21,12 @@ def new_run_id(experiment_name: str) -> str:
 
 
 def claim_run_dir(workspace: WorkspacePaths, experiment_name: str, run_id: str = "") -> RunPaths:
-    """Make the folder of a new run; nobody else can have made it. Raises OSError, FileExistsError for a given id that is taken."""
+    """Make the folder of a new run; nobody else can have made it.
+
+    Raises OSError, FileExistsError for a given id that is taken, and ConfigError for a name that leaves `runs/`: whatever road it came.
+    """
+    if not is_run_name(experiment_name):
+        raise ConfigError(f"experiment_name cannot be {experiment_name!r}", ("allowed", "letters, digits, `_`, `-`, `.`"))
     folder = os.path.join(workspace.runs, experiment_name)
     while True:
         paths = workspace.run(experiment_name, run_id or new_run_id(experiment_name))

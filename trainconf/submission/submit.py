@@ -19,6 +19,7 @@ from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
 from trainconf.submission.git_facts import GitFactsLater
+from trainconf.submission.inputs import not_looked_at, with_digests
 from trainconf.submission.record import write_run
 from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
@@ -63,12 +64,18 @@ class Prepared:
 
 
 class Submitted:
-    """A run that was handed over; or, without handle and plan, one that had completed before and is returned instead."""
+    """A run that was handed over; or, without handle and plan, one that had completed before and is returned instead.
 
-    __slots__ = ("handle", "paths", "plan")
+    `not_looked_at` says which inputs may be others than that run's.
+    """
 
-    def __init__(self, paths: RunPaths, handle: RunHandle | None = None, plan: LaunchPlan | None = None) -> None:
+    __slots__ = ("handle", "not_looked_at", "paths", "plan")
+
+    def __init__(
+        self, paths: RunPaths, handle: RunHandle | None = None, plan: LaunchPlan | None = None, *, not_looked_at: str = ""
+    ) -> None:
         self.paths = paths
+        self.not_looked_at = not_looked_at
         self.handle = handle
         self.plan = plan
 
@@ -194,10 +201,11 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     An interruption leaves nothing: before the agent has the run its folder is removed, afterwards the run is cancelled.
     """
     prepared = prepare(resolved, workspace, voice)
+    resolved = with_digests(resolved, workspace, voice.talk)
     if resolved.config["submit"]["reuse"]:
         found = find_completed(workspace, prepared_spec(resolved, prepared))
         if found is not None:
-            return Submitted(found)
+            return Submitted(found, not_looked_at=not_looked_at(resolved.spec))
     with code_of(resolved, prepared) as code:
         paths, plan, lock = create(resolved, prepared, code, workspace)
     handle = None

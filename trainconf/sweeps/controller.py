@@ -17,6 +17,7 @@ from trainconf.history.index import Index
 from trainconf.launchers import pools
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.submission.inputs import not_looked_at, with_digests
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, spec_with_code
 
@@ -73,6 +74,7 @@ class Sweep:
         self._pool: Pool | None = None
         self._secrets: dict[str, str] = {}
         self.reused_count = 0
+        self.not_looked_at = ""  # what to say of inputs that may be others than those of reused runs
         self.metric = self.config["metric"]
         self._prepared: dict[Any, Prepared] = {}
 
@@ -110,6 +112,9 @@ class Sweep:
                         f"{name} holds different secrets in different trials", ("allowed", "one secret per variable and sweep"),
                         hint="run the trials one by one, or give each secret a variable of its own",
                     )
+        digests: dict[str, str] = {}
+        for trial in self.trials:
+            trial.resolved = with_digests(trial.resolved, self.workspace, voice.talk, digests)
         self._secrets = secrets
 
     def start(self) -> None:
@@ -145,7 +150,9 @@ class Sweep:
         for trial in trials:
             snapshot_id = self._prepared[_shared(trial.resolved)].snapshot_id
             trial.paths = find_completed(self.workspace, spec_with_code(trial.resolved, snapshot_id))
-        self.reused_count = sum(trial.paths is not None for trial in trials)
+        reused = [trial for trial in trials if trial.paths is not None]
+        self.reused_count = len(reused)
+        self.not_looked_at = not_looked_at(*(trial.resolved.spec for trial in reused))
 
     def _is_cancelled(self) -> bool:
         """Whether somebody wants it to end: this process, or any other."""

@@ -90,15 +90,11 @@ def test_a_half_made_folder_goes_at_once_when_the_lock_of_its_maker_is_free(work
     assert os.path.isdir(sweep.run_dir)
 
 
-def test_a_snapshot_stays_as_long_as_a_run_or_a_frozen_file_names_it(workspace: WorkspacePaths, verb: Verb) -> None:
+def test_a_snapshot_stays_as_long_as_a_run_or_a_pin_names_it(workspace: WorkspacePaths, verb: Verb) -> None:
     of_run, frozen, unneeded = (take(workspace, text) for text in ("a", "b", "c"))
     write_json(make_run(workspace).spec, {"code": {"snapshot": of_run}})
-    os.makedirs("deep/er")
-    with open("deep/er/x.yaml", "w") as stream:
-        stream.write(f"# trainconf frozen run\nspec:\n  code:\n    snapshot: {frozen}\n")
-    with open("deep/er/other.yaml", "w") as stream:
-        stream.write(f"snapshot: {unneeded}\n")
     store = SnapshotStore(workspace.snapshots)
+    store.pin(frozen, os.path.join(workspace.root, "a.lock"), "")
     dry = verb("gc", "--dry-run")
     assert unneeded in dry.out
     assert of_run not in dry.out
@@ -106,6 +102,71 @@ def test_a_snapshot_stays_as_long_as_a_run_or_a_frozen_file_names_it(workspace: 
     said = verb("gc")
     assert (said.code, [store.exists(id_) for id_ in (of_run, frozen, unneeded)]) == (0, [True, True, False])
     assert f"removed  snapshot {unneeded}" in said.out
+
+
+def test_the_dry_run_names_what_gc_removes(workspace: WorkspacePaths, verb: Verb) -> None:
+    store = SnapshotStore(workspace.snapshots)
+    used, unneeded = take(workspace, "used"), take(workspace, "unneeded")
+    store.materialize(used, os.path.join(workspace.root, "elsewhere"))
+    half = make_run(workspace, "half", states=())
+    os.unlink(half.log(0))
+    age(half)
+    os.makedirs(os.path.join(workspace.envs, "aaaaaaaaaaaa.building"))
+    os.makedirs(os.path.join(workspace.envs, "mine"))
+    os.makedirs(workspace.cache)
+    write_json(os.path.join(workspace.cache, "old"), {})
+    os.utime(os.path.join(workspace.cache, "old"), (OLD - 40 * 86400, OLD - 40 * 86400))
+    dry, done = verb("gc", "--dry-run"), verb("gc")
+    assert dry.out.replace("would remove", "removed") == done.out
+    for name in (unneeded, "half", "aaaaaaaaaaaa.building", "/old"):
+        assert name in done.out
+    assert store.exists(used)
+    assert os.path.isdir(os.path.join(workspace.envs, "mine"))
+
+
+@pytest.mark.parametrize("linked", ["runs", ".trainconf", ".trainconf/envs", ".trainconf/cache", ".trainconf/snapshots"])
+def test_nothing_is_removed_through_a_link(workspace: WorkspacePaths, verb: Verb, tmp_path: object, linked: str) -> None:
+    other = WorkspacePaths(os.path.join(str(tmp_path), "other"))
+    take(other, "theirs")
+    half = make_run(other, "half", states=())
+    os.unlink(half.log(0))
+    age(half)
+    os.makedirs(os.path.join(other.envs, "aaaaaaaaaaaa.building"))
+    os.makedirs(other.cache)
+    write_json(os.path.join(other.cache, "old"), {})
+    os.utime(os.path.join(other.cache, "old"), (OLD - 40 * 86400, OLD - 40 * 86400))
+    os.makedirs(os.path.dirname(os.path.join(workspace.root, linked)), exist_ok=True)
+    os.symlink(os.path.join(other.root, linked), os.path.join(workspace.root, linked))
+    for words in (["--dry-run"], []):
+        said = verb("gc", "--older-than", "0", *words)
+        assert (said.code, said.out) == (0, "")
+        assert "is a link" in said.err
+
+
+def test_a_run_that_was_moved_and_linked_keeps_its_code(workspace: WorkspacePaths, verb: Verb, tmp_path: object) -> None:
+    needed = take(workspace, "a")
+    run = make_run(workspace)
+    write_json(run.spec, {"code": {"snapshot": needed}})
+    os.rename(run.run_dir, os.path.join(str(tmp_path), "moved"))
+    os.symlink(os.path.join(str(tmp_path), "moved"), run.run_dir)
+    verb("gc")
+    assert SnapshotStore(workspace.snapshots).exists(needed)
+
+
+def test_a_damaged_pin_keeps_every_snapshot_and_stops_nothing_else(workspace: WorkspacePaths, verb: Verb) -> None:
+    unneeded = take(workspace, "a")
+    store = SnapshotStore(workspace.snapshots)
+    pin = store.pin(unneeded, "", "")
+    with open(os.path.join(workspace.snapshots, "pins", pin.name), "w") as stream:
+        stream.write("[")
+    half = make_run(workspace, "half", states=())
+    os.unlink(half.log(0))
+    age(half)
+    said = verb("gc")
+    assert said.code == 1
+    assert pin.name in said.err
+    assert store.exists(unneeded)
+    assert not os.path.exists(half.run_dir)
 
 
 def test_a_young_snapshot_may_belong_to_a_submission_on_its_way(workspace: WorkspacePaths, verb: Verb) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainconf.environments import identity, lock, ls, rm, show, sweep_leftovers
+from trainconf.environments import identity, leftovers, lock, ls, remove_leftover, rm, show
 from trainconf.errors import BuildError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock, is_locked
 from trainconf.paths import RunPaths, packaged
@@ -158,7 +158,7 @@ def test_a_build_killed_midway_is_never_believed(workspace: Workspace, slow_pack
     (key,) = [name.partition(".")[0] for name in workspace.left()]
     held = os.path.join(workspace.paths.envs, ".locks", key)
     assert is_locked(held)  # the orphaned installer holds it on: nobody clears the folder away under its feet
-    assert sweep_leftovers(workspace.paths) == []
+    assert leftovers(workspace.paths) == []
     spec = workspace.resolve(requirements=["./slow"])
     threading.Timer(0.2, Path(workspace.root, "go").touch).start()
     with pytest.raises(BuildError):
@@ -170,10 +170,29 @@ def test_a_build_killed_midway_is_never_believed(workspace: Workspace, slow_pack
 def test_leftovers_are_swept_and_whole_environments_stay(workspace: Workspace) -> None:
     workspace.ensure(workspace.resolve(requirements=[DEMO]))
     (whole,) = workspace.left()
+    left = ["aaaaaaaaaaaa.building", "bbbbbbbbbbbb.removing", "cccccccccccc"]
     for name in ("aaaaaaaaaaaa.building/env", "bbbbbbbbbbbb.removing", "cccccccccccc/bin"):
         os.makedirs(os.path.join(workspace.paths.envs, name))
-    assert sweep_leftovers(workspace.paths) == ["aaaaaaaaaaaa.building", "bbbbbbbbbbbb.removing", "cccccccccccc"]
+    assert leftovers(workspace.paths) == left
+    assert all(remove_leftover(workspace.paths, name) for name in left)
     assert workspace.left() == [whole]
+
+
+def test_only_names_that_builds_give_are_leftovers_and_no_links(workspace: Workspace, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "file").touch()
+    os.makedirs(workspace.paths.envs)
+    os.symlink(theirs, os.path.join(workspace.paths.envs, "aaaaaaaaaaaa"))
+    os.symlink(theirs, os.path.join(workspace.paths.envs, "aaaaaaaaaaaa.building"))
+    for name in ("notes", "aaaaaaaaaaaa.old", "aaaaaaaaaaa", "AAAAAAAAAAAA", "bbbbbbbbbbbb.building.x", ".building"):
+        os.makedirs(os.path.join(workspace.paths.envs, name))
+    Path(workspace.paths.envs, "cccccccccccc").touch()
+    there = sorted(os.listdir(workspace.paths.envs))
+    assert leftovers(workspace.paths) == []
+    assert not any(remove_leftover(workspace.paths, name) for name in there)
+    assert sorted(set(os.listdir(workspace.paths.envs)) - {".locks"}) == there
+    assert (theirs / "file").exists()
 
 
 def test_ctrl_c_during_a_build_leaves_neither_files_nor_processes(workspace: Workspace, slow_package: Path, start: Starter) -> None:

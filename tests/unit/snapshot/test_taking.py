@@ -148,12 +148,15 @@ def test_what_runs_write_never_travels(source: Path, paths: Paths) -> None:
 def test_a_frozen_file_does_not_change_the_hash_it_holds(source: Path, take: Take, paths: Paths) -> None:
     write(source, {"train.py": "1", "conf.yaml": "a: 1\n"})
     before = take().id
-    write(source, {"locks/digits.lock.yaml": "# trainconf frozen run\nspec: 1\n", "mine.lock": "x"})
-    assert take(frozen=[str(source / "mine.lock")]).id == before
-    assert take(frozen=[str(source / "mine.lock")]).id == before
-    assert paths() == ["conf.yaml", "mine.lock", "train.py"]
-    write(source, {"locks/digits.lock.yaml": "spec: 1\n"})
-    assert "locks/digits.lock.yaml" in paths()
+    line = "# trainconf frozen run"
+    texts = [f"{line}\nspec: 1\n", f"{line}\r\nspec: 1\r\n", f"\ufeff{line}\nspec: 1\n", line, f"{line}\n" + "x" * 3_000_000]
+    write(source, {f"locks/{number}{end}": text for number, text in enumerate(texts) for end in ("", ".lock", ".yaml", ".py")})
+    assert take().id == before
+    assert take().id == before
+    assert paths() == ["conf.yaml", "train.py"]
+    for text in ("spec: 1\n", f"{line}s\n", f" {line}\n", f"\n{line}\n", f"{line}s" + "x" * 3_000_000):
+        write(source, {"locks/1.lock": text})
+        assert "locks/1.lock" in paths()
 
 
 def test_an_empty_tree_is_a_snapshot(store: SnapshotStore, take: Take, tmp_path: Path) -> None:

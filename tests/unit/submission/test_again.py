@@ -88,3 +88,70 @@ def test_a_frozen_file_whose_config_was_edited_is_told(pattern: str, replacement
     (facts,) = answer.told.values()
     assert (answer.code, facts["from"]) == (2, "f.yaml"), answer
     assert workspace.run_dirs() == []
+
+
+DERIVED = """# @package _global_
+defaults:
+  - override /env: current
+  - _self_
+experiment_name: run_${params.lr}
+script: train.py
+params:
+  lr: 1
+  checkpoint: ck/${.lr}
+  twice: [1, '${params.checkpoint}']
+  optimizer: {name: sgd, rate: '${params.lr}'}
+  copy: ${params.optimizer}
+  place: ${oc.env:PLACE,home}/${params.lr}
+  kept: \\${params.lr}
+tags: {rate: 'lr=${params.lr}'}
+env: {variables: {RATE: '${params.lr}', PLACE: '${oc.env:PLACE,home}'}}
+"""
+
+
+def test_values_that_are_made_of_others_are_made_anew(here: Here, workspace: Shell) -> None:
+    workspace.write("conf/experiment/mine.yaml", DERIVED)
+    workspace.write("train.py", "import os\nprint(os.environ['RATE'], os.environ['PLACE'])\n")
+    words = [f"compute.lease_dir={workspace.leases}", "compute.slots=4"]
+    assert here("experiment=mine", *words).out == "1 home\n"
+    first = workspace.run_dirs()[0].name
+    again = here("rerun", first, "params.lr=5", "submit.detach=true")
+    assert "note: params.place keeps its value of then" in again.err
+    run_id = again.out.strip()
+    assert run_id.startswith("run_5-")
+    here("wait", run_id)
+    record = json.loads((workspace.root / "runs/run_5" / run_id / "run.json").read_text())
+    assert record["params"] == {
+        "lr": 5, "checkpoint": "ck/5", "twice": [1, "ck/5"], "optimizer": {"name": "sgd", "rate": 5}, "copy": {"name": "sgd", "rate": 5},
+        "place": "home/1", "kept": "${params.lr}",
+    }  # fmt: skip
+    assert record["tags"] == {"rate": "lr=5"}
+    assert here("logs", run_id).out == "5 home\n"
+    third = here("rerun", run_id, "params.checkpoint=mine", "params.optimizer.rate=7")
+    assert third.code == 0, third
+    record = json.loads((max((workspace.root / "runs/run_5").iterdir(), key=lambda path: path.stat().st_mtime_ns) / "run.json").read_text())
+    assert record["params"]["twice"] == [1, "mine"]
+    assert record["params"]["copy"] == {"name": "sgd", "rate": 7}
+    assert record["params"]["optimizer"]["rate"] == 7
+    fourth = here("rerun", record["run_id"], "params.lr=9")
+    assert "params.checkpoint" not in fourth.err
+    record = json.loads((next((workspace.root / "runs/run_9").iterdir()) / "run.json").read_text())
+    assert (record["params"]["checkpoint"], record["params"]["copy"]["rate"], record["tags"]) == ("mine", 7, {"rate": "lr=9"})
+
+
+def test_a_trial_of_a_sweep_is_composed_anew_too(here: Here, workspace: Shell) -> None:
+    workspace.write("conf/experiment/mine.yaml", DERIVED)
+    workspace.write("train.py", "import os\nprint(os.environ['RATE'])\n")
+    assert here("experiment=mine", "experiment_name=x", f"compute.lease_dir={workspace.leases}", "params.lr=1,2", "-m").code == 0
+    trial = next(path.name for path in workspace.run_dirs() if path.name.endswith("_1"))
+    assert here("rerun", trial, "params.lr=5").out == "5\n"
+
+
+def test_a_run_of_an_older_trainconf_says_that_such_values_are_kept(here: Here, workspace: Shell) -> None:
+    here(*workspace.script())
+    (run_dir,) = workspace.run_dirs()
+    record = json.loads((run_dir / "run.json").read_text())
+    del record["derived"]
+    (run_dir / "run.json").write_text(json.dumps(record))
+    assert "note" not in here("rerun", run_dir.name).err
+    assert "values that were made of others keep what they were" in here("rerun", run_dir.name, "+params.a=1").err

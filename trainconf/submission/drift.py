@@ -1,0 +1,159 @@
+"""What is not as it was frozen: value by value with its origin, and file by file. Nothing is written, and nothing is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+
+from trainconf.resolve.origins import leaves
+from trainconf.resolve.resolver import Resolved
+from trainconf.snapshot import SnapshotStore, tree_entries
+from trainconf.submission.code import take_from_git
+from trainconf.submission.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from trainconf.paths import WorkspacePaths
+    from trainconf.snapshot.manifest import Entry
+    from trainconf.spec import RunSpec
+
+SHOWN_PATHS = 100
+LARGEST_DIFF_BYTES = 1_000_000
+PARTS = ("code", "params", "environment", "compute", "distributed")
+PAIRS = {"code": ("inputs", "input_digests"), "environment": ("files", "variables", "build_args"), "compute": ("options",)}
+# where the config says what the spec calls otherwise; `environment.files.<path>` is the file itself
+CONFIG_KEYS = {
+    "code.input_digests": "inputs", "code.snapshot": "source_directory", "environment.interpreter": "env.python.interpreter_path",
+    "environment.python": "env.python.version", "environment.packages": "env", "environment.kind": "env",
+    "environment.requirements": "env.requirements", "environment.variables": "env.variables",
+    "environment.build_args": "env.docker.build.args", "environment": "env.docker", "compute.options": "compute",
+    "compute.max_run_duration_seconds": "max_run_duration_seconds", "compute.grace_seconds": "grace_seconds",
+    "distributed.processes_per_node": "distributed.process_count_per_node",
+}  # fmt: skip
+
+
+def of_values(file: Frozen, today: Resolved, spec: RunSpec) -> dict[str, list[str]]:
+    """A line for each value that is not as it was frozen, by part of the spec. The code's files are `of_code`'s."""
+    found: dict[str, list[str]] = {}
+    for part in PARTS:
+        old, new = _flat(file.resolved.spec, part), _flat(spec, part)
+        for key in dict.fromkeys([*old, *new]):
+            before, now = old.get(key), new.get(key)
+            if before == now or (part, key) == ("code", "snapshot"):
+                continue
+            if key.startswith("input_digests.") and before is None:
+                continue  # nobody had looked at it then: `not_looked_at` says so
+            change = f"{_shown(key, before)} -> {_shown(key, now)}"
+            found.setdefault(part, []).append(f"{key}: {change}  ({_origin(part, key, file, today)})")
+    return found
+
+
+def _flat(spec: RunSpec, part: str) -> dict[str, Any]:
+    values = dict(spec.to_dict()[part])
+    for name in PAIRS.get(part, ()):
+        values[name] = dict(values[name])
+    return {key: value for key, value in leaves(values) if value != {} or part == "params"}
+
+
+def _shown(key: str, value: Any) -> str:
+    is_hash = key == "packages" or key.startswith(("input_digests.", "files."))
+    return json.dumps(value[:19] if is_hash and isinstance(value, str) else value)
+
+
+def _origin(part: str, key: str, file: Frozen, today: Resolved) -> str:
+    """Where a value comes from today; where it came from then, when it has its default today."""
+    if part == "environment" and key.startswith("files."):
+        return key.removeprefix("files.")
+    whole = f"{part}.{key}"
+    name = next((name for name in sorted(CONFIG_KEYS, key=len, reverse=True) if whole == name or whole.startswith(f"{name}.")), "")
+    config_key = CONFIG_KEYS[name] + whole.removeprefix(name) if name else whole.removeprefix("code.")
+    if config_key.startswith("distributed.process_count_per_node") and today.config["distributed"].get("process_count"):
+        config_key = "distributed.process_count"
+    now, then = today.composed.origin_of_part(config_key), file.resolved.composed.origin_of_part(config_key)
+    return now if now != "default" or then == "default" else f"default now; then {then}"
+
+
+class CodeChange:
+    """One path that differs. `what`: changed, added, removed or mode; `old` and `new` are None where it is not there."""
+
+    __slots__ = ("new", "old", "path", "what")
+
+    def __init__(self, path: str, old: Entry | None, new: Entry | None) -> None:
+        self.path = path
+        self.old = old
+        self.new = new
+        same = old and new and (old.kind, old.content) == (new.kind, new.content)
+        self.what = "added" if old is None else "removed" if new is None else "mode" if same else "changed"
+
+    def __str__(self) -> str:
+        note = ""
+        if self.old and self.new and self.old.kind != self.new.kind:
+            note = f"  ({self.old.kind} -> {self.new.kind})"
+        elif self.old and self.new and self.old.executable != self.new.executable:
+            note = "  (executable now)" if self.new.executable else "  (not executable any more)"
+        return f"{self.what:<8} {self.path}{note}"
+
+
+def of_code(store: SnapshotStore, snapshot_id: str, source_directory: str) -> list[CodeChange]:
+    """Every path at which the tree of today is not what the snapshot holds, sorted. Raises SnapshotError, StorageError."""
+    old = {entry.path: entry for entry in store.show(snapshot_id)}
+    new = {entry.path: entry for entry in tree_entries(source_directory)}
+    changes = [CodeChange(path, old.get(path), new.get(path)) for path in sorted(old.keys() | new.keys())]
+    return [change for change in changes if not _is_same(change)]
+
+
+def _is_same(change: CodeChange) -> bool:
+    return change.what == "mode" and change.old is not None and change.new is not None and change.old.executable == change.new.executable
+
+
+@contextmanager
+def frozen_code(file: Frozen, workspace: WorkspacePaths) -> Iterator[SnapshotStore | None]:
+    """A store that has the code a file names: this workspace's, or one made of the recorded commit for a while; None when it is nowhere."""
+    snapshot_id, commit = file.resolved.spec.code.snapshot, str(file.git.get("commit") or "")
+    here = SnapshotStore(workspace.snapshots)
+    if here.exists(snapshot_id):
+        yield here
+        return
+    with tempfile.TemporaryDirectory(prefix="trainconf-frozen-") as folder:
+        made = SnapshotStore(folder)
+        is_there = commit and not take_from_git(commit, snapshot_id, file.resolved.source_directory, made)
+        yield made if is_there else None
+
+
+def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str, change: CodeChange) -> str:
+    """One change as a unified diff, or a line that says why there is none. Raises SnapshotError, StorageError."""
+    import difflib
+
+    if change.what == "mode":
+        return ""
+    too_large = any(entry.size_bytes > LARGEST_DIFF_BYTES for entry in (change.old, change.new) if entry)
+    contents = [] if too_large else [
+        _content(change.old, lambda: store.read(snapshot_id, change.path)),
+        _content(change.new, lambda: _read(os.path.join(source_directory, change.path))),
+    ]
+    if too_large or any(b"\0" in content for content in contents):
+        return f"{change.path}: binary, or too large to compare line by line\n"
+    old, new = (content.decode("utf-8", "backslashreplace").splitlines(keepends=True) for content in contents)
+    names = ("a/" + change.path if change.old else os.devnull, "b/" + change.path if change.new else os.devnull)
+    lines = difflib.unified_diff(old, new, *names)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _content(entry: Entry | None, read: Any) -> bytes:
+    if entry is None or entry.kind == "folder":
+        return b""
+    content: bytes = os.fsencode(entry.content) if entry.kind == "link" else read()
+    return content
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""  # it has gone since it was listed

@@ -1,0 +1,66 @@
+"""Inputs count by content: the digests of what a run will read become part of its spec, and what is not looked at is said in words."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from trainconf.resolve.resolver import Resolved
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainconf.paths import WorkspacePaths
+    from trainconf.spec import CodeSpec, RunSpec
+
+
+def with_digests(
+    resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str], None], known: dict[str, str] | None = None
+) -> Resolved:
+    """The same with the content of its inputs. One that is not what the spec says already is told, and the spec then says what it is.
+
+    `known` remembers digests by path for the trials of a sweep. Raises SnapshotError.
+    """
+    code = resolved.spec.code
+    if not code.inputs:
+        return resolved
+    from trainconf.snapshot.inputs import digest
+
+    found = {} if known is None else known
+    unhashed = resolved.config.get("unhashed_inputs", ())
+    digests = {}
+    for name, relative in code.inputs:
+        path = os.path.join(workspace.root, relative)
+        if name in unhashed:
+            continue
+        if path not in found:
+            found[path] = digest(name, path, workspace.cache, report)
+        if found[path]:
+            digests[name] = found[path]
+    for name, before in code.input_digests:
+        if digests.get(name, before) != before:
+            report(f"note: the input {name} is not as it was: {before[:19]} then, {digests[name][:19]} now")
+    spec = replace(resolved.spec, code=replace(code, input_digests=tuple(sorted(digests.items()))))
+    return Resolved(spec, resolved.source_directory, resolved.composed)
+
+
+def inputs_text(code: CodeSpec) -> list[str]:
+    """One line for each input: its name, its path, and what its content is known by."""
+    hashed = dict(code.input_digests)
+    by_path = "known by its path, its content is not looked at"
+    return [f"{name}: {path}, {hashed[name][:19] if name in hashed else by_path}" for name, path in code.inputs]
+
+
+def unhashed(code: CodeSpec) -> list[str]:
+    """The inputs whose content is not part of a spec."""
+    hashed = dict(code.input_digests)
+    return [name for name, _ in code.inputs if name not in hashed]
+
+
+def not_looked_at(*specs: RunSpec) -> str:
+    """What to say of inputs whose content no spec holds; empty when there are none."""
+    names = sorted({name for spec in specs for name in unhashed(spec.code)})
+    if not names:
+        return ""
+    return f"the content of the input{'s' * (len(names) > 1)} {', '.join(names)} was not looked at"
