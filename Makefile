@@ -7,10 +7,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 VENV_NEXT := .venv-hydra-1.4
-HYDRA_NEXT := hydra-core==1.4.0rc3
+VENV_NEWEST := .venv-newest
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
+LOCKED := $(INSTALL) --no-build-isolation --require-hashes --requirement
+THIS := $(INSTALL) --no-build-isolation --no-deps --editable .
+LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --upgrade --quiet --no-annotate \
+  --custom-compile-command 'make lock'
 
-.PHONY: help run test lint testbed testbed-where-possible testbed-down bench wheel clean
+.PHONY: help run test test-newest lint lock testbed testbed-where-possible testbed-down bench wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -20,6 +24,12 @@ run: $(VENV)/.installed  ## train the default experiment, here
 
 test: $(VENV)/.checked $(VENV_NEXT)/.checked lint testbed-where-possible  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
 	tests/all $(VENV)/bin/python $(VENV_NEXT)/bin/python
+
+test-newest:  ## the tests with the newest releases that the ranges of pyproject.toml allow; their warnings are no errors here
+	$(PYTHON) -m venv --clear $(VENV_NEWEST)
+	$(VENV_NEWEST)/$(INSTALL) --upgrade 'pip>=25.1'  # the first that reads dependency groups
+	$(VENV_NEWEST)/$(INSTALL) --editable '.[uv,docker]' --group dev
+	$(VENV_NEWEST)/bin/python -m pytest -o filterwarnings=default -m 'not docker and not slurm'
 
 lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/ruff check .
@@ -35,6 +45,13 @@ testbed:  ## bring up what some tests need: a Docker engine, as root on Debian
 testbed-down:  ## end what `make testbed` started
 	tests/testbed/down
 
+lock: $(VENV)/bin/python  ## renew locks/: what `make` installs, each release with its hashes
+	$(VENV)/$(INSTALL) 'uv>=0.7'  # the first that locks dependency groups
+	$(LOCK) pyproject.toml --extra uv --extra docker --group dev --output-file locks/dev.txt
+	$(LOCK) pyproject.toml --extra uv --extra docker --group build --constraint locks/dev.txt --output-file locks/run.txt
+	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
+	$(LOCK) pyproject.toml --extra docker --group dev --group hydra-next --output-file locks/dev-hydra-1.4.txt
+
 bench: $(VENV)/.checked  ## measure each figure of docs/performance.md
 	$(VENV)/bin/python -m benchmarks
 
@@ -42,22 +59,24 @@ wheel: $(VENV)/.checked  ## build dist/*.whl
 	$(VENV)/bin/python -m build --wheel
 
 clean:  ## remove what the checks and builds made; runs, their records and the testbed stay
-	rm -rf $(VENV) $(VENV_NEXT) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_NEXT) $(VENV_NEWEST) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written when the whole set-up succeeded; it is stale when what it was made from is newer.
-$(VENV)/.installed: pyproject.toml Makefile $(VENV)/bin/python
-	$(VENV)/$(INSTALL) --editable '.[uv,docker]'
+$(VENV)/.installed: locks/run.txt locks/build.txt pyproject.toml Makefile $(VENV)/bin/python
+	$(VENV)/$(LOCKED) locks/build.txt
+	$(VENV)/$(LOCKED) locks/run.txt
+	$(VENV)/$(THIS)
 	@touch $@
 
-$(VENV)/.checked: pyproject.toml Makefile $(VENV)/bin/python
-	$(VENV)/$(INSTALL) 'pip>=25.1'  # the first that reads dependency groups
-	$(VENV)/$(INSTALL) --editable '.[uv,docker]' --group dev
-	@touch $(VENV)/.installed $@
+$(VENV)/.checked: locks/dev.txt $(VENV)/.installed
+	$(VENV)/$(LOCKED) locks/dev.txt
+	@touch $@
 
-$(VENV_NEXT)/.checked: pyproject.toml Makefile $(VENV_NEXT)/bin/python
-	$(VENV_NEXT)/$(INSTALL) 'pip>=25.1'
-	$(VENV_NEXT)/$(INSTALL) --editable '.[docker]' --group dev '$(HYDRA_NEXT)'
+$(VENV_NEXT)/.checked: locks/dev-hydra-1.4.txt locks/build.txt pyproject.toml Makefile $(VENV_NEXT)/bin/python
+	$(VENV_NEXT)/$(LOCKED) locks/build.txt
+	$(VENV_NEXT)/$(LOCKED) locks/dev-hydra-1.4.txt
+	$(VENV_NEXT)/$(THIS)
 	@touch $@
 
 %/bin/python:

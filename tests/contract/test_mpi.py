@@ -208,8 +208,8 @@ def test_the_words_of_mpirun_are_the_reason(tmp_path: Path, mpi: Installed) -> N
     assert "nonsense" in agent_log(paths)
 
 
-def test_no_mpirun_and_what_only_slurm_has_are_refused_at_submission(tmp_path: Path, mpich: Installed) -> None:
-    nowhere = Installed("none", mpich.python, "/nonexistent")
+def test_no_mpirun_and_what_only_slurm_has_are_refused_at_submission(tmp_path: Path) -> None:
+    nowhere = Installed("none", sys.executable, "/nonexistent")
     asked = {"launcher": "srun", "pmi": "pmi2"}
     with pytest.raises(ConfigError) as refused:
         LocalLauncher().plan(mpi_job(tmp_path, REPORT, nowhere, distributed=asked))

@@ -36,7 +36,7 @@ def carry_out(paths: RunPaths) -> int:
     orders = environ[mpi_channel.VARIABLE]
     if not is_in_job:  # of a job that this machine is in for another reason, whose nodes mpirun would use
         environ = {name: value for name, value in environ.items() if not name.startswith(("SLURM_", "SLURMD_"))}
-    env = {**mpi.VARIABLES, **environ, **plan["env"]}
+    env = ranks.inherited(plan, mpi.VARIABLES | environ)
     try:
         launch = _choose(plan, env, is_in_job=is_in_job)
         mpi_channel.tell(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))

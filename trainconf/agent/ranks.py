@@ -166,13 +166,23 @@ def environment(
     plan: Mapping[str, Any], rank: Mapping[str, Any], attempt: int, gpus: Sequence[str], told: Mapping[str, str]
 ) -> dict[str, str]:
     """The variables of one rank; `told` is where it meets the others. CUDA_VISIBLE_DEVICES is touched only to narrow it down."""
-    env = {**os.environ, **told, **plan["env"], **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
+    env = {**inherited(plan, os.environ | told), **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
     if gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     if rank.get("gpu_share") is not None and env.get("CUDA_VISIBLE_DEVICES"):
         from trainconf.distributed.gpus import gpus_seen
 
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus_seen(env["CUDA_VISIBLE_DEVICES"].split(","), rank["gpu_share"]))
+    return env
+
+
+def inherited(plan: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """What every rank has of `environ`, with the job's own variables, and a PATH that finds the programs of its environment first."""
+    dropped = plan.get("not_inherited", ())
+    env = {name: value for name, value in environ.items() if name not in dropped}
+    env |= plan["env"]
+    if first := plan.get("first_on_path"):
+        env["PATH"] = ":".join([*first, env.get("PATH", DEFAULT_PATH)])
     return env
 
 

@@ -69,7 +69,7 @@ def read_conda(path: str, reader: RequirementReader) -> CondaFacts:
         return nothing
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         reader.mistakes.append(Mistake("the conda file is not YAML", ("from", path), ("problem", str(error))))
         return nothing
     if not isinstance(document, dict) or not isinstance(document.get("dependencies", []), list):

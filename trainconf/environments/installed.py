@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 
 
 def installed(site_dirs: Iterable[str]) -> list[str]:
-    """`name==version` of every distribution in these folders, names normalised, sorted."""
-    found: set[str] = set()
+    """`name==version` of every distribution in these folders, names normalised, sorted. The first that has a name wins, as in Python."""
+    found: dict[str, set[str]] = {}
     for folder in site_dirs:
         try:
             names = os.listdir(folder)
         except OSError:
             continue  # a site folder that does not exist holds nothing
+        here: dict[str, set[str]] = {}
         for name in names:
             if name.endswith((".dist-info", ".egg-info")) and not name.startswith("~"):  # pip renames what it is removing to ~ame
-                found.add(_requirement(folder, name))
-    return sorted(found)
+                requirement = _requirement(folder, name)
+                here.setdefault(requirement.partition("==")[0], set()).add(requirement)
+        found = here | found
+    return sorted(requirement for several in found.values() for requirement in several)
 
 
 def lock_text(python: str, packages: Iterable[str]) -> str:

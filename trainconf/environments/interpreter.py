@@ -11,25 +11,29 @@ from trainconf.errors import EnvironmentRecipeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-SITE_NAMES = ("site-packages", "dist-packages")
+SHIMS = "shims"  # what pyenv, asdf and mise call the folder of theirs
 ASK_TIMEOUT_S = 60.0
 
 # Runs in the other Python, whatever its version; the last line is the answer, because a sitecustomize may print before it.
-QUESTION = (
-    "import json, os, sys\n"
-    "print(json.dumps({'version': sys.version.split()[0], 'executable': sys.executable,"
-    f" 'site_dirs': [p for p in sys.path if os.path.basename(p) in {SITE_NAMES!r}]}}))"
-)
+QUESTION = """\
+import json, os, site, sys
+own = [os.path.abspath(p) for p in os.environ.get('PYTHONPATH', '').split(os.pathsep)]
+lib = os.path.dirname(os.__file__)
+dirs = [p for p in sys.path if p and p not in own and p not in (lib, os.path.join(lib, 'lib-dynload')) and not p.endswith('.zip')]
+places = site.getsitepackages() + [site.getusersitepackages()]
+print(json.dumps({'version': sys.version.split()[0], 'executable': sys.executable, 'site_dirs': dirs, 'places': places}))
+"""
 
 
 class Interpreter:
     """A Python that has been seen to work.
 
     `path` is as it was named, made absolute; its symlinks are never resolved, because a venv's Python is a link and that link is
-    what makes it the venv's. `version` is in full, such as 3.11.7. `site_dirs` are the folders it finds installed packages in.
+    what makes it the venv's. A version manager's shim is another matter: it starts what it likes, so the path is that of what it starts.
+    `version` is in full, such as 3.11.7. `site_dirs` are the folders that it finds installed packages in, but for those of PYTHONPATH.
     """
 
     __slots__ = ("path", "site_dirs", "version")
@@ -54,7 +58,15 @@ def submitting() -> Interpreter:
     """The Python this process runs in; nothing is asked. Raises EnvironmentRecipeError when it does not know its own path."""
     if not sys.executable:
         raise EnvironmentRecipeError("the submitting Python does not know where it is", hint="name one with env.python.interpreter_path")
-    return Interpreter(sys.executable, sys.version.split()[0], [path for path in sys.path if os.path.basename(path) in SITE_NAMES])
+    lib = os.path.dirname(os.__file__)
+    ours = {*map(os.path.abspath, python_path(os.environ)), os.getcwd(), "", lib, os.path.join(lib, "lib-dynload")}
+    site_dirs = [path for path in sys.path if path not in ours and not path.endswith(".zip")]
+    return Interpreter(sys.executable, sys.version.split()[0], site_dirs)
+
+
+def python_path(variables: Mapping[str, str]) -> list[str]:
+    """The folders that PYTHONPATH names; an empty one is where the program runs, and no software."""
+    return [path for path in variables.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
 def locate(named: str, root: str) -> str:
@@ -82,20 +94,22 @@ def locate(named: str, root: str) -> str:
 
 
 def inspect(path: str, cache_dir: str) -> Interpreter:
-    """Ask the interpreter at `path` what it is: one child process the first time, none until its file changes.
+    """Ask the interpreter at `path` what it is: one child process the first time, none until its file or a place of packages changes.
 
     The answer is kept under `cache_dir` when the folder above it exists. Raises EnvironmentRecipeError when it is no Python.
     """
     key = _key(path)
     cache_file = os.path.join(cache_dir, "interpreters.json")
     known = _read_cache(cache_file)
-    if key in known:
-        return Interpreter(path, known[key]["version"], known[key]["site_dirs"])
-    answer = _ask(path)
-    # A wrapper (pyenv's shims) answers for whatever it starts today, which its own stat does not show: never remembered.
-    if answer["executable"] and _same_file(answer["executable"], path) and os.path.isdir(os.path.dirname(cache_dir)):
-        known[key] = answer
-        _write_cache(cache_file, known)
+    answer = known.get(key)
+    if not isinstance(answer, dict) or answer.get("seen") != _seen(answer.get("places", ())):
+        answer = _ask(path)
+        if not answer["executable"] or not _same_file(answer["executable"], path):
+            # A wrapper answers for whatever it starts today, which its own stat does not show: never remembered.
+            path = answer["executable"] if os.path.basename(os.path.dirname(path)) == SHIMS else path
+        elif os.path.isdir(os.path.dirname(cache_dir)):
+            known[key] = answer | {"seen": _seen(answer["places"])}
+            _write_cache(cache_file, known)
     return Interpreter(path, answer["version"], answer["site_dirs"])
 
 
@@ -154,7 +168,8 @@ def _ask(path: str) -> dict[str, Any]:
     done = processes.run([path, "-c", QUESTION], timeout_s=ASK_TIMEOUT_S)
     try:
         answer = json.loads(done.text().splitlines()[-1]) if done.ok else {}
-        return {"version": str(answer["version"]), "executable": str(answer["executable"]), "site_dirs": list(answer["site_dirs"])}
+        found = {name: str(answer[name]) for name in ("version", "executable")}
+        return found | {name: list(answer[name]) for name in ("site_dirs", "places")}
     except (IndexError, KeyError, TypeError, ValueError):
         said = done.last_lines(5) or f"nothing; it ended with code {done.returncode}"
         raise EnvironmentRecipeError(
@@ -167,8 +182,17 @@ def _key(path: str) -> str:
     """Whatever can change the answer: the file, its pyvenv.cfg, the machine, and the variables that Python itself reads."""
     folder = os.path.dirname(path)
     stats = [_stat(path), _stat(os.path.join(folder, "pyvenv.cfg")), _stat(os.path.join(os.path.dirname(folder), "pyvenv.cfg"))]
-    names = ("HOME", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONUSERBASE")
+    names = ("HOME", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONUSERBASE")
     return files.dumps([path, stats, os.uname().nodename, [os.environ.get(name) for name in names]])
+
+
+def _seen(places: Sequence[str]) -> list[Any]:
+    """What decides which folders a Python searches: its places for packages, there or not, and the files in them that name others."""
+    found: list[Any] = []
+    for place in places:
+        names = [name for name in _names(place) if name.endswith((".pth", ".egg-link")) or name in ("sitecustomize.py", "usercustomize.py")]
+        found += [[place, _stat(place)[:2]], *([name, _stat(os.path.join(place, name))] for name in names)]
+    return found
 
 
 def _stat(path: str) -> list[int]:

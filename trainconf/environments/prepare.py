@@ -77,7 +77,7 @@ def ensure_later(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *,
 def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name: str) -> tuple[Software, str]:
     """What a run would get, and in words whether it is there; nothing is built, and an engine that does not answer is no error."""
     if spec.kind == "current":
-        return Software(recipe.current(spec, root)[0].path), "ready"
+        return Software(recipe.python_of(spec, root).path), "ready"
     if is_file(spec):
         return _image_file(spec, root, lambda _: None), "ready" if spec.packages else "ready, but known by nothing"
     identity = recipe.identity(spec)

@@ -10,7 +10,7 @@ from trainconf.environments import interpreter
 from trainconf.environments.installed import installed
 from trainconf.environments.requirements import RequirementReader
 from trainconf.errors import EnvironmentRecipeError, Mistake
-from trainconf.paths import WorkspacePaths, packaged
+from trainconf.paths import WorkspacePaths, is_inside, packaged
 from trainconf.spec import EnvironmentSpec, Pairs, canonical, sha256_hex
 
 TYPE_CHECKING = False
@@ -56,9 +56,25 @@ def identity(spec: EnvironmentSpec) -> str:
 
 
 def current(spec: EnvironmentSpec, root: str) -> tuple[interpreter.Interpreter, list[str]]:
-    """The user-managed Python of a spec as it is now, and the `name==version` of all it has installed."""
-    found = _named_interpreter(spec.interpreter, root) if spec.interpreter else interpreter.submitting()
-    return found, installed(found.site_dirs)
+    """The user-managed Python of a spec as it is now, and the `name==version` of all it has installed, with the PYTHONPATH of the job."""
+    found = python_of(spec, root)
+    path = interpreter.python_path({**_environ_of(spec), **dict(spec.variables)})
+    packages = installed([*filter(os.path.isabs, path), *found.site_dirs])
+    return found, [*packages, *(f"# PYTHONPATH {_portable(entry, root)}" for entry in path)]
+
+
+def _portable(path: str, root: str) -> str:
+    """Inside the workspace `./relative`, so that another clone of it has the same identity."""
+    return os.path.join(".", os.path.relpath(path, root)) if os.path.isabs(path) and is_inside(path, root) else path
+
+
+def python_of(spec: EnvironmentSpec, root: str) -> interpreter.Interpreter:
+    """The user-managed Python of a spec. Raises EnvironmentRecipeError when there is none such."""
+    return _named_interpreter(spec.interpreter, root) if spec.interpreter else interpreter.submitting()
+
+
+def _environ_of(spec: EnvironmentSpec) -> Mapping[str, str]:
+    return {} if sys.flags.ignore_environment and not spec.interpreter else os.environ
 
 
 def packages_digest(packages: list[str]) -> str:
@@ -81,7 +97,7 @@ def _user_managed(env: dict[str, Any], python: dict[str, Any], root: str, mistak
     named = python.get("interpreter_path") or ""
     variables = _variables(env.get("variables") or {}, mistakes)
     try:
-        found, packages = current(EnvironmentSpec(interpreter=named), root)
+        found, packages = current(EnvironmentSpec(interpreter=named, variables=variables), root)
     except EnvironmentRecipeError as error:
         mistakes.extend(error.mistakes)
         return EnvironmentSpec(interpreter=named, variables=variables)

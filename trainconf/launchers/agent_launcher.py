@@ -117,12 +117,12 @@ class AgentLauncher:
         """End what is left of a run that has lost its agent; what that was, in words. Raises OSError, TrainconfError."""
         return ""
 
-    def _plan(self, job: Job, words: list[str], ranks: list[RankPlan], env: dict[str, str], engine: dict[str, Any] | None) -> LaunchPlan:
-        """The plan of a run whose ranks are known; `words` is the program of each. Raises ConfigError."""
+    def _plan(self, job: Job, words: list[str], ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
+        """The plan of a run whose ranks are known; `words` is the program of each, `more` the target's own. Raises ConfigError."""
         slots, gpus = self._leases(job)
         refuse_nul(words)
         refuse_broken_patterns(job.stdout_metrics)
-        return LaunchPlan.of(self.name, job, ranks, env, slots=slots, gpus=gpus, engine=engine)
+        return LaunchPlan.of(self.name, job, ranks, env, slots=slots, gpus=gpus, **more)
 
     def _leases(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
         """`slots` and `gpus` of the plan. Raises ConfigError for more than there are."""

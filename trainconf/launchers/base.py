@@ -76,7 +76,8 @@ class LaunchPlan:
     spoken to, and the network that is made for the run; None when the ranks are processes of this machine. `slots` is None where
     a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of. `rendezvous` says how the
     ranks find each other: `kind`, and the network `interface` they meet on; None for one process that need not. `mpi` is how those of MPI
-    are started: `launcher`, `pmi`, `mpirun`, `arguments`, and the `python` that is asked which MPI it loads.
+    are started: `launcher`, `pmi`, `mpirun`, `arguments`, and the `python` that is asked which MPI it loads. `not_inherited` names
+    variables around the agent that no rank gets, `first_on_path` the folders in front of each rank's PATH.
     """
 
     target: str
@@ -97,6 +98,8 @@ class LaunchPlan:
     mpi: dict[str, Any] | None = None
     engine: dict[str, Any] | None = None
     batch: dict[str, Any] | None = None
+    not_inherited: list[str] = field(default_factory=list)
+    first_on_path: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, target: str, job: Job, ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:

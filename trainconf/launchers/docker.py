@@ -38,7 +38,7 @@ class DockerLauncher(AgentLauncher):
             "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
             "umask": container_request.umask(job), "network": container_request.network(job),
         }  # fmt: skip
-        return self._plan(job, words, _ranks(job, words, facts), container_request.variables(job), engine)
+        return self._plan(job, words, _ranks(job, words, facts), container_request.variables(job), engine=engine)
 
     def stage(self, plan: LaunchPlan) -> None:
         """Write plan.json, and make the HOME that is mounted: what is missing would not be made by the engine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from trainconf.launchers import jobpath
 
@@ -13,14 +14,22 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Job
 
 
+# What the submitter's shell says about *its* Python, and what changes what a Python imports.
+OF_A_PYTHON = (
+    "PYTHONCASEOK", "PYTHONEXECUTABLE", "PYTHONHOME", "PYTHONINSPECT", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONPLATLIBDIR",
+    "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__",
+)
+OF_AN_ACTIVATION = ("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "CONDA_PROMPT_MODIFIER", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
+
+
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     """What every rank gets on top of what it inherits from `environ`. What the job asked for wins over our own, save TRAINCONF_*."""
     path = [jobpath.folder(environ, job.paths.workspace.state)]
-    inherited = job.env.get("PYTHONPATH", environ.get("PYTHONPATH", ""))
-    path += [inherited] if inherited else []
+    inherited = "" if "PYTHONPATH" in not_inherited(job) else environ.get("PYTHONPATH", "")
+    path += filter(None, [job.env.get("PYTHONPATH", inherited)])
     return {
         "PYTHONUNBUFFERED": "1",
-        **_programs(job, environ),
+        **_no_user_site(job),
         **job.env,
         "PYTHONPATH": os.pathsep.join(path),
         "TRAINCONF_RUN_ID": job.run_id,
@@ -31,13 +40,30 @@ def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _programs(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment's own programs come first: `command: [python, ...]` is its Python. The current Python is as its owner has it."""
-    if job.spec.environment.kind != "venv":
-        return {}
-    from trainconf.agent import ranks
+def not_inherited(job: Job) -> list[str]:
+    """Variables of the submitter that a rank does not get: they would put software in its sight that is not in its environment."""
+    spec = job.spec.environment
+    if spec.kind == "venv":
+        return sorted((*OF_A_PYTHON, *OF_AN_ACTIVATION))
+    if spec.kind != "current":
+        return []
+    if spec.interpreter:  # another one than the shell has activated
+        return sorted(OF_AN_ACTIVATION)
+    return sorted(OF_A_PYTHON) if sys.flags.ignore_environment else []  # `python -E` does not see them either
 
-    return {"PATH": os.pathsep.join([os.path.dirname(job.python), environ.get("PATH", ranks.DEFAULT_PATH)])}
+
+def _no_user_site(job: Job) -> dict[str, str]:
+    """A managed environment has all it needs; the submitting Python may have been told to do without (`python -s`)."""
+    spec = job.spec.environment
+    is_without = spec.kind == "venv" or (spec.kind == "current" and not spec.interpreter and sys.flags.no_user_site)
+    return {"PYTHONNOUSERSITE": "1"} if is_without else {}
+
+
+def first_on_path(job: Job, environ: Mapping[str, str]) -> list[str]:
+    """Folders in front of a rank's PATH, so that a `python` or `torchrun` that it starts is the recorded one. Raises StorageError."""
+    if job.spec.environment.kind not in ("current", "venv"):
+        return []
+    return jobpath.programs(environ, job.paths.workspace.state, job.python)
 
 
 def input_variable(name: str) -> str:

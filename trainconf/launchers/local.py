@@ -31,11 +31,16 @@ class LocalLauncher(AgentLauncher):
                               hint="compute=docker runs each node as a container")
         _check_interface(job.distributed.get("interface"))
         words, env = command.argv(job.spec, job.python), job_env.variables(job, self._environ)
+        plan = self._plan(
+            job, words, rank_plans(job, words, self._environ), env,
+            not_inherited=job_env.not_inherited(job), first_on_path=job_env.first_on_path(job, self._environ),
+        )  # fmt: skip
         if job.spec.distributed.kind == "mpi":
+            from trainconf.agent import ranks
             from trainconf.launchers import mpi_checks
 
-            mpi_checks.check_here(job, {**self._environ, **env})
-        return self._plan(job, words, rank_plans(job, words, self._environ), env, None)
+            mpi_checks.check_here(job, ranks.inherited(vars(plan), self._environ))
+        return plan
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         ended = _end_carriers(paths.run_id, grace_seconds)

@@ -27,7 +27,10 @@ def render(plan: Plan) -> str:
     lines = [*_commands(plan["ranks"]), "", *(f"{label:<{width}}  {text}" for label, text in facts)]
     if plan["stdout_metrics"]:
         lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in plan["stdout_metrics"].items())]
-    lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in plan["env"].items())]
+    first = plan.get("first_on_path")
+    lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in plan["env"].items() if name != "PATH" or not first)]
+    if first:
+        lines += [f"  PATH={shlex.quote(':'.join(first))}:{shlex.quote(plan['env']['PATH']) if 'PATH' in plan['env'] else '$PATH'}"]
     lines += [f"  {name}=<secret>" for name in plan["secret_env"]]
     lines += [f"  {name}={shlex.quote(value)}" for name, value in shared.items()]
     own = [_own(rank, shared) for rank in plan["ranks"]]

@@ -76,7 +76,10 @@ class SlurmLauncher:
             ranks = [slurm_containers.with_log(rank, job, self._runtime) for rank in ranks]
             env = slurm_containers.variables(env, job, self._runtime)
             batch["container"] = self._runtime
-        return LaunchPlan.of(self.name, job, ranks, env, slots=None, gpus={"devices": [], "take": 0}, batch=batch)
+        return LaunchPlan.of(
+            self.name, job, ranks, env, slots=None, gpus={"devices": [], "take": 0}, batch=batch,
+            not_inherited=job_env.not_inherited(job), first_on_path=job_env.first_on_path(job, self._job_environ),
+        )  # fmt: skip
 
     def _container_runtime(self, job: Job) -> str:
         """Raises ConfigError."""

@@ -123,7 +123,7 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        if "recursive" in reason:  # omegaconf 2.4 looks for it; 2.3 runs into it
+        if "recursive" in reason or "nesting depth" in reason:  # omegaconf 2.4 and libyaml of PyYAML 6.0.4 look for it; others run into it
             raise ConfigError("a config file is nested without end", ("from", path)) from error
         raise ConfigError("a config file is not YAML as Hydra reads it", ("from", f"{path}{line}"), ("because", reason)) from error
     except RecursionError as error:

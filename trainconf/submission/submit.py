@@ -243,8 +243,11 @@ def find_completed(workspace: WorkspacePaths, spec: RunSpec) -> RunPaths | None:
 
 def check(resolved: Resolved, workspace: WorkspacePaths, launcher: Launcher) -> None:
     """Ask the launcher whether it could carry the run out, before anything is made for it. Raises ConfigError."""
+    software = environments.Software(sys.executable)
+    if resolved.spec.environment.kind != "image":  # what is not built yet is not there, and may bring what the job needs
+        software, _ = environments.locate(resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"])
     try:
-        _plan_only(resolved, workspace, "", environments.Software(sys.executable), launcher)
+        _plan_only(resolved, workspace, "", software, launcher)
     except ConfigError as error:
         for mistake in error.mistakes:
             resolved.composed.locate(mistake)

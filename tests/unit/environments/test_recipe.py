@@ -152,3 +152,36 @@ def test_identity_is_what_was_asked_for_and_neither_names_nor_variables(workspac
 def test_a_variable_that_no_process_can_have_is_told_and_a_secret_stays_symbolic(workspace: Workspace) -> None:
     assert workspace.wrong(variables={"A=B": "1", "C": "\0"}).count("cannot be an environment variable") == 2
     assert workspace.resolve(variables={"T": "${secret:TOKEN}"}).variables == (("T", "${secret:TOKEN}"),)
+
+
+def test_a_user_site_or_path_file_that_appears_later_is_seen(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "user"))
+    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
+    os.mkdir(workspace.paths.state)
+    python = os.path.realpath(sys.executable)
+    before = workspace.resolve(**user_managed(python))
+    site = tmp_path / "user" / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"
+    (site / "evil-9.9.dist-info").mkdir(parents=True)
+    with_user_site = workspace.resolve(**user_managed(python))
+    assert with_user_site.packages != before.packages
+    (tmp_path / "more" / "worse-1.0.dist-info").mkdir(parents=True)
+    (site / "more.pth").write_text(f"{tmp_path}/more\n")
+    with_path_file = workspace.resolve(**user_managed(python))
+    assert len({spec.packages for spec in (before, with_user_site, with_path_file)}) == 3
+
+
+def test_what_lies_in_front_is_what_is_recorded(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("front", "behind"):
+        (tmp_path / folder / f"demo-{len(folder)}.dist-info").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}/front:relative:{tmp_path}/behind:")
+    lock = workspace.ensure(workspace.resolve(**user_managed())).lock_text
+    assert [line for line in lock.splitlines() if line.startswith("demo==")] == ["demo==5"]
+    assert "# PYTHONPATH relative\n" in lock
+
+
+def test_a_shim_is_looked_through_and_a_wrapper_is_not(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "shims").mkdir()
+    shim = script(tmp_path / "shims" / "python3", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    wrapper = script(tmp_path / "python3", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    assert inspect(shim, "").path == sys.executable
+    assert inspect(wrapper, "").path == wrapper

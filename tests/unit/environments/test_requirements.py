@@ -143,6 +143,8 @@ def test_what_only_conda_can_install_is_named(workspace: Workspace) -> None:
     assert "two versions of Python" in workspace.wrong(conda_file="environment.yml", python={"version": "3.12"})
     path.write_text("- [")
     assert "is not YAML" in workspace.wrong(conda_file="environment.yml")
+    path.write_text("[" * 3000 + "]" * 3000)
+    assert "is not YAML" in workspace.wrong(conda_file="environment.yml")
 
 
 def test_a_shipped_file_is_found_when_the_workspace_has_none(workspace: Workspace) -> None:
