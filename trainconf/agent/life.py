@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 
 from trainconf import files
-from trainconf.agent import outcome
+from trainconf.agent import job_folders, outcome
 from trainconf.agent.crew import Ended, Noted
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import Claim
@@ -225,6 +225,7 @@ class RunLife:
 
             self._log_reader = LogReader(self.paths, self._plan["stdout_metrics"])
         self._awaited = {rank["rank"] for rank in self._plan["ranks"] if not rank.get("is_service")}
+        job_folders.prepare(self.paths)
         self.crew.start(self.attempt, gpus)
         self._hear()
 
@@ -338,7 +339,7 @@ class RunLife:
         if end.may_requeue:
             self._journal.add("Queued", self.attempt + (self._started > 0), waiting_for="requeue", **{**end.facts(), **facts})
         else:
-            self._journal.add(end.state, self.attempt, **end.facts(), **facts)
+            self._journal.add(end.state, self.attempt, **end.facts(), **facts, **job_folders.put_away(self.paths))
 
     def _count_timeout(self, end: Outcome) -> dict[str, Any]:
         """A run that begins anew each time must not go on for ever."""
@@ -354,4 +355,4 @@ class RunLife:
         """The job did not get back into the queue: what was to be continued has ended."""
         assert self.end is not None
         self.end.reason += f"; and it could not be requeued: {why}"
-        self._journal.add(self.end.state, self.attempt, **self.end.facts())
+        self._journal.add(self.end.state, self.attempt, **self.end.facts(), **job_folders.put_away(self.paths))

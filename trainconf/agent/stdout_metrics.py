@@ -38,7 +38,7 @@ class LogReader:
         """Read what has come since, at most STEP_BYTES unless `to_end`; at the end a last line without newline counts."""
         self.deadline = time.monotonic() + INTERVAL_SECONDS
         try:
-            fd = os.open(self._paths.log(0), os.O_RDONLY | os.O_CLOEXEC)
+            fd = files.open_regular(self._paths.log(0))
         except FileNotFoundError:
             return
         try:
