@@ -17,7 +17,7 @@ from trainconf.agent.log import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from trainconf.paths import RunPaths
@@ -36,9 +36,9 @@ def make(paths: RunPaths) -> None:
     os.symlink(LINK, paths.outputs)
 
 
-def prepare(paths: RunPaths) -> None:
-    """Make what an earlier attempt has removed, as far as that can be."""
-    for folder in (paths.job_outputs, paths.job_logs):
+def prepare(paths: RunPaths, plan: Mapping[str, Any]) -> None:
+    """Make what an earlier attempt has removed, as far as that can be; of a scheduler's job also the folder of its machines' metrics."""
+    for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if plan.get("batch") else [])):
         try:
             if not os.path.lexists(folder):
                 os.mkdir(folder)
@@ -76,7 +76,8 @@ def _collect_outputs(paths: RunPaths) -> None:
     if os.path.islink(paths.outputs):
         os.unlink(paths.outputs)
     if kind is None:
-        os.makedirs(paths.outputs, exist_ok=True)
+        if not os.path.isdir(paths.outputs):
+            os.mkdir(paths.outputs)
         return
     try:
         _move(paths.job_outputs, paths.outputs)  # rename(2): also onto an empty folder

@@ -225,7 +225,7 @@ class RunLife:
 
             self._log_reader = LogReader(self.paths, self._plan["stdout_metrics"])
         self._awaited = {rank["rank"] for rank in self._plan["ranks"] if not rank.get("is_service")}
-        job_folders.prepare(self.paths)
+        job_folders.prepare(self.paths, self._plan)
         self.crew.start(self.attempt, gpus)
         self._hear()
 

@@ -10,7 +10,7 @@ import re
 import time
 
 from trainconf import files
-from trainconf.history import events
+from trainconf.history import events, metric_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LogReader:
                 value = match.group(1) if pattern.groups else match.group()
                 if value is not None:
                     record = {"time": events.now(), "name": name, "value": _number(value), "step": None}
-                    files.append_line(self._paths.metrics, record)
+                    files.append_line(metric_files.of_this_machine(self._paths), record)
 
 
 def _number(text: str) -> float | int | str:

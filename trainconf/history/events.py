@@ -75,7 +75,7 @@ def _is_event(line: Any) -> bool:
 def _backwards(path: str) -> Iterator[dict[str, Any]]:
     """The events in the last 64 KB, newest first; in a longer tail while that has none."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_regular(path)
     except FileNotFoundError:
         return
     try:

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 SUFFIX = ".jsonl"
+NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # what a file's name takes of a host's
+
+
+def of_this_machine(paths: RunPaths) -> str:
+    """The file that processes of this machine append to; `trainconf.agent.client` decides likewise, by TRAINCONF_METRICS."""
+    if not os.path.isdir(paths.metrics_folder):
+        return paths.metrics
+    host = "".join(c if c in NAME else "_" for c in os.uname().nodename)
+    return os.path.join(paths.metrics_folder, f"{host}{SUFFIX}")
 
 
 def of_run(paths: RunPaths) -> list[str]:
