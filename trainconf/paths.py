@@ -74,6 +74,10 @@ class RunPaths:
         """Append-only state history; the last line is the state."""
         return self._at("events.jsonl")
 
+    def cancel_request(self, *, force: bool = False) -> str:
+        """Somebody wants the run to end; with `force` at once, which comes besides. Only one machine writes to `events`: not this one."""
+        return self._at("cancel_force.json" if force else "cancel.json")
+
     @property
     def metrics(self) -> str:
         """Metrics that the processes of one machine write. `history.metric_files` lists all files that hold metrics."""

@@ -71,9 +71,9 @@ def _summary_in(seen: str, row: str) -> metrics.Summary | None:
 
 
 def look(paths: RunPaths) -> list[int]:
-    """Size and time of a living run's events, and of its metrics: of several files the sum and the latest."""
+    """Size and time of a living run's events and request to cancel, and of its metrics: the sum and the latest."""
     found: list[int] = []
-    for paths_of in ([paths.events], metric_files.of_run(paths)):
+    for paths_of in ([paths.events, paths.cancel_request()], metric_files.of_run(paths)):
         size = written = 0
         for path in paths_of:
             try:

@@ -92,7 +92,7 @@ class AgentLauncher:
         attempt = 1 if latest is None else int(latest["attempt"])
         try:
             # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.
-            events.append(paths, "CancelRequested", attempt, **({"force": True} if force else {}))
+            events.request_cancel(paths, force=force)
             if not tell_agent(paths) and not files.is_locked(liveness.lock_of(paths)):
                 self._end_without_agent(paths, attempt, force=force)
         except OSError as error:

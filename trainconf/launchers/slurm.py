@@ -136,7 +136,7 @@ class SlurmLauncher:
         if latest is not None and latest["state"] in events.TERMINAL:
             return
         try:
-            events.append(paths, "CancelRequested", 1 if latest is None else int(latest["attempt"]), **({"force": True} if force else {}))
+            events.request_cancel(paths, force=force)
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
         self._tell_job(paths, force=force)
