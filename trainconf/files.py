@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
-NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)  # open(2) of a link, a folder, a socket or a FIFO
 
 
 class NotAFileError(FileNotFoundError):
@@ -30,17 +29,18 @@ class NotAFileError(FileNotFoundError):
 def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
     """Open what a job may have written: a regular file, never through a link, and without waiting for anybody (open(2)).
 
-    Raises NotAFileError for a link, a folder, a FIFO, a socket or a device, OSError as `os.open` does.
+    Raises OSError for a link, a folder, a FIFO, a socket or a device: NotAFileError where it was only to be read.
     """
+    is_read = flags & os.O_ACCMODE == os.O_RDONLY
     try:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
-        if error.errno in NO_FILE:
+        if is_read and error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
             raise NotAFileError(error.errno, "it is no regular file", path) from error
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise NotAFileError(errno.EINVAL, "it is no regular file", path)
+        raise (NotAFileError if is_read else OSError)(errno.EINVAL, "it is no regular file", path)
     os.set_blocking(fd, True)
     return fd
 
