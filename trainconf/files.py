@@ -35,7 +35,7 @@ def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
     try:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
-        if is_read and error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+        if is_read and error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOTDIR):  # a link, a socket, a file above
             raise NotAFileError(error.errno, "it is no regular file", path) from error
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):

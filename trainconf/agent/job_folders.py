@@ -17,7 +17,7 @@ from trainconf.agent.log import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from trainconf.paths import RunPaths
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LINK = os.path.join("code", "outputs")
 LOOK_SECONDS = 0.5  # at most, for what a script has left beside ./outputs
 SHOWN_NAMES = 5
-OURS_IN_LOGS = ("std_log", "agent")  # what begins so in logs/ is captured output, or an agent's own
 
 
 def make(paths: RunPaths) -> None:
@@ -46,12 +45,17 @@ def prepare(paths: RunPaths, plan: Mapping[str, Any]) -> None:
             say(f"{paths.run_id}: the job begins without {folder!r}: {error}")
 
 
-def put_away(paths: RunPaths) -> dict[str, Any]:
+def put_away_later(paths: RunPaths) -> dict[str, Any]:
+    """`put_away` by somebody else than the run's agent, which is gone: whatever cannot be moved is found where it is."""
+    return put_away(paths, lambda _: None)
+
+
+def put_away(paths: RunPaths, tell: Callable[[str], object] = say) -> dict[str, Any]:
     """`collect`, as far as that can be; what the run's last event tells of what lies beside the two folders."""
     try:
         collect(paths)
     except OSError as error:
-        say(f"{paths.run_id}: what the script wrote stays in code/: {error}")
+        tell(f"{paths.run_id}: what the script wrote stays in code/: {error}")
     left = left_beside(paths)
     return {"left_in_code": left} if left else {}
 
@@ -59,6 +63,11 @@ def put_away(paths: RunPaths) -> dict[str, Any]:
 def collect(paths: RunPaths) -> None:
     """Put the folders of a run whose processes have all ended into their places. May be called again. Raises OSError: what is left is
     where the script left it, and `outputs` leads there."""
+    if not stat.S_ISDIR(_kind(paths.code) or 0):  # gone, or something else in its place, which may lead anywhere
+        if os.path.islink(paths.outputs):
+            os.unlink(paths.outputs)
+            os.mkdir(paths.outputs)
+        return
     mode = _open(paths.code)
     try:
         _collect_outputs(paths)
@@ -102,7 +111,8 @@ def _collect_logs(paths: RunPaths) -> None:
 
 def _free_name(name: str, taken: set[str]) -> str:
     """The script's own name, unless it is one of ours or taken."""
-    if name not in taken and not name.startswith(OURS_IN_LOGS):
+    is_ours = name in ("std_log.txt", "agent.log") or (name.startswith("std_log_rank_") and name.endswith(".txt"))
+    if name not in taken and not is_ours:
         return name
     count, free = 1, f"{name}.from_script"
     while free in taken:
@@ -158,6 +168,8 @@ def left_beside(paths: RunPaths) -> dict[str, Any]:
     try:
         since = os.lstat(paths.plan).st_ctime_ns
     except OSError:
+        return {}
+    if os.path.islink(paths.code):
         return {}
     until = time.monotonic() + LOOK_SECONDS
     is_linked = os.path.islink(paths.outputs)

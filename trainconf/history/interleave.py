@@ -52,7 +52,7 @@ class Interleaved:
         for rank in self._all_ranks():
             try:
                 info = os.stat(self._paths.log(rank))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # it has not started yet
             done = self._shown if to_end else self._sizes
             if info.st_size > done.get(rank, 0):

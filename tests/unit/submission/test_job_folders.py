@@ -43,6 +43,8 @@ KEPT = {
             "logs/std_log.txt.from_script": "own\n", "logs/std_log_rank_7.txt.from_script": "7\n", "logs/agent.log.from_script": "a\n",
         },
     ),
+    "code becomes a link": ('cd ..; mkdir -p "$AWAY/outputs"; rm -rf code; ln -s "$AWAY" code', {}),
+    "logs have a folder like ours": ("mkdir logs/agent; echo l >logs/agent/l; echo c >logs/agents.csv", {"logs/agent/l": "l\n"}),
     "logs become a file": ("rm -r logs; echo l >logs", {"code/logs": "l\n"}),
     "logs become a link": ("rm -r logs; ln -s outputs logs; echo l >logs/l", {"outputs/l": "l\n"}),
     "names hold newlines": ("echo m >'outputs/a\nb'; echo l >'logs/c\nd'; echo x >'e\nf'", {"outputs/a\nb": "m\n", "code/e\nf": "x\n"}),
@@ -61,6 +63,9 @@ def test_nothing_that_a_script_does_in_its_folder_loses_anything(case: str, here
     assert {name: (run_dir / name).read_text() for name in found} == found
     assert (run_dir / "logs/std_log.txt").read_text() == "captured\n"
     assert (run_dir / "logs/agent.log").is_file()
+    assert "Traceback" not in (run_dir / "logs/agent.log").read_text()
+    if case == "code becomes a link":
+        assert (tmp_path / "away/outputs").is_dir()
     assert here("logs", "last").out == "captured\n"
     for verb in (["show", "last"], ["ls"], ["logs", "last", "--all"]):
         assert here(*verb).code == 0
@@ -110,6 +115,7 @@ def test_outputs_are_whole_when_the_agent_is_killed(here: Here, workspace: Shell
     assert (run_dir / "outputs/m").read_text() == "m\n"
     assert here("cancel", "last").code == 0
     assert (run_dir / "outputs/m").read_text() == "m\n"
+    assert not (run_dir / "outputs").is_symlink()
 
 
 def test_a_further_attempt_finds_what_the_one_before_left(here: Here, workspace: Shell) -> None:
