@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LINK = os.path.join("code", "outputs")
 LOOK_SECONDS = 0.5  # at most, for what a script has left beside ./outputs
 SHOWN_NAMES = 5
+MANY_LOGS = 1000  # entries of ./logs; more are not moved one by one
 
 
 def make(paths: RunPaths) -> None:
@@ -70,8 +71,10 @@ def collect(paths: RunPaths) -> None:
         return
     mode = _open(paths.code)
     try:
-        _collect_outputs(paths)
-        _collect_logs(paths)
+        try:
+            _collect_outputs(paths)
+        finally:
+            _collect_logs(paths)
     finally:
         _close(paths.code, mode)
 
@@ -102,11 +105,20 @@ def _collect_logs(paths: RunPaths) -> None:
         return
     _open(paths.job_logs)
     taken = set(os.listdir(paths.logs))
-    for name in os.listdir(paths.job_logs):
+    names = _first_names(paths.job_logs, MANY_LOGS + 1)
+    if len(names) > MANY_LOGS:
+        _move(paths.job_logs, os.path.join(paths.logs, _free_name("logs", taken)))
+        return
+    for name in names:
         free = _free_name(name, taken)
         taken.add(free)
         _move(os.path.join(paths.job_logs, name), os.path.join(paths.logs, free))
     os.rmdir(paths.job_logs)
+
+
+def _first_names(folder: str, count: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry, _ in zip(entries, range(count), strict=False)]
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -161,7 +173,7 @@ def left_beside(paths: RunPaths) -> dict[str, Any]:
     """What the job has written into its working directory beside ./outputs and ./logs: `count` files, the `names` of the first few at its
     top, how many `more` there are. Empty when there is nothing. Never raises for what is there.
 
-    Written since the plan was: new, or changed. Bytecode is passed over, and so is what shares its inode, as linked code does.
+    Written since the plan was: new, or changed. Bytecode is passed over.
     A tree that takes longer than LOOK_SECONDS is not looked at to its end: `count` is then too small, and `is_cut` says so.
     """
     found: dict[str, int] = {}
@@ -180,7 +192,7 @@ def left_beside(paths: RunPaths) -> dict[str, Any]:
             path = os.path.join(folder, name)
             if is_folder and name != "__pycache__" and not (is_linked and path in (paths.job_outputs, paths.job_logs)):
                 folders.append((path, top or f"{name}/"))
-            elif not is_folder and info.st_ctime_ns > since and info.st_nlink == 1:
+            elif not is_folder and info.st_ctime_ns > since:
                 found[top or name] = found.get(top or name, 0) + 1
     if not found:
         return {}

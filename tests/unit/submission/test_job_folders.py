@@ -153,6 +153,17 @@ def test_many_outputs_are_moved_at_once(tmp_path: Path) -> None:
     assert os.lstat(paths.outputs).st_ino == inode
 
 
+def test_very_many_logs_are_moved_at_once(tmp_path: Path) -> None:
+    paths = RunPaths(str(tmp_path / "run"))
+    os.makedirs(paths.code)
+    job_folders.make(paths)
+    for number in range(job_folders.MANY_LOGS + 1):
+        Path(paths.job_logs, str(number)).touch()
+    job_folders.collect(paths)
+    assert len(os.listdir(os.path.join(paths.logs, "logs"))) == job_folders.MANY_LOGS + 1
+    assert not os.path.exists(paths.job_logs)
+
+
 def test_what_cannot_be_moved_stays_where_it_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = RunPaths(str(tmp_path / "run"))
     os.makedirs(paths.code)
