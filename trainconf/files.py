@@ -6,8 +6,10 @@ Standard library only; it knows no file name of trainconf's own.
 from __future__ import annotations
 
 import _thread
+import errno
 import fcntl
 import os
+import stat
 
 from trainconf.plain_json import dumps as dumps
 from trainconf.plain_json import loads
@@ -18,6 +20,29 @@ if TYPE_CHECKING:
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
+
+
+class NotAFileError(FileNotFoundError):
+    """Something is there, and it is no regular file: to whoever looks for a file it is as if there were none."""
+
+
+def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
+    """Open what a job may have written: a regular file, never through a link, and without waiting for anybody (open(2)).
+
+    Raises OSError for a link, a folder, a FIFO, a socket or a device: NotAFileError where it was only to be read.
+    """
+    is_read = flags & os.O_ACCMODE == os.O_RDONLY
+    try:
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if is_read and error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOTDIR):  # a link, a socket, a file above
+            raise NotAFileError(error.errno, "it is no regular file", path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise (NotAFileError if is_read else OSError)(errno.EINVAL, "it is no regular file", path)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -92,7 +117,7 @@ def append_line(path: str, value: Any, *, durable: bool = False) -> None:
     A torn last line, left by a writer that died or a disk that was full, is closed first so that it stays one bad line.
     """
     data = dumps(value).encode() + b"\n"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":
@@ -105,12 +130,12 @@ def append_line(path: str, value: Any, *, durable: bool = False) -> None:
 
 
 def read_lines(path: str) -> Iterator[Any]:
-    """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file has none."""
+    """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file, or what is no file, has none."""
     try:
-        stream = open(path, "rb")  # noqa: SIM115 (only the opening may fail quietly)
+        fd = open_regular(path)
     except FileNotFoundError:
         return
-    with stream:
+    with open(fd, "rb") as stream:
         for line in stream:
             try:
                 yield loads(line)
@@ -119,8 +144,8 @@ def read_lines(path: str) -> Iterator[Any]:
 
 
 def read_json(path: str) -> Any:
-    """The JSON value in a file. Raises OSError and ValueError."""
-    with open(path, "rb") as stream:
+    """The JSON value in a regular file. Raises OSError and ValueError."""
+    with open(open_regular(path), "rb") as stream:
         try:
             return loads(stream.read())
         except RecursionError:

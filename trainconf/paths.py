@@ -74,21 +74,43 @@ class RunPaths:
         """Append-only state history; the last line is the state."""
         return self._at("events.jsonl")
 
+    def cancel_request(self, *, force: bool = False) -> str:
+        """Somebody wants the run to end; with `force` at once, which comes besides. Only one machine writes to `events`: not this one."""
+        return self._at("cancel_force.json" if force else "cancel.json")
+
     @property
     def metrics(self) -> str:
+        """Metrics that the processes of one machine write. `history.metric_files` lists all files that hold metrics."""
         return self._at("metrics.jsonl")
 
     @property
+    def metrics_folder(self) -> str:
+        """Metrics of a run whose disk several machines write to: `<host name>.jsonl`, one writing machine each."""
+        return self._at("metrics")
+
+    @property
     def code(self) -> str:
-        """The job's working directory: the snapshot, with `outputs` and `logs` linked to the folders beside it."""
+        """The job's working directory: the snapshot, and what the job makes of it."""
         return self._at("code")
 
     @property
+    def job_outputs(self) -> str:
+        """The job's own ./outputs, until the run has ended."""
+        return self._at("code", "outputs")
+
+    @property
+    def job_logs(self) -> str:
+        """The job's own ./logs, until the run has ended."""
+        return self._at("code", "logs")
+
+    @property
     def outputs(self) -> str:
+        """What the script wrote to ./outputs: until the run has ended a link to `job_outputs`, then the folder itself."""
         return self._at("outputs")
 
     @property
     def logs(self) -> str:
+        """The captured output and agent.log; when the run has ended also what the script wrote to ./logs."""
         return self._at("logs")
 
     @property

@@ -112,6 +112,16 @@ class DockerCompute(LocalCompute):
         None, "host, none, bridge or a network's name; null is the engine's default, and for several nodes one of the run's own",
         in_spec=True,
     )
+    pids_limit: Optional[int] = setting(
+        16384, "processes and threads the container may have at a time; null is no limit", minimum=1, in_spec=True
+    )
+    no_new_privileges: bool = setting(
+        True, "nothing in the container gets more rights than it began with: no sudo, no setuid", in_spec=True
+    )
+    capabilities: Optional[list[str]] = setting(
+        list, "rights of root that the job keeps, as in [CHOWN], by their names in capabilities(7); null is what the engine gives",
+        in_spec=True,
+    )
     gpu_request: str = setting(
         "device_requests", "how leased GPUs are asked for: of NVIDIA's container toolkit, or by CDI names",
         choices=("device_requests", "cdi"),

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from trainconf import files
+from trainconf.agent import job_folders
 from trainconf.history import events
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.paths import RunPaths
@@ -47,10 +48,8 @@ def make_job(
 def make_run_dir(job: Job, lock: str | None = None) -> None:
     """What stands in a run directory before a launcher gets it."""
     paths = job.paths
-    for folder in (paths.code, paths.outputs, paths.logs):
-        os.makedirs(folder)
-    os.symlink("../outputs", os.path.join(paths.code, "outputs"))
-    os.symlink("../logs", os.path.join(paths.code, "logs"))
+    os.makedirs(paths.code)
+    job_folders.make(paths)
     files.write_atomic(paths.params, json.dumps(job.spec.params), durable=False)
     record = {"run_id": job.run_id, "experiment_name": "exp", "lock": lock or paths.lock}
     files.write_atomic(paths.record, json.dumps(record), durable=False)

@@ -21,7 +21,7 @@ from trainconf.engine.client import Engine
 from trainconf.engine.container import with_gpus
 from trainconf.errors import ConfigError
 from trainconf.history import events, liveness
-from trainconf.launchers import get
+from trainconf.launchers import container_request, get
 from trainconf.launchers.base import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.launchers.docker import DockerLauncher
 from trainconf.launchers.pool import TrialPool, cancel
@@ -248,6 +248,8 @@ class TestDocker(LauncherContract):
         plan = launcher.plan(job)
         make_run_dir(job)
         os.makedirs(job.paths.workspace.home)
+        for path in container_request.written_files(job.paths, [0]):
+            Path(path).touch()
         body = json.loads(json.dumps(plan.ranks[0].container))
         body["Labels"]["trainconf.attempt"] = "1"
         engine.post("/containers/create", {"name": f"trainconf-{job.run_id}-1"}, body)

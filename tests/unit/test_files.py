@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -155,3 +156,25 @@ def test_a_whole_disk_is_synced_at_once_and_a_refusal_names_the_path(tmp_path: P
     with pytest.raises(FileNotFoundError) as caught:
         files.sync_disk(str(tmp_path / "missing"))
     assert caught.value.filename == str(tmp_path / "missing")
+
+
+def test_only_a_regular_file_is_opened_and_nobody_is_waited_for(tmp_path: Path) -> None:
+    made = {name: str(tmp_path / name) for name in ("file", "link", "dangling", "pipe", "folder", "socket")}
+    Path(made["file"]).write_text("1\n")
+    os.symlink(made["file"], made["link"])
+    os.symlink("nowhere", made["dangling"])
+    os.mkfifo(made["pipe"])
+    os.mkdir(made["folder"])
+    with socket.socket(socket.AF_UNIX) as served:
+        served.bind(made["socket"])
+        for name in ("link", "dangling", "pipe", "folder", "socket"):
+            with pytest.raises(files.NotAFileError):
+                files.open_regular(made[name])
+            with pytest.raises(OSError, match=name) as error:
+                files.append_line(made[name], 2)
+            assert not isinstance(error.value, FileNotFoundError)  # it is there, and may be a file again
+            assert list(files.read_lines(made[name])) == []
+            with pytest.raises(FileNotFoundError):
+                files.read_json(made[name])
+    assert not os.path.exists(tmp_path / "nowhere")
+    assert list(files.read_lines(made["file"])) == [1]

@@ -32,6 +32,7 @@ class Run:
         self.id = variables.get("TRAINCONF_RUN_ID", "")
         self.experiment = variables.get("TRAINCONF_EXPERIMENT", "")
         self.attempt = int(variables.get("TRAINCONF_ATTEMPT", "1"))
+        self._metrics_file = _metrics_file(self.run_dir, variables.get("TRAINCONF_METRICS", ""))
         self._params_file = variables.get("TRAINCONF_PARAMS", "")
         self._params: Optional[Dict[str, Any]] = None
         self._warned = False
@@ -68,13 +69,24 @@ class Run:
             return
         line = json.dumps({"time": _now(), "name": name, "value": value, "step": step}, separators=(",", ":"))
         try:
-            _append(os.path.join(self.run_dir, "metrics.jsonl"), line.encode("utf-8") + b"\n", close_torn=self._may_be_torn)
+            _append(self._metrics_file, line.encode("utf-8") + b"\n", close_torn=self._may_be_torn)
             self._may_be_torn = False
         except OSError as error:
             self._may_be_torn = True
             if not self._warned:
                 self._warned = True
                 print("trainconf: metrics cannot be recorded, the script goes on without: %s" % error, file=sys.stderr, flush=True)
+
+
+def _metrics_file(run_dir: str, folder: str) -> str:
+    """`folder` is given on a disk that several machines write to: each has a file of its own there, for only one may append to a file.
+
+    That of another run was inherited by this one, and is none of its business.
+    """
+    if not folder or folder != os.path.join(run_dir, "metrics"):
+        return os.path.join(run_dir, "metrics.jsonl")
+    host = "".join(c if (c.isascii() and c.isalnum()) or c in "_-." else "_" for c in os.uname().nodename)
+    return os.path.join(folder, host + ".jsonl")
 
 
 def _plain(name: str, value: Any) -> Any:

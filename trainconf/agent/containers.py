@@ -102,8 +102,8 @@ class ContainerCrew:
         """What comes before the containers; then each of them gets its thread."""
         try:
             self._network.make()
-            for rank in self._plan["ranks"]:
-                os.close(os.open(self._paths.log(rank["rank"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+            for ranks in self._nodes.values():
+                ranks.make_files()
         except Exception as error:  # whatever it was, a run that nobody minds must not be left
             self._refuse(error if isinstance(error, EngineError) else EngineError(0, f"{type(error).__name__}: {error}"))
             return

@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 
 from trainconf import files
-from trainconf.agent import outcome
+from trainconf.agent import job_folders, outcome
 from trainconf.agent.crew import Ended, Noted
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import Claim
@@ -52,6 +52,7 @@ class RunLife:
         self._why_again: dict[str, str] = {}
         self._timeout_count = 0  # attempts that the job's time limit ended, and that were continued
         self._phase = WAITING
+        self._requests_heard: set[bool] = set()  # to cancel: whether by force
         self._journal = Journal(paths)
         self._claim: Claim | None = None
         self._deadline: float | None = None
@@ -141,9 +142,14 @@ class RunLife:
 
     def look_for_cancel(self) -> None:
         """Cancel if the run's events ask for it."""
-        request = None if self._phase == OVER else self._cancel_request()
+        request = None if self._phase == OVER else events.cancel_request(self.paths)
         if request is not None:
-            self.cancel(force=bool(request.get("force")), reason="cancellation was requested")
+            force = bool(request.get("force"))
+            if force not in self._requests_heard:
+                self._requests_heard |= {False, force}
+                if events.is_cancel_requested(self.paths):
+                    self._journal.add("CancelRequested", self.attempt, requested=request.get("time"), **({"force": True} if force else {}))
+            self.cancel(force=force, reason="cancellation was requested")
 
     def cancel(self, *, force: bool, reason: str) -> None:
         """End the run as Canceled; see `stop`."""
@@ -168,11 +174,6 @@ class RunLife:
             if force:
                 self._kill_at = 0.0
                 self.tick()
-
-    def _cancel_request(self) -> dict[str, Any] | None:
-        """The strongest request so far."""
-        found = [event for event in events.read(self.paths) if event["state"] == "CancelRequested"]
-        return next((event for event in found if event.get("force")), found[-1] if found else None)
 
     def _wait_on(self) -> None:
         assert self._claim is not None
@@ -225,6 +226,7 @@ class RunLife:
 
             self._log_reader = LogReader(self.paths, self._plan["stdout_metrics"])
         self._awaited = {rank["rank"] for rank in self._plan["ranks"] if not rank.get("is_service")}
+        job_folders.prepare(self.paths, self._plan)
         self.crew.start(self.attempt, gpus)
         self._hear()
 
@@ -338,7 +340,7 @@ class RunLife:
         if end.may_requeue:
             self._journal.add("Queued", self.attempt + (self._started > 0), waiting_for="requeue", **{**end.facts(), **facts})
         else:
-            self._journal.add(end.state, self.attempt, **end.facts(), **facts)
+            self._journal.add(end.state, self.attempt, **end.facts(), **facts, **job_folders.put_away(self.paths))
 
     def _count_timeout(self, end: Outcome) -> dict[str, Any]:
         """A run that begins anew each time must not go on for ever."""
@@ -354,4 +356,4 @@ class RunLife:
         """The job did not get back into the queue: what was to be continued has ended."""
         assert self.end is not None
         self.end.reason += f"; and it could not be requeued: {why}"
-        self._journal.add(self.end.state, self.attempt, **self.end.facts())
+        self._journal.add(self.end.state, self.attempt, **self.end.facts(), **job_folders.put_away(self.paths))

@@ -21,7 +21,7 @@ from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, signal_name
 from trainconf.agent.signals import signal
-from trainconf.history import liveness
+from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -173,7 +173,7 @@ def _why_stopped(job: SlurmJob | None, number: int) -> Outcome:
 
 
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:
-    request = pools.request_of(sweep) if sweep is not None else None
+    request = events.cancel_request(sweep) if sweep is not None else None
     if request is not None:
         pool.cancel_all(force=bool(request.get("force")), reason="cancellation of the sweep was requested")
     return request is not None

@@ -12,6 +12,7 @@ import re
 import signal
 import time
 
+from trainconf import files
 from trainconf.agent import mpi_channel, outcome, team, tree
 from trainconf.agent.log import say
 from trainconf.agent.meeting import THIS_MACHINE
@@ -116,7 +117,7 @@ class MpiCrew(team.TeamCrew):
         """The rank that called MPI_Abort, and with what, as MPICH writes into its log; Open MPI lets it end by itself."""
         for member in sorted(self._living):
             try:
-                with open(self._paths.log(member), "rb") as stream:
+                with open(files.open_regular(self._paths.log(member)), "rb") as stream:
                     stream.seek(max(0, os.fstat(stream.fileno()).st_size - LAST_BYTES))
                     found = _ABORT.findall(stream.read())
             except OSError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from trainconf import files
 from trainconf.agent import container_outcome
 from trainconf.agent.container import ContainerEnd
 from trainconf.agent.outcome import Outcome
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.paths import RunPaths
+
+
+READ_BYTES = 1 << 22  # of what their shell has left; a line for each of 100,000 ranks is half of that
 
 
 def by_node(plan: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
@@ -46,8 +50,15 @@ class NodeRanks:
         self._body = ranks[0]["container"]
         self._address = address
         self._is_alone = len(plan["ranks"]) == 1
-        self._usage = paths.usage(self.numbers[0])
-        self._ends = paths.ends(self.numbers[0]) if end_apart(plan, ranks) else None
+        self._kept = [*(paths.log(number) for number in self.numbers), paths.metrics]
+        self._usage, self._all_ends = paths.usage(self.numbers[0]), paths.ends(self.numbers[0])
+        self._ends = self._all_ends if end_apart(plan, ranks) else None
+
+    def make_files(self) -> None:
+        """Make what their container writes to; of an earlier attempt only logs and metrics are kept. Raises OSError."""
+        self.clear()
+        for path in (*self._kept, self._usage, self._all_ends):
+            os.close(files.open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 
     def usage(self) -> str:
         """What their shell has left; empty when it could not."""
@@ -55,10 +66,9 @@ class NodeRanks:
 
     def clear(self) -> None:
         """Remove what their shell has left."""
-        for path in (self._usage, self._ends):
-            if path is not None:
-                with suppress(OSError):
-                    os.unlink(path)
+        for path in (self._usage, self._all_ends):
+            with suppress(OSError):
+                os.unlink(path)
 
     def came_up(self) -> None:
         self.is_watched = self._ends is not None
@@ -107,8 +117,14 @@ class NodeRanks:
 
 
 def _read_text(path: str) -> str:
+    """At most READ_BYTES of it: the job could write there, too."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
+        fd = files.open_regular(path)
     except OSError:
         return ""
+    try:
+        return os.pread(fd, READ_BYTES, 0).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)

@@ -61,7 +61,7 @@ class Trials:
         self._home = home
         self.limit = max(1, int(files.read_json(home.sweep)["max_concurrent_runs"]))
         self._offset = 0
-        self._next: dict[str, int] = {}  # run directories in order, with the size their events had
+        self._next: dict[str, None] = {}  # run directories in order
         self.is_whole = False  # the writer said that there will be no more; else it was killed over them
         self._ended = False
         self._writer_gone = False
@@ -103,16 +103,14 @@ class Trials:
                 self._ended = self.is_whole = True
             else:
                 run_dir = os.path.join(self._home.run_dir, trial["run_dir"])
-                self._next[run_dir] = _size(RunPaths(run_dir).events)
+                self._next[run_dir] = None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             say(f"a line of {self._home.trials!r} is passed over: {error!r}: {line[:200]!r}")
 
     def canceled(self) -> Iterable[RunPaths]:
-        changed = [RunPaths(run_dir) for run_dir, size in self._next.items() if _size(RunPaths(run_dir).events) != size]
-        for paths in changed:
-            if any(event["state"] == "CancelRequested" for event in events.read(paths)):
-                del self._next[paths.run_dir]
-                yield paths
+        for paths in [RunPaths(run_dir) for run_dir in self._next if events.is_cancel_requested(RunPaths(run_dir))]:
+            del self._next[paths.run_dir]
+            yield paths
 
     def close(self) -> list[RunPaths]:
         left, self._next, self._ended = [RunPaths(run_dir) for run_dir in self._next], {}, True
@@ -276,16 +274,3 @@ def _trial_lines(home: RunPaths) -> list[bytes]:
 
 def _trial(home: RunPaths, line: bytes) -> RunPaths:
     return RunPaths(os.path.join(home.run_dir, loads(line)["run_dir"]))
-
-
-def request_of(home: RunPaths) -> dict[str, object] | None:
-    """The strongest request to cancel a whole sweep."""
-    found = [event for event in events.read(home) if event["state"] == "CancelRequested"]
-    return next((event for event in found if event.get("force")), found[-1] if found else None)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf import files
 from trainconf.agent import outcome, tree
 from trainconf.agent.crew import Ended, Started
 from trainconf.agent.log import say
@@ -189,7 +190,7 @@ def inherited(plan: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
 def start(argv: list[str], env: Mapping[str, str], cwd: str, log: str) -> int:
     """Start one process; its pid. Raises OSError: no such program, not executable, no such folder, log not writable."""
     os.chdir(cwd)  # posix_spawn(3) has no working directory
-    log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    log_fd = files.open_regular(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         return os.posix_spawn(
             find_program(argv[0], env), argv, env,

@@ -10,7 +10,7 @@ import re
 import time
 
 from trainconf import files
-from trainconf.history import events
+from trainconf.history import events, metric_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class LogReader:
         """Read what has come since, at most STEP_BYTES unless `to_end`; at the end a last line without newline counts."""
         self.deadline = time.monotonic() + INTERVAL_SECONDS
         try:
-            fd = os.open(self._paths.log(0), os.O_RDONLY | os.O_CLOEXEC)
+            fd = files.open_regular(self._paths.log(0))
         except FileNotFoundError:
             return
         try:
@@ -68,7 +68,7 @@ class LogReader:
                 value = match.group(1) if pattern.groups else match.group()
                 if value is not None:
                     record = {"time": events.now(), "name": name, "value": _number(value), "step": None}
-                    files.append_line(self._paths.metrics, record)
+                    files.append_line(metric_files.of_this_machine(self._paths), record)
 
 
 def _number(text: str) -> float | int | str:

@@ -142,6 +142,10 @@ class Following:
             from trainconf.cli.ranks import tell_failed_rank
 
             tell_failed_rank(self.paths, state.event)
+        if state.event.get("left_in_code"):
+            from trainconf.cli.beside_outputs import told
+
+            printer.talk(f"note: {told(state.event)}")
         resources: dict[str, Any] = state.event.get("resources") or {}
         facts = [state.status, *([state.reason] if state.reason else [])]
         if isinstance(resources.get("wall_s"), (int, float)):

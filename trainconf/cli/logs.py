@@ -77,7 +77,8 @@ def _output(paths: RunPaths, asked: argparse.Namespace) -> Output | Interleaved:
 
 
 def _log(paths: RunPaths, asked: argparse.Namespace) -> str:
-    return paths.agent_log if asked.agent else paths.log(asked.rank or 0)
+    # a trial of an array has a link there, to the log of its task
+    return os.path.realpath(paths.agent_log) if asked.agent else paths.log(asked.rank or 0)
 
 
 def _print(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> None:
@@ -87,7 +88,7 @@ def _print(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namesp
     copied = output.finish(printer.raw)
     output.close()
     if not copied and not os.path.exists(_log(paths, asked)):
-        printer.talk(f"{paths.run_id} has written no {os.path.basename(_log(paths, asked))}")
+        printer.talk(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if asked.agent else _log(paths, asked))}")
     event = events.last(paths) or {}
     if event.get("rank") and _is_other(event, asked):
         from trainconf.cli.ranks import point_at_failed_rank

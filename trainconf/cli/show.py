@@ -82,6 +82,7 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 
 
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
+    from trainconf.cli.beside_outputs import told
     from trainconf.history.events import seconds
 
     named = {
@@ -92,6 +93,7 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
         "command": _command(paths), "compute": found["compute"], "env": found["env"],
         "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
         "run dir": found["run_dir"],
+        "note": told(found["events"][-1]) if found["events"] else None,
     }  # fmt: skip
     for label, value in named.items():
         if value is not None and value != "":

@@ -41,6 +41,10 @@ def run(argv: list[str]) -> int:
             from trainconf.cli.ranks import tell_failed_rank
 
             tell_failed_rank(paths, state.event)
+        if state.event.get("left_in_code"):
+            from trainconf.cli.beside_outputs import told
+
+            printer.talk(f"note: {told(state.event)}")
         codes.append(_code(paths, state))
     return next((code for code in codes if code), 0)
 

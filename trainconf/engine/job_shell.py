@@ -8,7 +8,7 @@ It takes the job's variables from standard input, so that no value is in `docker
 into its log itself, so that nothing is lost when the engine restarts; stays behind the job to record what it used. POSIX only: dash,
 busybox and bash are all called `sh`.
 
-    log       must exist and be writable; of several that of the first. <usage> and <ends> must not exist, and be possible to make.
+    log       must exist and be writable; of several that of the first. So must <usage> and <ends>, and be empty.
     ends      gets a line `<rank> <exit code>` as each process ends, in that order; CANNOT_START after it where no program ran. With MPI
               there are further lines: `<rank> BEGAN <pid>`, and one with TOLD when all were told to stop.
     exit code the program's own, of several the first that is not 0; 127 no such program, 126 not executable, 128 + n ended by signal n.
@@ -215,14 +215,20 @@ def read_usage(text: str) -> tuple[float | None, int | None]:
     """CPU seconds and peak memory in bytes (page cache included) of a container, from its usage file; None where it did not say."""
     values = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     cpu_s = peak_bytes = None
-    if values.get("cpuacct.usage", "").isdigit():  # cgroup v1, nanoseconds
-        cpu_s = int(values["cpuacct.usage"]) / 1e9
-    elif values.get("cpu.stat", "").startswith("usage_usec "):  # cgroup v2, microseconds
-        cpu_s = int(values["cpu.stat"].split()[1]) / 1e6
+    nanoseconds = _count(values.get("cpuacct.usage"))  # cgroup v1
+    microseconds = _count(values.get("cpu.stat", "").removeprefix("usage_usec "))  # cgroup v2
+    if nanoseconds is not None:
+        cpu_s = nanoseconds / 1e9
+    elif microseconds is not None:
+        cpu_s = microseconds / 1e6
     for name in ("memory.max_usage_in_bytes", "memory.peak"):
-        if values.get(name, "").isdigit():
-            peak_bytes = int(values[name])
+        peak_bytes = _count(values.get(name)) if name in values else peak_bytes
     return cpu_s, peak_bytes
+
+
+def _count(text: str | None) -> int | None:
+    """A number as a kernel writes it; None for whatever else the job may have put there."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def says(text: str, what: str) -> bool:
@@ -231,15 +237,16 @@ def says(text: str, what: str) -> bool:
 
 
 def read_ends(text: str) -> list[tuple[int, int, bool]]:
-    """The ends in an ends file, in order: rank, exit code, whether a program ran. A line that is not whole yet is not read."""
+    """The ends in an ends file, in order: rank, exit code, whether a program ran. A line that is not whole, or not ours, is not read."""
     ends = []
     for line in text[: text.rfind("\n") + 1].splitlines():
-        rank, code, *more = line.split()
-        if code not in (BEGAN, TOLD):
-            ends.append((int(rank), int(code), CANNOT_START not in more))
+        rank, code, *more = [*line.split(), "", ""]
+        number, ended = _count(rank), _count(code)
+        if number is not None and ended is not None and ended < 256:
+            ends.append((number, ended, CANNOT_START not in more))
     return ends
 
 
 def read_mpirun(text: str) -> int | None:
     """mpirun's own exit code, from a usage file; None where there was none."""
-    return next((int(line.split(" ")[1]) for line in text.splitlines() if line.startswith(f"{MPIRUN} ")), None)
+    return next((_count(line.split(" ")[1]) for line in text.splitlines() if line.startswith(f"{MPIRUN} ")), None)

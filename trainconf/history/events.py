@@ -1,6 +1,8 @@
 """The append-only state history of a run: one JSON line per change of state, the last line is the state.
 
-Written by the submitter, the agent, and whoever asks for a cancellation; read by everybody, torn last line included.
+Written by whoever minds the run, one after the other: the submitter, the agent, who finds the agent gone. Read by everybody, torn last line
+included. Whoever asks for a cancellation may be on another machine, and two that append at once tear lines over NFS (open(2), O_APPEND):
+a request is a file of its own, which readers take for an event, and the agent records when it has heard of it.
 What the recorded state is worth when its writer is gone is `liveness`'s question.
 """
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths
 
+REQUESTED = "CancelRequested"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 # In the order in which a run passes them; NotResponding is never written, only concluded by a reader.
 STATES = (
@@ -39,9 +42,47 @@ def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:
     files.append_line(paths.events, {"time": now(), "state": state, "attempt": attempt, **facts})
 
 
+def request_cancel(paths: RunPaths, *, force: bool = False) -> None:
+    """Ask for the end of a run, or of a sweep. Raises OSError when the disk refuses."""
+    latest = last(paths)
+    facts = {"time": now(), "state": REQUESTED, "attempt": 1 if latest is None else latest.get("attempt", 1)}
+    for forced in (False, True) if force else (False,):
+        path = paths.cancel_request(force=forced)
+        if not os.path.exists(path):
+            files.write_atomic(path, files.dumps({**facts, **({"force": True} if forced else {})}))
+
+
+def is_cancel_requested(paths: RunPaths) -> bool:
+    """Whether somebody has asked, in one look at the disk."""
+    return os.path.lexists(paths.cancel_request())
+
+
+def cancel_request(paths: RunPaths) -> dict[str, Any] | None:
+    """The strongest request there is, as an event."""
+    for forced in (True, False) if is_cancel_requested(paths) else ():
+        try:
+            request = files.read_json(paths.cancel_request(force=forced))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            request = None  # somebody has asked, whatever became of the words
+        return {**(request if _is_event(request) else {"attempt": 1}), "state": REQUESTED, **({"force": True} if forced else {})}
+    # as it was recorded before there were files of their own
+    found = [line for line in files.read_lines(paths.events) if _is_event(line) and line["state"] == REQUESTED]
+    return next((event for event in found if event.get("force")), found[-1] if found else None)
+
+
 def read(paths: RunPaths) -> list[dict[str, Any]]:
-    """All events, oldest first; torn and foreign lines are passed over. Empty when there are none."""
-    return [line for line in files.read_lines(paths.events) if _is_event(line)]
+    """All events, oldest first; torn and foreign lines are passed over. Empty when there are none.
+
+    A request to cancel that no agent has recorded comes last, or before the end.
+    """
+    history = [line for line in files.read_lines(paths.events) if _is_event(line)]
+    if history and is_cancel_requested(paths) and not any(event["state"] == REQUESTED for event in history):
+        request = cancel_request(paths)
+        if request is not None:
+            history.insert(len(history) - (history[-1]["state"] in TERMINAL), request)
+    return history
 
 
 def last(paths: RunPaths) -> dict[str, Any] | None:
@@ -55,9 +96,11 @@ def last(paths: RunPaths) -> dict[str, Any] | None:
             latest = event
         if event["state"] in TERMINAL:
             return event
-        if event["state"] != "CancelRequested":
+        if event["state"] != REQUESTED:
             break
-    return latest
+    if latest is None or latest["state"] in (REQUESTED, "Finalizing") or not is_cancel_requested(paths):
+        return latest
+    return cancel_request(paths) or latest
 
 
 def exists(paths: RunPaths) -> bool:
@@ -75,7 +118,7 @@ def _is_event(line: Any) -> bool:
 def _backwards(path: str) -> Iterator[dict[str, Any]]:
     """The events in the last 64 KB, newest first; in a longer tail while that has none."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_regular(path)
     except FileNotFoundError:
         return
     try:

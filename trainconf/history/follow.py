@@ -10,6 +10,7 @@ import os
 import select
 import time
 
+from trainconf import files
 from trainconf.history import events, liveness
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ class Output:
         """Hand on all that is new; how many bytes that was."""
         if self._fd < 0:
             try:
-                self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                self._fd = files.open_regular(self.path)
             except FileNotFoundError:
                 return 0
         count = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 
+from trainconf import files
 from trainconf.history import ranks
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ class Interleaved:
         for rank in self._all_ranks():
             try:
                 info = os.stat(self._paths.log(rank))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # it has not started yet
             done = self._shown if to_end else self._sizes
             if info.st_size > done.get(rank, 0):
@@ -71,7 +72,7 @@ class Interleaved:
         self._sizes[rank] = size
         start = at = self._shown.get(rank, 0)
         try:
-            fd = os.open(self._paths.log(rank), os.O_RDONLY | os.O_CLOEXEC)
+            fd = files.open_regular(self._paths.log(rank))
         except FileNotFoundError:
             return 0  # the run has just been removed, as its state will say
         try:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import os
 
+from trainconf import files
+from trainconf.history import metric_files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -31,8 +34,23 @@ class Summary:
 
 def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
     """The last value per name. `known`, an earlier answer, saves reading what it covers; another or shorter file is read anew."""
+    found = _summarise_file(paths.metrics, known)
+    others = [path for path in metric_files.of_run(paths) if path != paths.metrics]
+    for path in sorted(others, key=_written):  # of two machines that log one name, the one that has written last
+        found.values.update(_summarise_file(path, None).values)
+    return found
+
+
+def _written(path: str) -> int:
     try:
-        fd = os.open(paths.metrics, os.O_RDONLY | os.O_CLOEXEC)
+        return os.lstat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _summarise_file(path: str, known: Summary | None) -> Summary:
+    try:
+        fd = files.open_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return Summary()
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf import files
 from trainconf.history import events
 from trainconf.history.record import read_mapping
 
@@ -85,7 +86,7 @@ def last_lines(path: str, count: int) -> list[bytes]:
 
     Long lines are cut. Raises OSError when the log is not there or cannot be read.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_regular(path)
     try:
         size = os.fstat(fd).st_size
         start = max(0, size - TAIL_BYTES)

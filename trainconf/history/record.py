@@ -94,20 +94,26 @@ def metric(paths: RunPaths) -> str | None:
 
 
 def list_files(paths: RunPaths) -> list[dict[str, Any]]:
-    """Every file of the run but its code: path within the run directory and size in bytes. Links are not followed."""
+    """Every file of the run but its code: path within the run directory and size in bytes. Links are not followed.
+
+    What the job has written so far to ./outputs and ./logs is listed where it will be.
+    """
     found: list[dict[str, Any]] = []
-    folders = [paths.run_dir]
+    folders = [(paths.run_dir, ""), (paths.job_outputs, "outputs"), (paths.job_logs, "logs")]
     while folders:
+        folder, shown = folders.pop()
+        if os.path.islink(folder):
+            continue
         try:
-            with os.scandir(folders.pop()) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.path == paths.code:
+                    path = os.path.join(shown, entry.name)
+                    if path == "code" or (path == "outputs" and entry.is_symlink() and not os.path.islink(paths.job_outputs)):
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
+                        folders.append((entry.path, path))
                     else:
-                        size = entry.stat(follow_symlinks=False).st_size
-                        found.append({"path": os.path.relpath(entry.path, paths.run_dir), "bytes": size})
+                        found.append({"path": path, "bytes": entry.stat(follow_symlinks=False).st_size})
         except OSError:
             continue  # vanished or unreadable meanwhile: a listing tells what can be seen
     return sorted(found, key=lambda file: str(file["path"]))

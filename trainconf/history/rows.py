@@ -7,7 +7,7 @@ import os
 import sqlite3
 
 from trainconf import files
-from trainconf.history import events, liveness, metrics, record
+from trainconf.history import events, liveness, metric_files, metrics, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,14 +71,17 @@ def _summary_in(seen: str, row: str) -> metrics.Summary | None:
 
 
 def look(paths: RunPaths) -> list[int]:
-    """Size and time of the two files of a living run that change."""
+    """Size and time of a living run's events and request to cancel, and of its metrics: the sum and the latest."""
     found: list[int] = []
-    for path in (paths.events, paths.metrics):
-        try:
-            info = os.stat(path)
-            found += [info.st_size, info.st_mtime_ns]
-        except OSError:
-            found += [0, 0]
+    for paths_of in ([paths.events, paths.cancel_request()], metric_files.of_run(paths)):
+        size = written = 0
+        for path in paths_of:
+            try:
+                info = os.lstat(path)
+            except OSError:
+                continue
+            size, written = size + info.st_size, max(written, info.st_mtime_ns)
+        found += [size, written]
     return found
 
 

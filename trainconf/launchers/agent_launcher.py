@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from trainconf import files
-from trainconf.agent import leases
+from trainconf.agent import job_folders, leases
 from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.launchers.base import Job, LaunchPlan, RankPlan, RunHandle
@@ -92,7 +92,7 @@ class AgentLauncher:
         attempt = 1 if latest is None else int(latest["attempt"])
         try:
             # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.
-            events.append(paths, "CancelRequested", attempt, **({"force": True} if force else {}))
+            events.request_cancel(paths, force=force)
             if not tell_agent(paths) and not files.is_locked(liveness.lock_of(paths)):
                 self._end_without_agent(paths, attempt, force=force)
         except OSError as error:
@@ -109,7 +109,8 @@ class AgentLauncher:
                 return
             ended = self._end_leftovers(paths, 0.0 if force else _grace(paths))
             left = f"; {ended}" if ended else ""
-            events.append(paths, "Canceled", attempt, exit_code=None, reason=f"cancellation was requested; its agent was gone{left}")
+            reason = f"cancellation was requested; its agent was gone{left}"
+            events.append(paths, "Canceled", attempt, exit_code=None, reason=reason, **job_folders.put_away_later(paths))
         finally:
             lock.release()
 

@@ -29,6 +29,7 @@ OWNED = {
     "userns_mode": "always host, so that the job's files are yours", "use_config_proxy": "env.variables.HTTP_PROXY and its like",
     "platform": "env.docker.base_image, of the platform you need",
 }  # fmt: skip
+_ADDED_TO = ("Mounts", "GroupAdd", "CapAdd", "CapDrop", "SecurityOpt")
 _SPLIT = ("ports", "volumes")  # go into more than one place of the request
 
 
@@ -57,10 +58,10 @@ def convert(arguments: Any, api: str, *, node_count: int = 1) -> tuple[dict[str,
 
 
 def merge(request: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Our request with the further wishes in it: lists of mounts and groups and the labels are added to, anything else is set."""
+    """Our request with the further wishes in it: mounts, groups, capabilities and labels are added to, anything else is set."""
     host = dict(request["HostConfig"])
     for name, value in further.get("HostConfig", {}).items():
-        host[name] = [*host.get(name, []), *value] if name in ("Mounts", "GroupAdd") else value
+        host[name] = [*host.get(name, []), *value] if name in _ADDED_TO else value
     labels = {**further.get("Labels", {}), **request["Labels"]}
     return {**request, **further, "Labels": labels, "HostConfig": host}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from trainconf import files
+from trainconf.agent import job_folders
 from trainconf.agent.container import ContainerEnd
 from trainconf.agent.node_ranks import NodeRanks, by_node
 from trainconf.engine import container, leftovers
@@ -88,7 +89,8 @@ def _record_end(engine: Engine, paths: RunPaths) -> None:
         )
         end = next((end for _, end in ends if end.state == "Failed"), ends[-1][1])
         end.reason = f"{end.reason}; its agent was gone, and the engine told this afterwards".removeprefix("; ")
-        events.append(paths, end.state, event["attempt"], **end.facts(), time=_time(ends[-1][0]))
+        facts = {**end.facts(), **job_folders.put_away_later(paths)}
+        events.append(paths, end.state, event["attempt"], **facts, time=_time(ends[-1][0]))
         for node in nodes:
             node.clear()
     except OSError as error:

@@ -21,6 +21,13 @@ ULIMITS = (
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending",
     "stack",
 )  # fmt: skip
+CAPABILITIES = (
+    "ALL", "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE",
+    "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE",
+    "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
+    "SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE",
+    "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM",
+)  # fmt: skip
 _ULIMIT = re.compile(r"(-1|\d+)(?::(-1|\d+))?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
@@ -34,7 +41,7 @@ _SHARED = ("/dev/shm", "/tmp", "/var/tmp", "/run", "/opt/conda")
 
 
 def check_limits(asked: Mapping[str, Any], facts: EngineFacts) -> Iterator[Mistake]:
-    """compute.memory_gib, cpu_limit, shm_size_gib, ulimits and user."""
+    """compute.memory_gib, cpu_limit, shm_size_gib, ulimits, capabilities and user."""
     memory, cpus = asked["memory_gib"], asked["cpu_limit"]
     for name in ("memory_gib", "cpu_limit"):
         if asked[name] is not None and not facts.has_cgroups:
@@ -55,6 +62,10 @@ def check_limits(asked: Mapping[str, Any], facts: EngineFacts) -> Iterator[Mista
         elif not _is_ulimit(text):
             yield Mistake(f"compute.ulimits.{name}={text} is not a limit",
                           ("allowed", "a number, or soft:hard with soft up to hard; -1 is unlimited"))  # fmt: skip
+    for name in asked["capabilities"] or ():
+        if name not in CAPABILITIES:
+            yield Mistake(f"compute.capabilities has {name!r}, which is no capability of Linux",
+                          ("allowed", f"ALL, {', '.join(CAPABILITIES[1:])}; see capabilities(7)"))  # fmt: skip
     if asked["user"] is not None and not _USER.fullmatch(str(asked["user"])):
         yield Mistake(f"compute.user={asked['user']} is not a user", ("allowed", "uid, uid:gid, or names that the image knows"))
 

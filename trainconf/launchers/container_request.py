@@ -1,7 +1,8 @@
 """What exactly the engine is asked for: the body of POST /containers/create for each node of a job, and of its network.
 
-A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. Names and meanings are
-those of https://docs.docker.com/reference/api/engine/. Nothing here speaks to an engine.
+A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. Of the run directory only
+the code and single files can be written to, so a job cannot change what is recorded of it, nor put a link where the host reads.
+Names and meanings are those of https://docs.docker.com/reference/api/engine/. Nothing here speaks to an engine.
 
     memory_gib     Memory, and MemorySwap of the same size: no swap on top, so that a run dies of its limit at once instead of crawling
     cpu_limit      NanoCpus: a share of time, not certain processors
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from trainconf.distributed.layout import RankLayout
     from trainconf.engine.address import EngineFacts
     from trainconf.launchers.base import Job
+    from trainconf.paths import RunPaths
 
 GIB = 2**30
 # An MPI takes large messages out of another process' memory, which a container may not (process_vm_readv(2), seccomp): MPICH fails of it.
+ROOTS_OWN = ("CHOWN", "DAC_OVERRIDE", "FOWNER")  # capabilities(7): files that belong to somebody else
 NO_FOREIGN_MEMORY = {"MPIR_CVAR_CH4_CMA_ENABLE": "0", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 
 
@@ -52,7 +55,7 @@ def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: Eng
         "Labels": _labels(job) | {container.LABEL_RANK: str(places[0].rank)},
         "Healthcheck": {"Test": ["NONE"]},
         "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": False, "AttachStderr": False, "Tty": False,
-        "HostConfig": _host_config(job, asked, facts),
+        "HostConfig": _host_config(job, places, asked, facts),
         **_network_of(job, places[0].node_rank),
     }  # fmt: skip
     return container_arguments.merge(request, further)
@@ -167,12 +170,28 @@ def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
 
 
 def targets(job: Job) -> list[tuple[str, str, bool]]:
-    """What is mounted at its own path: setting it comes from, path, whether it is read-only."""
+    """What is mounted at its own path: setting it comes from, path, whether it is read-only. What the host believes is read-only."""
     inputs = [(f"inputs.{name}", path, True) for name, path in job.spec.code.inputs]
-    return [("the run directory", job.paths.run_dir, False), ("HOME", job.paths.workspace.home, False), *inputs]
+    run = [("the run directory", job.paths.run_dir, True), ("the run directory", job.paths.code, False)]
+    return [*run, ("HOME", job.paths.workspace.home, False), *inputs]
 
 
-def _host_config(job: Job, asked: Mapping[str, Any], facts: EngineFacts) -> dict[str, Any]:
+def written_files(paths: RunPaths, ranks: Sequence[int]) -> list[str]:
+    """The files, besides its code, that the container of these ranks writes to. Each is mounted by itself, so that the job can put
+    nothing else in its place; each is there before."""
+    return [*(paths.log(rank) for rank in ranks), paths.usage(ranks[0]), paths.ends(ranks[0]), paths.metrics]
+
+
+def capabilities(asked: Mapping[str, Any]) -> dict[str, list[str]]:
+    """None of them unless asked for. A job that is root by the user's wish gets into files of the caller's: without that it has no log."""
+    if asked["capabilities"] is None:
+        return {}
+    is_others_root = os.getuid() != 0 and asked["user"] is not None and user_name(asked["user"]) == "root"
+    kept = [*asked["capabilities"], *(ROOTS_OWN if is_others_root else ())]
+    return {"CapDrop": ["ALL"], **({"CapAdd": list(dict.fromkeys(kept))} if kept else {})}
+
+
+def _host_config(job: Job, places: Sequence[RankLayout], asked: Mapping[str, Any], facts: EngineFacts) -> dict[str, Any]:
     from trainconf.launchers.container_limits import ulimit
 
     limits: dict[str, Any] = {"ShmSize": int(asked["shm_size_gib"] * GIB)}
@@ -186,17 +205,22 @@ def _host_config(job: Job, asked: Mapping[str, Any], facts: EngineFacts) -> dict
         limits["DeviceRequests"] = [container.gpu_request(asked["gpu_request"])]
     if asked["user"] is None and not facts.is_rootless:
         limits["GroupAdd"] = [str(group) for group in sorted(set(os.getgroups()) - {os.getgid()})]
+    if asked["pids_limit"] is not None and facts.has_cgroups:
+        limits["PidsLimit"] = asked["pids_limit"]
+    if asked["no_new_privileges"]:
+        limits["SecurityOpt"] = ["no-new-privileges"]
     return {
         "Init": True,
         "UsernsMode": "host",
         "LogConfig": {"Type": "none"},
-        "Mounts": list(_mounts(job)),
+        "Mounts": list(_mounts(job, [place.rank for place in places])),
         "NetworkMode": (asked["network"] or "default") if job.spec.distributed.node_count == 1 else network_name(job),
         **limits,
+        **capabilities(asked),
     }
 
 
-def _mounts(job: Job) -> Iterator[dict[str, Any]]:
+def _mounts(job: Job, ranks: Sequence[int]) -> Iterator[dict[str, Any]]:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     yield _bind(package, f"{job_shell.PACKAGE_PATH}/{os.path.basename(package)}", read_only=True)
     seen = set()
@@ -204,6 +228,7 @@ def _mounts(job: Job) -> Iterator[dict[str, Any]]:
         if path not in seen:
             seen.add(path)
             yield _bind(path, path, read_only=read_only)
+    yield from (_bind(path, path, read_only=False) for path in written_files(job.paths, ranks))
 
 
 def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class SlurmLauncher:
             words = slurm_containers.command(job, self._runtime, words)
         ranks = rank_plans(job, words, self._job_environ)
         batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
-        env = job_env.variables(job, self._job_environ)
+        env = job_env.variables(job, self._job_environ) | {"TRAINCONF_METRICS": job.paths.metrics_folder}
         if self._runtime:
             ranks = [slurm_containers.with_log(rank, job, self._runtime) for rank in ranks]
             env = slurm_containers.variables(env, job, self._runtime)
@@ -139,7 +139,7 @@ class SlurmLauncher:
         if latest is not None and latest["state"] in events.TERMINAL:
             return
         try:
-            events.append(paths, "CancelRequested", 1 if latest is None else int(latest["attempt"]), **({"force": True} if force else {}))
+            events.request_cancel(paths, force=force)
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
         self._tell_job(paths, force=force)

@@ -4,7 +4,8 @@
     singularity  the same, under its older name
     pyxis        srun OPTIONS sh -c INSIDE ...: a step of the job on this node, in a container that Slurm's plug-in makes of the image
 
-A path means the same inside and outside: the run directory and the inputs are mounted where they lie.
+A path means the same inside and outside: the run directory and the inputs are mounted where they lie. Of the run directory only the code
+and the metrics can be written to there; what a site mounts besides, such as HOME, is its own affair.
 Options: apptainer-exec(1) of Apptainer 1.0 to 1.4 and Singularity 2.4; `srun --help` with pyxis 0.11 to 0.24.
 """
 
@@ -118,13 +119,13 @@ def variables(found: Mapping[str, str], job: Job, runtime: str) -> dict[str, str
 
 
 def _exec(job: Job, program: str) -> list[str]:
-    binds = [f"{source}:{target}{':ro' if read_only else ''}" for source, target, read_only in _mounts(job)]
+    binds = [f"{source}:{target}{':ro' if read_only else ''}" for source, target, read_only in _mounts(job, program)]
     options = [word for bind in binds for word in ("--bind", bind)]
     return [program, "exec", *options, "--pwd", job.paths.code, *(["--nv"] if _has_gpus(job.compute) else []), _image(job)]
 
 
 def _step(job: Job) -> list[str]:
-    mounts = ",".join(f"{source}:{target}:{'ro' if read_only else 'rw'}" for source, target, read_only in _mounts(job))
+    mounts = ",".join(f"{source}:{target}:{'ro' if read_only else 'rw'}" for source, target, read_only in _mounts(job, PYXIS))
     return [
         "sh", "-c", ON_THIS_NODE, "sh", "--overlap", "--nodes=1", "--ntasks=1", f"--cpus-per-task={job.compute.get('cpus_per_task', 1)}",
         "--mem=0", "--kill-on-bad-exit=0", "--input=none", "--export=ALL", "--mpi=none",
@@ -138,20 +139,24 @@ def _image(job: Job) -> str:
 
 
 def _targets(job: Job) -> list[tuple[str, str, bool]]:
-    """What is mounted at its own path: setting it comes from, path, whether it is read-only."""
-    return [("the run directory", job.paths.run_dir, False), *((f"inputs.{name}", path, True) for name, path in job.spec.code.inputs)]
+    """What is mounted at its own path: setting it comes from, path, whether it is read-only. Folders come before what lies in them."""
+    inputs = [(f"inputs.{name}", path, True) for name, path in job.spec.code.inputs]
+    written = (job.paths.code, job.paths.metrics_folder)
+    return [*inputs, ("the run directory", job.paths.run_dir, True), *(("the run directory", path, False) for path in written)]
 
 
-def _mounts(job: Job) -> Iterator[tuple[str, str, bool]]:
+def _mounts(job: Job, runtime: str) -> Iterator[tuple[str, str, bool]]:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     yield package, f"{PACKAGE_PATH}/{os.path.basename(package)}", True
     yield from dict.fromkeys((path, path, read_only) for _, path, read_only in _targets(job))
+    if runtime == PYXIS:
+        yield job.paths.logs, job.paths.logs, False  # a step writes its log itself
 
 
 def _unspeakable(job: Job, runtime: str) -> Iterator[Mistake]:
     """Paths that a runtime cannot be told: it would split them."""
     pattern = _UNSPEAKABLE[PYXIS if runtime == PYXIS else APPTAINER]
-    package, *_ = _mounts(job)
+    package, *_ = _mounts(job, runtime)
     named: Iterable[tuple[str, str]] = [(what, path) for what, path, _ in _targets(job)]
     for what, path in (("trainconf itself", package[0]), *named):
         if wrong := pattern.search(path):

@@ -11,7 +11,6 @@ import os
 import time
 
 from trainconf import files
-from trainconf.agent.pool import request_of
 from trainconf.errors import LaunchError, SecretError
 from trainconf.history import events, liveness
 from trainconf.launchers import slurm_refusal, slurm_script, slurm_submission
@@ -142,7 +141,7 @@ class Sending:
         scheduler = liveness.scheduler_of(self._home)
         arrays = list(scheduler.get("arrays") or [])
         rest = left(plan.get("chunks") or [], arrays)
-        if not rest or request_of(self._home) is not None:
+        if not rest or events.cancel_request(self._home) is not None:
             return False
         trials = trials_in_order(self._home)
         sent = (trials[number] for _, first, count in arrays for number in range(first, first + count))

@@ -6,6 +6,7 @@ import os
 import time
 
 from trainconf import files
+from trainconf.agent import job_folders
 from trainconf.history import events, liveness
 from trainconf.history.liveness import State
 from trainconf.launchers import slurm_words
@@ -110,6 +111,7 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
         latest = events.last(paths)
         if latest is not None and latest["state"] in events.TERMINAL:
             return State(latest["state"], str(latest.get("reason") or ""), latest)
+        facts |= job_folders.put_away_later(paths)
         events.append(paths, ending.state, int(recorded.event.get("attempt", 1)), **facts)
     except OSError:
         return State(ending.state, ending.reason, {**recorded.event, "state": ending.state, **facts})

@@ -235,14 +235,13 @@ def settle(launcher: Jobs, home: RunPaths) -> State:
 
 def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
     """End all trials of a sweep: those that wait at once, those that run through their agents."""
-    how = {"force": True} if force else {}
-    events.append(home, "CancelRequested", **how)
+    events.request_cancel(home, force=force)
     scheduler = liveness.scheduler_of(home)
     if scheduler.get("arrays"):
         for paths in trials_of(home):
             latest = events.last(paths)
             if latest is None or latest["state"] not in events.TERMINAL:
-                events.append(paths, "CancelRequested", 1 if latest is None else int(latest["attempt"]), **how)
+                events.request_cancel(paths, force=force)
     launcher.tell_jobs(scheduler, [str(job_id) for job_id, *_ in scheduler.get("arrays") or [[scheduler.get("job_id")]]], force=force)
     if scheduler.get("arrays"):
         waiting = [(paths, str(liveness.scheduler_of(paths).get("job_id"))) for paths in trials_of(home)]

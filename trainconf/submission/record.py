@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from trainconf import __version__
+from trainconf.agent import job_folders
 from trainconf.files import dumps, write_new
 from trainconf.history import events
 
@@ -26,9 +25,7 @@ def write_run(
 
     Whoever makes many runs at once syncs the disk once for all of them, and not each: `durable` is off.
     """
-    for folder in (paths.outputs, paths.logs):
-        os.mkdir(folder)
-        os.symlink(os.path.join(os.pardir, os.path.basename(folder)), os.path.join(paths.code, os.path.basename(folder)))
+    job_folders.make(paths)
     write_new(paths.spec, spec.to_json(), durable=durable)
     write_new(paths.params, _params_of_job(paths, spec), durable=False)
     write_new(paths.config, resolved.composed.text(), durable=False)

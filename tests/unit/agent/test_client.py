@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from trainconf.agent.client import Run
+from trainconf.history import metric_files
+from trainconf.paths import RunPaths
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,6 +44,26 @@ def run(tmp_path: Path) -> Run:
 
 def metrics(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(run.run_dir, "metrics.jsonl").read_text().splitlines() if line]
+
+
+def test_each_machine_of_a_shared_disk_has_a_file_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = RunPaths(run.run_dir)
+    os.mkdir(paths.metrics_folder)
+    for host in ("node1", "node2.site", "../../odd host"):
+        uname = os.uname()
+        monkeypatch.setattr(os, "uname", lambda: os.uname_result((uname[0], host, *uname[2:])))  # noqa: B023 (asked at once)
+        Run({"TRAINCONF_RUN_DIR": run.run_dir, "TRAINCONF_METRICS": paths.metrics_folder}).log("host", host)
+        assert json.loads(Path(metric_files.of_this_machine(paths)).read_text())["value"] == host
+    assert sorted(os.listdir(paths.metrics_folder)) == [".._.._odd_host.jsonl", "node1.jsonl", "node2.site.jsonl"]
+    assert not os.path.exists(paths.metrics)
+    assert len(metric_files.of_run(paths)) == 3
+
+
+def test_the_folder_of_another_run_is_not_written_to(run: Run, tmp_path: Path) -> None:
+    outer = tmp_path / "outer/metrics"
+    outer.mkdir(parents=True)
+    Run({"TRAINCONF_RUN_DIR": run.run_dir, "TRAINCONF_METRICS": str(outer)}).log("loss", 1)
+    assert (len(metrics(run)), os.listdir(outer)) == (1, [])
 
 
 def test_a_run_knows_what_it_is(run: Run) -> None:

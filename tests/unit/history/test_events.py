@@ -113,3 +113,52 @@ def test_a_folder_without_a_first_line_is_no_run(run: RunPaths) -> None:
     assert not events.exists(run)
     assert events.last(run) is None
     assert events.read(run) == []
+
+
+def test_a_request_to_cancel_is_an_event_that_nobody_appends_to_the_agents_file(run: RunPaths) -> None:
+    events.append(run, "Running", 2)
+    with open(run.events, "rb") as stream:
+        before = stream.read()
+    assert events.cancel_request(run) is None
+    events.request_cancel(run)
+    first = events.cancel_request(run)
+    events.request_cancel(run)
+    assert events.cancel_request(run) == first  # the first one stands
+    events.request_cancel(run, force=True)
+    with open(run.events, "rb") as stream:
+        assert stream.read() == before
+    request = events.cancel_request(run)
+    assert request is not None
+    assert (request["state"], request["attempt"], request["force"]) == ("CancelRequested", 2, True)
+    assert [event["state"] for event in events.read(run)][-2:] == ["Running", "CancelRequested"]
+    assert (events.last(run) or {})["state"] == "CancelRequested"
+
+
+def test_a_request_that_the_agent_has_recorded_is_told_once_and_the_end_stays_the_end(run: RunPaths) -> None:
+    events.request_cancel(run)
+    events.append(run, "CancelRequested")
+    events.append(run, "Finalizing", exit_code=143)
+    assert (events.last(run) or {})["state"] == "Finalizing"
+    events.append(run, "Canceled", exit_code=143)
+    assert [event["state"] for event in events.read(run)][-3:] == ["CancelRequested", "Finalizing", "Canceled"]
+    assert (events.last(run) or {})["state"] == "Canceled"
+
+
+def test_a_request_that_nobody_has_heard_comes_before_the_end(run: RunPaths) -> None:
+    events.request_cancel(run)
+    events.append(run, "Canceled", exit_code=None)
+    assert [event["state"] for event in events.read(run)][-2:] == ["CancelRequested", "Canceled"]
+
+
+def test_a_request_of_before_there_were_files_of_their_own_counts(run: RunPaths) -> None:
+    events.append(run, "CancelRequested")
+    events.append(run, "CancelRequested", force=True)
+    events.append(run, "CancelRequested")
+    assert (events.cancel_request(run) or {})["force"] is True
+
+
+def test_a_damaged_request_is_a_request_all_the_same(run: RunPaths) -> None:
+    events.append(run, "Running")
+    with open(run.cancel_request(), "w") as stream:
+        stream.write("{")
+    assert (events.cancel_request(run) or {})["state"] == "CancelRequested"

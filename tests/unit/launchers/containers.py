@@ -44,8 +44,9 @@ def prepare(job: Job) -> None:
     if not os.path.exists(paths.code):
         runs.make_run_dir(job)
     os.makedirs(paths.workspace.home, exist_ok=True)
-    with open(paths.log(0), "ab"):
-        pass
+    for path in container_request.written_files(paths, [0]):
+        with open(path, "ab" if path in (paths.log(0), paths.metrics) else "wb"):
+            pass
 
 
 def carry_out(
@@ -66,4 +67,4 @@ def carry_out(
         engine.delete(f"/containers/{made}", {"force": True})
     usage = Path(paths.usage(0))
     log = Path(paths.log(0)).read_bytes().decode("utf-8", "surrogateescape")
-    return Ended(code, log, usage.read_text() if usage.exists() else None, inspected)
+    return Ended(code, log, usage.read_text() or None, inspected)

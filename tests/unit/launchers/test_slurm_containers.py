@@ -50,11 +50,13 @@ def programs(tmp_path: Path) -> Path:
 def test_apptainer_stands_before_the_command_with_the_runs_paths_where_they_are() -> None:
     made = job(inputs={"data": "/data/in put"})
     words = slurm_containers.command(made, "apptainer", ["python", "train.py", "--lr", "0.1"])
-    assert words[:13] == [
-        "apptainer", "exec", "--bind", f"{PACKAGE}:/mnt/trainconf/trainconf:ro", "--bind", "/data/w/runs/exp/r:/data/w/runs/exp/r",
-        "--bind", "/data/in put:/data/in put:ro", "--pwd", "/data/w/runs/exp/r/code", "/images/torch.sqsh", "sh", "-c",
+    run = "/data/w/runs/exp/r"
+    assert words[:17] == [
+        "apptainer", "exec", "--bind", f"{PACKAGE}:/mnt/trainconf/trainconf:ro", "--bind", "/data/in put:/data/in put:ro",
+        "--bind", f"{run}:{run}:ro", "--bind", f"{run}/code:{run}/code", "--bind", f"{run}/metrics:{run}/metrics",
+        "--pwd", f"{run}/code", "/images/torch.sqsh", "sh", "-c",
     ]  # fmt: skip
-    assert words[14:] == ["sh", "--", "python", "train.py", "--lr", "0.1"]
+    assert words[18:] == ["sh", "--", "python", "train.py", "--lr", "0.1"]
 
 
 def test_pyxis_makes_a_step_on_the_node_of_the_agent_that_starts_it() -> None:
@@ -64,7 +66,9 @@ def test_pyxis_makes_a_step_on_the_node_of_the_agent_that_starts_it() -> None:
     assert {"--overlap", "--nodes=1", "--ntasks=1", "--cpus-per-task=6", "--mem=0", "--mpi=none"} <= set(words)
     assert "--container-image=/images/torch.sqsh" in words
     run = "/data/w/runs/exp/r"
-    assert f"--container-mounts={PACKAGE}:/mnt/trainconf/trainconf:ro,{run}:{run}:rw,/data/in:/data/in:ro" in words
+    written = ",".join(f"{run}/{name}:{run}/{name}:rw" for name in ("code", "metrics", "logs"))
+    mounts = f"{PACKAGE}:/mnt/trainconf/trainconf:ro,/data/in:/data/in:ro,{run}:{run}:ro,{written}"
+    assert f"--container-mounts={mounts}" in words
     assert f"--container-workdir={run}/code" in words
     assert words[-4:] == ["sh", f"TRAINCONF_RUN_ID={made.run_id}", "--", "true"]
 

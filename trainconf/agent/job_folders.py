@@ -1,0 +1,213 @@
+"""The job's ./outputs and ./logs: real folders in its working directory while the run goes on, in their own places when it has ended.
+
+    while it goes on   outputs is a relative link to code/outputs; what the script writes to ./logs is in code/logs, and only there
+    at its end         code/outputs becomes outputs, by one rename; what is in code/logs goes into logs/, beside the captured output
+
+So a script may remove, rename and make these folders as it likes. A further attempt finds what the one before has left. Nothing is copied,
+and nothing is followed: what the script has put in the place of a folder (a file, a link) stays where it is, and `outputs` leads to it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from trainconf.agent.log import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from trainconf.paths import RunPaths
+
+LINK = os.path.join("code", "outputs")
+LOOK_SECONDS = 0.5  # at most, for what a script has left beside ./outputs
+SHOWN_NAMES = 5
+MANY_LOGS = 1000  # entries of ./logs; more are not moved one by one
+
+
+def make(paths: RunPaths) -> None:
+    """Make the folders of a new run, whose code is there already. Raises OSError."""
+    os.mkdir(paths.logs)
+    os.mkdir(paths.job_outputs)
+    os.mkdir(paths.job_logs)
+    os.symlink(LINK, paths.outputs)
+
+
+def prepare(paths: RunPaths, plan: Mapping[str, Any]) -> None:
+    """Make what an earlier attempt has removed, as far as that can be; of a scheduler's job also the folder of its machines' metrics."""
+    for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if plan.get("batch") else [])):
+        try:
+            if not os.path.lexists(folder):
+                os.mkdir(folder)
+        except OSError as error:
+            say(f"{paths.run_id}: the job begins without {folder!r}: {error}")
+
+
+def put_away_later(paths: RunPaths) -> dict[str, Any]:
+    """`put_away` by somebody else than the run's agent, which is gone: whatever cannot be moved is found where it is."""
+    return put_away(paths, lambda _: None)
+
+
+def put_away(paths: RunPaths, tell: Callable[[str], object] = say) -> dict[str, Any]:
+    """`collect`, as far as that can be; what the run's last event tells of what lies beside the two folders."""
+    try:
+        collect(paths)
+    except OSError as error:
+        tell(f"{paths.run_id}: what the script wrote stays in code/: {error}")
+    left = left_beside(paths)
+    return {"left_in_code": left} if left else {}
+
+
+def collect(paths: RunPaths) -> None:
+    """Put the folders of a run whose processes have all ended into their places. May be called again. Raises OSError: what is left is
+    where the script left it, and `outputs` leads there."""
+    if not stat.S_ISDIR(_kind(paths.code) or 0):  # gone, or something else in its place, which may lead anywhere
+        if os.path.islink(paths.outputs):
+            os.unlink(paths.outputs)
+            os.mkdir(paths.outputs)
+        return
+    mode = _open(paths.code)
+    try:
+        try:
+            _collect_outputs(paths)
+        finally:
+            _collect_logs(paths)
+    finally:
+        _close(paths.code, mode)
+
+
+def _collect_outputs(paths: RunPaths) -> None:
+    if os.path.islink(paths.outputs) and os.readlink(paths.outputs) != LINK:
+        return
+    kind = _kind(paths.job_outputs)
+    if kind is not None and not stat.S_ISDIR(kind):
+        return
+    if os.path.islink(paths.outputs):
+        os.unlink(paths.outputs)
+    if kind is None:
+        if not os.path.isdir(paths.outputs):
+            os.mkdir(paths.outputs)
+        return
+    try:
+        _move(paths.job_outputs, paths.outputs)  # rename(2): also onto an empty folder
+    except OSError:
+        if not os.path.lexists(paths.outputs):
+            os.symlink(LINK, paths.outputs)
+        raise
+
+
+def _collect_logs(paths: RunPaths) -> None:
+    kind = _kind(paths.job_logs)
+    if kind is None or not stat.S_ISDIR(kind):
+        return
+    _open(paths.job_logs)
+    taken = set(os.listdir(paths.logs))
+    names = _first_names(paths.job_logs, MANY_LOGS + 1)
+    if len(names) > MANY_LOGS:
+        _move(paths.job_logs, os.path.join(paths.logs, _free_name("logs", taken)))
+        return
+    for name in names:
+        free = _free_name(name, taken)
+        taken.add(free)
+        _move(os.path.join(paths.job_logs, name), os.path.join(paths.logs, free))
+    os.rmdir(paths.job_logs)
+
+
+def _first_names(folder: str, count: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry, _ in zip(entries, range(count), strict=False)]
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The script's own name, unless it is one of ours or taken."""
+    is_ours = name in ("std_log.txt", "agent.log") or (name.startswith("std_log_rank_") and name.endswith(".txt"))
+    if name not in taken and not is_ours:
+        return name
+    count, free = 1, f"{name}.from_script"
+    while free in taken:
+        count += 1
+        free = f"{name}.from_script_{count}"
+    return free
+
+
+def _kind(path: str) -> int | None:
+    """The mode of what is there, links not followed; None when there is nothing."""
+    try:
+        return os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _move(source: str, target: str) -> None:
+    """Rename. A folder that goes into another one must be writable, for its `..` changes: one that the script has closed is opened."""
+    try:
+        os.rename(source, target)
+    except PermissionError:
+        mode = _open(source)
+        if mode is None:
+            raise
+        try:
+            os.rename(source, target)
+        finally:
+            _close(source if _kind(source) is not None else target, mode)
+
+
+def _open(folder: str) -> int | None:
+    """Let the owner into a real folder that the script has closed; the permissions it had, None if nothing was to be done."""
+    mode = _kind(folder)
+    if mode is None or not stat.S_ISDIR(mode) or mode & stat.S_IRWXU == stat.S_IRWXU:
+        return None
+    os.chmod(folder, stat.S_IMODE(mode) | stat.S_IRWXU)
+    return stat.S_IMODE(mode)
+
+
+def _close(folder: str, mode: int | None) -> None:
+    if mode is not None:
+        os.chmod(folder, mode)
+
+
+def left_beside(paths: RunPaths) -> dict[str, Any]:
+    """What the job has written into its working directory beside ./outputs and ./logs: `count` files, the `names` of the first few at its
+    top, how many `more` there are. Empty when there is nothing. Never raises for what is there.
+
+    Written since the plan was: new, or changed. Bytecode is passed over.
+    A tree that takes longer than LOOK_SECONDS is not looked at to its end: `count` is then too small, and `is_cut` says so.
+    """
+    found: dict[str, int] = {}
+    try:
+        since = os.lstat(paths.plan).st_ctime_ns
+    except OSError:
+        return {}
+    if os.path.islink(paths.code):
+        return {}
+    until = time.monotonic() + LOOK_SECONDS
+    is_linked = os.path.islink(paths.outputs)
+    folders = [(paths.code, "")]
+    while folders and time.monotonic() < until:
+        folder, top = folders.pop()
+        for name, is_folder, info in _entries(folder, until):
+            path = os.path.join(folder, name)
+            if is_folder and name != "__pycache__" and not (is_linked and path in (paths.job_outputs, paths.job_logs)):
+                folders.append((path, top or f"{name}/"))
+            elif not is_folder and info.st_ctime_ns > since:
+                found[top or name] = found.get(top or name, 0) + 1
+    if not found:
+        return {}
+    names = sorted(found)
+    told = {"count": sum(found.values()), "names": names[:SHOWN_NAMES], "more": max(0, len(names) - SHOWN_NAMES)}
+    return told | ({"is_cut": True} if time.monotonic() >= until else {})
+
+
+def _entries(folder: str, until: float) -> Iterator[tuple[str, bool, os.stat_result]]:
+    """Name, whether it is a folder, and status of what is in a folder; links are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if time.monotonic() >= until:
+                    return
+                yield entry.name, entry.is_dir(follow_symlinks=False), entry.stat(follow_symlinks=False)
+    except OSError:
+        return  # closed, or gone meanwhile
