@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from trainconf import __version__
 from trainconf.agent import job_folders
 from trainconf.files import dumps, write_new
