@@ -22,9 +22,9 @@ import os, sys
 from dataclasses import replace
 from tests.contract.runs import last, make_job, shell, submit
 from trainconf.launchers import get
-root, image, text = sys.argv[1:]
+root, image, text, user = sys.argv[1:]
 launcher = get("docker")
-handle = submit(launcher, replace(make_job(root, shell(text)), image=image))
+handle = submit(launcher, replace(make_job(root, shell(text), compute={"user": user or None}), image=image))
 launcher.wait(handle)
 print(last(handle)["state"], last(handle)["reason"])
 print(open(handle.paths.log(0)).read(), end="")
@@ -40,12 +40,12 @@ def folder(docker_engine: str) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def submit_as_them(folder: Path, image: str, text: str) -> list[str]:
+def submit_as_them(folder: Path, image: str, text: str, user: str = "") -> list[str]:
     python = shutil.which("python3", path="/usr/local/bin:/usr/bin")
     if os.geteuid() != 0 or python is None or not os.stat(ROOT).st_mode & 0o005:
         pytest.skip("needs root to become somebody else, a system Python, and a checkout that others may read")
     done = subprocess.run(
-        [python, "-c", SUBMIT, folder, image, text], user=UID, group=UID, extra_groups=[os.stat(find(os.environ).socket).st_gid],
+        [python, "-c", SUBMIT, folder, image, text, user], user=UID, group=UID, extra_groups=[os.stat(find(os.environ).socket).st_gid],
         cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
@@ -64,3 +64,14 @@ def test_everything_a_job_writes_is_the_callers(folder: Path, docker_base_image:
 def test_the_job_has_no_more_rights_than_the_caller(folder: Path, docker_base_image: str) -> None:
     text = "touch /etc/x 2>/dev/null || echo refused"
     assert submit_as_them(folder, docker_base_image, text) == ["Completed ", "refused"]
+
+
+def test_a_job_that_is_root_by_wish_gets_into_their_files_and_not_further(folder: Path, docker_base_image: str) -> None:
+    work = "touch outputs/mine; rm -r logs; mkdir logs; touch logs/kept"
+    text = f"id -u; grep CapBnd /proc/self/status; {work}; mknod /dev/x c 1 3 2>&1 | cut -d: -f3"
+    assert submit_as_them(folder, docker_base_image, text, "0:0") == [
+        "Completed ", "0", f"CapBnd:\t{1 | 1 << 1 | 1 << 3:016x}", " Operation not permitted",  # capabilities(7)
+    ]  # fmt: skip
+    (run_dir,) = folder.glob("runs/exp/*")
+    assert (run_dir / "outputs/mine").lstat().st_uid == 0
+    assert (run_dir / "code/logs/kept").exists()  # root made that folder, so the caller may move nothing out of it

@@ -91,9 +91,10 @@ class TestLocal(LauncherContract):
     def test_the_first_failing_rank_decides_and_the_others_are_ended(self, launcher: Launcher, root: str) -> None:
         job = make_job(root, shell("unused"), grace_s=5)
         plan = launcher.plan(job).to_dict()
+        until_zero = "until grep -q zero ../logs/std_log.txt; do sleep 0.01; done"
         plan["ranks"] = [
             {"rank": 0, "argv": shell("echo zero; sleep 600"), "env": {"RANK": "0"}},
-            {"rank": 1, "argv": shell("until grep -q zero logs/std_log.txt; do sleep 0.01; done; echo one; exit 7"), "env": {"RANK": "1"}},
+            {"rank": 1, "argv": shell(f"{until_zero}; echo one; exit 7"), "env": {"RANK": "1"}},
         ]
         handle = self.carry_out(job, plan)
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["rank"]) == ("Failed", 7, 1)
