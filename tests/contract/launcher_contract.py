@@ -26,7 +26,7 @@ import pytest
 from tests.contract.ranks_contract import RanksContract
 from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from trainconf.agent import tree
-from trainconf.history import events
+from trainconf.history import events, metric_files
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.paths import RunPaths
 
@@ -176,6 +176,17 @@ class LauncherContract(RanksContract):
         assert Path(job.paths.outputs, "model").read_text() == "m\n"
         assert Path(job.paths.logs, "mine").read_text() == "l\n"
 
+    def test_what_a_script_makes_of_outputs_and_logs_is_kept_also_over_attempts(self, launcher: Launcher, root: str) -> None:
+        again = 'test -e first/m && test -d outputs && test -d logs && echo 2 >outputs/m && echo own >logs/std_log.txt; exit $?'
+        text = f'echo said; [ "$TRAINCONF_ATTEMPT" = 1 ] || {{ {again}; }}; echo 1 >outputs/m; mv outputs first; rm -r logs; exit 1'
+        job = self.job(root, shell(text), retries=1, retry_backoff_seconds=0.0)
+        handle = self.run(launcher, job)
+        assert (last(handle)["state"], output(handle)) == ("Completed", "said\nsaid\n")
+        assert (Path(job.paths.outputs, "m").read_text(), os.path.islink(job.paths.outputs)) == ("2\n", False)
+        assert Path(job.paths.logs, "std_log.txt.from_script").read_text() == "own\n"
+        assert Path(job.paths.code, "first/m").read_text() == "1\n"
+        assert last(handle)["left_in_code"] == {"count": 1, "names": ["first/"], "more": 0}
+
     def test_the_variables_of_a_job_are_set(self, launcher: Launcher, root: str) -> None:
         data = os.path.join(root, "data")
         os.mkdir(data)
@@ -211,8 +222,7 @@ class LauncherContract(RanksContract):
         assert (metric["name"], metric["value"], metric["step"]) == ("loss", 0.5, 3)
 
     def metrics(self, job: Job) -> list[dict[str, Any]]:
-        with open(job.paths.metrics, encoding="utf-8") as stream:
-            return [json.loads(line) for line in stream]
+        return [json.loads(line) for path in metric_files.of_run(job.paths) for line in Path(path).read_text().splitlines()]
 
     def test_metrics_are_found_in_the_output(self, launcher: Launcher, root: str) -> None:
         text = "echo 'epoch 1 loss=0.5 acc=7'; echo nothing; printf 'epoch 2 loss=2.5e-1 acc=x'"

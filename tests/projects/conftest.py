@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer, Shell
+from trainconf.history import metric_files
+from trainconf.paths import RunPaths
 
 HELD_OUT = 360  # images of digits that are not trained on
 PATIENCE_S = 300.0  # a framework is imported within seconds where nobody else wants the cores
@@ -30,8 +32,9 @@ class Ended:
 
     def values(self, name: str) -> list[Any]:
         """Every value of a metric, in the order in which they were logged."""
-        lines = (self.run_dir / "metrics.jsonl").read_text().splitlines()
-        return [line["value"] for line in map(json.loads, lines) if line["name"] == name]
+        texts = [Path(path).read_text() for path in metric_files.of_run(RunPaths(str(self.run_dir)))]
+        lines = [json.loads(line) for text in texts for line in text.splitlines()]
+        return [line["value"] for line in sorted(lines, key=lambda line: str(line["time"])) if line["name"] == name]
 
     @property
     def log_count(self) -> int:

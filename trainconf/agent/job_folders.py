@@ -37,8 +37,8 @@ def make(paths: RunPaths) -> None:
 
 
 def prepare(paths: RunPaths, plan: Mapping[str, Any]) -> None:
-    """Make what an earlier attempt has removed, as far as that can be; of a scheduler's job also the folder of its machines' metrics."""
-    for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if plan.get("batch") else [])):
+    """Make what an earlier attempt has removed, as far as that can be, and the folder of metrics where several machines write some."""
+    for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if "TRAINCONF_METRICS" in plan.get("env", ()) else [])):
         try:
             if not os.path.lexists(folder):
                 os.mkdir(folder)

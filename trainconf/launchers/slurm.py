@@ -71,7 +71,9 @@ class SlurmLauncher:
             words = slurm_containers.command(job, self._runtime, words)
         ranks = rank_plans(job, words, self._job_environ)
         batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
-        env = job_env.variables(job, self._job_environ) | {"TRAINCONF_METRICS": job.paths.metrics_folder}
+        env = job_env.variables(job, self._job_environ)
+        if self._runtime or job.spec.distributed.node_count > 1:
+            env["TRAINCONF_METRICS"] = job.paths.metrics_folder
         if self._runtime:
             ranks = [slurm_containers.with_log(rank, job, self._runtime) for rank in ranks]
             env = slurm_containers.variables(env, job, self._runtime)
