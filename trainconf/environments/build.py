@@ -32,26 +32,34 @@ class Workshop:
     def __init__(self, site: Site, installer: Installer) -> None:
         self.site = site
         self.installer = installer
+        self.named: dict[str, str] = {}  # variables that requirement lines name; their values are never told
+        self.takes_previews = False
 
     def lay_out(self, spec: EnvironmentSpec) -> bool:
         """Write what the installer reads: copies of local requirements, and the files of lines. Whether there are constraints."""
         wanted, constraints = requirements.for_installer(spec.requirements, self.site.bring(spec))
         to_root = os.path.relpath(os.path.realpath(self.site.root), os.path.realpath(self.site.folder))
+        self.named = requirements.variables(spec.requirements, os.environ)
+        if "--hash=" in wanted:  # pip takes it so; uv would install whatever has none
+            wanted = "--require-hashes\n" + wanted
+        self.takes_previews = "--pre" in requirements.option_lines(spec.requirements)
         self.site.write("requirements.txt", wanted.replace("--find-links ./", f"--find-links {to_root}/"))
         self.site.write("constraints.txt", constraints)
         return bool(constraints)
 
     def run(self, commands: list[list[str]], what: str) -> None:
         """Run the installer's commands, its lines reported as they come. Raises BuildError."""
-        environ = self.installer.environ(os.environ, self.site.root)
+        environ = self.installer.environ(os.environ, self.site.root) | self.named
+        if self.takes_previews:
+            environ["UV_PRERELEASE"] = "allow"  # uv passes over the line that pip reads
         for command in commands:
             done = processes.stream(command, self._tell, cwd=self.site.folder, env=environ, pass_fds=(self.site.lock_fd,))
             if not done.ok:
-                raise failure(self.installer, command, done.last_lines(LAST_LINES), what)
+                raise failure(self.installer, command, requirements.redacted(done.last_lines(LAST_LINES), self.named), what)
 
     def _tell(self, line: str) -> None:
         if line:
-            self.site.report(line)
+            self.site.report(requirements.redacted(line, self.named))
 
     def python_for(self, spec: EnvironmentSpec, cache_dir: str) -> str:
         """Path of the Python to build on. Raises EnvironmentRecipeError that names what is installed."""
@@ -79,6 +87,7 @@ def build(
             return built, False
         shop = Workshop(site, find_installer())
         report(f"building environment {name} ({os.path.basename(final)}) with {shop.installer.name}")
+        tell_what_is_not_heeded(report, root)
         _fill(shop, spec, workspace.cache, name)
         account = _account(shop, spec, identity, name)
         files.write_atomic(site.at("env", store.ACCOUNT), files.dumps(account))
@@ -100,11 +109,19 @@ def lock(spec: EnvironmentSpec, root: str, *, name: str, report: Callable[[str],
         constrained = shop.lay_out(spec)
         commands = shop.installer.pin_commands(shop.python_for(spec, workspace.cache), constrained)
         shop.run(commands, "the requirements cannot be pinned")
-        pins = shop.installer.read_pins(site.folder)
+        pins = [requirements.unexpanded(pin, shop.named) for pin in shop.installer.read_pins(site.folder)]
     for number, (path, _) in enumerate(spec.files):
         pins = [pin.replace(f"./sources/{number}/{os.path.basename(path)}", path) for pin in pins]
     header = f"# pinned by `trainconf env lock` from {name} for Python {spec.python}"
     return "".join(f"{line}\n" for line in (header, *requirements.option_lines(spec.requirements), *pins))
+
+
+def tell_what_is_not_heeded(report: Callable[[str], None], root: str) -> None:
+    """Say which settings of the user the recipe alone decides."""
+    from trainconf.environments.pip_configuration import not_heeded
+
+    if names := not_heeded(os.environ, root):
+        report(f"note: only the recipe says which packages are taken; not heeded: {', '.join(names)} (docs/environments.md)")
 
 
 def _fill(shop: Workshop, spec: EnvironmentSpec, cache_dir: str, name: str) -> None:
@@ -114,6 +131,17 @@ def _fill(shop: Workshop, spec: EnvironmentSpec, cache_dir: str, name: str) -> N
     python = shop.python_for(spec, cache_dir)
     shop.run(shop.installer.commands(python, prompt, constrained, not wants_something), f"environment {name} cannot be built")
     shop.installer.make_movable(shop.site.at("env"))
+    _forget(shop)
+
+
+def _forget(shop: Workshop) -> None:
+    """Take the values of variables out of the notes that installers leave of where a package came from (PEP 610)."""
+    for folder, _, names in os.walk(shop.site.at("env", "lib")) if shop.named else ():
+        if "direct_url.json" in names:
+            path = os.path.join(folder, "direct_url.json")
+            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+                text = stream.read()
+            files.write_atomic(path, requirements.unexpanded(text, shop.named), durable=False)
 
 
 def _account(shop: Workshop, spec: EnvironmentSpec, identity: str, name: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def read_pyproject(path: str, reader: RequirementReader) -> None:
     text = reader.read_text(path, "the pyproject file", "env.pyproject")
     if text is None:
         return
-    toml = _toml()
+    toml = toml_reader()
     try:
         document = toml.loads(text)
     except toml.TOMLDecodeError as error:
@@ -107,7 +107,7 @@ def _conda_dependencies(dependencies: list[Any], path: str, reader: RequirementR
     return python
 
 
-def _toml() -> Any:
+def toml_reader() -> Any:
     """The standard library's parser, or before Python 3.11 the package it was made from."""
     from importlib import import_module
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 
 from trainconf.environments import image_layers, image_scripts, requirements
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 LAYER_VERSION = 1  # raised when the same lines come to another layer
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # docker's, for images that set none
-VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CONFIG_KEYS = (
     "Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild", "Shell", "StopSignal", "Volumes", "WorkingDir",
 )
@@ -72,8 +70,10 @@ class Installation:
         self.site = site
         self.python = python
         self.name = name
+        self.named = requirements.variables(spec.requirements, os.environ)
+        container.report = lambda line: site.report(requirements.redacted(line, self.named))
         self.preamble = image_scripts.preamble(
-            _variables(spec.requirements), has_ca_file=self._mount(settings, "ca_file", image_scripts.CA_FILE),
+            self.named | _proxies(), has_ca_file=self._mount(settings, "ca_file", image_scripts.CA_FILE),
             has_pip_config=self._mount(settings, "pip_config", image_scripts.PIP_CONFIG),
         )
         self.made_here: list[str] = []
@@ -171,7 +171,7 @@ class Installation:
         code, said = self.container.run(self.preamble + script)
         if code != 0:
             hint = next((hint for sign, hint in HINTS.items() if sign in said), "")
-            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", said), hint=hint)
+            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", requirements.redacted(said, self.named)), hint=hint)
 
     def _found(self, key: str, base: Base) -> Base | None:
         """The stage that an earlier build made for the same key."""
@@ -189,7 +189,13 @@ class Installation:
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             state = "cannot be read" if os.path.isfile(path) else "is no file" if os.path.exists(path) else "does not exist"
             raise EnvironmentRecipeError(f"env.docker.build.{key} {state}", ("from", f"env.docker.build.{key}"), ("looked at", path))
-        if not is_text(path):  # the engine's interface is JSON, which has no such names
+        if key == "pip_config":
+            from trainconf.environments.pip_configuration import reach_of
+
+            self.site.write(key, reach_of(path))
+            shutil.copymode(path, self.site.at(key))
+            path = self.site.at(key)
+        elif not is_text(path):  # the engine's interface is JSON, which has no such names
             path = shutil.copy2(path, self.site.at(key))
         self.container.mounts.append(_bind(path, inside))
         return True
@@ -216,10 +222,9 @@ def _with_venv_first(env: Sequence[str]) -> list[str]:
     return [f"PATH={image_scripts.VENV}/bin:{path}", *rest]
 
 
-def _variables(lines: Sequence[str]) -> dict[str, str]:
-    """The submitter's variables that requirement lines name, and the proxies that docker's own settings give to containers."""
-    names = {name for line in lines for name in VARIABLE.findall(line)}
-    found = {name: os.environ[name] for name in sorted(names) if name in os.environ}
+def _proxies() -> dict[str, str]:
+    """The proxies that docker's own settings give to containers."""
+    found: dict[str, str] = {}
     folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
     try:
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as stream:

@@ -35,12 +35,6 @@ PYTHON = os.path.join("env", "bin", "python")
 PINS = "pins.txt"
 REPORT = "report.json"
 
-# Set for another purpose, these send the build to another place or another Python. Others (constraints, cut-off dates) are respected.
-MISLEADING = frozenset((
-    "CONDA_PREFIX", "PIP_DRY_RUN", "PIP_PREFIX", "PIP_PYTHON", "PIP_REPORT", "PIP_REQUIREMENT", "PIP_ROOT", "PIP_TARGET", "PIP_USER",
-    "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_WORKING_DIR", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__",
-))
-
 # The first lines of a script as pip writes them, by the plain or by the long road; see "Relocatable" in `Pip.make_movable`.
 SCRIPT_HEADER = re.compile(rb"\A#!(?:[^\0]*?/env/bin/python[\d.]*\n|/bin/sh\n'''exec' .*?\n' '''\n)", re.DOTALL)
 MOVABLE_HEADER = b"""#!/bin/sh\n'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"\n' '''\n"""
@@ -60,11 +54,9 @@ class Uv:
         self.fetches_pythons = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in ("automatic", "auto")
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
-        from trainconf.environments.pip_configuration import uv_variables
+        from trainconf.environments.pip_configuration import uv_environ
 
-        kept = {name: value for name, value in environ.items() if name not in MISLEADING}
-        kept.setdefault("UV_PYTHON_DOWNLOADS", "never")
-        return kept | uv_variables(environ, root)
+        return uv_environ(environ, root)
 
     def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]:
         made = [self.path, "venv", "--relocatable", "--no-project", "--quiet", "--prompt", prompt, "--python", python, "env"]
@@ -99,8 +91,9 @@ class Pip:
     fetches_pythons = False
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
-        kept = {name: value for name, value in environ.items() if name not in MISLEADING}
-        return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+        from trainconf.environments.pip_configuration import pip_environ
+
+        return pip_environ(environ)
 
     def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]:
         made = [python, "-I", "-m", "venv", "--prompt", prompt, "env"]

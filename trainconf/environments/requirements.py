@@ -12,7 +12,7 @@ from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 CONSTRAINT = "--constraint "  # one constraint of an inlined constraints file, kept apart from what shall be installed
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -20,7 +20,11 @@ ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 COMMENT = r"(^|\s)#.*$"
 OPTION = r"(--[a-z][a-z-]*|-[a-zA-Z])(?:\s*=\s*|\s+|$|(?<=-[a-zA-Z]))(.*)"
 SECRET_IN_URL = r"\b([a-zA-Z][a-zA-Z0-9+.-]*)://([^/\s@]+)@"
-VARIABLE = r"\$\{[A-Z0-9_]+\}"
+SECRET_IN_QUERY = (
+    r"([?&;][\w.-]*(?:token|secret|passw(?:or)?d|api[-_]?key|access[-_]?key|auth|credential|signature|\bsig|\bpat|\bkey)[\w.-]*=)([^&;#\s]+)"
+)
+VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+HIDDEN = "***"
 LOCAL = r"(?P<path>.*?)(?P<extras>\[[^\[\]/]*\])?(?P<tail>\s*;.*|\s+--.*)?"
 NAMED_URL = r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)"
 
@@ -104,7 +108,7 @@ class RequirementReader:
     def _read_line(self, line: str, folder: str, source: str, constraints: bool) -> None:
         option = re.fullmatch(OPTION, line) if line.startswith("-") else None
         name, value = (option[1], option[2].strip()) if option else ("", "")
-        if hidden := _with_secret_hidden(line):
+        if hidden := with_secret_hidden(line):
             self._wrong(
                 "a requirement holds a credential, which would be saved with every run", ("from", source), ("line", hidden),
                 hint="put it into pip's or uv's own configuration or keyring, or write ${NAME} for an environment variable",
@@ -207,11 +211,42 @@ def _without_comment(line: str) -> str:
     return re.sub(COMMENT, "", line) if "#" in line else line
 
 
-def _with_secret_hidden(line: str) -> str:
+def with_secret_hidden(line: str) -> str:
     """The line with its credential as ***, or empty text when it holds none: a ${VARIABLE} or an ssh user name is no secret."""
+    hidden = line
     for scheme, user in re.findall(SECRET_IN_URL, line) if "://" in line else ():
         name, colon, password = user.partition(":")
         secret = password if colon else "" if scheme.endswith("ssh") else name
         if secret and not re.fullmatch(VARIABLE, secret):
-            return re.sub(SECRET_IN_URL, r"\1://***@", line)
-    return ""
+            hidden = re.sub(SECRET_IN_URL, rf"\1://{HIDDEN}@", hidden)
+    for match in re.finditer(SECRET_IN_QUERY, line, re.IGNORECASE) if "=" in line and "://" in line else ():
+        if not re.fullmatch(VARIABLE, match[2]):
+            hidden = hidden.replace(match[0], match[1] + HIDDEN)
+    return hidden if hidden != line else ""
+
+
+def variables(lines: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The values of the variables that requirement lines name, as far as there are any: an installer reads them."""
+    names = {name for line in lines if "${" in line for name in re.findall(VARIABLE, line)}
+    return {name: environ[name] for name in sorted(names) if environ.get(name)}
+
+
+def redacted(text: str, named: Mapping[str, str]) -> str:
+    """What an installer said, without the values of variables that may be credentials."""
+    return _replaced(text, named, lambda _: HIDDEN)
+
+
+def unexpanded(text: str, named: Mapping[str, str]) -> str:
+    """A text with `${NAME}` again where an installer put its value."""
+    return _replaced(text, named, lambda name: f"${{{name}}}")
+
+
+def _replaced(text: str, named: Mapping[str, str], with_what: Callable[[str], str]) -> str:
+    if not named:
+        return text
+    from urllib.parse import quote
+
+    for name, value in sorted(named.items(), key=lambda item: -len(item[1])):
+        for written in {value, quote(value), quote(value, safe="")}:
+            text = text.replace(written, with_what(name))
+    return text

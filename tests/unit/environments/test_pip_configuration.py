@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.environments.pip_configuration import uv_variables
+from trainconf.environments.pip_configuration import not_heeded, pip_environ, reach_of, uv_environ
 
 
 @pytest.fixture
@@ -17,6 +17,12 @@ def home(tmp_path: Path) -> Path:
 
 def environ(home: Path, **variables: str) -> dict[str, str]:
     return {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "none"), **variables}
+
+
+def uv_variables(environ: dict[str, str], root: str) -> dict[str, str]:
+    """What uv is told on top of what it inherits."""
+    ours = {"UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    return {name: value for name, value in uv_environ(environ, root).items() if (name, value) not in (environ | ours).items()}
 
 
 def test_a_mirror_from_files_and_variables_reaches_uv(home: Path) -> None:
@@ -47,4 +53,40 @@ def test_what_the_user_told_uv_is_left_alone(home: Path) -> None:
     assert "UV_DEFAULT_INDEX" in uv_variables(environ(home, **pip), str(project))
     (home / ".config" / "uv").mkdir()
     (home / ".config" / "uv" / "uv.toml").write_text("index-url = 'https://u.example'\n")
-    assert "UV_DEFAULT_INDEX" not in uv_variables(environ(home, **pip), str(project))
+    assert uv_variables(environ(home, **pip), str(project))["UV_DEFAULT_INDEX"] == "https://u.example"
+
+
+def test_what_uvs_files_say_of_places_reaches_it_though_it_reads_none(home: Path) -> None:
+    (home / ".config" / "uv").mkdir()
+    (home / ".config" / "uv" / "uv.toml").write_text(
+        "offline = true\nresolution = 'lowest'\nfind-links = ['./wheels']\n[pip]\nno-deps = true\nextra-index-url = ['https://e.example']\n"
+        "[[index]]\nname = 'ours'\nurl = 'https://o.example'\n[[index]]\nurl = 'https://x.example'\nname = 'x'\nexplicit = true\n"
+    )
+    found = uv_variables(environ(home, UV_INDEX="https://v.example", UV_CONSTRAINT="/c.txt", PIP_CONFIG_FILE="/dev/null"), str(home))
+    assert found == {
+        "UV_OFFLINE": "true", "UV_FIND_LINKS": f"{home}/.config/uv/wheels",
+        "UV_INDEX": "https://v.example ours=https://o.example https://e.example",
+    }
+    around = environ(home, PIP_CONFIG_FILE="/dev/null")
+    assert not_heeded(around | {"UV_CONSTRAINT": "/c.txt"}, str(home)) == ["UV_CONSTRAINT", "no-deps (uv)", "resolution (uv)"]
+    assert not_heeded(around | {"UV_NO_CONFIG": "1"}, str(home)) == []
+
+
+def test_pip_reads_no_file_and_is_told_of_places_only(home: Path) -> None:
+    conf = home / ".config" / "pip" / "pip.conf"
+    conf.write_text(
+        "[global]\nindex-url = https://a.example\nextra-index-url =\n  https://b.example\n  https://c.example\n"
+        "constraint = /c.txt\ntarget = /t\n"
+    )
+    around = environ(home, PIP_NO_BINARY=":all:", PIP_USER="1", PIP_RETRIES="9", PYTHONPATH="/x", VIRTUAL_ENV="/v", CONDA_PREFIX="/c")
+    found = pip_environ(around)
+    assert {name: value for name, value in found.items() if name not in ("HOME", "XDG_CONFIG_DIRS", "PIP_CERT")} == {
+        "PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_INDEX_URL": "https://a.example",
+        "PIP_EXTRA_INDEX_URL": "\nhttps://b.example\nhttps://c.example", "PIP_RETRIES": "9",
+    }
+    assert not_heeded(around, str(home)) == ["constraint (pip)", "no-binary (pip)"]
+    written = home / "written.conf"
+    written.write_text(reach_of(str(conf)))
+    assert reach_of(str(written)) == written.read_text()
+    assert "constraint" not in written.read_text()
+    assert "https://c.example" in written.read_text()

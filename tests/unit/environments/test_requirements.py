@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from trainconf.environments.requirements import redacted, unexpanded, variables
+from trainconf.errors import BuildError
+
 from .conftest import Workspace
 
 
@@ -155,3 +158,42 @@ def test_a_shipped_file_is_found_when_the_workspace_has_none(workspace: Workspac
     own.write_text("alpha==1\n")
     assert workspace.resolve(requirements_file=named).requirements == ("alpha==1",)
     assert workspace.wrong(requirements_file="conf/env/none.yaml").count("does not exist") == 1
+
+
+@pytest.mark.parametrize("line", [
+    "--index-url https://host/simple?token=s3cret", "pkg @ https://host/pkg.whl?access_token=s3cret&x=1",
+    "-f https://host/?a=1&X-Amz-Signature=s3cret",
+    "--extra-index-url https://s3cret@host/simple", "pkg @ git+https://me:s3cret@host/x.git", "--find-links https://host/?api_key=s3cret#egg",
+])
+def test_a_credential_anywhere_in_a_url_is_refused_unseen(workspace: Workspace, line: str) -> None:
+    told = workspace.wrong(requirements=[line])
+    assert "holds a credential" in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("line", [
+    "--index-url https://host/simple?token=${TOKEN}", "pkg @ https://host/pkg.whl?version=3", "pkg @ git+ssh://git@host/x.git",
+    "pkg @ https://${ME}:${TOKEN}@host/x.whl", "keyring==25.0", "pkg @ https://host/tokenizers-1.0-py3-none-any.whl",
+])
+def test_what_is_no_credential_is_not_taken_for_one(workspace: Workspace, line: str) -> None:
+    assert workspace.resolve(requirements=[line]).requirements == (line,)
+
+
+def test_values_of_variables_are_never_told() -> None:
+    lines = ["pkg @ https://host/x.whl?t=${TOKEN}", "other"]
+    named = variables(lines, {"TOKEN": "a/b c", "ELSE": "x"})
+    assert named == {"TOKEN": "a/b c"}
+    said = "Collecting https://host/x.whl?t=a/b c, a%2Fb%20c, a/b%20c"
+    assert redacted(said, named) == "Collecting https://host/x.whl?t=***, ***, ***"
+    assert unexpanded("t=a%2Fb%20c", named) == "t=${TOKEN}"
+
+
+def test_an_installer_that_fails_does_not_tell_a_token(
+    workspace: Workspace, installer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("OUR_TOKEN", "s3cret-value")
+    spec = workspace.resolve(requirements=["gone @ http://127.0.0.1:9/gone-1.0-py3-none-any.whl?token=${OUR_TOKEN}"])
+    with pytest.raises(BuildError) as failed:
+        workspace.ensure(spec)
+    assert "s3cret" not in str(failed.value) + "".join(workspace.reported) + str(spec)
