@@ -121,8 +121,8 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     ),
     "a variable whose name is another value": (
         ["+params.n=MY_API_TOKEN", '+params.t="${oc.env:${params.n}}"'],
-        "params.t reads an environment variable whose name is not written out.*",
-        {"from": r"command line: .*", "value": r"\$\{oc.env:\$\{params.n\}\}", "allowed": r"\$\{oc.env:NAME\}.*"},
+        "params.t would write the value of MY_API_TOKEN.*",
+        {"from": r"command line: .*", "hint": r".*\$\{secret:MY_API_TOKEN\}.*"},
     ),
     "a folder of leases that depends on where one stands": (
         ["compute.lease_dir=leases"],

@@ -8,7 +8,6 @@ This module knows nothing of trainconf's settings.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any, cast
 
 import yaml
@@ -29,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.errors import ConfigError
+from trainconf.resolve.search import has_foreign_plugins
 
 try:
     from omegaconf._yaml import get_yaml_loader  # omegaconf 2.4
@@ -37,8 +37,6 @@ except ImportError:
 
 if HYDRA_VERSION.startswith("1.3"):
     hydra_version.setbase("1.3")  # 1.4 has one behaviour and warns when a base is named
-
-_OWN_PLUGINS = {"trainconf_sweeper"}
 
 
 def _reader() -> Any:
@@ -185,6 +183,12 @@ class LeanLoader(ConfigLoaderImpl):
             return list(getattr(self, "parse_overrides")(config_name, overrides))  # noqa: B009 (1.3 has no such method)
         return OverridesParser.create().parse_overrides(overrides=overrides)
 
+    def parse_sweep(self, config_name: str, word: str) -> Override:
+        """One override, which may list values, also by `glob` over a group's choices. Raises OverrideParseException, HydraException."""
+        if hasattr(self, "get_override_aliases"):  # 1.4
+            word = self.get_override_aliases(config_name).expand(word)
+        return OverridesParser.create(config_loader=self).parse_overrides(overrides=[word])[0]
+
     def caching_repository(self, config_name: str, parsed: list[Override]) -> CachingConfigRepository:
         """A repository for one composition, with `hydra.searchpath` applied."""
         repository = CachingConfigRepository(self.repository)
@@ -236,15 +240,3 @@ def _search_path(dirs: list[str]) -> ConfigSearchPathImpl:
             cast(SearchPathPlugin, plugin()).manipulate_search_path(path)
     path.append("schema", "structured://")
     return path
-
-
-def has_foreign_plugins() -> bool:
-    """Whether somebody else's Hydra plugins are installed; only then is Hydra's plugin scan worth its 10 to 20 ms."""
-    for entry in sys.path:
-        try:
-            names = os.listdir(os.path.join(entry, "hydra_plugins"))
-        except OSError:
-            continue
-        if any(name.partition(".")[0] not in _OWN_PLUGINS and not name.startswith("_") for name in names):
-            return True
-    return False
