@@ -90,7 +90,9 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
         reads = entry["env_reads"]
         if any(_digest(environ.get(name)) != value for name, value in reads.items()):
             return None
-        return Composed(entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"])
+        return Composed(
+            entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"]
+        )  # fmt: skip
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # absent or damaged: composing again is always right
 
@@ -98,7 +100,7 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
 def _write(path: str, composed: Composed, watched: list[tuple[str, list[int]]], environ: Mapping[str, str]) -> None:
     entry = {
         "config": composed.config, "origins": composed.origins, "choices": composed.choices, "overrides": composed.overrides,
-        "derived": composed.derived, "watched": watched,
+        "derived": composed.derived, "notes": composed.notes, "watched": watched,
         "env_reads": {name: _digest(environ.get(name)) for name in composed.env_reads or ()},
     }
     folder = os.path.dirname(path)

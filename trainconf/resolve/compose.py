@@ -9,10 +9,10 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import yaml
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -24,7 +24,8 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve import explain, secrets, values
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.derived import made_anew, written
-from trainconf.resolve.lean import LeanLoader, register_resolver
+from trainconf.resolve.hydra_settings import HydraSettings
+from trainconf.resolve.lean import LeanLoader, is_hydras, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.reads import Reads
 from trainconf.resolve.search import config_dirs, label
@@ -45,6 +46,7 @@ class Composition:
         self.loader = LeanLoader(self.dirs)
         self.origins = Origins()
         self.reads = Reads()
+        self.hydra = HydraSettings(overrides, config_name, number)
         self.mistakes: list[Mistake] = []
         self.whole = True
         self.searched = False
@@ -53,14 +55,18 @@ class Composition:
 
     def run(self) -> None:
         """Compose; `cfg` is typed and holds unresolved interpolations afterwards. Raises ConfigError with all mistakes."""
-        with self.reads.recording():
+        with self.recording():
             self._run()
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Record what resolvers read, and answer `${hydra:...}`."""
+        return self.reads.recording({"hydra": self.hydra.answer(self.cfg)})
 
     def _run(self) -> None:
         parsed = self.parse()
         repository = self.loader.caching_repository(self.config_name, parsed)
         self.searched = len(repository.get_sources()) > len(self.dirs) + 1
-        parsed = explain.drop_hydra_words(parsed, self.mistakes)
+        parsed = self._without_hydras(parsed)
         parsed = explain.drop_unknown_choices(parsed, repository, self.mistakes)
         self.whole = not self.mistakes
         try:
@@ -73,6 +79,7 @@ class Composition:
             raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.words)}")) from error
         known = defaults.overrides.known_choices
         self.choices = {str(group): explain.shown_choice(choice) for group, choice in known.items() if group[0] not in "./"}
+        self.hydra.choices = self.choices
         self._merge(defaults.defaults, repository)
         if OmegaConf.get_type(self.cfg) is not schema.Config:
             raise ConfigError([*self.mistakes, explain.not_ours(self.config_name, self.dirs, self.workspace)])
@@ -105,6 +112,13 @@ class Composition:
                 parsed.append(override)
         return parsed
 
+    def _without_hydras(self, parsed: list[Override]) -> list[Override]:
+        """The words without those about Hydra itself; each is told."""
+        for override in parsed:
+            if override.is_hydra_override():
+                self.hydra.told(override.key_or_group, f"command line: {override.input_line}", self.mistakes)
+        return [override for override in parsed if not override.is_hydra_override()]
+
     def _merge(self, defaults: list[Any], repository: Any) -> None:
         for default in defaults:
             try:
@@ -114,14 +128,19 @@ class Composition:
                 continue
             self._note_file()
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
-                loaded.config.pop("hydra")  # only `hydra.searchpath` means anything here, and it has been followed
+                loaded.config.pop("hydra")  # each of its settings is told by `_note_file`
             explain.merge(self.cfg, loaded.config, self.origins, self.mistakes)
         explain.strip_defaults(self.cfg)
 
     def _note_file(self) -> None:
         while self.loader.files:
             file = self.loader.files.pop()
-            self.origins.add_file(label(file.path, self.workspace), file.package, file.lines)
+            name = label(file.path, self.workspace)
+            self.origins.add_file(name, file.package, file.lines)
+            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults if is_hydras(default.group)]
+            given = [(".".join(path), line) for path, line in file.lines.items() if path[0] == "hydra" and path[-1] and not file.package]
+            for key, line in chosen + given:
+                self.hydra.told(key, f"{name}:{line}", self.mistakes)
 
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
@@ -183,7 +202,7 @@ class Composition:
         raw = cast(dict[str, Any], OmegaConf.to_container(self.cfg, resolve=False))
         nodes = explain.group_types(self.cfg)
         mistakes = list(self.mistakes)
-        with self.reads.recording():
+        with self.recording():
             config = values.resolve(self.cfg, self.origins, mistakes)
         self.refuse_exposed()
         mistakes += values.not_settings(config, nodes, self.origins)
@@ -192,7 +211,7 @@ class Composition:
             raise ConfigError(mistakes)
         found = self.origins.of_all(key for key, _ in leaves(config))
         reads = sorted(self.reads.env) if self.reads.is_repeatable and not self.searched else None
-        return Composed(config, found, choices, overrides, reads, written(raw))
+        return Composed(config, found, choices, overrides, reads, written(raw), self.hydra.notes)
 
     def wrong_values(self, config: dict[str, Any], known: dict[str, Setting]) -> list[Mistake]:
         """A mistake for every value that is out of range, and every secret that would be saved."""
@@ -225,7 +244,6 @@ def compose(
     try:
         composition = Composition(overrides, workspace, config_dir, config_name, number)
         composition.run()
-        _activate_hydra(composition, config_name)
         return composition.finish(composition.choices, overrides)
     finally:
         if collecting:
@@ -283,12 +301,3 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, str) and "${" in value and not secrets.REFERENCE.search(value):
         return value.replace("${", "\\${")
     return value
-
-
-def _activate_hydra(composition: Composition, config_name: str) -> None:
-    """Give `${hydra:...}` something to read, by a stock composition, where a config refers to it."""
-    if not any("${hydra:" in str(value) for _, value in leaves(OmegaConf.to_container(composition.cfg, resolve=False))):
-        return
-    from trainconf.resolve.stock import compose_stock
-
-    HydraConfig.instance().set_config(compose_stock(composition.dirs, config_name, composition.words, with_hydra=True))

@@ -31,20 +31,6 @@ _OPEN_MAPPINGS = (
 )  # fmt: skip
 
 
-def drop_hydra_words(parsed: list[Override], mistakes: list[Mistake]) -> list[Override]:
-    """Without the words about Hydra itself, which would have no effect here; `hydra.searchpath` has had its effect."""
-    kept = []
-    for override in parsed:
-        if not override.is_hydra_override():
-            kept.append(override)
-        elif override.get_key_element() != "hydra.searchpath":
-            mistakes.append(Mistake(
-                f"{override.key_or_group} has no effect: trainconf makes the run's folder, logs and launches itself",
-                ("from", f"command line: {override.input_line}"), hint="leave it out; `trainconf config` lists every setting",
-            ))
-    return kept
-
-
 def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list[Mistake]) -> list[Override]:
     """Without the words that choose what a group does not have, so that the rest can still be looked at.
 

@@ -40,7 +40,7 @@ class Reads:
 
             def call(root: Any, parent: Any, node: Any, args: tuple[Any, ...], texts: tuple[str, ...]) -> Any:
                 self._note(name, args, node)
-                return answers[name](str(args[0])) if name in answers and args else resolver(root, parent, node, args, texts)
+                return answers[name](",".join(map(str, args))) if name in answers else resolver(root, parent, node, args, texts)
 
             return call
 

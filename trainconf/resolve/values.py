@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from trainconf.errors import Mistake
+from trainconf.resolve.hydra_settings import NoMeaning, why_not
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.settings import Setting, nearest, settings, shown
 
@@ -53,8 +54,20 @@ def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[tuple[str, Mistak
         except MissingMandatoryValue:
             yield key, Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {key}=...")
         except (OmegaConfBaseException, RecursionError) as error:
+            unknown = _no_meaning(error)
+            if unknown is not None:
+                facts = (("from", origins.of(key)), ("value", str(value)), ("instead", why_not(unknown.path)))
+                yield key, Mistake(f"{key} reads hydra:{unknown.path}, which has no meaning here", *facts)
+                continue
             facts = (("from", origins.of(key)), ("value", str(value)), ("because", _first_line(error)))
             yield key, Mistake(f"{key} does not resolve", *facts)
+
+
+def _no_meaning(error: BaseException | None) -> NoMeaning | None:
+    """The reason behind an interpolation's failure, if it asked for what Hydra alone knows."""
+    while error is not None and not isinstance(error, NoMeaning):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def out_of_range(config: dict[str, Any], known: dict[str, Setting], origins: Origins) -> list[Mistake]:
