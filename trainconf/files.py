@@ -16,10 +16,11 @@ from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
+RACY_NS = 2_000_000_000  # the coarsest clock of a disk in use (FAT); others tick in milliseconds
 
 
 class NotAFileError(FileNotFoundError):
@@ -150,6 +151,30 @@ def read_json(path: str) -> Any:
             return loads(stream.read())
         except RecursionError:
             raise ValueError("nested too deeply") from None
+
+
+def fingerprint(path: str | bytes) -> list[int]:
+    """Device, inode, size, mtime and ctime of what is at `path`, links followed; empty when nothing is there.
+
+    It changes whenever the file is written or replaced, also when somebody puts its mtime back. See `is_settled` for the one exception.
+    """
+    try:
+        return fingerprint_of(os.stat(path))
+    except (OSError, ValueError):
+        return []
+
+
+def fingerprint_of(status: os.stat_result) -> list[int]:
+    """The fingerprint of a file whose status is known."""
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def is_settled(seen: Sequence[int], looked_at_ns: int) -> bool:
+    """Whether every later change of a file shows in its fingerprint.
+
+    False for a file that was written shortly before it was looked at: another write may fall into the same tick of the disk's clock.
+    """
+    return max(seen[3:], default=0) < looked_at_ns - RACY_NS
 
 
 class FileLock:

@@ -21,6 +21,9 @@ SCHEMA_VERSION = 4  # 2: images, 3: the kinds of distributed jobs, 4: the conten
 Pairs = tuple[tuple[str, str], ...]
 
 
+RUN_ID = "{run.id}"  # in arguments, params and variables: the job gets its run's id, which is no part of what a spec says
+
+
 @dataclass(frozen=True)
 class CodeSpec:
     """What is executed: a snapshot, and a script or a command in it."""

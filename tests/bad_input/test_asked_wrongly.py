@@ -121,8 +121,8 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     ),
     "a variable whose name is another value": (
         ["+params.n=MY_API_TOKEN", '+params.t="${oc.env:${params.n}}"'],
-        "params.t reads an environment variable whose name is not written out.*",
-        {"from": r"command line: .*", "value": r"\$\{oc.env:\$\{params.n\}\}", "allowed": r"\$\{oc.env:NAME\}.*"},
+        "params.t would write the value of MY_API_TOKEN.*",
+        {"from": r"command line: .*", "hint": r".*\$\{secret:MY_API_TOKEN\}.*"},
     ),
     "a folder of leases that depends on where one stands": (
         ["compute.lease_dir=leases"],
@@ -177,7 +177,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": "it holds a sign, or a space, .*"}),
     "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),
-    "a setting of Hydra's own": (["hydra.run.dir=x"], "hydra.run.dir has no effect.*", {"from": "command line: hydra.run.dir=x"}),
+    "a setting of Hydra's own": (["hydra.launcher.x=1"], "hydra.launcher.x has no effect.*", {"from": "command line: hydra.launcher.x=1"}),
     "a package that is not there": (
         ["experiment@x=adhoc"],
         "Could not override 'experiment@x'.*",

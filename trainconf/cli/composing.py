@@ -77,7 +77,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def composed(words: Words | argparse.Namespace, workspace: WorkspacePaths) -> Composed:
     """Compose, or take it from the cache. Raises ConfigError."""
     name = words.config_name.removesuffix(".yaml")
-    return compose(list(words.overrides), workspace, config_dir=config_dir_of(words), config_name=name)
+    found = compose(list(words.overrides), workspace, config_dir=config_dir_of(words), config_name=name)
+    tell_notes(found)
+    return found
+
+
+def tell_notes(found: Composed) -> None:
+    """Say what was asked for and has no effect."""
+    if found.notes:
+        from trainconf.cli.printer import printer
+
+        for note in found.notes:
+            printer.talk(f"note: {note}")
 
 
 def config_dir_of(words: Words | argparse.Namespace) -> str | None:

@@ -22,12 +22,13 @@ LIVE_ROWS = 12
 
 def run(asked: Words) -> int:
     """Expand, prepare, start and watch; the exit code."""
-    from trainconf.cli.composing import config_dir_of, find_and_name_workspace
+    from trainconf.cli.composing import config_dir_of, find_and_name_workspace, tell_notes
     from trainconf.resolve.grid import grid
     from trainconf.sweeps.controller import plan_sweep
 
     workspace = find_and_name_workspace()
     combinations = grid(asked.overrides, workspace, config_dir=config_dir_of(asked), config_name=asked.config_name)
+    tell_notes(combinations.base)
     sweep = plan_sweep(combinations, workspace, asked.overrides)
     sweep.prepare(printer)
     watching = Watching(sweep)

@@ -9,10 +9,10 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import yaml
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -24,15 +24,20 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve import explain, secrets, values
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.derived import made_anew, written
-from trainconf.resolve.lean import LeanLoader, register_resolver
+from trainconf.resolve.hydra_settings import HydraSettings
+from trainconf.resolve.lean import LeanLoader, is_hydras, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
+from trainconf.resolve.reads import Reads
 from trainconf.resolve.search import config_dirs, label
+from trainconf.resolve.settings import Setting, settings
 
 
 class Composition:
     """One composition in progress: what Hydra needs, what came out so far, and the mistakes met on the way."""
 
-    def __init__(self, overrides: list[str], workspace: WorkspacePaths, config_dir: str | None, config_name: str) -> None:
+    def __init__(
+        self, overrides: list[str], workspace: WorkspacePaths, config_dir: str | None, config_name: str, number: int = 0
+    ) -> None:
         schema.register()
         self.words = overrides
         self.workspace = workspace
@@ -40,6 +45,8 @@ class Composition:
         self.dirs = config_dirs(workspace, config_dir)
         self.loader = LeanLoader(self.dirs)
         self.origins = Origins()
+        self.reads = Reads()
+        self.hydra = HydraSettings(overrides, config_name, number)
         self.mistakes: list[Mistake] = []
         self.whole = True
         self.searched = False
@@ -48,20 +55,31 @@ class Composition:
 
     def run(self) -> None:
         """Compose; `cfg` is typed and holds unresolved interpolations afterwards. Raises ConfigError with all mistakes."""
+        with self.recording():
+            self._run()
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Record what resolvers read, and answer `${hydra:...}`."""
+        return self.reads.recording({"hydra": self.hydra.answer(self.cfg)})
+
+    def _run(self) -> None:
         parsed = self.parse()
         repository = self.loader.caching_repository(self.config_name, parsed)
         self.searched = len(repository.get_sources()) > len(self.dirs) + 1
-        parsed = explain.drop_hydra_words(parsed, self.mistakes)
+        parsed = self._without_hydras(parsed)
         parsed = explain.drop_unknown_choices(parsed, repository, self.mistakes)
         self.whole = not self.mistakes
         try:
             defaults = self.loader.defaults_list(self.config_name, parsed, repository)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError, AssertionError) as error:
+            self.refuse_exposed()
             broken = explain.broken_defaults(error, self.dirs, self.workspace, parsed, self.config_name)
             raise ConfigError([*self.mistakes, broken]) from error
         except RecursionError as error:
             raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.words)}")) from error
-        self.choices = {str(group): str(choice) for group, choice in defaults.overrides.known_choices.items() if group[0] not in "./"}
+        known = defaults.overrides.known_choices
+        self.choices = {str(group): explain.shown_choice(choice) for group, choice in known.items() if group[0] not in "./"}
+        self.hydra.choices = self.choices
         self._merge(defaults.defaults, repository)
         if OmegaConf.get_type(self.cfg) is not schema.Config:
             raise ConfigError([*self.mistakes, explain.not_ours(self.config_name, self.dirs, self.workspace)])
@@ -94,6 +112,13 @@ class Composition:
                 parsed.append(override)
         return parsed
 
+    def _without_hydras(self, parsed: list[Override]) -> list[Override]:
+        """The words without those about Hydra itself; each is told."""
+        for override in parsed:
+            if override.is_hydra_override():
+                self.hydra.told(override.key_or_group, f"command line: {override.input_line}", self.mistakes)
+        return [override for override in parsed if not override.is_hydra_override()]
+
     def _merge(self, defaults: list[Any], repository: Any) -> None:
         for default in defaults:
             try:
@@ -103,14 +128,19 @@ class Composition:
                 continue
             self._note_file()
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
-                loaded.config.pop("hydra")  # only `hydra.searchpath` means anything here, and it has been followed
+                loaded.config.pop("hydra")  # each of its settings is told by `_note_file`
             explain.merge(self.cfg, loaded.config, self.origins, self.mistakes)
         explain.strip_defaults(self.cfg)
 
     def _note_file(self) -> None:
         while self.loader.files:
             file = self.loader.files.pop()
-            self.origins.add_file(label(file.path, self.workspace), file.package, file.lines)
+            name = label(file.path, self.workspace)
+            self.origins.add_file(name, file.package, file.lines)
+            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults if is_hydras(default.group)]
+            given = [(".".join(path), line) for path, line in file.lines.items() if path[0] == "hydra" and path[-1] and not file.package]
+            for key, line in chosen + given:
+                self.hydra.told(key, f"{name}:{line}", self.mistakes)
 
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
@@ -166,11 +196,45 @@ class Composition:
             else:
                 self.origins.add_word(override.key_or_group, str(override.input_line), override.value())
 
+    def finish(self, choices: dict[str, str], overrides: list[str]) -> Composed:
+        """Resolve the typed config into plain values and check them. Raises ConfigError with all mistakes, earlier ones included."""
+        register_resolver("secret", secrets.symbolic)
+        raw = cast(dict[str, Any], OmegaConf.to_container(self.cfg, resolve=False))
+        nodes = explain.group_types(self.cfg)
+        mistakes = list(self.mistakes)
+        with self.recording():
+            config = values.resolve(self.cfg, self.origins, mistakes)
+        self.refuse_exposed()
+        mistakes += values.not_settings(config, nodes, self.origins)
+        mistakes += self.wrong_values(config, settings(nodes))
+        if mistakes:
+            raise ConfigError(mistakes)
+        found = self.origins.of_all(key for key, _ in leaves(config))
+        reads = sorted(self.reads.env) if self.reads.is_repeatable and not self.searched else None
+        return Composed(config, found, choices, overrides, reads, written(raw), self.hydra.notes)
+
+    def wrong_values(self, config: dict[str, Any], known: dict[str, Setting]) -> list[Mistake]:
+        """A mistake for every value that is out of range, and every secret that would be saved."""
+        variables = config.get("env", {}).get("variables")
+        return [
+            *values.out_of_range(config, known, self.origins), *secrets.misplaced(leaves(config), self.origins.of),
+            *secrets.literal(variables if isinstance(variables, dict) else {}, self.origins.of),
+        ]
+
+    def refuse_exposed(self) -> None:
+        """Raise ConfigError if a credential was read as a value; what else is wrong is not told, for it may show that value."""
+        exposed = secrets.exposed(self.reads.env, os.environ, self._origin_of_read)
+        if exposed:
+            raise ConfigError(exposed)
+
+    def _origin_of_read(self, key: str, name: str) -> str:
+        return self.origins.of_part(key) if key else "a defaults list"
+
 
 def compose(
-    overrides: list[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config"
+    overrides: list[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config", number: int = 0,
 ) -> Composed:
-    """Compose and resolve the config that `overrides` ask for.
+    """Compose and resolve the config that `overrides` ask for. `number` is the trial's in its sweep.
 
     Raises ConfigError with every mistake: words that cannot be read, unknown groups, choices and keys, wrong types and ranges,
     values that are missing or do not resolve, secrets where they would be saved.
@@ -178,11 +242,9 @@ def compose(
     collecting = gc.isenabled()
     gc.disable()  # a composition makes thousands of nodes that all live to its end: 10 of 60 ms
     try:
-        composition = Composition(overrides, workspace, config_dir, config_name)
+        composition = Composition(overrides, workspace, config_dir, config_name, number)
         composition.run()
-        _activate_hydra(composition, config_name)
-        return finish(composition.cfg, composition.origins, composition.choices, overrides, composition.mistakes,
-                      searched=composition.searched)
+        return composition.finish(composition.choices, overrides)
     finally:
         if collecting:
             gc.enable()
@@ -214,7 +276,7 @@ def change(then: Composed, overrides: list[str], workspace: WorkspacePaths, *, m
     composition.apply([o for o in parsed if o not in groups])
     if groups:
         raise ConfigError(composition.mistakes)
-    return finish(composition.cfg, composition.origins, then.choices, [*then.overrides, *overrides], composition.mistakes)
+    return composition.finish(then.choices, [*then.overrides, *overrides])
 
 
 def _typed(config: dict[str, Any]) -> DictConfig:
@@ -239,38 +301,3 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, str) and "${" in value and not secrets.REFERENCE.search(value):
         return value.replace("${", "\\${")
     return value
-
-
-def finish(
-    cfg: DictConfig, origins: Origins, choices: dict[str, str], overrides: list[str], earlier: list[Mistake], *, searched: bool = False
-) -> Composed:
-    """Resolve a typed config into plain values and check them. Raises ConfigError with the `earlier` mistakes and its own.
-
-    `searched` says that `hydra.searchpath` brought in folders whose changes nobody watches.
-    """
-    register_resolver("secret", secrets.symbolic)
-    raw = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
-    raw_leaves = list(leaves(raw))
-    exposed = secrets.exposed(raw_leaves, origins.of)
-    if exposed:
-        raise ConfigError([*earlier, *exposed])
-    mistakes = list(earlier)
-    nodes = explain.group_types(cfg)
-    config = values.resolve(cfg, origins, mistakes)
-    mistakes += values.not_settings(config, nodes, origins)
-    mistakes += values.out_of_range(config, nodes, origins)
-    mistakes += secrets.misplaced(leaves(config), origins.of)
-    if mistakes:
-        raise ConfigError(mistakes)
-    found = origins.of_all(key for key, _ in leaves(config))
-    reads = None if searched else values.environment_reads(raw_leaves)
-    return Composed(config, found, choices, overrides, reads, written(raw))
-
-
-def _activate_hydra(composition: Composition, config_name: str) -> None:
-    """Give `${hydra:...}` something to read, by a stock composition, where a config refers to it."""
-    if not any("${hydra:" in str(value) for _, value in leaves(OmegaConf.to_container(composition.cfg, resolve=False))):
-        return
-    from trainconf.resolve.stock import compose_stock
-
-    HydraConfig.instance().set_config(compose_stock(composition.dirs, config_name, composition.words, with_hydra=True))

@@ -22,13 +22,14 @@ class Composed:
     config: plain tree, secrets symbolic. origins: dotted key of each leaf to where it was set. choices: group to choice.
     overrides: the words of the command line. derived: values that refer to others, as they were written, by dotted key. env_reads:
     environment variables whose values went into it, or None when it cannot be known what it depends on.
+    notes: what was asked for and has no effect.
     """
 
-    __slots__ = ("choices", "config", "derived", "env_reads", "origins", "overrides")
+    __slots__ = ("choices", "config", "derived", "env_reads", "notes", "origins", "overrides")
 
     def __init__(
         self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
-        env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None,
+        env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None, notes: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.origins = origins
@@ -36,6 +37,7 @@ class Composed:
         self.overrides = list(overrides)
         self.env_reads = env_reads
         self.derived = derived or {}
+        self.notes = list(notes)
 
     def origin(self, key: str) -> str:
         """Where a key, or the nearest key above it, was set."""

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf._utils import split_key
 from omegaconf.errors import OmegaConfBaseException
 
@@ -31,20 +31,6 @@ _OPEN_MAPPINGS = (
 )  # fmt: skip
 
 
-def drop_hydra_words(parsed: list[Override], mistakes: list[Mistake]) -> list[Override]:
-    """Without the words about Hydra itself, which would have no effect here; `hydra.searchpath` has had its effect."""
-    kept = []
-    for override in parsed:
-        if not override.is_hydra_override():
-            kept.append(override)
-        elif override.get_key_element() != "hydra.searchpath":
-            mistakes.append(Mistake(
-                f"{override.key_or_group} has no effect: trainconf makes the run's folder, logs and launches itself",
-                ("from", f"command line: {override.input_line}"), hint="leave it out; `trainconf config` lists every setting",
-            ))
-    return kept
-
-
 def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list[Mistake]) -> list[Override]:
     """Without the words that choose what a group does not have, so that the rest can still be looked at.
 
@@ -53,17 +39,24 @@ def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list
     kept = []
     chooses = {override.get_key_element().lstrip("+"): override for override in parsed}
     for override in parsed:
-        group = override.key_or_group
-        value = override.value()
+        group, value = override.key_or_group, override.value()
         is_last = chooses[override.get_key_element().lstrip("+")] is override
-        is_choice = is_last and repository.group_exists(group) and not override.is_delete()
-        if is_choice and (value is None or not repository.config_exists(f"{group}/{value}")):
-            choice = "null" if value is None else str(value)
-            source = f"command line: {override.input_line}"
-            mistakes.append(_unknown_choice(group, choice, repository.get_group_options(group), source))
-        else:
+        is_choice = is_last and repository.group_exists(group) and not override.is_delete() and not isinstance(value, dict)
+        choices = (value if isinstance(value, list) else [value]) if is_choice else []
+        unknown = [choice for choice in choices if choice is None or not repository.config_exists(f"{group}/{choice}")]
+        if not unknown:
             kept.append(override)
+        for choice in unknown:
+            source = f"command line: {override.input_line}"
+            mistakes.append(_unknown_choice(group, shown_choice(choice), repository.get_group_options(group), source))
     return kept
+
+
+def shown_choice(choice: Any) -> str:
+    """A choice as it is typed: one, a list of them, or none at all."""
+    if isinstance(choice, (list, ListConfig)):
+        return f"[{','.join(map(shown_choice, choice))}]"
+    return "null" if choice is None else str(choice)
 
 
 def _unknown_choice(group: str, choice: str, options: Sequence[str], source: str) -> Mistake:

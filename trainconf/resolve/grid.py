@@ -8,40 +8,61 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType, Transformer, ValueType
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
-from trainconf.resolve import explain, secrets, values
-from trainconf.resolve.compose import Composition, compose, finish
+from trainconf.resolve import explain, secrets
+from trainconf.resolve.compose import Composition, compose
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 
+MAX_VALUES = 1_000_000  # of one key: what memory holds; sweep.max_total_runs is the limit that people set
+UNREAD = object()
+_NAME = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
+_PLAIN_KEY = re.compile(r"\+{0,2}[\w-]+(\.[\w-]+)*")
+
 
 class Axis:
-    """One key and the words that give it its values; a single word for a key that does not vary."""
+    """One key and the words that give it its values; a single word for a key that does not vary.
 
-    __slots__ = ("key", "words")
+    values: what each word gives, for words that need no parser to say it; of others, `UNREAD`.
+    """
 
-    def __init__(self, key: str, words: list[str]) -> None:
+    __slots__ = ("is_value", "key", "values", "words")
+
+    def __init__(self, key: str, words: list[str], values: list[Any], *, is_value: bool) -> None:
         self.key = key
         self.words = words
+        self.values = values
+        self.is_value = is_value
+
+    @property
+    def path(self) -> str:
+        """The dotted key in the config; of a group, how it is chosen."""
+        return self.key.lstrip("+~")
+
+    def overrides(self, composition: Composition) -> list[Override]:
+        """The words as Hydra reads them, each of which sets the value, whatever was there before."""
+        return [
+            composition.loader.parse(composition.config_name, [word.lstrip("+")])[0] if value is UNREAD
+            else Override(OverrideType.CHANGE, self.path, ValueType.ELEMENT, value, input_line=word)
+            for word, value in zip(self.words, self.values, strict=True)
+        ]  # fmt: skip
 
 
 class Grid:
     """A product of axes. `base` is the first trial; iterating composes all trials, the first included, in Hydra's order."""
 
-    def __init__(
-        self, axes: list[Axis], composition: Composition, base: Composed, workspace: WorkspacePaths, places: dict[str, str]
-    ) -> None:
+    def __init__(self, axes: list[Axis], composition: Composition, workspace: WorkspacePaths, places: dict[str, str]) -> None:
         self.axes = axes
-        self.base = base
+        self.base = composition.finish(composition.choices, composition.words)
         self.count = math.prod(len(axis.words) for axis in axes)
         self.varying = [axis for axis in axes if len(axis.words) > 1]
         self._composition = composition
@@ -49,60 +70,68 @@ class Grid:
         self._places = places
 
     def __iter__(self) -> Iterator[Composed]:
-        plain = self._values_by_word() if self._only_sets_values() else None
-        for words in itertools.product(*(axis.words for axis in self.axes)):
-            yield self._compose(list(words)) if plain is None else self._set(list(words), plain)
+        plain = self._values_by_word()
+        for number, words in enumerate(itertools.product(*(axis.words for axis in self.axes))):
+            yield self._compose(list(words), number) if plain is None else self._set(list(words), plain)
 
-    def _only_sets_values(self) -> bool:
-        """Whether trials differ in plain values alone: no group, no deletion, no mapping (they merge), no reference to another value."""
-        exists = self._composition.loader.repository.group_exists
-        keys = [axis.key.lstrip("+") for axis in self.axes]
-        for axis in self.varying:
-            key = axis.key.lstrip("+")
-            overlap = any(other != key and (other.startswith(f"{key}.") or key.startswith(f"{other}.")) for other in keys)
-            parsed = (self._composition.loader.parse("config", [word])[0] for word in axis.words)
-            if axis.key.startswith("~") or "@" in key or exists(key) or overlap or any(isinstance(o.value(), dict) for o in parsed):
-                return False
-        raw = OmegaConf.to_container(self._composition.cfg, resolve=False)
-        texts = [str(value) for _, value in leaves(raw)] + [word for axis in self.varying for word in axis.words]
-        return not any("${" in secrets.REFERENCE.sub("", text) for text in texts)
+    def _values_by_word(self) -> dict[str, Any] | None:
+        """Each varying word's value as the schema takes it; None where trials differ in more than plain values.
 
-    def _values_by_word(self) -> dict[str, Any]:
-        """Each varying word's value as the schema takes it. Raises ConfigError for every word that it does not take."""
+        Raises ConfigError for every word that the schema does not take.
+        """
+        if not all(map(self._only_sets, self.varying)) or _refers(OmegaConf.to_container(self._composition.cfg, resolve=False)):
+            return None
         composition, found, mistakes = self._composition, {}, []
-        nodes = explain.group_types(composition.cfg)
-        for axis in self.varying:
-            key = axis.key.lstrip("+")
-            for word in axis.words:
-                override = composition.loader.parse("config", [word.lstrip("+")])[0]
+        known = explain.known_settings(composition.cfg)
+        parsed = [(axis, axis.overrides(composition)) for axis in self.varying]
+        if any(isinstance(override.value(), dict) or _refers(override.value()) for _, overrides in parsed for override in overrides):
+            return None  # a mapping merges; `???` and an interpolation are not the value
+        for axis, overrides in parsed:
+            for word, override in zip(axis.words, overrides, strict=True):
                 before = len(composition.mistakes)
                 composition.apply([override])
                 if len(composition.mistakes) > before:
                     continue
-                value = OmegaConf.select(composition.cfg, key)
-                value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+                value = OmegaConf.select(composition.cfg, axis.path)
+                value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
                 found[word] = value
-                trial = _with(self.base.config, {key: value})
-                mistakes += values.out_of_range(trial, nodes, composition.origins)
-                mistakes += secrets.misplaced(leaves(value, key), composition.origins.of)
-        mistakes = composition.mistakes + mistakes
+                mistakes += composition.wrong_values(_alone(axis.path, value), known)
+        mistakes = [*composition.mistakes, *mistakes]
         if mistakes:
             raise ConfigError(mistakes)
         return found
 
+    def _only_sets(self, axis: Axis) -> bool:
+        """Whether an axis' words set one value of the config that no other word sets or holds: no group, no deletion, no item of a list."""
+        if not axis.is_value or not _PLAIN_KEY.fullmatch(axis.key):
+            return False
+        key = axis.path
+        others = [other.path for other in self.axes if other is not axis]
+        if any(other == key or other.startswith(f"{key}.") or key.startswith(f"{other}.") for other in others):
+            return False
+        node: Any = self.base.config
+        for part in key.split(".")[:-1]:
+            node = node.get(part) if isinstance(node, dict) else None
+        return isinstance(node, dict)
+
     def _set(self, words: list[str], plain: dict[str, Any]) -> Composed:
         base = self.base
-        changes = {axis.key.lstrip("+"): plain[word] for axis, word in zip(self.axes, words, strict=True) if word in plain}
-        config = _with(base.config, changes)
+        changes = {axis.path: plain[word] for axis, word in zip(self.axes, words, strict=True) if word in plain}
         origins = dict(base.origins)
         for axis, word in zip(self.axes, words, strict=True):
             if word in plain:
-                for key, _ in leaves(plain[word], axis.key.lstrip("+")):
+                for key, _ in leaves(plain[word], axis.path):
                     origins[key] = f"command line: {word}"
-        return Composed(config, origins, base.choices, words, base.env_reads, base.derived)
+        return Composed(_with(base.config, changes), origins, base.choices, words, base.env_reads, base.derived)
 
-    def _compose(self, words: list[str]) -> Composed:
-        return compose(words, self._workspace, **self._places)
+    def _compose(self, words: list[str], number: int) -> Composed:
+        return compose(words, self._workspace, number=number, **self._places)
+
+
+def _refers(value: Any) -> bool:
+    """Whether a tree of values holds an interpolation, `${secret:NAME}` apart, or a value still to be given."""
+    texts = (str(text) for _, text in leaves(value))
+    return any(text == "???" or "'???'" in text or "${" in secrets.REFERENCE.sub("", text) for text in texts)
 
 
 def _with(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -112,10 +141,17 @@ def _with(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         node = result
         *parents, last = key.split(".")
         for part in parents:
-            node[part] = dict(node.get(part) or {})
+            node[part] = dict(node[part])
             node = node[part]
         node[last] = copy.copy(value)
     return result
+
+
+def _alone(key: str, value: Any) -> dict[str, Any]:
+    """A config tree that holds one value."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return cast(dict[str, Any], value)
 
 
 def grid(
@@ -123,40 +159,52 @@ def grid(
 ) -> Grid:
     """Split the words into axes and compose the first trial. Raises ConfigError."""
     places: dict[str, Any] = {"config_dir": config_dir, "config_name": config_name}
-    probe = Composition([], workspace, config_dir, config_name)
-    axes = _axes(overrides, probe)
+    axes = _axes(Composition(overrides, workspace, config_dir, config_name))
     composition = Composition([axis.words[0] for axis in axes], workspace, config_dir, config_name)
     composition.run()
-    if any("${hydra:" in str(value) for _, value in leaves(OmegaConf.to_container(composition.cfg, resolve=False))):
-        base = compose(composition.words, workspace, **places)
-    else:
-        base = finish(composition.cfg, composition.origins, composition.choices, composition.words, composition.mistakes)
-    return Grid(axes, composition, base, workspace, places)
+    return Grid(axes, composition, workspace, places)
 
 
-def _axes(overrides: list[str], probe: Composition) -> list[Axis]:
+def _axes(probe: Composition) -> list[Axis]:
     """One axis per key, in the order of the words; a later word for the same key replaces an earlier one, as in Hydra."""
-    parser = OverridesParser.create(config_loader=probe.loader)
     axes: dict[str, Axis] = {}
     mistakes: list[Mistake] = []
-    for word in overrides:
+    for word in probe.words:
         try:
-            override: Override = parser.parse_overrides([word])[0]  # unlike `parse_override`, it lets glob() see the groups
+            override = probe.loader.parse_sweep(probe.config_name, word)
             key = override.get_key_element()
-            if override.is_sweep_override() and not override.is_discrete_sweep():
-                mistakes.append(Mistake(
-                    f"{key} is given an interval, and a grid needs values to list", ("from", f"command line: {word}"),
-                    hint=f"list them: {key}=1,2,3 or {key}=range(1,4)",
-                ))
-                continue
-            several = override.is_sweep_override()
-            words = [f"{key}={value}" for value in override.sweep_string_iterator()] if several else [word]
-        except (HydraException, ValueError) as error:
+            axes[key] = _axis(word, override, probe)
+        except (HydraException, ValueError, ArithmeticError) as error:
             mistakes.append(explain.unreadable_word(word, explain.why_unreadable(word, error)))
-            continue
-        if not words:
-            mistakes.append(Mistake(f"{key} is given no value at all", ("from", f"command line: {word}")))
-        axes[key] = Axis(key, words)
+        except ConfigError as error:
+            mistakes += error.mistakes
     if mistakes:
         raise ConfigError(mistakes)
     return list(axes.values())
+
+
+def _axis(word: str, override: Override, probe: Composition) -> Axis:
+    """The values of one word, written as Hydra's own sweeper writes them; of a word that lists none, itself. Raises ConfigError."""
+    key = override.get_key_element()
+    is_group = probe.loader.repository.group_exists(override.key_or_group)
+    is_value = not is_group and not override.is_delete() and not getattr(override, "is_value_path", False)  # 1.4
+    if not override.is_sweep_override():
+        return Axis(key, [word], [UNREAD], is_value=is_value)
+    if not override.is_discrete_sweep():
+        raise ConfigError(
+            f"{key} is given an interval, and a grid needs values to list", ("from", f"command line: {word}"),
+            hint=f"list them: {key}=1,2,3 or {key}=range(1,4)",
+        )
+    values = list(itertools.islice(override.sweep_iterator(), MAX_VALUES + 1))
+    if len(values) > MAX_VALUES:
+        raise ConfigError(f"{key} is given more values than a sweep can have", ("from", f"command line: {word}"),
+                          ("allowed", f"up to {MAX_VALUES}"))
+    if not values:
+        raise ConfigError(f"{key} is given no value at all", ("from", f"command line: {word}"))
+    words = [f"{key}={Transformer.str(value)}" for value in values]
+    return Axis(key, words, [value if _is_read_as_it_is(value) else UNREAD for value in values], is_value=is_value)
+
+
+def _is_read_as_it_is(value: Any) -> bool:
+    """Whether a value's text gives that value again, so that no parser need be asked."""
+    return type(value) in (int, float, bool) or (type(value) is str and _NAME.fullmatch(value) is not None)

@@ -8,7 +8,6 @@ This module knows nothing of trainconf's settings.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any, cast
 
 import yaml
@@ -29,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.errors import ConfigError
+from trainconf.resolve.search import has_foreign_plugins
 
 try:
     from omegaconf._yaml import get_yaml_loader  # omegaconf 2.4
@@ -37,8 +37,6 @@ except ImportError:
 
 if HYDRA_VERSION.startswith("1.3"):
     hydra_version.setbase("1.3")  # 1.4 has one behaviour and warns when a base is named
-
-_OWN_PLUGINS = {"trainconf_sweeper"}
 
 
 def _reader() -> Any:
@@ -59,18 +57,44 @@ def _reader() -> Any:
     return LibyamlReader
 
 
+_HYDRAS_READER = get_yaml_loader()
 _READER = _reader()
+MAX_COPIED = 100_000  # values that the aliases of one file may stand for
+
+
+class Default:
+    """One entry of a file's defaults list, as it is written: `key` is all before the colon, empty for a mere path; its line, from 1."""
+
+    __slots__ = ("choices", "key", "line")
+
+    def __init__(self, key: str, choices: list[str], line: int) -> None:
+        self.key = key
+        self.choices = choices
+        self.line = line
+
+    @property
+    def group(self) -> str:
+        """The group, or the path, without keywords and package."""
+        return (self.key or self.choices[0]).split(" ")[-1].partition("@")[0]
+
+    @property
+    def is_override(self) -> bool:
+        return "override" in self.key.split(" ")[:-1]
 
 
 class File:
-    """One config file that took part: its path, the package it was put under, and the line of each of its keys."""
+    """One config file that was read: its path, the line of each of its keys, its defaults list, and the package it was put under."""
 
-    __slots__ = ("lines", "package", "path")
+    __slots__ = ("config_path", "defaults", "lines", "package", "path")
 
-    def __init__(self, path: str, package: str, lines: dict[tuple[str, ...], int]) -> None:
+    def __init__(
+        self, path: str, config_path: str, lines: dict[tuple[str, ...], int], defaults: list[Default], package: str = "",
+    ) -> None:
         self.path = path
-        self.package = package
+        self.config_path = config_path
         self.lines = lines
+        self.defaults = defaults
+        self.package = package
 
 
 class LeanFileSource(FileConfigSource):
@@ -78,7 +102,7 @@ class LeanFileSource(FileConfigSource):
 
     def __init__(self, provider: str, path: str) -> None:
         super().__init__(provider, path)
-        self.lines: dict[str, tuple[str, dict[tuple[str, ...], int]]] = {}
+        self.read: dict[str, File] = {}
 
     def load_config(self, config_path: str) -> ConfigResult:
         name = self._normalize_file_name(config_path)
@@ -94,7 +118,8 @@ class LeanFileSource(FileConfigSource):
         lines: dict[tuple[str, ...], int] = {}
         try:
             lines = key_lines(node)
-            config = OmegaConf.create(value or {})
+            defaults = defaults_in(node)
+            config = OmegaConf.create(_without_hydras_groups(value or {}, defaults))
         except RecursionError as error:
             raise ConfigError("a config file is nested without end", ("from", path)) from error
         except OmegaConfBaseException as error:
@@ -102,7 +127,7 @@ class LeanFileSource(FileConfigSource):
             raise ConfigError(
                 "a config file holds what a config cannot", ("from", f"{path}:{line}".rstrip(":")), ("because", str(error).splitlines()[0])
             ) from error
-        self.lines[config_path] = (path, lines)
+        self.read[config_path] = File(path, config_path, lines, defaults)
         return ConfigResult(config=config, path=f"file://{self.path}", provider=self.provider, header=header)
 
 
@@ -111,9 +136,10 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
     try:
         with open(path, encoding="utf-8") as stream:
             text = stream.read()
-        reader = _READER(text)
+        reader = (_HYDRAS_READER if "\t" in text else _READER)(text)  # libyaml takes tabs where PyYAML has none
         try:
             node = reader.get_single_node()
+            _refuse_bomb(node, path)
             return text, node, reader.construct_document(node) if node is not None else None
         finally:
             reader.dispose()
@@ -128,6 +154,52 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
         raise ConfigError("a config file is not YAML as Hydra reads it", ("from", f"{path}{line}"), ("because", reason)) from error
     except RecursionError as error:
         raise ConfigError("a config file is nested without end", ("from", path)) from error
+
+
+def _refuse_bomb(node: Any, path: str) -> None:
+    """Raise ConfigError for a file whose aliases stand for more values than memory is worth: nine lines can stand for a billion."""
+    sizes: dict[int, int] = {}
+
+    def size(of: Any) -> int:
+        if not isinstance(of.value, list):
+            return 1
+        if id(of) not in sizes:
+            sizes[id(of)] = 0  # within itself: told elsewhere
+            items = (item for pair in of.value for item in (pair if isinstance(pair, tuple) else (pair,)))
+            sizes[id(of)] = 1 + sum(map(size, items))
+        return sizes[id(of)]
+
+    written = 0 if node is None else node.end_mark.index - node.start_mark.index
+    if node is not None and size(node) > written + MAX_COPIED:
+        raise ConfigError("a config file's aliases stand for too many values", ("from", path),
+                          ("allowed", f"{MAX_COPIED} more than it holds"))
+
+
+def defaults_in(node: Any) -> list[Default]:
+    """The defaults list of a file's node tree, with lines; what is no such list has none."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    listed = next((value for key, value in pairs if key.value == "defaults" and isinstance(value, yaml.SequenceNode)), None)
+    found = []
+    for item in listed.value if listed is not None else ():
+        key, value = item.value[0] if isinstance(item, yaml.MappingNode) and item.value else (None, item)
+        values = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        choices = [str(choice.value) for choice in values if isinstance(choice, yaml.ScalarNode)]
+        found.append(Default(str(key.value) if key is not None else "", choices or [""], item.start_mark.line + 1))
+    return found
+
+
+def _without_hydras_groups(value: dict[Any, Any], defaults: list[Default]) -> dict[Any, Any]:
+    """The config without the entries of its defaults list that choose how Hydra itself behaves."""
+    listed = value.get("defaults")
+    if not isinstance(listed, list) or len(listed) != len(defaults):
+        return value
+    kept = [item for item, default in zip(listed, defaults, strict=True) if not is_hydras(default.group)]
+    return value if len(kept) == len(listed) else {**value, "defaults": kept}
+
+
+def is_hydras(group: str) -> bool:
+    """Whether a config group is one of Hydra's own."""
+    return group.lstrip("/").startswith("hydra/")
 
 
 def key_lines(node: Any, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
@@ -185,6 +257,12 @@ class LeanLoader(ConfigLoaderImpl):
             return list(getattr(self, "parse_overrides")(config_name, overrides))  # noqa: B009 (1.3 has no such method)
         return OverridesParser.create().parse_overrides(overrides=overrides)
 
+    def parse_sweep(self, config_name: str, word: str) -> Override:
+        """One override, which may list values, also by `glob` over a group's choices. Raises OverrideParseException, HydraException."""
+        if hasattr(self, "get_override_aliases"):  # 1.4
+            word = self.get_override_aliases(config_name).expand(word)
+        return OverridesParser.create(config_loader=self).parse_overrides(overrides=[word])[0]
+
     def caching_repository(self, config_name: str, parsed: list[Override]) -> CachingConfigRepository:
         """A repository for one composition, with `hydra.searchpath` applied."""
         repository = CachingConfigRepository(self.repository)
@@ -200,12 +278,18 @@ class LeanLoader(ConfigLoaderImpl):
     def _load_single_config(self, default: Any, repo: Any) -> ConfigResult:
         result = super()._load_single_config(default, repo)
         for source in repo.get_sources():
-            if isinstance(source, LeanFileSource) and default.config_path in source.lines and source.is_config(default.config_path):
-                path, lines = source.lines[default.config_path]
+            if isinstance(source, LeanFileSource) and default.config_path in source.read and source.is_config(default.config_path):
+                read = source.read[default.config_path]
                 package = default.package if default.package is not None else result.header["package"]
-                self.files.append(File(path, "" if package in (None, "_global_") else str(package), lines))
+                package = "" if package in (None, "_global_") else str(package)
+                self.files.append(File(read.path, read.config_path, read.lines, read.defaults, package))
                 break
         return result
+
+    def read(self, repository: CachingConfigRepository) -> list[File]:
+        """Every file that was read for this composition, the last one first."""
+        found = [file for source in repository.get_sources() if isinstance(source, LeanFileSource) for file in source.read.values()]
+        return found[::-1]
 
     def load(self, default: Any, repository: CachingConfigRepository) -> ConfigResult:
         """One file of the defaults list, under its package."""
@@ -236,15 +320,3 @@ def _search_path(dirs: list[str]) -> ConfigSearchPathImpl:
             cast(SearchPathPlugin, plugin()).manipulate_search_path(path)
     path.append("schema", "structured://")
     return path
-
-
-def has_foreign_plugins() -> bool:
-    """Whether somebody else's Hydra plugins are installed; only then is Hydra's plugin scan worth its 10 to 20 ms."""
-    for entry in sys.path:
-        try:
-            names = os.listdir(os.path.join(entry, "hydra_plugins"))
-        except OSError:
-            continue
-        if any(name.partition(".")[0] not in _OWN_PLUGINS and not name.startswith("_") for name in names):
-            return True
-    return False

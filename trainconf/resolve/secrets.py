@@ -14,16 +14,18 @@ from trainconf.errors import Mistake, SecretError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
 REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
-ENV_READ = re.compile(r"\$\{\s*oc\.env:\s*['\"]?([A-Za-z_][A-Za-z0-9_]*)")
-_INDIRECT_ENV_READ = re.compile(r"\$\{\s*oc\.env\s*:\s*(?!['\"]?[A-Za-z_])")  # the name is another value, or put together from some
 _CREDENTIAL = re.compile(
-    r"(^|_)(API_?KEY|KEY|SECRET|TOKEN|PASSWORD|PASSWD|PWD|CREDENTIALS?|PASSPHRASE|AUTH|ACCESS_?KEY(_ID)?|PRIVATE_?KEY)(_|$)|"
-    r"(APIKEY|PASSWORD|TOKEN|SECRET)$", re.IGNORECASE,
-)
+    r"(^|[_.-])(API_?KEY|KEY|SECRET|TOKEN|PASSWORD|PASSWD|PASS|PWD|PW|PAT|CREDENTIALS?|CREDS?|PASSPHRASE|AUTH|ACCESS_?KEY(_ID)?|PRIVATE_?KEY|"
+    r"DSN|COOKIES?|JWT|BEARER|CONNECTION_?STRING)\d*([_.-]|$)|"
+    r"(APIKEY|PASSWORD|PASSWD|PASSPHRASE|TOKEN|SECRET|CREDENTIALS|COOKIE|(?<!COM)(?<!BY)PASS)\d*$", re.IGNORECASE,
+)  # fmt: skip
+_PLACE = re.compile(r"[_.-](FILE|PATH|DIR|SOCK)$", re.IGNORECASE)  # where a credential lies, which is none
+_USER_AND_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@]+@", re.IGNORECASE)
+NEWLINE = b"\n"
 SECRETS_FILE = "secrets.env"
 
 
@@ -34,7 +36,12 @@ def symbolic(name: str) -> str:
 
 def looks_like_credential(variable: str) -> bool:
     """Whether an environment variable's name says that its value must not be written down. `PWD` alone is the working folder."""
-    return variable != "PWD" and bool(_CREDENTIAL.search(variable))
+    return variable not in ("PWD", "OLDPWD") and not _PLACE.search(variable) and bool(_CREDENTIAL.search(variable))
+
+
+def holds_credential(value: str) -> bool:
+    """Whether a text has a password in it: an address with `user:password@`."""
+    return bool(_USER_AND_PASSWORD.search(value))
 
 
 def misplaced(values: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
@@ -50,24 +57,35 @@ def misplaced(values: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
     return mistakes
 
 
-def exposed(raw: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
-    """A mistake for every `${oc.env:NAME}` whose name looks like a credential, or cannot be looked at because it is not written out.
+def exposed(reads: Mapping[str, Iterable[str]], environ: Mapping[str, str], origin: Callable[[str, str], str]) -> list[Mistake]:
+    """A mistake for every environment variable that was read as a value, and is a credential by its name or by what it holds.
 
-    `raw` are (dotted key, unresolved value).
+    `reads` are names and the dotted keys of the values that asked for them; `origin` tells where a key, given a name, was set.
     """
     mistakes = []
-    for key, value in raw:
-        if _INDIRECT_ENV_READ.search(str(value)):
-            mistakes.append(Mistake(
-                f"{key} reads an environment variable whose name is not written out, so it may be a credential", ("from", origin(key)),
-                ("value", str(value)), ("allowed", "${oc.env:NAME}, with the name itself"),
-            ))
-        for name in ENV_READ.findall(str(value)):
-            if looks_like_credential(name):
-                mistakes.append(Mistake(
-                    f"{key} would write the value of {name} into the run's files", ("from", origin(key)),
+    for name, keys in reads.items():
+        if looks_like_credential(name) or holds_credential(environ.get(name, "")):
+            mistakes += [
+                Mistake(
+                    f"{key or 'a defaults list'} would write the value of {name} into the run's files", ("from", origin(key, name)),
                     hint=f"in env.variables, write ${{secret:{name}}}: it stays symbolic and is read at launch",
-                ))
+                )
+                for key in dict.fromkeys(keys)
+            ]
+    return mistakes
+
+
+def literal(variables: Mapping[str, Any], origin: Callable[[str], str]) -> list[Mistake]:
+    """A mistake for every credential that is written out in `env.variables`."""
+    mistakes = []
+    for name, value in variables.items():
+        text = REFERENCE.sub("", str(value or ""))
+        if (text == value and value and looks_like_credential(name)) or holds_credential(text):
+            mistakes.append(Mistake(
+                f"env.variables.{name} holds a credential, and its value would be saved in the run's files",
+                ("from", origin(f"env.variables.{name}").partition("=")[0]), ("write", f"env.variables.{name}: ${{secret:{name}}}"),
+                hint=f"export {name}=..., or put a line {name}=... into {default_file()} (mode 0600); it is read at launch",
+            ))
     return mistakes
 
 
@@ -79,7 +97,7 @@ def look_up(variables: Iterable[tuple[str, str]], environ: Mapping[str, str], se
     """
     wanted = [(key, REFERENCE.findall(value)) for key, value in variables if REFERENCE.search(value)]
     needed = sorted({name for _, names in wanted for name in names})
-    kept = _read_file(secrets_file) if any(name not in environ for name in needed) else {}
+    kept = _read_file(secrets_file, needed) if any(name not in environ for name in needed) else {}
     found = {name: environ.get(name, kept.get(name)) for name in needed}
     unset = [name for name in needed if found[name] is None]
     if unset:
@@ -105,14 +123,33 @@ def default_file() -> str:
     return os.path.join(base, "trainconf", SECRETS_FILE)
 
 
-def _read_file(path: str) -> dict[str, str]:
+def _read_file(path: str, needed: Collection[str]) -> dict[str, str]:
+    """The names and values in the file of secrets; none when it is not there. Raises SecretError, which never shows what was read."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:  # a pipe must not stop us
             mode = os.fstat(stream.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise SecretError("the file of secrets is no regular file", ("path", path))
             if stat.S_IMODE(mode) & 0o077:
                 raise SecretError("the file of secrets can be read by others", ("path", path), hint=f"chmod 600 {path}")
-            lines = stream.read().splitlines()
+            text = stream.read().decode("utf-8-sig")
     except FileNotFoundError:
         return {}
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    except OSError as error:
+        raise SecretError("the file of secrets cannot be read", ("path", path), ("because", error.strerror or str(error))) from error
+    except UnicodeDecodeError as error:
+        place = f"{path}:{1 + error.object[: error.start].count(NEWLINE)}"
+        raise SecretError("the file of secrets is not UTF-8", ("from", place), hint="save it as UTF-8") from None
+    found = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        name, equals, value = line.partition("=")
+        if not equals or line.lstrip().startswith("#"):
+            continue
+        word, _, exported = name.strip().partition(" ")
+        if word == "export" and exported.strip() in needed:
+            raise SecretError("a line of the file of secrets begins with `export`", ("from", f"{path}:{number}"),
+                              ("allowed", f"{exported.strip()}=value, the value as it stands, without quotes"))
+        if name.strip() in needed and "\0" in value:
+            raise SecretError("a secret holds a NUL byte, which no environment variable can", ("from", f"{path}:{number}"))
+        found[name.strip()] = value.strip()
+    return found

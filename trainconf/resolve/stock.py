@@ -1,4 +1,4 @@
-"""Hydra's own machinery over the same folders: for its rarer flags, for `${hydra:...}`, and for the tests that compare us with it.
+"""Hydra's own machinery over the same folders: for its rarer flags, and for the tests that compare us with it.
 
 This module knows nothing of trainconf's settings but that they are in the ConfigStore.
 """
@@ -42,8 +42,8 @@ def searching(dirs: Sequence[str]) -> Iterator[str]:
         FurtherFolders.folders = ()
 
 
-def compose_stock(dirs: Sequence[str], config_name: str, overrides: list[str], *, with_hydra: bool = False) -> DictConfig:
+def compose_stock(dirs: Sequence[str], config_name: str, overrides: list[str]) -> DictConfig:
     """What `hydra.compose` makes of the words. Raises whatever Hydra raises."""
     GlobalHydra.instance().clear()
     with searching(dirs) as first, initialize_config_dir(first, **VERSION_BASE):
-        return compose(config_name, overrides, return_hydra_config=with_hydra)
+        return compose(config_name, overrides)

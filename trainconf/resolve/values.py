@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from trainconf.errors import Mistake
+from trainconf.resolve.hydra_settings import NoMeaning, why_not
 from trainconf.resolve.origins import Origins, leaves
-from trainconf.resolve.secrets import ENV_READ
-from trainconf.resolve.settings import nearest, settings, shown
-
-_RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
-# Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
-_REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "secret"}
+from trainconf.resolve.settings import Setting, nearest, settings, shown
 
 
 def resolve(cfg: DictConfig, origins: Origins, mistakes: list[Mistake]) -> dict[str, Any]:
@@ -59,15 +54,27 @@ def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[tuple[str, Mistak
         except MissingMandatoryValue:
             yield key, Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {key}=...")
         except (OmegaConfBaseException, RecursionError) as error:
+            unknown = _no_meaning(error)
+            if unknown is not None:
+                facts = (("from", origins.of(key)), ("value", str(value)), ("instead", why_not(unknown.path)))
+                yield key, Mistake(f"{key} reads hydra:{unknown.path}, which has no meaning here", *facts)
+                continue
             facts = (("from", origins.of(key)), ("value", str(value)), ("because", _first_line(error)))
             yield key, Mistake(f"{key} does not resolve", *facts)
 
 
-def out_of_range(config: dict[str, Any], nodes: dict[str, Any], origins: Origins) -> list[Mistake]:
+def _no_meaning(error: BaseException | None) -> NoMeaning | None:
+    """The reason behind an interpolation's failure, if it asked for what Hydra alone knows."""
+    while error is not None and not isinstance(error, NoMeaning):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def out_of_range(config: dict[str, Any], known: dict[str, Setting], origins: Origins) -> list[Mistake]:
     """A mistake for every value outside its setting's range, and for every value that JSON cannot hold."""
     mistakes = []
     flat = dict(leaves(config))
-    for key, setting in settings(nodes).items():
+    for key, setting in known.items():
         if key in flat and setting.refuses(flat[key]):
             mistakes.append(Mistake(f"{key} cannot be {shown(flat[key])}", ("from", origins.of(key)),
                                     ("allowed", setting.allowed), ("meaning", setting.doc)))
@@ -110,15 +117,3 @@ def _not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:
     elif value is not None and not isinstance(value, (str, int, float, bool)):
         yield key, f"a {type(value).__name__}"
 
-
-def environment_reads(raw: Iterable[tuple[str, Any]]) -> list[str] | None:
-    """Environment variables the values depend on; None when they depend on something that cannot be named."""
-    names: set[str] = set()
-    for _, value in raw:
-        text = str(value)
-        if "${" not in text:
-            continue
-        if not set(_RESOLVER.findall(text)) <= _REPEATABLE or text.count("oc.env:") != len(ENV_READ.findall(text)):
-            return None
-        names.update(ENV_READ.findall(text))
-    return sorted(names)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from trainconf import __version__
 from trainconf.agent import job_folders
 from trainconf.files import dumps, write_new
 from trainconf.history import events
+from trainconf.spec import RUN_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from trainconf.git.state import GitFacts
@@ -39,8 +42,25 @@ def write_run(
     events.append(paths, "NotStarted")
 
 
+def with_run_id(spec: RunSpec, run_id: str) -> RunSpec:
+    """The spec as the job of one run sees it, whose id stands wherever `{run.id}` is written."""
+    variables = spec.environment.variables
+    if not any(RUN_ID in text for text in (spec.params_json, *spec.code.command, *spec.code.arguments, *(value for _, value in variables))):
+        return spec
+
+    def named(texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(text.replace(RUN_ID, run_id) for text in texts)
+
+    return replace(
+        spec, params_json=spec.params_json.replace(RUN_ID, run_id),
+        code=replace(spec.code, command=named(spec.code.command), arguments=named(spec.code.arguments)),
+        environment=replace(spec.environment, variables=tuple((name, value.replace(RUN_ID, run_id)) for name, value in variables)),
+    )
+
+
 def _params_of_job(paths: RunPaths, spec: RunSpec) -> str:
-    """The params as the job reads them: `{inputs.<name>}` is that input's path."""
+    """The params as the job reads them: `{inputs.<name>}` is that input's path, `{run.id}` the run's id."""
+    spec = with_run_id(spec, paths.run_id)
     if "{inputs." not in spec.params_json:
         return spec.params_json
     from trainconf.launchers.command import filled

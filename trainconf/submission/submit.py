@@ -20,7 +20,7 @@ from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
 from trainconf.submission.git_facts import GitFactsLater
 from trainconf.submission.inputs import not_looked_at, with_digests
-from trainconf.submission.record import write_run
+from trainconf.submission.record import with_run_id, write_run
 from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
@@ -149,7 +149,7 @@ def make_job(
 ) -> Job:
     """What a launcher is told about one run; the inputs of its spec are where they lie on this machine."""
     inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
-    spec = replace(spec, code=replace(spec.code, inputs=inputs))
+    spec = with_run_id(replace(spec, code=replace(spec.code, inputs=inputs)), paths.run_id)
     plain = {name: value for name, value in spec.environment.variables if not secrets.REFERENCE.search(value)}
     config = resolved.config
     return Job(

@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import __version__ as HYDRA_VERSION
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
+from trainconf.resolve import secrets
 from trainconf.resolve.compose import Composition, compose
+from trainconf.resolve.composed import Composed
 from trainconf.resolve.grid import grid
+from trainconf.resolve.lean import LeanLoader, register_resolver
 from trainconf.resolve.search import config_dirs
 from trainconf.resolve.stock import compose_stock
 
@@ -41,9 +47,21 @@ defaults:
 params: {lr: 0.2, extra: null}
 """,
     "compute/big.yaml": "defaults:\n  - local\n  - _self_\ncpus: 2\n",
+    "experiment/reads.yaml": """\
+# @package _global_
+defaults:
+  - mine
+  - /compute@params.here: [big, local]
+  - optional /compute@params.none: mars
+  - _self_
+  - override /distributed: $KIND
+""",
     "compute/nested/deep.yaml": "defaults:\n  - /compute/big@_here_\n  - _self_\nslots: 8\n",
     "local.yaml": "# @package _global_\ncompute:\n  slots: 6\ngrace_seconds: 3\n",
 }
+# 1.4 reads no variables in a defaults list
+KIND = "${oc.env:KIND,none}" if HYDRA_VERSION.startswith("1.3") else "none"
+FILES["experiment/reads.yaml"] = FILES["experiment/reads.yaml"].replace("$KIND", KIND)
 PLACE: list[WorkspacePaths] = []
 
 
@@ -60,7 +78,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 CHOICES = {
-    "experiment": ["mine", "later", "adhoc", "digits", "iris_stdlib", "nope"],
+    "experiment": ["mine", "later", "reads", "adhoc", "digits", "iris_stdlib", "nope"],
     "compute": ["local", "big", "nested/deep", "mars"],
     "env": ["current", "minimal", "pytorch"],
     "distributed": ["none"],
@@ -120,8 +138,11 @@ SETTING = st.builds(lambda sign, key, value: f"{sign}{key}={value}", st.sampled_
 REMOVAL = st.sampled_from(
     ["~params.lr", "~params.optim", "~params.optim.name", "~tags.owner", "~params.nosuch", "~params.lr=0.1", "~params.lr=7"]
 )
-CHOICE = st.sampled_from([f"{group}={choice}" for group, choices in CHOICES.items() for choice in choices])
-START = st.sampled_from([[], ["experiment=mine"], ["experiment=mine"]])
+CHOICE = st.sampled_from([f"{group}={choice}" for group, choices in CHOICES.items() for choice in choices] + [
+    "compute=[big,local]", "compute=[]", "compute=[big,mars]", "+compute@params.other=big", "+compute@params.other=[big,nested/deep]",
+    "compute@params.here=local", "compute@params.here=[]", "~compute@params.none", "compute@params.nope=big", "compute={cpus:3}",
+])  # fmt: skip
+START = st.sampled_from([["experiment=mine"], ["experiment=mine"], ["experiment=reads"]])
 OVERRIDES = st.builds(lambda start, words: start + words, START, st.lists(st.one_of(SETTING, SETTING, CHOICE, REMOVAL), max_size=3))
 
 
@@ -143,82 +164,180 @@ def hydras(words: list[str]) -> Any:
     return OmegaConf.to_container(cfg, resolve=False)
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(OVERRIDES)
-@example(["experiment=mine", "env=minimal", "params.lr=1"])
-@example(["+experiment=later", "compute=local"])
-@example(["experiment=later", "~params.optim", "+params.optim.x=1"])
-@example(["compute=nested/deep"])
-@example(["tags={}", "params={a:{b:1}}"])
-@example(["experiment=nope", "experiment=mine"])
-def test_the_same_words_compose_to_the_same_container_or_both_refuse(words: list[str]) -> None:
-    assert ours(words) == hydras(words)
+KNOWN_WORDS = {
+    "experiment=mine env=minimal params.lr=1": True,
+    "+experiment=later compute=local": HYDRA_VERSION.startswith("1.3"),
+    "experiment=later ~params.optim +params.optim.x=1": True,
+    "compute=nested/deep": True,
+    "tags={} params={a:{b:1}}": False,
+    "experiment=nope experiment=mine": True,
+    "experiment=reads compute@params.here=[]": True,
+    "experiment=mine compute=[big,local]": True,
+    "experiment=mine +compute@params.other=[big,nested/deep]": True,
+    "experiment=mine compute={cpus:3}": True,
+    "experiment=mine compute=[big,mars]": False,
+}
 
 
-AXIS = st.builds(
-    lambda sign, key, values: f"{sign}{key}={','.join(values)}",
-    st.sampled_from(["", "+", "++"]),
-    st.sampled_from(
-        ["params.lr", "params.new", "params.optim.name", "params.layers", "params.optim", "compute.cpus", "retries", "tags.owner", "script"]
-    ),
-    st.lists(VALUE.filter(lambda value: "???" not in value), min_size=1, max_size=3),
+def test_the_same_words_compose_to_the_same_container_or_both_refuse() -> None:
+    composed: list[bool] = []
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(OVERRIDES)
+    def check(words: list[str]) -> None:
+        found = ours(words)
+        composed.append(found is not None)
+        assert found == hydras(words)
+
+    check()
+    assert sum(composed) >= len(composed) / 4, f"{sum(composed)} of {len(composed)} compose: the generator proves too little"
+
+
+@pytest.mark.parametrize(("words", "composes"), KNOWN_WORDS.items())
+def test_known_words_compose_to_the_same_container_or_both_refuse(words: str, composes: bool) -> None:
+    found = ours(words.split())
+    assert (found is not None) is composes
+    assert found == hydras(words.split())
+
+
+# One generator for each kind of word that Hydra's grammar has; those of a grid are made of these.
+TEXT = st.sampled_from([
+    "a", "sgd", "a-b", "x_1", "/data/a.b", "3x", "a@b", "'a, b'", '"it\'s"', "'1'", "a\\,b", "\\{a\\}", "''", "a b", "$\\{x}",
+])  # fmt: skip
+NUMBER = st.sampled_from(["0", "7", "-1", "1e-3", "0.50", "1_000", "inf", "true", "No", "null"])
+REFERENCE = st.sampled_from([
+    "${params.lr}", "${experiment_name}", "'${params.lr}x'", "${.momentum}", "${oc.env:PLACE,none}", "${ oc.env : PLACE , x }",
+    "'${oc.select:params.lr,3}'", "\\${params.lr}", "'\\${params.lr}'", "${oc.decode:'{a: 1}'}", "${params.optim}", "???", "${nosuch}",
+])  # fmt: skip
+ATOM = st.one_of(NUMBER, TEXT, REFERENCE)
+ITEM = st.one_of(NUMBER, NUMBER, TEXT, REFERENCE, ATOM.map(lambda v: f"[{v},1]"), ATOM.map(lambda v: f"{{name:{v}}}"), st.just("[]"))
+LISTED = st.lists(ITEM, min_size=1, max_size=3).map(",".join)
+FUNCTION = st.sampled_from([
+    "range(3)", "range(1,3)", "range(0.5,2.5,1)", "choice(a,7,[1])", "choice(${params.lr},2)", "sort(3,1,2)", "sort(b,a,reverse=true)",
+    "int(1.5,2.5)", "str(1,2)", "float(range(2))", "bool(1,0)", "tag(t,choice(1,2))", "int(3.7)", "json_str({a:1})", "glob(*)",
+])  # fmt: skip
+WORDS_VALUE = st.one_of(LISTED, LISTED, LISTED, FUNCTION)
+OPEN_KEY = st.sampled_from([
+    "params.lr", "params.lr", "params.again", "params.optim.name", "params.optim.momentum", "params.optim", "params.layers",
+    "params.layers.0", "+params.new", "+params.new.deep", "++params.lr", "++params.weight-decay", "+tags.new", "tags.owner", "params.text",
+])  # fmt: skip
+NEW_WORD = st.builds(lambda key, value: f"{key}={value}", OPEN_KEY, WORDS_VALUE)
+TYPED_WORD = st.sampled_from([
+    "compute.cpus=1,2", "compute.cpus=1,two", "compute.slots=null,3", "retries=range(3)", "script=a.py,b.py", "display_name=x,null",
+    "compute.gpu_devices=[0],['1','2']", "env.variables={A:1},{A:2}", "+env.variables.T=${secret:A},${secret:A}", "command=[ls],[ls,-l]",
+    "arguments=[a],[b,'c d']", "metric.goal=minimize,maximize", "compute={cpus:1},{cpus:2}", "nosuch=1,2", "grace_seconds=1,-1",
+])  # fmt: skip
+GROUP_WORD = st.sampled_from([
+    "experiment=mine,later", "compute=big,nested/deep", "env=current,minimal", "experiment=glob(*e*)", "experiment=choice(mine,later)",
+    "compute=[big,local],[local]", "compute=[local,big]", "+compute@params.other=big,local", "compute=big,mars", "sweep=grid",
+])  # fmt: skip
+FIXED_WORD = st.sampled_from([
+    "params.lr=0.5", "++params.lr=3", "+params.fixed='${experiment_name}'", "compute=local", "retries=1", "~params.optim", "~params.text",
+    "~params.optim.name", "params.optim={name:fixed}", "params={lr:9}",
+])  # fmt: skip
+GRID_WORDS = st.builds(
+    lambda words: ["experiment=mine", *words],
+    st.lists(st.one_of(NEW_WORD, NEW_WORD, TYPED_WORD, GROUP_WORD, FIXED_WORD), min_size=1, max_size=3),
 )
-CHOICE_AXIS = st.sampled_from(["experiment=mine,later", "compute=big,nested/deep", "env=current,minimal", "experiment=glob(*e*)"])
-FIXED = st.sampled_from(
-    ["experiment=mine", "params.lr=0.5", "+params.fixed='${experiment_name}'", "compute=local", "retries=1", "~params.optim"]
-)
+MOST_TRIALS = 6
+KNOWN_GRIDS = {
+    "params.lr=0.1,0.2 +params.copy=7,${params.lr}": True,
+    "params.lr=0.1,0.2 params.layers.0=1,2": True,
+    "params.lr=1,???": False,
+    "params.lr=1,[???]": False,
+    "params.lr=1,2 ++params.lr=3": True,
+    "params.lr=1,2 params.lr=3,4": True,
+    "params.lr=1,2 params.layers=[1],[2,3]": True,
+    "params.optim={name:a},{name:b}": True,
+    "params.optim=1,{name:b}": True,
+    "params.lr=0.1,${params.optim.momentum}": True,
+    "+params.new=a_b,'c,d'": True,
+    "params.extra=1,2": False,
+    "experiment=mine,later ++params.extra=1,2": True,
+    "+env.variables.T=${secret:A},${secret:B}": True,
+    "params.lr=7,'${oc.env:PLACE,x}'": True,
+    "params.lr=[1],[1,'${params.optim.name}']": True,
+    "+compute@params.other=big,local": True,
+    "compute=[big,local],[local]": True,
+    "params.lr=str(1,2)": True,
+}
 
 
-def one_by_one(trial_words: list[list[str]]) -> list[dict[str, Any]] | None:
+def one_by_one(trial_words: list[list[str]]) -> list[Composed] | None:
     """Each trial's words composed as a run of their own; None when any is refused."""
     try:
-        return [compose(words, PLACE[0]).config for words in trial_words]
+        return [compose(words, PLACE[0]) for words in trial_words]
     except ConfigError:
         return None
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
-@given(st.builds(lambda start, words: start + words, START, st.lists(st.one_of(AXIS, AXIS, CHOICE_AXIS, FIXED), min_size=1, max_size=3)))
-@example(["experiment=mine", "params.lr=1,2", "params.layers=[1],[2,3]"])
-@example(["experiment=mine", "params.optim={name:a},{name:b}"])
-@example(["experiment=mine", "params.lr=0.1,${params.optim.momentum}"])
-@example(["experiment=mine", "+params.new='a b','c,d'"])
-@example(["experiment=mine,later", "++params.extra=1,2"])
-@example(["experiment=mine", "params.lr=1,2", "params.lr=3,4"])
-@example(["experiment=mine", "params.lr=1,1"])
-def test_every_trial_of_a_grid_is_what_its_own_words_compose_to(words: list[str]) -> None:
+def composed_grid(words: list[str]) -> list[Composed] | None:
     try:
         found = grid(words, PLACE[0])
-        assume(found.count <= 30)
         trials = list(found)
     except ConfigError:
-        trials = None
-    if trials is None:
-        assert refused_by_a_single_run(words)
-        return
+        return None
     assert len(trials) == found.count
-    assert [trial.config for trial in trials] == one_by_one([trial.overrides for trial in trials])
-    for trial in trials:
-        assert trial.origins == compose(trial.overrides, PLACE[0]).origins
+    return trials
 
 
-def refused_by_a_single_run(words: list[str]) -> bool:
-    """Whether some combination of the words is refused when it is composed alone, as Hydra would, or a word cannot be read at all."""
-    from itertools import product
-
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    from trainconf.resolve.lean import LeanLoader
-
-    axes: dict[str, list[str]] = {}
+def hydras_trials(words: list[str]) -> list[list[str]] | None:
+    """The words of each trial as Hydra's own sweeper deals them out; None when it cannot read them."""
+    loader = LeanLoader(config_dirs(PLACE[0]))
     try:
-        for override in OverridesParser.create(config_loader=LeanLoader(config_dirs(PLACE[0]))).parse_overrides(words):
-            key = override.get_key_element()
-            several = override.is_sweep_override()
-            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()] if several else [str(override.input_line)]
-    except HydraException:
+        batches = BasicSweeper.split_arguments(OverridesParser.create(config_loader=loader).parse_overrides(words), max_batch_size=None)
+    except (HydraException, ValueError, ArithmeticError):
+        return None
+    as_typed = {f"{word}=null": word for word in words if word.startswith("~")}  # 1.4 reads its own `~key=null` as another word
+    return [[as_typed.get(word, word) for word in trial] for batch in batches for trial in batch]
+
+
+def hydras_config(words: list[str]) -> Any:
+    """What Hydra's own composition resolves to."""
+    register_resolver("secret", secrets.symbolic)
+    cfg = compose_stock(config_dirs(PLACE[0]), "config", words)
+    return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+
+
+def check_grid(words: list[str]) -> bool:
+    """Hold a grid to Hydra's own composition of each of its trials; whether it composed."""
+    wanted = hydras_trials(words)
+    if wanted is not None and len(wanted) > MOST_TRIALS:
         return True
-    return one_by_one([list(combination) for combination in product(*axes.values())]) is None
+    trials = composed_grid(words)
+    if trials is None:
+        assert not wanted or one_by_one(wanted) is None
+        return False
+    assert wanted is not None
+    assert len(trials) == len(wanted)
+    alone = one_by_one(wanted)
+    assert alone is not None
+    assert [trial.config for trial in trials] == [trial.config for trial in alone]
+    assert [trial.origins for trial in trials] == [compose(trial.overrides, PLACE[0]).origins for trial in trials]
+    for number in {0, len(trials) - 1}:
+        assert trials[number].config == hydras_config(wanted[number])
+    return True
+
+
+def test_each_trial_of_a_grid_is_what_hydra_composes_of_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLACE", raising=False)
+    composed: list[bool] = []
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(GRID_WORDS)
+    def check(words: list[str]) -> None:
+        composed.append(check_grid(words))
+
+    check()
+    assert sum(composed) >= len(composed) / 4, f"{sum(composed)} of {len(composed)} compose: the generator proves too little"
+
+
+@pytest.mark.parametrize(("words", "composes"), KNOWN_GRIDS.items())
+def test_each_trial_of_a_known_grid_is_what_hydra_composes_of_its_words(
+    words: str, composes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PLACE", raising=False)
+    assert check_grid(["experiment=mine", *words.split()]) is composes
 
 
 def test_trials_share_nothing_that_one_could_change_for_another() -> None:

@@ -1,0 +1,123 @@
+"""Hydra's own settings: the values that `${hydra:...}` has here, and what to write instead of what has no meaning here.
+
+One answer for a `hydra:` block in a file, a `hydra/...` entry of a defaults list, a word of the command line, and `${hydra:...}`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra import __version__ as HYDRA_VERSION
+from omegaconf import DictConfig, OmegaConf
+
+from trainconf.errors import Mistake
+from trainconf.spec import RUN_ID
+
+READ_ELSEWHERE = ("hydra.searchpath", "hydra.aliases")  # Hydra's own code, which we call, has read them
+
+# What a setting would do -> what does it here. The first that fits counts; those of the second table change what runs, so they are refused.
+_NO_EFFECT = (
+    ("hydra.run", "trainconf makes the run's folder: name it by experiment_name and display_name"),
+    ("hydra.sweep", "trainconf makes the runs' folders: name them by experiment_name and display_name"),
+    ("hydra.output_subdir", "the composed config is config.yaml in the run's folder"),
+    ("hydra.job.name", "write experiment_name"),
+    ("hydra.job.chdir", "a job runs in a copy of its source, with ./outputs and ./logs in it"),
+    ("hydra.job_logging", "trainconf captures what a job prints; its own loggers are the script's"),
+    ("hydra.hydra_logging", "trainconf captures what a job prints; its own loggers are the script's"),
+    ("hydra.verbose", "trainconf captures what a job prints; its own loggers are the script's"),
+    ("hydra.help", "`trainconf --help` is trainconf's own"),
+    ("hydra.hydra_help", "`trainconf --help` is trainconf's own"),
+    ("hydra.job.config", "trainconf names runs by experiment_name and display_name"),
+)
+_CHANGES_WHAT_RUNS = (
+    ("hydra.launcher", "choose where it runs: compute=local, compute=docker, compute=slurm, and their settings"),
+    ("hydra.sweeper.params", "write the values as words after -m: params.lr=1,2,3"),
+    ("hydra.sweeper", "choose how to search: -m, sweep=..., and its settings"),
+    ("hydra.mode", "write -m to run a sweep"),
+    ("hydra.job.env_set", "write env.variables.NAME"),
+    ("hydra.job.env_copy", "write env.variables.NAME: ${oc.env:NAME}, or ${secret:NAME} for a credential"),
+    ("hydra.callbacks", "do in the script what a callback would do"),
+    ("hydra", "leave it out; `trainconf config` lists every setting"),
+)
+
+
+class NoMeaning(ValueError):
+    """`${hydra:...}` of something that is not known here."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"hydra:{path} has no meaning here")
+        self.path = path
+
+
+class HydraSettings:
+    """Answers for one composition. What has no effect is noted; what would change what runs is a mistake."""
+
+    def __init__(self, words: Sequence[str], config_name: str, number: int) -> None:
+        self.words = words
+        self.config_name = config_name
+        self.number = number
+        self.choices: dict[str, str] = {}
+        self._ignored: dict[tuple[str, str], str] = {}
+
+    def told(self, key: str, source: str, mistakes: list[Mistake]) -> None:
+        """A setting of Hydra's that was given: `key` as in `hydra.run.dir` or `hydra/launcher`."""
+        dotted = key.replace("/", ".").partition("@")[0]
+        if any(_is_at_or_below(dotted, known) for known in READ_ELSEWHERE):
+            return
+        for table in (_NO_EFFECT, _CHANGES_WHAT_RUNS):
+            for known, instead in table:
+                if _is_at_or_below(dotted, known):
+                    if table is _NO_EFFECT:
+                        self._ignored[key, source] = instead
+                    else:
+                        mistakes.append(Mistake(f"{key} has no effect here", ("from", source), ("instead", instead)))
+                    return
+
+    @property
+    def notes(self) -> list[str]:
+        """One note about all that has no effect; none when there is nothing."""
+        told = [(key, f"{source}: {instead}") for (key, source), instead in self._ignored.items()]
+        return [Mistake("settings of Hydra's own have no effect here", *told).render()] if told else []
+
+    def answer(self, cfg: DictConfig) -> Callable[[str], Any]:
+        """The resolver behind `${hydra:...}`. Raises NoMeaning for what is not known here."""
+
+        def value(path: str) -> Any:
+            task = [word for word in self.words if not word.lstrip("+~").startswith(("hydra.", "hydra/"))]
+            known = {
+                "job": {
+                    "name": OmegaConf.select(cfg, "experiment_name"), "num": self.number, "id": RUN_ID, "config_name": self.config_name,
+                    "override_dirname": ",".join(sorted(task)),
+                },
+                "runtime": {
+                    "output_dir": "outputs", "cwd": os.getcwd(), "version": HYDRA_VERSION, "choices": self.choices,
+                },
+                "overrides": {"task": task, "hydra": []},
+            }  # fmt: skip
+            found: Any = known
+            for part in path.strip().split("."):
+                found = found.get(part) if isinstance(found, dict) else None
+            choices = "runtime.choices."
+            found = self.choices.get(path.removeprefix(choices)) if path.startswith(choices) else found
+            if found is None:
+                raise NoMeaning(path)
+            return OmegaConf.create(found) if isinstance(found, (dict, list)) else found
+
+        return value
+
+
+def why_not(path: str) -> str:
+    """What to write instead of `${hydra:PATH}`."""
+    meanings = "job.name, job.num, job.id, job.override_dirname, runtime.output_dir, runtime.cwd, runtime.choices.GROUP, overrides.task"
+    near = {"run.dir": "runtime.output_dir", "sweep.dir": "runtime.output_dir", "runtime.dir": "runtime.output_dir"}.get(path)
+    if near:
+        return f"${{hydra:{near}}}"
+    key = f"hydra.{path}"
+    instead = next((text for known, text in (*_NO_EFFECT, *_CHANGES_WHAT_RUNS[:-1]) if _is_at_or_below(key, known)), "")
+    return instead or f"a value of your own, or one of {meanings}"
+
+
+def _is_at_or_below(key: str, known: str) -> bool:
+    return key == known or key.startswith(f"{known}.") or (known == "hydra" and key.startswith("hydra"))

@@ -1,0 +1,63 @@
+"""What a composition really reads: the environment variables that its resolvers ask for, and whether their answers stay the same.
+
+OmegaConf is asked, not the text: whatever its grammar can spell, and however an interpolation is reached, it calls the resolver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from omegaconf import OmegaConf
+
+# Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
+_REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "secret"}
+
+
+class Reads:
+    """The record of one composition.
+
+    env: variable to the dotted keys of the values that asked for it; empty for a defaults list. is_repeatable: whether the same
+    variables give the same config.
+    """
+
+    def __init__(self) -> None:
+        self.env: dict[str, list[str]] = {}
+        self.is_repeatable = True
+
+    @contextmanager
+    def recording(self, resolvers: Mapping[str, Callable[[str], Any]] | None = None) -> Iterator[None]:
+        """Record every call of a resolver. `resolvers` stand in for those of the same name."""
+        answers = resolvers or {}
+        registered = OmegaConf.__dict__["_get_resolver"]
+        known = OmegaConf._get_resolver
+
+        def recorded(name: str) -> Any:
+            resolver = known(name)
+            if resolver is None:
+                return None
+
+            def call(root: Any, parent: Any, node: Any, args: tuple[Any, ...], texts: tuple[str, ...]) -> Any:
+                self._note(name, args, node)
+                return answers[name](",".join(map(str, args))) if name in answers else resolver(root, parent, node, args, texts)
+
+            return call
+
+        OmegaConf._get_resolver = staticmethod(recorded)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            OmegaConf._get_resolver = registered  # type: ignore[method-assign]
+
+    def _note(self, resolver: str, args: tuple[Any, ...], node: Any) -> None:
+        if resolver == "oc.env" and args:
+            self.env.setdefault(str(args[0]), []).append(_key(node))
+        elif resolver not in _REPEATABLE:
+            self.is_repeatable = False
+
+
+def _key(node: Any) -> str:
+    """Dotted key of the value that holds an interpolation; an item of a list has that of the list."""
+    key = str(node._get_full_key(None)) if node is not None else ""
+    return "" if key == "_dummy_" else key.partition("[")[0]  # `_dummy_` holds a defaults list's interpolations while Hydra resolves them
