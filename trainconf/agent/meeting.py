@@ -32,8 +32,8 @@ class Meeting:
     def offer(self) -> dict[str, Any]:
         """`address` and `ports` of this node, kept from now on. Raises OSError: no such interface, no port is free."""
         self._ports.release()
-        here = sum(int(rank["env"]["NODE_RANK"]) == self._node for rank in self._ranks)
-        is_alone = all(rank["env"]["NODE_RANK"] == "0" for rank in self._ranks)
+        here = sum(rendezvous.node_of(rank) == self._node for rank in self._ranks)
+        is_alone = all(rendezvous.node_of(rank) == 0 for rank in self._ranks)
         name = THIS_MACHINE if is_alone else os.uname().nodename
         address = name if self._interface is None else address_of(self._interface)
         return {"address": address, "ports": self._ports.reserve(rendezvous.port_count(self._kind, self._node, here))}

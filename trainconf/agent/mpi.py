@@ -15,6 +15,7 @@ import time
 from trainconf.agent import mpi_channel, outcome, team, tree
 from trainconf.agent.log import say
 from trainconf.agent.meeting import THIS_MACHINE
+from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MpiCrew(team.TeamCrew):
 
     def _address(self) -> str:
         """Where the ranks' agents reach this one. Raises OSError."""
-        if all(rank["env"]["NODE_RANK"] == "0" for rank in self._plan["ranks"]):
+        if all(node_of(rank) == 0 for rank in self._plan["ranks"]):
             return THIS_MACHINE
         interface = self._plan["rendezvous"]["interface"]
         if interface is None:
@@ -203,9 +204,9 @@ class MpiCrew(team.TeamCrew):
 
     def _misplaced(self) -> str:
         """Which rank is not on the node that was asked for, if so."""
-        hosts: dict[str, str] = {}  # by number of the node
+        hosts: dict[int, str] = {}  # by number of the node
         for rank in self._plan["ranks"]:
-            number, node, host = rank["rank"], rank["env"]["NODE_RANK"], self._hosts[rank["rank"]]
+            number, node, host = rank["rank"], node_of(rank), self._hosts[rank["rank"]]
             if node in hosts and hosts[node] != host:
                 return f"rank {number} was started on {host}, and on {hosts[node]} it was asked for"
             if node not in hosts and host in hosts.values():

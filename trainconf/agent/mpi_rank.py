@@ -17,6 +17,7 @@ from trainconf.agent.log import say
 from trainconf.agent.meeting import Meeting
 from trainconf.agent.ranks import ProcessCrew
 from trainconf.distributed.mpi import Place
+from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def carry_out(paths: RunPaths) -> int:
         node.write_news(mpi_channel.STARTER, "refused", reason=mistake)
         return 1
     rank = plan["ranks"][place.rank]
-    meeting = _OneOfMany(plan, int(rank["env"]["NODE_RANK"]), has_offer=place.rank == 0)
+    meeting = _OneOfMany(plan, node_of(rank), has_offer=place.rank == 0)
     crew = ProcessCrew(
         paths, {**plan, "ranks": [rank]}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting, has_all_of_run=False,
     )  # fmt: skip

@@ -34,8 +34,6 @@ def carry_out(paths: RunPaths) -> int:
     plan = files.read_json(paths.plan)
     environ, is_in_job = dict(os.environ), plan["slots"] is None
     orders = environ[mpi_channel.VARIABLE]
-    if not is_in_job:  # of a job that this machine is in for another reason, whose nodes mpirun would use
-        environ = {name: value for name, value in environ.items() if not name.startswith(("SLURM_", "SLURMD_"))}
     env = {**mpi.VARIABLES, **environ, **plan["env"]}
     try:
         launch = _choose(plan, env, is_in_job=is_in_job)

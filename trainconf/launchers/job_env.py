@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from trainconf.launchers.base import Job
 
 
+# What every job is told of its run, whatever else it is told.
+OWN_NAMES = ("TRAINCONF_RUN_ID", "TRAINCONF_RUN_DIR", "TRAINCONF_EXPERIMENT", "TRAINCONF_PARAMS", "TRAINCONF_ATTEMPT")
+
+
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     """What every rank gets on top of what it inherits from `environ`. What the job asked for wins over our own, save TRAINCONF_*."""
     path = [jobpath.folder(environ, job.paths.workspace.state)]
