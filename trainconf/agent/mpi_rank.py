@@ -71,14 +71,14 @@ def _let_go(kept: int) -> None:
 
 
 class _OneOfMany(Meeting):
-    """The ranks of a node have an agent each; the first of all offers where all meet."""
+    """The ranks of a node have an agent each; the first of all offers a port to meet at."""
 
     def __init__(self, plan: dict[str, Any], number: int, *, has_offer: bool) -> None:
         super().__init__(plan, number)
         self._has_offer = has_offer
 
     def offer(self) -> dict[str, Any]:
-        return super().offer() if self._has_offer else {"address": "", "ports": []}
+        return super().offer() if self._has_offer else {"address": self.address(), "ports": []}
 
 
 def _watch(there: int, member: node.Member) -> None:
