@@ -196,9 +196,16 @@ class LauncherContract(RanksContract):
         expected = {
             "TRAINCONF_RUN_ID": job.run_id, "TRAINCONF_RUN_DIR": job.paths.run_dir, "TRAINCONF_EXPERIMENT": "exp",
             "TRAINCONF_PARAMS": job.paths.params, "TRAINCONF_ATTEMPT": "1", "TRAINCONF_INPUT_TRAIN_SET": data, "PYTHONUNBUFFERED": "1",
-            "RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MINE": "a b", "TOKEN": "s3cret",
+            "MINE": "a b", "TOKEN": "s3cret",
         }  # fmt: skip
         assert {name: env.get(name) for name in expected} == expected
+        told = {name for name in env if name.endswith(("RANK", "WORLD_SIZE", "LOCAL_SIZE")) or name.startswith(("MASTER_", "TF_CONFIG"))}
+        assert not told, "a process alone is no rank: libraries take these names for the work of a launcher"
+
+    def test_a_process_alone_may_be_any_rank_that_the_user_says(self, launcher: Launcher, root: str) -> None:
+        own = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "8", "MASTER_ADDR": "there", "MASTER_PORT": "77", "TF_CONFIG": "{}"}
+        job = self.job(root, shell("echo " + " ".join(f"${name}" for name in own)), env=own)
+        assert output(self.run(launcher, job)).split() == list(own.values())
 
     def test_a_secret_is_in_no_file_of_the_run(self, launcher: Launcher, root: str) -> None:
         job = self.job(root, shell("true"), secrets={"TOKEN": "s3cret-value"})

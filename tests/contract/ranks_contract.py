@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.contract.runs import last, output, shell, submit, until_told, until_up
+from trainconf.errors import ConfigError
 from trainconf.history import events
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
@@ -61,6 +64,12 @@ class RanksContract:
         assert [output(handle, rank) for rank in range(3)] == [f"{rank} {rank} 0 3 3\nerror\n" for rank in range(3)]
         running = next(event for event in events.read(handle.paths) if event["state"] == "Running")
         assert [rank["rank"] for rank in running["ranks"]] == [0, 1, 2]
+
+    def test_what_differs_from_rank_to_rank_is_no_variable_of_the_job(self, launcher: Launcher, root: str) -> None:
+        job = self.job(root, shell("true"), distributed=THREE, env={"RANK": "0", "MINE": "1"}, secrets={"WORLD_SIZE": "1"})
+        with pytest.raises(ConfigError, match=r"env\.variables\.RANK would be the same in every process") as refused:
+            launcher.plan(job)
+        assert len(refused.value.mistakes) == 2
 
     def test_all_ranks_can_meet_where_they_are_told(self, launcher: Launcher, root: str) -> None:
         handle = self.run(launcher, self.job(root, self.python(MEET), distributed=THREE))

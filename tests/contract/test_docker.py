@@ -302,15 +302,15 @@ class TestDocker(LauncherContract):
         return replace(job, spec=replace(job.spec, distributed=DistributedSpec(node_count=count)))
 
     def test_nodes_find_each_other_by_name_on_a_network_of_their_own(self, launcher: Launcher, root: str) -> None:
-        text = 'hostname; getent hosts node-0 node-1 node-2 | wc -l; echo "$RANK $NODE_RANK $WORLD_SIZE $MASTER_ADDR"'
+        text = 'hostname; getent hosts node-0 node-1 node-2 | wc -l; echo "$NODE_RANK $TRAINCONF_NODE_COUNT $MASTER_ADDR"'
         handle = self.run(launcher, self.nodes(root, text + "; sleep 0.5", 3))
         assert last(handle)["state"] == "Completed", last(handle)
         for rank in range(3):
             name, _, places = output(handle, rank).splitlines()
-            assert (name, places) == (f"node-{rank}", f"{rank} {rank} 3 node-0")
+            assert (name, places) == (f"node-{rank}", f"{rank} 3 node-0")
 
     def test_the_first_failing_node_decides_and_the_others_are_ended(self, launcher: Launcher, root: str) -> None:
-        text = 'test "$RANK" = 1 && sleep 0.3 && exit 7; sleep 600'
+        text = 'test "$NODE_RANK" = 1 && sleep 0.3 && exit 7; sleep 600'
         handle = self.run(launcher, self.nodes(root, text, 3))
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["rank"]) == ("Failed", 7, 1)
         assert "rank 1: exit code 7" in last(handle)["reason"]

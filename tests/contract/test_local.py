@@ -163,14 +163,17 @@ class TestLocal(LauncherContract):
 
     def test_what_the_submitter_was_told_as_a_rank_of_another_job_is_not_passed_on(self, root: str) -> None:
         told = {
-            "RANK": "7", "MASTER_ADDR": "elsewhere", "TF_CONFIG": "{}", "TORCHELASTIC_USE_AGENT_STORE": "True", "PMI_RANK": "3",
+            "SLURM_JOB_ID": "5", "SLURM_PROCID": "2", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "theirs", "SLURM_CONF": "/etc/slurm.conf",
+            "RANK": "7", "LOCAL_RANK": "1", "WORLD_SIZE": "8", "PMIX_RANK": "3", "MV2_COMM_WORLD_RANK": "3", "PET_NNODES": "2",
+            "HOROVOD_RANK": "1", "HOROVOD_CYCLE_TIME": "0.1",
+            "MASTER_ADDR": "elsewhere", "TF_CONFIG": "{}", "TORCHELASTIC_USE_AGENT_STORE": "True", "PMI_RANK": "3",
             "OMPI_COMM_WORLD_RANK": "4", "GROUP_RANK": "2", "TRAINCONF_COMMUNICATION_BACKEND": "nccl", "OMPI_MCA_btl": "tcp",
         }  # fmt: skip
         launcher = LocalLauncher(FakeDevices(), {**os.environ, **told})
         names = '"|".join(f"{name}={os.environ.get(name)}" for name in sys.argv[1:])'
         one = submit(launcher, make_job(root, [*python(f"import os, sys; print({names})"), *told]))
         launcher.wait(one)
-        kept = {"RANK": "0", "OMPI_MCA_btl": "tcp"}
+        kept = {"SLURM_CONF": "/etc/slurm.conf", "HOROVOD_CYCLE_TIME": "0.1", "OMPI_MCA_btl": "tcp"}
         assert output(one).strip().split("|") == [f"{name}={kept.get(name)}" for name in told]
         several = DistributedSpec(kind="pytorch", processes_per_node=2, communication_backend="gloo")
         job = make_job(root, shell('echo "$RANK $MASTER_ADDR $TRAINCONF_COMMUNICATION_BACKEND"'), distributed=several)

@@ -168,7 +168,7 @@ def test_the_rank_and_node_that_a_run_failed_through_are_shown_with_its_last_wor
         "import os, pathlib, time\n"
         "print('words', flush=True)\n"
         "while 'Running' not in pathlib.Path(os.environ['TRAINCONF_RUN_DIR'], 'events.jsonl').read_text(): time.sleep(0.05)\n"
-        "assert os.environ['RANK'] != '2'\n"
+        "assert os.environ['NODE_RANK'] != '2'\n"
         "time.sleep(600)\n",
     )
     answer = workspace(*SLURM, "distributed.node_count=3")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,20 @@ def until_up(paths: RunPaths) -> None:
     until(lambda: all("up" in text for text in texts(paths)), "the ranks", told=lambda: agent_log(paths))
 
 
+@pytest.fixture
+def idle_bridges() -> Iterator[None]:
+    """Interfaces such as an engine's networks without a container: they have addresses, and nothing is reached by them."""
+    names = ("tcidle0", "tcidle1")
+    for number, name in enumerate(names):
+        subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+        subprocess.run(["ip", "address", "add", f"198.18.{number}.1/24", "dev", name], check=True)
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+    yield
+    for name in names:
+        subprocess.run(["ip", "link", "delete", name], check=True)
+
+
+@pytest.mark.usefixtures("idle_bridges")
 @pytest.mark.parametrize(("name", "launcher", "words"), WAYS)
 def test_six_processes_of_three_nodes_are_one_world(
     tmp_path: Path, request: pytest.FixtureRequest, name: str, launcher: str, words: str

@@ -44,7 +44,7 @@ def logs(paths: RunPaths) -> list[str]:
 
 
 def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
-    text = 'echo "rank $RANK of $WORLD_SIZE on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"'
+    text = 'echo "rank $NODE_RANK of $TRAINCONF_NODE_COUNT on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"'
     paths, _ = send(tmp_path / "with space", text)
     end = wait_state(paths, "Completed")
     assert logs(paths) == [f"rank {n} of 3 on node{n + 1}, head node1, attempt 1\n" for n in range(NODES)]
@@ -56,7 +56,8 @@ def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
 
 def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) -> None:
     left = unique_sleep()
-    paths, job_id = send(tmp_path, f"if [ $RANK = 1 ]; then {until_up(0, 2)}; exit 7; fi; setsid -f {left}; : >outputs/up$RANK; {left}")
+    text = f"if [ $NODE_RANK = 1 ]; then {until_up(0, 2)}; exit 7; fi; setsid -f {left}; : >outputs/up$NODE_RANK; {left}"
+    paths, job_id = send(tmp_path, text)
     end = wait_state(paths, "Failed")
     assert (end["exit_code"], end["reason"], end["rank"], end["host"]) == (7, "rank 1: exit code 7", 1, "node2")
     assert not is_running(left)
@@ -65,8 +66,8 @@ def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) ->
 
 def test_ranks_that_ignore_sigterm_are_killed_on_every_node(tmp_path: Path) -> None:
     left = unique_sleep()
-    stubborn = f"trap '' TERM; {left} & : >outputs/up$RANK; while :; do sleep 0.1; done"
-    text = f"if [ $RANK = 2 ]; then {until_up(0, 1)}; exit 7; fi; {stubborn}"
+    stubborn = f"trap '' TERM; {left} & : >outputs/up$NODE_RANK; while :; do sleep 0.1; done"
+    text = f"if [ $NODE_RANK = 2 ]; then {until_up(0, 1)}; exit 7; fi; {stubborn}"
     paths, _ = send(tmp_path, text, grace_s=0.5)
     assert wait_state(paths, "Failed")["reason"] == "rank 2: exit code 7"
     assert not is_running(left)
@@ -80,7 +81,7 @@ def test_what_ranks_leave_behind_is_ended_on_every_node(tmp_path: Path) -> None:
 
 
 def test_a_retry_starts_every_rank_again(tmp_path: Path) -> None:
-    first = f": >outputs/up$RANK; test $RANK = 1 || exec sleep 600; {until_up(0, 2)}; exit 1"
+    first = f": >outputs/up$NODE_RANK; test $NODE_RANK = 1 || exec sleep 600; {until_up(0, 2)}; exit 1"
     paths, _ = send(tmp_path, f"echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 && exit 0; {first}", retries=1)
     wait_state(paths, "Completed")
     assert logs(paths) == ["1\n2\n"] * 3

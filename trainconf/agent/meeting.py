@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf.agent import interfaces
 from trainconf.agent.ports import Ports, address_of
 from trainconf.distributed import rendezvous
 
@@ -24,6 +25,7 @@ class Meeting:
     def __init__(self, plan: Mapping[str, Any], node: int = 0) -> None:
         self._kind: str = plan["rendezvous"]["kind"]
         self._interface: str | None = plan["rendezvous"]["interface"]
+        self._env: Mapping[str, str] = plan["env"]  # the job's own variables
         self._ranks: list[dict[str, Any]] = plan["ranks"]
         self._node = node
         self._ports = Ports()
@@ -32,11 +34,15 @@ class Meeting:
     def offer(self) -> dict[str, Any]:
         """`address` and `ports` of this node, kept from now on. Raises OSError: no such interface, no port is free."""
         self._ports.release()
-        here = sum(int(rank["env"]["NODE_RANK"]) == self._node for rank in self._ranks)
-        is_alone = all(rank["env"]["NODE_RANK"] == "0" for rank in self._ranks)
-        name = THIS_MACHINE if is_alone else os.uname().nodename
-        address = name if self._interface is None else address_of(self._interface)
-        return {"address": address, "ports": self._ports.reserve(rendezvous.port_count(self._kind, self._node, here))}
+        here = sum(rendezvous.node_of(rank) == self._node for rank in self._ranks)
+        return {"address": self.address(), "ports": self._ports.reserve(rendezvous.port_count(self._kind, self._node, here))}
+
+    def address(self) -> str:
+        """Where this node is met. Raises OSError: no such interface."""
+        if self._interface is not None:
+            return address_of(self._interface)
+        is_alone = all(rendezvous.node_of(rank) == 0 for rank in self._ranks)
+        return THIS_MACHINE if is_alone else os.uname().nodename
 
     def agree(self, nodes: Sequence[Mapping[str, Any]]) -> None:
         """Take what all nodes offer, this one included, in their order."""
@@ -47,7 +53,16 @@ class Meeting:
         if self._nodes is None:  # this node is the only one
             return rendezvous.variables(self._kind, self._ranks, [self.offer()])
         self._look_up(str(self._nodes[0]["address"]))
-        return rendezvous.variables(self._kind, self._ranks, self._nodes)
+        libraries = self._of_libraries([str(node["address"]) for node in self._nodes])
+        told = rendezvous.variables(self._kind, self._ranks, self._nodes)
+        return {rank: {**where, **libraries} for rank, where in told.items()}
+
+    def _of_libraries(self, nodes: Sequence[str]) -> dict[str, str]:
+        """What has them use the interface that MASTER_ADDR is met on: left to themselves, some try every bridge this node has."""
+        if self._interface is not None:
+            return interfaces.variables(self._kind, self._interface, self._env)
+        found = interfaces.meeting(nodes, self._node)
+        return {} if found is None else interfaces.variables(self._kind, found[0], {**os.environ, **self._env})
 
     def _look_up(self, name: str) -> None:
         import socket

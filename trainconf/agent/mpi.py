@@ -13,9 +13,11 @@ import signal
 import time
 
 from trainconf import files
-from trainconf.agent import mpi_channel, outcome, team, tree
+from trainconf.agent import interfaces, mpi_channel, outcome, team, tree
+from trainconf.agent.crew import Noted
 from trainconf.agent.log import say
 from trainconf.agent.meeting import THIS_MACHINE
+from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 START_SECONDS = 300.0  # until every rank is there
+SILENT_SECONDS = 60.0  # that no rank of several nodes has written anything, until that is told
 WORDS_SECONDS = 2.0  # for mpirun to say why it ends its processes
 ALONE_SECONDS = 5.0  # for mpirun, when none of its processes is left
 LOOK_AGAIN_SECONDS = 0.1
@@ -54,6 +57,7 @@ class MpiCrew(team.TeamCrew):
         self._exit_code: int | None = None  # of the program
         self._cut_off: int | None = None  # the first rank that was ended by the program
         self._break_off_at: float | None = time.monotonic() + START_SECONDS
+        self._silent_at: float | None = None  # when to tell that no rank has written anything yet, by the monotonic clock
         self._has_said_all = self._is_new_matter = False
         self._alone_at = 0.0
         self._over: set[int] = set()  # members that have said all
@@ -62,7 +66,9 @@ class MpiCrew(team.TeamCrew):
     def _launch(self) -> int:
         words, nothing = os.pipe(), os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._exchange = mpi_channel.Exchange(self._address(), self._inbox)
+            mpi_channel.make_room(self._count)
+            address = self._address()
+            self._exchange = mpi_channel.Exchange(address or os.uname().nodename, self._inbox, address)
             env = {**os.environ, mpi_channel.VARIABLE: self._exchange.variable}
             pid = team.spawn([*team.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
         except OSError:
@@ -77,15 +83,22 @@ class MpiCrew(team.TeamCrew):
         return pid
 
     def _address(self) -> str:
-        """Where the ranks' agents reach this one. Raises OSError."""
-        if all(rank["env"]["NODE_RANK"] == "0" for rank in self._plan["ranks"]):
+        """Where the ranks' agents reach this one, and it listens: nowhere else. Empty: nobody knows more than its name. Raises OSError."""
+        if not self._has_nodes:
             return THIS_MACHINE
         interface = self._plan["rendezvous"]["interface"]
-        if interface is None:
-            return os.uname().nodename
-        from trainconf.agent.ports import address_of
+        if interface is not None:
+            from trainconf.agent.ports import address_of
 
-        return address_of(interface)
+            return address_of(interface)
+        from trainconf.agent.mpi_start import way_to_nodes
+
+        found = way_to_nodes()
+        return "" if found is None else found[1]
+
+    @property
+    def _has_nodes(self) -> bool:
+        return any(node_of(rank) for rank in self._plan["ranks"])
 
     def _send(self, order: bytes) -> None:
         for connection, member in self._callers.items():
@@ -100,6 +113,10 @@ class MpiCrew(team.TeamCrew):
 
     def news(self) -> Iterator[News]:
         yield from super().news()
+        if self._silent_at is not None and time.monotonic() >= self._silent_at:
+            self._silent_at = None
+            if len(self._living) == self._count and not any(self._has_written(rank) for rank in range(self._count)):
+                yield Noted(self._silence())
         if self._living and self._break_off_at is not None and (time.monotonic() >= self._break_off_at or self._is_explained):
             yield from self._end_unasked("; ".join(self._words))
 
@@ -112,6 +129,20 @@ class MpiCrew(team.TeamCrew):
             yield from self._break_off(why, code & 255 or 1, rank, may_retry=True)
         else:
             yield from self._break_off(self._why_over(words), self._exit_code or 1, may_retry=self._cut_off is not None)
+
+    def _has_written(self, rank: int) -> bool:
+        try:
+            with open(self._paths.log(rank), "rb") as stream:  # opened, for a network disk shows the size of a file as it was
+                return os.fstat(stream.fileno()).st_size > 0
+        except OSError:
+            return False
+
+    def _silence(self) -> str:
+        silence = f"no rank has written anything in its first {SILENT_SECONDS:g} s"
+        return f"{silence}. If they wait in MPI_Init, the network may be why. {self._network()}"
+
+    def _network(self) -> str:
+        return f"{os.uname().nodename} has the interfaces {interfaces.text()}; distributed.interface names the one to use"
 
     def _aborted(self) -> tuple[int, int] | None:
         """The rank that called MPI_Abort, and with what, as MPICH writes into its log; Open MPI lets it end by itself."""
@@ -133,7 +164,8 @@ class MpiCrew(team.TeamCrew):
 
     @property
     def deadline(self) -> float | None:
-        return min((t for t in (super().deadline, self._break_off_at if self._living else None) if t is not None), default=None)
+        own = (self._break_off_at, self._silent_at) if self._living else ()
+        return min((t for t in (super().deadline, *own) if t is not None), default=None)
 
     def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
         if channel == "words":
@@ -199,14 +231,18 @@ class MpiCrew(team.TeamCrew):
         mistake = self._misplaced()
         if mistake:
             return self._break_off(f"{mistake}; distributed.mpirun_arguments may say otherwise")
-        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=[self._offers[0]])
+        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=self._offers_of_nodes())
         return iter(())
+
+    def _offers_of_nodes(self) -> list[dict[str, Any]]:
+        """That of the first rank on each node."""
+        return [self._offers[rank["rank"]] for rank in self._plan["ranks"] if rank["env"]["LOCAL_RANK"] == "0"]
 
     def _misplaced(self) -> str:
         """Which rank is not on the node that was asked for, if so."""
-        hosts: dict[str, str] = {}  # by number of the node
+        hosts: dict[int, str] = {}  # by number of the node
         for rank in self._plan["ranks"]:
-            number, node, host = rank["rank"], rank["env"]["NODE_RANK"], self._hosts[rank["rank"]]
+            number, node, host = rank["rank"], node_of(rank), self._hosts[rank["rank"]]
             if node in hosts and hosts[node] != host:
                 return f"rank {number} was started on {host}, and on {hosts[node]} it was asked for"
             if node not in hosts and host in hosts.values():
@@ -234,6 +270,8 @@ class MpiCrew(team.TeamCrew):
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
         else:
             yield from super()._hear_member(member, told)
+        if told["news"] == "started" and len(self._started) == self._count and self._has_nodes:
+            self._silent_at = time.monotonic() + SILENT_SECONDS
 
     def _program_ended(self, pid: int, status: int) -> None:
         self._exit_code = outcome.exit_code(status)
@@ -250,7 +288,8 @@ class MpiCrew(team.TeamCrew):
             code = "goes on" if self._pid else f"ended with exit code {self._exit_code}"
             return f"{self._name(self._cut_off)} was ended by {self.program} or with its agent{left}; {self.program} {code}{said}"
         if self._pid:
-            return f"of {self._count} ranks {len(self._hosts)} were there after {START_SECONDS:g} s{said}"
+            network = f". {self._network()}" if self._has_nodes else ""
+            return f"of {self._count} ranks {len(self._hosts)} were there after {START_SECONDS:g} s{said}{network}"
         return f"{self.program} ended with exit code {self._exit_code}, and {len(self._hosts)} of {self._count} ranks were there{said}"
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:

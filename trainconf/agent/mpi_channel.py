@@ -5,11 +5,13 @@ Whoever connects says a secret first, which only the processes of the run are to
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 
 from trainconf import files
 from trainconf.agent.leases import WAKE_SIGNAL
-from trainconf.agent.meeting import THIS_MACHINE
+from trainconf.agent.log import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,24 +21,36 @@ if TYPE_CHECKING:
 
 VARIABLE = "TRAINCONF_ORDERS"  # address, port and secret, for whoever shall connect
 CONNECT_SECONDS = 60.0
+SECRET_SECONDS = 10.0  # for somebody who has connected to say the secret
+MOST_STRANGERS = 128  # who have not said it yet; then the one that came first is sent away
+REFUSED_SECONDS = 0.2  # until the next try, when there is no descriptor left for a connection
+SPARE_DESCRIPTORS = 64  # for all that is none of these connections, and strangers
 LONGEST_LINE = 1 << 20
+WELCOME = b"\n"  # said to whoever knows the secret; as an order it is none
 STARTER = -1  # the member number of what starts the others
 
 
 class Exchange:
-    """The run's agent's end. `inbox` gets (connection, line), and (connection, None) at its end; each time the main loop is woken."""
+    """The run's agent's end. `inbox` gets (connection, line), and (connection, None) at its end; each time the main loop is woken.
 
-    def __init__(self, address: str, inbox: deque[tuple[Any, bytes | None]]) -> None:
+    `address` is what callers are told, `bound_to` the address of this node that is listened at, empty for all of them. Whoever does not
+    say the secret at once costs a descriptor for a while, and nothing else: other users of the machine can call, too.
+    """
+
+    def __init__(self, address: str, inbox: deque[tuple[Any, bytes | None]], bound_to: str) -> None:
         import _thread
         import secrets
         import socket
 
         self._inbox = inbox
         self._secret = secrets.token_hex(16)
-        has_both = address != THIS_MACHINE and socket.has_dualstack_ipv6()
-        family, heard_at = (socket.AF_INET6 if has_both else socket.AF_INET), (address if address == THIS_MACHINE else "")
-        self._server = socket.create_server((heard_at, 0), family=family, backlog=4096, dualstack_ipv6=has_both)
+        has_both = not bound_to and socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if has_both or ":" in bound_to else socket.AF_INET
+        self._server = socket.create_server((bound_to, 0), family=family, backlog=4096, dualstack_ipv6=has_both)
+        self._server.setblocking(False)
         self.variable = f"{address} {self._server.getsockname()[1]} {self._secret}"
+        self._strangers: dict[_Caller, float] = {}  # when they came, by the monotonic clock, in that order
+        self._accept_at: float | None = None  # monotonic; while there is no descriptor for another connection
         self._stop_reading, self._stop = os.pipe()
         _thread.start_new_thread(self._serve, ())
 
@@ -48,44 +62,109 @@ class Exchange:
         import selectors
 
         with selectors.DefaultSelector() as selector:
+            self._selector = selector
             selector.register(self._server, selectors.EVENT_READ)
             selector.register(self._stop_reading, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select():
-                    if key.fd == self._stop_reading:
-                        self._server.close()
+                has_news = False
+                for key, _ in selector.select(self._patience()):
+                    if key.fileobj == self._stop_reading:
                         os.close(self._stop_reading)
+                        self._server.close()
                         return
-                    if key.data is None:
-                        connection, _ = self._server.accept()
-                        connection.setblocking(False)
-                        selector.register(connection, selectors.EVENT_READ, _Caller(connection))
-                    elif not self._read(key.data):
-                        selector.unregister(key.fileobj)
-                os.kill(os.getpid(), WAKE_SIGNAL)
+                    if key.fileobj is self._server:
+                        has_news |= self._accept()
+                    elif key.data in self._strangers or key.data.is_known:  # and was not sent away meanwhile
+                        has_news |= self._read(key.data)
+                self._send_away()
+                if has_news:
+                    os.kill(os.getpid(), WAKE_SIGNAL)
+
+    def _accept(self) -> bool:
+        """Whether somebody who knows the secret has come."""
+        import selectors
+
+        try:
+            connection, _ = self._server.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:  # no descriptor is left, or who called is gone
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._wait_for_descriptor(error)
+            return False
+        connection.setblocking(False)
+        caller = _Caller(connection)
+        self._strangers[caller] = time.monotonic()
+        self._selector.register(connection, selectors.EVENT_READ, caller)
+        return self._read(caller)  # who belongs here has said the secret by now, mostly
+
+    def _wait_for_descriptor(self, error: OSError) -> None:
+        """Nobody else can be let in for now; strangers make room."""
+        if self._accept_at is None:
+            say(f"a process of the run cannot call its agent now: {error.strerror}; `ulimit -n` is the limit")
+            self._selector.unregister(self._server)
+        self._accept_at = time.monotonic() + REFUSED_SECONDS
+        for caller in [*self._strangers]:
+            self._drop(caller)
+
+    def _patience(self) -> float | None:
+        """Seconds until somebody is to be sent away, or let in again."""
+        times = [came + SECRET_SECONDS for came in [*self._strangers.values()][:1]]
+        times += [] if self._accept_at is None else [self._accept_at]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _send_away(self) -> None:
+        import selectors
+
+        now = time.monotonic()
+        too_many = len(self._strangers) - MOST_STRANGERS
+        for number, (caller, came) in enumerate([*self._strangers.items()]):
+            if number < too_many or now >= came + SECRET_SECONDS:
+                self._drop(caller)
+        if self._accept_at is not None and now >= self._accept_at:
+            self._accept_at = None
+            self._selector.register(self._server, selectors.EVENT_READ)
+
+    def _drop(self, caller: _Caller) -> None:
+        self._strangers.pop(caller, None)
+        self._selector.unregister(caller.connection)
+        if not caller.is_known:
+            caller.connection.close()
 
     def _read(self, caller: _Caller) -> bool:
-        """Pass on what has come; whether more may."""
-        import hmac
-
+        """Pass on what has come; whether there is something."""
         try:
             data = caller.connection.recv(65536)
         except BlockingIOError:
-            return True
+            return False
         except OSError:
             data = b""
-        *lines, caller.rest = (caller.rest + data).split(b"\n")
-        if lines and not caller.is_known:
-            caller.is_known = hmac.compare_digest(lines.pop(0), self._secret.encode())
-            data = data if caller.is_known else b""
-        if caller.is_known:
-            self._inbox.extend((caller.connection, line) for line in lines)
-        if not data or len(caller.rest) > LONGEST_LINE:
-            if caller.is_known:
-                self._inbox.append((caller.connection, None))
-            else:
-                caller.connection.close()
+        caller.rest += data
+        if not caller.is_known and not self._let_in(caller):
+            if not data or b"\n" in caller.rest or len(caller.rest) > len(self._secret):
+                self._drop(caller)
             return False
+        *lines, caller.rest = caller.rest.split(b"\n")
+        self._inbox.extend((caller.connection, line) for line in lines)
+        if not data or len(caller.rest) > LONGEST_LINE:
+            self._drop(caller)
+            self._inbox.append((caller.connection, None))
+        return True
+
+    def _let_in(self, caller: _Caller) -> bool:
+        """Whether the first thing it has said is the secret; it is looked at before anything else is."""
+        import hmac
+
+        secret, end, rest = caller.rest.partition(b"\n")
+        if not end or not hmac.compare_digest(secret, self._secret.encode()):
+            return False
+        caller.rest = rest
+        try:
+            caller.connection.send(WELCOME)
+        except OSError:
+            return False
+        caller.is_known = True
+        del self._strangers[caller]
         return True
 
 
@@ -98,15 +177,46 @@ class _Caller:
         self.is_known = False
 
 
+def make_room(count: int) -> None:
+    """Raise this process' limit of descriptors to what it may be, where `count` callers need it. Raises OSError when they need more."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + MOST_STRANGERS + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise OSError(errno.EMFILE, f"{count} processes call their run's agent, which needs {wanted} descriptors, and the limit "
+                          f"(ulimit -Hn) is {hard}")  # fmt: skip
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        say(f"the limit of descriptors was raised from {soft} to {hard if hard != resource.RLIM_INFINITY else 'none'}")
+
+
 def connect(variable: str) -> socket:
     """The other end, blocking. Raises OSError."""
+    address, port, secret = variable.split(" ")
+    give_up_at = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return _connect(address, int(port), secret, max(1.0, give_up_at - time.monotonic()))
+        except OSError:  # sent away unheard, where too many had called at once
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(REFUSED_SECONDS)
+
+
+def _connect(address: str, port: int, secret: str, patience_s: float) -> socket:
     import socket
 
-    address, port, secret = variable.split(" ")
-    connection = socket.create_connection((address, int(port)), CONNECT_SECONDS)
+    connection = socket.create_connection((address, port), patience_s)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(secret.encode() + b"\n")
+        if connection.recv(1) != WELCOME:
+            raise ConnectionResetError(errno.ECONNRESET, "it was not let in")
+    except OSError:
+        connection.close()
+        raise
     connection.settimeout(None)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.sendall(secret.encode() + b"\n")
     return connection
 
 

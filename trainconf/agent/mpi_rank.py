@@ -17,6 +17,7 @@ from trainconf.agent.log import say
 from trainconf.agent.meeting import Meeting
 from trainconf.agent.ranks import ProcessCrew
 from trainconf.distributed.mpi import Place
+from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def carry_out(paths: RunPaths) -> int:
         node.write_news(mpi_channel.STARTER, "refused", reason=mistake)
         return 1
     rank = plan["ranks"][place.rank]
-    meeting = _OneOfMany(plan, int(rank["env"]["NODE_RANK"]), has_offer=place.rank == 0)
+    meeting = _OneOfMany(plan, node_of(rank), has_offer=place.rank == 0)
     crew = ProcessCrew(
         paths, {**plan, "ranks": [rank]}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting, has_all_of_run=False,
     )  # fmt: skip
@@ -70,14 +71,14 @@ def _let_go(kept: int) -> None:
 
 
 class _OneOfMany(Meeting):
-    """The ranks of a node have an agent each; the first of all offers where all meet."""
+    """The ranks of a node have an agent each; the first of all offers a port to meet at."""
 
     def __init__(self, plan: dict[str, Any], number: int, *, has_offer: bool) -> None:
         super().__init__(plan, number)
         self._has_offer = has_offer
 
     def offer(self) -> dict[str, Any]:
-        return super().offer() if self._has_offer else {"address": "", "ports": []}
+        return super().offer() if self._has_offer else {"address": self.address(), "ports": []}
 
 
 def _watch(there: int, member: node.Member) -> None:

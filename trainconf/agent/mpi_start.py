@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 
 from trainconf import files
-from trainconf.agent import mpi_channel, ranks, slurm, team
+from trainconf.agent import interfaces, mpi_channel, ports, ranks, slurm, team
 from trainconf.distributed import mpi
+from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths
 
+HOSTNAMES_SECONDS = 10.0
 ANSWER_SECONDS = 60.0  # a first import over a slow network disk
 NOT_STARTED_CODE = 127
 _ASK_PYTHON = """\
@@ -34,12 +36,11 @@ def carry_out(paths: RunPaths) -> int:
     plan = files.read_json(paths.plan)
     environ, is_in_job = dict(os.environ), plan["slots"] is None
     orders = environ[mpi_channel.VARIABLE]
-    if not is_in_job:  # of a job that this machine is in for another reason, whose nodes mpirun would use
-        environ = {name: value for name, value in environ.items() if not name.startswith(("SLURM_", "SLURMD_"))}
     env = ranks.inherited(plan, mpi.VARIABLES | environ)
     try:
         launch = _choose(plan, env, is_in_job=is_in_job)
         mpi_channel.tell(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))
+        env |= _network(plan, launch, env)
         argv = _command(plan, launch, [*team.own_command(), paths.run_dir, "--rank"])
         os.chdir(plan["cwd"])
         os.execve(ranks.find_program(argv[0], env), argv, env)
@@ -95,6 +96,28 @@ def _version(program: str, env: Mapping[str, str]) -> mpi.Mpi | None:
 
 def _pmis(env: Mapping[str, str]) -> list[str]:
     return mpi.read_pmis(slurm.ask(["srun", "--mpi=list"], ANSWER_SECONDS, env)[1])
+
+
+def _network(plan: Mapping[str, Any], launch: mpi.Launch, env: Mapping[str, str]) -> dict[str, str]:
+    """What has mpirun and its daemons meet on the interface that the ranks meet on; empty on one node, or where somebody has said it."""
+    if "if_" in (arguments := " ".join(plan["mpi"]["arguments"])) or "iface" in arguments or not _has_nodes(plan):
+        return {}
+    asked = plan["rendezvous"]["interface"]
+    found = (asked, ports.address_of(asked)) if asked is not None else way_to_nodes()
+    if found is None:
+        return {}
+    wanted = mpi.interface_variables(launch, found[0], interfaces.network(*found), is_asked=asked is not None)
+    return interfaces.unsaid(wanted, env if asked is None else plan["env"])
+
+
+def _has_nodes(plan: Mapping[str, Any]) -> bool:
+    return any(node_of(rank) for rank in plan["ranks"])
+
+
+def way_to_nodes() -> tuple[str, str] | None:
+    """The interface of this node, the first of its job's, that the others are met on, and its address there. Waits for Slurm's answer."""
+    code, said = slurm.ask(["scontrol", "show", "hostnames"], HOSTNAMES_SECONDS)
+    return interfaces.meeting([os.uname().nodename, *(said.split()[1:2] if code == 0 else [])], 0)
 
 
 def _command(plan: Mapping[str, Any], launch: mpi.Launch, member: list[str]) -> list[str]:

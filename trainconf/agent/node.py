@@ -22,6 +22,7 @@ from trainconf.agent.meeting import Meeting
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.ranks import ProcessCrew
 from trainconf.agent.team import ALIVE_SECONDS
+from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def carry_out(paths: RunPaths) -> int:
     plan, node = files.read_json(paths.plan), int(os.environ["SLURM_NODEID"])
     grace_s = float(plan["grace_seconds"])
     alive = guard.post(paths.run_id, grace_s)
-    mine = [rank for rank in plan["ranks"] if int(rank["env"]["NODE_RANK"]) == node]
+    mine = [rank for rank in plan["ranks"] if node_of(rank) == node]
     meeting = Meeting(plan, node)
     crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting)
     Member(node, crew, meeting, grace_s).carry_out()

@@ -13,6 +13,7 @@ from trainconf import files
 from trainconf.agent import container_outcome
 from trainconf.agent.container import ContainerEnd
 from trainconf.agent.outcome import Outcome
+from trainconf.distributed.rendezvous import node_of
 from trainconf.engine import job_shell
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ def by_node(plan: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
     """The ranks of a plan by the number of their node; the first of each has the container."""
     nodes: dict[int, list[dict[str, Any]]] = {}
     for rank in plan["ranks"]:
-        nodes.setdefault(int(rank["env"]["NODE_RANK"]), []).append(rank)
+        nodes.setdefault(node_of(rank), []).append(rank)
     return dict(sorted(nodes.items()))
 
 

@@ -178,11 +178,14 @@ def environment(
 
 
 def inherited(plan: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """What every rank has of `environ`, with the job's own variables, and a PATH that finds the programs of its environment first."""
+    """What every rank has of `environ`, with the job's own variables, and a PATH that finds the programs of its environment first.
+
+    A PATH that the job itself asks for is the one it gets.
+    """
     dropped = plan.get("not_inherited", ())
     env = {name: value for name, value in environ.items() if name not in dropped}
     env |= plan["env"]
-    if first := plan.get("first_on_path"):
+    if "PATH" not in plan["env"] and (first := plan.get("first_on_path")):
         env["PATH"] = ":".join([*first, env.get("PATH", DEFAULT_PATH)])
     return env
 

@@ -34,16 +34,23 @@ class RankLayout:
     is_service: bool = False
     gpu_share: tuple[int, int] | None = None
 
-    @property
-    def env(self) -> dict[str, str]:
-        """The variables that tell the process its place, in the names torchrun gave them."""
+
+
+def variables(spec: DistributedSpec, place: RankLayout) -> dict[str, str]:
+    """The variables that tell a process its place, in the names torchrun gave them.
+
+    Many libraries take RANK, LOCAL_RANK or WORLD_SIZE for "a launcher started me": a process that is no rank gets none of them. Of several
+    nodes it is told the node alone, and starts there what it wants.
+    """
+    if spec.kind != "none":
         return {
-            "RANK": str(self.rank),
-            "LOCAL_RANK": str(self.local_rank),
-            "NODE_RANK": str(self.node_rank),
-            "WORLD_SIZE": str(self.world_size),
-            "LOCAL_WORLD_SIZE": str(self.local_world_size),
+            "RANK": str(place.rank),
+            "LOCAL_RANK": str(place.local_rank),
+            "NODE_RANK": str(place.node_rank),
+            "WORLD_SIZE": str(place.world_size),
+            "LOCAL_WORLD_SIZE": str(place.local_world_size),
         }
+    return {} if spec.node_count == 1 else {"NODE_RANK": str(place.node_rank), "TRAINCONF_NODE_COUNT": str(spec.node_count)}
 
 
 def process_count(spec: DistributedSpec) -> int:

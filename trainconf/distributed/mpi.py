@@ -156,6 +156,21 @@ def command(launch: Launch, nodes: int, per_node: int, cpus: int, arguments: Seq
     return [launch.program, "-n", count, *placed, *arguments, *member]
 
 
+def interface_variables(launch: Launch, interface: str, network: str, *, is_asked: bool) -> dict[str, str]:
+    """What has the launcher and its daemons meet on one interface. `network` is the one it is in, for nodes where it has another name.
+
+    MPICH's daemons call the launcher by its node's name, and are told otherwise only where somebody asked for it.
+    """
+    if launch.mpi is None or launch.launcher == SRUN:
+        return {}
+    if launch.mpi.family == "openmpi":
+        name = "OMPI_MCA_oob_tcp_if_include" if int(launch.mpi.version.partition(".")[0]) < 5 else "PRTE_MCA_prte_if_include"
+        return {name: ",".join(filter(None, (interface, network)))}
+    if not is_asked:
+        return {}
+    return {"I_MPI_HYDRA_IFACE" if launch.mpi.family == "intel" else "HYDRA_IFACE": interface}
+
+
 class Place:
     """What an MPI tells one of its processes: rank, size of the world, and rank on its node; None where it does not."""
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def node_of(rank: Mapping[str, Any]) -> int:
+    """The number of its node. The one process of a run on one node is told no place."""
+    return int(rank["env"].get("NODE_RANK", 0))
+
+
 def port_count(kind: str, node: int, rank_count: int) -> int:
     """How many ports node number `node`, which has `rank_count` ranks, must keep: one for each TensorFlow task, else one on the head."""
     if kind == "tensorflow":
@@ -33,7 +38,7 @@ def _tf_configs(ranks: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str,
 
     cluster: dict[str, dict[int, str]] = {}
     for rank in ranks:
-        node = nodes[int(rank["env"]["NODE_RANK"])]
+        node = nodes[node_of(rank)]
         port = node["ports"][int(rank["env"]["LOCAL_RANK"])]
         cluster.setdefault(rank["task"]["type"], {})[rank["task"]["index"]] = f"{node['address']}:{port}"
     hosts = {task: [found[index] for index in sorted(found)] for task, found in cluster.items()}

@@ -20,6 +20,8 @@ OF_A_PYTHON = (
     "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__",
 )
 OF_AN_ACTIVATION = ("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "CONDA_PROMPT_MODIFIER", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
+# What every job is told of its run, whatever else it is told.
+OWN_NAMES = ("TRAINCONF_RUN_ID", "TRAINCONF_RUN_DIR", "TRAINCONF_EXPERIMENT", "TRAINCONF_PARAMS", "TRAINCONF_ATTEMPT")
 
 
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:

@@ -52,7 +52,7 @@ def _commands(ranks: Sequence[Rank]) -> Iterator[str]:
         if len(commands) > 1:
             yield f"# rank{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
         elif len(numbers) > 1:
-            nodes = len({rank["env"].get("NODE_RANK") for rank in ranks})
+            nodes = len({rank["env"].get("NODE_RANK", "0") for rank in ranks})
             yield f"# each of {len(numbers)} ranks on {nodes} node{'s' if nodes > 1 else ''}"
         yield command
 

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from trainconf.errors import ConfigError, Mistake
 from trainconf.launchers.base import Job, RankPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from trainconf.distributed.layout import RankLayout
 
 
 def rank_plans(job: Job, words: list[str], environ: Mapping[str, str]) -> list[RankPlan]:
-    """In the order of their ranks; `words` is the program of each, `environ` what it inherits. Raises ConfigError as `layout` does."""
+    """In the order of their ranks; `words` is the program of each, `environ` what it inherits.
+
+    Raises ConfigError as `layout` does, and for a variable of the job that cannot be what the job wants it to be.
+    """
     from trainconf.distributed.layout import layout
 
+    places = layout(job.spec.distributed)
+    mistakes = list(_taken_names(job, places[0]))
+    if mistakes:
+        raise ConfigError(mistakes)
     return [
         RankPlan(
             place.rank, words, variables(job, place, environ), place.is_service,
             {"type": place.task, "index": place.task_index} if place.task else None, place.gpu_share,
         )
-        for place in layout(job.spec.distributed)
+        for place in places
     ]  # fmt: skip
 
 
 def variables(job: Job, place: RankLayout, environ: Mapping[str, str]) -> dict[str, str]:
     """What only this rank gets. What the job's own variables say stays; what it inherits, too, where nothing was asked for."""
+    from trainconf.distributed import layout
+
     spec = job.spec.distributed
     asked, found = {}, {}
     if place.local_world_size > 1:
@@ -38,7 +48,24 @@ def variables(job: Job, place: RankLayout, environ: Mapping[str, str]) -> dict[s
         elif spec.node_count == 1:
             found["GLOO_SOCKET_IFNAME"] = "lo"  # or gloo looks up the machine's own name, which need not mean anything
     asked |= {name: value for name, value in found.items() if name not in environ}
-    return place.env | {name: value for name, value in asked.items() if name not in job.env}
+    return layout.variables(spec, place) | {name: value for name, value in asked.items() if name not in job.env}
+
+
+def _taken_names(job: Job, place: RankLayout) -> Iterator[Mistake]:
+    """Variables of the job that it would not get: what tells each process its place, and TRAINCONF_*, which are ours."""
+    from trainconf.distributed import layout
+    from trainconf.launchers.job_env import OWN_NAMES, input_variable
+
+    spec = job.spec.distributed
+    places = {*layout.variables(spec, place), *(["TF_CONFIG"] if spec.kind == "tensorflow" else [])}
+    own = {*OWN_NAMES, *(input_variable(name) for name, _ in job.spec.code.inputs)}
+    for name in sorted({*job.env, *job.secrets} & (places | own)):
+        if name in own:
+            yield Mistake(f"env.variables.{name} would be overwritten: trainconf tells the job about its run by this name",
+                          hint="take another name")  # fmt: skip
+        else:
+            yield Mistake(f"env.variables.{name} would be the same in every process, and it tells a process its place among the others",
+                          ("from", f"distributed={spec.kind}"), hint="leave it out: each process gets its own")  # fmt: skip
 
 
 def _cpus(job: Job) -> int:

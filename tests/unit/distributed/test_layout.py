@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainconf.distributed.layout import RankLayout, layout
+from trainconf.distributed.layout import RankLayout, layout, variables
 from trainconf.errors import ConfigError
 from trainconf.spec import DistributedSpec
 
@@ -27,9 +27,14 @@ def clusters(draw: st.DrawFn) -> DistributedSpec:
     )  # fmt: skip
 
 
-def test_one_process_has_rank_zero_of_one() -> None:
-    (rank,) = layout(DistributedSpec())
-    assert rank.env == {"RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
+def told(spec: DistributedSpec) -> list[dict[str, str]]:
+    return [variables(spec, place) for place in layout(spec)]
+
+
+def test_one_process_is_a_rank_only_where_ranks_were_asked_for() -> None:
+    zero = {"RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
+    assert told(DistributedSpec()) == [{}]
+    assert told(DistributedSpec(kind="pytorch")) == told(DistributedSpec(kind="mpi")) == [zero]
 
 
 def test_an_unknown_kind_is_refused_with_what_is_known() -> None:
@@ -38,9 +43,7 @@ def test_an_unknown_kind_is_refused_with_what_is_known() -> None:
 
 
 def test_without_a_kind_there_is_one_process_on_each_node() -> None:
-    places = [rank.env for rank in layout(DistributedSpec(node_count=3))]
-    assert [env["RANK"] for env in places] == [env["NODE_RANK"] for env in places] == ["0", "1", "2"]
-    assert {(env["LOCAL_RANK"], env["WORLD_SIZE"], env["LOCAL_WORLD_SIZE"]) for env in places} == {("0", "3", "1")}
+    assert told(DistributedSpec(node_count=3)) == [{"NODE_RANK": node, "TRAINCONF_NODE_COUNT": "3"} for node in "012"]
 
 
 def test_several_processes_on_a_node_need_a_kind() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trainconf.distributed import rendezvous
 from trainconf.distributed.gpus import gpus_seen
-from trainconf.distributed.layout import layout
+from trainconf.distributed.layout import layout, variables
 from trainconf.spec import DistributedSpec
 
 GPUS = ["4", "GPU-8d", "MIG-1/2/0", "7"]
@@ -19,14 +19,14 @@ GPUS = ["4", "GPU-8d", "MIG-1/2/0", "7"]
 
 def planned(spec: DistributedSpec) -> list[dict[str, Any]]:
     return [
-        {"rank": place.rank, "env": place.env, "task": {"type": place.task, "index": place.task_index} if place.task else None}
+        {"rank": place.rank, "env": variables(spec, place), "task": {"type": place.task, "index": place.task_index} if place.task else None}
         for place in layout(spec)
     ]
 
 
 def offers(spec: DistributedSpec) -> list[dict[str, Any]]:
     ranks = planned(spec)
-    counts = [sum(rank["env"]["NODE_RANK"] == str(node) for rank in ranks) for node in range(spec.node_count)]
+    counts = [sum(rendezvous.node_of(rank) == node for rank in ranks) for node in range(spec.node_count)]
     ports = [rendezvous.port_count(spec.kind, node, count) for node, count in enumerate(counts)]
     return [{"address": f"node{node}", "ports": list(range(20000, 20000 + count))} for node, count in enumerate(ports)]
 

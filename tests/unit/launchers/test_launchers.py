@@ -103,7 +103,7 @@ def test_the_rendered_plan_tells_everything_but_secrets(tmp_path: Path) -> None:
         secrets={"TOKEN": "hidden"}, env={"A": "x y"}, stdout_metrics={"loss": "loss=(.*)"},
     )  # fmt: skip
     text = LocalLauncher().plan(job).render()
-    parts = ["sh -c true", "90 s", "2 of 4", "1 of GPU-x", "TOKEN=<secret>", "A='x y'", "loss: loss=(.*)", "RANK=0", job.paths.code]
+    parts = ["sh -c true", "90 s", "2 of 4", "1 of GPU-x", "TOKEN=<secret>", "A='x y'", "loss: loss=(.*)", job.paths.code]
     for part in parts:
         assert part in text
     assert "hidden" not in text

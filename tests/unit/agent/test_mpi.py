@@ -1,0 +1,64 @@
+"""The crew of MPI processes, without any: what it tells of a start that does not come to anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainconf.agent import mpi
+from trainconf.agent.crew import Ended, Noted, Started
+from trainconf.paths import RunPaths
+
+
+def crew_of(folder: Path, nodes: int, monkeypatch: pytest.MonkeyPatch) -> mpi.MpiCrew:
+    """Two ranks of which nothing is started."""
+    places = [{"NODE_RANK": str(rank % nodes), "LOCAL_RANK": str(rank // nodes)} for rank in range(2)]
+    plan = {
+        "ranks": [{"rank": rank, "env": place} for rank, place in enumerate(places)], "rendezvous": {"kind": "mpi", "interface": None},
+        "env": {},
+    }  # fmt: skip
+    paths = RunPaths(str(folder))
+    (folder / "logs").mkdir(exist_ok=True)
+    monkeypatch.setattr(mpi.MpiCrew, "_launch", lambda self: 2**22)
+    crew = mpi.MpiCrew(paths, plan, set(), None)
+    crew.start(1, ())
+    return crew
+
+
+def news(crew: mpi.MpiCrew) -> list[Any]:
+    return list(crew.news())
+
+
+def tell_started(crew: mpi.MpiCrew) -> list[Any]:
+    found = []
+    for member in range(2):
+        told = {"news": "started", "ranks": [{"rank": member}], "member": member}
+        found += crew._hear_member(member, told)
+    return found
+
+
+@pytest.mark.parametrize(("nodes", "written", "is_told"), [(2, "", True), (2, "epoch 1", False), (1, "", False)])
+def test_ranks_of_several_nodes_that_write_nothing_are_told_once_with_the_interfaces_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: int, written: str, is_told: bool
+) -> None:
+    monkeypatch.setattr(mpi, "SILENT_SECONDS", 0.0)
+    crew = crew_of(tmp_path, nodes, monkeypatch)
+    assert [type(one) for one in tell_started(crew)] == [Started]
+    Path(RunPaths(str(tmp_path)).log(1)).write_text(written)
+    found = [one.text for one in news(crew) if isinstance(one, Noted)]
+    assert len(found) == is_told
+    for text in found:
+        assert "no rank has written anything" in text
+        assert "lo (127.0.0.1" in text
+        assert "distributed.interface" in text
+    assert news(crew) == [], "once"
+
+
+def test_ranks_that_never_came_are_told_with_the_interfaces_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpi, "START_SECONDS", 0.0)
+    crew = crew_of(tmp_path, 2, monkeypatch)
+    (end,) = [one for one in news(crew) if isinstance(one, Ended)]
+    assert end.outcome.reason.startswith("of 2 ranks 0 were there after 0 s")
+    assert "lo (127.0.0.1" in end.outcome.reason
