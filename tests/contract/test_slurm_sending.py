@@ -42,7 +42,8 @@ def with_sbatch(space: Shell, text: str) -> None:
     """From here on sbatch is this; `real` is Slurm's own."""
     folder = space.root.parent / f"{space.root.name}.bin"
     folder.mkdir(exist_ok=True)
-    (folder / "sbatch").write_text(f'#!/bin/sh\nreal={shutil.which("sbatch")}\n{text}\n')
+    begin = f'#!/bin/sh\nreal={shutil.which("sbatch")}\n[ "$1" != --help ] || exec "$real" --help\n'
+    (folder / "sbatch").write_text(f"{begin}{text}\n")
     (folder / "sbatch").chmod(0o755)
     space.env["PATH"] = f"{folder}:{os.environ['PATH']}"
 
@@ -168,8 +169,8 @@ def test_a_detached_sweep_over_the_limit_of_jobs_is_finished_by_its_own_jobs(spa
     space.write("train.py", "import os\nprint(os.environ.get('TOKEN'), os.environ.get('OF_THE_JOB'))\n")
     space.env["TOKEN_OF_MINE"] = "secret"
     answer = space("-m", *words(
-        "+params.n=range(0,5)", "compute.qos=few", "submit.detach=true", "compute.setup=[export OF_THE_JOB=1]",
-        "env.variables={TOKEN: '${secret:TOKEN_OF_MINE}'}",
+        "+params.n=range(0,5)", "compute.qos=few", "submit.detach=true", "compute.setup=['export OF_THE_JOB=1']",
+        "+env.variables.TOKEN='${secret:TOKEN_OF_MINE}'",
     ))  # fmt: skip
     assert answer.code == 0, answer
     home = home_of(space)

@@ -180,7 +180,8 @@ class SlurmLauncher:
                 return
             job_id = found[0]
         if "_" not in job_id and os.path.exists(slurm_settling.home_of(paths).sweep):  # the others in that job shall go on
-            self._scancel(controller, "--batch", "--signal=USR1", job_id)
+            if not _is_waiting(controller, job_id):  # else its agent looks for requests when it begins
+                self._scancel(controller, "--batch", "--signal=USR1", job_id)
             return
         self.tell_jobs(job, [job_id])
         if "_" in job_id:
@@ -200,8 +201,7 @@ class SlurmLauncher:
             self._scancel(controller, "--state=PENDING", *some)
             self._scancel(controller, "--batch", "--signal=USR1", *some)
         for task in tasks:
-            is_waiting = controller.call("squeue", "--noheader", f"--jobs={task}", "--states=PENDING", "--format=%i").text().strip()
-            self._scancel(controller, *(() if is_waiting else ("--batch", "--signal=USR1")), task)
+            self._scancel(controller, *(() if _is_waiting(controller, task) else ("--batch", "--signal=USR1")), task)
         for some in in_chunks(job_ids) if force else ():
             self._scancel(controller, *some)
 
@@ -268,6 +268,10 @@ class SlurmLauncher:
     def controller(self, conf: str = "") -> Controller:
         """The door to a cluster."""
         return Controller(self._environ, self._processes, conf)
+
+
+def _is_waiting(controller: Controller, job_id: str) -> bool:
+    return bool(controller.call("squeue", "--noheader", f"--jobs={job_id}", "--states=PENDING", "--format=%i").text().strip())
 
 
 def _record_unless_begun(paths: RunPaths, facts: dict[str, Any]) -> None:
