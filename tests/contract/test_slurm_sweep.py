@@ -63,7 +63,7 @@ def jobs(home: RunPaths) -> list[str]:
 
 
 def arrays(home: RunPaths) -> list[list[int]]:
-    found: list[list[int]] = events.read(home)[0]["scheduler"]["arrays"]
+    found: list[list[int]] = liveness.scheduler_of(home)["arrays"]
     return [[first, count] for _, first, count in found]
 
 
@@ -134,7 +134,7 @@ def test_a_task_that_is_taken_out_of_the_queue_by_hand_is_canceled_though_slurm_
     home = detach(space, "+params.lr=1,2,3", "sweep.max_concurrent_runs=1")
     until(lambda: states(home) == ["Running", "NotStarted", "NotStarted"], "one to run")
     last = trials_of(home)[2]
-    slurm("scancel", f"{events.read(home)[0]['scheduler']['job_id']}_2")
+    slurm("scancel", f"{liveness.scheduler_of(home)['job_id']}_2")
     moved = time.time()
     answers = Answers(Controller(space.env), home.workspace, lambda: moved)
     assert settle(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"

@@ -76,6 +76,8 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
         code = _carry_out_in_job(home, job)
         if sweep is not None:
             pools.end_sweep(sweep)
+            if pools.has_unsent(sweep):
+                _send_on(sweep, code)
         return code
     pool = pools.Pool(pools.OneRun(home))
     _serve(pool, None)
@@ -106,6 +108,15 @@ def _carry_out_in_job(home: RunPaths, job: SlurmJob) -> int:
         guard.dismiss(alive)
     pool.requeue()
     return pool.exit_code()
+
+
+def _send_on(sweep: RunPaths, code: int) -> None:
+    """Become what sends the trials for which there is room now, and ends with this code; the run is over, and its lock is let go."""
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launchers", "slurm_send_on.py")
+    try:
+        os.execv(sys.executable, [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, sweep.run_dir, str(code)])
+    except OSError as error:
+        say(f"the rest of the sweep cannot be sent: {error}")
 
 
 def _job(plan_path: str) -> SlurmJob | None:

@@ -58,6 +58,7 @@ class NodesCrew(team.TeamCrew):
         return [
             "srun", f"--nodes={self._count}", f"--ntasks={self._count}", "--ntasks-per-node=1",
             *([f"--cpus-per-task={self._cpus}"] if self._cpus else []),
+            "--overlap",  # a step that is not would hold all that the job has, and a srun of the script's own would wait for it in vain
             "--kill-on-bad-exit=0",  # the other nodes are ended politely
             "--input=all", "--export=ALL", "--mpi=none", "--", *team.own_command(), self._paths.run_dir, "--node",
         ]  # fmt: skip

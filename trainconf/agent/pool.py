@@ -11,7 +11,7 @@ from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.life import RunLife
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
-from trainconf.history import events
+from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 from trainconf.plain_json import loads
 
@@ -256,6 +256,17 @@ def end_sweep(home: RunPaths) -> None:
             is_canceled = latest is not None and latest["state"] == "CancelRequested"
             facts = {"exit_code": None, "reason": "cancellation was requested"} if is_canceled else {"exit_code": 0, "reason": ""}
             events.append(home, "Canceled" if is_canceled else "Completed", **facts)
+
+
+def has_unsent(home: RunPaths) -> bool:
+    """Whether a sweep has trials that its scheduler would not take yet, and nobody is sending them just now."""
+    try:
+        chunks = files.read_json(home.plan).get("chunks") or []
+    except (OSError, ValueError, AttributeError):
+        return False
+    arrays = liveness.scheduler_of(home).get("arrays") or []
+    is_left = sum(int(count) for _, count in chunks) > sum(int(count) for _, _, count in arrays)
+    return is_left and events.cancel_request(home) is None and not files.is_locked(home.trials)
 
 
 def trial_at(home: RunPaths, index: int) -> RunPaths:

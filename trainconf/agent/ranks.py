@@ -167,7 +167,13 @@ def environment(
     plan: Mapping[str, Any], rank: Mapping[str, Any], attempt: int, gpus: Sequence[str], told: Mapping[str, str]
 ) -> dict[str, str]:
     """The variables of one rank; `told` is where it meets the others. CUDA_VISIBLE_DEVICES is touched only to narrow it down."""
-    env = {**inherited(plan, os.environ | told), **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
+    environ: Mapping[str, str] = os.environ
+    if plan.get("batch") is not None:
+        from trainconf.distributed import slurm_variables
+
+        node_count = int(plan["batch"].get("nodes", 1))
+        environ = slurm_variables.corrected(environ, rank["env"], node_count, is_mpi=plan.get("mpi") is not None)
+    env = {**inherited(plan, {**environ, **told}), **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
     if gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     if rank.get("gpu_share") is not None and env.get("CUDA_VISIBLE_DEVICES"):

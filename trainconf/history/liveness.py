@@ -105,7 +105,7 @@ def lock_of(paths: RunPaths) -> str:
 
 def state_of(paths: RunPaths) -> State:
     """The honest state of a run that exists. Never Running without a living agent; never Failed out of silence."""
-    event = events.last(paths)
+    event = events.last(paths) or _before_the_first(paths)
     if event is None:
         what = "its events.jsonl holds no readable state" if os.path.exists(paths.events) else "its events.jsonl was removed"
         return State("NotResponding", what)
@@ -121,7 +121,14 @@ def state_of(paths: RunPaths) -> State:
     scheduler = scheduler_of(paths, history)
     if scheduler:
         return State(event["state"], _as_recorded(event).reason, event, scheduler)
+    if agent is None and _is_sweep_being_made(paths):
+        return _as_recorded(event)
     return State("NotResponding", _why_silent(event, agent, history), event)
+
+
+def _before_the_first(paths: RunPaths) -> dict[str, Any] | None:
+    """A sweep is there before it has events: its scheduler must have a job of it first."""
+    return {"state": "NotStarted", "attempt": 1} if os.path.exists(paths.sweep) and not events.exists(paths) else None
 
 
 def _as_recorded(event: dict[str, Any]) -> State:
@@ -140,6 +147,8 @@ def scheduler_of(paths: RunPaths, history: list[dict[str, Any]] | None = None) -
     try:
         plan = files.read_json(paths.plan)
         batch = plan["batch"]
+        if "chunks" in plan:  # a sweep whose arrays are being sent
+            return {"kind": plan["target"], "job_id": None, "arrays": [], **plan["cluster"]}
         return {"kind": plan["target"], "job_id": _task_of_sweep(paths, batch.get("task")), **batch["cluster"]} if batch else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
@@ -150,15 +159,29 @@ def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:
 
     Empty when it is in none of them yet.
     """
+    home = None if task is None else _sweep_of(paths)
+    if home is None or task is None:
+        return None
+    sent = scheduler_of(home)
+    if sent and "arrays" not in sent:  # all trials are one job
+        return sent.get("job_id")
+    return next((f"{job_id}_{task - first}" for job_id, first, count in sent.get("arrays") or [] if first <= task < first + count), "")
+
+
+def _sweep_of(paths: RunPaths) -> RunPaths | None:
     from trainconf.paths import RunPaths as Paths
 
-    parent = None if task is None else files.read_json(paths.record).get("parent")
-    if parent is None or task is None:
-        return None
-    sent = scheduler_of(Paths(os.path.join(os.path.dirname(paths.run_dir), parent)))
-    arrays = sent.get("arrays") or []
-    job = next((f"{job_id}_{task - first}" for job_id, first, count in arrays if first <= task < first + count), "")
-    return job if arrays else sent.get("job_id")
+    parent = files.read_json(paths.record).get("parent")
+    return None if parent is None else Paths(os.path.join(os.path.dirname(paths.run_dir), parent))
+
+
+def _is_sweep_being_made(paths: RunPaths) -> bool:
+    """Whether the run is a trial that its submitter has made, and has yet to hand over with the others."""
+    try:
+        home = _sweep_of(paths)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+    return home is not None and files.is_locked(home.lock)
 
 
 def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from trainconf.errors import ConfigError, Mistake
-from trainconf.history import liveness
+from trainconf.history.record import read_mapping
 from trainconf.launchers import get, pool
 from trainconf.launchers.agent_launcher import AgentLauncher
 
@@ -69,7 +67,7 @@ def looking(home: RunPaths, look: Look) -> Look:
 
 def cancel(home: RunPaths, *, force: bool = False) -> None:
     """End a sweep from any process."""
-    if not os.path.exists(home.sweep) or not liveness.scheduler_of(home):
+    if read_mapping(home.plan).get("target") != "slurm":
         pool.cancel(home, force=force)
         return
     from trainconf.launchers import slurm_sweep

@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 
 from trainconf import files
 from trainconf.errors import LaunchError, StorageError
 from trainconf.history import events, liveness
 from trainconf.launchers.base import Job, LaunchPlan, RunHandle
-from trainconf.launchers.slurm_controller import Controller
+from trainconf.launchers.slurm_controller import Controller, in_chunks
 from trainconf.process import TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
     from trainconf.launchers.slurm_answers import Answers
+    from trainconf.launchers.slurm_submission import Sent
     from trainconf.paths import RunPaths
     from trainconf.process import Processes
 
@@ -41,6 +43,7 @@ class SlurmLauncher:
         self._runtime = ""  # what makes containers of the job's image; empty for processes
         self._job_environ: dict[str, str] | None = None
         self._answers: dict[tuple[str, str], Answers] = {}
+        self._send_on_at: dict[str, float] = {}  # by the folder of a sweep, monotonic
 
     def plan(self, job: Job) -> LaunchPlan:
         """What is sent, and what the agent does with it. Raises ConfigError: no client here, options sbatch does not have."""
@@ -92,32 +95,45 @@ class SlurmLauncher:
         return slurm_containers.check(job, self.controller())
 
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
-        """Write plan.json, send the script, record the job's number; its agent waits for the lock until then."""
+        """Write plan.json, send the script, record the job's number.
+
+        The job may begin before sbatch answers, however long that takes: the run's lock is let go before, for its agent to take. Meanwhile
+        a lock on plan.json says that the run is being sent.
+        """
         from trainconf.launchers import slurm_submission
         from trainconf.paths import RunPaths
 
         paths = RunPaths(plan.run_dir)
-        controller = self.controller()
         assert plan.batch is not None
+        sending = files.FileLock(paths.plan)
         try:
             os.makedirs(paths.logs, exist_ok=True)
             files.write_atomic(paths.plan, files.dumps(plan.to_dict()), durable=False)
+            sending.acquire()
         except OSError as error:
             raise StorageError.from_os_error(error, "the run cannot be prepared") from error
-        sent = slurm_submission.send(controller, plan.batch, secrets)
-        scheduler = {"kind": self.name, "job_id": sent.job_id, "cluster": sent.cluster, **plan.batch["cluster"]}
-        facts: dict[str, Any] = {"waiting_for": "scheduler", "scheduler": scheduler}
+        lock.release()
+        try:
+            sent = slurm_submission.send(self.controller(), plan.batch, secrets)
+            self.record_sent(paths, sent, {"kind": self.name, **plan.batch["cluster"]})
+        finally:
+            sending.release()
+        return RunHandle(paths)
+
+    def record_sent(self, paths: RunPaths, sent: Sent, scheduler: Mapping[str, Any]) -> None:
+        """Record which job a run, or a sweep in one job, has become. Raises StorageError; the job is canceled then."""
+        facts: dict[str, Any] = {"waiting_for": "scheduler", "scheduler": {**scheduler, "job_id": sent.job_id, "cluster": sent.cluster}}
         if sent.job_id is None:
             facts["reason"] = "Slurm has not answered; whether it has the job shows when it does"
         try:
-            events.append(paths, "Queued", **facts)
+            _record_unless_begun(paths, facts)
         except OSError as error:
             if sent.job_id:
-                controller.call("scancel", sent.job_id)
+                self.controller(str(scheduler.get("conf") or "")).call("scancel", sent.job_id)
             raise StorageError.from_os_error(error, "the job's number cannot be recorded, so it was canceled") from error
-        finally:
-            lock.release()
-        return RunHandle(paths)
+        request = events.cancel_request(paths) if sent.job_id else None
+        if request is not None and sent.job_id:  # asked for while it was being sent
+            self.tell_jobs(scheduler, [sent.job_id], force=bool(request.get("force")))
 
     def state(self, handle: RunHandle) -> State:
         state = liveness.state_of(handle.paths)
@@ -147,19 +163,28 @@ class SlurmLauncher:
         self._tell_job(paths, force=force)
 
     def _tell_job(self, paths: RunPaths, *, force: bool) -> None:
-        from trainconf.launchers import slurm_sweep
+        from trainconf.launchers import slurm_settling, slurm_sweep
 
         job = liveness.scheduler_of(paths)
-        if job.get("job_id") == "":  # a trial that was not sent yet
-            slurm_sweep.record_taken_out(self.controller(), [(paths, "")])
+        if job.get("job_id", "") == "":  # a run, or a trial, that was not sent
+            slurm_sweep.end_unless_held(paths, "cancellation was requested before it was sent")
+            return
+        if not job["job_id"] and slurm_settling.is_being_sent(paths):  # whoever sends it looks for requests then
             return
         controller = self.controller(str(job.get("conf") or ""))
-        job_id = str(job.get("job_id") or "")
+        job_id = str(job["job_id"] or "")
         if not job_id:
             found = controller.find(*_names(paths))
-            job_id = found[0] if found else ""
-        if not job_id:
-            raise LaunchError("Slurm does not know its job by now; the run is canceled when it is found", ("run", paths.run_id))
+            if found is None:
+                raise LaunchError("Slurm does not answer by now; the run is canceled when it does", ("run", paths.run_id))
+            if not found:
+                slurm_sweep.end_unless_held(paths, "cancellation was requested, and Slurm never got its job")
+                return
+            job_id = found[0]
+        if "_" not in job_id and os.path.exists(slurm_settling.home_of(paths).sweep):  # the others in that job shall go on
+            if not _is_waiting(controller, job_id):  # else its agent looks for requests when it begins
+                self._scancel(controller, "--batch", "--signal=USR1", job_id)
+            return
         self.tell_jobs(job, [job_id])
         if "_" in job_id:
             slurm_sweep.record_taken_out(controller, [(paths, job_id)])
@@ -174,14 +199,13 @@ class SlurmLauncher:
         controller = self.controller(str(scheduler.get("conf") or ""))
         # Slurm 22.05 takes all waiting tasks of an array away when it is asked for one of them by its state
         tasks, jobs = [job_id for job_id in job_ids if "_" in job_id], [job_id for job_id in job_ids if "_" not in job_id]
-        if jobs:
-            self._scancel(controller, "--state=PENDING", *jobs)
-            self._scancel(controller, "--batch", "--signal=USR1", *jobs)
+        for some in in_chunks(jobs):
+            self._scancel(controller, "--state=PENDING", *some)
+            self._scancel(controller, "--batch", "--signal=USR1", *some)
         for task in tasks:
-            is_waiting = controller.call("squeue", "--noheader", f"--jobs={task}", "--states=PENDING", "--format=%i").text().strip()
-            self._scancel(controller, *(() if is_waiting else ("--batch", "--signal=USR1")), task)
-        if force:
-            self._scancel(controller, *job_ids)
+            self._scancel(controller, *(() if _is_waiting(controller, task) else ("--batch", "--signal=USR1")), task)
+        for some in in_chunks(job_ids) if force else ():
+            self._scancel(controller, *some)
 
     def _force(self, controller: Controller, paths: RunPaths, job_id: str) -> None:
         """An agent that does not answer is not waited for."""
@@ -219,7 +243,21 @@ class SlurmLauncher:
         for key, indices in by_cluster.items():
             some = [runs[index] for index in indices]
             found |= zip(indices, slurm_settling.settle(self._answers_of(*key), some, at_once=at_once), strict=True)
+        self._send_on(paths for paths, state in runs if state.scheduler and state.scheduler.get("job_id") == "")
         return [found[index] for index in range(len(runs))]
+
+    def _send_on(self, unsent: Iterable[RunPaths]) -> None:
+        """Have the trials sent that Slurm would not take before; rarely, for one who looks again and again."""
+        from trainconf.launchers.slurm_settling import home_of
+
+        for run_dir in {home_of(paths).run_dir for paths in unsent}:
+            if time.monotonic() >= self._send_on_at.get(run_dir, 0.0):
+                from trainconf.launchers import slurm_parts
+                from trainconf.paths import RunPaths
+
+                self._send_on_at[run_dir] = time.monotonic() + slurm_parts.RETRY_PAUSE_S
+                with suppress(OSError):  # somebody else's folder, or a full disk: the next one who looks may
+                    slurm_parts.send_on(RunPaths(run_dir))
 
     def _answers_of(self, root: str, conf: str) -> Answers:
         from trainconf.launchers.slurm_answers import Answers
@@ -234,10 +272,33 @@ class SlurmLauncher:
         return Controller(self._environ, self._processes, conf)
 
 
+def _is_waiting(controller: Controller, job_id: str) -> bool:
+    return bool(controller.call("squeue", "--noheader", f"--jobs={job_id}", "--states=PENDING", "--format=%i").text().strip())
+
+
+def _record_unless_begun(paths: RunPaths, facts: dict[str, Any]) -> None:
+    """Record that a run waits in a queue, unless its agent has said more by then, or has the run and is about to. Raises OSError."""
+    from trainconf.launchers.slurm_settling import lock_past_readers
+
+    lock = files.FileLock(paths.lock)
+    if not _has_begun(paths) and lock_past_readers(lock):
+        try:
+            if not _has_begun(paths):
+                events.append(paths, "Queued", **facts)
+        finally:
+            lock.release()
+
+
+def _has_begun(paths: RunPaths) -> bool:
+    return any("agent" in event or event["state"] in events.TERMINAL for event in events.read(paths))
+
+
 def _names(paths: RunPaths) -> tuple[str, str]:
-    """Job name and comment of a run. Raises LaunchError when its plan cannot tell."""
+    """Job name and comment of a run's job. Raises LaunchError when its plan cannot tell."""
+    from trainconf.launchers.slurm_settling import batch_of
+
     try:
-        batch = files.read_json(paths.plan)["batch"]
+        batch = batch_of(paths)
         return str(batch["job_name"]), str(batch["comment"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise LaunchError("the run's plan does not tell which job it is", ("from", paths.plan)) from error

@@ -1,8 +1,9 @@
 """What Slurm last said of the jobs of a workspace: one question for all of them, shared by everybody who asks, and seldom.
 
 The answer lies in `.trainconf/cache/slurm-<cluster>.json`, so that a thousand watchers make no more calls than one. A question
-is one call, squeue; a second one, sacct, for what squeue has forgotten. Pauses between questions grow from FIRST_PAUSE_S to
-LAST_PAUSE_S while nothing changes, and while nobody answers. Who looks once waits FIRST_PATIENCE_S for an answer, who goes on asking
+is one call, squeue; a second one for the exit codes of jobs that are over; and one, sacct, for what squeue has forgotten.
+Pauses between questions grow from FIRST_PAUSE_S to LAST_PAUSE_S while nothing changes, and while nobody answers. Who looks
+once waits FIRST_PATIENCE_S for an answer, who goes on asking
 longer each time: a controller that is slow is heard, one that hangs holds nobody up. That the agent of a run is gone shows at once, by its
 lock: then Slurm is asked sooner, a few times, for the job is most likely over.
 """
@@ -14,7 +15,7 @@ import time
 
 from trainconf import files
 from trainconf.launchers.slurm_controller import ANSWER_SECONDS, Job
-from trainconf.launchers.slurm_words import OVER, state_of
+from trainconf.launchers.slurm_words import NOBODY_KNOWS, OVER, needs_exit_code, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ LOST_PAUSE_S = 0.5  # when the agent of a job is gone that Slurm called running;
 UNKNOWN_PAUSE_S = 1.0  # when a job is asked about that nobody has asked about before
 FIRST_PATIENCE_S = 2.0  # for squeue to answer; doubled each time it does not, up to ANSWER_SECONDS
 FORGOTTEN_S = 30.0  # how long a job must be unknown to Slurm before that is believed
-EXIT_CODES_AT_ONCE = 20
 NO_ACCOUNTING_S = 300.0  # before accounting that is off, or does not answer, is asked again
 
 
@@ -71,7 +71,7 @@ class Answers:
 
     def _is_due(self, ids: set[str]) -> bool:
         """Whether what is known is too old, or not about all of them."""
-        is_new = bool(ids - self.jobs.keys() - self.missing_since.keys()) and self.silent_since is None
+        is_new = bool(ids - self.jobs.keys() - self.missing_since.keys() or self._without_exit_code(ids)) and self.silent_since is None
         pause_s = UNKNOWN_PAUSE_S if is_new else self._pause_s
         if self._lost_since and self.silent_since is None:
             pause_s = min(pause_s, max(LOST_PAUSE_S, self.asked - max(self._lost_since.values())))
@@ -90,20 +90,39 @@ class Answers:
         over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and _is_over(job) and job_id not in found}
         self.silent_since = None
         self.jobs = {job_id: job for job_id, job in found.items() if job.owner_word.startswith("trainconf ")} | over
-        self._add_exit_codes(ids)
+        self._add_canceled_arrays(ids, found)
+        self._add_exit_codes(ids, now)
         self._add_forgotten(ids, now)
         open_ids = {job_id for job_id, job in self.jobs.items() if not _is_over(job)} | self.missing_since.keys()
         self._lost_since = {job_id: since for job_id, since in self._lost_since.items() if job_id in open_ids}
         changed = before != {job_id: job.state for job_id, job in self.jobs.items()}
         self._pause_s = FIRST_PAUSE_S if changed else min(LAST_PAUSE_S, self._pause_s * GROWTH)
 
-    def _add_exit_codes(self, ids: set[str]) -> None:
-        """squeue does not tell them. Only runs that did not record their end are asked about, so there are few."""
-        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and _is_over(job) and not job.exit_code}
-        for job_id in sorted(over)[:EXIT_CODES_AT_ONCE]:
-            told = self._controller.job(job_id)
-            if told is not None:
-                over[job_id].exit_code = told.exit_code
+    def _add_canceled_arrays(self, ids: set[str], found: Mapping[str, Job]) -> None:
+        """Of tasks that were canceled together before they began Slurm keeps one line, which is that of their array."""
+        for job_id in ids - self.jobs.keys():
+            array = found.get(job_id.partition("_")[0]) if "_" in job_id else None
+            if array is not None and _is_over(array):
+                self.jobs[job_id] = Job(array.state, owner_word=array.owner_word)
+
+    def _without_exit_code(self, ids: set[str]) -> list[str]:
+        return sorted(job_id for job_id in ids if job_id in self.jobs and needs_exit_code(self.jobs[job_id]))
+
+    def _add_exit_codes(self, ids: set[str], now: float) -> None:
+        """Of those that are asked about and are over: from the controller, or else from the accounting."""
+        wanted = self._without_exit_code(ids)
+        codes = self._controller.exit_codes(wanted) if wanted else {}
+        if codes is None:
+            return
+        left = [job_id for job_id in wanted if job_id not in codes]
+        if left and now >= self._no_accounting_until:
+            told = self._controller.accounted(left)
+            if told is None:
+                self._no_accounting_until = now + NO_ACCOUNTING_S
+            else:
+                codes |= {job_id: told[job_id].exit_code if job_id in told else NOBODY_KNOWS for job_id in left}
+        for job_id, code in codes.items():
+            self.jobs[job_id].exit_code = code
 
     def _add_forgotten(self, ids: set[str], now: float) -> None:
         """What squeue does not know any more: the accounting may, a few seconds late."""

@@ -44,6 +44,13 @@ export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
 """
 # srun would stand in the way of a step's output, and wait for whatever still holds it open.
 TO_ITS_LOG = 'exec >>"$TRAINCONF_LOG" 2>&1; unset TRAINCONF_LOG\n'
+# srun has told it the place in its own step, of one process.
+OWN_PLACE = """\
+for name in PROCID LOCALID NTASKS NPROCS TASKS_PER_NODE NTASKS_PER_NODE GTIDS TASK_PID STEPID STEP_NUM_TASKS STEP_TASKS_PER_NODE \
+STEP_NUM_NODES STEP_NODELIST; do unset "SLURM_$name"; done
+[ -z "$RANK" ] || export SLURM_PROCID="$RANK" SLURM_LOCALID="$LOCAL_RANK" SLURM_NODEID="$NODE_RANK" SLURM_NTASKS="$WORLD_SIZE" \
+SLURM_NPROCS="$WORLD_SIZE"
+"""
 PYTHON_OR_PYTHON3 = '[ "$1" != python ] || command -v python >/dev/null || { shift; set -- python3 "$@"; }\n'
 EXEC = 'exec "$@"'
 
@@ -95,7 +102,7 @@ def choose(job: Job, controller: Controller) -> str:
 def command(job: Job, runtime: str, words: Sequence[str]) -> list[str]:
     """The program of a rank, in its container."""
     finds_python = job.spec.code.script and not job.spec.environment.interpreter
-    text = [TO_ITS_LOG if runtime == PYXIS else "", INSIDE, PYTHON_OR_PYTHON3 if finds_python else "", EXEC]
+    text = [TO_ITS_LOG + OWN_PLACE if runtime == PYXIS else "", INSIDE, PYTHON_OR_PYTHON3 if finds_python else "", EXEC]
     inside = ["sh", "-c", "".join(text), "sh", *_inside(job, runtime), "--", *words]
     return [*(_step(job) if runtime == PYXIS else _exec(job, runtime)), *inside]
 

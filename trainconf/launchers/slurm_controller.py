@@ -9,11 +9,12 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from trainconf.process import Completed, Processes
 
 ANSWER_SECONDS = 10.0
+IDS_AT_ONCE = 1000
 SUBMIT_SECONDS = 120.0  # sbatch tries for long while a controller is busy
 KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # which cluster, and who asks
 # What belongs to the job or the rank this process may be in; a new job must not begin with it.
@@ -40,6 +41,11 @@ class Job:
     def to_list(self) -> list[str]:
         """For JSON; `Job(*list)` is it again."""
         return [self.state, self.nodes, self.reason, self.owner_word, self.exit_code]
+
+
+def in_chunks(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many ids that a command line holds them: one word of it has at most 128 KiB (execve(2)), and Slurm answers long lists slowly."""
+    return (job_ids[at : at + IDS_AT_ONCE] for at in range(0, len(job_ids), IDS_AT_ONCE))
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
@@ -91,30 +97,56 @@ class Controller:
                 found[fields[0]] = Job(fields[1], fields[2], fields[3], fields[4])
         return found
 
-    def job(self, job_id: str) -> Job | None:
-        """One job with its exit code; None when it is not remembered, or nobody answers."""
-        done = self.call("scontrol", "--oneliner", "show", "job", job_id)
-        facts = dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", done.text())) if done.ok else {}
-        if "JobState" not in facts:
-            return None
-        nodes = facts.get("NodeList", "").replace("(null)", "")
-        return Job(facts["JobState"], nodes, facts.get("Reason", ""), facts.get("JobName", ""), facts.get("ExitCode", ""))
+    def exit_codes(self, job_ids: Sequence[str]) -> dict[str, str] | None:
+        """The exit codes, as `code:signal`, of those jobs that the controller remembers; None when it does not answer."""
+        found: dict[str, str] = {}
+        for some in in_chunks(job_ids):
+            jobs = f"--jobs={','.join(some)}"
+            done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", jobs, "--Format=JobArrayID:|,exit_code:|")
+            if not done.ok and "nvalid job id" not in done.last_lines():
+                return None
+            for line in done.text().splitlines():
+                job_id, _, status = line.rstrip("|").partition("|")
+                if job_id in some and status.isdecimal():  # as wait(2) gives it
+                    found[job_id] = f"{int(status) >> 8 & 255}:{int(status) & 127}"
+        return found
 
     def accounted(self, job_ids: Sequence[str]) -> dict[str, Job] | None:
-        """Jobs by the accounting; None where there is none, or it does not answer."""
-        done = self.call(
-            "sacct", "--noheader", "--parsable2", "--allocations", "--starttime=now-30days", f"--jobs={','.join(job_ids)}",
-            "--format=JobID,State,NodeList,Reason,JobName,ExitCode",
-        )  # fmt: skip
-        if not done.ok:
-            return None
-        rows = (line.split("|") for line in done.text().split("\n"))
-        return {row[0]: Job(row[1], row[2], row[3], row[4], row[5]) for row in rows if len(row) == 6}
+        """Jobs by the accounting; None when it does not answer, which none that is switched off is."""
+        found: dict[str, Job] = {}
+        for some in in_chunks(job_ids):
+            done = self.call(
+                "sacct", "--noheader", "--parsable2", "--allocations", "--starttime=now-30days", f"--jobs={','.join(some)}",
+                "--format=JobID,State,NodeList,Reason,JobName,ExitCode", env={"SLURM_BITSTR_LEN": "0"},
+            )  # fmt: skip
+            if not done.ok:
+                return {} if "storage is disabled" in done.last_lines() else None
+            for row in (line.split("|") for line in done.text().split("\n")):
+                if len(row) == 6:
+                    found |= {job_id: Job(row[1], row[2], row[3], row[4], row[5]) for job_id in _tasks(row[0])}
+        return found
 
     def find(self, job_name: str, comment: str) -> list[str] | None:
         """Ids of the jobs with this name and comment, ended ones included; None when nobody answers."""
+        named = self.named(job_name)
+        return None if named is None else sorted({job_id for job_id, found in named if found == comment})
+
+    def named(self, job_name: str) -> list[tuple[str, str]] | None:
+        """Id and comment of the jobs with this name, ended ones included; None when nobody answers."""
         done = self.call("squeue", "--noheader", "--all", "--states=all", f"--name={job_name}", "--format=%F|%k")
         if not done.ok:
             return None
-        pairs = (line.split("|", 1) for line in done.text().split("\n") if "|" in line)
-        return sorted({pair[0] for pair in pairs if pair[1] == comment})
+        return [(job_id, comment) for job_id, _, comment in (line.partition("|") for line in done.text().split("\n")) if comment]
+
+
+def _tasks(job_id: str) -> Iterator[str]:
+    """A job's id; of tasks that never began, which Slurm prints as one, such as `7_[0-2,5%2]`, each."""
+    array, _, numbers = job_id.partition("_[")
+    if not numbers:
+        yield job_id
+        return
+    for part in numbers.rstrip("]").partition("%")[0].split(","):
+        first, _, last = part.partition("-")
+        if first.isdecimal():
+            last, _, step = last.partition(":")
+            yield from (f"{array}_{task}" for task in range(int(first), int(last or first) + 1, int(step or 1)))

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from trainconf.launchers.slurm_controller import Controller
 
-_ASKED = re.compile(r"^#SBATCH --(time|partition|nodes|cpus-per-task|qos)=(\S+)$", re.MULTILINE)
 _PARTITIONS = ("sinfo", "--noheader", "--all", "--exact", "--format=%P|%l|%s|%D|%c")  # a line for each kind of node of each
 
 
@@ -32,7 +31,7 @@ class Partition:
 
 def check(controller: Controller, batch: Mapping[str, Any]) -> None:
     """Raises ConfigError: more time, nodes or CPUs than any partition it may run in has."""
-    asked = dict(_ASKED.findall(batch["script"]))
+    asked = {name: str(value) for name, value in batch["options"].items()}
     if "time" not in asked and asked.get("nodes") == asked.get("cpus-per-task") == "1":
         return
     done = controller.call(*_PARTITIONS)

@@ -45,15 +45,30 @@ def check(compute: Mapping[str, Any], controller: Controller) -> None:
 
 
 def _lines(compute: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What would not stay on one line of the script."""
-    texts = {name: compute.get(name) for name in ("partition", "account", "qos", "constraint", "python")}
-    texts |= {f"sbatch.{name}": value for name, value in (compute.get("sbatch") or {}).items()}
-    texts |= {f"setup[{number}]": line for number, line in enumerate(compute.get("setup") or []) if "\0" in str(line)}
-    for name, value in texts.items():
-        if isinstance(value, dict):
-            yield Mistake(f"compute.{name} is a mapping", ("allowed", "a text, a number, a list, true or false"))
-        elif any(char in str(value) for char in "\n\r\0"):
-            yield Mistake(f"compute.{name}={value!r} does not fit on one line", ("allowed", "a text without line breaks"))
+    """What would not stay on one line of the script. Lines of `setup` are bash, whatever they hold."""
+    values = {f"compute.{name}": value for name, value in compute.items() if name not in ("sbatch", "setup")}
+    values |= {f"compute.sbatch.{name}": value for name, value in (compute.get("sbatch") or {}).items()}
+    for name, value in values.items():
+        each = value if isinstance(value, list) else [value]
+        if any(isinstance(item, (dict, list)) for item in each):
+            yield Mistake(f"{name} is a mapping, or holds one", ("allowed", "a text, a number, a list of these, true or false"))
+        elif any(_breaks_line(str(item)) for item in each):
+            yield Mistake(f"{name}={value!r} does not fit on one line", ("allowed", "text without control characters"))
+    for number, line in enumerate(compute.get("setup") or []):
+        if "\0" in str(line) or not _can_be_sent(str(line)):
+            yield Mistake(f"compute.setup[{number}]={line!r} cannot be sent to Slurm", ("allowed", "text without NUL and lone surrogates"))
+
+
+def _breaks_line(text: str) -> bool:
+    return any(ord(char) < 32 or ord(char) == 127 for char in text) or len(text.splitlines()) > 1 or not _can_be_sent(text)
+
+
+def _can_be_sent(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _options(compute: Mapping[str, Any], controller: Controller) -> Iterator[Mistake]:
@@ -62,7 +77,9 @@ def _options(compute: Mapping[str, Any], controller: Controller) -> Iterator[Mis
     known = set(re.findall(r"--([a-z][a-z-]+)", controller.call("sbatch", "--help").text()))
     for given in compute["sbatch"]:
         name = str(given).replace("_", "-")
-        if name in _SETTINGS:
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name) is None:
+            yield Mistake(f"compute.sbatch has {str(given)!r}, which is no name of an option", ("allowed", "letters, digits, - and _"))
+        elif name in _SETTINGS:
             yield Mistake(f"compute.sbatch.{given} has a setting of its own", ("allowed", _SETTINGS[name]))
         elif name in _OURS:
             yield Mistake(f"compute.sbatch.{given} is trainconf's own: by it the run is found again, or is kept in its folder")

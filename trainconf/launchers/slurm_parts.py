@@ -1,18 +1,23 @@
 """Sends the trials of a sweep as arrays that are as large as Slurm takes now, and the others as there is room (MaxSubmitJobs and its like).
 
-Only a client that waits for the sweep sends: the one that began it, or `trainconf wait SWEEP` from any shell. What is not sent is as it
-was, and says so. Everything that is needed for it lies in the sweep's folder: trials.jsonl and the trials' plans, `chunks` and `width` in
-plan.json, and in the events which arrays there are.
+Everything that is needed for it lies in the sweep's folder: trials.jsonl and the trials' plans, `chunks` and `width` in plan.json, and in
+the events which arrays there are. So anybody may go on with it: the command that began the sweep, `trainconf wait SWEEP`, and a process of
+its own (`slurm_send_on`) that a reader of its trials starts, and each of its jobs at its end. A lock on trials.jsonl lets one of them at it
+at a time. An array's comment says which trials it has: before anything is sent, Slurm is asked for arrays that nobody could record.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
+from contextlib import suppress
 
 from trainconf import files
+from trainconf.agent.pool import has_unsent
 from trainconf.errors import LaunchError, SecretError
 from trainconf.history import events, liveness
+from trainconf.history.record import read_mapping
 from trainconf.launchers import slurm_refusal, slurm_script, slurm_submission
 from trainconf.paths import RunPaths
 
@@ -45,12 +50,11 @@ class Arrays:
         `at_a_time` of them, also where they are several arrays, 0 leaves it to Slurm; none before the jobs `after`. Raises ConfigError,
         LaunchError.
         """
-        size, whose, begin = count, self._trials[first].run_dir, first
+        size, begin = count, first
         before: list[str] = []
         while count:
             is_chained = before and 0 < at_a_time < first + size - begin
-            array = slurm_script.for_sweep(batch, whose, self._home, ("--task", str(first)))
-            wanted = self._array(array, first, size, at_a_time, before if is_chained else after)
+            wanted = self._array(batch, first, size, at_a_time, before if is_chained else after)
             sent = slurm_submission.send_where_there_is_room(self._controller, wanted, self._secrets)
             if not isinstance(sent, str):
                 job_id = known(sent, wanted)
@@ -76,7 +80,8 @@ class Arrays:
             "sbatch", "--parsable", f"--chdir={self._home.workspace.root}", f"--output={slurm_script.pattern(self._log(first))}%a.log",
             f"--array=0-{count - 1}{limit}", *([f"--dependency=afterany:{':'.join(after)}"] if after else []),
         ]  # fmt: skip
-        return {**batch, "argv": argv}
+        words = [self._home.run_dir, "--task", str(first)]
+        return {**slurm_script.named(batch, self._home.run_id, words, f"{first}+{count}"), "argv": argv}
 
     def _log(self, first: int) -> str:
         return os.path.join(self._home.logs, f"agent_{first}_")
@@ -85,7 +90,14 @@ class Arrays:
         """A trial's agent writes where its array's do; its own folder has it, too."""
         for task in range(count):
             agent_log = self._trials[first + task].agent_log
-            os.symlink(os.path.relpath(f"{self._log(first)}{task}.log", os.path.dirname(agent_log)), agent_log)
+            with suppress(FileExistsError):  # of an array that Slurm turned out not to have
+                os.symlink(os.path.relpath(f"{self._log(first)}{task}.log", os.path.dirname(agent_log)), agent_log)
+
+
+def record(home: RunPaths, scheduler: Mapping[str, Any], arrays: Sequence[Sequence[Any]]) -> None:
+    """Write down which arrays there are. Raises OSError."""
+    facts = {**scheduler, "job_id": arrays[0][0], "arrays": arrays}
+    events.append(home, "Queued", waiting_for="scheduler", scheduler=facts)
 
 
 def known(sent: Sent, batch: Mapping[str, Any]) -> str:
@@ -116,7 +128,7 @@ class Sending:
         self._home = home
         self._controller_of = controller_of
         self._secrets = secrets
-        self._is_needed = os.path.exists(home.plan)
+        self._is_needed = "chunks" in read_mapping(home.plan)
         self._next_look = self._retry_at = self._pause_s = 0.0
         self._open_count = -1
 
@@ -141,7 +153,8 @@ class Sending:
         scheduler = liveness.scheduler_of(self._home)
         arrays = list(scheduler.get("arrays") or [])
         rest = left(plan.get("chunks") or [], arrays)
-        if not rest or events.cancel_request(self._home) is not None:
+        latest = events.last(self._home)
+        if not rest or (latest is not None and latest["state"] in events.TERMINAL) or events.cancel_request(self._home) is not None:
             return False
         trials = trials_in_order(self._home)
         sent = (trials[number] for _, first, count in arrays for number in range(first, first + count))
@@ -154,7 +167,28 @@ class Sending:
         room = plan["width"] - open_count if plan["width"] else len(trials)
         if room <= 0:
             return True
+        unrecorded = self._unrecorded(scheduler, arrays)
+        if unrecorded is None:
+            return True  # Slurm does not answer
+        if unrecorded:
+            record(self._home, scheduler, sorted([*arrays, *unrecorded], key=lambda array: int(array[1])))
+            self._open_count = -1
+            return self._send()
         return self._send_parts(rest, room, scheduler, trials)
+
+    def _unrecorded(self, scheduler: Mapping[str, Any], arrays: Sequence[Sequence[Any]]) -> list[list[Any]] | None:
+        """Arrays that Slurm has and nobody could write down: whoever sent them was ended over it. None when Slurm does not answer."""
+        name = slurm_script.job_name(self._home.run_id)
+        named = self._controller_of(str(scheduler.get("conf") or "")).named(name)
+        if named is None:
+            return None
+        found = []
+        for job_id, comment in sorted(set(named)):
+            told = re.search(r" (\d+)\+(\d+)$", comment)
+            is_ours = told and comment == slurm_script.comment(name, [self._home.run_dir, "--task", told[1]], told[0].strip())
+            if told and is_ours and int(told[1]) not in {int(first) for _, first, _ in arrays}:
+                found.append([job_id, int(told[1]), int(told[2])])
+        return found
 
     def _send_parts(self, rest: list[tuple[int, int]], room: int, scheduler: Mapping[str, Any], trials: list[RunPaths]) -> bool:
         """At most `room` trials, until Slurm refuses; whether something is left."""
@@ -168,9 +202,11 @@ class Sending:
                 door = Arrays(self._home, self._controller_of(str(scheduler.get("conf") or "")), secrets, trials)
                 wanted = min(size, begin + count - first, room)
                 taken = 0
+                if events.cancel_request(self._home) is not None:
+                    return False
                 for array in door.send(trial["batch"], first, wanted, 0, ()):
                     arrays.append(array)
-                    events.append(self._home, "Queued", waiting_for="scheduler", scheduler={**scheduler, "arrays": arrays})
+                    record(self._home, scheduler, arrays)
                     taken += array[2]
                 first, room, size = first + taken, room - taken, 2 * size
                 if taken < wanted or (room == 0 and first < begin + count):
@@ -190,3 +226,17 @@ def _secrets(names: Sequence[str]) -> dict[str, str]:
         raise SecretError("trials of the sweep that Slurm does not have yet need secrets, which are saved nowhere",
                           ("unset", ", ".join(missing)), hint="export them, then `trainconf wait` again")  # fmt: skip
     return {name: os.environ[name] for name in names}
+
+
+def send_on(home: RunPaths) -> None:
+    """Have a process of its own send what is left of this user's sweep: a reader of it is not held up."""
+    import sys
+
+    from trainconf.agent import team
+
+    if os.stat(home.run_dir).st_uid != os.getuid() or not has_unsent(home):
+        return
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slurm_send_on.py")
+    command = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, home.run_dir]
+    with open(home.agent_log, "ab") as log, open(os.devnull, "rb") as nothing:
+        team.spawn(command, os.environ, nothing.fileno(), log.fileno(), log.fileno())

@@ -51,7 +51,7 @@ def what_there_is(controller: Controller, batch: Mapping[str, Any], said: str) -
     """Facts to these words of Slurm: what was asked for, and what the cluster has of that."""
     for words, options, label, question in _SUBJECTS:
         if re.search(words, said):
-            asked = re.findall(rf"^#SBATCH (--(?:{'|'.join(options)})=.*)$", batch["script"], re.MULTILINE)
+            asked = [f"--{name}={batch['options'][name]}" for name in sorted(options) if name in batch["options"]]
             answer = _answer(controller, question)
             return [("asked for", " ".join(asked))] * bool(asked) + [(label, answer or "none")] * (answer is not None)
     return []

@@ -12,17 +12,19 @@ from trainconf.history.liveness import State
 from trainconf.launchers import slurm_words
 from trainconf.launchers.slurm_answers import FORGOTTEN_S
 from trainconf.launchers.slurm_script import job_name
+from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from trainconf.launchers.slurm_answers import Answers
     from trainconf.launchers.slurm_controller import Job
-    from trainconf.paths import RunPaths
 
 NO_WORD_S = 30.0  # after which a running job whose agent has written nothing is worth a remark
 LOG_LINES = 3
+READERS_SECONDS = 0.5
 WITH_AGENT = ("Starting", "Running", "Finalizing")  # recorded states that only an agent writes, which then holds the run's lock
 
 
@@ -35,10 +37,11 @@ def settle(answers: Answers, runs: Sequence[tuple[RunPaths, State]], *, at_once:
 
 
 def _settled(answers: Answers, paths: RunPaths, recorded: State) -> State:
-    job_id, job = _job_of(answers, paths, recorded)
     if recorded.scheduler and recorded.scheduler["job_id"] == "":
-        sweep_id = paths.run_id.rpartition("_")[0]
-        return _noted(recorded, f"not sent yet, for Slurm took no more jobs; `trainconf wait {sweep_id}` sends it when there is room")
+        return _unsent_trial(paths, recorded)
+    job_id, job = _job_of(answers, paths, recorded)
+    if job is None and not job_id and is_being_sent(paths):
+        return _noted(recorded, "it is being sent to Slurm")
     if answers.silent_since is not None:
         return _noted(recorded, f"as recorded; Slurm does not answer since {_clock(answers.silent_since)}")
     if job is None:
@@ -46,6 +49,8 @@ def _settled(answers: Answers, paths: RunPaths, recorded: State) -> State:
     if slurm_words.state_of(job) in slurm_words.WAITING:
         status = recorded.status if recorded.status == "CancelRequested" else "Queued"
         return State(status, slurm_words.waiting(job_id, job), recorded.event, recorded.scheduler)
+    if slurm_words.needs_exit_code(job):
+        return _noted(recorded, f"job {job_id} is over, and Slurm has not told yet how it ended")
     if slurm_words.state_of(job) in slurm_words.OVER:
         return _record_end(paths, recorded, job_id, job)
     return _running(answers, paths, recorded, job_id, job)
@@ -64,9 +69,44 @@ def _job_of(answers: Answers, paths: RunPaths, recorded: State) -> tuple[str, Jo
     return str(job_id), job if owner and job_name(paths.run_id).startswith(owner) else None
 
 
+def _unsent_trial(paths: RunPaths, recorded: State) -> State:
+    """A trial that no job is known of. What its sweep's folder says decides whether there will be one."""
+    home = home_of(paths)
+    if files.is_locked(home.trials):
+        return _noted(recorded, "its sweep is being sent to Slurm")
+    if liveness.scheduler_of(home):
+        sends = f"`trainconf wait {home.run_id}` sends it when there is room, and so does a job of the sweep that ends"
+        return _noted(recorded, f"not sent yet, for Slurm took no more jobs; {sends}")
+    if files.is_locked(home.lock):
+        return _noted(recorded, "its sweep is being made")
+    what = "its submitter was ended before the sweep was whole, so no job has it or will have it"
+    return State("NotResponding", f"{what}; `trainconf cancel` ends it", recorded.event, recorded.scheduler)
+
+
+def home_of(paths: RunPaths) -> RunPaths:
+    """The folder of a trial's sweep; of a run of its own a folder that is not there."""
+    from trainconf.history import record
+
+    parent = record.read_mapping(paths.record).get("parent")
+    return RunPaths(os.path.join(os.path.dirname(paths.run_dir), str(parent or "")))
+
+
+def is_being_sent(paths: RunPaths) -> bool:
+    """Whether somebody waits for sbatch's answer: about this run, or about the sweep that it is, or is in."""
+    return any(files.is_locked(lock) for lock in (paths.plan, paths.trials, home_of(paths).trials))
+
+
+def batch_of(paths: RunPaths) -> dict[str, Any]:
+    """What was sent for a run, or for the sweep that has it in one job. Raises OSError, ValueError, TypeError, KeyError."""
+    batch: dict[str, Any] = files.read_json(paths.plan)["batch"]
+    if "task" not in batch:
+        return batch
+    return dict(files.read_json(home_of(paths).plan)["batch"])
+
+
 def _comment(paths: RunPaths) -> str:
     try:
-        return str(files.read_json(paths.plan)["batch"]["comment"])
+        return str(batch_of(paths)["comment"])
     except (OSError, ValueError, TypeError, KeyError):
         return ""
 
@@ -106,7 +146,7 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
     lock = files.FileLock(liveness.lock_of(paths))
     facts = {"exit_code": ending.exit_code, "reason": ending.reason}
     try:
-        if not lock.acquire(blocking=False):
+        if not lock_past_readers(lock):
             return recorded  # its agent is there after all
         latest = events.last(paths)
         if latest is not None and latest["state"] in events.TERMINAL:
@@ -118,6 +158,16 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
     finally:
         lock.release()
     return liveness.state_of(paths)
+
+
+def lock_past_readers(lock: files.FileLock) -> bool:
+    """Take a run's lock; False when an agent has it. Whoever only asks whether it is held has it, too, but for a moment."""
+    give_up_at = time.monotonic() + READERS_SECONDS
+    while not lock.acquire(blocking=False):
+        if time.monotonic() >= give_up_at:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _log(paths: RunPaths) -> str | None:
@@ -134,10 +184,8 @@ def _log(paths: RunPaths) -> str | None:
 
 def _log_of_pack(paths: RunPaths) -> list[str]:
     """The trials of a pack are one job, which has one log."""
-    from trainconf.history import record
-
-    parent = record.read_mapping(paths.record).get("parent")
-    return [os.path.join(os.path.dirname(paths.run_dir), parent, *paths.agent_log.split(os.sep)[-2:])] if parent else []
+    home = home_of(paths)
+    return [home.agent_log] if os.path.exists(home.sweep) else []
 
 
 def _noted(recorded: State, note: str) -> State:

@@ -1,7 +1,8 @@
 """The trials of a sweep as jobs of Slurm: arrays, each task of which is one trial, or one job that is a pool of them.
 
 Nothing is sent before every trial is there, and nothing of ours stays behind on this machine. trials.jsonl has the trials in the order of
-their numbers: a task finds its own by the number at which its array begins.
+their numbers: a task finds its own by the number at which its array begins. The sweep's folder says all that is to be sent before anything
+is, so that others can go on with it (`slurm_parts`); a lock on trials.jsonl says that somebody is at it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import re
 
 from trainconf import files
 from trainconf.agent.pool import end_sweep
-from trainconf.errors import ConfigError, Mistake, StorageError
+from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.launchers import slurm_parts, slurm_script, slurm_submission
 from trainconf.launchers.base import RunHandle
+from trainconf.launchers.slurm_controller import in_chunks
+from trainconf.launchers.slurm_settling import batch_of, lock_past_readers
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.launchers.base import LaunchPlan
     from trainconf.launchers.slurm_controller import Controller
+    from trainconf.launchers.slurm_submission import Sent
 
     class Jobs(Protocol):
         """What a sweep needs of the launcher of its trials."""
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
         def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]: ...
 
         def controller(self, conf: str = "") -> Controller: ...
+
+        def record_sent(self, paths: RunPaths, sent: Sent, scheduler: Mapping[str, Any]) -> None: ...
 
         def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None: ...
 
@@ -58,6 +64,11 @@ class JobPool:
         self.is_unsent = True
         self.unsent_count = 0
         self._sending: slurm_parts.Sending | None = None  # where something is left to send
+        self._sender = files.FileLock(home.trials)
+        try:
+            files.write_atomic(home.plan, files.dumps({"target": "slurm", "batch": None}), durable=False)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
 
     @property
     def trial_lock(self) -> str:
@@ -78,28 +89,28 @@ class JobPool:
             os.makedirs(self.handle.paths.logs, exist_ok=True)
             for job_id in self._send():
                 sent.append(job_id)
-            self._record(sent)
             self.is_unsent = False
         except BaseException as error:
-            if sent:
-                self._controller.call("scancel", *sent)
+            for some in in_chunks(sent):
+                self._controller.call("scancel", *some)
             if isinstance(error, OSError):
                 raise StorageError.from_os_error(error, "the sweep cannot be handed over") from error
             raise
         finally:
+            self._sender.release()
             self._lock.release()
 
     def _send(self) -> Iterator[str]:
         """Write down all that the jobs will read, and send them; their ids, each as soon as it is known."""
         raise NotImplementedError
 
-    def _record(self, sent: list[str]) -> None:
-        cluster = self._plans[0].batch["cluster"] if self._plans and self._plans[0].batch else {}
-        scheduler = {"kind": "slurm", "job_id": sent[0] if sent else None, **cluster, **self._where(sent)}
-        events.append(self.handle.paths, "Queued", waiting_for="scheduler", scheduler=scheduler)
-
-    def _where(self, sent: list[str]) -> dict[str, Any]:
-        return {}
+    def _hand_over(self, **what: Any) -> dict[str, Any]:
+        """Write down what is to be sent; the scheduler's facts. Its own lock is let go, for its agents, however long sbatch takes."""
+        home = self.handle.paths
+        self._sender.acquire()
+        files.write_atomic(home.plan, files.dumps({"target": "slurm", "batch": None, **what}))
+        self._lock.release()
+        return liveness.scheduler_of(home)
 
     def _write_trials(self, plans: list[LaunchPlan]) -> None:
         home = self.handle.paths
@@ -142,36 +153,34 @@ class ArrayPool(JobPool):
         groups: dict[str, list[LaunchPlan]] = {}
         for plan in self._plans:
             assert plan.batch is not None
-            groups.setdefault(slurm_script.for_sweep(plan.batch, plan.run_dir, home)["script"], []).append(plan)
+            groups.setdefault(slurm_script.for_sweep(plan.batch, home)["script"], []).append(plan)
         ordered = [plan for plans in groups.values() for plan in plans]
         self._write_trials(ordered)
         chunks = list(_chunks([len(plans) for plans in groups.values()], max_array_size(self._controller)))
         lanes = min(len(chunks), self._width) if self._width else len(chunks)
+        first_batch = ordered[0].batch
+        assert first_batch is not None
+        scheduler = self._hand_over(
+            chunks=chunks, width=self._width, cluster=first_batch["cluster"], environment=sorted(os.environ)
+        )  # fmt: skip
         door = slurm_parts.Arrays(home, self._controller, self._secrets, [RunPaths(plan.run_dir) for plan in ordered])
-        self._arrays: list[list[Any]] = []
+        arrays: list[list[Any]] = []
         last: list[str] = []  # array of each chunk
         for number, (first, count) in enumerate(chunks):
             batch = ordered[first].batch
             assert batch is not None
             after = [last[number - lanes]] if number >= lanes else []
             for array in door.send(batch, first, count, max(1, self._width // lanes) if self._width else 0, after):
-                self._arrays.append(array)
+                arrays.append(array)
                 yield array[0]
-            if slurm_parts.left([(first, count)], self._arrays):
-                if not self._arrays:
+                slurm_parts.record(home, scheduler, arrays)
+            if slurm_parts.left([(first, count)], arrays):
+                if not arrays:
                     raise door.refusal()
-                self._leave(chunks)
+                self.unsent_count = sum(count for _, count in slurm_parts.left(chunks, arrays))
+                self._sending = slurm_parts.Sending(home, self._launcher.controller, self._secrets)
                 return
-            last.append(self._arrays[-1][0])
-
-    def _leave(self, chunks: list[tuple[int, int]]) -> None:
-        """What does not fit now is for whoever waits for the sweep."""
-        self.unsent_count = sum(count for _, count in slurm_parts.left(chunks, self._arrays))
-        files.write_atomic(self.handle.paths.plan, files.dumps({"target": "slurm", "batch": None, "chunks": chunks, "width": self._width}))
-        self._sending = slurm_parts.Sending(self.handle.paths, self._launcher.controller, self._secrets)
-
-    def _where(self, sent: list[str]) -> dict[str, Any]:
-        return {"arrays": self._arrays}
+            last.append(arrays[-1][0])
 
 
 class PackedPool(JobPool):
@@ -187,14 +196,16 @@ class PackedPool(JobPool):
         scripts: dict[str, dict[str, Any]] = {}
         for plan in self._plans:
             assert plan.batch is not None
-            batch = slurm_script.for_sweep(plan.batch, plan.run_dir, home, times=self._width)
+            batch = slurm_script.for_sweep(plan.batch, home, times=self._width)
             scripts.setdefault(batch["script"], batch)
         if len(scripts) > 1:
             raise ConfigError(Mistake("trials that ask for different resources cannot be packed into one job", hint="use compute.pack=1"))
         for batch in scripts.values():
             argv = ["sbatch", "--parsable", f"--chdir={home.workspace.root}", f"--output={slurm_script.pattern(home.agent_log)}"]
-            files.write_atomic(home.plan, files.dumps({"target": "slurm", "batch": {**batch, "argv": argv}}))
-            yield slurm_parts.known(slurm_submission.send(self._controller, {**batch, "argv": argv}, self._secrets), batch)
+            scheduler = self._hand_over(batch={**batch, "argv": argv})
+            sent = slurm_submission.send(self._controller, {**batch, "argv": argv}, self._secrets)
+            yield slurm_parts.known(sent, batch)
+            self._launcher.record_sent(home, sent, scheduler)
 
 
 def _chunks(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
@@ -237,16 +248,45 @@ def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
     """End all trials of a sweep: those that wait at once, those that run through their agents."""
     events.request_cancel(home, force=force)
     scheduler = liveness.scheduler_of(home)
-    if scheduler.get("arrays"):
-        for paths in trials_of(home):
+    controller = launcher.controller(str(scheduler.get("conf") or ""))
+    trials = trials_of(home) or _trial_folders(home)
+    if scheduler and "arrays" not in scheduler:
+        jobs = _jobs_of_pack(controller, home, scheduler)
+        if jobs is None:  # whoever is sending it looks for requests then
+            return
+    else:
+        jobs = [str(job_id) for job_id, *_ in scheduler.get("arrays") or []]
+        for paths in trials:
             latest = events.last(paths)
-            if latest is None or latest["state"] not in events.TERMINAL:
+            if latest is not None and latest["state"] not in events.TERMINAL:
                 events.request_cancel(paths, force=force)
-    launcher.tell_jobs(scheduler, [str(job_id) for job_id, *_ in scheduler.get("arrays") or [[scheduler.get("job_id")]]], force=force)
-    if scheduler.get("arrays"):
-        waiting = [(paths, str(liveness.scheduler_of(paths).get("job_id"))) for paths in trials_of(home)]
-        record_taken_out(launcher.controller(str(scheduler.get("conf") or "")), waiting)
+    if jobs:
+        launcher.tell_jobs(scheduler, jobs, force=force)
+    if not jobs or "arrays" in scheduler:
+        record_taken_out(controller, [(paths, str(liveness.scheduler_of(paths).get("job_id") or "")) for paths in trials])
+    if not jobs:
+        end_unless_held(home, "cancellation was requested before it was sent")
     settle(launcher, home)
+
+
+def _jobs_of_pack(controller: Controller, home: RunPaths, scheduler: Mapping[str, Any]) -> list[str] | None:
+    """The one job that a sweep is, if Slurm has it; None while it is being sent. Raises LaunchError when Slurm does not answer."""
+    if scheduler.get("job_id"):
+        return [str(scheduler["job_id"])]
+    if files.is_locked(home.trials):
+        return None
+    batch = batch_of(home)
+    found = controller.find(batch["job_name"], batch["comment"])
+    if found is None:
+        raise LaunchError("Slurm does not answer by now; the sweep is canceled when it does", ("sweep", home.run_id))
+    return found
+
+
+def _trial_folders(home: RunPaths) -> list[RunPaths]:
+    """The trials of a sweep whose submitter was ended before it had listed them."""
+    folder, sweep_id = os.path.split(home.run_dir)
+    found = (RunPaths(os.path.join(folder, name)) for name in os.listdir(folder) if re.fullmatch(re.escape(sweep_id) + r"_\d+", name))
+    return [paths for paths in found if events.exists(paths)]
 
 
 def record_taken_out(controller: Controller, trials: list[tuple[RunPaths, str]]) -> None:
@@ -257,16 +297,27 @@ def record_taken_out(controller: Controller, trials: list[tuple[RunPaths, str]])
         return
     for paths, job_id in trials:
         if job_id not in there and (latest := events.last(paths)) is not None and latest["state"] not in events.TERMINAL:
-            lock = files.FileLock(paths.lock)
-            if lock.acquire(blocking=False):
-                how = {"exit_code": None, "reason": "cancellation was requested before it began"}
-                events.append(paths, "Canceled", int(latest["attempt"]), **how)
-                lock.release()
+            end_unless_held(paths, "cancellation was requested before it began")
+
+
+def end_unless_held(paths: RunPaths, reason: str) -> None:
+    """Record that a run was canceled, unless its agent is there, or it has ended meanwhile."""
+    lock = files.FileLock(liveness.lock_of(paths))
+    if lock_past_readers(lock):
+        try:
+            latest = events.last(paths)
+            if latest is None or latest["state"] not in events.TERMINAL:
+                events.append(paths, "Canceled", 1 if latest is None else int(latest["attempt"]), exit_code=None, reason=reason)
+        finally:
+            lock.release()
 
 
 def _tasks_of(controller: Controller, arrays: list[str]) -> set[str] | None:
     """The tasks that Slurm has not taken out of its queue; None when it does not answer."""
-    done = controller.call("squeue", "--noheader", "--array", "--states=all", f"--jobs={','.join(arrays)}", "--format=%i|%T")
-    if not done.ok and "nvalid job id" not in done.last_lines():
-        return None
-    return {line.partition("|")[0] for line in done.text().splitlines() if not line.endswith("|CANCELLED")}
+    found: set[str] = set()
+    for some in in_chunks(arrays):
+        done = controller.call("squeue", "--noheader", "--all", "--array", "--states=all", f"--jobs={','.join(some)}", "--format=%i|%T")
+        if not done.ok and "nvalid job id" not in done.last_lines():
+            return None
+        found |= {line.partition("|")[0] for line in done.text().splitlines() if not line.endswith("|CANCELLED")}
+    return found

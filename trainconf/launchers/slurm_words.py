@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # squeue(1), JOB STATE CODES. What is in neither set runs, or is on its way out.
 OVER = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+TOLD_BY_EXIT_CODE = {"COMPLETED", "FAILED"}  # how such a job ended only its exit code says
+NOBODY_KNOWS = "?"  # in place of an exit code that neither the controller nor the accounting has
 CANNOT_OPEN_OUTPUT = 53  # slurmstepd's code, as a signal, when the job's output file cannot be made on the node
 OUT_OF_MEMORY_CODE = 137
 # What slurmstepd writes into the job's log where Slurm itself watches its memory (slurm.conf(5), OverMemoryKill); the job is then FAILED.
@@ -39,6 +41,11 @@ class Ending:
 def state_of(job: Job) -> str:
     """Its state without what sacct adds: `CANCELLED by 0`."""
     return job.state.partition(" ")[0].rstrip("+")
+
+
+def needs_exit_code(job: Job) -> bool:
+    """Whether its end cannot be told before its exit code is known, and nobody has been able to tell that yet."""
+    return state_of(job) in TOLD_BY_EXIT_CODE and not job.exit_code
 
 
 def waiting(job_id: str, job: Job) -> str:

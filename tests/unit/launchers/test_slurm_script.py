@@ -100,9 +100,8 @@ def test_a_partition_has_the_nodes_of_all_its_kinds_and_the_cpus_of_its_largest(
 def test_a_quality_of_service_may_lift_a_partitions_limits_but_adds_no_machines() -> None:
     def refused(**more: str) -> list[str]:
         asked = {"nodes": "3", "cpus-per-task": "1", "time": "60", **more}
-        batch = {"script": "".join(f"#SBATCH --{name}={value}\n" for name, value in asked.items())}
         try:
-            check(Controller({}, Answering("main*|30:00|2|3|4")), batch)
+            check(Controller({}, Answering("main*|30:00|2|3|4")), {"options": asked})
         except ConfigError as error:
             return [mistake.what for mistake in error.mistakes]
         return []
@@ -168,3 +167,89 @@ def test_what_slurm_killed_for_memory_says_so_in_the_jobs_log() -> None:
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "A_STATE_OF_TOMORROW"])
 def test_no_other_state_ends_a_run(state: str) -> None:
     assert state not in slurm_words.OVER
+
+
+NOT_ON_ONE_LINE = ["node1\n#SBATCH --mem=1\ntouch x", "a\rb", "a\x0bb", "a\u2028b", "a\x1b[31m", "\ud83d"]
+
+
+@pytest.mark.parametrize("text", NOT_ON_ONE_LINE)
+@pytest.mark.parametrize("name", ["partition", "account", "qos", "constraint", "python", "gpus_per_node", "time_minutes"])
+def test_no_setting_can_hold_more_than_one_line(name: str, text: str) -> None:
+    assert "does not fit on one line" in refused({name: text})
+
+
+@pytest.mark.parametrize("text", NOT_ON_ONE_LINE)
+def test_no_option_of_sbatch_can_either_also_inside_a_list(text: str) -> None:
+    assert "does not fit on one line" in refused({"sbatch": {"exclude": text}})
+    assert "does not fit on one line" in refused({"sbatch": {"exclude": ["node2", text]}})
+    assert "is a mapping, or holds one" in refused({"sbatch": {"exclude": [{"a": text}]}})
+    assert "which is no name of an option" in refused({"sbatch": {f"exclude{text}": 1}})
+
+
+def refused(compute: dict[str, Any]) -> str:
+    from trainconf.launchers.slurm_options import check as check_options
+
+    with pytest.raises(ConfigError) as error:
+        check_options(compute, Controller({"PATH": "/bin:/usr/bin"}, Answering("--exclude=x")))
+    return "\n".join(mistake.what for mistake in error.value.mistakes)
+
+
+@pytest.mark.parametrize("text", NOT_ON_ONE_LINE[:4])
+def test_what_is_not_refused_before_is_no_second_line_either(text: str) -> None:
+    lines = slurm_script.directive("comment", text).splitlines()
+    assert len(lines) == 1
+
+
+def test_a_sweep_is_sent_with_the_options_of_its_trials_in_its_own_name() -> None:
+    from trainconf.paths import RunPaths
+
+    one = slurm_script.batch(job(mem_gib=0.5, cpus_per_task=2, setup=["echo '#SBATCH --mem=9M'"], sbatch={"comment2": "x"}), AGENT, "")
+    home = RunPaths("/data/w/runs/exp/sweep")
+    packed = slurm_script.for_sweep(one, home, times=3)
+    assert "#SBATCH --mem=1536M\n" in packed["script"]
+    assert "#SBATCH --cpus-per-task=6\n" in packed["script"]
+    assert "#SBATCH --job-name=sweep\n" in packed["script"]
+    assert "echo '#SBATCH --mem=9M'\n" in packed["script"]
+    assert packed["script"].endswith("/data/w/runs/exp/sweep\n")
+    assert "#SBATCH --mem=512M\n" in one["script"]
+
+
+class Recording(Answering):
+    """Answers, and remembers what it was asked."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.asked: list[list[str]] = []
+
+    def run(
+        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None, input: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Completed:  # fmt: skip
+        self.asked.append(list(argv))
+        return super().run(argv, timeout_s=timeout_s)
+
+
+def test_many_ids_are_asked_in_lists_that_a_command_line_holds() -> None:
+    asked = Recording("")
+    ids = [str(10_000_000 + number) for number in range(30_000)]
+    assert Controller({}, asked).accounted(ids) == {}
+    assert Controller({}, asked).exit_codes(ids) == {}
+    assert max(len(word) for argv in asked.asked for word in argv) < 100_000
+    words = ",".join(word for argv in asked.asked for word in argv if word.startswith("--jobs="))
+    assert words.count("10029999") == 2
+
+
+def test_tasks_that_never_began_are_told_by_the_accounting_as_one() -> None:
+    said = "7_[0-2,5%2]|CANCELLED by 0|||run|0:0\n8_1|FAILED|n1||run|0:9\n9|COMPLETED|n1||run|0:0"
+    told = Controller({}, Answering(said)).accounted(["7_1"])
+    assert told is not None
+    assert {job_id: found.state for job_id, found in told.items() if job_id.startswith("7")} == dict.fromkeys(
+        ["7_0", "7_1", "7_2", "7_5"], "CANCELLED by 0"
+    )
+    assert (told["8_1"].exit_code, told["9"].state) == ("0:9", "COMPLETED")
+
+
+def test_exit_codes_are_told_as_slurm_prints_them() -> None:
+    assert Controller({}, Answering("5|1792|\n6_2|9|\n7|53|\n8|0|\n")).exit_codes(["5", "6_2", "7", "8"]) == {
+        "5": "7:0", "6_2": "0:9", "7": "0:53", "8": "0:0",
+    }  # fmt: skip
