@@ -248,7 +248,7 @@ def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: s
     assert not waiting.advance()
     process = multiprocessing.get_context("fork").Process(target=_let_go, args=(holder,))
     process.start()
-    os.close(holder._held.pop())  # the child holds the lock on now
+    os.close(holder.held.pop())  # the child holds the lock on now
     process.join()
     info = signal.sigtimedwait(SIGNALS, 30)
     assert info is not None
