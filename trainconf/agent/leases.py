@@ -35,11 +35,24 @@ WAKE_SIGNAL = signal.SIGUSR2  # the ticket before ours has gone
 FREED_SIGNAL = signal.SIGIO  # somebody let go; the kernel's default for F_NOTIFY
 FALLBACK_SECONDS = 1.0
 DOOR_SECONDS = 0.02
+# The same for every user and every session, or slots would be counted twice; TMPDIR is often one's own.
+SHARED_DIR = "/tmp/trainconf-leases"
 QUEUE = "queue"
 DOOR = "door"
 DIGITS = 12
 LAST_NUMBER = 10**DIGITS - 1  # only somebody who plants tickets gets there; those with it are served in any order
 FOREIGN = (errno.EPERM, errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV)
+
+
+def default_dir() -> str:
+    """The folder that all users of this machine share; one's own where it is another user's, who could take away what is leased in it."""
+    try:
+        _refuse_untrusted(SHARED_DIR, of_anybody=False)
+    except FileNotFoundError:
+        return SHARED_DIR
+    except OSError:
+        return f"{SHARED_DIR}-{os.getuid()}"
+    return SHARED_DIR
 
 
 def prepare(directory: str) -> None:
@@ -91,15 +104,18 @@ def holders(directory: str) -> list[str]:
         with open("/proc/locks", encoding="ascii") as stream:
             lines = [line.split() for line in stream if " FLOCK " in line and "->" not in line]
         names = sorted(name for name in os.listdir(directory) if name == DOOR or name.startswith(("slot-", "gpu-")))
-        inodes = {os.lstat(os.path.join(directory, name)).st_ino: name for name in names}
+        stats = {name: os.lstat(os.path.join(directory, name)) for name in names}
     except OSError:
         return []
+    inodes = {each.st_ino: name for name, each in stats.items()}
+    foreign = {name: user_name(each.st_uid) for name, each in stats.items() if not stat.S_ISREG(each.st_mode)}
     found: dict[int, list[str]] = {}
     for line in lines:
         name = inodes.get(int(line[5].rpartition(":")[2]))
         if name is not None:
             found.setdefault(int(line[4]), []).append(name)
-    return [f"{', '.join(names)}: {_who(pid)}" for pid, names in sorted(found.items(), key=lambda each: each[1])]
+    told = [f"{', '.join(names)}: {_who(pid)}" for pid, names in sorted(found.items(), key=lambda each: each[1])]
+    return [f"{name}: no lock, but something of {user}'s" for name, user in foreign.items()] + told
 
 
 def _who(pid: int) -> str:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from trainconf.launchers.gpus import DeviceLister
     from trainconf.paths import RunPaths
 
-# The same for every user and every session, or slots would be counted twice; TMPDIR is often one's own.
-LEASE_DIR = "/tmp/trainconf-leases"
 GUARD_SECONDS = 10.0  # besides the grace, for the guard of an agent that was killed
 GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and its plan
 
@@ -157,7 +155,7 @@ class AgentLauncher:
                     hint="name them with compute.gpu_devices, or ask for fewer",
                 )
             )
-        lease_dir = os.path.expanduser(compute.get("lease_dir") or LEASE_DIR)
+        lease_dir = os.path.expanduser(compute.get("lease_dir") or leases.default_dir())
         if not os.path.isabs(lease_dir):
             mistakes.append(
                 Mistake(
