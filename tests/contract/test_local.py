@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.contract.runs import agent_of, kill_agent, last, make_job, output, py
 from trainconf import files
 from trainconf.agent import leases, tree
 from trainconf.errors import ConfigError
-from trainconf.history import events, liveness
+from trainconf.history import events, follow, liveness
 from trainconf.launchers import get
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.launchers.local import LocalLauncher
@@ -177,6 +178,26 @@ class TestLocal(LauncherContract):
             for asker in askers:
                 asker.kill()
                 asker.wait()
+
+    @pytest.mark.parametrize("without", ["setsid", "pidfd_open", "pidfd_send_signal"])
+    def test_a_python_built_against_an_old_glibc_submits_and_cancels(
+        self, launcher: Launcher, root: str, monkeypatch: pytest.MonkeyPatch, without: str
+    ) -> None:  # fmt: skip
+        real = os.posix_spawn
+
+        def spawn(*words: object, setsid: bool = False, **named: object) -> int:
+            if setsid:
+                raise NotImplementedError("posix_spawn: setsid unavailable on this platform")
+            return real(*words, **named)  # type: ignore[arg-type]
+
+        if without == "setsid":
+            monkeypatch.setattr(os, "posix_spawn", spawn)
+        else:
+            monkeypatch.delattr(os if without == "pidfd_open" else signal, without)
+        handle = self.up(launcher, make_job(root, shell("echo up; exec sleep 600")))
+        launcher.cancel(handle)
+        state = follow.wait(handle.paths, time.monotonic() + 60)
+        assert (state.status, launcher.wait(handle).status) == ("Canceled", "Canceled")
 
     def test_a_backoff_has_an_end_and_so_many_retries_do_no_harm(self, launcher: Launcher, root: str) -> None:
         handle = self.run(launcher, make_job(root, ["false"], retries=1100, retry_backoff_seconds=0.0, compute={"slots": 1}))

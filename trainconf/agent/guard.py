@@ -39,8 +39,14 @@ FDS_A_MESSAGE = 200  # the kernel takes 253 (SCM_MAX_FD, unix(7))
 class Guard:
     """The guard, as its agent knows it; without a channel there is none."""
 
-    def __init__(self, channel: socket | None = None) -> None:
+    def __init__(self, channel: socket | None = None, pid: int = 0) -> None:
         self._channel = channel
+        self._pid = pid
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was one, and it has been killed."""
+        return self._pid != 0 and os.getppid() != self._pid
 
     def hold(self, run_dir: str, fds: Sequence[int] = ()) -> None:
         """A run begins that is to be ended with this process; its locks are to be held until `let_go`."""
@@ -85,7 +91,7 @@ def stand_behind(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: boo
         tree.prctl(tree.PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
-    return Guard(ours)
+    return Guard(ours, parent)
 
 
 def _be_guard(agent: int, channel: socket, grace_s: float) -> NoReturn:
@@ -181,7 +187,8 @@ def _note_end(paths: RunPaths, count: int) -> None:
     history = events.read(paths)
     if not history or any(event["state"] in events.TERMINAL for event in history):
         return
-    state, facts = history[-1]["state"], {"is_lost": True}
+    state = history[-1]["state"]
+    facts: dict[str, Any] = {"is_lost": True}
     reason = "its agent was ended and no process of the job is left" + (": its guard ended what there was" if count else "")
     if any(event["state"] == "CancelRequested" for event in history):
         state, facts, reason = "Canceled", {"exit_code": None}, f"cancellation was requested; {reason}"

@@ -145,7 +145,7 @@ def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
             if time.monotonic() < stopped.get(number, 0.0) + SAME_SIGNAL_SECONDS:
                 continue
             canceled, stopped[number] = True, time.monotonic()
-            pool.stop_all(_why_stopped(pool.job, number), force=STOP_SIGNALS[number])
+            pool.stop_all(_why_stopped(pool, number), force=STOP_SIGNALS[number])
         elif number == signal.SIGUSR1:
             canceled = _sweep_canceled(pool, sweep) or canceled
             pool.look_for_cancel()
@@ -165,9 +165,13 @@ def _next_signal(deadline: float | None) -> int | None:
     return None if info is None else info.si_signo
 
 
-def _why_stopped(job: SlurmJob | None, number: int) -> Outcome:
+def _why_stopped(pool: pools.Pool, number: int) -> Outcome:
     name = signal_name(number)
-    return Outcome("Canceled", None, f"the agent was told to stop ({name})") if job is None else job.why_ending(name)
+    if pool.job is None:
+        return Outcome("Canceled", None, f"the agent was told to stop ({name})")
+    if pool.guard.is_gone:  # the process that the scheduler knows
+        return Outcome("Failed", 1, "the guard of its agent was killed")
+    return pool.job.why_ending(name)
 
 
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:
