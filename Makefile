@@ -14,7 +14,7 @@ THIS := $(INSTALL) --no-build-isolation --no-deps --editable .
 LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --upgrade --quiet --no-annotate \
   --custom-compile-command 'make lock'
 
-.PHONY: help run test test-newest lint lock testbed testbed-where-possible testbed-down bench wheel clean
+.PHONY: help run test test-newest lint lock testbed testbed-where-possible testbed-down bench faults wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -51,6 +51,8 @@ lock: $(VENV)/bin/python  ## renew locks/: what `make` installs, each release wi
 	$(LOCK) pyproject.toml --extra uv --extra docker --group build --constraint locks/dev.txt --output-file locks/run.txt
 	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	$(LOCK) pyproject.toml --extra docker --group dev --group hydra-next --output-file locks/dev-hydra-1.4.txt
+faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random moments for half an hour
+	$(VENV)/bin/python -m tests.faults --seed $${SEED:-1}
 
 bench: $(VENV)/.checked  ## measure each figure of docs/performance.md
 	$(VENV)/bin/python -m benchmarks

@@ -15,7 +15,7 @@ import tempfile
 import time
 from datetime import datetime
 
-from benchmarks.bare_runs import finish, submit
+from benchmarks.bare_runs import finish, processes_of, submit
 from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.base import Job
@@ -27,28 +27,36 @@ from trainconf.spec import CodeSpec, RunSpec
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def status(pid: int | None, field: str) -> int:
-    """A number of /proc/PID/status."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as stream:
-        return next(int(line.split()[1]) for line in stream if line.startswith(field + ":"))
+def status(pids: list[int], field: str, name: str = "status") -> int:
+    """A number of /proc/PID/status, of all of them."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/{name}", encoding="ascii") as stream:
+            total += next(int(line.split()[1]) for line in stream if line.startswith(field + ":"))
+    return total
 
 
-def cpu_s(pid: int | None) -> float:
-    """CPU seconds a process has used so far."""
-    with open(f"/proc/{pid}/stat", "rb") as stream:
-        fields = stream.read().rpartition(b")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+def cpu_s(pids: list[int]) -> float:
+    """CPU seconds that processes have used so far."""
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read().rpartition(b")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS_PER_SECOND
 
 
 def waiting(root: str, seconds: float) -> None:
     handle = submit(os.path.join(root, "waiting"), ["sleep", str(seconds + 1)])
     time.sleep(0.5)
-    cpu, wakes = cpu_s(handle.agent_pid), status(handle.agent_pid, "voluntary_ctxt_switches")
+    pids = processes_of(handle)
+    cpu, wakes = cpu_s(pids), status(pids, "voluntary_ctxt_switches")
     time.sleep(seconds)
-    share = (cpu_s(handle.agent_pid) - cpu) / seconds * 100
-    wakes = status(handle.agent_pid, "voluntary_ctxt_switches") - wakes
-    resident_mb = status(handle.agent_pid, "VmRSS") / 1e3
-    print(f"waiting: {resident_mb:.1f} MB resident (at most 25), {share:.2f} % of a core (below 0.5), {wakes} wake-ups in {seconds:g} s")
+    share = (cpu_s(pids) - cpu) / seconds * 100
+    wakes = status(pids, "voluntary_ctxt_switches") - wakes
+    resident_mb, own_mb = status(pids, "VmRSS") / 1e3, status(pids, "Pss", "smaps_rollup") / 1e3
+    memory = f"{resident_mb:.1f} MB resident (at most 25), {own_mb:.1f} with shared pages counted once"
+    print(f"waiting: agent and guard {memory}, {share:.2f} % of a core (below 0.5), {wakes} wake-ups in {seconds:g} s")
     finish(handle)
 
 
@@ -86,12 +94,12 @@ def pool_overhead(root: str, count: int = 100) -> None:
     lock.acquire()
     pool = TrialPool.start(home, lock, {})
     time.sleep(0.2)
-    cpu = cpu_s(pool.handle.agent_pid)
+    cpu = cpu_s(processes_of(pool.handle))
     pool.add(plans)
     done = RunPaths(plans[-1].run_dir)
     while (events.last(done) or {}).get("state") not in events.TERMINAL:
         time.sleep(0.01)
-    cpu = cpu_s(pool.handle.agent_pid) - cpu
+    cpu = cpu_s(processes_of(pool.handle)) - cpu
     pool.close()
     pool.wait()
     begin = time.process_time()

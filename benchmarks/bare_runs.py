@@ -35,3 +35,11 @@ def finish(handle: RunHandle) -> dict[str, float]:
         raise RuntimeError(f"{state.status}: {state.reason}")
     resources: dict[str, float] = state.event["resources"]
     return resources
+
+
+def processes_of(handle: RunHandle) -> list[int]:
+    """The pids of an agent and its guard, once the agent has said its name."""
+    while True:
+        named = [event["agent"]["pid"] for event in events.read(handle.paths) if "agent" in event]
+        if named and handle.agent_pid is not None:
+            return [int(named[-1]), handle.agent_pid]

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from benchmarks.bare_runs import finish, submit
+from benchmarks.bare_runs import finish, processes_of, submit
 from benchmarks.rounds import interleaved, report
 
 AWK = ["awk", 'BEGIN { for (n = 0; n < 1000000; n++) print "a short line of output, number 7" }']
@@ -57,7 +57,7 @@ class Bench:
         begin = time.perf_counter()
         handle = submit(folder, self.argv)
         time.sleep(0.05)
-        self.agent_peak_bytes = max(self.agent_peak_bytes, peak_rss_bytes(handle.agent_pid))
+        self.agent_peak_bytes = max(self.agent_peak_bytes, peak_rss_bytes(processes_of(handle)[0]))
         seconds = finish(handle)["wall_s"]
         self.whole_s = time.perf_counter() - begin
         os.truncate(handle.paths.log(0), 0)

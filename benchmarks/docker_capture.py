@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
+from benchmarks.bare_runs import processes_of
 from benchmarks.capture import peak_rss_bytes
 from benchmarks.rounds import interleaved, report
 from trainconf import files
@@ -71,7 +72,7 @@ class Bench:
         handle = launcher.submit(plan, lock, {})
         while not os.path.exists(paths.log(0)) or not os.path.getsize(paths.log(0)):
             time.sleep(0.005)
-        self.agent_peak_bytes = max(self.agent_peak_bytes, peak_rss_bytes(handle.agent_pid))
+        self.agent_peak_bytes = max(self.agent_peak_bytes, peak_rss_bytes(processes_of(handle)[0]))
         state = launcher.wait(handle)
         seconds = time.perf_counter() - begin
         if state.status != "Completed":

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 
 from trainconf.plain_json import dumps as dumps
 from trainconf.plain_json import loads
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LINE_TAIL_BYTES = 65536
 RACY_NS = 2_000_000_000  # the coarsest clock of a disk in use (FAT); others tick in milliseconds
+ASKERS_SECONDS = 0.5
 
 
 class NotAFileError(FileNotFoundError):
@@ -64,7 +66,8 @@ def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bo
             os.close(fd)
         os.replace(temp, path)
     except BaseException as error:
-        os.unlink(temp)
+        if os.path.exists(temp):  # else Ctrl-C came between the rename and its return
+            os.unlink(temp)
         if isinstance(error, OSError):
             error.filename, error.filename2 = path, None  # write(2) names nothing, and the temp file means nothing to anybody
         raise
@@ -187,11 +190,17 @@ class FileLock:
         self.path = path
         self.fd = -1
 
-    def acquire(self, *, blocking: bool = True, shared: bool = False) -> bool:
-        """Take the lock; False when somebody has it and `blocking` is off. The file is created when missing."""
+    def acquire(self, *, blocking: bool = True, shared: bool = False, patience_s: float = ASKERS_SECONDS) -> bool:
+        """Take the lock; False when somebody has it and `blocking` is off. The file is created when missing.
+
+        Whoever asks `is_locked` has it for a moment, shared: without `blocking` that is waited for, at most `patience_s`.
+        """
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if blocking else fcntl.LOCK_NB))
+            if not blocking and not shared:
+                _lock_among_askers(fd, patience_s)
+            else:
+                fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if blocking else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(fd)
             return False
@@ -215,10 +224,24 @@ class FileLock:
         self.release()
 
 
+def _lock_among_askers(fd: int, patience_s: float) -> None:
+    """Take a lock that others share for moments. Raises BlockingIOError when somebody has it alone, or others share it for long."""
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # refused: somebody has it for himself
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.001 + 0.004 * os.urandom(1)[0] / 255)  # two who try must not keep each other from it
+
+
 def is_locked(path: str) -> bool:
     """Whether some living process holds the lock at `path`. Asks with a shared lock, so askers do not see each other."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     try:
@@ -233,7 +256,7 @@ def is_locked(path: str) -> bool:
 def wait_unlocked(path: str) -> None:
     """Return when nobody holds the lock at `path`; blocks in the kernel, without polling."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return
     try:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 TIMED_OUT = 124
+LOOK_SECONDS = 0.1  # while a program is silent
+READ_BYTES, READS_AFTER_END = 65536, 16  # pipe(7): a pipe holds 16 pages, 1 MiB where somebody has raised it
 
 
 @contextmanager
 def interruptions_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is done, in which somebody else begins what nobody could take back in the middle."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C and SIGTERM wait until the block is done, in which somebody else begins what nobody could take back in the middle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -107,14 +109,39 @@ class Processes:
         last: deque[bytes] = deque(maxlen=200)
         with child:
             try:
-                for line in child.stdout or ():
+                for line in _lines_until_end(child):
                     last.append(line)
                     on_line(line.decode("utf-8", "replace").rstrip())
-                child.wait()
             except BaseException:
                 _end_session(child)
                 raise
         return Completed(argv, child.returncode, b"".join(last), b"")
+
+
+def _lines_until_end(child: Popen[bytes]) -> Iterator[bytes]:
+    """What a program writes, line by line, until it has ended: what it started and left behind may have its pipe for longer."""
+    import os
+    import select
+
+    assert child.stdout is not None
+    pipe, rest = child.stdout.fileno(), b""
+    reads_left = None  # once it has ended: what the pipe can hold, for others may go on writing
+    while reads_left != 0:
+        if reads_left is None and child.poll() is not None:
+            reads_left = READS_AFTER_END
+        if not select.select([pipe], [], [], LOOK_SECONDS if reads_left is None else 0)[0]:
+            if reads_left is None:
+                continue
+            break
+        data = os.read(pipe, READ_BYTES)
+        if not data:
+            break
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        reads_left = None if reads_left is None else reads_left - 1
+    if rest:
+        yield rest
+    child.wait()
 
 
 def _end_session(child: Popen[bytes]) -> None:

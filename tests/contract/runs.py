@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import time
 from typing import Any
 
 from trainconf import files
 from trainconf.agent import job_folders
-from trainconf.history import events
+from trainconf.history import events, liveness
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, RunSpec, canonical
@@ -105,3 +107,19 @@ def output(handle: RunHandle, rank: int = 0) -> str:
     """What a rank has written so far."""
     with open(handle.paths.log(rank), encoding="utf-8") as stream:
         return stream.read()
+
+
+def agent_of(handle: RunHandle) -> int:
+    """The pid of the agent; what was started is its guard."""
+    return int(next(event["agent"]["pid"] for event in reversed(events.read(handle.paths)) if "agent" in event))
+
+
+def kill_agent(handle: RunHandle) -> None:
+    """End the agent with nobody to end what it leaves: its guard is killed before it."""
+    agent = liveness.identity(agent_of(handle))
+    assert handle.agent_pid is not None
+    os.kill(handle.agent_pid, signal.SIGKILL)
+    os.waitpid(handle.agent_pid, 0)
+    os.kill(agent["pid"], signal.SIGKILL)
+    while liveness.is_alive(agent):
+        time.sleep(0.005)

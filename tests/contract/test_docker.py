@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.contract.launcher_contract import HOSTILE_NAMES, LauncherContract, wait_until
-from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit, until_told
+from tests.contract.runs import kill_agent, last, make_job, make_run_dir, output, shell, states, submit, until_told
 from tests.contract.test_local import FakeDevices
 from trainconf import files
 from trainconf.engine.address import find
@@ -81,11 +80,6 @@ class TestDocker(LauncherContract):
         wait_until(lambda: os.path.exists(job.paths.log(0)) and "up" in output(handle), "the job")
         wait_until(lambda: last(handle)["state"] == "Running", "the event")
         return handle
-
-    def kill_agent(self, handle: RunHandle) -> None:
-        assert handle.agent_pid is not None
-        os.kill(handle.agent_pid, signal.SIGKILL)
-        os.waitpid(handle.agent_pid, 0)
 
     def container_of(self, handle: RunHandle, rank: int = 0) -> str:
         ranks = next(event["ranks"] for event in reversed(events.read(handle.paths)) if "ranks" in event)
@@ -272,7 +266,7 @@ class TestDocker(LauncherContract):
     ) -> None:
         handle = self.up(launcher, self.job(root, shell(until_told("echo up", "echo saved; exit 0"))))
         container = self.container_of(handle)
-        self.kill_agent(handle)
+        kill_agent(handle)
         state = launcher.state(handle)
         assert state.status == "NotResponding"
         assert f"still runs in container {container[:12]}" in state.reason
@@ -284,7 +278,7 @@ class TestDocker(LauncherContract):
 
     def test_a_run_whose_agent_was_killed_can_be_cancelled_by_force(self, launcher: Launcher, root: str) -> None:
         handle = self.up(launcher, self.job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=10_000))
-        self.kill_agent(handle)
+        kill_agent(handle)
         launcher.cancel(RunHandle(handle.paths), force=True)
         assert launcher.state(handle).status == "Canceled"
 
@@ -327,7 +321,7 @@ class TestDocker(LauncherContract):
     def test_the_network_of_a_run_that_lost_its_agent_is_removed_by_cancel(self, launcher: Launcher, root: str) -> None:
         job = self.nodes(root, "echo up; sleep 600", 2)
         handle = self.up(launcher, job)
-        self.kill_agent(handle)
+        kill_agent(handle)
         launcher.cancel(RunHandle(job.paths), force=True)
         assert "2 of its containers were ended" in last(handle)["reason"]
 
@@ -375,9 +369,7 @@ class TestTrials:
         pool = self.start(home, 2)
         pool.add(plans)
         wait_until(lambda: self.states(plans)[:2] == ["Running", "Running"], "two trials")
-        assert pool.handle.agent_pid is not None
-        os.kill(pool.handle.agent_pid, signal.SIGKILL)
-        os.waitpid(pool.handle.agent_pid, 0)
+        kill_agent(pool.handle)
         pool.close()
         cancel(home, force=True)
         assert self.states(plans) == ["Canceled"] * 3

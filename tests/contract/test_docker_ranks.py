@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 
 from tests.contract.launcher_contract import is_running, unique_sleep, wait_until
 from tests.contract.ranks_contract import MEET, THREE
-from tests.contract.runs import last, make_job, output, shell, states, submit, until_told, until_up
+from tests.contract.runs import kill_agent, last, make_job, output, shell, states, submit, until_told, until_up
 from tests.contract.test_docker import BUSYBOX
 from trainconf.engine.address import find
 from trainconf.engine.client import Engine
@@ -135,9 +134,7 @@ def test_what_somebody_stopped_has_not_completed(launcher: Launcher, tmp_path: P
 
 def test_without_its_agent_a_run_is_ended_by_cancel_and_every_rank_is_told(launcher: Launcher, tmp_path: Path) -> None:
     handle = up(launcher, job(tmp_path, shell(until_told(": >outputs/up$RANK", "echo told; exit 0"))))
-    assert handle.agent_pid is not None
-    os.kill(handle.agent_pid, signal.SIGKILL)
-    os.waitpid(handle.agent_pid, 0)
+    kill_agent(handle)
     state = launcher.state(handle)
     assert (state.status, state.reason.count(containers(handle)[0][:12])) == ("NotResponding", 1)
     launcher.cancel(RunHandle(handle.paths))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.contract.launcher_contract import LauncherContract, wait_until
-from tests.contract.runs import last, make_job, output, python, shell, states, submit
+from tests.contract.runs import agent_of, kill_agent, last, make_job, output, python, shell, states, submit
 from trainconf import files
 from trainconf.agent import leases, tree
 from trainconf.errors import ConfigError
-from trainconf.history import events
+from trainconf.history import events, follow, liveness
 from trainconf.launchers import get
 from trainconf.launchers.base import Job, Launcher, RunHandle
 from trainconf.launchers.local import LocalLauncher
@@ -31,6 +34,17 @@ class FakeDevices:
         return self.ids
 
 
+ASK = """
+import os, sys
+from trainconf import files
+while True:
+    try:
+        files.is_locked(open(sys.argv[1] + "/ask").read())
+    except FileNotFoundError:
+        pass
+"""
+
+
 class TestLocal(LauncherContract):
     @pytest.fixture
     def launcher(self) -> Launcher:
@@ -42,15 +56,10 @@ class TestLocal(LauncherContract):
         wait_until(lambda: last(handle)["state"] == "Running", "the event")
         return handle
 
-    def kill_agent(self, handle: RunHandle) -> None:
-        assert handle.agent_pid is not None
-        os.kill(handle.agent_pid, signal.SIGKILL)
-        os.waitpid(handle.agent_pid, 0)
-
     def test_a_run_whose_agent_was_killed_is_not_responding_and_can_still_be_cancelled(self, launcher: Launcher, root: str) -> None:
         job = make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=0.2)
         handle = self.up(launcher, job)
-        self.kill_agent(handle)
+        kill_agent(handle)
         assert launcher.state(handle).status == "NotResponding"
         assert tree.carriers(job.run_id)
         launcher.cancel(RunHandle(job.paths))
@@ -61,30 +70,143 @@ class TestLocal(LauncherContract):
     def test_after_a_restart_of_the_machine_a_run_is_not_responding(self, launcher: Launcher, root: str) -> None:
         job = make_job(root, shell("echo up; sleep 600"), grace_s=0.2)
         handle = self.up(launcher, job)
-        self.kill_agent(handle)
+        agent = agent_of(handle)
+        kill_agent(handle)
         tree.send(tree.carriers(job.run_id), signal.SIGKILL)
         history = Path(job.paths.events).read_text()
         boot_id = next(e["agent"]["boot_id"] for e in events.read(job.paths) if "agent" in e)
-        Path(job.paths.events).write_text(history.replace(boot_id, "0" * 36).replace(str(handle.agent_pid), "1"))
+        Path(job.paths.events).write_text(history.replace(boot_id, "0" * 36).replace(str(agent), "1"))
         state = launcher.state(handle)
         assert state.status == "NotResponding"
         assert "restarted" in state.reason
         launcher.cancel(handle)  # must not signal pid 1, which has the recorded number now
         assert launcher.state(handle).status == "Canceled"
 
-    def test_a_killed_agent_frees_its_slot(self, launcher: Launcher, root: str) -> None:
+    def test_what_an_agent_leaves_behind_is_ended_and_only_then_its_slot_is_free(self, launcher: Launcher, root: str) -> None:
+        """The next run notes whether the first still lived when it began."""
         one = {"slots": 1}
-        handle = self.up(launcher, make_job(root, shell("echo up; sleep 600"), run_id="first", compute=one))
+        beside = os.path.join(root, "alive")
+        text = f"trap '' TERM; trap 'rm -f {beside}' EXIT; : >{beside}; echo up; sleep 600; sleep 600"
+        handle = self.up(launcher, make_job(root, shell(text), run_id="first", compute=one, grace_s=1))
+        second = submit(launcher, make_job(root, shell(f"pgrep -f {beside[:-1]}[e] || echo alone"), run_id="second", compute=one))
+        wait_until(lambda: last(second).get("waiting_for") == "slot", "the second to wait")
+        os.kill(agent_of(handle), signal.SIGKILL)
+        assert launcher.wait(second).status == "Completed"
+        assert output(second) == "alone\n"
+        state = launcher.wait(handle)
+        assert (state.status, last(handle)["state"], last(handle)["is_lost"]) == ("NotResponding", "Running", True)
+        assert "no process of the job is left: its guard ended what there was" in state.reason
+
+    @pytest.mark.parametrize("how", ["env -i setsid -f sleep 600", "(cd /; exec env -i setsid -f sleep 600 </dev/null >/dev/null 2>&1)"])
+    def test_with_its_agent_ends_also_what_has_left_every_mark_behind(self, launcher: Launcher, root: str, how: str) -> None:
+        number = 10**6 + int.from_bytes(os.urandom(3), "big")
+        handle = self.up(launcher, make_job(root, shell(f"{how.replace('600', str(number))}; echo up; exec sleep {number}"), grace_s=1))
+        sleepers = ["pgrep", "-f", f"sleep {number}"]
+        assert len(subprocess.run(sleepers, capture_output=True).stdout.split()) == 2
+        os.kill(agent_of(handle), signal.SIGKILL)
+        launcher.wait(handle)
+        assert subprocess.run(sleepers, capture_output=True).stdout == b""
+
+    def test_a_cancel_while_the_guard_ends_what_is_left_waits_for_it_or_hurries_it(self, launcher: Launcher, root: str) -> None:
+        handle = self.up(launcher, make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=600))
+        os.kill(agent_of(handle), signal.SIGKILL)
+        launcher.cancel(RunHandle(handle.paths), force=True)
+        assert launcher.wait(handle).status == "Canceled"
+        assert not tree.carriers(handle.paths.run_id)
+
+    def test_when_only_the_guard_is_killed_the_run_goes_on(self, launcher: Launcher, root: str) -> None:
+        go = os.path.join(root, "go")
+        handle = self.up(launcher, make_job(root, shell(f"echo up; until [ -e {go} ]; do sleep 0.05; done; exit 3")))
+        assert handle.agent_pid is not None
+        os.kill(handle.agent_pid, signal.SIGKILL)
+        os.waitpid(handle.agent_pid, 0)
+        assert launcher.state(handle).status == "Running"
+        Path(go).touch()
+        assert (launcher.wait(handle).status, last(handle)["exit_code"]) == ("Failed", 3)
+
+    def test_when_agent_and_guard_are_killed_the_job_itself_keeps_its_slot(self, launcher: Launcher, root: str) -> None:
+        one = {"slots": 1}
+        first = self.up(launcher, make_job(root, shell("echo up; exec sleep 600"), run_id="first", compute=one))
+        kill_agent(first)
         second = submit(launcher, make_job(root, shell("echo ran"), run_id="second", compute=one))
         wait_until(lambda: last(second).get("waiting_for") == "slot", "the second to wait")
-        self.kill_agent(handle)
+        assert leases.holders(os.path.join(root, "leases")) == ["slot-0: what is left of a run whose agent is gone"]
+        assert "the job still runs as pid" in launcher.state(first).reason
+        launcher.cancel(RunHandle(first.paths), force=True)
         assert launcher.wait(second).status == "Completed"
-        launcher.cancel(handle, force=True)
+
+    def test_with_both_killed_cancel_finds_what_has_emptied_its_environment(self, launcher: Launcher, root: str) -> None:
+        number = 10**6 + int.from_bytes(os.urandom(3), "big")
+        handle = self.up(launcher, make_job(root, shell(f"env -i setsid -f sleep {number}; echo up; exec sleep 600"), grace_s=1))
+        kill_agent(handle)
+        tree.send(tree.carriers(handle.paths.run_id), signal.SIGKILL)
+        (left,) = subprocess.run(["pgrep", "-f", f"sleep {number}"], capture_output=True, text=True).stdout.split()
+        who = liveness.identity(int(left))
+        wait_until(lambda: launcher.state(handle).reason.startswith(f"its agent was ended, but the job still runs as pid {left}:"), "words")
+        launcher.cancel(RunHandle(handle.paths))
+        assert not liveness.is_alive(who)
+        assert "1 of its processes was ended" in last(handle)["reason"]
+
+    def test_somebody_who_works_in_a_runs_folder_is_none_of_its_processes(self, launcher: Launcher, root: str) -> None:
+        handle = self.up(launcher, make_job(root, shell("echo up; sleep 600"), grace_s=1))
+        visitor = subprocess.Popen(["sleep", "600"], cwd=handle.paths.code)
+        try:
+            kill_agent(handle)
+            launcher.cancel(RunHandle(handle.paths))
+            assert visitor.poll() is None
+        finally:
+            visitor.kill()
+            visitor.wait()
+
+    @pytest.mark.parametrize("force", [False, True])
+    def test_cancel_ends_a_run_whose_agent_somebody_has_stopped(self, launcher: Launcher, root: str, force: bool) -> None:
+        handle = self.up(launcher, make_job(root, shell("echo up; sleep 600")))
+        os.kill(agent_of(handle), signal.SIGSTOP)
+        launcher.cancel(RunHandle(handle.paths), force=force)
+        assert launcher.wait(handle).status == "Canceled"
+
+    def test_a_cancel_is_carried_out_while_others_ask_for_the_lock_without_end(self, launcher: Launcher, root: str) -> None:
+        askers = [subprocess.Popen([sys.executable, "-S", "-c", ASK, root], cwd=Path(__file__).parents[2]) for _ in range(2)]
+        try:
+            for _ in range(5):
+                handle = self.up(launcher, make_job(root, shell("echo up; sleep 600"), grace_s=0.2))
+                Path(root, "ask").write_text(handle.paths.lock)
+                kill_agent(handle)
+                launcher.cancel(RunHandle(handle.paths))
+                assert launcher.state(handle).status == "Canceled"
+        finally:
+            for asker in askers:
+                asker.kill()
+                asker.wait()
+
+    @pytest.mark.parametrize("without", ["setsid", "pidfd_open", "pidfd_send_signal"])
+    def test_a_python_built_against_an_old_glibc_submits_and_cancels(
+        self, launcher: Launcher, root: str, monkeypatch: pytest.MonkeyPatch, without: str
+    ) -> None:  # fmt: skip
+        real = os.posix_spawn
+
+        def spawn(*words: object, setsid: bool = False, **named: object) -> int:
+            if setsid:
+                raise NotImplementedError("posix_spawn: setsid unavailable on this platform")
+            return real(*words, **named)  # type: ignore[arg-type]
+
+        if without == "setsid":
+            monkeypatch.setattr(os, "posix_spawn", spawn)
+        else:
+            monkeypatch.delattr(os if without == "pidfd_open" else signal, without)
+        handle = self.up(launcher, make_job(root, shell("echo up; exec sleep 600")))
+        launcher.cancel(handle)
+        state = follow.wait(handle.paths, time.monotonic() + 60)
+        assert (state.status, launcher.wait(handle).status) == ("Canceled", "Canceled")
+
+    def test_a_backoff_has_an_end_and_so_many_retries_do_no_harm(self, launcher: Launcher, root: str) -> None:
+        handle = self.run(launcher, make_job(root, ["false"], retries=1100, retry_backoff_seconds=0.0, compute={"slots": 1}))
+        assert (last(handle)["state"], last(handle)["attempt"]) == ("Failed", 1101)
 
     def test_sigterm_to_the_agent_cancels_the_run(self, launcher: Launcher, root: str) -> None:
         handle = self.up(launcher, make_job(root, shell("echo up; sleep 600")))
         assert handle.agent_pid is not None
-        os.kill(handle.agent_pid, signal.SIGTERM)
+        os.kill(handle.agent_pid, signal.SIGTERM)  # its guard passes it on
         assert launcher.wait(handle).status == "Canceled"
         assert "SIGTERM" in last(handle)["reason"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.launcher_contract import wait_until
-from tests.contract.runs import make_job, make_run_dir, shell
+from tests.contract.runs import agent_of, kill_agent, make_job, make_run_dir, shell
 from trainconf import files
 from trainconf.agent import tree
 from trainconf.history import events, liveness
@@ -147,8 +147,7 @@ def test_when_the_agent_is_killed_trials_are_not_responding_and_the_sweep_can_be
     pool = start(home, 1)
     pool.add(plans)
     wait_until(lambda: state(plans[0]) == "Running", "the first")
-    assert pool.handle.agent_pid is not None
-    os.kill(pool.handle.agent_pid, signal.SIGKILL)
+    kill_agent(pool.handle)
     assert pool.wait().status == "NotResponding"
     assert [state(plan) for plan in plans] == ["NotResponding"] * 3
     cancel(home)
@@ -182,10 +181,10 @@ def test_an_agent_sleeps_while_it_waits_for_trials(home: RunPaths) -> None:
     pool = start(home, 1)
     wait_until(lambda: os.path.exists(home.events), "the agent")
     time.sleep(0.2)
-    before = Path(f"/proc/{pool.handle.agent_pid}/stat").read_text().rpartition(")")[2].split()
+    before = Path(f"/proc/{agent_of(pool.handle)}/stat").read_text().rpartition(")")[2].split()
     assert before[0] == "S"
-    wakes = [line for line in Path(f"/proc/{pool.handle.agent_pid}/status").read_text().splitlines() if "ctxt" in line]
+    wakes = [line for line in Path(f"/proc/{agent_of(pool.handle)}/status").read_text().splitlines() if "ctxt" in line]
     time.sleep(0.5)
-    assert wakes == [line for line in Path(f"/proc/{pool.handle.agent_pid}/status").read_text().splitlines() if "ctxt" in line]
+    assert wakes == [line for line in Path(f"/proc/{agent_of(pool.handle)}/status").read_text().splitlines() if "ctxt" in line]
     pool.close()
     pool.wait()

@@ -161,11 +161,20 @@ def test_when_the_agent_is_killed_nothing_of_the_job_survives(tmp_path: Path, cl
     """On `main`, with control groups, Slurm sees to it; on `bare`, without, our guard."""
     left = unique_sleep()
     paths, job_id = up(tmp_path, f"setsid -f {left}; echo $PPID >agent; {left}")
-    job = until(lambda: next((p for p in os.listdir("/proc") if p.isdigit() and _argument(p) == paths.run_dir), None), "the agent's pid")
-    os.kill(int(job), signal.SIGKILL)
+    agents = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _argument(pid) == paths.run_dir]
+    os.kill(max(agents), signal.SIGKILL)  # its guard, where there is one, was there before it
     until(lambda: slurm_state(job_id) == "FAILED", "Slurm", told=lambda: slurm_state(job_id))
     until(lambda: not is_running(left), "the tree")
     assert events.read(paths)[-1]["state"] == "Running"
+
+
+@pytest.mark.slurm(cluster="bare")
+def test_when_the_guard_is_killed_slurm_knows_the_job_no_more_and_so_it_is_ended(tmp_path: Path) -> None:
+    left = unique_sleep()
+    paths, _ = up(tmp_path, f"setsid -f {left}; {left}")
+    os.kill(min(int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _argument(pid) == paths.run_dir), signal.SIGKILL)
+    assert wait_state(paths, "Failed")["reason"] == "the guard of its agent was killed"
+    until(lambda: not is_running(left), "the tree")
 
 
 def _argument(pid: str) -> str:

@@ -168,7 +168,7 @@ def test_a_folder_that_other_nodes_do_not_have_is_said_in_words(tmp_path: Path, 
 
 def node_agent(paths: RunPaths, node: int) -> int | None:
     """The pid of a node's agent, as seen from here."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int, reverse=True):  # its guard was there before it
         try:
             words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
             is_it = words[-2:-1] == [b"--node"] and os.fsencode(paths.run_dir) in words and words[0].endswith(b"python")

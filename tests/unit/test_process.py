@@ -88,3 +88,15 @@ def test_a_lock_that_is_passed_on_is_the_programs_too(tmp_path: Path) -> None:
     assert processes.stream(["sh", "-c", "echo a; sleep 0.2"], let_go, pass_fds=[lock.fd]).ok
     assert held == [True]
     assert not files.is_locked(lock.path)
+
+
+def test_streaming_ends_with_the_program_and_not_with_what_it_left_behind() -> None:
+    lines: list[str] = []
+    begin = time.monotonic()
+    done = processes.stream(["sh", "-c", "(sleep 60; :) & echo hi; printf 'no newline'"], lines.append)
+    assert (done.ok, lines) == (True, ["hi", "no newline"])
+    assert time.monotonic() - begin < 50
+
+
+def test_streaming_ends_while_what_was_left_behind_writes_without_end() -> None:
+    assert processes.stream(["sh", "-c", "yes left & sleep 0.1"], lambda line: None).ok

@@ -6,6 +6,9 @@ No daemon keeps the books. A folder that all runs of a machine share holds
     queue/<number>-<run_id>  a ticket, locked by whoever waits with it; numbers rise in the order of arrival
     door                     locked for the moment in which a ticket is drawn
 
+Other users may put anything into a folder that is shared, so nothing in it is followed, waited for or believed: a name that is not one of
+these, or is no plain file, is passed over. What they cannot do, in a sticky folder of root's or one's own, is remove what is not theirs.
+
 Only the first living ticket may take anything, and takes all it wants or nothing. The others sleep in the kernel on the lock
 of the ticket before theirs. The first is woken when a holder lets go (dnotify on the folder, fcntl(2) F_NOTIFY); holders that
 were killed make no sound, so it also looks once a second. Everybody holds a shared lock on the folder itself, which tells
@@ -15,11 +18,12 @@ systemd-tmpfiles(8) not to clean it.
 from __future__ import annotations
 
 import _thread
+import errno
 import fcntl
 import os
+import stat
 import time
 
-from trainconf import files
 from trainconf.agent.signals import signal
 
 TYPE_CHECKING = False
@@ -30,31 +34,112 @@ if TYPE_CHECKING:
 WAKE_SIGNAL = signal.SIGUSR2  # the ticket before ours has gone
 FREED_SIGNAL = signal.SIGIO  # somebody let go; the kernel's default for F_NOTIFY
 FALLBACK_SECONDS = 1.0
+DOOR_SECONDS = 0.02
+# The same for every user and every session, or slots would be counted twice; TMPDIR is often one's own.
+SHARED_DIR = "/tmp/trainconf-leases"
 QUEUE = "queue"
 DOOR = "door"
+DIGITS = 12
+LAST_NUMBER = 10**DIGITS - 1  # only somebody who plants tickets gets there; those with it are served in any order
+FOREIGN = (errno.EPERM, errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV)
+
+
+def default_dir() -> str:
+    """The folder that all users of this machine share; one's own where it is another user's, who could take away what is leased in it."""
+    try:
+        _refuse_untrusted(SHARED_DIR, of_anybody=False)
+    except FileNotFoundError:
+        return SHARED_DIR
+    except OSError:
+        return f"{SHARED_DIR}-{os.getuid()}"
+    return SHARED_DIR
 
 
 def prepare(directory: str) -> None:
-    """Make the folder of leases usable by every user of the machine. Raises OSError."""
+    """Make the folder of leases usable by every user of the machine. Raises OSError, also for one that cannot be trusted."""
     for path in (directory, os.path.join(directory, QUEUE)):
         try:
-            os.mkdir(path)
+            os.mkdir(path, 0o700)
         except FileExistsError:
+            _refuse_untrusted(path, of_anybody=path != directory)
             continue
-        os.chmod(path, 0o1777)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        os.fchmod(fd, 0o1777)
+        os.close(fd)
     _make_shared(os.path.join(directory, DOOR))
+
+
+def _refuse_untrusted(path: str, *, of_anybody: bool) -> None:
+    """Raises PermissionError for a folder whose owner could replace what others have in it, or where everybody could.
+
+    `of_anybody`: a folder within a trusted one is its first user's, who can take others' places in the queue away, but not their slots.
+    """
+    link, found = os.lstat(path), os.stat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, f"is no folder, but something of {user_name(link.st_uid)}'s", path)
+    if of_anybody and stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, os.getuid()):
+        raise PermissionError(errno.EPERM, f"is a link of {user_name(link.st_uid)}'s", path)
+    for each in (link, found):
+        if not of_anybody and each.st_uid not in (0, os.getuid()):
+            raise PermissionError(errno.EPERM, f"belongs to {user_name(each.st_uid)}, and neither to you nor to root", path)
+    if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+        raise PermissionError(errno.EPERM, "can be written by others and is not sticky (chmod +t)", path)
 
 
 def place(directory: str, run_id: str) -> int | None:
     """The place of a run in the queue, 1 for the next one to be served; None when it does not wait."""
     ahead = 0
     for number, name in _tickets(directory):
-        if not files.is_locked(os.path.join(directory, QUEUE, name)):
+        if not _is_held(os.path.join(directory, QUEUE, name)):
             continue
         ahead += 1
         if name == _ticket_name(number, run_id):
             return ahead
     return None
+
+
+def holders(directory: str) -> list[str]:
+    """Who holds leases, or the lock on the way into the queue: the run or program, its pid and user. Empty if nobody can tell."""
+    try:
+        with open("/proc/locks", encoding="ascii") as stream:
+            lines = [line.split() for line in stream if " FLOCK " in line and "->" not in line]
+        names = sorted(name for name in os.listdir(directory) if name == DOOR or name.startswith(("slot-", "gpu-")))
+        stats = {name: os.lstat(os.path.join(directory, name)) for name in names}
+    except OSError:
+        return []
+    inodes = {each.st_ino: name for name, each in stats.items()}
+    foreign = {name: user_name(each.st_uid) for name, each in stats.items() if not stat.S_ISREG(each.st_mode)}
+    found: dict[int, list[str]] = {}
+    for line in lines:
+        name = inodes.get(int(line[5].rpartition(":")[2]))
+        if name is not None:
+            found.setdefault(int(line[4]), []).append(name)
+    told = [f"{', '.join(names)}: {_who(pid)}" for pid, names in sorted(found.items(), key=lambda each: each[1])]
+    return [f"{name}: no lock, but something of {user}'s" for name, user in foreign.items()] + told
+
+
+def _who(pid: int) -> str:
+    try:
+        uid = os.stat(f"/proc/{pid}").st_uid
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            words = [os.fsdecode(word) for word in stream.read().split(b"\0") if word]
+    except OSError:
+        words = []
+    if not words:
+        return "what is left of a run whose agent is gone"
+    is_agent = any(word.endswith("agent/__main__.py") for word in words)
+    what = os.path.basename(words[-1]) if is_agent else os.path.basename(words[0])
+    return f"{what} (pid {pid} of {user_name(uid)})"
+
+
+def user_name(uid: int) -> str:
+    """The name of a user; the number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 class Claim:
@@ -77,12 +162,13 @@ class Claim:
         self._ticket = -1
         self._watched = ""
         self._folder = -1
-        self._held: list[int] = []
+        self.held: list[int] = []  # descriptors of what is leased
 
     def advance(self) -> bool:
         """Take everything if it is our turn and all is free. Raises OSError when the folder cannot be used."""
-        if self._ticket < 0:
-            self._draw_ticket()
+        if self._ticket < 0 and not self._draw_ticket():
+            self.waiting_for, self.deadline = "slot", time.monotonic() + DOOR_SECONDS
+            return False
         before = self._ticket_before()
         if before:
             self._watch(before)
@@ -102,8 +188,9 @@ class Claim:
 
     def release(self) -> None:
         """Give back what is held, leave the queue, and wake whoever is first in it. May be called any number of times."""
-        held, self._held, self.gpus = self._held, [], []
+        held, self.held, self.gpus = self.held, [], []
         for fd in held:
+            fcntl.flock(fd, fcntl.LOCK_UN)  # whoever else has the descriptor: the guard, or a process of the job
             os.close(fd)
         self._leave_queue()
         if held:
@@ -112,31 +199,35 @@ class Claim:
             os.close(self._folder)
             self._folder = -1
 
-    def _draw_ticket(self) -> None:
-        prepare(self.directory)
-        self._folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._folder, fcntl.LOCK_SH)
+    def _draw_ticket(self) -> bool:
+        """Get in line; False while somebody else does, or keeps us from it."""
+        if self._folder < 0:
+            prepare(self.directory)
+            self._folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            _try_lock(self._folder, fcntl.LOCK_SH)
         door = _open_shared(os.path.join(self.directory, DOOR))
-        queue = os.path.join(self.directory, QUEUE)
-        unlocked = os.path.join(queue, f".{self.run_id}.{os.getpid()}")  # not yet a ticket: one is locked from its first moment on
         try:
-            fcntl.flock(door, fcntl.LOCK_EX)
-            ticket = os.open(unlocked, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            if not _try_lock(door, fcntl.LOCK_EX):
+                return False
+            self._number = min(max((number for number, _ in _tickets(self.directory)), default=0) + 1, LAST_NUMBER)
+            queue = os.path.join(self.directory, QUEUE)
+            unlocked = os.path.join(queue, f".{self.run_id}.{_random()}")  # not yet a ticket: one is locked from its first moment on
+            ticket = os.open(unlocked, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             os.fchmod(ticket, 0o644)
             fcntl.flock(ticket, fcntl.LOCK_EX)
-            self._number = max((number for number, _ in _tickets(self.directory)), default=0) + 1
             os.rename(unlocked, os.path.join(queue, _ticket_name(self._number, self.run_id)))
             self._ticket = ticket
         finally:
             os.close(door)
+        return True
 
     def _ticket_before(self) -> str:
         """The nearest living ticket before ours; dead ones are cleared away. Empty when it is our turn."""
-        for number, name in reversed(list(_tickets(self.directory))):
+        for number, name in reversed(_tickets(self.directory)):
             path = os.path.join(self.directory, QUEUE, name)
             if number >= self._number:
                 continue
-            if files.is_locked(path):
+            if _is_held(path):
                 return path
             _remove(path)
         return ""
@@ -156,9 +247,9 @@ class Claim:
 
     def _ring(self) -> None:
         """Make and delete a file: that wakes who listens on the folder, whichever user it is."""
-        bell = os.path.join(self.directory, f".bell.{os.getpid()}")
+        bell = os.path.join(self.directory, f".bell.{_random()}")
         try:
-            os.close(os.open(bell, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            os.close(os.open(bell, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
         except OSError:
             return  # a full disk: the look once a second remains
         _remove(bell)
@@ -169,7 +260,7 @@ class Claim:
         taken = list(self._lock_free(slots, slot_count))
         got = list(self._lock_free([_device_file(device) for device in devices], device_count))
         if len(taken) == slot_count and len(got) == device_count:
-            self._held = [fd for _, fd in taken + got]
+            self.held = [fd for _, fd in taken + got]
             self.gpus = [devices[index] for index, _ in got]
             self.waiting_for = ""
             return True
@@ -183,10 +274,13 @@ class Claim:
         for index, name in enumerate(names):
             if wanted == 0:
                 return
-            fd = _open_shared(os.path.join(self.directory, name))
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                fd = _open_shared(os.path.join(self.directory, name))
+            except OSError as error:
+                if error.errno not in FOREIGN:
+                    raise
+                continue  # somebody else has put something there: to us it is taken
+            if not _try_lock(fd, fcntl.LOCK_EX):
                 os.close(fd)
                 continue
             wanted -= 1
@@ -201,12 +295,17 @@ class Claim:
 
 
 def _wake_after(ticket: str) -> None:
-    files.wait_unlocked(ticket)
+    try:
+        fd = _open_plain(ticket)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        os.close(fd)
+    except OSError:
+        time.sleep(DOOR_SECONDS)  # it has gone, or become something that nobody can wait for
     os.kill(os.getpid(), WAKE_SIGNAL)
 
 
 def _ticket_name(number: int, run_id: str) -> str:
-    return f"{number:012d}-{run_id}"
+    return f"{number:0{DIGITS}d}-{run_id}"
 
 
 def _tickets(directory: str) -> list[tuple[int, str]]:
@@ -215,7 +314,7 @@ def _tickets(directory: str) -> list[tuple[int, str]]:
         names = os.listdir(os.path.join(directory, QUEUE))
     except FileNotFoundError:
         return []
-    return sorted((int(name.partition("-")[0]), name) for name in names if name[:1].isdigit())
+    return sorted((int(name[:DIGITS]), name) for name in names if name.isascii() and name[:DIGITS].isdigit() and name[DIGITS:][:1] == "-")
 
 
 def _device_file(device: str) -> str:
@@ -224,20 +323,32 @@ def _device_file(device: str) -> str:
 
 
 def _open_shared(path: str) -> int:
-    """Open a lock file that all users share. A plain O_CREAT is refused in sticky folders (proc(5), protected_regular)."""
+    """Open a lock file that all users share. A plain O_CREAT is refused in sticky folders (proc(5), protected_regular).
+
+    Raises OSError, with a number of FOREIGN for what is no lock file or cannot be opened by us.
+    """
     while True:
         try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            return _open_plain(path)
         except FileNotFoundError:
             _make_shared(path)
 
 
+def _open_plain(path: str) -> int:
+    """Open a file that may be anything, and anybody's. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EPERM, "is no plain file", path)
+
+
 def _make_shared(path: str) -> None:
     """Put an empty file that everybody may open in place, in one step, unless it is there."""
-    if os.path.exists(path):
+    if os.path.lexists(path):
         return
-    temp = f"{path}.{os.getpid()}.tmp"
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    temp = f"{path}.{_random()}.tmp"
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(fd, 0o666)
         os.link(temp, path)
@@ -248,8 +359,33 @@ def _make_shared(path: str) -> None:
         os.unlink(temp)
 
 
+def _random() -> str:
+    """Part of a name that nobody can have planted before."""
+    return f"{os.getpid()}.{os.urandom(8).hex()}"
+
+
+def _try_lock(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_held(path: str) -> bool:
+    """Whether a ticket is one, and somebody has it."""
+    try:
+        fd = _open_plain(path)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
 def _remove(path: str) -> None:
     try:
         os.unlink(path)
-    except (FileNotFoundError, PermissionError):
+    except OSError:
         return  # gone already, or another user's in a sticky folder: a dead ticket only costs a look

@@ -30,23 +30,28 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.crew import Crew, News
+    from trainconf.agent.guard import Guard
     from trainconf.agent.slurm import SlurmJob
     from trainconf.agent.stdout_metrics import LogReader
     from trainconf.paths import RunPaths
 
+LONGEST_BACKOFF_SECONDS = 3600.0
 WAITING, RUNNING, ENDING, BACKOFF, OVER = "waiting", "running", "ending", "backoff", "over"
 
 
 class RunLife:
     """Carries out one plan. `is_over` once the last event is on disk, or given up (`events_lost`); `end` is how it ended."""
 
-    def __init__(self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool, job: SlurmJob | None = None) -> None:
+    def __init__(
+        self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool, guard: Guard, job: SlurmJob | None = None
+    ) -> None:  # fmt: skip
         self.paths = paths
         self.attempt = 1
         self.end: Outcome | None = None
         self.crew: Crew | None = None  # from the moment the plan is known
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all of them
         self._gets_orphans = gets_orphans  # every descendant that loses its parent becomes a child of this process
+        self._guard = guard
         self._job = job
         self._retry_count = 0
         self._why_again: dict[str, str] = {}
@@ -60,6 +65,7 @@ class RunLife:
         self._log_reader: LogReader | None = None
         self._is_up = False
         self._awaited: set[int] = set()  # ranks whose end the run waits for; the others serve them
+        self._is_guarded = False  # with what it has leased
         self._is_announced = False  # that this attempt starts
         self._started = 0.0
         self._kill_at = 0.0
@@ -207,7 +213,9 @@ class RunLife:
                 from trainconf.agent.meeting import Meeting
 
                 meeting = Meeting(self._plan)
-            return ProcessCrew(self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans, meeting=meeting)
+            return ProcessCrew(
+                self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans, meeting=meeting, claim=self._claim,
+            )  # fmt: skip
         from trainconf.agent.containers import ContainerCrew
 
         return ContainerCrew(self.paths, self._plan)
@@ -215,6 +223,9 @@ class RunLife:
     def _start_attempt(self) -> None:
         assert self.crew is not None
         gpus = [] if self._claim is None else self._claim.gpus
+        if not self._is_guarded:
+            self._guard.hold(self.paths.run_dir, () if self._claim is None else self._claim.held)
+            self._is_guarded = True
         if self._is_announced:
             self._is_announced = False
         else:
@@ -322,7 +333,8 @@ class RunLife:
             self._log_reader = None
         resources = self.crew.usage.facts(time.monotonic() - self._started)
         if self._outcome.may_retry and self._retry_count < self._plan["retries"]:
-            backoff = self._plan["retry_backoff_seconds"] * 2**self._retry_count
+            first = self._plan["retry_backoff_seconds"]
+            backoff = min(first * 2.0 ** min(self._retry_count, 60), max(first, LONGEST_BACKOFF_SECONDS))
             self._retry_count += 1
             self.attempt += 1
             self._phase, self._deadline = BACKOFF, time.monotonic() + backoff
@@ -335,6 +347,8 @@ class RunLife:
         self._phase, self._deadline, self.end = OVER, None, end
         if self._claim is not None:
             self._claim.release()
+        if self._is_guarded:
+            self._guard.let_go(self.paths.run_dir)
         if end.may_requeue and end.is_out_of_time:
             facts |= self._count_timeout(end)
         if end.may_requeue:

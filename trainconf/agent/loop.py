@@ -16,6 +16,7 @@ import time
 
 from trainconf import files
 from trainconf.agent import pool as pools
+from trainconf.agent.guard import Guard, stand_behind
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.agent.log import say
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
+SAME_SIGNAL_SECONDS = 1.0  # within which a signal to every process of a job comes to us and, through the guard, once more
+LONGEST_SLEEP_SECONDS = 86400.0  # there are numbers that the system takes for no time
 LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
 SIGNALS: set[int] = {
     signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
@@ -69,19 +72,21 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
         say(f"another agent holds {home.lock!r}")
         return 1
     os.chdir("/")
-    if os.path.exists(home.sweep):
-        return _carry_out_sweep(home)
     job = _job(home.plan)
-    if job is not None:
-        code = _carry_out_in_job(home, job)
-        if sweep is not None:
-            pools.end_sweep(sweep)
-            if pools.has_unsent(sweep):
-                _send_on(sweep, code)
-        return code
-    pool = pools.Pool(pools.OneRun(home))
+    guard = _guard(job)
+    if os.path.exists(home.sweep):
+        return _carry_out_sweep(home, job, guard)
+    pool = pools.Pool(pools.OneRun(home), job, guard)
     _serve(pool, None)
-    return int(pool.lost_events)
+    if job is None:
+        return int(pool.lost_events)
+    pool.requeue()
+    code = pool.exit_code()
+    if sweep is not None:
+        pools.end_sweep(sweep)
+        if pools.has_unsent(sweep):
+            _send_on(sweep, code)
+    return code
 
 
 def _part(name: str) -> Callable[[RunPaths], int]:
@@ -95,19 +100,11 @@ def _part(name: str) -> Callable[[RunPaths], int]:
     return carry_out
 
 
-def _carry_out_in_job(home: RunPaths, job: SlurmJob) -> int:
-    """One run in a scheduler's job, which may continue it later and goes by its exit code."""
-    alive = None
-    if not job.ends_with_us():
-        from trainconf.agent import guard
-
-        alive = guard.post(home.run_id, job.grace_seconds)
-    pool = pools.Pool(pools.OneRun(home), job)
-    _serve(pool, None)
-    if alive is not None:
-        guard.dismiss(alive)
-    pool.requeue()
-    return pool.exit_code()
+def _guard(job: SlurmJob | None) -> Guard:
+    """Where a scheduler ends all processes of its job by itself, there is none: its fork is a tenth of a short task's time."""
+    if job is None:
+        return stand_behind()
+    return Guard() if job.ends_with_us() else stand_behind(job.grace_seconds, ends_with_guard=True)
 
 
 def _send_on(sweep: RunPaths, code: int) -> None:
@@ -128,14 +125,13 @@ def _job(plan_path: str) -> SlurmJob | None:
     return job_here(plan_path, os.environ)
 
 
-def _carry_out_sweep(home: RunPaths) -> int:
+def _carry_out_sweep(home: RunPaths, job: SlurmJob | None, guard: Guard) -> int:
     """A sweep's own events say which agent its trials have, and how it ended."""
     journal = Journal(home)
-    job = _job(home.plan)
     scheduler = {} if job is None else {"scheduler": job.identity()}
     journal.add("Running", 1, agent=liveness.identity(), **scheduler)
     trials = pools.Trials(home)
-    pool = pools.Pool(trials, job)
+    pool = pools.Pool(trials, job, guard)
     pool.look_for_cancel()
     canceled = _serve(pool, home)
     if pool.is_interrupted:
@@ -153,12 +149,15 @@ def _carry_out_sweep(home: RunPaths) -> int:
 def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     """Run the pool until it is done; whether it was cancelled as a whole."""
     canceled = _sweep_canceled(pool, sweep)
+    stopped: dict[int, float] = {}
     pool.fill()
     while not pool.is_done():
         number = _next_signal(pool.deadline())
         if number is not None and number in STOP_SIGNALS:
-            canceled = True
-            pool.stop_all(_why_stopped(pool.job, number), force=STOP_SIGNALS[number])
+            if time.monotonic() < stopped.get(number, 0.0) + SAME_SIGNAL_SECONDS:
+                continue
+            canceled, stopped[number] = True, time.monotonic()
+            pool.stop_all(_why_stopped(pool, number), force=STOP_SIGNALS[number])
         elif number == signal.SIGUSR1:
             canceled = _sweep_canceled(pool, sweep) or canceled
             pool.look_for_cancel()
@@ -174,13 +173,17 @@ def _next_signal(deadline: float | None) -> int | None:
     """Sleep until a signal comes, or until `deadline` by the monotonic clock: None."""
     if deadline is None:
         return signal.sigwaitinfo(SIGNALS).si_signo
-    info = signal.sigtimedwait(SIGNALS, max(0.0, deadline - time.monotonic()))
+    info = signal.sigtimedwait(SIGNALS, min(max(0.0, deadline - time.monotonic()), LONGEST_SLEEP_SECONDS))
     return None if info is None else info.si_signo
 
 
-def _why_stopped(job: SlurmJob | None, number: int) -> Outcome:
+def _why_stopped(pool: pools.Pool, number: int) -> Outcome:
     name = signal_name(number)
-    return Outcome("Canceled", None, f"the agent was told to stop ({name})") if job is None else job.why_ending(name)
+    if pool.job is None:
+        return Outcome("Canceled", None, f"the agent was told to stop ({name})")
+    if pool.guard.is_gone:  # the process that the scheduler knows
+        return Outcome("Failed", 1, "the guard of its agent was killed")
+    return pool.job.why_ending(name)
 
 
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:

@@ -70,7 +70,7 @@ class MpiCrew(team.TeamCrew):
             address = self._address()
             self._exchange = mpi_channel.Exchange(address or os.uname().nodename, self._inbox, address)
             env = {**os.environ, mpi_channel.VARIABLE: self._exchange.variable}
-            pid = team.spawn([*team.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
+            pid = team.start_program([*team.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
         except OSError:
             os.close(words[0])
             raise
@@ -298,7 +298,7 @@ class MpiCrew(team.TeamCrew):
             self._leave_none_alone()
             return again_s
         self._close()
-        left = tree.members(self._paths.run_id, (), with_orphans=False)
+        left = tree.members(self._paths.run_dir, (), with_orphans=False)
         if not left:
             return None
         tree.send(left if kill else left - self._told, signal.SIGKILL if kill else signal.SIGTERM)
@@ -319,7 +319,7 @@ class MpiCrew(team.TeamCrew):
         if not self._is_over:
             return True
         self._close()
-        return bool(tree.members(self._paths.run_id, (), with_orphans=False))
+        return bool(tree.members(self._paths.run_dir, (), with_orphans=False))
 
     def _close(self) -> None:
         if self._exchange is not None:

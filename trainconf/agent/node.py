@@ -162,10 +162,9 @@ def carry_out(paths: RunPaths) -> int:
     os.chdir("/")
     plan, node = files.read_json(paths.plan), int(os.environ["SLURM_NODEID"])
     grace_s = float(plan["grace_seconds"])
-    alive = guard.post(paths.run_id, grace_s)
+    guard.stand_behind(grace_s, ends_with_guard=True)
     mine = [rank for rank in plan["ranks"] if node_of(rank) == node]
     meeting = Meeting(plan, node)
     crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting)
     Member(node, crew, meeting, grace_s).carry_out()
-    guard.dismiss(alive)
     return 0

@@ -40,7 +40,7 @@ class NodesCrew(team.TeamCrew):
         orders, news, words = os.pipe(), os.pipe(), os.pipe()
         ours, theirs = (orders[1], news[0], words[0]), (orders[0], news[1], words[1])
         try:
-            pid = team.spawn(self._command(), os.environ, *theirs)
+            pid = team.start_program(self._command(), os.environ, *theirs)
         except OSError:
             for fd in ours:
                 os.close(fd)

@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from trainconf.agent.guard import Guard
     from trainconf.agent.slurm import SlurmJob
 
 
@@ -120,9 +121,10 @@ class Trials:
 class Pool:
     """Carries out what a feed gives, `feed.limit` at a time."""
 
-    def __init__(self, feed: OneRun | Trials, job: SlurmJob | None = None) -> None:
+    def __init__(self, feed: OneRun | Trials, job: SlurmJob | None, guard: Guard) -> None:
         self.feed = feed
         self.job = job
+        self.guard = guard
         self.lives: list[RunLife] = []
         self.ends: list[Outcome] = []
         self.to_requeue: list[RunLife] = []  # over for now: their job shall go back into its queue
@@ -152,7 +154,7 @@ class Pool:
                 self.to_requeue.append(life)
 
     def _life(self, paths: RunPaths) -> RunLife:
-        return RunLife(paths, self._living_ranks, gets_orphans=self._gets_orphans, job=self.job)
+        return RunLife(paths, self._living_ranks, gets_orphans=self._gets_orphans, guard=self.guard, job=self.job)
 
     def is_done(self) -> bool:
         return not self.lives and not self.feed.has_more()

@@ -14,6 +14,7 @@ from trainconf.agent.crew import Ended, Started
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, Usage
 from trainconf.agent.signals import signal
+from trainconf.agent.spawn import spawn
 from trainconf.history import liveness
 
 TYPE_CHECKING = False
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.crew import News
+    from trainconf.agent.leases import Claim
     from trainconf.agent.meeting import Meeting
     from trainconf.paths import RunPaths
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-# What the agent, its Python or its submitter may have set to "ignore"; a job starts with the system's defaults.
-RESET_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD]
 LOOK_AGAIN_SECONDS = 0.1  # while processes that are not our children are being ended
 KILL_AGAIN_SECONDS = 0.02
 
@@ -39,7 +39,7 @@ class ProcessCrew:
 
     def __init__(
         self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, meeting: Meeting | None = None,
-        has_all_of_run: bool = True,
+        has_all_of_run: bool = True, claim: Claim | None = None,
     ) -> None:  # fmt: skip
         self.usage = Usage()
         self._paths = paths
@@ -47,7 +47,8 @@ class ProcessCrew:
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all crews
         self._gets_orphans = gets_orphans
         self._meeting = meeting
-        self._mark = paths.run_id if has_all_of_run else None  # by which processes of the run are this crew's
+        self._claim = claim  # what it holds is held by the ranks, too: for one that outlives both the agent and its guard
+        self._mark = paths.run_dir if has_all_of_run else None  # by which processes of the run are this crew's
         # Each rank is srun, and the run's id is carried only by the processes of its step, which Slurm has made a container for.
         self._are_steps = (plan.get("batch") or {}).get("container") == "pyxis"
         self._ranks: dict[int, int] = {}  # living ranks by pid
@@ -83,7 +84,7 @@ class ProcessCrew:
         """Start one process; why it could not be started, if so."""
         number, argv, cwd, log = rank["rank"], rank["argv"], self._plan["cwd"], self._paths.log(rank["rank"])
         try:
-            pid = start(argv, env, cwd, log)
+            pid = start(argv, env, cwd, log, () if self._claim is None else self._claim.held)
         except OSError as error:
             failed = outcome.cannot_start(error, argv, cwd, log, env)
         except ValueError as error:  # a NUL, or a character that this system's encoding does not have
@@ -196,22 +197,20 @@ def inherited(plan: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
     return env
 
 
-def start(argv: list[str], env: Mapping[str, str], cwd: str, log: str) -> int:
-    """Start one process; its pid. Raises OSError: no such program, not executable, no such folder, log not writable."""
+def start(argv: list[str], env: Mapping[str, str], cwd: str, log: str, keep: Sequence[int] = ()) -> int:
+    """Start one process, which keeps the descriptors `keep`; its pid.
+
+    Raises OSError: no such program, not executable, no such folder, log not writable.
+    """
     os.chdir(cwd)  # posix_spawn(3) has no working directory
-    log_fd = files.open_regular(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log_fd, nothing = files.open_regular(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), -1
     try:
-        return os.posix_spawn(
-            find_program(argv[0], env), argv, env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, log_fd, 1),
-                (os.POSIX_SPAWN_DUP2, log_fd, 2),
-            ],
-            setsid=True, setsigmask=[], setsigdef=RESET_SIGNALS,
-        )  # fmt: skip
+        nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        return spawn(find_program(argv[0], env), argv, env, (nothing, log_fd, log_fd), keep=keep)
     finally:
         os.close(log_fd)
+        if nothing >= 0:
+            os.close(nothing)
         os.chdir("/")
 
 

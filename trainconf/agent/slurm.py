@@ -14,6 +14,7 @@ from trainconf.agent import ranks
 from trainconf.agent.log import say
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
 from trainconf.agent.signals import signal
+from trainconf.agent.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,22 +156,15 @@ def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
 def ask(argv: list[str], timeout_s: float, env: Mapping[str, str] = os.environ) -> tuple[int, str]:
     """Exit code of a program, and what it said on both channels. The main loop waits, so it is never taken for a rank."""
     listening, speaking = os.pipe()
+    nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        pid = os.posix_spawn(
-            ranks.find_program(argv[0], env), argv, env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, speaking, 1),
-                (os.POSIX_SPAWN_DUP2, speaking, 2),
-            ],
-            setsigmask=[], setsigdef=ranks.RESET_SIGNALS,
-        )  # fmt: skip
+        pid = spawn(ranks.find_program(argv[0], env), argv, env, (nothing, speaking, speaking), new_session=False)
         return _listen(pid, listening, argv, timeout_s)
     except OSError as error:
         return 127, f"{argv[0]}: {error.strerror}"
     finally:
-        os.close(listening)
-        os.close(speaking)
+        for fd in (listening, speaking, nothing):
+            os.close(fd)
 
 
 def _listen(pid: int, listening: int, argv: list[str], timeout_s: float) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from trainconf.agent import ranks
 from trainconf.agent.crew import Ended, Started
 from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.outcome import Outcome, Usage
+from trainconf.agent.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -214,12 +215,9 @@ class TeamCrew:
         return False
 
 
-def spawn(argv: list[str], env: Mapping[str, str], stdin: int, stdout: int, stderr: int) -> int:
+def start_program(argv: list[str], env: Mapping[str, str], stdin: int, stdout: int, stderr: int) -> int:
     """Start a program in a session of its own; its pid. Raises OSError."""
-    actions = [(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1), (os.POSIX_SPAWN_DUP2, stderr, 2)]
-    return os.posix_spawn(
-        ranks.find_program(argv[0], env), argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=ranks.RESET_SIGNALS,
-    )  # fmt: skip
+    return spawn(ranks.find_program(argv[0], env), argv, env, (stdin, stdout, stderr))
 
 
 def listen(channel: Any, fd: int, inbox: deque[tuple[Any, bytes | None]]) -> None:

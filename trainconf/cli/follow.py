@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 IDLE_PAUSE_S = 0.1
 WAITED_FOR = {"slot": "slot", "gpu": "GPU"}  # what an agent waits for, in words
+HOLDERS_TOLD = 8
 _UNREMARKABLE = {"NotStarted", "Starting", "Running", "Finalizing", *events.TERMINAL}
 
 
@@ -129,7 +130,8 @@ class Following:
         place = leases.place(self.slots_dir, self.paths.run_id)
         if place is not None and place != self.place:
             self.place = place
-            printer.talk(f"waiting for a {self.waiting_for} of this machine, place {place} in the queue")
+            held = "".join(f"\n  {holder}" for holder in leases.holders(self.slots_dir)[:HOLDERS_TOLD])
+            printer.talk(f"waiting for a {self.waiting_for} of this machine, place {place} in the queue{held}")
 
     def _to_stdout(self, chunk: bytes) -> None:
         write_all(1, chunk)

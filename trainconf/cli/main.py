@@ -31,6 +31,8 @@ _HYDRA_ONLY = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Only a bug of ours gets past it as an exception."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        _take_sigterm()
     try:
         return dispatch(words)
     except TrainconfError as error:
@@ -42,6 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         return _storage(error)
+
+
+def _take_sigterm() -> None:
+    """`kill`, `timeout` and service managers mean what Ctrl-C means: tidy up, and end with 130. While a run is watched, it is cancelled."""
+    import signal
+
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def dispatch(words: list[str]) -> int:

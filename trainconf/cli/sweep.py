@@ -1,4 +1,7 @@
-"""`-m`: submits a sweep and shows it to its end; a summary table with the experiment's metric, exit code 1 if any trial failed."""
+"""`-m`: submits a sweep and shows it to its end; a summary table with the experiment's metric.
+
+Exit code 1 if any trial failed, 130 when the sweep was cancelled.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 import time
 
 from trainconf.cli.printer import duration, number, printer
-from trainconf.history import metrics, record
+from trainconf.history import events, metrics, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +50,12 @@ def run(asked: Words) -> int:
         watching.to_the_end()
     _print_summary(sweep)
     failed = [trial for trial in sweep.trials if trial.state is None or trial.state.status != "Completed"]
-    return 130 if watching.interrupts else 1 if failed else 0
+    return 130 if watching.interrupts or _was_canceled(sweep) else 1 if failed else 0
+
+
+def _was_canceled(sweep: Sweep) -> bool:
+    """Whether somebody has asked for the end of all its runs, from wherever."""
+    return any(event["state"] in ("CancelRequested", "Canceled") for event in events.read(sweep.paths))
 
 
 class Watching:

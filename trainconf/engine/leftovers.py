@@ -35,6 +35,11 @@ def remove(engine: Engine, run_dir: str, grace_seconds: float) -> int:
     return len(living)
 
 
+def end_living(engine: Engine, run_dir: str, grace_seconds: float) -> int:
+    """End and remove what a run has left if any of it still lives; how many containers did. Raises EngineError."""
+    return remove(engine, run_dir, grace_seconds) if _containers(engine, run_dir, only_living=True) else 0
+
+
 def _labelled(run_dir: str, **filters: Any) -> dict[str, Any]:
     return {"filters": {"label": [f"{container.LABEL_RUN_DIR}={run_dir}"], **filters}}
 

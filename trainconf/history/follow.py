@@ -94,8 +94,8 @@ class Watch:
             return
         try:
             pidfd = os.pidfd_open(agent["pid"])
-        except OSError:
-            return  # it has just ended, or this kernel has no such call: files tell, a little later
+        except (OSError, AttributeError):
+            return  # it has just ended, or this kernel or this Python has no such call: files tell, a little later
         self._seen_pid = agent["pid"]
         if not liveness.is_alive(agent):  # asked again, for the pid may have changed hands in between
             os.close(pidfd)

@@ -123,7 +123,7 @@ def state_of(paths: RunPaths) -> State:
         return State(event["state"], _as_recorded(event).reason, event, scheduler)
     if agent is None and _is_sweep_being_made(paths):
         return _as_recorded(event)
-    return State("NotResponding", _why_silent(event, agent, history), event)
+    return State("NotResponding", _why_silent(paths, event, agent, history), event)
 
 
 def _before_the_first(paths: RunPaths) -> dict[str, Any] | None:
@@ -184,10 +184,12 @@ def _is_sweep_being_made(paths: RunPaths) -> bool:
     return home is not None and files.is_locked(home.lock)
 
 
-def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:
+def _why_silent(paths: RunPaths, event: dict[str, Any], agent: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:
     last_word = f"its last word was {event['state']} at {event.get('time', 'an unknown time')}"
     if agent is None:
-        return f"the submitter was ended before an agent took over; {last_word}"
+        return f"{_who_did_not_start_it(paths)}; {last_word}"
+    if event.get("is_lost"):
+        return f"{event.get('reason')}; {last_word}"
     if agent.get("host") != os.uname().nodename:
         return f"it runs on {agent.get('host')}, and from here nobody can tell whether its agent lives; {last_word}"
     if agent.get("boot_id") != boot_id():
@@ -199,11 +201,29 @@ def _why_silent(event: dict[str, Any], agent: dict[str, Any] | None, history: li
         names = ", ".join(dict.fromkeys(str(rank.get("container"))[:12] for rank in left + unknown))
         sure = "still runs" if left else "may still run, on an engine whose processes are not seen from here,"
         return f"its agent was ended, but the job {sure} in container {names}: `trainconf cancel` ends it; {last_word}"
-    if left:
-        pids = ", ".join(str(rank["pid"]) for rank in left)
+    pids = _pids_left(paths, left)
+    if pids:
         return f"its agent was ended, but the job still runs as pid {pids}: `trainconf cancel` ends it; {last_word}"
     told = "; `trainconf gc` asks the engine how it ended" if any("container" in rank for rank in ranks) else ""
-    return f"its agent was ended and no process of the job is left{told}; {last_word}"
+    return f"its agent was ended, and no process of the job is found any more{told}; {last_word}"
+
+
+def _who_did_not_start_it(paths: RunPaths) -> str:
+    """Why a run has no agent: nobody came to start one, or the agent of its sweep is gone."""
+    from trainconf.paths import RunPaths as Paths
+
+    home = Paths(os.path.dirname(lock_of(paths)))
+    if home.run_dir != paths.run_dir and any("agent" in event for event in events.read(home)):
+        return "the agent of its sweep was ended before this trial began"
+    return "the submitter was ended before an agent took over"
+
+
+def _pids_left(paths: RunPaths, ranks: list[dict[str, Any]]) -> str:
+    """The ranks that still live, and whatever else carries the run's marks."""
+    from trainconf.history import left_processes
+
+    found = {int(rank["pid"]) for rank in ranks} | left_processes.left_of(paths.run_dir)
+    return ", ".join(map(str, sorted(found)))
 
 
 def _ranks(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

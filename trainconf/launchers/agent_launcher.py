@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.gpus import DeviceLister
     from trainconf.paths import RunPaths
 
-# The same for every user and every session, or slots would be counted twice; TMPDIR is often one's own.
-LEASE_DIR = "/tmp/trainconf-leases"
+GUARD_SECONDS = 10.0  # besides the grace, for the guard of an agent that was killed
 GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and its plan
 
 
@@ -93,16 +92,22 @@ class AgentLauncher:
         try:
             # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.
             events.request_cancel(paths, force=force)
-            if not tell_agent(paths) and not files.is_locked(liveness.lock_of(paths)):
+            if not tell_agent(paths):
                 self._end_without_agent(paths, attempt, force=force)
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
 
     def _end_without_agent(self, paths: RunPaths, attempt: int, *, force: bool) -> None:
-        """The agent is gone: end what is left of the run. The lock keeps a second canceller out."""
+        """The agent is gone: end what is left of the run. The lock keeps a second canceller out.
+
+        The guard of an agent that was killed holds it while it ends what is left; before there is an agent, whoever holds it starts one.
+        """
         lock = files.FileLock(liveness.lock_of(paths))
-        if not lock.acquire(blocking=False):
-            return
+        give_up_at = time.monotonic() + (_grace(paths) + GUARD_SECONDS if _agent_of(paths) is not None else 0.0)
+        while not lock.acquire(blocking=False):
+            if time.monotonic() >= give_up_at:
+                return
+            time.sleep(0.02)
         try:
             latest = events.last(paths)
             if latest is not None and latest["state"] in events.TERMINAL:
@@ -150,7 +155,7 @@ class AgentLauncher:
                     hint="name them with compute.gpu_devices, or ask for fewer",
                 )
             )
-        lease_dir = os.path.expanduser(compute.get("lease_dir") or LEASE_DIR)
+        lease_dir = os.path.expanduser(compute.get("lease_dir") or leases.default_dir())
         if not os.path.isabs(lease_dir):
             mistakes.append(
                 Mistake(
@@ -204,48 +209,62 @@ def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
 
 def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
     """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
-    from trainconf.agent import loop, ranks
+    from trainconf.agent import loop
+    from trainconf.agent.spawn import spawn
     from trainconf.distributed.inherited import without_place
 
     argv = [*agent_command(sys.executable), paths.run_dir]
-    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    fds: list[int] = []
     try:
-        return os.posix_spawn(
-            sys.executable, argv, {**without_place(environ), **secrets},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, lock.fd, loop.LOCK_FD),
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, paths.agent_log, append, 0o644),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            # blocked from birth: a signal that comes before the agent can take it must wait, not kill
-            setsid=True, setsigmask=loop.SIGNALS, setsigdef=ranks.RESET_SIGNALS,
-        )  # fmt: skip
+        fds.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        fds.append(os.open(paths.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+        # Blocked from birth: a signal that comes before the agent can take it must wait, not kill.
+        env, given = {**without_place(environ), **secrets}, (fds[0], fds[1], fds[1], lock.fd)
+        assert given[loop.LOCK_FD] == lock.fd
+        return spawn(sys.executable, argv, env, given, blocked=loop.SIGNALS)
     except OSError as error:
         raise LaunchError(f"the agent cannot be started: {error.strerror}", ("program", argv[0]), ("log", paths.agent_log)) from error
     finally:
+        for fd in fds:
+            os.close(fd)
         lock.release()
 
 
 def tell_agent(paths: RunPaths) -> bool:
-    """Send SIGUSR1 to the agent that the run's events name, or its sweep's; False when there is none alive on this machine."""
+    """Send SIGUSR1 to the agent that the run's events name, or its sweep's; False when there is none alive on this machine.
+
+    One that somebody has stopped goes on, for it could not obey.
+    """
     who = _agent_of(paths)
     if who is None:
         return False
     try:
-        fd = os.pidfd_open(who["pid"])  # from here on the number cannot become another process'
-    except OSError:
-        return False
-    try:
-        if not liveness.is_alive(who):
-            return False
-        signal.pidfd_send_signal(fd, signal.SIGUSR1)
-    except ProcessLookupError:
-        return False
+        return send(who, signal.SIGUSR1, signal.SIGCONT)
     except PermissionError as error:
         raise LaunchError("the run's agent belongs to another user", ("pid", str(who["pid"]))) from error
+
+
+def send(who: Mapping[str, Any], *numbers: int) -> bool:
+    """Send signals to the very process of an identity; False when it does not live on this machine. Raises PermissionError."""
+    try:
+        fd = os.pidfd_open(who["pid"])  # from here on the number cannot become another process'
+    except ProcessLookupError:
+        return False
+    except (OSError, AttributeError):  # a kernel before 5.3, or a Python built for one: looked at just before
+        fd = -1
+    try:
+        for number in numbers:
+            if not liveness.is_alive(dict(who)):
+                return False
+            if fd >= 0 and hasattr(signal, "pidfd_send_signal"):
+                signal.pidfd_send_signal(fd, number)
+            else:
+                os.kill(who["pid"], number)
+    except ProcessLookupError:
+        return False
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
     return True
 
 

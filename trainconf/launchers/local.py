@@ -43,8 +43,8 @@ class LocalLauncher(AgentLauncher):
         return plan
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
-        ended = _end_carriers(paths.run_id, grace_seconds)
-        return f"{ended} of its processes were ended" if ended else ""
+        ended = _end_processes(paths.run_dir, grace_seconds)
+        return f"{ended} of its processes {'was' if ended == 1 else 'were'} ended" if ended else ""
 
 
 def _check_interface(name: str | None) -> None:
@@ -59,9 +59,9 @@ def _check_interface(name: str | None) -> None:
             raise ConfigError(what, hint="null is right on one machine") from error
 
 
-def _end_carriers(run_id: str, grace_seconds: float) -> int:
-    """SIGTERM, and SIGKILL after the grace, to every process started with the run's id and their descendants; how many there were."""
-    found = tree.members(run_id, (), with_orphans=False)
+def _end_processes(run_dir: str, grace_seconds: float) -> int:
+    """SIGTERM, and SIGKILL after the grace, to every process that carries the run's marks and their descendants; how many there were."""
+    found = tree.members(run_dir, (), with_orphans=False)
     tree.send(found, signal.SIGTERM)
     kill_at = time.monotonic() + grace_seconds
     left = found
@@ -69,6 +69,6 @@ def _end_carriers(run_id: str, grace_seconds: float) -> int:
         if time.monotonic() >= kill_at:
             tree.send(left, signal.SIGKILL)
         time.sleep(0.02)
-        left = tree.members(run_id, (), with_orphans=False)
+        left = tree.members(run_dir, (), with_orphans=False)
         found |= left
     return len(found)

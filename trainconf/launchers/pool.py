@@ -84,9 +84,10 @@ class TrialPool:
         """Whether the agent is gone; every trial is over then, or has lost it. The agent is our child, and is waited for here."""
         assert self.handle.agent_pid is not None
         try:
-            return os.waitpid(self.handle.agent_pid, os.WNOHANG)[0] != 0
+            is_there = os.waitpid(self.handle.agent_pid, os.WNOHANG)[0] == 0
         except ChildProcessError:
-            return True  # somebody has waited for it
+            is_there = False  # somebody has waited for it
+        return not is_there and not files.is_locked(self.handle.paths.lock)  # the agent outlives a guard that was killed
 
     def wait(self) -> State:
         """Wait until every trial is over, or the agent is gone; the state of the sweep."""

@@ -232,11 +232,11 @@ def send_on(home: RunPaths) -> None:
     """Have a process of its own send what is left of this user's sweep: a reader of it is not held up."""
     import sys
 
-    from trainconf.agent import team
+    from trainconf.agent.spawn import spawn
 
     if os.stat(home.run_dir).st_uid != os.getuid() or not has_unsent(home):
         return
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slurm_send_on.py")
     command = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, home.run_dir]
     with open(home.agent_log, "ab") as log, open(os.devnull, "rb") as nothing:
-        team.spawn(command, os.environ, nothing.fileno(), log.fileno(), log.fileno())
+        spawn(sys.executable, command, os.environ, (nothing.fileno(), log.fileno(), log.fileno()))

@@ -70,7 +70,7 @@ class StoreLayout:
     def try_lock_alone(self) -> FileLock | None:
         """The store's lock for this process alone; None when anybody else is in the store."""
         lock = FileLock(os.path.join(self.root, "lock"))
-        return lock if lock.acquire(blocking=False) else None
+        return lock if lock.acquire(blocking=False, patience_s=0.0) else None
 
     def forget_stat_caches(self) -> None:
         folder = os.path.join(self.root, "stat")

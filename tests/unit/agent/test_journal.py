@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.launcher_contract import wait_until
-from tests.contract.runs import make_job, python, states, submit
+from tests.contract.runs import agent_of, make_job, python, states, submit
 from trainconf.agent import journal as journal_module
 from trainconf.agent.journal import Journal
 from trainconf.history import events
@@ -93,7 +93,7 @@ def test_the_exit_code_survives_a_full_disk(small_disk: Path, tmp_path: Path) ->
     job = make_job(str(small_disk), [*python(FILL_THE_DISK), str(gate)])
     handle = submit(get("local"), job)
     wait_until(gate.exists, "the disk to be full")
-    children = Path(f"/proc/{handle.agent_pid}/task/{handle.agent_pid}/children")
+    children = Path(f"/proc/{agent_of(handle)}/task/{agent_of(handle)}/children")
     wait_until(lambda: children.read_text() == "", "the job to be reaped")
     assert states(handle)[-1] == "Running"
     assert get("local").state(handle).status == "Running"  # the agent stays, and so does its lock

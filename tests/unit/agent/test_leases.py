@@ -156,6 +156,112 @@ def test_two_users_share_one_folder() -> None:
         subprocess.run(["rm", "-rf", folder], check=True)
 
 
+@pytest.fixture
+def shared() -> Iterator[str]:
+    """A folder of leases that root has made, where pytest's own, which are closed to others, do not stand above it."""
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another user")
+    folder = f"/tmp/trainconf-test-leases-{os.getpid()}-{os.urandom(4).hex()}"
+    leases.prepare(folder)
+    yield folder
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def as_other(script: str, *words: str, uid: int = 65534) -> None:
+    """Have another user of the machine do something."""
+    subprocess.run(["sh", "-ec", script, "sh", *words], user=uid, group=uid, extra_groups=[], check=True)
+
+
+ATTACKS = {
+    "a link for the door's temporary file": 'for pid in $(seq 1 400) $3; do ln -s "$2" "$1/door.$pid.tmp"; done',
+    "a name in the queue that is no ticket": 'touch "$1/queue/1x" "$1/queue/x" "$1/queue/000000000007" "$1/queue/²"',
+    "a number that leaves no room": 'touch "$1/queue/$(printf 9%.0s $(seq 200))-x" "$1/queue/999999999999-x"',
+    "a FIFO as a ticket": 'mkfifo "$1/queue/000000000001-x"',
+    "a FIFO as a slot": 'mkfifo "$1/slot-0"',
+    "a folder as a slot": 'mkdir "$1/slot-0"; mkdir "$1/queue/000000000002-x"',
+    "a link as a slot": 'ln -s "$2" "$1/slot-0"',
+    "a link as a ticket": 'ln -s "$2" "$1/queue/000000000001-x"',
+    "a slot that nobody may open": 'touch "$1/slot-0" "$1/queue/000000000003-x"; chmod 0 "$1/slot-0" "$1"/queue/*-x',
+    "a FIFO as a bell": 'mkfifo "$1/.bell.$3"',
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_another_user_plants_harms_nobody(shared: str, tmp_path: Path, attack: str) -> None:
+    private = tmp_path / "private"
+    private.touch(0o600)
+    os.unlink(os.path.join(shared, "door"))
+    as_other(ATTACKS[attack], shared, str(private), str(os.getpid()))
+    first, second = claim(shared, "first", count=2), claim(shared, "second", count=2)
+    assert first.advance()
+    slot = os.path.join(shared, "slot-0")
+    if stat.S_ISREG(os.lstat(slot).st_mode):  # a plain file is one to root, whatever its mode
+        assert second.advance()
+    else:
+        assert not second.advance()
+        assert f"slot-0: no lock, but something of {leases.user_name(65534)}'s" in leases.holders(shared)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    first.release()
+    second.release()
+    assert leases.place(shared, "first") is None
+
+
+def test_who_keeps_the_way_into_the_queue_shut_stops_nobody_and_is_named(shared: str) -> None:
+    holder = subprocess.Popen(["flock", os.path.join(shared, "door"), "sleep", "600"], user=65534, group=65534, extra_groups=[])
+    try:
+        while not files.is_locked(os.path.join(shared, "door")):
+            assert holder.poll() is None
+        waiting = claim(shared, "mine")
+        assert not waiting.advance()  # and the agent hears what it is told meanwhile
+        assert waiting.deadline is not None
+        assert leases.holders(shared) == [f"door: flock (pid {holder.pid} of {leases.user_name(65534)})"]
+    finally:
+        subprocess.run(["pkill", "-P", str(holder.pid)], check=False)
+        holder.wait()
+    assert waiting.advance()
+    waiting.release()
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ('mkdir -m 1777 "$1"', "belongs to .*, and neither to you nor to root"), ('ln -s /var/tmp "$1"', "is a link of|belongs to"),
+        ('mkfifo "$1"', "is no folder"), ('touch "$1"', "is no folder"),
+    ],
+)  # fmt: skip
+def test_a_folder_of_another_user_is_not_used_and_one_of_ones_own_is(how: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another user")
+    folder = f"/tmp/trainconf-test-leases-{os.urandom(4).hex()}"
+    monkeypatch.setattr(leases, "SHARED_DIR", folder)
+    assert leases.default_dir() == folder
+    as_other(how, folder)
+    try:
+        with pytest.raises(OSError, match=told):
+            claim(folder, "mine").advance()
+        assert leases.default_dir() == f"{folder}-0"
+    finally:
+        subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def test_a_folder_that_others_can_rearrange_is_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "leases"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="not sticky"):
+        claim(str(folder), "mine").advance()
+
+
+def test_who_holds_is_told_by_run_and_user(folder: str) -> None:
+    mine = claim(folder, "mine")
+    assert mine.advance()
+    (told,) = leases.holders(folder)
+    assert told.startswith("slot-0: ")
+    assert f"(pid {os.getpid()} of {leases.user_name(os.getuid())})" in told
+    mine.release()
+    assert leases.holders(folder) == []
+
+
 WORKER = textwrap.dedent("""
     import os, signal, sys, time
     from trainconf.agent import leases
@@ -248,7 +354,7 @@ def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: s
     assert not waiting.advance()
     process = multiprocessing.get_context("fork").Process(target=_let_go, args=(holder,))
     process.start()
-    os.close(holder._held.pop())  # the child holds the lock on now
+    os.close(holder.held.pop())  # the child holds the lock on now
     process.join()
     info = signal.sigtimedwait(SIGNALS, 30)
     assert info is not None

@@ -105,7 +105,7 @@ def test_the_reason_tells_whether_the_job_outlived_its_agent(workspace: Workspac
     ended(sleeper)
     state = liveness.state_of(paths)
     assert state.status == "NotResponding"
-    assert "no process of the job is left" in state.reason
+    assert "no process of the job is found any more" in state.reason
 
 
 def test_a_run_on_another_host_is_not_called_failed(workspace: WorkspacePaths) -> None:

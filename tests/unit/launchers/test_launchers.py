@@ -11,8 +11,8 @@ import pytest
 
 from tests.contract.runs import make_job, shell
 from trainconf import launchers
+from trainconf.agent import leases
 from trainconf.errors import ConfigError
-from trainconf.launchers.agent_launcher import LEASE_DIR
 from trainconf.launchers.base import Launcher
 from trainconf.launchers.job_env import input_variable
 from trainconf.launchers.local import LocalLauncher
@@ -55,7 +55,7 @@ def test_other_packages_offer_launchers_and_cannot_replace_ours() -> None:
 def test_the_defaults_of_a_plan_are_those_of_the_machine(tmp_path: Path) -> None:
     job = make_job(str(tmp_path), shell("true"), compute={"slots": None, "lease_dir": None, "gpu_devices": None})
     plan = LocalLauncher().plan(job)
-    assert plan.slots == {"dir": LEASE_DIR, "count": len(os.sched_getaffinity(0)), "take": 1}
+    assert plan.slots == {"dir": leases.default_dir(), "count": len(os.sched_getaffinity(0)), "take": 1}
     assert plan.gpus == {"devices": [], "take": 0}
 
 

@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import Answer, Shell
+import pytest
+
+from tests.conftest import Answer, Shell, wait_for
+from trainconf import files
 from trainconf.history import liveness
 from trainconf.paths import RunPaths
 
@@ -30,6 +33,45 @@ def test_ctrl_c_while_trials_are_being_made_makes_no_more_and_leaves_none_withou
     assert child.returncode == 130, err
     assert len(trials(workspace)) < 2000
     assert Counter(liveness.state_of(RunPaths(str(trial))).status for trial in trials(workspace)).keys() == {"Canceled"}
+
+
+@pytest.mark.parametrize("what", ["the sweep", "one trial"])
+def test_cancelled_from_another_shell_it_ends_as_wait_does(here: Here, workspace: Shell, what: str) -> None:
+    workspace.write("train.py", "import sys, time\ntime.sleep(0 if sys.argv[2] == '1' else 120)\n")
+    child = workspace.start("-m", *workspace.script("+params.a=1,2"))
+    wait_for(lambda: [liveness.state_of(RunPaths(str(trial))).status for trial in trials(workspace)] == ["Completed", "Running"])
+    sweep_id = trials(workspace)[0].name.removesuffix("_0")
+    assert here("cancel", sweep_id if what == "the sweep" else f"{sweep_id}_1").code == 0
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, here("wait", sweep_id).code) == ((130, 130) if what == "the sweep" else (1, 1)), err
+
+
+def test_sigterm_while_a_run_goes_on_cancels_it(workspace: Shell) -> None:
+    workspace.write("train.py", "import time\nopen('outputs/up', 'w').close()\ntime.sleep(120)\n")
+    child = workspace.start(*workspace.script())
+    wait_for(lambda: list(workspace.root.glob("runs/adhoc/*/outputs/up")))
+    child.terminate()
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, b"Canceled" in err) == (130, True), err
+
+
+def test_sigterm_while_a_run_is_prepared_leaves_nothing_and_ends_as_ctrl_c_does(workspace: Shell) -> None:
+    """It waits for the lock of the snapshot store, which is held here."""
+    workspace.write("train.py", "")
+    assert workspace(*workspace.script()).code == 0
+    before = list(workspace.root.glob("runs/adhoc/*"))
+    workspace.write("train.py", "# new")
+    with files.FileLock(str(workspace.root / ".trainconf/snapshots/lock")):
+        child = workspace.start(*workspace.script())
+        wait_for(lambda: f"/proc/{child.pid}" in waiting_for_a_lock() or child.poll() is not None)
+        child.terminate()
+        _, err = child.communicate(timeout=60)
+    assert (child.returncode, b"interrupted" in err) == (130, True), err
+    assert list(workspace.root.glob("runs/adhoc/*")) == before
+
+
+def waiting_for_a_lock() -> set[str]:
+    return {f"/proc/{line.split()[5]}" for line in Path("/proc/locks").read_text().splitlines() if "->" in line}
 
 
 def test_trials_that_completed_before_are_not_run_again_when_that_is_wished(here: Here, workspace: Shell) -> None:
