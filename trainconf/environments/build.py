@@ -77,11 +77,12 @@ class Workshop:
 
 
 def build(
-    spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None], root: str
+    spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None], root: str,
+    code: Callable[[], str] = str,
 ) -> tuple[store.BuiltEnvironment, bool]:
     """Build an environment unless somebody did while we waited for the lock; whether we did. Raises as `prepare.ensure` says."""
     final = store.environment_dir(workspace, identity)
-    with building_site(workspace, final, root, report) as site:
+    with building_site(workspace, final, root, report, code) as site:
         built = store.load(final, identity)
         if built is not None and store.is_on_same_python(built):
             return built, False

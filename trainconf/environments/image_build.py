@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def build(
     engine: Engine, spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None],
-    root: str, settings: Mapping[str, Any],
+    root: str, settings: Mapping[str, Any], code: Callable[[], str] = str,
 ) -> tuple[store.BuiltImage, bool]:
     """Make the image of a spec unless somebody did while we waited for the lock; whether we did.
 
@@ -46,7 +46,7 @@ def build(
         spec = _with_id(spec, str(known["Id"]))
         identity = recipe.identity(spec)
     final = store.environment_dir(workspace, identity)
-    with building_site(workspace, final, root, report) as site:
+    with building_site(workspace, final, root, report, code) as site:
         files.write_atomic(os.path.join(workspace.envs, store.IMAGES_MARK), "")
         found = image.built(engine, workspace, identity)
         if found is not None:

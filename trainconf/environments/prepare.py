@@ -43,12 +43,13 @@ class Prepared(Software):
 
 def ensure(
     spec: EnvironmentSpec, workspace: WorkspacePaths, *, name: str, report: Callable[[str], None], root: str,
-    image_build: Mapping[str, Any] | None = None,
+    image_build: Mapping[str, Any] | None = None, code: Callable[[], str] = str,
 ) -> Prepared:
     """The software of a spec, ready: looked up, or built once whoever else asks at the same time.
 
     `report` is told what takes time, line by line; `root` is where local requirements and relative interpreters are looked up;
-    `image_build` is schema.ImageBuildConfig as plain values, for an environment that is an image.
+    `image_build` is schema.ImageBuildConfig as plain values, for an environment that is an image. `code` makes a workspace with the
+    recorded code, for local requirements that are not what they were; empty text when there is none.
     Raises BuildError (the installer failed; its last lines are told), EnvironmentRecipeError (no such Python, a user-managed one that
     is no longer what the spec says, local requirements that have changed) and StorageError. Nothing half-made is left.
     """
@@ -58,13 +59,13 @@ def ensure(
         return _image_file(spec, root, report)
     identity = recipe.identity(spec)
     if spec.kind == "image":
-        return _image(spec, workspace, identity, name=name, report=report, root=root, settings=image_build or {})
+        return _image(spec, workspace, identity, name=name, report=report, root=root, settings=image_build or {}, code=code)
     built = store.load(store.environment_dir(workspace, identity), identity)
     if built is not None and store.is_on_same_python(built):
         return _handed_out(built, report)
     from trainconf.environments.build import build
 
-    built, by_us = build(spec, workspace, identity, name=name, report=report, root=root)
+    built, by_us = build(spec, workspace, identity, name=name, report=report, root=root, code=code)
     return Prepared(built.python, built.lock_text(), built=True) if by_us else _handed_out(built, report)
 
 
@@ -113,7 +114,7 @@ def _image_file(spec: EnvironmentSpec, root: str, report: Callable[[str], None])
 
 def _image(
     spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None], root: str,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any], code: Callable[[], str],
 ) -> Prepared:
     from trainconf.environments import image
 
@@ -122,7 +123,9 @@ def _image(
         if found is None:
             from trainconf.environments import image_build
 
-            found, by_us = image_build.build(engine, spec, workspace, identity, name=name, report=report, root=root, settings=settings)
+            found, by_us = image_build.build(
+                engine, spec, workspace, identity, name=name, report=report, root=root, settings=settings, code=code
+            )
     return Prepared(found.python, found.lock_text(), built=by_us, image=found.image_id)
 
 

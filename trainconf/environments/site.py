@@ -27,7 +27,8 @@ REFUSALS = frozenset((errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, err
 class Site:
     """A folder to build in, under the lock of what is built. `folder` is removed in the end, whatever happens."""
 
-    def __init__(self, folder: str, lock_fd: int, root: str, report: Callable[[str], None]) -> None:
+    def __init__(self, folder: str, lock_fd: int, root: str, report: Callable[[str], None], code: Callable[[], str]) -> None:
+        self.code = code  # a workspace with the recorded code, made when it is asked for; empty text when there is none
         self.folder = folder
         self.lock_fd = lock_fd
         self.root = root
@@ -58,23 +59,42 @@ class Site:
 
     def _bring(self, path: str, digest: str, number: int) -> str:
         """Copy one local requirement, so that the build cannot write into the user's tree and sees exactly what was hashed."""
-        source = os.path.normpath(os.path.join(self.root, path))
-        copied = os.path.join("sources", str(number), os.path.basename(source) or "root")
+        copied = os.path.join("sources", str(number), os.path.basename(os.path.normpath(os.path.join(self.root, path))) or "root")
         os.makedirs(os.path.dirname(self.at(copied)))
+        source = os.path.normpath(os.path.join(self.root, path))
+        if self._took(source, copied, digest):
+            return f"./{copied}"
+        other_root = "" if os.path.isabs(path) else self.code()
+        if other_root and self._took(os.path.normpath(os.path.join(other_root, path)), copied, digest, is_copy=True):
+            return f"./{copied}"
+        facts = (("named", path), ("looked at", source))
+        if not os.path.lexists(source):
+            raise EnvironmentRecipeError("a local requirement is gone", *facts)
+        raise EnvironmentRecipeError(
+            "a local requirement has changed since the run was specified", *facts, hint="submit (or freeze) again to take it as it is now",
+        )
+
+    def _took(self, source: str, copied: str, digest: str, *, is_copy: bool = False) -> bool:
+        """Copy what has that digest; whether it had, also once it was copied."""
+        target = self.at(copied)
         try:
-            contents.copy(source, self.at(copied))
+            contents.copy(source, target, is_copy=is_copy)
         except FileNotFoundError:
-            raise EnvironmentRecipeError("a local requirement is gone", ("named", path), ("looked at", source)) from None
-        if contents.digest(self.at(copied)) != digest:
-            raise EnvironmentRecipeError(
-                "a local requirement has changed since the run was specified", ("named", path), ("looked at", source),
-                hint="submit (or freeze) again to take it as it is now",
-            )
-        return f"./{copied}"
+            pass
+        else:
+            if contents.digest(target, is_copy=True) == digest:
+                return True
+        if os.path.isdir(target):
+            shutil.rmtree(target)
+        elif os.path.lexists(target):
+            os.unlink(target)
+        return False
 
 
 @contextmanager
-def building_site(workspace: WorkspacePaths, final: str, root: str, report: Callable[[str], None]) -> Iterator[Site]:
+def building_site(
+    workspace: WorkspacePaths, final: str, root: str, report: Callable[[str], None], code: Callable[[], str] = str
+) -> Iterator[Site]:
     """The lock of an environment and an empty folder to build it in. A refusal of the disk is told as a StorageError."""
     try:
         os.makedirs(workspace.envs, exist_ok=True)
@@ -88,7 +108,7 @@ def building_site(workspace: WorkspacePaths, final: str, root: str, report: Call
                 shutil.rmtree(folder)
             os.mkdir(folder)
             aside = "" if is_text(folder) else _folder_with_a_plain_name()
-            yield Site(aside or folder, held.fd, root, report)
+            yield Site(aside or folder, held.fd, root, report, code)
         finally:
             for made in (folder, aside):
                 if os.path.lexists(made):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from trainconf import environments, launchers
@@ -25,7 +26,7 @@ from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
     from trainconf.environments import Prepared as PreparedEnvironment
@@ -110,10 +111,11 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     voice.redact(known.values())
     git = GitFactsLater(resolved.source_directory)
     snapshot_id = take_snapshot(resolved, workspace, report)
-    environment = _built_in_job(resolved, workspace) or environments.ensure(
-        resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root,
-        image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
-    )
+    with _recorded_code(resolved, workspace, snapshot_id) as code:
+        environment = _built_in_job(resolved, workspace) or environments.ensure(
+            resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root, code=code,
+            image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
+        )
     if resolved.spec.code.script and not environment.python:
         named = resolved.spec.environment.image or environment.image
         raise EnvironmentRecipeError(
@@ -122,6 +124,26 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
             hint="name its interpreter with env.python.interpreter_path, or run a command: command=[...]",
         )
     return Prepared(SnapshotStore(workspace.snapshots), snapshot_id, environment, git, launcher, secrets.fill(variables, known))
+
+
+@contextmanager
+def _recorded_code(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: str) -> Iterator[Callable[[], str]]:
+    """What it gives makes a workspace that holds the recorded code, for as long as the block lasts; empty text when that is elsewhere."""
+    with ExitStack() as made:
+
+        def make() -> str:
+            inside = os.path.relpath(resolved.source_directory, workspace.root)
+            if inside.split(os.sep)[0] == os.pardir:
+                return ""
+            from tempfile import TemporaryDirectory
+
+            root = os.path.join(made.enter_context(TemporaryDirectory(prefix="trainconf-code-")), "workspace")
+            folder = os.path.normpath(os.path.join(root, inside))
+            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            SnapshotStore(workspace.snapshots).materialize(snapshot_id, folder, "copy")
+            return root
+
+        yield make
 
 
 def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvironment | None:
