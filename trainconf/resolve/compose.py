@@ -25,7 +25,7 @@ from trainconf.resolve import explain, secrets, values
 from trainconf.resolve.broken_defaults import BrokenDefaults
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.derived import made_anew, written
-from trainconf.resolve.hydra_settings import HydraSettings
+from trainconf.resolve.hydra_settings import OWN, HydraSettings
 from trainconf.resolve.lean import LeanLoader, is_hydras, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.reads import Reads
@@ -116,7 +116,7 @@ class Composition:
     def _without_hydras(self, parsed: list[Override]) -> list[Override]:
         """The words without those about Hydra itself; each is told."""
         for override in parsed:
-            if override.is_hydra_override():
+            if override.is_hydra_override() and override.value() != OWN:
                 self.hydra.told(override.key_or_group, f"command line: {override.input_line}", self.mistakes)
         return [override for override in parsed if not override.is_hydra_override()]
 
@@ -144,7 +144,8 @@ class Composition:
             file = self.loader.files.pop()
             name = label(file.path, self.workspace)
             self.origins.add_file(name, file.package, file.lines)
-            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults if is_hydras(default.group)]
+            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults
+                      if is_hydras(default.group) and default.choices != [OWN]]
             given = [(".".join(path), line) for path, line in file.lines.items() if path[0] == "hydra" and path[-1] and not file.package]
             for key, line in chosen + given:
                 self.hydra.told(key, f"{name}:{line}", self.mistakes)
