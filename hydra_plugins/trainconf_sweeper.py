@@ -13,17 +13,24 @@ from hydra.plugins.sweeper import Sweeper
 
 
 class TrainconfSweeper(Sweeper):
-    """Hands the words of a multirun to trainconf."""
+    """Hands the words of a multirun to trainconf, with the name and the folder of the app's config."""
+
+    def __init__(self) -> None:
+        self.config_name = "config"
+        self.config_dir: str | None = None
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Nothing is kept: trainconf composes by itself, once."""
+        """Of the app's config only its name and its folder are kept: trainconf composes by itself, once."""
+        sources = config.hydra.runtime.config_sources
+        self.config_name = str(config.hydra.job.config_name or "config").removesuffix(".yaml")
+        self.config_dir = next((source.path for source in sources if source.provider == "main" and source.schema == "file"), None)
 
     def sweep(self, arguments: list[str]) -> int:
         """Submit the sweep and follow it, or return when detached; its exit code."""
         from trainconf.cli.composing import Words
         from trainconf.cli.sweep import run
 
-        return run(Words(list(arguments), multirun=True))
+        return run(Words(list(arguments), self.config_dir, self.config_name, multirun=True))
 
 
 # A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.

@@ -180,7 +180,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a setting of Hydra's own": (["hydra.launcher.x=1"], "hydra.launcher.x has no effect.*", {"from": "command line: hydra.launcher.x=1"}),
     "a package that is not there": (
         ["experiment@x=adhoc"],
-        "Could not override 'experiment@x'.*",
+        "experiment@x is not chosen yet, so it cannot be overridden",
         {"from": "command line: experiment@x=adhoc"},
     ),
     "a group forced in": (["++experiment=adhoc"], "force-add of config groups.*", {"from": r"command line: \+\+experiment=adhoc"}),

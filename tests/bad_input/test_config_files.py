@@ -15,6 +15,13 @@ EXPERIMENT, LOCAL = "conf/experiment/mine.yaml", "conf/local.yaml"
 WORDS = ("experiment=mine", "env=current")
 NAME = {"experiment_name has no value"}
 
+
+def defaults(*entries: str) -> str:
+    """A whole experiment with such a defaults list."""
+    return MINE.replace("experiment_name", "defaults:\n" + "".join(f"- {entry}\n" for entry in (*entries, "_self_")) + "experiment_name")
+
+
+
 # files; the first lines of all mistakes; the `from` of the first of them
 FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     "binary junk": ({EXPERIMENT: b"\x00\x01\xff\xfe"}, {"a config file cannot be read"}, ""),
@@ -39,14 +46,77 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
         {"a config file holds what a config cannot"},
         f"{EXPERIMENT}:5",
     ),
-    "no package line": ({EXPERIMENT: "script: train.py\n"}, {"experiment is a config group, not a setting", *NAME}, f"{EXPERIMENT}:1"),
+    "no package line": ({EXPERIMENT: "script: train.py\n"}, {f"{EXPERIMENT} does not begin with `# @package _global_`"}, f"{EXPERIMENT}:1"),
     "a package line that is not first": (
         {EXPERIMENT: "# mine\n" + MINE},
-        {"experiment is a config group, not a setting", *NAME},
+        {f"{EXPERIMENT} does not begin with `# @package _global_`"},
         f"{EXPERIMENT}:3",
     ),
     "a package misspelt": ({EXPERIMENT: MINE.replace("_global_", "nope")}, {"nope is not a setting", *NAME}, f"{EXPERIMENT}:2"),
     "a package without a name": ({EXPERIMENT: "# @package\na: 1\n"}, {"a config file's header cannot be read"}, f"{EXPERIMENT}:1"),
+    "a file of a group that is no setting": (
+        {EXPERIMENT: defaults("/model: a"), "conf/model/a.yaml": "x: 1\n"},
+        {"conf/model/a.yaml does not begin with `# @package _global_`"},
+        "conf/model/a.yaml:1",
+    ),
+    "override forgotten": ({EXPERIMENT: defaults("/compute: docker")}, {"compute is chosen twice"}, f"{EXPERIMENT}:3"),
+    "a slash forgotten after override": (
+        {EXPERIMENT: defaults("override compute: docker")}, {"there is no group experiment/compute"}, f"{EXPERIMENT}:3",
+    ),
+    "a slash forgotten": ({EXPERIMENT: defaults("env: current")}, {"there is no group experiment/env"}, f"{EXPERIMENT}:3"),
+    "an override of what nobody chooses": (
+        {EXPERIMENT: defaults("override /model: x")},
+        {"model is overridden, and no defaults list chooses it"},
+        f"{EXPERIMENT}:3",
+    ),
+    "an override that is not last": (
+        {EXPERIMENT: defaults("override /env: current", "/compute@params.c: local")},
+        {"overrides must be at the end of a defaults list"},
+        f"{EXPERIMENT}:3",
+    ),
+    "an override before a list": (
+        {EXPERIMENT: defaults("override /env: current", "/compute@params.c: [local]")},
+        {"overrides must be at the end of a defaults list"},
+        f"{EXPERIMENT}:3",
+    ),
+    "a choice that must be made": (
+        {EXPERIMENT: defaults("/compute@params.c: ???")}, {"compute@params.c has no choice yet"}, f"{EXPERIMENT}:3",
+    ),
+    "an unknown choice in a list": (
+        {EXPERIMENT: defaults("/compute@params.c: [local, mars]")}, {"'mars' is not a choice of compute"}, f"{EXPERIMENT}:3",
+    ),
+    "an unknown choice in a nested group": (
+        {
+            EXPERIMENT: defaults("/model@params.m: a"), "conf/model/a.yaml": "defaults:\n- _self_\n- o/p: sgd\n",
+            "conf/model/o/p/x.yaml": "x: 1",
+        },
+        {"'sgd' is not a choice of model/o/p"},
+        "conf/model/a.yaml:3",
+    ),
+    "an unknown choice that an unused file has, too": (
+        {
+            EXPERIMENT: defaults("override /compute: mars"), "conf/experiment/a.yaml": defaults("override /compute: mars"),
+            "conf/aa.yaml": defaults("compute: mars"),
+        },
+        {"'mars' is not a choice of compute"},
+        f"{EXPERIMENT}:3",
+    ),
+    "a defaults list with _self_ twice": ({EXPERIMENT: defaults("_self_")}, {"Duplicate _self_ defined in experiment/mine"}, EXPERIMENT),
+    "a billion aliases": (
+        {EXPERIMENT: MINE + "params:\n" + "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else '1'] * 9)}]\n" for n in range(12))},
+        {"a config file's aliases stand for too many values"},
+        EXPERIMENT,
+    ),
+    "a billion merges": (
+        {EXPERIMENT: MINE + "params:\n" + "".join(
+            f"  a{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' if n else f'k{i}: 1' for i in range(9))}}}\n" for n in range(12)
+        )},
+        {"a config file's aliases stand for too many values"},
+        EXPERIMENT,
+    ),
+    "a tab where Hydra's reader takes none": (
+        {EXPERIMENT: MINE + "params:\n  a: \t\n"}, {"a config file is not YAML as Hydra reads it"}, f"{EXPERIMENT}:5",
+    ),
     "an unknown choice of another group": (
         {EXPERIMENT: MINE.replace("experiment_name", "defaults:\n  - override /compute: mars\n  - _self_\nexperiment_name")},
         {"'mars' is not a choice of compute"},

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 SUFFIXES = (".sif", ".sqsh", ".sqfs", ".squashfs", ".simg", ".img")
-SETTLED_S = 2.0  # a file that was written later may be written again without its stat telling
 SOURCE = ("from", "env.docker.image")
 
 
@@ -121,12 +120,12 @@ def _file_digest(path: str, facts: os.stat_result, workspace: WorkspacePaths) ->
         known = {}
     if not isinstance(known, dict):
         known = {}
-    identity = [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+    identity, looked_at_ns = files.fingerprint_of(facts), time.time_ns()
     entry = known.get(path)
     if isinstance(entry, list) and entry[:-1] == identity:
         return str(entry[-1])
     found = contents.digest(path)
-    if time.time() - facts.st_ctime > SETTLED_S and os.path.isdir(os.path.dirname(workspace.cache)):
+    if files.is_settled(identity, looked_at_ns) and os.path.isdir(os.path.dirname(workspace.cache)):
         known[path] = [*identity, found]
         try:
             os.makedirs(workspace.cache, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 from trainconf import files
 from trainconf.errors import EnvironmentRecipeError
@@ -103,13 +104,16 @@ def inspect(path: str, cache_dir: str) -> Interpreter:
     known = _read_cache(cache_file)
     answer = known.get(key)
     if not isinstance(answer, dict) or answer.get("seen") != _seen(answer.get("places", ())):
+        asked_ns = time.time_ns()
         answer = _ask(path)
         if not answer["executable"] or not _same_file(answer["executable"], path):
             # A wrapper answers for whatever it starts today, which its own stat does not show: never remembered.
             path = answer["executable"] if os.path.basename(os.path.dirname(path)) == SHIMS else path
         elif os.path.isdir(os.path.dirname(cache_dir)):
-            known[key] = answer | {"seen": _seen(answer["places"])}
-            _write_cache(cache_file, known)
+            seen = _seen(answer["places"])
+            if all(files.is_settled(found, asked_ns) for found in (files.fingerprint(path), *(found for _, found in seen))):
+                known[key] = answer | {"seen": seen}
+                _write_cache(cache_file, known)
     return Interpreter(path, answer["version"], answer["site_dirs"])
 
 
@@ -181,7 +185,8 @@ def _ask(path: str) -> dict[str, Any]:
 def _key(path: str) -> str:
     """Whatever can change the answer: the file, its pyvenv.cfg, the machine, and the variables that Python itself reads."""
     folder = os.path.dirname(path)
-    stats = [_stat(path), _stat(os.path.join(folder, "pyvenv.cfg")), _stat(os.path.join(os.path.dirname(folder), "pyvenv.cfg"))]
+    configured = [os.path.join(place, "pyvenv.cfg") for place in (folder, os.path.dirname(folder))]
+    stats = [files.fingerprint(name) for name in (path, *configured)]
     names = ("HOME", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONUSERBASE")
     return files.dumps([path, stats, os.uname().nodename, [os.environ.get(name) for name in names]])
 
@@ -191,16 +196,8 @@ def _seen(places: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for place in places:
         names = [name for name in _names(place) if name.endswith((".pth", ".egg-link")) or name in ("sitecustomize.py", "usercustomize.py")]
-        found += [[place, _stat(place)[:2]], *([name, _stat(os.path.join(place, name))] for name in names)]
+        found += [[place, files.fingerprint(place)[:2]], *([name, files.fingerprint(os.path.join(place, name))] for name in names)]
     return found
-
-
-def _stat(path: str) -> list[int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return []
-    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -22,9 +22,10 @@ from trainconf import schema
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import explain, secrets, values
+from trainconf.resolve.broken_defaults import BrokenDefaults
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.derived import made_anew, written
-from trainconf.resolve.hydra_settings import HydraSettings
+from trainconf.resolve.hydra_settings import OWN, HydraSettings
 from trainconf.resolve.lean import LeanLoader, is_hydras, register_resolver
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 from trainconf.resolve.reads import Reads
@@ -73,7 +74,7 @@ class Composition:
             defaults = self.loader.defaults_list(self.config_name, parsed, repository)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError, AssertionError) as error:
             self.refuse_exposed()
-            broken = explain.broken_defaults(error, self.dirs, self.workspace, parsed, self.config_name)
+            broken = BrokenDefaults(error, self.loader.read(repository), parsed, self.dirs, self.workspace, self.config_name).told()
             raise ConfigError([*self.mistakes, broken]) from error
         except RecursionError as error:
             raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.words)}")) from error
@@ -115,7 +116,7 @@ class Composition:
     def _without_hydras(self, parsed: list[Override]) -> list[Override]:
         """The words without those about Hydra itself; each is told."""
         for override in parsed:
-            if override.is_hydra_override():
+            if override.is_hydra_override() and override.value() != OWN:
                 self.hydra.told(override.key_or_group, f"command line: {override.input_line}", self.mistakes)
         return [override for override in parsed if not override.is_hydra_override()]
 
@@ -126,30 +127,47 @@ class Composition:
             except (HydraException, OmegaConfBaseException) as error:
                 self.mistakes.append(Mistake(str(error).splitlines()[0], ("from", str(default.config_path))))
                 continue
-            self._note_file()
+            homeless = self._note_files()
+            if homeless is not None:
+                self.mistakes.append(homeless)
+                self.whole = False
+                continue
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
                 loaded.config.pop("hydra")  # each of its settings is told by `_note_file`
             explain.merge(self.cfg, loaded.config, self.origins, self.mistakes)
         explain.strip_defaults(self.cfg)
 
-    def _note_file(self) -> None:
+    def _note_files(self) -> Mistake | None:
+        """Note what the files just loaded set; a mistake for one whose group is no key of ours and that names no package."""
+        homeless = None
         while self.loader.files:
             file = self.loader.files.pop()
             name = label(file.path, self.workspace)
             self.origins.add_file(name, file.package, file.lines)
-            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults if is_hydras(default.group)]
+            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults
+                      if is_hydras(default.group) and default.choices != [OWN]]
             given = [(".".join(path), line) for path, line in file.lines.items() if path[0] == "hydra" and path[-1] and not file.package]
             for key, line in chosen + given:
                 self.hydra.told(key, f"{name}:{line}", self.mistakes)
+            if file.package and file.package == os.path.dirname(file.config_path).replace("/", ".") and self._is_no_setting(file.package):
+                homeless = explain.no_package(name, min(file.lines.values(), default=1), file.package)
+        return homeless
+
+    def _is_no_setting(self, key: str) -> bool:
+        return OmegaConf.get_type(self.cfg) is schema.Config and key.partition(".")[0] not in self.cfg
 
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
         for name in schema.GROUPS:
             node = self.cfg._get_node(name)
             if not isinstance(node, DictConfig) or node._is_none():
-                self.mistakes.append(explain.no_choice(name, self.words, self.dirs))
+                self.mistakes.append(explain.no_choice(name, self.words, self.dirs, self._origin_of_group(name)))
             elif OmegaConf.get_type(node) is dict:
                 self._type_group(name, node)
+
+    def _origin_of_group(self, name: str) -> str:
+        origin = self.origins.of(name)
+        return "the defaults list" if origin == DEFAULT else origin
 
     def _type_group(self, name: str, node: DictConfig) -> None:
         wanted = schema.group_schema(name, node)
@@ -228,7 +246,12 @@ class Composition:
             raise ConfigError(exposed)
 
     def _origin_of_read(self, key: str, name: str) -> str:
-        return self.origins.of_part(key) if key else "a defaults list"
+        if key:
+            return self.origins.of_part(key)
+        read = ((file, default) for file in self.loader.read(self.loader.repository) for default in file.defaults)
+        asking = [(file, default) for file, default in read if any("${" in choice for choice in default.choices)]
+        exact = [(file, default) for file, default in asking if any(name in choice for choice in default.choices)] or asking
+        return next((f"{label(file.path, self.workspace)}:{default.line}" for file, default in exact), "a defaults list")
 
 
 def compose(

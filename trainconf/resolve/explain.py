@@ -48,7 +48,7 @@ def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list
             kept.append(override)
         for choice in unknown:
             source = f"command line: {override.input_line}"
-            mistakes.append(_unknown_choice(group, shown_choice(choice), repository.get_group_options(group), source))
+            mistakes.append(unknown_choice(group, shown_choice(choice), repository.get_group_options(group), source))
     return kept
 
 
@@ -59,61 +59,13 @@ def shown_choice(choice: Any) -> str:
     return "null" if choice is None else str(choice)
 
 
-def _unknown_choice(group: str, choice: str, options: Sequence[str], source: str) -> Mistake:
+def unknown_choice(group: str, choice: str, options: Sequence[str], source: str) -> Mistake:
+    """A choice that its group does not have."""
     near = nearest(choice, list(options))
     facts = [("from", source), ("allowed", ", ".join(options) or "nothing: there is no such group")]
     if near:
         facts.insert(1, ("nearest", f"{group}={near}"))
     return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=f"a file conf/{group}/{choice}.yaml would make it one")
-
-
-def broken_defaults(error: Exception, dirs: list[str], workspace: WorkspacePaths, parsed: list[Override], config_name: str) -> Mistake:
-    """A defaults list that cannot be followed: a choice or file that is missing, or an override of what is not there."""
-    missing = getattr(error, "missing_cfg_file", None)
-    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    if isinstance(missing, (list, tuple)):
-        missing = missing[0] if missing else None
-    if not missing:
-        source = _word_in(first, parsed) or _named_in(first, dirs, workspace)
-        return Mistake(first, ("from", source), hint="`trainconf --help` lists the groups and their choices")
-    group, _, choice = str(missing).removesuffix(".yaml").rpartition("/")
-    source = _line_of_choice(group, choice, dirs, workspace)
-    if not group:
-        names = [name.removesuffix(".yaml") for folder in dirs for name in sorted(os.listdir(folder)) if name.endswith(".yaml")]
-        allowed = ("allowed", ", ".join(dict.fromkeys(names)))
-        source = "command line: --config-name" if choice == config_name else source
-        return Mistake(f"there is no config named {choice!r}", ("from", source), allowed)
-    return _unknown_choice(group, choice, groups(dirs).get(group, []), source)
-
-
-def _word_in(text: str, parsed: list[Override]) -> str:
-    """The word of the command line that a message of Hydra's quotes; empty when it quotes none."""
-    for override in parsed:
-        if any(f"'{quoted}'" in text for quoted in (override.input_line, override.get_key_element())):
-            return f"command line: {override.input_line}"
-    return ""
-
-
-def _named_in(text: str, dirs: list[str], workspace: WorkspacePaths) -> str:
-    match = re.search(r"[Ii]n '([^']+)'", text)
-    paths = [os.path.join(folder, f"{match[1]}.yaml") for folder in dirs] if match else []
-    return next((label(path, workspace) for path in paths if os.path.isfile(path)), "the defaults list")
-
-
-def _line_of_choice(group: str, choice: str, dirs: list[str], workspace: WorkspacePaths) -> str:
-    """The file and line that asks for `group: choice`, found by its text; the defaults list keeps no positions."""
-    name, answer = re.escape(group.rpartition("/")[2]), re.escape(choice)
-    pattern = re.compile(rf"^\s*-\s.*{name}(@\S+)?\s*:\s*{answer}\s*(#.*)?$|^\s*-\s*/?{answer}(@\S+)?\s*$")
-    for root in dirs:
-        for folder, _, names in os.walk(root):
-            for name in sorted(names):
-                if name.endswith(".yaml"):
-                    path = os.path.join(folder, name)
-                    with open(path, encoding="utf-8", errors="replace") as stream:
-                        for number, line in enumerate(stream, start=1):
-                            if pattern.match(line):
-                                return f"{label(path, workspace)}:{number}"
-    return "the defaults list"
 
 
 def why_unreadable(word: str, error: Exception) -> str:
@@ -201,10 +153,20 @@ def not_ours(config_name: str, dirs: list[str], workspace: WorkspacePaths) -> Mi
                    hint="begin its defaults list with `- /schema/config`, as the shipped conf/config.yaml does")
 
 
-def no_choice(group: str, words: Sequence[str], dirs: list[str]) -> Mistake:
+def no_package(path: str, line: int, package: str) -> Mistake:
+    """A file whose group is no key of the config, and that does not say where its values belong."""
+    group = package.replace(".", "/")
+    return Mistake(
+        f"{path} does not begin with `# @package _global_`", ("from", f"{path}:{line}"),
+        ("because", f"its values would go under {package}, which is not a setting"),
+        hint="" if group == "experiment" else f"or give it a package where it is chosen: - /{group}@params.{package}: ...",
+    )
+
+
+def no_choice(group: str, words: Sequence[str], dirs: list[str], origin: str) -> Mistake:
     """A group that was left without an answer: by a word such as `~compute`, or by a primary config that does not ask."""
     word = next((word for word in words if re.fullmatch(rf"~{group}(=.*)?", word)), "")
-    return Mistake(f"{group} has no choice, and a run needs one", ("from", f"command line: {word}" if word else "the defaults list"),
+    return Mistake(f"{group} has no choice, and a run needs one", ("from", f"command line: {word}" if word else origin),
                    ("allowed", ", ".join(groups(dirs).get(group, []))), hint=f"name one: {group}=...")
 
 
@@ -274,9 +236,6 @@ def _refused(
     if any(other.startswith(f"{key}.") for other in known):
         return Mistake(f"{key} is a group of settings, not a value", ("from", source),
                        ("allowed", ", ".join(other for other in known if other.startswith(f"{key}."))))
-    if key == "experiment":
-        return Mistake("experiment is a config group, not a setting", ("from", source),
-                       hint="the very first line of a file under conf/experiment must be `# @package _global_`")
     choice = f" {cfg_choice(cfg, key)}" if cfg_choice(cfg, key) else ""
     others = _choices_with(key)
     return Mistake(f"{key} is not a setting" + (f" of{choice}" if others else ""), ("from", source), *_nearest_fact(key, cfg, origins),

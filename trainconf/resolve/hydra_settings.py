@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from trainconf.errors import Mistake
 from trainconf.spec import RUN_ID
 
+OWN = "trainconf"  # what an app chooses to hand its sweeps to us: hydra/sweeper=trainconf
 READ_ELSEWHERE = ("hydra.searchpath", "hydra.aliases")  # Hydra's own code, which we call, has read them
 
 # What a setting would do -> what does it here. The first that fits counts; those of the second table change what runs, so they are refused.

@@ -8,6 +8,7 @@ This module knows nothing of trainconf's settings.
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import Any, cast
 
 import yaml
@@ -28,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.errors import ConfigError
+from trainconf.resolve.origins import MISSING
 from trainconf.resolve.search import has_foreign_plugins
 
 try:
@@ -82,10 +84,13 @@ class Default:
         return "override" in self.key.split(" ")[:-1]
 
 
+_order = count()
+
+
 class File:
     """One config file that was read: its path, the line of each of its keys, its defaults list, and the package it was put under."""
 
-    __slots__ = ("config_path", "defaults", "lines", "package", "path")
+    __slots__ = ("config_path", "defaults", "lines", "order", "package", "path")
 
     def __init__(
         self, path: str, config_path: str, lines: dict[tuple[str, ...], int], defaults: list[Default], package: str = "",
@@ -95,6 +100,7 @@ class File:
         self.lines = lines
         self.defaults = defaults
         self.package = package
+        self.order = next(_order)
 
 
 class LeanFileSource(FileConfigSource):
@@ -205,14 +211,16 @@ def is_hydras(group: str) -> bool:
 def key_lines(node: Any, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
     """Line number, from 1, of every key below a YAML mapping node; a list is one value.
 
-    A key that only holds further keys stands with an empty last part, so that it is not taken for the origin of what it does not set.
+    A key that only holds further keys stands with an empty last part, so that it is not taken for the origin of what it does not set;
+    one that is still to be given (`???`) with that as its last part.
     """
     lines: dict[tuple[str, ...], int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         path = (*prefix, str(key.value))
         if path != ("defaults",):
-            holds_keys = isinstance(value, yaml.MappingNode) and bool(value.value)
-            lines[(*path, "") if holds_keys else path] = key.start_mark.line + 1
+            holds_keys = isinstance(value, yaml.MappingNode)
+            is_missing = isinstance(value, yaml.ScalarNode) and value.value == MISSING
+            lines[(*path, "") if holds_keys else (*path, MISSING) if is_missing else path] = key.start_mark.line + 1
             lines.update(key_lines(value, path))
     return lines
 
@@ -286,10 +294,10 @@ class LeanLoader(ConfigLoaderImpl):
                 break
         return result
 
-    def read(self, repository: CachingConfigRepository) -> list[File]:
+    def read(self, repository: Any) -> list[File]:
         """Every file that was read for this composition, the last one first."""
         found = [file for source in repository.get_sources() if isinstance(source, LeanFileSource) for file in source.read.values()]
-        return found[::-1]
+        return sorted(found, key=lambda file: file.order, reverse=True)
 
     def load(self, default: Any, repository: CachingConfigRepository) -> ConfigResult:
         """One file of the defaults list, under its package."""

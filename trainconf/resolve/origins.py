@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 DEFAULT = "default"
+MISSING = "???"
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -24,9 +25,16 @@ class Origins:
         self._by_key: dict[str, str] = {}
 
     def add_file(self, label: str, package: str, lines: Mapping[tuple[str, ...], int]) -> None:
-        """All keys of one file, put under `package`."""
+        """All keys of one file, put under `package`. A path whose last part is `???` sets nothing that is set already."""
         for path, line in lines.items():
             key = ".".join((package, *path) if package else path)
+            if path[-1:] == (MISSING,):
+                key = key.removesuffix(f".{MISSING}")
+                if self.of_part(key) == DEFAULT:
+                    self._by_key[key] = f"{label}:{line}"
+                continue
+            if path[-1:] != ("",) and f"{key}." in self._by_key:  # what was a mapping is one now no more
+                self._forget(key)
             self._by_key[key] = f"{label}:{line}"
 
     def add_word(self, key: str, word: str, value: Any) -> None:

@@ -13,6 +13,8 @@ import marshal
 import os
 import sys
 
+from trainconf.files import RACY_NS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     RepositoryRecord = tuple[bytes, bytes, "Signature | None", list[bytes]]  # folder, its index, signature of that, tracked though ignored
 
 FORMAT = ("trainconf stat cache 2", sys.implementation.cache_tag)
-RACY_NS = 2_000_000_000  # the coarsest clock of a disk in use (FAT); others tick in milliseconds
 UNSURE: Signature = ()  # equals no signature
 
 

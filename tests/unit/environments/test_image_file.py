@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from trainconf import environments
-from trainconf.environments import contents, image_file
+from trainconf import environments, files
+from trainconf.environments import contents
 from trainconf.errors import EnvironmentRecipeError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.spec import EnvironmentSpec
@@ -60,7 +60,7 @@ def test_a_file_with_other_content_is_another_environment(root: str) -> None:
 
 
 def test_the_bytes_are_read_once_and_again_when_the_file_changes(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_file, "SETTLED_S", -3600.0)  # the file need not have lain there for long
+    monkeypatch.setattr(files, "RACY_NS", -(10**13))  # the file need not have lain there for long
     read: list[str] = []
     digest = contents.digest
     monkeypatch.setattr(contents, "digest", lambda path: (read.append(path), digest(path))[1])

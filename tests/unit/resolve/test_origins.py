@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.compose import change, compose
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
@@ -52,6 +53,36 @@ def test_the_later_file_wins_and_what_it_does_not_set_keeps_its_origin(workspace
     composed = compose(["experiment=later"], workspace)
     assert composed.origins["params.optim.name"] == "conf/experiment/later.yaml:7"
     assert composed.origins["params.optim.momentum"] == "conf/experiment/mine.yaml:9"
+
+
+LATER = {
+    "null over a mapping": ("optim: null", {"optim": 5}),
+    "a text over a mapping": ("optim: adam", {"optim": 5}),
+    "an empty mapping over a mapping": ("optim: {}", {"optim.name": 9, "optim.momentum": 9}),
+    "a value still to be given": ("lr: ???", {"lr": 8}),
+    "a value within": ("optim: {name: adam}", {"optim.name": 5, "optim.momentum": 9}),
+    "a list over a list": ("layers: [1]", {"layers": 5}),
+    "by a merge": ("<<: {lr: 7}", {"lr": 5}),
+}
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_a_file_that_comes_later_is_told_where_it_sets_a_value_and_only_there(case: str, workspace: WorkspacePaths) -> None:
+    text, lines = LATER[case]
+    (Path(workspace.conf) / "experiment/again.yaml").write_text(f"# @package _global_\ndefaults:\n- mine\nparams:\n  {text}\n")
+    found = compose(["experiment=again"], workspace)
+    for key, line in lines.items():
+        name = "again" if line == 5 else "mine"
+        assert found.origins[f"params.{key}"] == f"conf/experiment/{name}.yaml:{line}"
+    assert {key for key in found.origins if key.startswith("params.")} == {f"params.{key}" for key, _ in leaves(found.config["params"])}
+
+
+def test_a_value_still_to_be_given_is_told_from_where_it_stands(workspace: WorkspacePaths) -> None:
+    (Path(workspace.conf) / "experiment/open.yaml").write_text("# @package _global_\ndefaults:\n- mine\nparams:\n  new: ???\n")
+    with pytest.raises(ConfigError, match=r"params\.new has no value") as caught:
+        compose(["experiment=open"], workspace)
+    assert "conf/experiment/open.yaml:5" in caught.value.render()
+    assert compose(["experiment=open", "params.new=1"], workspace).origins["params.new"] == "command line: params.new=1"
 
 
 def test_the_last_word_wins_with_all_that_it_sets(workspace: WorkspacePaths) -> None:
