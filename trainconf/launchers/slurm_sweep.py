@@ -161,7 +161,7 @@ class ArrayPool(JobPool):
         first_batch = ordered[0].batch
         assert first_batch is not None
         scheduler = self._hand_over(
-            chunks=chunks, width=self._width, cluster=first_batch["cluster"], environment=sorted(os.environ)
+            chunks=chunks, width=self._width, cluster=first_batch["cluster"], environment=sorted({*os.environ, *self._secrets})
         )  # fmt: skip
         door = slurm_parts.Arrays(home, self._controller, self._secrets, [RunPaths(plan.run_dir) for plan in ordered])
         arrays: list[list[Any]] = []
