@@ -41,7 +41,7 @@ def run(asked: Words) -> int:
         before += f"; {sweep.not_looked_at}" if sweep.not_looked_at else ""
         printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
         if sweep.unsent_count:
-            sends = f"`trainconf wait {sweep.sweep_id}` sends" if sweep.config["submit"]["detach"] else "this command sends"
+            sends = "its own jobs send" if sweep.config["submit"]["detach"] else "this command sends"
             left = f"{sweep.unsent_count} runs are not sent yet"
             printer.talk(f"Slurm takes no more jobs of yours now: {left}; {sends} them when there is room")
         if sweep.config["submit"]["detach"]:

@@ -187,7 +187,7 @@ class Launcher(Protocol):
 class Pool(Protocol):
     """Where the trials of a sweep go, as seen by the one process that makes them. `handle` is the sweep's, `trial_lock` the lock that minds
     each trial: empty where every one has its own. `is_unsent`: nothing of it has been handed to anybody; `unsent_count`: so many trials
-    its scheduler would not take yet, which are sent while somebody waits for the sweep."""
+    its scheduler would not take yet, which are sent later, when there is room."""
 
     handle: RunHandle
     is_unsent: bool

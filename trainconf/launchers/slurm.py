@@ -278,10 +278,8 @@ def _is_waiting(controller: Controller, job_id: str) -> bool:
 
 def _record_unless_begun(paths: RunPaths, facts: dict[str, Any]) -> None:
     """Record that a run waits in a queue, unless its agent has said more by then, or has the run and is about to. Raises OSError."""
-    from trainconf.launchers.slurm_settling import lock_past_readers
-
     lock = files.FileLock(paths.lock)
-    if not _has_begun(paths) and lock_past_readers(lock):
+    if not _has_begun(paths) and lock.acquire(blocking=False):
         try:
             if not _has_begun(paths):
                 events.append(paths, "Queued", **facts)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.slurm_submission import Sent
 
 LOOK_PAUSE_S = 1.0
+JOBS_PATIENCE_S = 15.0  # of a job that has ended but for this: Slurm counts others that have just ended for some seconds
 RETRY_PAUSE_S = 30.0  # at most, after a refusal; a second after a trial has ended, doubled each time, for Slurm counts it a while longer
 
 
@@ -146,6 +147,23 @@ class Sending:
                 self._is_needed = True
             finally:
                 lock.release()
+
+    def from_a_job(self) -> None:
+        """As a call, from a job of the sweep at its end: one that ends beside it has the room a moment longer, and must not wait, too.
+
+        Raises ConfigError, LaunchError, SecretError.
+        """
+        lock = files.FileLock(self._home.trials)
+        if not self._is_needed or not lock.acquire(blocking=False):
+            return
+        try:
+            before = len(liveness.scheduler_of(self._home).get("arrays") or [])
+            give_up_at = time.monotonic() + JOBS_PATIENCE_S
+            while self._send() and len(liveness.scheduler_of(self._home)["arrays"]) == before and time.monotonic() < give_up_at:
+                time.sleep(LOOK_PAUSE_S)
+                self._open_count = -1
+        finally:
+            lock.release()
 
     def _send(self) -> bool:
         """Whether something is left."""

@@ -24,7 +24,8 @@ def send(folder: str, *, is_in_job: bool) -> None:
         for name in set(os.environ) - known:
             del os.environ[name]
     try:
-        Sending(home, SlurmLauncher().controller)()
+        sending = Sending(home, SlurmLauncher().controller)
+        sending.from_a_job() if is_in_job else sending()
     except TrainconfError as error:
         print(f"the rest of sweep {home.run_id} is not sent from here\n\n{error.render()}", file=sys.stderr)
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 NO_WORD_S = 30.0  # after which a running job whose agent has written nothing is worth a remark
 LOG_LINES = 3
-READERS_SECONDS = 0.5
 WITH_AGENT = ("Starting", "Running", "Finalizing")  # recorded states that only an agent writes, which then holds the run's lock
 
 
@@ -146,7 +145,7 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
     lock = files.FileLock(liveness.lock_of(paths))
     facts = {"exit_code": ending.exit_code, "reason": ending.reason}
     try:
-        if not lock_past_readers(lock):
+        if not lock.acquire(blocking=False):
             return recorded  # its agent is there after all
         latest = events.last(paths)
         if latest is not None and latest["state"] in events.TERMINAL:
@@ -158,16 +157,6 @@ def _record(paths: RunPaths, recorded: State, ending: slurm_words.Ending) -> Sta
     finally:
         lock.release()
     return liveness.state_of(paths)
-
-
-def lock_past_readers(lock: files.FileLock) -> bool:
-    """Take a run's lock; False when an agent has it. Whoever only asks whether it is held has it, too, but for a moment."""
-    give_up_at = time.monotonic() + READERS_SECONDS
-    while not lock.acquire(blocking=False):
-        if time.monotonic() >= give_up_at:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def _log(paths: RunPaths) -> str | None:

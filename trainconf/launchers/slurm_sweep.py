@@ -18,7 +18,7 @@ from trainconf.history.find import trials_of
 from trainconf.launchers import slurm_parts, slurm_script, slurm_submission
 from trainconf.launchers.base import RunHandle
 from trainconf.launchers.slurm_controller import in_chunks
-from trainconf.launchers.slurm_settling import batch_of, lock_past_readers
+from trainconf.launchers.slurm_settling import batch_of
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -161,7 +161,7 @@ class ArrayPool(JobPool):
         first_batch = ordered[0].batch
         assert first_batch is not None
         scheduler = self._hand_over(
-            chunks=chunks, width=self._width, cluster=first_batch["cluster"], environment=sorted(os.environ)
+            chunks=chunks, width=self._width, cluster=first_batch["cluster"], environment=sorted({*os.environ, *self._secrets})
         )  # fmt: skip
         door = slurm_parts.Arrays(home, self._controller, self._secrets, [RunPaths(plan.run_dir) for plan in ordered])
         arrays: list[list[Any]] = []
@@ -303,7 +303,7 @@ def record_taken_out(controller: Controller, trials: list[tuple[RunPaths, str]])
 def end_unless_held(paths: RunPaths, reason: str) -> None:
     """Record that a run was canceled, unless its agent is there, or it has ended meanwhile."""
     lock = files.FileLock(liveness.lock_of(paths))
-    if lock_past_readers(lock):
+    if lock.acquire(blocking=False):
         try:
             latest = events.last(paths)
             if latest is None or latest["state"] not in events.TERMINAL:
