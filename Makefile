@@ -51,6 +51,7 @@ lock: $(VENV)/bin/python  ## renew locks/: what `make` installs, each release wi
 	$(LOCK) pyproject.toml --extra uv --extra docker --group build --constraint locks/dev.txt --output-file locks/run.txt
 	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	$(LOCK) pyproject.toml --extra docker --group dev --group hydra-next --output-file locks/dev-hydra-1.4.txt
+
 faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random moments for half an hour
 	$(VENV)/bin/python -m tests.faults --seed $${SEED:-1}
 

@@ -150,11 +150,13 @@ class Case:
                 self.wrong.append(f"the submitter ended with {code}, and the run is {row['status']}, {row['exit_code']}")
 
     def _check_words(self) -> None:
-        """Of a run without an agent it must be told rightly whether something of it lives."""
+        """Of a run without an agent it must be told rightly whether something of it lives, which nothing does where its guard does."""
         for run_dir in self.place.new_runs():
             if self.place.rows()[run_dir]["status"] == "NotResponding":
                 before = bool(self.place.living(os.path.basename(run_dir)))
                 told = "still runs" in self.place.call("show", os.path.basename(run_dir)).stdout
+                if before and self.victim != "all":
+                    self.wrong.append(f"{run_dir}: its agent alone was ended, and its job lives")
                 if told != before == bool(self.place.living(os.path.basename(run_dir))):
                     self.wrong.append(f"{run_dir}: told that it {'still runs' if told else 'does not run'}, and it is otherwise")
 

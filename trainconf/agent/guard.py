@@ -14,7 +14,7 @@ import sys
 import time
 
 from trainconf import files
-from trainconf.agent import tree
+from trainconf.agent import job_folders, tree
 from trainconf.agent.log import say
 from trainconf.agent.outcome import signal_name
 from trainconf.agent.signals import signal
@@ -165,7 +165,7 @@ def _plan(paths: RunPaths) -> Mapping[str, Any]:
 
 def _is_forced(paths: RunPaths) -> bool:
     """Whether somebody asks for the run's end at once."""
-    return any(event["state"] == "CancelRequested" and event.get("force") for event in events.read(paths))
+    return bool((events.cancel_request(paths) or {}).get("force"))
 
 
 def _end_containers(plan: Mapping[str, Any], grace_s: float) -> int:
@@ -184,16 +184,17 @@ def _end_containers(plan: Mapping[str, Any], grace_s: float) -> int:
 
 def _note_end(paths: RunPaths, count: int) -> None:
     """Tell in the run's history what was looked at, and that it is true: nothing is left. One whose end was asked for has it."""
-    history = events.read(paths)
+    history = [event for event in events.read(paths) if event["state"] != events.REQUESTED]
     if not history or any(event["state"] in events.TERMINAL for event in history):
         return
-    state = history[-1]["state"]
-    facts: dict[str, Any] = {"is_lost": True}
+    state, attempt = history[-1]["state"], history[-1]["attempt"]
     reason = "its agent was ended and no process of the job is left" + (": its guard ended what there was" if count else "")
-    if any(event["state"] == "CancelRequested" for event in history):
-        state, facts, reason = "Canceled", {"exit_code": None}, f"cancellation was requested; {reason}"
     try:
-        events.append(paths, state, history[-1]["attempt"], reason=reason, **facts)
+        if events.is_cancel_requested(paths):
+            facts = {"exit_code": None, **job_folders.put_away_later(paths)}
+            events.append(paths, "Canceled", attempt, reason=f"cancellation was requested; {reason}", **facts)
+        else:
+            events.append(paths, state, attempt, reason=reason, is_lost=True)
     except OSError as error:
         say(f"{paths.run_id}: this cannot be noted ({error.strerror}): {reason}")
 
