@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # before a group is there, see main()
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
@@ -175,8 +176,11 @@ def main():
         train(args, device)
         dist.barrier()  # nobody leaves while another one still needs it
     finally:
+        # gloo's threads hold tensors of Python's, and one that lets go of them while the interpreter ends aborts the process. They end with
+        # the group, once nothing holds it: torch.distributed.nn.functional does for good, if it is imported (as DistributedDataParallel
+        # does) after the group was made; DistributedDataParallel itself lies in cycles.
         dist.destroy_process_group()
-        gc.collect()  # DistributedDataParallel lies in cycles, and with it gloo's threads, which should not see the interpreter end
+        gc.collect()
 
 
 if __name__ == "__main__":

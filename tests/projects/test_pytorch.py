@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,20 @@ def test_a_checkpoint_of_another_training_is_refused(pytorch: Experiment) -> Non
     done = subprocess.run(command, cwd=pytorch.alone.run_dir, env=pytorch.workshop.env, capture_output=True, text=True)
     assert done.returncode == 1
     assert "outputs/checkpoint.pt is of another training, {'lr': 0.05" in done.stderr
+
+
+def test_no_thread_of_gloo_outlives_the_group(pytorch: Experiment, tmp_path: Path) -> None:
+    """One that does may let go of a tensor while the interpreter ends, which aborts the process."""
+    script = pytorch.workshop.root / "projects" / "digits_torch" / "train.py"
+    code = (
+        f"import os, runpy; runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "print(sorted(open(f'/proc/self/task/{thread}/comm').read().strip() for thread in os.listdir('/proc/self/task')))\n"
+    )
+    command = [pytorch.python, "-c", code, "--epochs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=pytorch.workshop.env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "python" in done.stdout.splitlines()[-1]
+    assert "gloo" not in done.stdout.splitlines()[-1]
 
 
 @pytest.mark.docker
