@@ -214,6 +214,8 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
     )
     if version == 1 and not _agree(spec, composed, workspace, path):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path), hint=FREEZE_AGAIN)
+    if version == 1:
+        composed.config = without_machine(composed, workspace, None)  # that version froze what conf/local.yaml said, too
     folder = os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir)))
     return Frozen(path, Resolved(spec, code, composed), git, str(body.get("config_name") or "config"), folder, file_hash)
 
