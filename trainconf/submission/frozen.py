@@ -301,6 +301,24 @@ def _load(path: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise FrozenFileError("the frozen file is not YAML any more", ("from", f"{path}:{mark.line + 1}" if mark else path)) from error
+    except RecursionError:
+        raise FrozenFileError("the frozen file is nested too deeply", ("from", path)) from None
     if not isinstance(body, dict):
         raise FrozenFileError("the frozen file is empty", ("path", path))
+    if _has_aliases(body):
+        raise FrozenFileError("it has YAML aliases, which no frozen file has", ("from", path), hint=FREEZE_AGAIN)
     return body
+
+
+def _has_aliases(body: dict[str, Any]) -> bool:
+    """Whether two places share one value: nine lines of aliases can stand for a billion values."""
+    seen: set[int] = set()
+    waiting: list[Any] = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (dict, list)):
+            if id(value) in seen:
+                return True
+            seen.add(id(value))
+            waiting += value.values() if isinstance(value, dict) else value
+    return False

@@ -60,6 +60,19 @@ def test_no_name_in_a_record_leads_out_of_runs(name: str, here: Here, workspace:
     assert workspace.run_dirs() == [run_dir]
 
 
+@pytest.mark.parametrize("verb", [["run"], ["freeze", "--check"]], ids=["run", "check"])
+@pytest.mark.parametrize("bomb", [
+    "a: &a [x, x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)),
+    "a: &a {b: *a}\n", "a: " + "[" * 5000 + "]" * 5000 + "\n",
+], ids=["billions", "a circle", "deep"])  # fmt: skip
+def test_a_bomb_of_yaml_is_told_at_once(bomb: str, verb: list[str], here: Here, workspace: Shell) -> None:
+    assert here("freeze", *workspace.script(), "-o", "a.lock").code == 0
+    path = workspace.root / "a.lock"
+    path.write_text(path.read_text() + bomb)
+    answer = here(*verb, "a.lock")
+    assert (answer.code, len(answer.told)) == (2, 1), answer
+
+
 def strange(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
     return lambda body: body[key].update(value) if isinstance(value, dict) else body.update({key: value})
 
