@@ -11,7 +11,6 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.origins import leaves
 from trainconf.schema import IMAGE_FILE_TARGETS, IMAGE_TARGETS, default, group_schema
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
@@ -222,6 +221,10 @@ class _Resolver:
         return tuple(sorted(found))
 
     def _param_references(self, params: dict[str, Any]) -> None:
+        if not _INPUT_REFERENCE.search(str(params)):
+            return
+        from trainconf.resolve.origins import leaves
+
         for key, value in leaves(params, "params"):
             for text in value if isinstance(value, list) else [value]:
                 for name in _INPUT_REFERENCE.findall(text) if isinstance(text, str) else ():

@@ -11,7 +11,6 @@ import time
 
 from trainconf.errors import StorageError
 from trainconf.snapshot import manifest as manifests
-from trainconf.snapshot import pins
 from trainconf.snapshot.materialize import remove_tree
 from trainconf.snapshot.packs import DamagedError, PackReader, PackWriter, read_index
 
@@ -56,6 +55,8 @@ def collect(store: StoreLayout, keep: Collection[str], unused_s: float) -> GcRes
 
 def unneeded(store: StoreLayout, keep: Collection[str], unused_s: float, dropped: Collection[str] = ()) -> list[str]:
     """Ids of the snapshots that are not in `keep`, not used in the last `unused_s` seconds, and have no pin but `dropped` ones; sorted."""
+    from trainconf.snapshot import pins
+
     pinned = {id_ for pin in pins.read(store) if pin.name not in dropped for id_ in pin.snapshots}
     used_before = time.time() - unused_s
     candidates = [id_ for id_ in store.ids() if id_ not in keep and id_ not in pinned]

@@ -122,17 +122,14 @@ class SnapshotStore:
 
         return entries(self._store.read_manifest(snapshot_id))
 
-    def read(self, snapshot_id: str, path: str) -> bytes:
-        """The content of one file of a snapshot. Raises SnapshotError, StorageError."""
+    def read(self, snapshot_id: str, file: Entry) -> bytes:
+        """The content of one file of a snapshot, as `show` names it. Raises StorageError."""
         from trainconf.snapshot.packs import DamagedError, PackReader
 
-        entry = next((entry for entry in self.show(snapshot_id) if entry.path == path and entry.kind == "file"), None)
-        if entry is None:
-            raise SnapshotError(f"there is no file {path!r} in snapshot {snapshot_id}", ("store", self.root))
         lock = self._store.locked()
         try:
             with PackReader(self._store.packs, self._store.packs.index()) as reader:
-                return b"".join(reader.chunks(bytes.fromhex(entry.content)))
+                return b"".join(reader.chunks(bytes.fromhex(file.content)))
         except DamagedError as error:
             raise self._damaged(snapshot_id, error) from error
         finally:

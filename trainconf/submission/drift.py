@@ -15,7 +15,7 @@ from trainconf.submission.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from trainconf.paths import WorkspacePaths
@@ -133,8 +133,8 @@ def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str, cha
         return ""
     too_large = any(entry.size_bytes > LARGEST_DIFF_BYTES for entry in (change.old, change.new) if entry)
     contents = [] if too_large else [
-        _content(change.old, lambda: store.read(snapshot_id, change.path)),
-        _content(change.new, lambda: _read(os.path.join(source_directory, change.path))),
+        _content(change.old, lambda entry: store.read(snapshot_id, entry)),
+        _content(change.new, lambda entry: _read(os.path.join(source_directory, entry.path))),
     ]
     if too_large or any(b"\0" in content for content in contents):
         return f"{change.path}: binary, or too large to compare line by line\n"
@@ -144,11 +144,10 @@ def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str, cha
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _content(entry: Entry | None, read: Any) -> bytes:
+def _content(entry: Entry | None, read: Callable[[Entry], bytes]) -> bytes:
     if entry is None or entry.kind == "folder":
         return b""
-    content: bytes = os.fsencode(entry.content) if entry.kind == "link" else read()
-    return content
+    return os.fsencode(entry.content) if entry.kind == "link" else read(entry)
 
 
 def _read(path: str) -> bytes:

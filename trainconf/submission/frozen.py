@@ -214,6 +214,8 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
     )
     if version == 1 and not _agree(spec, composed, workspace, path):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path), hint=FREEZE_AGAIN)
+    if version == 1:
+        composed.config = without_machine(composed, workspace, None)  # that version froze what conf/local.yaml said, too
     folder = os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir)))
     return Frozen(path, Resolved(spec, code, composed), git, str(body.get("config_name") or "config"), folder, file_hash)
 
@@ -299,6 +301,24 @@ def _load(path: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise FrozenFileError("the frozen file is not YAML any more", ("from", f"{path}:{mark.line + 1}" if mark else path)) from error
+    except RecursionError:
+        raise FrozenFileError("the frozen file is nested too deeply", ("from", path)) from None
     if not isinstance(body, dict):
         raise FrozenFileError("the frozen file is empty", ("path", path))
+    if _has_aliases(body):
+        raise FrozenFileError("it has YAML aliases, which no frozen file has", ("from", path), hint=FREEZE_AGAIN)
     return body
+
+
+def _has_aliases(body: dict[str, Any]) -> bool:
+    """Whether two places share one value: nine lines of aliases can stand for a billion values."""
+    seen: set[int] = set()
+    waiting: list[Any] = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (dict, list)):
+            if id(value) in seen:
+                return True
+            seen.add(id(value))
+            waiting += value.values() if isinstance(value, dict) else value
+    return False

@@ -61,8 +61,9 @@ def test_plan_check_and_show_tell_the_content(here: Here, outside: Shell) -> Non
     assert "note: the input data is not as it was" in ran.err
     assert "note: the input data is not as it was" not in here("rerun", "last").err
     outside.write("data.csv", "3")
+    earlier = outside.run_dirs()[0].name
     for words in ([], ["+params.a=1"]):
-        assert "note: the input data is not as it was" in here("rerun", outside.run_dirs()[0].name, *words).err
+        assert "note: the input data is not as it was" in here("rerun", earlier, *words).err
 
 
 def test_what_is_too_large_to_read_is_said_not_to_be_looked_at(here: Here, outside: Shell) -> None:

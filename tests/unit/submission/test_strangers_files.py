@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import yaml
 from tests.conftest import Answer, Shell
 from trainconf.resolve.yaml_text import render
 from trainconf.submission import frozen
+
+from .test_frozen import of_version_1
 
 Here = Callable[..., Answer]
 
@@ -35,7 +37,7 @@ def test_no_name_in_a_frozen_file_leads_out_of_runs(name: str, version: int, her
     path = workspace.root / "a.lock"
     forged(path, lambda body: body["config"].update(experiment_name=name))
     if version == 1:
-        path.write_text(re.sub(r"^file_hash: .*\n", "", path.read_text().replace("frozen_version: 2", "frozen_version: 1"), flags=re.M))
+        path.write_text(of_version_1(path.read_text()))
     before = workspace.tree()
     answer = here("run", "a.lock")
     assert (answer.code, len(answer.told)) == (2, 1), answer
@@ -56,6 +58,19 @@ def test_no_name_in_a_record_leads_out_of_runs(name: str, here: Here, workspace:
         assert answer.code == 2, answer
         assert answer.told
     assert workspace.run_dirs() == [run_dir]
+
+
+@pytest.mark.parametrize("verb", [["run"], ["freeze", "--check"]], ids=["run", "check"])
+@pytest.mark.parametrize("bomb", [
+    "a: &a [x, x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)),
+    "a: &a {b: *a}\n", "a: " + "[" * 5000 + "]" * 5000 + "\n",
+], ids=["billions", "a circle", "deep"])  # fmt: skip
+def test_a_bomb_of_yaml_is_told_at_once(bomb: str, verb: list[str], here: Here, workspace: Shell) -> None:
+    assert here("freeze", *workspace.script(), "-o", "a.lock").code == 0
+    path = workspace.root / "a.lock"
+    path.write_text(path.read_text() + bomb)
+    answer = here(*verb, "a.lock")
+    assert (answer.code, len(answer.told)) == (2, 1), answer
 
 
 def strange(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
@@ -107,6 +122,21 @@ def test_facts_about_this_machine_are_not_frozen_and_the_one_that_runs_has_its_o
     assert here("run", "a.lock", f"compute.lease_dir={workspace.leases}").code == 0
     assert "compute.slots = 5" not in here("show", "last", "--origin").out
     assert here("freeze", "--check", "a.lock").code == 0
+
+
+def test_files_of_version_1_held_such_facts_and_they_are_passed_over(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace.write(".trainconfignore", "conf/\n")
+    workspace.write("conf/local.yaml", f"compute: {{slots: 3, lease_dir: '{workspace.leases}'}}\n")
+    monkeypatch.setattr(frozen, "without_machine", lambda composed, *_: composed.config)
+    assert here("freeze", "experiment=adhoc", "script=train.py", "env=current", "-o", "a.lock").code == 0
+    monkeypatch.undo()
+    path = workspace.root / "a.lock"
+    path.write_text(of_version_1(path.read_text()))
+    assert "slots: 3" in path.read_text()
+    workspace.write("conf/local.yaml", f"compute: {{slots: 5, lease_dir: '{workspace.leases}'}}\n")
+    os.chdir(workspace.root)
+    assert workspace("run", "a.lock").code == 0
+    assert "compute.slots = 5" in workspace("show", "last", "--origin").out
 
 
 def test_what_somebody_asked_for_by_word_is_frozen_and_wins_over_this_machine(here: Here, workspace: Shell) -> None:
