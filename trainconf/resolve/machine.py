@@ -6,7 +6,6 @@ import os
 from dataclasses import fields
 from typing import Any
 
-from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
@@ -50,18 +49,10 @@ def of_machine(config: dict[str, Any], workspace: WorkspacePaths) -> dict[str, A
 
     Raises ConfigError when the file cannot be read.
     """
-    import yaml
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from trainconf.resolve.lean import read_yaml
 
     path = os.path.join(workspace.conf, LOCAL)
-    try:
-        said = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
-        because = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigError("the facts about this machine cannot be read", ("from", label(path, workspace)), ("because", because)) from error
+    said = read_yaml(path)[2] if os.path.exists(path) else None
     known = dict(leaves(config))
     found = leaves({key: value for key, value in said.items() if key != "defaults"}) if isinstance(said, dict) else ()
     return {key: value for key, value in found if key and key not in known and not is_in_spec(key, config)}
