@@ -140,7 +140,7 @@ def _recorded_code(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: s
             root = os.path.join(made.enter_context(TemporaryDirectory(prefix="trainconf-code-")), "workspace")
             folder = os.path.normpath(os.path.join(root, inside))
             os.makedirs(os.path.dirname(folder), exist_ok=True)
-            SnapshotStore(workspace.snapshots).materialize(snapshot_id, folder, "copy")
+            SnapshotStore(workspace.snapshots).materialize(snapshot_id, folder)
             return root
 
         yield make
