@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from trainconf.files import FileLock
     from trainconf.paths import WorkspacePaths
     from trainconf.spec import EnvironmentSpec
 
@@ -31,14 +32,22 @@ class Software:
 
 
 class Prepared(Software):
-    """An environment that can be used now, what is installed in it, and whether this call built it."""
+    """An environment that can be used now, what is installed in it, and whether this call built it.
 
-    __slots__ = ("built", "lock_text")
+    As long as this object lives, nobody removes the environment: a run that will use it may have no plan yet that says so.
+    """
 
-    def __init__(self, python: str, lock_text: str, *, built: bool, image: str = "") -> None:
+    __slots__ = ("_held", "built", "lock_text")
+
+    def __init__(self, python: str, lock_text: str, *, built: bool, image: str = "", held: FileLock | None = None) -> None:
         super().__init__(python, image)
         self.lock_text = lock_text
         self.built = built
+        self._held = held
+
+    def __del__(self) -> None:
+        if self._held is not None:
+            self._held.release()
 
 
 def ensure(
@@ -60,13 +69,22 @@ def ensure(
     identity = recipe.identity(spec)
     if spec.kind == "image":
         return _image(spec, workspace, identity, name=name, report=report, root=root, settings=image_build or {}, code=code)
-    built = store.load(store.environment_dir(workspace, identity), identity)
+    folder = store.environment_dir(workspace, identity)
+    held = store.use_of(folder)
+    held.acquire(shared=True)
+    built = store.load(folder, identity)
     if built is not None and store.is_on_same_python(built):
-        return _handed_out(built, report)
+        return _handed_out(built, report, held)
     from trainconf.environments.build import build
 
-    built, by_us = build(spec, workspace, identity, name=name, report=report, root=root, code=code)
-    return Prepared(built.python, built.lock_text(), built=True) if by_us else _handed_out(built, report)
+    try:
+        built, by_us = build(spec, workspace, identity, name=name, report=report, root=root, code=code)
+    except BaseException:
+        held.release()
+        raise
+    if by_us:
+        return Prepared(built.python, built.lock_text(), built=True, held=held)
+    return _handed_out(built, report, held)
 
 
 def ensure_later(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name: str) -> Prepared | None:
@@ -118,18 +136,24 @@ def _image(
 ) -> Prepared:
     from trainconf.environments import image
 
+    held, by_us = store.use_of(store.environment_dir(workspace, identity)), False
     with image.engine() as engine:
-        found, by_us = image.built(engine, workspace, identity), False
-        if found is None:
-            from trainconf.environments import image_build
+        held.acquire(shared=True)
+        try:
+            found = image.built(engine, workspace, identity)
+            if found is None:
+                from trainconf.environments import image_build
 
-            found, by_us = image_build.build(
-                engine, spec, workspace, identity, name=name, report=report, root=root, settings=settings, code=code
-            )
-    return Prepared(found.python, found.lock_text(), built=by_us, image=found.image_id)
+                found, by_us = image_build.build(
+                    engine, spec, workspace, identity, name=name, report=report, root=root, settings=settings, code=code
+                )
+        except BaseException:
+            held.release()
+            raise
+    return Prepared(found.python, found.lock_text(), built=by_us, image=found.image_id, held=held)
 
 
-def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None]) -> Prepared:
+def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None], held: FileLock) -> Prepared:
     """A believed environment as it is now. What was installed into it by hand is used, recorded, and said."""
     packages = built.packages()
     if packages != built.account["packages"]:
@@ -138,7 +162,7 @@ def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None]) ->
             f"environment {built.name} ({built.hash}) was changed by hand since it was built: {', '.join(changed)}; "
             f"`trainconf env rm {built.hash}` has it made anew"
         )
-    return Prepared(built.python, lock_text(built.python_version, packages), built=False)
+    return Prepared(built.python, lock_text(built.python_version, packages), built=False, held=held)
 
 
 def _current(spec: EnvironmentSpec, root: str) -> Prepared:

@@ -21,20 +21,24 @@ _KEY = re.compile(rf"[0-9a-f]{{{store.HASH_LENGTH}}}")
 def rm(workspace: WorkspacePaths, name_or_hash: str) -> str:
     """Remove an environment; its hash. Raises EnvironmentRecipeError when an unfinished run uses it or it is being built."""
     built = store.show(workspace, name_or_hash)
-    lock = store.lock_of(built.folder)
+    lock, use = store.lock_of(built.folder), store.use_of(built.folder)
     if not lock.acquire(blocking=False):
         raise EnvironmentRecipeError(f"environment {built.hash} is being built or removed", ("environment", built.folder))
+    is_idle = use.acquire(blocking=False)
     try:
         if users := list(_used_by(workspace, built.trace)):
             raise EnvironmentRecipeError(
                 f"environment {built.hash} is in use", ("runs", "\n".join(users)), hint="wait for them, or `trainconf cancel` them",
             )
+        if not is_idle:
+            raise EnvironmentRecipeError(f"environment {built.hash} was just handed to a run that begins", ("environment", built.folder))
         if isinstance(built, store.BuiltImage):
             from trainconf.environments import image_store
 
             image_store.remove(built)
         store.discard(built.folder)
     finally:
+        use.release()
         lock.release()
     return built.hash
 

@@ -136,6 +136,12 @@ def lock_of(folder: str) -> files.FileLock:
     return files.FileLock(os.path.join(locks, os.path.basename(folder)))
 
 
+def use_of(folder: str) -> files.FileLock:
+    """The lock that is shared by those who were handed an environment and whose run has no plan yet; whoever removes it takes it alone."""
+    lock = lock_of(folder)
+    return files.FileLock(lock.path + ".use")
+
+
 def load(folder: str, identity: str = "") -> BuiltEnvironment | None:
     """The environment in a folder, None unless it is whole, has this identity (when one is given), and its Python is there."""
     try:

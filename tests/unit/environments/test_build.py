@@ -261,6 +261,7 @@ def test_an_environment_in_use_is_not_removed(workspace: Workspace) -> None:
     with pytest.raises(EnvironmentRecipeError, match=r"in use(?s:.*)digits-1"):
         rm(workspace.paths, "test")
     held.release()
+    del prepared
     rm(workspace.paths, "test")
     assert workspace.left() == []
 
@@ -333,3 +334,17 @@ def test_the_default_environment_installs_and_imports(workspace: Workspace) -> N
     prepared = workspace.ensure(workspace.resolve(requirements=recipe["requirements"]))
     assert "numpy==" in prepared.lock_text
     subprocess.run([prepared.python, "-c", "import numpy; assert numpy.ones(3).sum() == 3"], check=True)
+
+
+def test_an_environment_is_not_removed_between_being_handed_out_and_the_plan_of_its_run(workspace: Workspace) -> None:
+    spec = workspace.resolve(requirements=["./demo-1.0-py3-none-any.whl"])
+    ready = workspace.ensure(spec)
+    again = workspace.ensure(spec)
+    name = os.path.basename(os.path.dirname(os.path.dirname(ready.python)))
+    del ready
+    with pytest.raises(EnvironmentRecipeError, match="handed to a run"):
+        rm(workspace.paths, name)
+    assert os.path.exists(again.python)
+    del again
+    assert rm(workspace.paths, name) == name
+    assert workspace.ensure(spec).built
