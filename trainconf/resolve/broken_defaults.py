@@ -86,7 +86,8 @@ class BrokenDefaults:
         return None
 
     def _nothing_to_override(self) -> Mistake | None:
-        match = re.search(r"(?:In '([^']+)': )?Could not override '([^']+)'", self.text)
+        in_1_4 = r"In '([^']+)': Invalid Defaults List override .*\nNo earlier Group Default for '([^']+)' exists to override"
+        match = re.search(in_1_4, self.text) or re.search(r"(?:In '([^']+)': )?Could not override '([^']+)'", self.text)
         if not match:
             return None
         group, _, package = match[2].partition("@")
@@ -103,7 +104,7 @@ class BrokenDefaults:
         return self._mistake(what, self._place(file, default), f"- /{group}{'@' * bool(package)}{package}: {choice}")
 
     def _unanswered(self) -> Mistake | None:
-        match = re.match(r"You must specify '([^']+)'", self.text)
+        match = re.search(r"You must specify '([^']+)'", self.text)
         if not match:
             return None
         group = match[1].partition("@")[0]

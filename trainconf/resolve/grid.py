@@ -26,6 +26,7 @@ from trainconf.resolve.origins import leaves
 MAX_VALUES = 1_000_000  # of one key: what memory holds; sweep.max_total_runs is the limit that people set
 UNREAD = object()
 _NAME = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
+_INTERPOLATION = re.compile(r"\$\{[^{}]+\}")
 _PLAIN_KEY = re.compile(r"\+{0,2}[\w-]+(\.[\w-]+)*")
 
 
@@ -201,8 +202,13 @@ def _axis(word: str, override: Override, probe: Composition) -> Axis:
                           ("allowed", f"up to {MAX_VALUES}"))
     if not values:
         raise ConfigError(f"{key} is given no value at all", ("from", f"command line: {word}"))
-    words = [f"{key}={Transformer.str(value)}" for value in values]
+    words = [f"{key}={value if _is_interpolation(value) else Transformer.str(value)}" for value in values]
     return Axis(key, words, [value if _is_read_as_it_is(value) else UNREAD for value in values], is_value=is_value)
+
+
+def _is_interpolation(value: Any) -> bool:
+    """Whether a value is one interpolation, which needs none of the backslashes that Hydra's sweeper would write."""
+    return type(value) is str and _INTERPOLATION.fullmatch(value) is not None
 
 
 def _is_read_as_it_is(value: Any) -> bool:

@@ -8,6 +8,7 @@ A frozen file's first line makes it no part of any snapshot, whatever the file i
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -297,6 +298,9 @@ def _load(path: str) -> dict[str, Any]:
     try:
         # libyaml is fast, and refuses the surrogates that stand for undecodable bytes of a path
         loader = yaml.SafeLoader if "\\udc" in content else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        may_have_aliases = re.search(r"(^|[\s,\[{])\*\w", content) is not None
+        if may_have_aliases and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, Loader=loader)):
+            raise FrozenFileError("a frozen file has no aliases, and this one has", ("path", path))  # few can stand for billions of values
         body = yaml.load(content, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

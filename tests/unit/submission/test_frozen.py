@@ -225,6 +225,7 @@ WRONG: dict[str, tuple[Callable[[str], str], str]] = {
     "no version": (replaced("frozen_version: 2\n", ""), "frozen_version None is not one this trainconf can read"),
     "no spec": (lambda text: text.split("\n")[0] + "\nfrozen_version: 1\n", "spec version None is not one.*"),
     "no YAML": (lambda text: text + "\n\t{", "the frozen file is not YAML any more"),
+    "aliases": (lambda text: text + "x: &x [1]\ny: [*x, *x]\n", "a frozen file has no aliases, and this one has"),
     "merge marks": (replaced("frozen_version: 2", "<<<<<<< HEAD\nfrozen_version: 2"), "the frozen file is not YAML any more"),
     "a list": (lambda text: text.split("\n")[0] + "\n- 1\n", "the frozen file is empty"),
     "nothing": (lambda text: "", "this is not a frozen run"),
