@@ -41,6 +41,7 @@ ADD_BUSY_S = 0.05  # a submission does not wait for the index: the folder's sign
 BATCH = 500  # runs written at once: nobody else waits longer than that takes
 RACY_NS = 2_000_000_000  # a folder that changed this recently may change again within the same time stamp
 UNTRUSTED = 0  # a signature's time that never matches
+UNLISTED = (UNTRUSTED, -1)  # the signature of a folder that was found, and not listed yet
 
 # Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
 SCHEMA = (
@@ -149,7 +150,8 @@ class Index:
                 self._db.executemany(statement, rows)
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # not when it was interrupted just after the COMMIT
+                self._db.execute("ROLLBACK")
             raise
 
     # -- questions -------------------------------------------------------------------------------------------------------
@@ -236,6 +238,8 @@ class Index:
             self._write(
                 ("DELETE FROM runs WHERE experiment = ?", gone),
                 ("DELETE FROM folders WHERE path = ?", gone),
+                # Known from here on and not listed yet: whoever is interrupted before that leaves it to the next.
+                ("INSERT OR IGNORE INTO folders VALUES (?, ?, ?)", [(experiment, *UNLISTED) for experiment in there]),
                 ("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", [_settled(b"", root)]),
             )
             experiments = there

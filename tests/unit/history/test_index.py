@@ -277,6 +277,44 @@ def test_rebuilding_reads_everything_again(workspace: WorkspacePaths) -> None:
         assert index.latest()[0].fields["tags"] == {"edited": "yes"}
 
 
+class Interrupted(Index):
+    """An index whose command is ended after so many of its transactions."""
+
+    writes_left = 0
+
+    def _write(self, *statements: object) -> None:
+        super()._write(*statements)  # type: ignore[arg-type]
+        self.writes_left -= 1
+        if not self.writes_left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["first look", "later look"])
+def test_a_look_that_is_interrupted_at_any_moment_hides_no_run(workspace: WorkspacePaths, is_known: bool) -> None:
+    writes, was_interrupted = 0, True
+    while was_interrupted:
+        shutil.rmtree(workspace.runs, ignore_errors=True)
+        shutil.rmtree(workspace.state, ignore_errors=True)
+        make_run(workspace, "a1", "a")
+        if is_known:
+            settle(workspace)
+        for number in range(2, 5):
+            make_run(workspace, f"a{number}", "a")
+            make_run(workspace, f"b{number}", "b")
+        for name in ("a", "b", "."):
+            os.utime(os.path.join(workspace.runs, name), (time.time() - 50, time.time() - 50))
+        writes += 1
+        was_interrupted = False
+        with Interrupted(workspace) as index:
+            index.writes_left = writes
+            try:
+                index.latest()
+            except KeyboardInterrupt:
+                was_interrupted = True
+        assert sorted(listed(workspace)) == ["a1", "a2", "a3", "a4", "b2", "b3", "b4"], f"interrupted after {writes} transactions"
+    assert writes > 4
+
+
 def test_strange_folder_names_are_listed(workspace: WorkspacePaths) -> None:
     names = [os.fsdecode(name) for name in (b"\xff\xfe", b"a\nb", b"'; DROP TABLE runs", b"%s$(x)")]
     for name in names:
