@@ -17,7 +17,7 @@ from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
@@ -116,11 +116,16 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def append_line(path: str, value: Any, *, durable: bool = False) -> None:
-    """Append one JSON line with one write, so that concurrent appenders never mix within a line.
+    """Append one JSON line; see `append_lines`."""
+    append_lines(path, [value], durable=durable)
+
+
+def append_lines(path: str, values: Iterable[Any], *, durable: bool = False) -> None:
+    """Append JSON lines with one write, so that concurrent appenders never mix within a line.
 
     A torn last line, left by a writer that died or a disk that was full, is closed first so that it stays one bad line.
     """
-    data = dumps(value).encode() + b"\n"
+    data = "".join([dumps(value) + "\n" for value in values]).encode()
     fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         size = os.fstat(fd).st_size

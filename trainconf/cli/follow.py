@@ -152,6 +152,8 @@ class Following:
         facts = [state.status, *([state.reason] if state.reason else [])]
         if isinstance(resources.get("wall_s"), (int, float)):
             facts.append(f"in {duration(resources['wall_s'])}")
+        for note in record.notes(state.event):
+            printer.talk(f"note: {note}")
         printer.talk(", ".join([*facts, *self._metric()]))
 
     def _metric(self) -> list[str]:

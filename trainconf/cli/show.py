@@ -84,9 +84,11 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
     from trainconf.cli.beside_outputs import told
     from trainconf.history.events import seconds
+    from trainconf.history.record import notes
 
     named = {
-        "reason": found["reason"], "experiment": found["experiment_name"], "display name": found["display_name"],
+        "reason": found["reason"], "note": "; ".join(notes(found["events"][-1])) if found["events"] else "",
+        "experiment": found["experiment_name"], "display name": found["display_name"],
         "created": local_time(seconds(found["created"])), "started": local_time(seconds(found["started"])),
         "ended": local_time(seconds(found["ended"])), "duration": duration(found["duration_s"]),
         "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],

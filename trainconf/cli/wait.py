@@ -61,7 +61,11 @@ def _look_at(paths: RunPaths, look: Look) -> Look:
 
 
 def _tell(paths: RunPaths, state: State) -> None:
+    from trainconf.history.record import notes
+
     printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
+    for note in notes(state.event):
+        printer.talk(f"note: {note}")
 
 
 def _code(paths: RunPaths, state: State) -> int:

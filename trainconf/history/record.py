@@ -93,6 +93,12 @@ def metric(paths: RunPaths) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def notes(event: dict[str, Any]) -> list[str]:
+    """What a final event tells besides how the run ended."""
+    found = event.get("notes")
+    return [note for note in found if isinstance(note, str)] if isinstance(found, list) else []
+
+
 def list_files(paths: RunPaths) -> list[dict[str, Any]]:
     """Every file of the run but its code: path within the run directory and size in bytes. Links are not followed.
 

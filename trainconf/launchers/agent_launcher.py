@@ -201,7 +201,7 @@ def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
     for name, pattern in patterns.items():
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             mistakes.append(Mistake(f"stdout_metrics.{name} is not a regular expression: {error}", ("pattern", pattern)))
     if mistakes:
         raise ConfigError(mistakes)
