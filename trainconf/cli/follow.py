@@ -10,7 +10,7 @@ import os
 import signal
 
 from trainconf.agent import leases
-from trainconf.cli.printer import duration, number, printer
+from trainconf.cli.printer import duration, number, one_line, printer
 from trainconf.files import write_all
 from trainconf.history import events, record
 from trainconf.history.follow import BUSY_PAUSE_S, Output, Watch, exit_code, has_ended
@@ -153,8 +153,8 @@ class Following:
         if isinstance(resources.get("wall_s"), (int, float)):
             facts.append(f"in {duration(resources['wall_s'])}")
         for note in record.notes(state.event):
-            printer.talk(f"note: {note}")
-        printer.talk(", ".join([*facts, *self._metric()]))
+            printer.talk(one_line(f"note: {note}"))
+        printer.talk(one_line(", ".join([*facts, *self._metric()])))
 
     def _metric(self) -> list[str]:
         """The experiment's metric, where it names one and the run ended well enough to have it."""

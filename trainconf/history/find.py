@@ -42,9 +42,17 @@ def find_sweep(workspace: WorkspacePaths, name: str) -> RunPaths | None:
 
 
 def trials_of(sweep: RunPaths) -> list[RunPaths]:
-    """The runs of a sweep, in the order in which they start."""
-    lines = (line for line in files.read_lines(sweep.trials) if isinstance(line, dict) and isinstance(line.get("run_dir"), str))
-    return [RunPaths(os.path.join(sweep.run_dir, line["run_dir"])) for line in lines]
+    """The runs of a sweep, in the order in which they start. Only those count that lie in the same runs/ and bear its id."""
+    runs = os.path.dirname(os.path.dirname(sweep.run_dir))
+    try:
+        lines = [line.get("run_dir") for line in files.read_lines(sweep.trials) if isinstance(line, dict)]
+    except OSError:
+        return []
+    parts = [line.split("/")[-2:] for line in lines if isinstance(line, str)]
+    return [
+        RunPaths(os.path.join(runs, *part)) for part in parts
+        if len(part) == 2 and part[1].startswith(f"{sweep.run_id}_") and part[0] not in ("", ".", "..") and "\0" not in part[0] + part[1]
+    ]  # fmt: skip
 
 
 def _at_path(path: str) -> RunPaths:
