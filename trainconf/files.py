@@ -145,8 +145,12 @@ def append_lines(path: str, values: Iterable[Any], *, durable: bool = False) -> 
 def read_untrusted(path: str, limit: int) -> bytes:
     """The content of a regular file that somebody else may have put there. Raises OSError, also for one of more than `limit` bytes."""
     with open(open_regular(path), "rb") as stream:
-        if os.fstat(stream.fileno()).st_size > limit or len(data := stream.read(limit + 1)) > limit:
-            raise OSError(errno.EFBIG, f"it has more than {limit} bytes", path)
+        size = os.fstat(stream.fileno()).st_size
+        data = stream.read(size + 1) if size <= limit else b""
+        while data and len(data) <= limit and (more := stream.read(LINE_TAIL_BYTES)):
+            data += more  # it grows
+    if max(size, len(data)) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", path)
     return data
 
 

@@ -37,12 +37,13 @@ def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
     `state` is given where more is known than the run's files tell.
     """
     state = liveness.state_of(paths) if state is None else state
+    history = events.read(paths)
     return {
         **assemble(paths, state, metrics.summarise(paths).values),
         "reason": state.reason,
         "spec": read_mapping(paths.spec) or None,
-        "events": events.read(paths),
-        "resources": _mapping(state.event.get("resources")),
+        "events": history,
+        "resources": resources(history),
         "files": list_files(paths),
     }
 
@@ -78,8 +79,22 @@ def assemble(paths: RunPaths, state: State, values: dict[str, Any], record: dict
     return row
 
 
+def resources(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What all attempts have used together: times are summed, of the memory it is the highest. None where one attempt's is not known."""
+    found: dict[str, Any] = {}
+    for used in (_mapping(event.get("resources")) for event in history):
+        for name, value in used.items():
+            before = found.get(name, 0)
+            is_known = all(isinstance(each, (int, float)) for each in (before, value))
+            found[name] = None if not is_known else max(before, value) if name.startswith("peak_") else round(before + value, 6)
+    return found
+
+
 def duration_s(row: dict[str, Any]) -> float | None:
-    """Seconds from the first start to the end, or to now while it goes on; None when nobody knows."""
+    """Seconds from the first attempt's start to the end, or to now while it goes on; None when nobody knows.
+
+    The waits between attempts count.
+    """
     started = events.seconds(row["started"])
     if started is None or row["status"] == "NotResponding":
         return None
