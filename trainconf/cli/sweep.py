@@ -108,7 +108,7 @@ class Watching:
         done = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         lines = [f"{done or 'none started'} of {len(states)}"]
         lines += [f"{trial.number:>4}  Running    {' '.join(trial.words)}  {self._metric(trial)}" for trial in going[:LIVE_ROWS]]
-        columns = os.get_terminal_size(2).columns or 80
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
         printer.talk("\n".join(cut(one_line(line), columns - 1) for line in lines))  # a longer one would take two rows, and one is erased
         self.drawn = len(lines)
 

@@ -22,7 +22,7 @@ import time
 
 from trainconf import files
 from trainconf.history import events, liveness
-from trainconf.history.rows import RACY_NS, look, read_row, unpack, unread_row
+from trainconf.history.rows import look, read_row, unpack, unread_row
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -338,7 +338,7 @@ def _signature(folder: str) -> tuple[int, int]:
 def _settled(path: bytes, signature: tuple[int, int]) -> tuple[bytes, int, int]:
     """A folder's row after it was listed; untrusted while a further change could leave the same time stamp."""
     mtime_ns, links = signature
-    return path, mtime_ns if time.time_ns() - mtime_ns > RACY_NS else UNTRUSTED, links
+    return path, mtime_ns if time.time_ns() - mtime_ns > files.RACY_NS else UNTRUSTED, links
 
 
 def _moved_on(before: tuple[int, int] | None, now: tuple[int, int], added: int) -> tuple[int, int]:

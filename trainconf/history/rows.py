@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 
-RACY_NS = 2_000_000_000  # what changed this recently may change again within the same time stamp
-
-
 class Row:
     """A listed run: its paths, its stable fields, the metric its experiment is judged by, and what of its files cannot be read."""
 
@@ -97,7 +94,7 @@ def look(paths: RunPaths) -> int:
         if path != paths.run_dir:
             found += [info.st_size, info.st_mtime_ns]
         found += [info.st_ino, info.st_ctime_ns]
-    return 0 if max(found) > time.time_ns() - RACY_NS else hash(tuple(found)) or 1
+    return 0 if max(found) > time.time_ns() - files.RACY_NS else hash(tuple(found)) or 1
 
 
 def parse(text: str) -> Any:
