@@ -17,12 +17,16 @@ from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
 RACY_NS = 2_000_000_000  # the coarsest clock of a disk in use (FAT); others tick in milliseconds
 ASKERS_SECONDS = 0.5
+JSON_BYTES = 1 << 28  # the plan of 65,536 processes is a fifth of that
+JSON_DEPTH = 100
+LINES_BYTES = 1 << 26  # of a file of JSON lines
+LINE_BYTES = 1 << 24  # of one line: the start of 65,536 ranks is a third of that
 
 
 class NotAFileError(FileNotFoundError):
@@ -116,11 +120,16 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def append_line(path: str, value: Any, *, durable: bool = False) -> None:
-    """Append one JSON line with one write, so that concurrent appenders never mix within a line.
+    """Append one JSON line; see `append_lines`."""
+    append_lines(path, [value], durable=durable)
+
+
+def append_lines(path: str, values: Iterable[Any], *, durable: bool = False) -> None:
+    """Append JSON lines with one write, so that concurrent appenders never mix within a line.
 
     A torn last line, left by a writer that died or a disk that was full, is closed first so that it stays one bad line.
     """
-    data = dumps(value).encode() + b"\n"
+    data = "".join([dumps(value) + "\n" for value in values]).encode()
     fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         size = os.fstat(fd).st_size
@@ -133,27 +142,63 @@ def append_line(path: str, value: Any, *, durable: bool = False) -> None:
         os.close(fd)
 
 
+def read_untrusted(path: str, limit: int) -> bytes:
+    """The content of a regular file that somebody else may have put there. Raises OSError, also for one of more than `limit` bytes."""
+    with open(open_regular(path), "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        data = stream.read(size + 1) if size <= limit else b""
+        while data and len(data) <= limit and (more := stream.read(LINE_TAIL_BYTES)):
+            data += more  # it grows
+    if max(size, len(data)) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", path)
+    return data
+
+
 def read_lines(path: str) -> Iterator[Any]:
-    """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file, or what is no file, has none."""
+    """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file, or what is no file, has none.
+
+    Of a file with more than LINES_BYTES the rest is left out.
+    """
     try:
         fd = open_regular(path)
     except FileNotFoundError:
         return
     with open(fd, "rb") as stream:
-        for line in stream:
+        left, is_whole = LINES_BYTES, True
+        while left > 0 and (line := stream.readline(min(left, LINE_BYTES))):
+            left -= len(line)
+            began, is_whole = is_whole, line.endswith(b"\n") or len(line) < LINE_BYTES
+            if not (began and is_whole):
+                continue  # a part of a line that is too long
             try:
                 yield loads(line)
             except (ValueError, RecursionError):
                 continue
 
 
-def read_json(path: str) -> Any:
-    """The JSON value in a regular file. Raises OSError and ValueError."""
-    with open(open_regular(path), "rb") as stream:
-        try:
-            return loads(stream.read())
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+def read_json(path: str, limit: int | None = None) -> Any:
+    """The JSON value in a regular file of at most `limit` bytes, or JSON_BYTES. Raises OSError, and ValueError that says what is wrong."""
+    data = read_untrusted(path, JSON_BYTES if limit is None else limit)
+    try:
+        value = loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if data.count(b"[") + data.count(b"{") > JSON_DEPTH and _depth_exceeds(value, JSON_DEPTH):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _depth_exceeds(value: Any, limit: int) -> bool:
+    """Whether lists and mappings are nested deeper than that: whoever walks through them by recursion could not."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            item for holder in level if isinstance(holder, (dict, list))
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+        ]  # fmt: skip
+        if not level:
+            return False
+    return True
 
 
 def fingerprint(path: str | bytes) -> list[int]:
@@ -195,7 +240,7 @@ class FileLock:
 
         Whoever asks `is_locked` has it for a moment, shared: without `blocking` that is waited for, at most `patience_s`.
         """
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = open_regular(self.path, os.O_RDWR | os.O_CREAT)
         try:
             if not blocking and not shared:
                 _lock_among_askers(fd, patience_s)
@@ -241,7 +286,7 @@ def _lock_among_askers(fd: int, patience_s: float) -> None:
 def is_locked(path: str) -> bool:
     """Whether some living process holds the lock at `path`. Asks with a shared lock, so askers do not see each other."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = open_regular(path)
     except FileNotFoundError:
         return False
     try:
@@ -256,7 +301,7 @@ def is_locked(path: str) -> bool:
 def wait_unlocked(path: str) -> None:
     """Return when nobody holds the lock at `path`; blocks in the kernel, without polling."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = open_regular(path)
     except FileNotFoundError:
         return
     try:

@@ -238,6 +238,23 @@ class LauncherContract(RanksContract):
         self.run(launcher, job)
         assert [(m["name"], m["value"]) for m in self.metrics(job)] == [("loss", 0.5), ("acc", 7), ("loss", 0.25), ("acc", "x")]
 
+    def test_a_pattern_that_never_comes_to_an_end_switches_off_neither_the_time_limit_nor_the_other_patterns(
+        self, launcher: Launcher, root: str
+    ) -> None:  # fmt: skip
+        text = f"while :; do echo {'a' * 64}; echo loss=0.5; sleep 0.1; done"
+        patterns = {"slow": "(a+)+b", "loss": r"loss=([0-9.]+)"}
+        job = self.job(root, shell(text), stdout_metrics=patterns, limit_s=3.0, grace_s=1.0)
+        handle = self.run(launcher, job)
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Failed", 124)
+        assert {m["name"] for m in self.metrics(job)} == {"loss"}
+        assert "stdout_metrics.slow was given up" in " ".join(last(handle)["notes"])
+
+    def test_a_run_is_canceled_also_while_its_output_is_searched(self, launcher: Launcher, root: str) -> None:
+        text = f"for i in $(seq 2000); do echo {'a' * 64}; done; echo up; sleep 600"
+        job = self.job(root, shell(text), stdout_metrics={f"slow{number}": "(a+)+b" for number in range(8)})
+        handle = self.cancel_when_up(launcher, job)
+        assert last(handle)["state"] == "Canceled"
+
     @pytest.mark.parametrize("name", HOSTILE_NAMES)
     def test_any_folder_name_will_do(self, launcher: Launcher, root: str, name: str) -> None:
         job = self.job(os.path.join(root, name), shell('pwd; printf %s "$TRAINCONF_RUN_DIR" > outputs/dir'), run_id=name)

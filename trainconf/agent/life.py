@@ -5,6 +5,7 @@ whenever a signal came or `deadline` has passed. Its phases:
 
     WAITING   for slots and devices              BACKOFF   until the next attempt
     RUNNING   the ranks run, under the limit     ENDING    SIGTERM was sent; SIGKILL follows after the grace
+    READING   the last of the output is searched for metrics
     OVER      the last event is decided
 
 What the ranks are, processes or containers, is its crew's affair. In a scheduler's job, attempts are counted on from those before, and
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 LONGEST_BACKOFF_SECONDS = 3600.0
-WAITING, RUNNING, ENDING, BACKOFF, OVER = "waiting", "running", "ending", "backoff", "over"
+WAITING, RUNNING, ENDING, READING, BACKOFF, OVER = "waiting", "running", "ending", "reading", "backoff", "over"
 
 
 class RunLife:
@@ -63,6 +64,8 @@ class RunLife:
         self._deadline: float | None = None
         self._outcome: Outcome | None = None
         self._log_reader: LogReader | None = None
+        self._notes: list[str] = []  # what the last event tells besides how the run ended
+        self._resources: dict[str, Any] = {}  # of the attempt that has ended last
         self._is_up = False
         self._awaited: set[int] = set()  # ranks whose end the run waits for; the others serve them
         self._is_guarded = False  # with what it has leased
@@ -137,6 +140,8 @@ class RunLife:
             self._check_running(now)
         elif self._phase == ENDING:
             self._check_ending(now)
+        elif self._phase == READING:
+            self._read_the_rest()
         elif self._phase == BACKOFF and self._deadline is not None and now >= self._deadline:
             self._start_attempt()
 
@@ -172,12 +177,14 @@ class RunLife:
         elif self._phase == RUNNING and self._outcome is None:
             self._outcome = end
             self._end_tree(force=force)
-        elif self._phase == ENDING:
+        elif self._phase in (ENDING, READING):
             assert self._outcome is not None
             self._outcome.may_retry = False
             if self._outcome.may_requeue and not end.may_requeue:
                 self._outcome = end
-            if force:
+            if self._phase == READING and self._log_reader is not None:
+                self._log_reader.stop()
+            elif force:
                 self._kill_at = 0.0
                 self.tick()
 
@@ -291,11 +298,17 @@ class RunLife:
         elif self._log_reader is not None and self._log_reader.deadline is not None and now >= self._log_reader.deadline:
             self._read_log(self._log_reader)
 
-    def _read_log(self, reader: LogReader, *, to_end: bool = False) -> None:
+    def _read_log(self, reader: LogReader, *, to_end: bool = False) -> bool:
+        """Search the output for metrics, for a moment; whether all there is was searched."""
         try:
-            reader.read_on(to_end=to_end)
+            is_done = reader.read_on(to_end=to_end)
         except OSError as error:
-            say(f"{self.paths.run_id}: metrics from the output could not be recorded: {error}")
+            is_done = True
+            reader.note_error(error)
+        for note in reader.take_notes():
+            self._take(Noted(note))
+            self._notes += [] if note in self._notes else [note]
+        return is_done
 
     def _end_tree(self, *, force: bool = False) -> None:
         """Begin to end all that belongs to the run."""
@@ -326,12 +339,21 @@ class RunLife:
             self._attempt_is_over()
 
     def _attempt_is_over(self) -> None:
-        assert self._outcome is not None
         assert self.crew is not None
-        if self._log_reader is not None:
-            self._read_log(self._log_reader, to_end=True)
+        self._resources = self.crew.usage.facts(time.monotonic() - self._started)
+        self._phase = READING
+        self._read_the_rest()
+
+    def _read_the_rest(self) -> None:
+        """Search what the ended attempt has printed last; then go on with the next, or end."""
+        self._deadline = time.monotonic()
+        if self._log_reader is None or self._read_log(self._log_reader, to_end=True):
             self._log_reader = None
-        resources = self.crew.usage.facts(time.monotonic() - self._started)
+            self._go_on_or_end()
+
+    def _go_on_or_end(self) -> None:
+        assert self._outcome is not None
+        resources = self._resources
         if self._outcome.may_retry and self._retry_count < self._plan["retries"]:
             first = self._plan["retry_backoff_seconds"]
             backoff = min(first * 2.0 ** min(self._retry_count, 60), max(first, LONGEST_BACKOFF_SECONDS))
@@ -349,6 +371,8 @@ class RunLife:
             self._claim.release()
         if self._is_guarded:
             self._guard.let_go(self.paths.run_dir)
+        if self._notes:
+            facts["notes"] = self._notes
         if end.may_requeue and end.is_out_of_time:
             facts |= self._count_timeout(end)
         if end.may_requeue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.printer import printer
+from trainconf.cli.printer import one_line, printer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
 
     state = scheduled.state_of(paths)
     if state.is_final:
-        printer.talk(f"{paths.run_id} had already ended: {state.status}")
+        printer.talk(one_line(f"{paths.run_id} had already ended: {state.status}"))
         return True
     try:
         if os.path.exists(paths.sweep):
@@ -45,19 +45,19 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
         else:
             get(_target(paths)).cancel(RunHandle(paths), force=force)
     except TrainconfError as error:
-        printer.talk(paths.run_id)
+        printer.talk(one_line(paths.run_id))
         printer.error(error)
         return False
     state = scheduled.state_of(paths)
-    printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
+    printer.talk(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
     return True
 
 
 def _target(paths: RunPaths) -> str:
     """The launcher the run was given to; before its plan is written, the one its spec names."""
-    from trainconf.history.record import read_mapping
+    from trainconf.history.record import read_mapping, read_plan
 
-    target = read_mapping(paths.plan).get("target")
+    target = read_plan(paths).get("target")
     if not target:
         compute = read_mapping(paths.spec).get("compute")
         target = compute.get("target") if isinstance(compute, dict) else None

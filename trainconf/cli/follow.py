@@ -10,7 +10,7 @@ import os
 import signal
 
 from trainconf.agent import leases
-from trainconf.cli.printer import duration, number, printer
+from trainconf.cli.printer import duration, number, one_line, printer
 from trainconf.files import write_all
 from trainconf.history import events, record
 from trainconf.history.follow import BUSY_PAUSE_S, Output, Watch, exit_code, has_ended
@@ -148,14 +148,16 @@ class Following:
             from trainconf.cli.beside_outputs import told
 
             printer.talk(f"note: {told(state.event)}")
-        resources: dict[str, Any] = state.event.get("resources") or {}
+        row = record.describe(self.paths)
         facts = [state.status, *([state.reason] if state.reason else [])]
-        if isinstance(resources.get("wall_s"), (int, float)):
-            facts.append(f"in {duration(resources['wall_s'])}")
-        printer.talk(", ".join([*facts, *self._metric()]))
+        if row["duration_s"] is not None:
+            facts.append(f"in {duration(row['duration_s'])}")
+        for note in record.notes(state.event):
+            printer.talk(one_line(f"note: {note}"))
+        printer.talk(one_line(", ".join([*facts, *self._metric(row)])))
 
-    def _metric(self) -> list[str]:
+    def _metric(self, row: dict[str, Any]) -> list[str]:
         """The experiment's metric, where it names one and the run ended well enough to have it."""
-        name = (record.read_mapping(self.paths.record).get("metric") or {}).get("name")
-        value = record.describe(self.paths)["metrics"].get(name) if name else None
+        name = record.metric(self.paths)
+        value = row["metrics"].get(name)
         return [f"{name} {number(value)}"] if value is not None else []

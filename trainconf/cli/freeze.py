@@ -56,7 +56,7 @@ def _freeze(args: argparse.Namespace) -> int:
             f"image {software.image} is not here, so what it is cannot be frozen", ("from", resolved.composed.origin("env.docker.image")),
             hint=f"`docker pull {software.image}`, or `trainconf env build` with the same words",
         )
-    with frozen.Destination(args.output, printer.data) as destination:
+    with frozen.Destination(args.output, printer.exact) as destination:
         snapshot_id = take_snapshot(resolved, workspace, printer.talk)
         facts = git_facts(resolved.source_directory, processes)
         recorded = facts.to_dict() if facts is not None else {}

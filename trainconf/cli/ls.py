@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.printer import duration, local_time, number, printer
+from trainconf.cli.printer import duration, local_time, number, one_line, printer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def run(argv: list[str]) -> int:
         _table(shown)
     else:
         printer.talk(_nothing(workspace, asked))
+    for row in shown:
+        if row.damage:
+            printer.talk(one_line(f"{row.paths.run_id} is damaged: {row.damage}"))
     if len(rows) > len(shown) and not asked.json:
         printer.talk(f"these are the latest {asked.limit}; `--limit 0` lists all")
     return 0

@@ -101,7 +101,8 @@ def _is_flag(word: str, *names: str) -> bool:
 def _storage(error: OSError) -> int:
     from trainconf.errors import StorageError
 
-    if error.errno not in (1, 13, 28, 30, 122):  # EPERM EACCES ENOSPC EROFS EDQUOT: the disk's refusals are a user's matter
+    # EPERM EACCES EFBIG ENOSPC EROFS ELOOP EDQUOT: the disk's refusals, and what somebody has put in a file's place, are a user's matter
+    if error.errno not in (1, 13, 27, 28, 30, 40, 122):
         raise error
     told = StorageError.from_os_error(error, "a file cannot be written or read")
     told.__cause__ = error

@@ -1,7 +1,8 @@
 """The only printer: data to standard output, talk to standard error, both in a form that no name can break.
 
-Bytes that are no text are shown escaped, control characters never reach a terminal from a name, and every secret that was
-handed to `redact` is blotted out of whatever is printed.
+Bytes that are no text are shown escaped. So is every character that would steer a terminal or turn the order of a line, wherever it
+comes from: a name, a key, a reason, a tool's message; only newlines, tabs and the colours that `paint` puts in get through. A job's own
+output, which `raw` hands on, stays as it is. Every secret that was handed to `redact` is blotted out of whatever is printed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import IO, Any
 
     from trainconf.errors import TrainconfError
@@ -22,6 +23,15 @@ SHORTEST_SECRET = 4
 COLOURS = {"green": "32", "red": "31", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 STATUS_COLOURS = {
     "Completed": "green", "Failed": "red", "NotResponding": "red", "Canceled": "yellow", "CancelRequested": "yellow", "Running": "blue",
+}  # fmt: skip
+
+
+_COLOUR = f"\x1b{os.urandom(8).hex()}["  # what `paint` begins a colour with: no name can hold it
+# C0, DEL and C1, the ends of lines that are no newline, and what turns the order of characters (Unicode TR36, bidirectional text)
+_STEERING = {
+    code: chr(code).encode("unicode_escape").decode()
+    for codes in (range(0x09), range(0x0B, 0x20), range(0x7F, 0xA0), (0x061C, 0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A))
+    for code in codes
 }  # fmt: skip
 
 
@@ -47,6 +57,10 @@ class Printer:
         """One line, or several, of what was asked for. Raises BrokenPipeError when nobody reads it any more."""
         self._write(sys.stdout, text + "\n", 1)
 
+    def exact(self, text: str) -> None:
+        """As `data`, of a text whose characters count, such as a file: its writer has escaped them in the file's own way."""
+        self._write(sys.stdout, text + "\n", 1, form=str)
+
     def raw(self, chunk: bytes) -> None:
         """A job's own output, byte by byte as it wrote it. Raises BrokenPipeError like `data`."""
         if sys.stdout is None:
@@ -65,7 +79,7 @@ class Printer:
     def alert(self, text: str) -> None:
         """As `talk`, from a signal handler: past the stream, which may be in the middle of a write of its own."""
         try:
-            os.write(2, (self.clean(text) + "\n").encode("utf-8", "backslashreplace"))
+            os.write(2, (escaped(self.clean(text)) + "\n").encode("utf-8", "backslashreplace"))
         except OSError:
             return  # nobody reads it any more; what the signal asked for happens all the same
 
@@ -103,23 +117,35 @@ class Printer:
         """The text in a colour, where standard output is a terminal that shows colours and nobody forbade them (no-color.org)."""
         if not colour or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or sys.stdout is None or not sys.stdout.isatty():
             return text
-        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
+        return f"{_COLOUR}{COLOURS[colour]}m{text}{_COLOUR}0m"
 
     def flush(self) -> None:
         """Hand on what is buffered. Raises BrokenPipeError like `data`."""
         self._write(sys.stdout, "", 1)
 
-    def _write(self, stream: IO[str] | None, text: str, descriptor: int) -> None:
+    def _write(self, stream: IO[str] | None, text: str, descriptor: int, form: Callable[[str], str] | None = None) -> None:
         if stream is None:
             return  # the program was started with this channel closed
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        text = self.clean(text).encode(encoding, "backslashreplace").decode(encoding)
+        text = (form or escaped)(self.clean(text)).encode(encoding, "backslashreplace").decode(encoding)
         try:
             stream.write(text)
             stream.flush()
         except BrokenPipeError:
             _stop_writing_to(descriptor)
             raise
+
+
+def escaped(text: str) -> str:
+    """A text of several lines as a terminal may have it: nothing in it but our own colours steers that."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    first, *painted = text.split(_COLOUR)
+    found = [first.translate(_STEERING)]
+    for part in painted:
+        colour, _, rest = part.partition("m")
+        found.append(f"\x1b[{colour}m{rest.translate(_STEERING)}")
+    return "".join(found)
 
 
 def one_line(text: str) -> str:
@@ -138,10 +164,24 @@ def width(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def cut(text: str, columns: int) -> str:
+    """As much of a line as fits, its end replaced by two dots where it does not."""
+    if width(text) <= columns:
+        return text
+    shown = ""
+    for character in text:
+        if width(shown) + width(character) > columns - 2:
+            break
+        shown += character
+    return (shown + "..")[: max(0, columns)]
+
+
 def duration(seconds: float | None) -> str:
     """1.2s, 3m12s, 2h05m, 3d04h; empty for None."""
     if seconds is None:
         return ""
+    if not abs(seconds) < 1e15:
+        return "unknown"
     if seconds < 60:
         return f"{seconds:.1f}s"
     minutes, whole_seconds = divmod(int(seconds), 60)

@@ -22,7 +22,7 @@ def run(argv: list[str]) -> int:
     """Print the run as text, as JSON, or the origin of every value of its config."""
     from trainconf.cli.arguments import Arguments
     from trainconf.history.find import find_run
-    from trainconf.history.record import details
+    from trainconf.history.record import damage, details
     from trainconf.launchers.scheduled import state_of
     from trainconf.paths import find_workspace
 
@@ -35,6 +35,9 @@ def run(argv: list[str]) -> int:
     if asked.origin:
         return _origins(paths, as_json=asked.json)
     found = details(paths, state_of(paths))
+    broken = damage(paths)
+    if broken:
+        printer.talk(one_line(f"{paths.run_id} is damaged: {broken}"))
     if asked.json:
         printer.json(found)
     else:
@@ -84,16 +87,19 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
     from trainconf.cli.beside_outputs import told
     from trainconf.history.events import seconds
+    from trainconf.history.record import notes
 
+    last = found["events"][-1] if found["events"] else {}
     named = {
-        "reason": found["reason"], "experiment": found["experiment_name"], "display name": found["display_name"],
+        "reason": found["reason"],
+        "experiment": found["experiment_name"], "display name": found["display_name"],
         "created": local_time(seconds(found["created"])), "started": local_time(seconds(found["started"])),
         "ended": local_time(seconds(found["ended"])), "duration": duration(found["duration_s"]),
         "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],
         "command": _command(paths), "compute": found["compute"], "env": found["env"],
         "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
         "run dir": found["run_dir"],
-        "note": told(found["events"][-1]) if found["events"] else None,
+        "note": "; ".join(filter(None, [*notes(last), told(last)])),
     }  # fmt: skip
     for label, value in named.items():
         if value is not None and value != "":
@@ -104,9 +110,9 @@ def _command(paths: RunPaths) -> str:
     """The first rank's command as a shell line, and how many ranks there are when they are several."""
     import shlex
 
-    from trainconf.history.record import read_mapping
+    from trainconf.history.record import read_plan
 
-    ranks = read_mapping(paths.plan).get("ranks")
+    ranks = read_plan(paths).get("ranks")
     if not isinstance(ranks, list) or not ranks:
         return ""
     try:

@@ -5,11 +5,12 @@ Exit code 1 if any trial failed, 130 when the sweep was cancelled.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
 
-from trainconf.cli.printer import duration, number, printer
+from trainconf.cli.printer import cut, duration, number, one_line, printer
 from trainconf.history import events, metrics, record
 
 TYPE_CHECKING = False
@@ -66,6 +67,7 @@ class Watching:
         self.interrupts = 0
         self.is_screen = sys.stderr is not None and sys.stderr.isatty()
         self.drawn = 0
+        self._read: dict[int, metrics.Summary] = {}  # of each trial's metrics, as far as they were read
         self._kept: dict[int, object] = {}
 
     def __enter__(self) -> Watching:
@@ -92,7 +94,7 @@ class Watching:
             self._erase()
             for trial in changed:
                 if trial.state is not None and trial.state.is_final:
-                    printer.talk(f"{trial.number:>4}  {trial.state.status:<9}  {' '.join(trial.words)}" + _why(trial))
+                    printer.talk(one_line(f"{trial.number:>4}  {trial.state.status:<9}  {' '.join(trial.words)}" + _why(trial)))
             if not ended:
                 self._draw()
                 time.sleep(LOOK_PAUSE_S)
@@ -105,9 +107,17 @@ class Watching:
         counts = {status: states.count(status) for status in ("Completed", "Failed", "Canceled", "Running", "Queued")}
         done = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         lines = [f"{done or 'none started'} of {len(states)}"]
-        lines += [f"{trial.number:>4}  Running    {' '.join(trial.words)}  {_metric(self.sweep, trial)}" for trial in going[:LIVE_ROWS]]
-        printer.talk("\n".join(lines))
+        lines += [f"{trial.number:>4}  Running    {' '.join(trial.words)}  {self._metric(trial)}" for trial in going[:LIVE_ROWS]]
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        printer.talk("\n".join(cut(one_line(line), columns - 1) for line in lines))  # a longer one would take two rows, and one is erased
         self.drawn = len(lines)
+
+    def _metric(self, trial: Trial) -> str:
+        name = self.sweep.metric["name"]
+        if not name or trial.paths is None:
+            return ""
+        summary = self._read[trial.number] = metrics.summarise(trial.paths, self._read.get(trial.number))
+        return number(summary.values.get(name))
 
     def _erase(self) -> None:
         if self.drawn:
@@ -117,14 +127,6 @@ class Watching:
 
 def _why(trial: Trial) -> str:
     return f": {trial.state.reason}" if trial.state is not None and trial.state.reason else ""
-
-
-def _metric(sweep: Sweep, trial: Trial) -> str:
-    name = sweep.metric["name"]
-    if not name or trial.paths is None:
-        return ""
-    value = metrics.summarise(trial.paths).values.get(name)
-    return number(value) if value is not None else ""
 
 
 def _print_summary(sweep: Sweep) -> None:

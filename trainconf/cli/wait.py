@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.printer import printer
+from trainconf.cli.printer import one_line, printer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ def _look_at(paths: RunPaths, look: Look) -> Look:
 
 
 def _tell(paths: RunPaths, state: State) -> None:
-    printer.talk(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
+    from trainconf.history.record import notes
+
+    printer.talk(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+    for note in notes(state.event):
+        printer.talk(one_line(f"note: {note}"))
 
 
 def _code(paths: RunPaths, state: State) -> int:

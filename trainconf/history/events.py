@@ -9,6 +9,7 @@ What the recorded state is worth when its writer is gone is `liveness`'s questio
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 from trainconf import files
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 REQUESTED = "CancelRequested"
+LONGEST_TAIL_BYTES = 1 << 25  # in which the last event is looked for
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 # In the order in which a run passes them; NotResponding is never written, only concluded by a reader.
 STATES = (
@@ -61,23 +63,23 @@ def cancel_request(paths: RunPaths) -> dict[str, Any] | None:
     """The strongest request there is, as an event."""
     for forced in (True, False) if is_cancel_requested(paths) else ():
         try:
-            request = files.read_json(paths.cancel_request(force=forced))
+            request = _event(files.read_json(paths.cancel_request(force=forced), files.LINE_BYTES))
         except FileNotFoundError:
             continue
         except (OSError, ValueError):
             request = None  # somebody has asked, whatever became of the words
-        return {**(request if _is_event(request) else {"attempt": 1}), "state": REQUESTED, **({"force": True} if forced else {})}
+        return {**(request or {"attempt": 1}), "state": REQUESTED, **({"force": True} if forced else {})}
     # as it was recorded before there were files of their own
-    found = [line for line in files.read_lines(paths.events) if _is_event(line) and line["state"] == REQUESTED]
+    found = [event for event in _lines(paths) if event["state"] == REQUESTED]
     return next((event for event in found if event.get("force")), found[-1] if found else None)
 
 
 def read(paths: RunPaths) -> list[dict[str, Any]]:
-    """All events, oldest first; torn and foreign lines are passed over. Empty when there are none.
+    """All events, oldest first; torn and foreign lines are passed over. Empty when there are none, or they cannot be read.
 
     A request to cancel that no agent has recorded comes last, or before the end.
     """
-    history = [line for line in files.read_lines(paths.events) if _is_event(line)]
+    history = list(_lines(paths))
     if history and is_cancel_requested(paths) and not any(event["state"] == REQUESTED for event in history):
         request = cancel_request(paths)
         if request is not None:
@@ -104,32 +106,65 @@ def last(paths: RunPaths) -> dict[str, Any] | None:
 
 
 def exists(paths: RunPaths) -> bool:
-    """Whether the folder is a run: something has been written to its history. Otherwise it is half-made, or no run."""
+    """Whether the folder is a run: something has been written to its history. Otherwise it is half-made, or no run.
+
+    Something else in that file's place makes it a damaged run, which is to be told.
+    """
     try:
-        return os.stat(paths.events).st_size > 0
-    except OSError:
+        info = os.lstat(paths.events)
+    except (OSError, ValueError):
         return False
+    return info.st_size > 0 or not stat.S_ISREG(info.st_mode)
 
 
-def _is_event(line: Any) -> bool:
-    return isinstance(line, dict) and line.get("state") in STATES
+def damage(paths: RunPaths) -> str:
+    """Why the history cannot be read, in words; empty when it can be, or is not there."""
+    try:
+        os.close(files.open_regular(paths.events))
+    except files.NotAFileError:
+        return "its events.jsonl is no regular file"
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"its events.jsonl cannot be read: {error.strerror}"
+    return ""
+
+
+def _lines(paths: RunPaths) -> Iterator[dict[str, Any]]:
+    try:
+        for line in files.read_lines(paths.events):
+            event = _event(line)
+            if event is not None:
+                yield event
+    except OSError:
+        return  # as `damage` says
+
+
+def _event(line: Any) -> dict[str, Any] | None:
+    """A line that is an event, with the types that readers rely on; None for every other."""
+    if not isinstance(line, dict) or line.get("state") not in STATES[:-1]:
+        return None
+    attempt = line.get("attempt")
+    if not isinstance(attempt, int) or isinstance(attempt, bool) or not 0 < attempt < 1 << 31:
+        line["attempt"] = 1
+    return line
 
 
 def _backwards(path: str) -> Iterator[dict[str, Any]]:
     """The events in the last 64 KB, newest first; in a longer tail while that has none."""
     try:
         fd = files.open_regular(path)
-    except FileNotFoundError:
-        return
+    except OSError:
+        return  # not there, or damaged, as `damage` says
     try:
         size = os.fstat(fd).st_size
         length = files.LINE_TAIL_BYTES
         found = False
-        while not found and length < 8 * size + files.LINE_TAIL_BYTES:
+        while not found and length < min(8 * size + files.LINE_TAIL_BYTES, LONGEST_TAIL_BYTES):
             start = max(0, size - length)
             lines = os.pread(fd, size - start, start).split(b"\n")
             for line in reversed(lines[1:] if start else lines):
-                event = _parse(line) if line else None
+                event = _parse(line) if 0 < len(line) < files.LINE_BYTES else None
                 if event is not None:
                     found = True
                     yield event
@@ -140,10 +175,9 @@ def _backwards(path: str) -> Iterator[dict[str, Any]]:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        event = loads(line)
+        return _event(loads(line))
     except (ValueError, RecursionError):
         return None
-    return event if _is_event(event) else None
 
 
 def seconds(time_text: Any) -> float | None:

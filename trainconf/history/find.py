@@ -1,4 +1,7 @@
-"""From what a user types to a run: a full id, the unique beginning of one, `last`, or the path of a run directory."""
+"""From what a user types to a run: a full id, the unique beginning of one, `last`, or the path of a run directory.
+
+`last` is what was submitted last: a run, or a sweep with all its trials.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 
 from trainconf import files
 from trainconf.errors import RunNotFoundError
-from trainconf.history import events
+from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -24,7 +27,7 @@ def find_run(workspace: WorkspacePaths, name: str) -> RunPaths:
         return _at_path(os.path.abspath(name))
     exact = _named(workspace, name)
     if not exact and name:
-        exact = _latest(workspace) if name == LAST else _starting_with(workspace, name)
+        exact = _last_run(workspace) if name == LAST else _starting_with(workspace, name)
     if len(exact) == 1:
         return exact[0]
     if exact:
@@ -33,18 +36,32 @@ def find_run(workspace: WorkspacePaths, name: str) -> RunPaths:
 
 
 def find_sweep(workspace: WorkspacePaths, name: str) -> RunPaths | None:
-    """The folder of the sweep with exactly this id; None when there is none."""
+    """The folder of the sweep with exactly this id, or of the last one for `last`; None when there is none, or a run came later."""
     if not name or os.sep in name or name in (os.curdir, os.pardir):
         return None
+    if name == LAST:
+        parent = _parent_of(_latest(workspace))
+        return find_sweep(workspace, parent) if parent and parent != LAST else None
     experiments = os.listdir(workspace.runs) if os.path.isdir(workspace.runs) else []
     found = (workspace.run(experiment, name) for experiment in experiments)
     return next((paths for paths in found if os.path.exists(paths.sweep)), None)
 
 
 def trials_of(sweep: RunPaths) -> list[RunPaths]:
-    """The runs of a sweep, in the order in which they start."""
-    lines = (line for line in files.read_lines(sweep.trials) if isinstance(line, dict) and isinstance(line.get("run_dir"), str))
-    return [RunPaths(os.path.join(sweep.run_dir, line["run_dir"])) for line in lines]
+    """The runs of a sweep, in the order in which they start: what its list names in the same runs/, and what is its own."""
+    runs = os.path.dirname(os.path.dirname(sweep.run_dir))
+    try:
+        lines = [line.get("run_dir") for line in files.read_lines(sweep.trials) if isinstance(line, dict)]
+    except OSError:
+        return []
+    parts = [line.split("/")[-2:] for line in lines if isinstance(line, str)]
+    plain = [part for part in parts if len(part) == 2 and {*part}.isdisjoint({"", ".", ".."}) and "\0" not in "".join(part)]
+    return [trial for trial in (RunPaths(os.path.join(runs, *part)) for part in plain) if _is_trial_of(trial, sweep)]
+
+
+def _is_trial_of(trial: RunPaths, sweep: RunPaths) -> bool:
+    """Whether it bears the sweep's id, or says itself that the sweep's agent is its own. The list alone could name anybody's run."""
+    return trial.run_id.startswith(f"{sweep.run_id}_") or liveness.lock_of(trial) == sweep.lock
 
 
 def _at_path(path: str) -> RunPaths:
@@ -74,6 +91,24 @@ def _latest(workspace: WorkspacePaths) -> list[RunPaths]:
 
     with Index(workspace) as index:
         return [row.paths for row in index.latest(1)]
+
+
+def _last_run(workspace: WorkspacePaths) -> list[RunPaths]:
+    """What `last` is. Raises RunNotFoundError for a sweep."""
+    latest = _latest(workspace)
+    sweep = find_sweep(workspace, _parent_of(latest))
+    if sweep is not None:
+        hint = f"`trainconf show {latest[0].run_id}` shows its last trial; `wait` and `cancel` take the whole sweep"
+        raise RunNotFoundError(f"last is the sweep {sweep.run_id}, not a run", ("from", sweep.run_dir), hint=hint)
+    return latest
+
+
+def _parent_of(latest: list[RunPaths]) -> str:
+    """The sweep that a run is a trial of; empty when it is none."""
+    from trainconf.history import record
+
+    parent = record.read_mapping(latest[0].record).get("parent") if latest else None
+    return parent if isinstance(parent, str) else ""
 
 
 def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:

@@ -4,9 +4,9 @@ The run directories are the truth. This file may be deleted, damaged, read-only,
 rebuilt, or replaced for this one command by an index in memory, and the answer is the same. Jobs never touch it.
 
 What keeps it true:
-- A run that is not final is looked at again in its directory whenever it is shown or filtered by status. `add` notes only when
-  it was made, and leaves the rest for then: a thousand trials are submitted more often than all of them are shown.
-- A shown run whose directory has gone is dropped.
+- A shown run, final or not, is read again when one of its files has changed; one whose directory has gone is dropped.
+- A run that is not final is also looked at whenever runs are filtered by status. `add` notes only when it was made, and leaves the rest
+  for then: a thousand trials are submitted more often than all of them are shown.
 - A folder (`runs/`, `runs/<experiment>/`) whose signature differs from the one that was seen is listed again; runs that
   appeared without `add` are found so. `add` moves a signature on only when the count of subfolders proves that its own runs
   are all that was added; where the file system keeps no such count, the folder is listed again instead.
@@ -22,7 +22,7 @@ import time
 
 from trainconf import files
 from trainconf.history import events, liveness
-from trainconf.history.rows import look, parse, read_row, unpack, unread_row
+from trainconf.history.rows import look, read_row, unpack, unread_row
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-VERSION = 2
+VERSION = 3
 BUSY_S = 0.25
 ADD_BUSY_S = 0.05  # a submission does not wait for the index: the folder's signature tells the next `ls`
 BATCH = 500  # runs written at once: nobody else waits longer than that takes
-RACY_NS = 2_000_000_000  # a folder that changed this recently may change again within the same time stamp
+LOOKS = 5  # at what is shown, until it stays the same
 UNTRUSTED = 0  # a signature's time that never matches
+UNLISTED = (UNTRUSTED, -1)  # the signature of a folder that was found, and not listed yet
 
 # Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
 SCHEMA = (
@@ -149,7 +150,8 @@ class Index:
                 self._db.executemany(statement, rows)
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # not when it was interrupted just after the COMMIT
+                self._db.execute("ROLLBACK")
             raise
 
     # -- questions -------------------------------------------------------------------------------------------------------
@@ -164,8 +166,13 @@ class Index:
             where.append("experiment = ?")
             values.append(os.fsencode(experiment))
         shape = f"FROM runs WHERE {' AND '.join(where)} ORDER BY created DESC, run_id DESC LIMIT {-1 if limit is None else limit}"
-        while self._refresh_shown(self._select(f"SELECT folder, status, seen, final {shape}", values)):
-            pass  # some are gone: others have moved up
+        before: list[Any] = []
+        for _ in range(LOOKS):
+            shown = self._select(f"SELECT folder, status, created, seen, final {shape}", values)
+            if [row[:3] for row in shown] == before:
+                break
+            self._refresh_shown([(folder, status, seen, final) for folder, status, _, seen, final in shown])
+            before = [row[:3] for row in shown]  # when some are gone, or have another state, others move up
         return [unpack(self._paths(folder), text) for folder, text in self._select(f"SELECT folder, row {shape}", values)]
 
     def _starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
@@ -186,37 +193,34 @@ class Index:
     # -- keeping runs true -----------------------------------------------------------------------------------------------
 
     def _refresh(self, condition: str) -> None:
-        self._refresh_living(self._select(f"SELECT folder, status, seen FROM runs WHERE {condition}"))
+        rows = self._select(f"SELECT folder, status, seen, final FROM runs WHERE {condition}")
+        self._read_in([row[0] for row in rows if not self._is_unchanged(*row)])
 
-    def _refresh_shown(self, rows: list[tuple[bytes, str, str, int]]) -> bool:
-        """Bring shown rows up to date; whether some of them were dropped."""
+    def _refresh_shown(self, rows: list[tuple[bytes, str, str, int]]) -> None:
+        """Bring shown rows up to date, final ones included: files arrive later, and a folder is replaced under its name."""
         gone = [folder for folder, *_ in rows if not events.exists(self._paths(folder))]
         if gone:
             self._write(("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in gone]))
-            return True
-        self._refresh_living([(folder, status, seen) for folder, status, seen, final in rows if not final])
-        return False
+        there = set(gone)
+        self._read_in([row[0] for row in rows if row[0] not in there and not self._is_unchanged(*row)])
 
-    def _refresh_living(self, rows: list[tuple[bytes, str, str]]) -> None:
-        self._read_in([folder for folder, status, seen in rows if not self._is_unchanged(folder, status, seen)])
-
-    def _is_unchanged(self, folder: bytes, status: str, seen: str) -> bool:
-        """Whether a living run's row still holds: its files are as they were, and so is its agent."""
+    def _is_unchanged(self, folder: bytes, status: str, seen: str, final: int) -> bool:
+        """Whether a row still holds: the run's files are as they were, and so is its agent, if it had one."""
         paths = self._paths(folder)
         if not status:
             return not events.exists(paths) and os.path.isdir(paths.run_dir) and not os.path.exists(paths.sweep)
-        if parse(seen)[:4] != look(paths):
+        if seen == "0" or seen != str(look(paths)):
             return False
-        return status == "NotResponding" or files.is_locked(liveness.lock_of(paths))
+        return bool(final) or status == "NotResponding" or files.is_locked(liveness.lock_of(paths))
 
     def _read_in(self, folders: list[bytes]) -> None:
         """Read runs from their directories into the index, a batch at a time; those that have gone are dropped."""
         for start in range(0, len(folders), BATCH):
             batch = folders[start : start + BATCH]
             marks = ",".join("?" * len(batch))
-            known = {row[0]: row[1:] for row in self._select(f"SELECT folder, seen, row FROM runs WHERE folder IN ({marks})", batch)}
+            known = dict(self._select(f"SELECT folder, row FROM runs WHERE folder IN ({marks})", batch))
             there = [folder for folder in batch if os.path.isdir(self._paths(folder).run_dir)]
-            rows = [read_row(folder, self._paths(folder), *known.get(folder, ("[]", "{}"))) for folder in there]
+            rows = [read_row(folder, self._paths(folder), known.get(folder, "{}")) for folder in there]
             self._write(
                 ("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in batch]),
                 ("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows),
@@ -236,6 +240,8 @@ class Index:
             self._write(
                 ("DELETE FROM runs WHERE experiment = ?", gone),
                 ("DELETE FROM folders WHERE path = ?", gone),
+                # Known from here on and not listed yet: whoever is interrupted before that leaves it to the next.
+                ("INSERT OR IGNORE INTO folders VALUES (?, ?, ?)", [(experiment, *UNLISTED) for experiment in there]),
                 ("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", [_settled(b"", root)]),
             )
             experiments = there
@@ -332,7 +338,7 @@ def _signature(folder: str) -> tuple[int, int]:
 def _settled(path: bytes, signature: tuple[int, int]) -> tuple[bytes, int, int]:
     """A folder's row after it was listed; untrusted while a further change could leave the same time stamp."""
     mtime_ns, links = signature
-    return path, mtime_ns if time.time_ns() - mtime_ns > RACY_NS else UNTRUSTED, links
+    return path, mtime_ns if time.time_ns() - mtime_ns > files.RACY_NS else UNTRUSTED, links
 
 
 def _moved_on(before: tuple[int, int] | None, now: tuple[int, int], added: int) -> tuple[int, int]:

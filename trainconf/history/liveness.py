@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths
 
+RECORD_BYTES = 1 << 24  # of run.json and what is as small; a larger one is damaged
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -91,23 +92,31 @@ def _stat(pid: int) -> tuple[str, int]:
 
 
 def lock_of(paths: RunPaths) -> str:
-    """The lock that the run's agent holds: the run's own, or its sweep's. Follows a run or workspace that was moved or copied."""
+    """The lock that the run's agent holds: the run's own, or its sweep's. Follows a run or workspace that was moved or copied.
+
+    A path in run.json never leads out of the runs/ folder that the run lies in.
+    """
     try:
-        record = files.read_json(paths.record)
-        folder, name = os.path.split(record["lock"])
-    except (OSError, ValueError, TypeError, KeyError):
+        record = files.read_json(paths.record, RECORD_BYTES)
+        experiment, owner, name = record["lock"].split("/")[-3:]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return paths.lock
-    if os.path.basename(folder) == record.get("run_id"):
+    if owner == record.get("run_id") or name != os.path.basename(paths.lock) or not {experiment, owner}.isdisjoint({"", ".", ".."}):
         return paths.lock
-    beside = os.path.join(os.path.dirname(paths.run_dir), os.path.basename(folder), name)
-    return beside if os.path.exists(beside) else os.path.join(folder, name)
+    runs, beside = os.path.split(os.path.dirname(paths.run_dir))
+    for folder in (os.path.join(runs, beside), os.path.join(runs, experiment)):
+        lock = os.path.join(folder, owner, name)
+        if os.path.exists(lock):
+            return lock
+    return paths.lock
 
 
 def state_of(paths: RunPaths) -> State:
     """The honest state of a run that exists. Never Running without a living agent; never Failed out of silence."""
     event = events.last(paths) or _before_the_first(paths)
     if event is None:
-        what = "its events.jsonl holds no readable state" if os.path.exists(paths.events) else "its events.jsonl was removed"
+        unread = "holds no readable state" if os.path.exists(paths.events) else "was removed"
+        what = events.damage(paths) or f"its events.jsonl {unread}"
         return State("NotResponding", what)
     if event["state"] in events.TERMINAL or files.is_locked(lock_of(paths)):
         return _as_recorded(event)
@@ -171,8 +180,8 @@ def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:
 def _sweep_of(paths: RunPaths) -> RunPaths | None:
     from trainconf.paths import RunPaths as Paths
 
-    parent = files.read_json(paths.record).get("parent")
-    return None if parent is None else Paths(os.path.join(os.path.dirname(paths.run_dir), parent))
+    parent = files.read_json(paths.record, RECORD_BYTES).get("parent")
+    return None if parent is None or os.path.basename(parent) != parent else Paths(os.path.join(os.path.dirname(paths.run_dir), parent))
 
 
 def _is_sweep_being_made(paths: RunPaths) -> bool:

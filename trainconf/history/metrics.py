@@ -1,83 +1,124 @@
-"""Reading metrics.jsonl: the last value of every metric, without decoding the lines that do not matter.
+"""Reading the metrics of a run: the last value of each, or every new one, without reading anything twice.
 
-The file only grows, so a summary remembers how far it has read, and the next one goes on from there.
+The files only grow, so a cursor remembers how far each was read, and the next look goes on from there.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from binascii import crc32
 
 from trainconf import files
 from trainconf.history import metric_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from trainconf.paths import RunPaths
 
+    Place = list[int]  # in one file: its inode number, how far it was read, and a checksum of what stands before that
+
 CHUNK_BYTES = 1 << 22
+LINE_BYTES = 1 << 20  # a longer line is no metric's: nothing of that file is read from there on
+CHECKED_BYTES = 64
 MANY_NAMES = 64  # per chunk; above it, searching for each name costs more than decoding every line
 
 
+class Cursor:
+    """How far each file of a run's metrics was read, by the file's name."""
+
+    __slots__ = ("places",)
+
+    def __init__(self, places: dict[str, Place] | None = None) -> None:
+        self.places: dict[str, Place] = places or {}
+
+
 class Summary:
-    """The last value of each metric in the first `offset` bytes of the file with that inode number."""
+    """The last value of each metric as far as a cursor has come: `last` has [time, value] by file and name."""
 
-    __slots__ = ("inode", "offset", "values")
+    __slots__ = ("cursor", "last")
 
-    def __init__(self, inode: int = 0, offset: int = 0, values: dict[str, Any] | None = None) -> None:
-        self.inode = inode
-        self.offset = offset
-        self.values: dict[str, Any] = values or {}
+    def __init__(self, cursor: Cursor | None = None, last: dict[str, dict[str, Any]] | None = None) -> None:
+        self.cursor = cursor or Cursor()
+        self.last: dict[str, dict[str, Any]] = last or {}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The last value per name. Of two machines that log one name, it is the later one's."""
+        found: dict[str, Any] = {}
+        for last in self.last.values():
+            for name, (time, value) in last.items():
+                if name not in found or str(time) >= str(found[name][0]):
+                    found[name] = time, value
+        return {name: value for name, (_, value) in found.items()}
 
 
-def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
-    """The last value per name. `known`, an earlier answer, saves reading what it covers; another or shorter file is read anew."""
-    found = _summarise_file(paths.metrics, known)
-    others = [path for path in metric_files.of_run(paths) if path != paths.metrics]
-    for path in sorted(others, key=_written):  # of two machines that log one name, the one that has written last
-        found.values.update(_summarise_file(path, None).values)
+def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
+    """Every metric written since the cursor's last use, which moves on: mappings with "name" and "value", and mostly "time" and "step".
+
+    Of a file that was replaced everything counts as new.
+    """
+    found: list[dict[str, Any]] = []
+    for path in metric_files.of_run(paths):
+        name = os.path.relpath(path, paths.run_dir)
+        place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(_decode, lines.split(b"\n")))))
+        cursor.places[name] = place
     return found
 
 
-def _written(path: str) -> int:
-    try:
-        return os.lstat(path).st_mtime_ns
-    except OSError:
-        return 0
+def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
+    """The last value per name. `known`, an earlier answer, saves reading what it covers."""
+    before, summary = known or Summary(), Summary()
+    for path in metric_files.of_run(paths):
+        name = os.path.relpath(path, paths.run_dir)
+        last: dict[str, Any] = {}
+
+        def take(lines: bytes, last: dict[str, Any] = last) -> None:
+            last.update(_last_values(lines))
+
+        summary.cursor.places[name], went_on = _read_on(path, before.cursor.places.get(name), take)
+        summary.last[name] = {**before.last.get(name, {}), **last} if went_on else last
+    return summary
 
 
-def _summarise_file(path: str, known: Summary | None) -> Summary:
+def _read_on(path: str, place: Place | None, take: Callable[[bytes], object]) -> tuple[Place, bool]:
+    """Hand on the whole lines from a place in a file; the new place, and whether it went on from the old one.
+
+    A last line without its newline is passed over, and read again once it has one.
+    """
     try:
         fd = files.open_regular(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return Summary()
+    except OSError:
+        return [], False  # it has gone, or is none: what was read of it counts no more
     try:
-        info = os.fstat(fd)
-        if known is None or known.inode != info.st_ino or known.offset > info.st_size:
-            known = Summary(info.st_ino)
-        return _read_on(fd, Summary(known.inode, known.offset, dict(known.values)))
+        inode = os.fstat(fd).st_ino
+        position = place[1] if place else 0
+        went_on = place == [inode, position, _check(fd, position)]
+        position = position if went_on else 0
+        rest = b""
+        while len(rest) < LINE_BYTES and (chunk := os.pread(fd, CHUNK_BYTES, position + len(rest))):
+            lines, newline, rest = (rest + chunk).rpartition(b"\n")
+            if newline:
+                take(lines)
+                position += len(lines) + 1
+        return [inode, position, _check(fd, position)], went_on
+    except OSError:
+        return [], False
     finally:
         os.close(fd)
 
 
-def _read_on(fd: int, summary: Summary) -> Summary:
-    """Read to the end. A last line without its newline is passed over, and read again once it has one."""
-    rest = b""
-    position = summary.offset
-    while chunk := os.pread(fd, CHUNK_BYTES, position):
-        position += len(chunk)
-        lines, newline, tail = (rest + chunk).rpartition(b"\n")
-        rest = tail
-        if newline:
-            summary.values.update(_last_values(lines))
-    summary.offset = position - len(rest)
-    return summary
+def _check(fd: int, position: int) -> int:
+    """A checksum of what stands before a position, by which a file that was replaced or written anew is known."""
+    start = max(0, position - CHECKED_BYTES)
+    return crc32(os.pread(fd, position - start, start))
 
 
 def _last_values(text: bytes) -> dict[str, Any]:
-    """The last value of each name in a block of whole lines.
+    """[time, value] of the last line of each name in a block of whole lines.
 
     The names are collected by one search at the speed of the regular expression engine; only the last line of each is decoded.
     Within JSON, `"name":"` with bare quotes can only be the key: in a string its quotes would be escaped.
@@ -86,28 +127,29 @@ def _last_values(text: bytes) -> dict[str, Any]:
 
     tokens = set(re.findall(rb'"name"\s*:\s*("(?:[^"\\\n]|\\.)*")', text))
     if len(tokens) > MANY_NAMES:
-        return {name: value for line in text.split(b"\n") for name, value in _decode(line).items()}
+        entries = filter(None, map(_decode, text.split(b"\n")))
+        return {entry["name"]: [entry.get("time"), entry["value"]] for entry in entries}
     found_at: list[tuple[int, dict[str, Any]]] = []
     for token in tokens:
         end = len(text)
         while (found := text.rfind(token, 0, end)) >= 0:
             start = text.rfind(b"\n", 0, found) + 1
             stop = text.find(b"\n", found)
-            pair = _decode(text[start : stop if stop >= 0 else len(text)])
-            if pair and next(iter(pair)) == json.loads(token):
-                found_at.append((found, pair))
+            entry = _decode(text[start : stop if stop >= 0 else len(text)])
+            if entry is not None and entry["name"] == json.loads(token):
+                found_at.append((found, entry))
                 break
             end = start  # a torn line, or one that holds this text as a value: look further up
     found_at.sort(key=lambda place: place[0])  # one name can be spelt in two ways, with and without escapes
-    return {name: value for _, pair in found_at for name, value in pair.items()}
+    return {entry["name"]: [entry.get("time"), entry["value"]] for _, entry in found_at}
 
 
-def _decode(line: bytes) -> dict[str, Any]:
-    """`{name: value}` of one line; empty when the line is torn or foreign."""
+def _decode(line: bytes) -> dict[str, Any] | None:
+    """What one line records; None when it is torn or foreign."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
-        return {}
-    if isinstance(entry, dict) and isinstance(entry.get("name"), str) and "value" in entry:
-        return {entry["name"]: entry["value"]}
-    return {}
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or "value" not in entry:
+        return None
+    return None if isinstance(entry["value"], (dict, list)) else entry

@@ -10,7 +10,7 @@ import os
 
 from trainconf import files
 from trainconf.history import events
-from trainconf.history.record import read_mapping
+from trainconf.history.record import read_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Rank:
         env, task = planned.get("env"), planned.get("task")
         node = env.get("NODE_RANK") if isinstance(env, dict) else None
         self.number: int = planned["rank"]
-        self.node = int(node) if isinstance(node, str) and node.isdecimal() else None
+        self.node = int(node) if isinstance(node, str) and node.isdecimal() and len(node) < 10 else None
         self.task = f"{task.get('type')} {task.get('index')}" if isinstance(task, dict) else ""
         self.host = str(record.get("host") or "")
         self.pid = record["pid"] if isinstance(record.get("pid"), int) else None
@@ -45,7 +45,7 @@ class Rank:
 
 def planned(paths: RunPaths) -> dict[int, dict[str, Any]]:
     """What plan.json says of each rank, by number; empty before it is written."""
-    return _by_number(read_mapping(paths.plan).get("ranks"))
+    return _by_number(read_plan(paths).get("ranks"))
 
 
 def of_run(paths: RunPaths) -> list[Rank]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
-# What `describe` takes from run.json as it stands, and what stands for it where run.json does not say.
+# What `describe` takes from run.json as it stands, and what stands for it where run.json does not say, or says it in another type.
 RECORDED: dict[str, Any] = {
     "experiment_name": None, "display_name": None, "created": None, "params": {}, "tags": {}, "compute": None, "env": None,
     "distributed": None, "spec_hash": None, "parent": None,
@@ -37,21 +37,22 @@ def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
     `state` is given where more is known than the run's files tell.
     """
     state = liveness.state_of(paths) if state is None else state
+    history = events.read(paths)
     return {
         **assemble(paths, state, metrics.summarise(paths).values),
         "reason": state.reason,
         "spec": read_mapping(paths.spec) or None,
-        "events": events.read(paths),
-        "resources": _mapping(state.event.get("resources")),
+        "events": history,
+        "resources": resources(history),
         "files": list_files(paths),
     }
 
 
-def assemble(paths: RunPaths, state: State, values: dict[str, Any]) -> dict[str, Any]:
-    """The stable fields, from a state and metrics that were read already."""
-    record = read_mapping(paths.record)
+def assemble(paths: RunPaths, state: State, values: dict[str, Any], record: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The stable fields, from a state, metrics and maybe a run.json that were read already."""
+    record = read_mapping(paths.record) if record is None else record
     started, ended = _times(paths, state)
-    known = {key: record.get(key, default) for key, default in RECORDED.items()}
+    known = {key: record[key] if key in record and _is_of_its_type(key, record[key]) else default for key, default in RECORDED.items()}
     row = {
         "run_id": paths.run_id,
         "experiment_name": known["experiment_name"] or os.path.basename(os.path.dirname(paths.run_dir)),
@@ -63,9 +64,9 @@ def assemble(paths: RunPaths, state: State, values: dict[str, Any]) -> dict[str,
         "duration_s": None,
         "exit_code": state.event.get("exit_code") if state.is_final else None,
         "attempt": state.event.get("attempt", 1),
-        "params": _mapping(known["params"]),
+        "params": known["params"],
         "metrics": values,
-        "tags": _mapping(known["tags"]),
+        "tags": known["tags"],
         "compute": known["compute"],
         "env": known["env"],
         "distributed": known["distributed"],
@@ -78,8 +79,22 @@ def assemble(paths: RunPaths, state: State, values: dict[str, Any]) -> dict[str,
     return row
 
 
+def resources(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What all attempts have used together: times are summed, of the memory it is the highest. None where one attempt's is not known."""
+    found: dict[str, Any] = {}
+    for used in (_mapping(event.get("resources")) for event in history):
+        for name, value in used.items():
+            before = found.get(name, 0)
+            is_known = all(isinstance(each, (int, float)) for each in (before, value))
+            found[name] = None if not is_known else max(before, value) if name.startswith("peak_") else round(before + value, 6)
+    return found
+
+
 def duration_s(row: dict[str, Any]) -> float | None:
-    """Seconds from the first start to the end, or to now while it goes on; None when nobody knows."""
+    """Seconds from the first attempt's start to the end, or to now while it goes on; None when nobody knows.
+
+    The waits between attempts count.
+    """
     started = events.seconds(row["started"])
     if started is None or row["status"] == "NotResponding":
         return None
@@ -87,10 +102,49 @@ def duration_s(row: dict[str, Any]) -> float | None:
     return None if ended is None else round(max(0.0, ended - started), 6)
 
 
-def metric(paths: RunPaths) -> str | None:
+def metric(paths: RunPaths, record: dict[str, Any] | None = None) -> str | None:
     """The name of the metric that the run's experiment is judged by."""
-    name = _mapping(read_mapping(paths.record).get("metric")).get("name")
+    name = _mapping((read_mapping(paths.record) if record is None else record).get("metric")).get("name")
     return name if isinstance(name, str) else None
+
+
+def damage(paths: RunPaths, record: dict[str, Any] | None = None) -> str:
+    """What of a run's files cannot be read, in words; empty when all can be. `record` is run.json, if it was read already."""
+    found = [events.damage(paths)]
+    if record is None:
+        record = read_mapping(paths.record)
+    if not record:
+        found.append(f"its run.json {_why_unreadable(paths.record)}")
+    wrong = [key for key in RECORDED if key in record and not _is_of_its_type(key, record[key])]
+    found += [f"in its run.json, {key} is not what it should be" for key in wrong]
+    return "; ".join(filter(None, found))
+
+
+def _why_unreadable(path: str) -> str:
+    try:
+        found = files.read_json(path, liveness.RECORD_BYTES)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ValueError as error:
+        return f"is no JSON: {error}"
+    return "is empty" if isinstance(found, dict) else "is no JSON object"
+
+
+def _is_of_its_type(key: str, value: Any) -> bool:
+    """Whether run.json holds under a key what every reader may rely on."""
+    if isinstance(RECORDED[key], dict):
+        return isinstance(value, dict)
+    if key == "created":
+        return value is None or events.seconds(value) is not None
+    return value is None or isinstance(value, str)
+
+
+def notes(event: dict[str, Any]) -> list[str]:
+    """What a final event tells besides how the run ended."""
+    found = event.get("notes")
+    return [note for note in found if isinstance(note, str)] if isinstance(found, list) else []
 
 
 def list_files(paths: RunPaths) -> list[dict[str, Any]]:
@@ -119,12 +173,17 @@ def list_files(paths: RunPaths) -> list[dict[str, Any]]:
     return sorted(found, key=lambda file: str(file["path"]))
 
 
-def read_mapping(path: str) -> dict[str, Any]:
-    """The JSON object in a file; empty when the file is missing, damaged or holds something else."""
+def read_mapping(path: str, limit: int = liveness.RECORD_BYTES) -> dict[str, Any]:
+    """The JSON object in a file of at most `limit` bytes; empty when the file is missing, damaged or holds something else."""
     try:
-        return _mapping(files.read_json(path))
+        return _mapping(files.read_json(path, limit))
     except (OSError, ValueError):
         return {}
+
+
+def read_plan(paths: RunPaths) -> dict[str, Any]:
+    """plan.json, which describes each process of a run; empty when it is missing or damaged."""
+    return read_mapping(paths.plan, files.JSON_BYTES)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -133,5 +192,6 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _times(paths: RunPaths, state: State) -> tuple[str | None, str | None]:
     """When the job was first started, and when the run ended."""
-    started = next((event for event in events.read(paths) if event["state"] == "Running"), {})
-    return started.get("time"), state.event.get("time") if state.is_final else None
+    started = next((event for event in events.read(paths) if event["state"] == "Running"), {}).get("time")
+    ended = state.event.get("time") if state.is_final else None
+    return started if isinstance(started, str) else None, ended if isinstance(ended, str) else None

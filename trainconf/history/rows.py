@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 
 from trainconf import files
 from trainconf.history import events, liveness, metric_files, metrics, record
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 
 class Row:
-    """A listed run: its paths, its stable fields, and the name of the metric its experiment is judged by."""
+    """A listed run: its paths, its stable fields, the metric its experiment is judged by, and what of its files cannot be read."""
 
-    __slots__ = ("fields", "metric", "paths")
+    __slots__ = ("damage", "fields", "metric", "paths")
 
-    def __init__(self, paths: RunPaths, fields: dict[str, Any], metric: str | None) -> None:
+    def __init__(self, paths: RunPaths, fields: dict[str, Any], metric: str | None, damage: str) -> None:
         self.paths = paths
         self.fields = fields
         self.metric = metric
+        self.damage = damage
 
 
 def unpack(paths: RunPaths, text: str) -> Row:
@@ -34,55 +36,65 @@ def unpack(paths: RunPaths, text: str) -> Row:
         fields = kept["fields"]
         fields["run_dir"] = paths.run_dir  # the workspace may have been moved
         fields["duration_s"] = record.duration_s(fields)
-        return Row(paths, fields, kept["metric"])
+        return Row(paths, fields, kept["metric"], kept["damage"])
     except (KeyError, TypeError):
         raise sqlite3.DatabaseError("damaged row") from None
 
 
-def read_row(folder: bytes, paths: RunPaths, seen: str, row: str) -> tuple[Any, ...]:
-    """A folder below an experiment as a row of the index. `seen` and `row` are what it holds now: they spare reading old metrics."""
+def read_row(folder: bytes, paths: RunPaths, row: str) -> tuple[Any, ...]:
+    """A folder below an experiment as a row of the index. `row` is what it holds now, which spares reading old metrics."""
     names = (folder, *folder.split(b"/"))
     if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
-        return (*names, "", "", 1, "[]", "{}", "")
+        return (*names, "", "", 1, "0", "{}", "")
     if not events.exists(paths):
-        return (*names, "", "", 0, "[]", "{}", "")
+        return (*names, "", "", 0, "0", "{}", "")
     seen_now = look(paths)  # before reading: what changes meanwhile is read again next time
-    summary = metrics.summarise(paths, _summary_in(seen, row))
+    summary = metrics.summarise(paths, _summary_in(row))
     state = liveness.state_of(paths)
-    fields = record.assemble(paths, state, summary.values)
+    recorded = record.read_mapping(paths.record)
+    fields = record.assemble(paths, state, summary.values, recorded)
     created = next((time for time in (fields["created"], fields["started"]) if events.seconds(time) is not None), "-")
-    kept = files.dumps({"fields": fields, "metric": record.metric(paths)})
-    seen_now += [summary.inode, summary.offset]
-    return (*names, created, state.status, int(state.is_final), files.dumps(seen_now), kept, str(fields["spec_hash"] or ""))
+    kept: dict[str, Any] = {"fields": fields, "metric": record.metric(paths, recorded), "damage": record.damage(paths, recorded)}
+    if not state.is_final:
+        kept["read"] = [summary.cursor.places, summary.last]
+    return (*names, created, state.status, int(state.is_final), str(seen_now), files.dumps(kept), _text(fields["spec_hash"]))
 
 
 def unread_row(folder: bytes, paths: RunPaths) -> tuple[Any, ...]:
     """The row of a run that was just made, in its place among the others; whoever shows it reads it first, for nothing was seen of it."""
     created = record.read_mapping(paths.record).get("created")
-    return (folder, *folder.split(b"/"), created if events.seconds(created) is not None else "-", events.STATES[0], 0, "[]", "{}", "")
+    return (folder, *folder.split(b"/"), created if events.seconds(created) is not None else "-", events.STATES[0], 0, "0", "{}", "")
 
 
-def _summary_in(seen: str, row: str) -> metrics.Summary | None:
+def _text(value: str | None) -> str:
+    """As a column can hold it: half a surrogate pair is no text."""
+    return (value or "").encode("utf-8", "backslashreplace").decode()
+
+
+def _summary_in(row: str) -> metrics.Summary | None:
     try:
-        inode, offset = parse(seen)[4:]
-        return metrics.Summary(inode, offset, parse(row)["fields"]["metrics"])
+        places, last = parse(row)["read"]
+        return metrics.Summary(metrics.Cursor(places), last)
     except (ValueError, KeyError, TypeError):
-        return None  # the row was pending until now
+        return None  # the row was pending until now, or of a run that had ended
 
 
-def look(paths: RunPaths) -> list[int]:
-    """Size and time of a living run's events and request to cancel, and of its metrics: the sum and the latest."""
+def look(paths: RunPaths) -> int:
+    """A number that changes when one of the files does that a row is made of; 0 while the next change might not show.
+
+    What a file was written over with in place, at its old size and time, changes its ctime all the same (stat(2)).
+    """
     found: list[int] = []
-    for paths_of in ([paths.events, paths.cancel_request()], metric_files.of_run(paths)):
-        size = written = 0
-        for path in paths_of:
-            try:
-                info = os.lstat(path)
-            except OSError:
-                continue
-            size, written = size + info.st_size, max(written, info.st_mtime_ns)
-        found += [size, written]
-    return found
+    for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.git, *metric_files.of_run(paths)):
+        try:
+            info = os.lstat(path)
+        except OSError:
+            found.append(0)
+            continue
+        if path != paths.run_dir:
+            found += [info.st_size, info.st_mtime_ns]
+        found += [info.st_ino, info.st_ctime_ns]
+    return 0 if max(found) > time.time_ns() - files.RACY_NS else hash(tuple(found)) or 1
 
 
 def parse(text: str) -> Any:

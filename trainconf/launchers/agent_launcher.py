@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.gpus import DeviceLister
     from trainconf.paths import RunPaths
 
+AGENT = os.fsencode(os.path.join("agent", "__main__.py"))
 GUARD_SECONDS = 10.0  # besides the grace, for the guard of an agent that was killed
 GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and its plan
 
@@ -201,7 +202,7 @@ def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
     for name, pattern in patterns.items():
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             mistakes.append(Mistake(f"stdout_metrics.{name} is not a regular expression: {error}", ("pattern", pattern)))
     if mistakes:
         raise ConfigError(mistakes)
@@ -236,7 +237,7 @@ def tell_agent(paths: RunPaths) -> bool:
     One that somebody has stopped goes on, for it could not obey.
     """
     who = _agent_of(paths)
-    if who is None:
+    if who is None or not _is_agent_of(who, paths):
         return False
     try:
         return send(who, signal.SIGUSR1, signal.SIGCONT)
@@ -266,6 +267,27 @@ def send(who: Mapping[str, Any], *numbers: int) -> bool:
         if fd >= 0:
             os.close(fd)
     return True
+
+
+def _is_agent_of(who: Mapping[str, Any], paths: RunPaths) -> bool:
+    """Whether a process is what events say it is: it has the run's lock open, or was started for the run's folder or its sweep's.
+
+    Anybody could have written another process into the events.
+    """
+    pid, lock = who.get("pid"), liveness.lock_of(paths)
+    if not isinstance(pid, int):
+        return False
+    with suppress(OSError):
+        mark = os.stat(lock)
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                if os.path.samestat(os.stat(f"/proc/{pid}/fd/{fd}"), mark):
+                    return True
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as stream:
+        words = stream.read().split(b"\0")
+        folders = {os.fsencode(os.path.realpath(folder)) for folder in (paths.run_dir, os.path.dirname(lock))}
+        return any(word.endswith(AGENT) for word in words) and any(os.path.realpath(word) in folders for word in words if word)
+    return False
 
 
 def _agent_of(paths: RunPaths) -> dict[str, Any] | None:

@@ -103,13 +103,13 @@ class TrialPool:
 def cancel(home: RunPaths, *, force: bool = False) -> None:
     """End a sweep of this machine from any process. When its agent is gone, what is left of each trial is ended here."""
     from trainconf.history.find import trials_of
-    from trainconf.history.record import read_mapping
+    from trainconf.history.record import read_plan
 
     AgentLauncher().cancel(RunHandle(home), force=force)
     if files.is_locked(home.lock):
         return
     for paths in trials_of(home):
-        _launcher(str(read_mapping(paths.plan).get("target", "local"))).cancel(RunHandle(paths), force=force)
+        _launcher(str(read_plan(paths).get("target", "local"))).cancel(RunHandle(paths), force=force)
 
 
 def _launcher(target: str) -> AgentLauncher:

@@ -52,7 +52,10 @@ class Trial:
         """Read the state again if something was written; whether it changed."""
         if self.paths is None or (self.state is not None and self.state.is_final):
             return False
-        size = os.stat(self.paths.events).st_size
+        try:
+            size = os.stat(self.paths.events).st_size
+        except OSError:
+            size = 0  # somebody has removed it, as its state will say
         if size == self.events_size:
             return False
         self.events_size = size

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from trainconf.cli import printer as printing
-from trainconf.cli.printer import Printer
+from trainconf.cli.printer import Printer, cut, escaped
 from trainconf.errors import UserError
 
 
@@ -140,3 +140,48 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (5e15, "5000.0 TB")])
 def test_sizes_are_short(count: float, text: str) -> None:
     assert printing.size(count) == text
+
+
+STEERING = [
+    "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "\x85", "\u202egnp", "\u2066x", "\u2028", "\b\b", "\r", "\x7f", "\0", "\x1b[",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STEERING)
+@pytest.mark.parametrize("way", ["data", "talk", "alert", "table", "error"])
+def test_nothing_that_is_printed_steers_the_terminal(printer: Printer, capfd: pytest.CaptureFixture[str], text: str, way: str) -> None:
+    shown = f"<{text}>\tå 日本 👨‍👩‍👧"
+    if way == "table":
+        printer.table(["a"], [[shown]])
+    elif way == "error":
+        printer.error(UserError(shown, ("from", shown), hint=shown))
+    else:
+        getattr(printer, way)(shown)
+    out, err = capfd.readouterr()
+    assert escaped(out + err) == out + err
+    assert "\x1b" not in out + err
+    assert "👨‍👩‍👧" in out + err or way in ("table", "error")  # there a joiner is escaped as well
+
+
+def test_colours_of_our_own_reach_the_terminal_and_foreign_ones_in_the_same_line_do_not(
+    printer: Printer, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    class Screen(io.StringIO):
+        encoding = "utf-8"  # type: ignore[assignment]
+
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    printer.data(printer.status("Failed") + " \x1b[32mCompleted\x1b[0m")
+    assert screen.getvalue() == "\x1b[31mFailed\x1b[0m \\x1b[32mCompleted\\x1b[0m\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"), [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abcd.."), ("日本語日", 6, "日本.."), ("abc", 1, ".")]
+)
+def test_a_line_is_cut_to_the_width_of_a_terminal(text: str, columns: int, shown: str) -> None:
+    assert cut(text, columns) == shown

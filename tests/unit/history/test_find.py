@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from trainconf.errors import RunNotFoundError
-from trainconf.history.find import find_run
+from trainconf.history.find import find_run, find_sweep
 from trainconf.paths import WorkspacePaths
 
 from .build import make_run, write_json
@@ -88,3 +88,27 @@ def test_a_sweep_and_a_half_made_folder_are_not_runs(three: WorkspacePaths) -> N
     write_json(sweep.sweep, {})
     with pytest.raises(RunNotFoundError, match="is a sweep"):
         find_run(three, "sweep-1")
+
+
+def test_last_is_the_sweep_when_its_trials_were_submitted_last(workspace: WorkspacePaths) -> None:
+    sweep = workspace.run("digits", "sweep-1")
+    os.makedirs(sweep.run_dir)
+    write_json(sweep.sweep, {})
+    make_run(workspace, "before", at=0)
+    for number in range(2):
+        make_run(workspace, f"sweep-1_{number}", at=1_000_000 * (number + 1), parent="sweep-1")
+    found = find_sweep(workspace, "last")
+    assert found is not None
+    assert found.run_dir == sweep.run_dir
+    with pytest.raises(RunNotFoundError, match="last is the sweep sweep-1, not a run"):
+        find_run(workspace, "last")
+    make_run(workspace, "after", at=9_000_000)
+    assert find_sweep(workspace, "last") is None
+    assert find_run(workspace, "last").run_id == "after"
+
+
+@pytest.mark.parametrize("parent", ["last", "nobody", 5, "../digits/before", ""])
+def test_a_parent_that_is_no_sweep_leaves_last_a_run(workspace: WorkspacePaths, parent: object) -> None:
+    make_run(workspace, "run-1", parent=parent)
+    assert find_sweep(workspace, "last") is None
+    assert find_run(workspace, "last").run_id == "run-1"

@@ -102,6 +102,42 @@ def test_a_run_that_was_copied_in_is_found(workspace: WorkspacePaths) -> None:
     assert sorted(listed(workspace)) == ["run-1", "run-2", "run-3"]
 
 
+def test_files_that_arrive_later_are_seen_also_of_a_run_that_has_ended(workspace: WorkspacePaths) -> None:
+    whole = make_run(workspace, "run-1", metrics={"loss": 1.0}, params={"lr": 0.5})
+    write_json(whole.git, {"commit": "c0ffee"})
+    part = workspace.run("digits", "run-2")
+    os.makedirs(part.run_dir)
+    for name, what in (("events.jsonl", "status"), ("git.json", "git"), ("metrics.jsonl", "metrics"), ("run.json", "params")):
+        shutil.copy(os.path.join(whole.run_dir, name), part.run_dir)
+        for path in (part.events, part.git, part.metrics, part.record, part.run_dir):
+            if os.path.exists(path):
+                os.utime(path, (time.time() - 100, time.time() - 100))  # as rsync -a leaves it
+        with Index(workspace) as index:
+            (found,) = (row.fields for row in index.latest() if row.paths.run_id == "run-2")
+        assert found[what], f"after {name}"
+    assert found["params"] == {"lr": 0.5}
+    assert found["metrics"] == {"loss": 1.0}
+
+
+def test_a_run_that_was_replaced_under_its_name_is_read_anew(workspace: WorkspacePaths) -> None:
+    old = make_run(workspace, "run-1", metrics={"loss": 1.0})
+    make_run(workspace, "run-2", at=SECOND)
+    for paths in (old, workspace.run("digits", "run-2")):
+        for name in (*os.listdir(paths.run_dir), "."):
+            os.utime(os.path.join(paths.run_dir, name), (time.time() - 100, time.time() - 100))
+    settle(workspace)
+    shutil.rmtree(old.run_dir)
+    make_run(workspace, "run-1", states=("NotStarted", "Failed"), metrics={"loss": 2.0}, at=2 * SECOND)
+    os.utime(os.path.dirname(old.run_dir), (time.time() - 100, time.time() - 100))
+    with Index(workspace) as index:
+        rows = index.latest()
+        assert [(row.paths.run_id, row.fields["status"], row.fields["metrics"]) for row in rows] == [
+            ("run-1", "Failed", {"loss": 2.0}), ("run-2", "Completed", {}),
+        ]  # fmt: skip
+        assert [row.paths.run_id for row in index.latest(1)] == ["run-1"]
+        assert [row.paths.run_id for row in index.latest(status="Completed")] == ["run-2"]
+
+
 def test_a_half_made_folder_is_passed_over_until_it_is_a_run(workspace: WorkspacePaths) -> None:
     make_run(workspace, "run-1")
     half = make_run(workspace, "run-2", states=())
@@ -275,6 +311,44 @@ def test_rebuilding_reads_everything_again(workspace: WorkspacePaths) -> None:
     with Index(workspace) as index:
         assert index.rebuild() == 1
         assert index.latest()[0].fields["tags"] == {"edited": "yes"}
+
+
+class Interrupted(Index):
+    """An index whose command is ended after so many of its transactions."""
+
+    writes_left = 0
+
+    def _write(self, *statements: object) -> None:
+        super()._write(*statements)  # type: ignore[arg-type]
+        self.writes_left -= 1
+        if not self.writes_left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["first look", "later look"])
+def test_a_look_that_is_interrupted_at_any_moment_hides_no_run(workspace: WorkspacePaths, is_known: bool) -> None:
+    writes, was_interrupted = 0, True
+    while was_interrupted:
+        shutil.rmtree(workspace.runs, ignore_errors=True)
+        shutil.rmtree(workspace.state, ignore_errors=True)
+        make_run(workspace, "a1", "a")
+        if is_known:
+            settle(workspace)
+        for number in range(2, 5):
+            make_run(workspace, f"a{number}", "a")
+            make_run(workspace, f"b{number}", "b")
+        for name in ("a", "b", "."):
+            os.utime(os.path.join(workspace.runs, name), (time.time() - 50, time.time() - 50))
+        writes += 1
+        was_interrupted = False
+        with Interrupted(workspace) as index:
+            index.writes_left = writes
+            try:
+                index.latest()
+            except KeyboardInterrupt:
+                was_interrupted = True
+        assert sorted(listed(workspace)) == ["a1", "a2", "a3", "a4", "b2", "b3", "b4"], f"interrupted after {writes} transactions"
+    assert writes > 4
 
 
 def test_strange_folder_names_are_listed(workspace: WorkspacePaths) -> None:

@@ -6,6 +6,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trainconf import files
 from trainconf.history import metrics
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -76,12 +77,53 @@ def test_a_line_without_its_newline_waits_for_it(workspace: WorkspacePaths) -> N
 
 
 def test_a_later_summary_reads_only_what_is_new(workspace: WorkspacePaths) -> None:
-    paths = make_run(workspace, metrics={"loss": 3.0, "gone": 1.0})
+    paths = make_run(workspace, metrics={"loss": 3.0, "gone": 1.0, "last": 1.0})
     known = metrics.summarise(paths)
     with open(paths.metrics, "r+b") as stream:  # scribble over what was read: only a second reading would notice
-        stream.write(b"x" * (known.offset - 1))
+        stream.write(b"x" * (os.path.getsize(paths.metrics) - metrics.CHECKED_BYTES))
     write(paths, b'{"name":"loss","value":2}\n')
-    assert metrics.summarise(paths, known).values == {"loss": 2, "gone": 1.0}
+    assert metrics.summarise(paths, known).values == {"loss": 2, "gone": 1.0, "last": 1.0}
+
+
+def test_a_file_that_was_written_anew_in_place_is_read_anew(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, metrics={"loss": 3.0, "gone": 1.0})
+    known = metrics.summarise(paths)
+    write(paths, b'{"name":"a","value":2}\n' * 100, "r+b")
+    assert metrics.summarise(paths, known).values == {"a": 2}
+
+
+def test_a_cursor_gives_each_metric_once_from_all_files(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace)
+    cursor = metrics.Cursor()
+    assert metrics.read_since(paths, cursor) == []
+    write(paths, b'{"time":"1","name":"a","value":1,"step":1}\n{"name":"a","val')
+    assert [(m["name"], m["value"], m["step"]) for m in metrics.read_since(paths, cursor)] == [("a", 1, 1)]
+    os.makedirs(paths.metrics_folder)
+    files.append_line(os.path.join(paths.metrics_folder, "node1.jsonl"), {"time": "2", "name": "b", "value": 5, "step": None})
+    write(paths, b'ue":2}\n')
+    assert [(m["name"], m["value"]) for m in metrics.read_since(paths, cursor)] == [("a", 2), ("b", 5)]
+    assert metrics.read_since(paths, cursor) == []
+    kept = json.loads(json.dumps(cursor.places))
+    files.append_line(os.path.join(paths.metrics_folder, "node1.jsonl"), {"name": "b", "value": 6})
+    assert [m["value"] for m in metrics.read_since(paths, metrics.Cursor(kept))] == [6]
+
+
+def test_of_two_machines_that_log_one_metric_the_later_value_counts(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace)
+    os.makedirs(paths.metrics_folder)
+    for host, time, value in (("a", "2026-01-01T00:00:02Z", 2), ("b", "2026-01-01T00:00:01Z", 1)):
+        files.append_line(os.path.join(paths.metrics_folder, f"{host}.jsonl"), {"time": time, "name": "loss", "value": value})
+    known = metrics.summarise(paths)
+    assert known.values == {"loss": 2}
+    files.append_line(os.path.join(paths.metrics_folder, "b.jsonl"), {"time": "2026-01-01T00:00:03Z", "name": "loss", "value": 3})
+    assert metrics.summarise(paths, known).values == {"loss": 3}
+
+
+def test_a_line_that_never_ends_takes_no_memory(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, metrics={"loss": 3.0})
+    write(paths, b"x" * (metrics.CHUNK_BYTES * 2))
+    os.truncate(paths.metrics, 3 << 30)
+    assert metrics.summarise(paths).values == {"loss": 3.0}
 
 
 def test_another_or_a_shorter_file_is_read_anew(workspace: WorkspacePaths) -> None:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from trainconf import files
-from trainconf.history import record
+from trainconf.history import events, record
 from trainconf.paths import WorkspacePaths
 
 from .build import make_run, write_json
@@ -95,3 +95,21 @@ def test_files_are_listed_without_the_code_and_without_following_links(workspace
     assert listed[os.fsdecode(b"outputs/a\n\xff")] == 3
     assert "outputs/loop" in listed
     assert not any(path.startswith("code") for path in listed)
+
+
+def test_resources_are_those_of_all_attempts(workspace: WorkspacePaths) -> None:
+    used = [{"wall_s": 2.0, "cpu_s": 1.0, "peak_rss_bytes": 50}, {"wall_s": 3.5, "cpu_s": 1.5, "peak_rss_bytes": 20}]
+    paths = make_run(workspace, states=("NotStarted", "Running"))
+    events.append(paths, "Queued", 2, waiting_for="retry", resources=used[0])
+    events.append(paths, "Running", 2)
+    events.append(paths, "Completed", 2, exit_code=0, resources=used[1])
+    found = record.details(paths)
+    assert found["resources"] == {"wall_s": 5.5, "cpu_s": 2.5, "peak_rss_bytes": 50}
+    assert found["duration_s"] > found["resources"]["wall_s"]
+
+
+def test_what_one_attempt_does_not_know_nobody_knows(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, states=("NotStarted", "Running"))
+    events.append(paths, "Queued", 2, waiting_for="retry", resources={"wall_s": 1.0, "cpu_s": None})
+    events.append(paths, "Failed", 2, exit_code=1, resources={"wall_s": 1.0, "cpu_s": 2.0})
+    assert record.details(paths)["resources"] == {"wall_s": 2.0, "cpu_s": None}
