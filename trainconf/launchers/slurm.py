@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _NO_MISTAKE = ("nvalid job id", "already comp", "No error", "not running", "pending")
 TRANSITION_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+ASKERS_SECONDS = 0.05  # for whoever asks whether a lock is held; its agent may have it, and is not waited for
 FORCE_SECONDS = 5.0  # that an agent has to kill everything and say so, before Slurm does it
 
 
@@ -279,7 +280,7 @@ def _is_waiting(controller: Controller, job_id: str) -> bool:
 def _record_unless_begun(paths: RunPaths, facts: dict[str, Any]) -> None:
     """Record that a run waits in a queue, unless its agent has said more by then, or has the run and is about to. Raises OSError."""
     lock = files.FileLock(paths.lock)
-    if not _has_begun(paths) and lock.acquire(blocking=False):
+    if not _has_begun(paths) and lock.acquire(blocking=False, patience_s=ASKERS_SECONDS):
         try:
             if not _has_begun(paths):
                 events.append(paths, "Queued", **facts)
