@@ -95,7 +95,7 @@ def test_two_processes_of_this_machine_are_two_ranks_in_every_library(bench: Ben
 
 def test_a_torchrun_of_ones_own_starts_two_ranks_of_a_process_alone(bench: Bench) -> None:
     torchrun = bench.python.parent / "torchrun"
-    command = f"command=[{torchrun},--standalone,--nproc-per-node=2,train.py,environment,accelerate]"
+    command = f"command=['{torchrun}','--standalone','--nproc-per-node=2',train.py,environment,accelerate]"
     assert worlds(bench.here(command, "script=null", "argument_style=none", processes=2)) == of(2, ("environment", "accelerate"))
 
 
