@@ -121,6 +121,32 @@ def unsaid(wanted: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]
     return {name: value for name, value in wanted.items() if name not in said and name.replace("_include", "_exclude") not in said}
 
 
+def said_by_open_mpi(environ: Mapping[str, str]) -> dict[str, str]:
+    """What its parameter files say of interfaces, as variables: the user's, and those of the installation whose mpirun comes first.
+
+    A variable would win over them (https://docs.open-mpi.org/en/v5.0.x/mca.html).
+    """
+    import re
+    import shutil
+
+    home = environ.get("HOME", "")
+    prefix = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("mpirun", path=environ.get("PATH")) or "/")))
+    places = {
+        "OMPI_MCA_": (f"{home}/.openmpi/mca-params.conf", f"{prefix}/etc/openmpi-mca-params.conf", "/etc/openmpi/openmpi-mca-params.conf"),
+        "PRTE_MCA_": (f"{home}/.prte/mca-params.conf", f"{prefix}/etc/prte-mca-params.conf"),
+    }
+    found: dict[str, str] = {}
+    for beginning, paths in places.items():
+        for path in paths:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    text = stream.read()
+            except OSError:
+                continue
+            found |= {beginning + name: value for name, value in re.findall(r"(?m)^\s*(\w+_if_(?:in|ex)clude)\s*=\s*(.*)$", text)}
+    return found
+
+
 def _has_rdma() -> bool:
     """Whether UCX would have something faster than TCP here, which the name of an interface would take from it."""
     try:

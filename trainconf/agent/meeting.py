@@ -62,7 +62,10 @@ class Meeting:
         if self._interface is not None:
             return interfaces.variables(self._kind, self._interface, self._env)
         found = interfaces.meeting(nodes, self._node)
-        return {} if found is None else interfaces.variables(self._kind, found[0], {**os.environ, **self._env})
+        if found is None:
+            return {}
+        said = {**os.environ, **self._env}
+        return interfaces.variables(self._kind, found[0], interfaces.said_by_open_mpi(said) | said if self._kind == "mpi" else said)
 
     def _look_up(self, name: str) -> None:
         import socket

@@ -107,7 +107,7 @@ def _network(plan: Mapping[str, Any], launch: mpi.Launch, env: Mapping[str, str]
     if found is None:
         return {}
     wanted = mpi.interface_variables(launch, found[0], interfaces.network(*found), is_asked=asked is not None)
-    return interfaces.unsaid(wanted, env if asked is None else plan["env"])
+    return interfaces.unsaid(wanted, interfaces.said_by_open_mpi(env) | dict(env) if asked is None else plan["env"])
 
 
 def _has_nodes(plan: Mapping[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from trainconf.agent import interfaces
@@ -43,3 +45,18 @@ def test_every_library_is_told_in_its_own_words_and_what_was_said_stays(monkeypa
     assert told == {"NCCL_SOCKET_IFNAME": "=eth0", "FI_TCP_IFACE": "eth0", "UCX_NET_DEVICES": "eth0"}
     monkeypatch.setattr(interfaces, "_RDMA_FOLDER", "/proc")
     assert "UCX_NET_DEVICES" not in interfaces.variables("mpi", "eth0", {}), "UCX would lose what is faster than TCP"
+
+
+def test_what_open_mpis_own_files_say_of_interfaces_stays(tmp_path: Path) -> None:
+    (tmp_path / ".openmpi").mkdir()
+    own = "# btl_tcp_if_include = no\n btl_tcp_if_include= ib0\noob_tcp_if_exclude = lo\nbtl = tcp\n"
+    (tmp_path / ".openmpi" / "mca-params.conf").write_text(own)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mpirun").touch(mode=0o755)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "prte-mca-params.conf").write_text("prte_if_include = 10.0.0.0/8\n")
+    said = interfaces.said_by_open_mpi({"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")})
+    expected = {"OMPI_MCA_btl_tcp_if_include": "ib0", "OMPI_MCA_oob_tcp_if_exclude": "lo", "PRTE_MCA_prte_if_include": "10.0.0.0/8"}
+    assert {name: said.get(name) for name in expected} == expected
+    wanted = dict.fromkeys(("OMPI_MCA_oob_tcp_if_include", "OMPI_MCA_btl_tcp_if_include", "PRTE_MCA_prte_if_include"), "eth0")
+    assert interfaces.unsaid(wanted, said) == {}
