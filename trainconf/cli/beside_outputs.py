@@ -15,5 +15,5 @@ def told(event: dict[str, Any]) -> str:
     if not isinstance(left, dict) or not isinstance(left.get("count"), int) or not isinstance(left.get("names"), list):
         return ""
     count = f"{'at least ' if left.get('is_cut') else ''}{left['count']} file{' was' if left['count'] == 1 else 's were'}"
-    names = ", ".join(one_line(str(name)) for name in left["names"])
+    names = ", ".join(one_line(str(name)) + (" (no folder any more)" if name in ("outputs", "logs") else "") for name in left["names"])
     return f"{count} left in code/ beside outputs/: {names}" + (f" and {left['more']} more" if left.get("more") else "")

@@ -134,6 +134,14 @@ def test_files_left_beside_outputs_are_told_in_one_line(here: Here, workspace: S
     assert "3 files were left in code/" in here("show", "last").out
 
 
+def test_that_outputs_are_no_folder_any_more_is_told(here: Here, workspace: Shell) -> None:
+    workspace.write("job.sh", "rm -r outputs; ln -s /nowhere outputs")
+    answer = here("experiment=adhoc", "env=current", "command=[sh,job.sh]")
+    assert "note: 1 file was left in code/ beside outputs/: outputs (no folder any more)\n" in answer.err
+    for verb in ("ls", "show", "logs"):
+        assert here(verb, *(["last"] if verb != "ls" else [])).code == 0
+
+
 def test_nothing_is_told_of_a_run_that_leaves_nothing(here: Here, workspace: Shell) -> None:
     workspace.write("helper.py", "x = 1\n")
     workspace.write("train.py", "import helper\nopen('outputs/m', 'w').close()\n")
