@@ -14,7 +14,7 @@ from tests.faults.place import Place
 SEED = 3
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 5, 10, 13])
+@pytest.mark.parametrize("number", [0, 3, 4, 6, 8, 10, 11, 13])
 def test_nothing_is_lost_and_nothing_lives_on_after_a_fault(tmp_path: Path, number: int) -> None:
     case = Case(Place(str(tmp_path / "workspace")), SEED, number)
     case.run()
