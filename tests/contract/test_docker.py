@@ -99,6 +99,13 @@ class TestDocker(LauncherContract):
         assert last(handle)["exit_code"] == 1
         assert "more memory than its limit" in last(handle)["reason"]
 
+    def test_a_child_that_was_ended_for_memory_is_noted_though_the_script_completed(self, launcher: Launcher, root: str) -> None:
+        code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'x = b\"x\" * 200_000_000'])"
+        handle = self.run(launcher, self.job(root, self.python(code), compute={"memory_gib": 0.0625}))
+        assert (last(handle)["state"], last(handle)["exit_code"]) == ("Completed", 0)
+        (note,) = last(handle)["notes"]
+        assert "the kernel ended a process of it that wanted more memory than its limit of 0.0625 GiB" in note
+
     def test_what_ignores_nothing_is_not_ignored_in_the_job(self, launcher: Launcher, root: str) -> None:
         """Signals have their defaults in the job, though the shell before it has handlers for them."""
         code = "from signal import *; print([s.name for s in (SIGTERM, SIGINT, SIGHUP) if getsignal(s) == SIG_IGN])"

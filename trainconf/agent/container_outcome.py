@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainconf.agent.outcome import NOT_EXECUTABLE_CODE, NOT_FOUND_CODE, Outcome, signal_name
+from trainconf.agent.outcome import NOT_EXECUTABLE_CODE, NOT_FOUND_CODE, Outcome, killed_for_memory, signal_name
 from trainconf.engine import job_shell
 from trainconf.engine.client import EngineUnreachable
 
@@ -35,7 +35,10 @@ def of(end: ContainerEnd, body: Mapping[str, Any], argv: Sequence[str], address:
         what = "was not found in the image" if end.code == NOT_FOUND_CODE else "is not executable"
         return Outcome("Failed", end.code, f"{argv[0]!r} {what}")
     reason = _reason(end, body, oom_kills)
-    return Outcome("Failed", end.code, reason, may_retry=True) if reason else Outcome("Completed", 0)
+    if reason:
+        return Outcome("Failed", end.code, reason, may_retry=True)
+    oom_kills = job_shell.read_oom_kills(end.usage)
+    return Outcome("Completed", 0, note=killed_for_memory(oom_kills, _memory_allowed(body)) if oom_kills else "")
 
 
 def untold(end: ContainerEnd, body: Mapping[str, Any]) -> Outcome:
@@ -83,9 +86,7 @@ def _reason(end: ContainerEnd, body: Mapping[str, Any], oom_kills: int) -> str:
     assert end.code is not None
     number = end.code - 128
     if end.is_out_of_memory:
-        limit = body.get("HostConfig", {}).get("Memory")
-        allowed = f"its limit of {limit / GIB:.3g} GiB (compute.memory_gib)" if limit else "what the machine has"
-        return f"exit code {end.code}: the kernel ended a process of it that wanted more memory than {allowed}"
+        return f"exit code {end.code}: the kernel ended a process of it that wanted more memory than {_memory_allowed(body)}"
     if end.was_stopped or (end.code == 0 and end.engine_was_away and (not end.usage or job_shell.says(end.usage, job_shell.GOT_SIGTERM))):
         return f"exit code {end.code}, but it was told to stop and not by trainconf{_by_whom(end)}"
     if end.code == 0:
@@ -97,6 +98,11 @@ def _reason(end: ContainerEnd, body: Mapping[str, Any], oom_kills: int) -> str:
     if number == SIGKILL and oom_kills:
         return reason + "; the kernel's out-of-memory killer ended a process at that time"
     return reason + (", which trainconf did not send" if number in (SIGKILL, SIGTERM) else "") + _by_whom(end)
+
+
+def _memory_allowed(body: Mapping[str, Any]) -> str:
+    limit = body.get("HostConfig", {}).get("Memory")
+    return f"its limit of {limit / GIB:.3g} GiB (compute.memory_gib)" if limit else "what the machine has"
 
 
 def _by_whom(end: ContainerEnd) -> str:

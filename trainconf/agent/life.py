@@ -273,6 +273,8 @@ class RunLife:
         Ranks that serve the others are ended when these have completed.
         """
         assert self.crew is not None
+        if end.note and end.note not in self._notes:
+            self._notes.append(end.note)
         if self._outcome is None and end.state != "Completed":
             self._outcome = end if self._job is None else self._job.or_its_cause(end)
             if not self.crew.is_empty:

@@ -22,14 +22,15 @@ class Outcome:
     `may_retry` is on for a script that failed by itself. A time limit or a program that cannot be started would only repeat
     itself, and a cancelled run is not wanted any more. `may_requeue` is on for a run that its scheduler interrupts and that shall go on
     in the same job, later; this is how it has ended if that cannot be. `is_out_of_time`: by the time limit of its job, which would only
-    repeat itself, too, if the script began anew.
+    repeat itself, too, if the script began anew. `note` tells what went wrong in a run that completed.
     """
 
-    __slots__ = ("exit_code", "host", "is_out_of_time", "may_requeue", "may_retry", "rank", "reason", "state")
+    __slots__ = ("exit_code", "host", "is_out_of_time", "may_requeue", "may_retry", "note", "rank", "reason", "state")
 
     def __init__(
         self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *,
         may_retry: bool = False, may_requeue: bool = False, is_out_of_time: bool = False, host: str | None = None,
+        note: str = "",
     ) -> None:  # fmt: skip
         self.state = state
         self.exit_code = exit_code
@@ -39,12 +40,13 @@ class Outcome:
         self.may_retry = may_retry
         self.may_requeue = may_requeue
         self.is_out_of_time = is_out_of_time
+        self.note = note
 
     def copy(self) -> Outcome:
         """The same end for another run, whose exit code may become known."""
         return Outcome(
             self.state, self.exit_code, self.reason, self.rank, may_retry=self.may_retry, may_requeue=self.may_requeue,
-            is_out_of_time=self.is_out_of_time, host=self.host,
+            is_out_of_time=self.is_out_of_time, host=self.host, note=self.note,
         )  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
@@ -74,6 +76,18 @@ def failure(status: int, rank: int, rank_count: int, oom_kills: int, oom_kills_o
     if rank_count > 1:
         reason = f"rank {rank}: {reason}"
     return Outcome("Failed", exit_code(status), reason, rank, may_retry=True)
+
+
+def success(oom_kills_of_job: int) -> Outcome:
+    """A rank that ended well by itself, though the kernel may have ended others of its job for memory."""
+    note = killed_for_memory(oom_kills_of_job, "Slurm gave the job (compute.mem_gib)") if oom_kills_of_job else ""
+    return Outcome("Completed", 0, note=note)
+
+
+def killed_for_memory(count: int, limit: str) -> str:
+    """A note: the script may have gone on without what these processes were to do."""
+    who = "a process" if count == 1 else f"{count} processes"
+    return f"the script ended with exit code 0, but the kernel ended {who} of it that wanted more memory than {limit}"
 
 
 def signal_name(number: int) -> str:

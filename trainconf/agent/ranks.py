@@ -139,10 +139,10 @@ class ProcessCrew:
         rank = self._ranks.pop(pid, None)
         if rank is not None:
             self._living_ranks.discard(pid)
-            end = Outcome("Completed", 0)
+            oom_kills_of_job = outcome.count_oom_kills_of_job() - self._oom_kills_of_job
+            end = outcome.success(oom_kills_of_job)
             if status != 0:
                 oom_kills = outcome.count_oom_kills() - self._oom_kills
-                oom_kills_of_job = outcome.count_oom_kills_of_job() - self._oom_kills_of_job
                 end = outcome.failure(status, rank, len(self._pids), oom_kills, oom_kills_of_job)
             self._news.append(Ended(end, rank))
 

@@ -52,6 +52,11 @@ _USAGE = """\
 for file in cpuacct/cpuacct.usage memory/memory.max_usage_in_bytes cpu.stat memory.peak; do
   [ -r "$3/$file" ] && IFS= read -r line <"$3/$file" && echo "${file##*/} $line"
 done
+for file in memory/memory.oom_control memory.events; do
+  [ -r "$3/$file" ] && while IFS= read -r line; do
+    case $line in "oom_kill "*) echo "$line" ;; esac
+  done <"$3/$file"
+done
 } >"$2"
 exit "$code"\
 """
@@ -224,6 +229,11 @@ def read_usage(text: str) -> tuple[float | None, int | None]:
     for name in ("memory.max_usage_in_bytes", "memory.peak"):
         peak_bytes = _count(values.get(name)) if name in values else peak_bytes
     return cpu_s, peak_bytes
+
+
+def read_oom_kills(text: str) -> int:
+    """How many processes of the container the kernel ended for memory, from its usage file; 0 where it did not say."""
+    return max((_count(line.partition(" ")[2]) or 0 for line in text.splitlines() if line.startswith("oom_kill ")), default=0)
 
 
 def _count(text: str | None) -> int | None:

@@ -152,6 +152,8 @@ def test_usage_is_read_from_either_kind_of_cgroup() -> None:
     assert job_shell.read_usage("cpu.stat usage_usec 2500000\nmemory.peak 8192\n") == (2.5, 8192)
     assert job_shell.read_usage("") == (None, None)
     assert job_shell.read_usage("memory.peak max\nnonsense\n") == (None, None)
+    assert job_shell.read_oom_kills("cpu.stat usage_usec 2\noom_kill 3\n") == 3
+    assert job_shell.read_oom_kills("oom_kill x\noom_kills 2\n") == 0
 
 
 @pytest.mark.parametrize(
