@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 
 from trainconf.resolve.resolver import Resolved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from trainconf.paths import WorkspacePaths
     from trainconf.spec import CodeSpec, RunSpec
+
+LOOK_SECONDS = 2.0  # for links, in all inputs together
+SHOWN_LINKS = 5
 
 
 def with_digests(
@@ -64,3 +68,39 @@ def not_looked_at(*specs: RunSpec) -> str:
     if not names:
         return ""
     return f"the content of the input{'s' * (len(names) > 1)} {', '.join(names)} was not looked at"
+
+
+def tell_leaving_links(code: CodeSpec, workspace: WorkspacePaths, report: Callable[[str], None]) -> None:
+    """Tell links inside inputs that lead out of all of them: a container sees the inputs, and not what those name."""
+    paths = {name: os.path.join(workspace.root, path) for name, path in code.inputs}
+    mounted = [os.path.realpath(path) for path in paths.values()]
+    until = time.monotonic() + LOOK_SECONDS
+    for name, path in paths.items():
+        leaving = [link for link in _links(path, until) if not _leads_into(os.path.realpath(link), mounted)]
+        for link in leaving[:SHOWN_LINKS]:
+            shown, target = os.path.relpath(link, path), os.path.realpath(link)
+            report(f"note: in the input {name}, {shown} links out of it: a container does not see {target}")
+        if len(leaving) > SHOWN_LINKS:
+            report(f"note: and {len(leaving) - SHOWN_LINKS} more links lead out of the input {name}")
+    if time.monotonic() >= until:
+        report("note: the inputs hold very many files; not all of them were searched for links that lead out")
+
+
+def _links(path: str, until: float) -> Iterator[str]:
+    """Every symbolic link below a folder, for as long as there is time."""
+    folders = [path]
+    while folders and time.monotonic() < until:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        yield entry.path
+                    elif entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except OSError:
+            continue  # a file, or closed: whoever reads it says so
+
+
+def _leads_into(path: str, folders: list[str]) -> bool:
+    return any(path == folder or path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)

@@ -18,9 +18,10 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
+from trainconf.schema import IMAGE_TARGETS
 from trainconf.snapshot import SnapshotStore
 from trainconf.submission.git_facts import GitFactsLater
-from trainconf.submission.inputs import not_looked_at, with_digests
+from trainconf.submission.inputs import not_looked_at, tell_leaving_links, with_digests
 from trainconf.submission.record import with_run_id, write_run
 from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
@@ -106,6 +107,8 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     report = voice.talk
     launcher = launchers.get(resolved.spec.compute.target)
     check(resolved, workspace, launcher)
+    if resolved.spec.code.inputs and (resolved.spec.compute.target in IMAGE_TARGETS or resolved.spec.environment.image):
+        tell_leaving_links(resolved.spec.code, workspace, report)
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())
     voice.redact(known.values())

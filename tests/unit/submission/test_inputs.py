@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Answer, Shell
 from trainconf.errors import SnapshotError
+from trainconf.paths import WorkspacePaths
 from trainconf.snapshot.inputs import digest
+from trainconf.spec import CodeSpec
+from trainconf.submission.inputs import tell_leaving_links
 
 Here = Callable[..., Answer]
 READ = "import os, pathlib\nprint(pathlib.Path(os.environ['TRAINCONF_INPUT_DATA']).read_text())\n"
@@ -210,3 +214,18 @@ def test_what_cannot_be_read_or_does_not_keep_still_is_told_with_the_way_out(
     with pytest.raises(SnapshotError, match="changes while it is read") as caught:
         content(path.parent)
     assert caught.value.mistakes[0].hint == "unhashed_inputs=[data] lets it count by its path alone"
+
+
+def test_links_that_lead_out_of_all_inputs_are_told(tmp_path: Path) -> None:
+    for folder in ("data/deep", "other", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/deep/out").symlink_to("../../elsewhere")
+    (tmp_path / "data/absolute").symlink_to(tmp_path / "elsewhere" / "file")
+    (tmp_path / "data/inside").symlink_to("deep")
+    (tmp_path / "data/to_other").symlink_to("../other")
+    (tmp_path / "data/loop").symlink_to("loop")
+    code = CodeSpec(inputs=(("data", "data"), ("other", "other")))
+    told: list[str] = []
+    tell_leaving_links(code, WorkspacePaths(str(tmp_path)), told.append)
+    links = sorted(line.split(" links out")[0] for line in told)
+    assert links == ["note: in the input data, absolute", "note: in the input data, deep/out"]
