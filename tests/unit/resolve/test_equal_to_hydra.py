@@ -260,6 +260,8 @@ KNOWN_GRIDS = {
     "+compute@params.other=big,local": True,
     "compute=[big,local],[local]": True,
     "params.lr=str(1,2)": True,
+    "params.lr=glob(*)": False,
+    "params.lr=glob(*) params.lr=1,2": True,
 }
 
 
