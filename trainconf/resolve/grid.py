@@ -169,16 +169,20 @@ def grid(
 def _axes(probe: Composition) -> list[Axis]:
     """One axis per key, in the order of the words; a later word for the same key replaces an earlier one, as in Hydra."""
     axes: dict[str, Axis] = {}
+    asked: dict[str, str] = {}
     mistakes: list[Mistake] = []
     for word in probe.words:
         try:
             override = probe.loader.parse_sweep(probe.config_name, word)
             key = override.get_key_element()
             axes[key] = _axis(word, override, probe)
+            asked[key] = word
         except (HydraException, ValueError, ArithmeticError) as error:
             mistakes.append(explain.unreadable_word(word, explain.why_unreadable(word, error)))
         except ConfigError as error:
             mistakes += error.mistakes
+    empty = [key for key, axis in axes.items() if not axis.words]
+    mistakes += [Mistake(f"{key} is given no value at all", ("from", f"command line: {asked[key]}")) for key in empty]
     if mistakes:
         raise ConfigError(mistakes)
     return list(axes.values())
@@ -200,8 +204,6 @@ def _axis(word: str, override: Override, probe: Composition) -> Axis:
     if len(values) > MAX_VALUES:
         raise ConfigError(f"{key} is given more values than a sweep can have", ("from", f"command line: {word}"),
                           ("allowed", f"up to {MAX_VALUES}"))
-    if not values:
-        raise ConfigError(f"{key} is given no value at all", ("from", f"command line: {word}"))
     words = [f"{key}={value if _is_interpolation(value) else Transformer.str(value)}" for value in values]
     return Axis(key, words, [value if _is_read_as_it_is(value) else UNREAD for value in values], is_value=is_value)
 
