@@ -48,7 +48,7 @@ def variables(job: Job, place: RankLayout, environ: Mapping[str, str]) -> dict[s
         elif spec.node_count == 1:
             found["GLOO_SOCKET_IFNAME"] = "lo"  # or gloo looks up the machine's own name, which need not mean anything
     asked |= {name: value for name, value in found.items() if name not in environ}
-    return layout.variables(spec, place) | {name: value for name, value in asked.items() if name not in job.env}
+    return layout.variables(spec, place) | {name: value for name, value in asked.items() if name not in {*job.env, *job.secrets}}
 
 
 def _taken_names(job: Job, place: RankLayout) -> Iterator[Mistake]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
+import pytest
+
 from tests.contract.runs import make_job
+from trainconf.errors import ConfigError
 from trainconf.launchers.rank_plans import rank_plans
 from trainconf.spec import DistributedSpec
 
@@ -23,3 +27,22 @@ def test_what_was_asked_for_wins_over_the_submitters_shell() -> None:
 def test_the_jobs_own_variables_win_over_everything() -> None:
     job = replace(make_job("/nowhere", ["true"], distributed=TWO), distributed={"interface": "ib0"}, env={"GLOO_SOCKET_IFNAME": "mine"})
     assert all("GLOO_SOCKET_IFNAME" not in rank.env for rank in rank_plans(job, ["true"], SHELL))
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "is_refused"),
+    [
+        (TWO, "LOCAL_RANK", True), (TWO, "MASTER_ADDR", False), (TWO, "TF_CONFIG", False), (TWO, "TRAINCONF_COMMUNICATION_BACKEND", False),
+        (DistributedSpec(kind="tensorflow", worker_count=2), "TF_CONFIG", True), (DistributedSpec(kind="mpi"), "RANK", True),
+        (DistributedSpec(), "RANK", False), (DistributedSpec(), "NODE_RANK", False), (DistributedSpec(node_count=2), "NODE_RANK", True),
+        (DistributedSpec(), "TRAINCONF_RUN_ID", True), (DistributedSpec(), "TRAINCONF_ATTEMPT", True),
+        (DistributedSpec(), "TRAINCONF_INPUT_A", True), (DistributedSpec(), "TRAINCONF_INPUT_B", False),
+        (DistributedSpec(), "TRAINCONF_FULL_ERROR", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["env", "secrets"])
+def test_a_variable_of_the_job_arrives_or_is_refused(spec: DistributedSpec, name: str, is_refused: bool, kind: str) -> None:
+    job = replace(make_job("/nowhere", ["true"], distributed=spec, inputs={"a": "/data"}), **{kind: {name: "7"}})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=rf"env\.variables\.{name} would be") if is_refused else nullcontext():
+        ranks = rank_plans(job, ["true"], {})
+        assert all(name not in rank.env for rank in ranks)
