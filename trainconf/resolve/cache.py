@@ -41,9 +41,17 @@ def compose(
     started_ns = time.time_ns()
     watched = _watch(dirs) if path else None  # before the files are read: a change while we compose must not look like what we read
     composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name)
-    if composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched):
+    is_believable = composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched)
+    if is_believable and watched is not None and not _holds_a_credential(composed):
         _write(path, composed, watched, environ)
     return composed
+
+
+def _holds_a_credential(composed: Composed) -> bool:
+    """Whether a requirement will be refused for one: what is refused must not lie in a file either."""
+    from trainconf.environments.requirements import with_secret_hidden
+
+    return any(with_secret_hidden(str(line)) for line in (composed.config.get("env") or {}).get("requirements") or ())
 
 
 def _key(overrides: list[str], dirs: list[str], config_name: str, workspace: WorkspacePaths) -> str:
