@@ -16,7 +16,7 @@ from tests.contract.launcher_contract import is_running, unique_sleep
 from tests.contract.runs import make_job, shell, until_told, until_up
 from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
 from tests.testbed.cluster import Cluster
-from trainconf.distributed.layout import layout
+from trainconf.distributed.layout import layout, variables
 from trainconf.history import events
 from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
@@ -28,8 +28,10 @@ NODES = 3
 def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **batch: Any) -> RunPaths:
     """A run of three nodes that waits to be sent."""
     job = make_job(str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1)
-    places = layout(DistributedSpec(node_count=NODES))
-    ranks = [{"rank": place.rank, "argv": shell(text), "env": place.env, "container": None} for place in places]
+    spec = DistributedSpec(node_count=NODES)
+    ranks = [
+        {"rank": place.rank, "argv": shell(text), "env": variables(spec, place), "container": None} for place in layout(spec)
+    ]  # fmt: skip
     return stage(job, plan={"ranks": ranks, "rendezvous": {"kind": "none", "interface": None}}, nodes=NODES, cpus_per_task=1, **batch)
 
 
