@@ -18,9 +18,9 @@ from datetime import datetime
 from benchmarks.bare_runs import finish, processes_of, submit
 from trainconf import files
 from trainconf.history import events
-from trainconf.launchers.base import Job
-from trainconf.launchers.local import LocalLauncher
-from trainconf.launchers.pool import TrialPool
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.machine.sweep import TrialPool
+from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, RunSpec
 

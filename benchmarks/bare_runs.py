@@ -7,8 +7,8 @@ import sys
 
 from trainconf import files
 from trainconf.history import events
-from trainconf.launchers.base import Job, RunHandle
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.protocol import Job, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, DistributedSpec, RunSpec
 

@@ -21,8 +21,8 @@ from benchmarks.capture import peak_rss_bytes
 from benchmarks.rounds import interleaved, report
 from trainconf import files
 from trainconf.history import events
-from trainconf.launchers.base import Job
-from trainconf.launchers.docker import DockerLauncher
+from trainconf.launchers.docker.launcher import DockerLauncher
+from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, RunSpec
 

@@ -21,7 +21,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from trainconf.environments.installers import Uv, find_installer  # noqa: E402  the checkout's, whatever is installed
+from trainconf.environments.venv.installers import Uv, find_installer  # noqa: E402  the checkout's, whatever is installed
 
 ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": ROOT}
 RECIPE = {"name": "bench", "requirements": ['numpy==2.2.6; python_version < "3.11"', 'numpy==2.3.5; python_version >= "3.11"']}

@@ -24,7 +24,7 @@ sys.path.insert(0, ROOT)
 
 from trainconf.engine.client import Engine  # noqa: E402  the checkout's, whatever is installed
 from trainconf.environments import Prepared, ensure, ls, resolve, rm, sweep_image_leftovers  # noqa: E402
-from trainconf.environments.image_scripts import CA_FILE, PIP_CONFIG  # noqa: E402
+from trainconf.environments.image.scripts import CA_FILE, PIP_CONFIG  # noqa: E402
 from trainconf.paths import WorkspacePaths  # noqa: E402
 
 BASE = "python:3.11-slim"

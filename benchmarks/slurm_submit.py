@@ -58,7 +58,7 @@ def once(folder: str) -> dict[str, float]:
     """Plan twice, as a submission does, submit, wait; seconds of each."""
     import hydra  # noqa: F401 (what every submission has loaded by then)
 
-    import trainconf.launchers.base
+    import trainconf.launchers.protocol
     import trainconf.submission.submit
     from trainconf.files import FileLock
     from trainconf.history import events
@@ -67,7 +67,7 @@ def once(folder: str) -> dict[str, float]:
     from trainconf.spec import CodeSpec, RunSpec
 
     paths = RunPaths(os.path.join(folder, "runs", "noop", f"noop-{time.time_ns()}"))
-    job = trainconf.launchers.base.Job(
+    job = trainconf.launchers.protocol.Job(
         spec=RunSpec(code=CodeSpec(command=("true",), argument_style="none")), paths=paths, experiment_name="noop", python=sys.executable
     )
     for path in (paths.code, paths.outputs, paths.logs):

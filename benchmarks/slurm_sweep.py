@@ -72,8 +72,8 @@ def submit(root: Path, count: int, *words: str) -> str:
 def submission(root: Path, count: int) -> dict[str, float]:
     """The client's seconds for so many trials, and of these the ones for composing and resolving them; beside plain calls."""
     code = (
-        "import os, resource, sys, time\nfrom trainconf.cli.printer import printer\nfrom trainconf.paths import find_workspace\n"
-        "from trainconf.resolve.grid import grid\nfrom trainconf.sweeps.controller import plan_sweep\n"
+        "import os, resource, sys, time\nfrom trainconf.cli.screen.printer import printer\nfrom trainconf.paths import find_workspace\n"
+        "from trainconf.composition.grid import grid\nfrom trainconf.sweeps.controller import plan_sweep\n"
         "workspace = find_workspace(os.getcwd())\nbegan = time.perf_counter()\n"
         "sweep = plan_sweep(grid(sys.argv[1:], workspace), workspace, sys.argv[1:])\ncomposed = time.perf_counter()\n"
         "sweep.prepare(printer)\nsweep.start()\nprint(composed - began, time.perf_counter() - composed)\n"

@@ -9,7 +9,7 @@ __all__ = ["Run", "__version__"]
 
 def __getattr__(name):  # type: ignore[no-untyped-def]
     if name == "Run":
-        from trainconf.agent.client import Run
+        from trainconf.job_api import Run
 
         return Run
     raise AttributeError("module 'trainconf' has no attribute " + repr(name))

@@ -1,7 +1,7 @@
 """The only door to other programs: an argument list in, a result out. Nothing here goes through a shell.
 
 Tests replace `run` and `spawn` by passing another `Processes` object; nothing is patched by dotted path.
-The agent starts jobs by its own road (`agent/ranks.py`), because it must not pay for `subprocess`.
+The agent starts jobs by its own road (`agent/processes/ranks.py`), because it must not pay for `subprocess`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every launcher must do, as tests that each of them inherits; `trainconf.launchers.base.Launcher` states the promises.
+"""What every launcher must do, as tests that each of them inherits; `trainconf.launchers.protocol.Launcher` states the promises.
 
     class TestMine(LauncherContract):
         @pytest.fixture
@@ -25,9 +25,9 @@ import pytest
 
 from tests.contract.ranks_contract import RanksContract
 from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
-from trainconf.agent import tree
+from trainconf.agent.processes import tree
 from trainconf.history import events, metric_files
-from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.paths import RunPaths
 
 HOSTILE_NAMES = [

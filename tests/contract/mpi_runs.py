@@ -16,8 +16,8 @@ import pytest
 
 from tests.contract.runs import make_job, submit
 from trainconf.history import events
-from trainconf.launchers.base import Job
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
 

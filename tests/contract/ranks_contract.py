@@ -11,7 +11,7 @@ import pytest
 from tests.contract.runs import last, output, shell, submit, until_told, until_up
 from trainconf.errors import ConfigError
 from trainconf.history import events
-from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
 
 PLACES = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")

@@ -12,7 +12,7 @@ from typing import Any
 from trainconf import files
 from trainconf.agent import job_folders
 from trainconf.history import events, liveness
-from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, RunSpec, canonical
 

@@ -14,8 +14,8 @@ from typing import Any
 from tests.contract.runs import make_run_dir
 from trainconf import files
 from trainconf.history import events
-from trainconf.launchers.base import Job
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "trainconf", "agent", "__main__.py")

@@ -20,10 +20,11 @@ from trainconf.engine.client import Engine
 from trainconf.engine.container import with_gpus
 from trainconf.errors import ConfigError
 from trainconf.history import events, liveness
-from trainconf.launchers import container_request, get
-from trainconf.launchers.base import Job, Launcher, LaunchPlan, RunHandle
-from trainconf.launchers.docker import DockerLauncher
-from trainconf.launchers.pool import TrialPool, cancel
+from trainconf.launchers import get
+from trainconf.launchers.docker import request as container_request
+from trainconf.launchers.docker.launcher import DockerLauncher
+from trainconf.launchers.machine.sweep import TrialPool, cancel
+from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
 

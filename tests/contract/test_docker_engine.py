@@ -18,8 +18,8 @@ from tests.contract.runs import last, make_job, make_run_dir, output, shell
 from trainconf import files
 from trainconf.engine.client import Engine, EngineError
 from trainconf.history import events
-from trainconf.launchers.base import RunHandle
-from trainconf.launchers.docker import DockerLauncher
+from trainconf.launchers.docker.launcher import DockerLauncher
+from trainconf.launchers.protocol import RunHandle
 
 pytestmark = pytest.mark.docker
 

@@ -19,7 +19,7 @@ from trainconf.engine.address import find
 from trainconf.engine.client import Engine
 from trainconf.history import events
 from trainconf.launchers import get
-from trainconf.launchers.base import Job, Launcher, RunHandle
+from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
 
 pytestmark = pytest.mark.docker

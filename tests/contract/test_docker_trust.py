@@ -11,7 +11,7 @@ import pytest
 
 from tests.contract.runs import last, make_job, output, shell, states, submit
 from trainconf.launchers import get
-from trainconf.launchers.base import RunHandle
+from trainconf.launchers.protocol import RunHandle
 from trainconf.spec import DistributedSpec
 
 pytestmark = pytest.mark.docker

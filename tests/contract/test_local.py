@@ -15,12 +15,13 @@ import pytest
 from tests.contract.launcher_contract import LauncherContract, wait_until
 from tests.contract.runs import agent_of, kill_agent, last, make_job, output, python, shell, states, submit
 from trainconf import files
-from trainconf.agent import leases, tree
+from trainconf.agent import leases
+from trainconf.agent.processes import tree
 from trainconf.errors import ConfigError
 from trainconf.history import events, follow, liveness
 from trainconf.launchers import get
-from trainconf.launchers.base import Job, Launcher, RunHandle
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
 
 
@@ -227,7 +228,7 @@ class TestLocal(LauncherContract):
     def carry_out(self, job: Job, plan: dict[str, object]) -> RunHandle:
         """Start an agent on a plan made by hand."""
         from tests.contract.runs import make_run_dir
-        from trainconf.launchers.agent_launcher import start_agent
+        from trainconf.launchers.machine.launcher import start_agent
 
         make_run_dir(job)
         files.write_atomic(job.paths.plan, json.dumps(plan))

@@ -15,12 +15,12 @@ import pytest
 from tests.conftest import ROOT, Shell, wait_for
 from tests.contract.mpi_runs import PROLOGUE, REPORT, Installed, agent_log, end_of, mpi_job, mpich, openmpi, reports, run_local
 from tests.contract.runs import submit
-from trainconf.agent import tree
-from trainconf.agent.ranks import find_program
+from trainconf.agent.processes import tree
+from trainconf.agent.processes.ranks import find_program
 from trainconf.errors import ConfigError
 from trainconf.history import events
-from trainconf.launchers.base import RunHandle
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.protocol import RunHandle
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec
 

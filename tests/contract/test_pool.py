@@ -13,11 +13,11 @@ import pytest
 from tests.contract.launcher_contract import wait_until
 from tests.contract.runs import agent_of, kill_agent, make_job, make_run_dir, shell
 from trainconf import files
-from trainconf.agent import tree
+from trainconf.agent.processes import tree
 from trainconf.history import events, liveness
-from trainconf.launchers.base import LaunchPlan, RunHandle
-from trainconf.launchers.local import LocalLauncher
-from trainconf.launchers.pool import TrialPool, cancel
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.machine.sweep import TrialPool, cancel
+from trainconf.launchers.protocol import LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
 
 

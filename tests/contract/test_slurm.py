@@ -9,7 +9,7 @@ import pytest
 from tests.contract.launcher_contract import LauncherContract, wait_until
 from tests.contract.runs import last, shell, states, submit
 from trainconf.launchers import get
-from trainconf.launchers.base import Launcher
+from trainconf.launchers.protocol import Launcher
 
 
 @pytest.mark.slurm

@@ -15,11 +15,11 @@ from tests.contract.runs import submit
 from tests.contract.slurm_runs import sent, slurm, slurm_state, until
 from tests.contract.test_mpi import POLITE, agent_of, running
 from tests.testbed.cluster import Cluster
-from trainconf.agent import tree
+from trainconf.agent.processes import tree
 from trainconf.errors import ConfigError
 from trainconf.history import events
-from trainconf.launchers.base import RunHandle
-from trainconf.launchers.slurm import SlurmLauncher
+from trainconf.launchers.protocol import RunHandle
+from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.paths import RunPaths
 
 __all__ = ["mpich", "openmpi"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.runs import make_job, output, shell, submit
 from tests.testbed.cluster import Cluster
-from trainconf.launchers.slurm import SlurmLauncher
+from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.spec import DistributedSpec
 
 pytestmark = pytest.mark.slurm

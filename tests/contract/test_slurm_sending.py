@@ -16,8 +16,8 @@ from tests.contract.slurm_runs import slurm, until
 from tests.testbed.cluster import Cluster
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
-from trainconf.launchers.slurm import SlurmLauncher
-from trainconf.launchers.slurm_parts import Sending
+from trainconf.launchers.slurm.arrays.chunks import Sending
+from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.paths import RunPaths
 
 pytestmark = pytest.mark.slurm

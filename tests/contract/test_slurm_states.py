@@ -20,11 +20,11 @@ from trainconf.errors import LaunchError
 from trainconf.files import FileLock, write_atomic
 from trainconf.history import events, follow, liveness
 from trainconf.launchers import scheduled
-from trainconf.launchers.base import RunHandle
-from trainconf.launchers.slurm import SlurmLauncher
-from trainconf.launchers.slurm_answers import Answers
-from trainconf.launchers.slurm_controller import Controller
-from trainconf.launchers.slurm_settling import settle
+from trainconf.launchers.protocol import RunHandle
+from trainconf.launchers.slurm.commands import Controller
+from trainconf.launchers.slurm.launcher import SlurmLauncher
+from trainconf.launchers.slurm.queue_cache import Answers
+from trainconf.launchers.slurm.reconcile import settle
 from trainconf.paths import RunPaths
 from trainconf.process import Completed, Processes
 
@@ -140,7 +140,7 @@ def test_a_job_starts_with_no_mark_of_the_job_it_was_submitted_from(root: str, s
 
 def test_a_run_can_be_submitted_from_inside_an_allocation(root: str, launcher: SlurmLauncher) -> None:
     code = (
-        "from tests.contract.runs import *; from trainconf.launchers.slurm import SlurmLauncher; "
+        "from tests.contract.runs import *; from trainconf.launchers.slurm.launcher import SlurmLauncher; "
         f"submit(SlurmLauncher(), make_job({root!r}, shell('echo inner $SLURM_CPUS_PER_TASK'), run_id='inner'))"
     )
     outer = make_job(root, [sys.executable, "-c", code], run_id="outer", compute={"cpus_per_task": 2}, env={"PYTHONPATH": os.getcwd()})

@@ -17,11 +17,11 @@ from tests.testbed.cluster import Cluster
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.history.liveness import State
-from trainconf.launchers import slurm_sweep
-from trainconf.launchers.slurm import SlurmLauncher
-from trainconf.launchers.slurm_answers import Answers
-from trainconf.launchers.slurm_controller import Controller
-from trainconf.launchers.slurm_settling import settle
+from trainconf.launchers.slurm.arrays import sweep as slurm_sweep
+from trainconf.launchers.slurm.commands import Controller
+from trainconf.launchers.slurm.launcher import SlurmLauncher
+from trainconf.launchers.slurm.queue_cache import Answers
+from trainconf.launchers.slurm.reconcile import settle
 from trainconf.paths import RunPaths
 
 pytestmark = pytest.mark.slurm

@@ -16,11 +16,11 @@ import time
 
 from trainconf import files
 from trainconf.agent import pool as pools
-from trainconf.agent.guard import Guard, stand_behind
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, signal_name
+from trainconf.agent.processes.watchdog import Guard, stand_behind
 from trainconf.agent.signals import signal
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from trainconf.agent.slurm import SlurmJob
+    from trainconf.agent.nodes.slurm_job import SlurmJob
 
 STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
@@ -92,11 +92,11 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
 def _part(name: str) -> Callable[[RunPaths], int]:
     """What is not the run's own agent, but a part of its work."""
     if name == "--node":
-        from trainconf.agent.node import carry_out
+        from trainconf.agent.nodes.worker import carry_out
     elif name == "--mpi":
-        from trainconf.agent.mpi_start import carry_out
+        from trainconf.agent.mpi.start import carry_out
     else:
-        from trainconf.agent.mpi_rank import carry_out
+        from trainconf.agent.mpi.rank import carry_out
     return carry_out
 
 
@@ -109,7 +109,7 @@ def _guard(job: SlurmJob | None) -> Guard:
 
 def _send_on(sweep: RunPaths, code: int) -> None:
     """Become what sends the trials for which there is room now, and ends with this code; the run is over, and its lock is let go."""
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launchers", "slurm_send_on.py")
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launchers", "slurm", "send_on.py")
     try:
         os.execv(sys.executable, [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, sweep.run_dir, str(code)])
     except OSError as error:
@@ -120,7 +120,7 @@ def _job(plan_path: str) -> SlurmJob | None:
     """The scheduler's job that this agent was submitted as, if so. A local run may be started inside of one, and is not that job's."""
     if "SLURM_JOB_ID" not in os.environ:
         return None
-    from trainconf.agent.slurm import job_here
+    from trainconf.agent.nodes.slurm_job import job_here
 
     return job_here(plan_path, os.environ)
 

@@ -6,11 +6,11 @@ import _thread
 import os
 
 from trainconf import files
-from trainconf.agent import tree
 from trainconf.agent.leases import WAKE_SIGNAL
-from trainconf.agent.life import RunLife
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
+from trainconf.agent.processes import tree
+from trainconf.agent.run import RunLife
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 from trainconf.plain_json import loads
@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from trainconf.agent.guard import Guard
-    from trainconf.agent.slurm import SlurmJob
+    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.processes.watchdog import Guard
 
 
 class OneRun:

@@ -9,19 +9,19 @@ import importlib
 import os
 import sys
 
-from trainconf.cli.printer import printer
+from trainconf.cli.screen.printer import printer
 from trainconf.errors import Mistake, TrainconfError, UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# In the order in which --help shows them. Each is a module of this package with HELP and run(argv) -> exit code.
-VERBS = (
-    "init", "config", "plan", "run", "rerun", "freeze",
-    "ls", "show", "logs", "wait", "cancel",
-    "env", "snapshot", "gc", "doctor",
-)  # fmt: skip
+# In the order in which --help shows them. Each is a module with HELP and run(argv) -> exit code, in a folder of this package.
+VERBS = {
+    "init": "keeping", "config": "starting", "plan": "starting", "run": "starting", "rerun": "starting", "freeze": "starting",
+    "ls": "looking", "show": "looking", "logs": "looking", "wait": "looking", "cancel": "looking",
+    "env": "keeping", "snapshot": "keeping", "gc": "keeping", "doctor": "keeping",
+}  # fmt: skip
 _HYDRA_ONLY = (
     "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
     "-sc", "--hydra-help",
@@ -64,10 +64,10 @@ def dispatch(words: list[str]) -> int:
         printer.data(f"trainconf {__version__}")
         return 0
     if words[0] not in VERBS:
-        from trainconf.cli.help import show
+        from trainconf.cli.words.help import show
 
         return show(VERBS)
-    module = importlib.import_module(f"trainconf.cli.{words[0]}")
+    module = importlib.import_module(f"trainconf.cli.{VERBS[words[0]]}.{words[0]}")
     return int(module.run(words[1:]))
 
 
@@ -82,14 +82,14 @@ def _submit(words: list[str]) -> int:
             ("allowed", f"{', '.join(VERBS)}; or key=value"), hint="`trainconf --help` tells what each does",
         ))
     if any(_is_flag(word, *_HYDRA_ONLY) for word in words):
-        from trainconf.cli.hydra_flags import run as run_hydra
+        from trainconf.cli.words.hydra_flags import run as run_hydra
 
         return run_hydra(words)
     if any(_is_flag(word, "--help", "-h") for word in words):
-        from trainconf.cli.help import show
+        from trainconf.cli.words.help import show
 
         return show(VERBS)
-    from trainconf.cli.submit import run as submit
+    from trainconf.cli.starting.submit import run as submit
 
     return submit(words)
 

@@ -6,9 +6,9 @@ them.
 
 from __future__ import annotations
 
-from trainconf.environments import recipe
 from trainconf.environments.prepare import Prepared, Software, ensure, ensure_later, is_file, locate
-from trainconf.environments.recipe import identity
+from trainconf.environments.recipe import reader as recipe
+from trainconf.environments.recipe.reader import identity
 from trainconf.environments.removal import leftovers, remove_leftover, rm, sweep_image_leftovers
 from trainconf.environments.store import BuiltEnvironment, BuiltImage, ls, show
 
@@ -34,11 +34,11 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image
     `from_file`: what runs it takes an image that is there already as a file, and else a Python of the machine.
     """
     if from_file and (env.get("docker") or {}).get("image"):
-        from trainconf.environments import image_file
+        from trainconf.environments.image import file as image_file
 
         return image_file.resolve(env, root, mistakes)
     if as_image:
-        from trainconf.environments.image_recipe import resolve_image
+        from trainconf.environments.image.recipe import resolve_image
 
         return resolve_image(env, root, mistakes)
     return recipe.resolve(env, root, mistakes)
@@ -46,14 +46,14 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake], *, as_image
 
 def image_id(reference: str) -> str:
     """The id of an image; empty when the engine has none of that name, or there is nobody to ask."""
-    from trainconf.environments.image import id_of
+    from trainconf.environments.image.find import id_of
 
     return id_of(reference)
 
 
 def image_now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
     """An image file with the content that it has now. Raises EnvironmentRecipeError when it is gone."""
-    from trainconf.environments import image_file
+    from trainconf.environments.image import file as image_file
 
     return image_file.now(before, root)
 
@@ -65,7 +65,7 @@ def is_known(spec: EnvironmentSpec) -> bool:
 
 def image_ids() -> set[str] | None:
     """The ids of all images that the engine has; None when it cannot be asked."""
-    from trainconf.environments.image import ids
+    from trainconf.environments.image.find import ids
 
     return ids()
 
@@ -85,9 +85,9 @@ def lock(
         raise EnvironmentRecipeError(mistakes)
     name = env.get("name", "custom")
     if as_image:
-        from trainconf.environments.image_build import lock as lock_image
+        from trainconf.environments.image.build import lock as lock_image
 
         return lock_image(spec, root, name=name, report=report, settings=image_build or {})
-    from trainconf.environments.build import lock as lock_venv
+    from trainconf.environments.venv.build import lock as lock_venv
 
     return lock_venv(spec, root, name=name, report=report)

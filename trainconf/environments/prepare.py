@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
-from trainconf.environments import recipe, store
-from trainconf.environments.installed import lock_text
+from trainconf.environments import store
+from trainconf.environments.recipe import reader as recipe
+from trainconf.environments.recipe.installed import lock_text
 from trainconf.errors import EnvironmentRecipeError
 
 TYPE_CHECKING = False
@@ -75,7 +76,7 @@ def ensure(
     built = store.load(folder, identity)
     if built is not None and store.is_on_same_python(built):
         return _handed_out(built, report, held)
-    from trainconf.environments.build import build
+    from trainconf.environments.venv.build import build
 
     try:
         built, by_us = build(spec, workspace, identity, name=name, report=report, root=root, code=code)
@@ -101,7 +102,7 @@ def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name:
         return _image_file(spec, root, lambda _: None), "ready" if spec.packages else "ready, but known by nothing"
     identity = recipe.identity(spec)
     if spec.kind == "image":
-        from trainconf.environments import image
+        from trainconf.environments.image import find as image
 
         tag = image.tag_of(name, identity)
         found, state = image.state(spec, workspace, identity, tag)
@@ -117,13 +118,13 @@ def is_file(spec: EnvironmentSpec) -> bool:
     """Whether it is an image that lies there as a file or folder, which no engine knows."""
     if not spec.image:
         return False
-    from trainconf.environments import image_file
+    from trainconf.environments.image import file as image_file
 
     return image_file.is_one(spec.image)
 
 
 def _image_file(spec: EnvironmentSpec, root: str, report: Callable[[str], None]) -> Prepared:
-    from trainconf.environments import image_file
+    from trainconf.environments.image import file as image_file
 
     if told := image_file.warning(spec):
         report(told)
@@ -134,7 +135,7 @@ def _image(
     spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None], root: str,
     settings: Mapping[str, Any], code: Callable[[], str],
 ) -> Prepared:
-    from trainconf.environments import image
+    from trainconf.environments.image import find as image
 
     held, by_us = store.use_of(store.environment_dir(workspace, identity)), False
     with image.engine() as engine:
@@ -142,7 +143,7 @@ def _image(
         try:
             found = image.built(engine, workspace, identity)
             if found is None:
-                from trainconf.environments import image_build
+                from trainconf.environments.image import build as image_build
 
                 found, by_us = image_build.build(
                     engine, spec, workspace, identity, name=name, report=report, root=root, settings=settings, code=code

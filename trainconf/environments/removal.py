@@ -33,7 +33,7 @@ def rm(workspace: WorkspacePaths, name_or_hash: str) -> str:
         if not is_idle:
             raise EnvironmentRecipeError(f"environment {built.hash} was just handed to a run that begins", ("environment", built.folder))
         if isinstance(built, store.BuiltImage):
-            from trainconf.environments import image_store
+            from trainconf.environments.image import leftovers as image_store
 
             image_store.remove(built)
         store.discard(built.folder)
@@ -88,7 +88,7 @@ def sweep_image_leftovers(workspace: WorkspacePaths, *, dry_run: bool = False) -
     """
     if not os.path.exists(os.path.join(workspace.envs, store.IMAGES_MARK)):
         return []
-    from trainconf.environments import image_store
+    from trainconf.environments.image import leftovers as image_store
 
     return image_store.sweep(workspace, dry_run=dry_run)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from trainconf import files
-from trainconf.environments import interpreter
-from trainconf.environments.installed import installed, lock_text
+from trainconf.environments.recipe import interpreter
+from trainconf.environments.recipe.installed import installed, lock_text
 from trainconf.errors import EnvironmentRecipeError
 
 TYPE_CHECKING = False

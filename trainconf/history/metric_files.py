@@ -19,7 +19,7 @@ NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # wh
 
 
 def of_this_machine(paths: RunPaths) -> str:
-    """The file that processes of this machine append to; `trainconf.agent.client` decides likewise, by TRAINCONF_METRICS."""
+    """The file that processes of this machine append to; `trainconf.job_api` decides likewise, by TRAINCONF_METRICS."""
     if not os.path.isdir(paths.metrics_folder):
         return paths.metrics
     host = "".join(c if c in NAME else "_" for c in os.uname().nodename)

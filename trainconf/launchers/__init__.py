@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from trainconf.launchers.base import Launcher
+    from trainconf.launchers.protocol import Launcher
 
 GROUP = "trainconf.launchers"
 BUILT_IN = ("docker", "local", "slurm")
@@ -20,15 +20,15 @@ def get(name: str) -> Launcher:
     Raises ConfigError for an unknown name, or an entry point that cannot be loaded.
     """
     if name == "local":
-        from trainconf.launchers.local import LocalLauncher
+        from trainconf.launchers.machine.local import LocalLauncher
 
         return LocalLauncher()
     if name == "docker":
-        from trainconf.launchers.docker import DockerLauncher
+        from trainconf.launchers.docker.launcher import DockerLauncher
 
         return DockerLauncher()
     if name == "slurm":
-        from trainconf.launchers.slurm import SlurmLauncher
+        from trainconf.launchers.slurm.launcher import SlurmLauncher
 
         return SlurmLauncher()
     points = _entry_points()

@@ -9,10 +9,10 @@ from trainconf.errors import ConfigError, Mistake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from trainconf.launchers.base import Job
-    from trainconf.launchers.slurm_controller import Controller
+    from trainconf.launchers.protocol import Job
+    from trainconf.process import Completed
 
 
 def check_here(job: Job, env: Mapping[str, str]) -> None:
@@ -20,9 +20,9 @@ def check_here(job: Job, env: Mapping[str, str]) -> None:
     _refuse([*_contradictions(job), *_on_one_machine(job), *_mpirun(job, env)])
 
 
-def check_slurm(job: Job, controller: Controller) -> None:
-    """In a Slurm job, whose srun is asked only for a PMI by name. Raises ConfigError, every mistake at once."""
-    _refuse([*_contradictions(job), *_pmi(job, controller)])
+def check_slurm(job: Job, ask: Callable[..., Completed]) -> None:
+    """In a Slurm job, whose srun is asked (`ask("srun", ...)`) only for a PMI by name. Raises ConfigError, every mistake at once."""
+    _refuse([*_contradictions(job), *_pmi(job, ask)])
 
 
 def _refuse(mistakes: list[Mistake]) -> None:
@@ -52,7 +52,7 @@ def _on_one_machine(job: Job) -> Iterator[Mistake]:
 
 def _mpirun(job: Job, env: Mapping[str, str]) -> Iterator[Mistake]:
     """There is none. An environment that is yet to be built may bring one."""
-    from trainconf.agent import ranks
+    from trainconf.agent.processes import ranks
 
     if job.spec.environment.kind == "venv" and not os.path.exists(job.python):
         return
@@ -69,11 +69,11 @@ def _mpirun(job: Job, env: Mapping[str, str]) -> Iterator[Mistake]:
         yield Mistake("distributed=mpi, but no mpirun is on the job's PATH", ("PATH", env.get("PATH", "")), hint=mpi.NO_MPIRUN_HINT)
 
 
-def _pmi(job: Job, controller: Controller) -> Iterator[Mistake]:
+def _pmi(job: Job, ask: Callable[..., Completed]) -> Iterator[Mistake]:
     pmi = job.distributed.get("pmi")
     if not pmi:
         return
-    answer = controller.call("srun", "--mpi=list")
+    answer = ask("srun", "--mpi=list")
     known = mpi.read_pmis(answer.last_lines())
     if answer.ok and known and pmi not in known:
         yield Mistake(f"distributed.pmi={pmi} is not what this Slurm has", ("allowed", ", ".join(known)), hint="null takes what fits")

@@ -1,11 +1,12 @@
-"""Where the trials of a sweep go: to one agent of this machine, or to a scheduler. See `trainconf.launchers.base.Pool`."""
+"""Where the trials of a sweep go: to one agent of this machine, or to a scheduler. See `trainconf.launchers.protocol.Pool`."""
 
 from __future__ import annotations
 
 from trainconf.errors import ConfigError, Mistake
 from trainconf.history.record import read_mapping
-from trainconf.launchers import get, pool
-from trainconf.launchers.agent_launcher import AgentLauncher
+from trainconf.launchers import get
+from trainconf.launchers.machine import sweep as pool
+from trainconf.launchers.machine.launcher import AgentLauncher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from trainconf.files import FileLock
     from trainconf.history.follow import Look
     from trainconf.history.liveness import State
-    from trainconf.launchers.base import Pool
+    from trainconf.launchers.protocol import Pool
     from trainconf.paths import RunPaths
 
 
@@ -42,8 +43,8 @@ def start(target: str, home: RunPaths, lock: FileLock, secrets: Mapping[str, str
     """
     if target != "slurm":
         return pool.TrialPool.start(home, lock, secrets)
-    from trainconf.launchers import slurm_sweep
-    from trainconf.launchers.slurm import SlurmLauncher
+    from trainconf.launchers.slurm.arrays import sweep as slurm_sweep
+    from trainconf.launchers.slurm.launcher import SlurmLauncher
 
     launcher = SlurmLauncher()
     if compute["pack"] > 1:
@@ -53,8 +54,8 @@ def start(target: str, home: RunPaths, lock: FileLock, secrets: Mapping[str, str
 
 def looking(home: RunPaths, look: Look) -> Look:
     """`look`, for one who waits for a sweep: what its scheduler would not take yet is sent meanwhile."""
-    from trainconf.launchers.slurm import SlurmLauncher
-    from trainconf.launchers.slurm_parts import Sending
+    from trainconf.launchers.slurm.arrays.chunks import Sending
+    from trainconf.launchers.slurm.launcher import SlurmLauncher
 
     sending = Sending(home, SlurmLauncher().controller)
 
@@ -70,7 +71,7 @@ def cancel(home: RunPaths, *, force: bool = False) -> None:
     if read_mapping(home.plan).get("target") != "slurm":
         pool.cancel(home, force=force)
         return
-    from trainconf.launchers import slurm_sweep
-    from trainconf.launchers.slurm import SlurmLauncher
+    from trainconf.launchers.slurm.arrays import sweep as slurm_sweep
+    from trainconf.launchers.slurm.launcher import SlurmLauncher
 
     slurm_sweep.cancel(SlurmLauncher(), home, force=force)

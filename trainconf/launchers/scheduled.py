@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.liveness import State
-    from trainconf.launchers.base import Launcher
+    from trainconf.launchers.protocol import Launcher
     from trainconf.paths import RunPaths
 
 PATIENCE_S = 1.0  # of a watcher that has only begun: most jobs tell by themselves how they are

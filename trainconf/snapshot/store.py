@@ -8,18 +8,18 @@ from __future__ import annotations
 import os
 
 from trainconf.errors import SnapshotError, StorageError
-from trainconf.snapshot.layout import StoreLayout, unnoticed
-from trainconf.snapshot.stat_cache import StatCache
+from trainconf.snapshot.blobs.layout import StoreLayout, unnoticed
+from trainconf.snapshot.tree.stat_cache import StatCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from trainconf.snapshot.collect import GcResult
-    from trainconf.snapshot.manifest import Entry, SnapshotDiff
-    from trainconf.snapshot.opened import OpenSnapshot
-    from trainconf.snapshot.packs import DamagedError
-    from trainconf.snapshot.pins import Pin
+    from trainconf.snapshot.blobs.collect import GcResult
+    from trainconf.snapshot.blobs.manifest import Entry, SnapshotDiff
+    from trainconf.snapshot.blobs.opened import OpenSnapshot
+    from trainconf.snapshot.blobs.packs import DamagedError
+    from trainconf.snapshot.blobs.pins import Pin
 
 UNUSED_S = 3600.0  # a snapshot nobody holds yet may belong to a submission on its way
 
@@ -73,7 +73,7 @@ class SnapshotStore:
             is_same = cache and cache.allow_keys == allowed and cache.fits(max_mb, max_files) and cache.is_current()
             if cache and is_same and store.touch(cache.summary[0]):
                 return Snapshot(*cache.summary)
-            from trainconf.snapshot.taking import take
+            from trainconf.snapshot.tree.taking import take
 
             snapshot = Snapshot(*take(store, source, cache, allowed, max_mb=max_mb, max_files=max_files))
         except OSError as error:  # those of the source are SnapshotErrors by now
@@ -93,7 +93,7 @@ class SnapshotStore:
 
     def opened(self, snapshot_id: str) -> OpenSnapshot:
         """The snapshot, for one folder or for thousands; `gc` waits until it is closed. Raises as `materialize` does."""
-        from trainconf.snapshot.opened import OpenSnapshot
+        from trainconf.snapshot.blobs.opened import OpenSnapshot
 
         return OpenSnapshot(self._store, snapshot_id, self._damaged)
 
@@ -102,7 +102,7 @@ class SnapshotStore:
 
     def ls(self) -> list[SnapshotInfo]:
         """Every stored snapshot, newest first."""
-        from trainconf.snapshot.manifest import ManifestError, parse_header
+        from trainconf.snapshot.blobs.manifest import ManifestError, parse_header
 
         found = []
         for id_ in self._store.ids():
@@ -118,13 +118,13 @@ class SnapshotStore:
 
     def show(self, snapshot_id: str) -> list[Entry]:
         """What is in a snapshot, sorted by path. Raises SnapshotError, StorageError."""
-        from trainconf.snapshot.manifest import entries
+        from trainconf.snapshot.blobs.manifest import entries
 
         return entries(self._store.read_manifest(snapshot_id))
 
     def read(self, snapshot_id: str, file: Entry) -> bytes:
         """The content of one file of a snapshot, as `show` names it. Raises StorageError."""
-        from trainconf.snapshot.packs import DamagedError, PackReader
+        from trainconf.snapshot.blobs.packs import DamagedError, PackReader
 
         lock = self._store.locked()
         try:
@@ -137,14 +137,14 @@ class SnapshotStore:
 
     def diff(self, a: str, b: str) -> SnapshotDiff:
         """What `b` has that `a` has not. Raises SnapshotError, StorageError."""
-        from trainconf.snapshot.manifest import compare
+        from trainconf.snapshot.blobs.manifest import compare
 
         return compare(self._store.read_manifest(a), self._store.read_manifest(b))
 
     def verify(self, snapshot_id: str) -> list[str]:
         """Read every byte of a snapshot again; the paths whose content is missing or damaged. Raises SnapshotError, StorageError."""
-        from trainconf.snapshot.manifest import blobs
-        from trainconf.snapshot.packs import DamagedError, PackReader
+        from trainconf.snapshot.blobs.manifest import blobs
+        from trainconf.snapshot.blobs.packs import DamagedError, PackReader
 
         bad = []
         lock = self._store.locked()
@@ -163,7 +163,7 @@ class SnapshotStore:
 
     def unneeded(self, keep: Collection[str], *, unused_s: float = UNUSED_S, but_for: Collection[Pin] = ()) -> list[str]:
         """The snapshots that `gc` would remove now, were those pins dropped; nothing is removed. Raises StorageError."""
-        from trainconf.snapshot.collect import unneeded
+        from trainconf.snapshot.blobs.collect import unneeded
 
         try:
             return unneeded(self._store, keep, unused_s, {pin.name for pin in but_for})
@@ -175,7 +175,7 @@ class SnapshotStore:
 
         Raises SnapshotError when it was collected meanwhile, StorageError.
         """
-        from trainconf.snapshot.pins import write
+        from trainconf.snapshot.blobs.pins import write
 
         self._create()
         lock = self._store.locked()  # `gc` reads the pins when it has the store alone
@@ -189,13 +189,13 @@ class SnapshotStore:
 
     def pins(self) -> list[Pin]:
         """Every pin, oldest first. Raises StorageError."""
-        from trainconf.snapshot.pins import read
+        from trainconf.snapshot.blobs.pins import read
 
         return read(self._store)
 
     def unpin(self, pin: Pin) -> None:
         """Let a snapshot go that nobody else needs. Raises StorageError."""
-        from trainconf.snapshot.pins import remove
+        from trainconf.snapshot.blobs.pins import remove
 
         remove(self._store, pin)
 
@@ -204,7 +204,7 @@ class SnapshotStore:
 
         Waits until nobody takes or materialises, and asks for what to `keep` then. Raises StorageError; nothing that stays is harmed.
         """
-        from trainconf.snapshot.collect import collect
+        from trainconf.snapshot.blobs.collect import collect
 
         self._create()
         lock = self._store.locked(alone=True)
@@ -218,7 +218,7 @@ class SnapshotStore:
     def _create(self) -> None:
         """Make the store's folders; in a store of an older trainconf, with a pin for all that it holds. Raises StorageError."""
         if not os.path.isdir(self._store.pins):
-            from trainconf.snapshot.pins import begin
+            from trainconf.snapshot.blobs.pins import begin
 
             try:
                 begin(self._store)
@@ -228,7 +228,7 @@ class SnapshotStore:
 
     def _tidy(self) -> None:
         """Join small packs when there are many and nobody else is here."""
-        from trainconf.snapshot import collect
+        from trainconf.snapshot.blobs import collect
 
         if collect.has_many_small_packs(self._store) and (lock := self._store.try_lock_alone()):
             try:
@@ -255,20 +255,20 @@ def hash_tree(source_directory: str, *, store: SnapshotStore | None = None) -> s
 
     Raises SnapshotError (missing, unreadable, restless).
     """
-    from trainconf.snapshot.manifest import identify
+    from trainconf.snapshot.blobs.manifest import identify
 
     return identify(_manifest(source_directory, store))
 
 
 def tree_entries(source_directory: str) -> list[Entry]:
     """What a snapshot of the tree would hold, sorted by path; nothing is written. Raises as `hash_tree` does."""
-    from trainconf.snapshot.manifest import entries
+    from trainconf.snapshot.blobs.manifest import entries
 
     return entries(_manifest(source_directory, None))
 
 
 def _manifest(source_directory: str, store: SnapshotStore | None) -> bytes:
-    from trainconf.snapshot.taking import manifest_of
+    from trainconf.snapshot.tree.taking import manifest_of
 
     source = source_path(source_directory)
     cache = StatCache.load(StoreLayout(store.root).stat_cache(source), source) if store else None

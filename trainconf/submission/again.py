@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from trainconf import environments
+from trainconf.composition.compose import change
+from trainconf.composition.derived import kept, made_anew
+from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.resolve.compose import change
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.derived import kept, made_anew
-from trainconf.resolve.machine import is_in_spec, of_machine
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
 from trainconf.snapshot import SnapshotStore

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.paths import WorkspacePaths
-    from trainconf.snapshot.manifest import Entry
+    from trainconf.snapshot.blobs.manifest import Entry
     from trainconf.spec import RunSpec
 
 SHOWN_PATHS = 100

@@ -14,17 +14,17 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from trainconf import __version__
+from trainconf.composition.machine import without_machine
 from trainconf.errors import ConfigError, FrozenFileError, Mistake, SnapshotError, StorageError
 from trainconf.files import write_atomic
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.machine import without_machine
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, compute_spec
 from trainconf.resolve.yaml_text import render
 from trainconf.snapshot import SnapshotStore
-from trainconf.snapshot.content import FROZEN_LINE, is_frozen
+from trainconf.snapshot.frozen_line import FROZEN_LINE, is_frozen
 from trainconf.spec import RunSpec, canonical, sha256_hex
 from trainconf.submission.code import take_from_git
 
@@ -240,7 +240,7 @@ def _agree(spec: RunSpec, composed: Composed, workspace: WorkspacePaths, path: s
 
     It is what guards files of version 1, whose hash is that of the spec. Raises FrozenFileError for a config that is none.
     """
-    from trainconf.resolve.compose import change
+    from trainconf.composition.compose import change
     from trainconf.resolve.processes import distributed
 
     if spec.params != composed.config.get("params"):

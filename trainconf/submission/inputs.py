@@ -29,7 +29,7 @@ def with_digests(
     code = resolved.spec.code
     if not code.inputs:
         return resolved
-    from trainconf.snapshot.inputs import digest
+    from trainconf.snapshot.tree.inputs import digest
 
     found = {} if known is None else known
     unhashed = resolved.config.get("unhashed_inputs", ())

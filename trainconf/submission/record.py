@@ -63,7 +63,7 @@ def _params_of_job(paths: RunPaths, spec: RunSpec) -> str:
     spec = with_run_id(spec, paths.run_id)
     if "{inputs." not in spec.params_json:
         return spec.params_json
-    from trainconf.launchers.command import filled
+    from trainconf.launchers.job.argv import filled
     from trainconf.spec import canonical
 
     root = paths.workspace.root

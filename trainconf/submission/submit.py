@@ -13,7 +13,7 @@ from dataclasses import replace
 from trainconf import environments, launchers
 from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock
-from trainconf.launchers.base import Job
+from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
 from trainconf.resolve import secrets
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from trainconf.environments import Prepared as PreparedEnvironment
     from trainconf.environments import Software
-    from trainconf.launchers.base import Launcher, LaunchPlan, RunHandle
-    from trainconf.snapshot.opened import OpenSnapshot
+    from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
+    from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.spec import RunSpec
 
     Report = Callable[[str], None]

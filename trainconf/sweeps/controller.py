@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from trainconf.composition.grid import Grid
     from trainconf.history.liveness import State
-    from trainconf.launchers.base import Launcher, LaunchPlan, Pool
-    from trainconf.resolve.grid import Grid
-    from trainconf.snapshot.opened import OpenSnapshot
+    from trainconf.launchers.protocol import Launcher, LaunchPlan, Pool
+    from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.submission.submit import Voice
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from trainconf.agent.client import Run
 from trainconf.history import metric_files
+from trainconf.job_api import Run
 from trainconf.paths import RunPaths
 
 ROOT = Path(__file__).parents[3]
@@ -164,7 +164,7 @@ def test_a_full_disk_is_told_once_and_ends_nothing(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().err.count("No space left") == 1
 
 
-@pytest.mark.parametrize("name", ["trainconf/__init__.py", "trainconf/agent/__init__.py", "trainconf/agent/client.py"])
+@pytest.mark.parametrize("name", ["trainconf/__init__.py", "trainconf/agent/__init__.py", "trainconf/job_api.py"])
 def test_what_runs_in_a_job_is_python_3_8(name: str) -> None:
     ast.parse((ROOT / name).read_text(), feature_version=(3, 8))
 
@@ -172,4 +172,4 @@ def test_what_runs_in_a_job_is_python_3_8(name: str) -> None:
 def test_the_client_imports_nothing_heavy() -> None:
     code = "import sys; from trainconf import Run; print(*sorted(name for name in sys.modules if 'trainconf' in name))"
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["trainconf", "trainconf.agent", "trainconf.agent.client"]
+    assert done.stdout.split() == ["trainconf", "trainconf.agent", "trainconf.job_api"]

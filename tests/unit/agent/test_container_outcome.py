@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from trainconf.agent import container_outcome
-from trainconf.agent.container import ContainerEnd
+from trainconf.agent.containers import outcome as container_outcome
+from trainconf.agent.containers.container import ContainerEnd
 from trainconf.agent.outcome import Usage
 from trainconf.engine.client import EngineError, EngineUnreachable
 

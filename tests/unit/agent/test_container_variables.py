@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from trainconf.agent.container_variables import ContainerVariables
+from trainconf.agent.containers.variables import ContainerVariables
 from trainconf.paths import RunPaths
 
 NAMES = ("MASTER_ADDR", "MASTER_PORT", "TF_CONFIG", "CUDA_VISIBLE_DEVICES", "TRAINCONF_ATTEMPT")

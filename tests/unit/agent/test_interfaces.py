@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.agent import interfaces
+from trainconf.agent.rendezvous import interfaces
 
 TWO = [("lo", "127.0.0.1"), ("eth0", "10.1.2.3"), ("docker0", "172.17.0.1")]
 

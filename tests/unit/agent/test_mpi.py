@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from trainconf.agent import mpi
-from trainconf.agent.crew import Ended, Noted, Started
+from trainconf.agent.mpi import ranks as mpi
+from trainconf.agent.rank_group import Ended, Noted, Started
 from trainconf.paths import RunPaths
 
 

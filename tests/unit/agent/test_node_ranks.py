@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from trainconf.agent.container import ContainerEnd
-from trainconf.agent.node_ranks import NodeRanks, by_node
+from trainconf.agent.containers.container import ContainerEnd
+from trainconf.agent.containers.node import NodeRanks, by_node
 from trainconf.paths import RunPaths
 
 BODY = {"Image": "image:1", "User": "1:2", "HostConfig": {"Memory": 2 << 30}}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.agent import ports
-from trainconf.agent.ports import Ports, address_of
+from trainconf.agent.rendezvous import ports
+from trainconf.agent.rendezvous.ports import Ports, address_of
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.agent import slurm
-from trainconf.agent.slurm import SlurmJob
+from trainconf.agent.nodes import slurm_job as slurm
+from trainconf.agent.nodes.slurm_job import SlurmJob
 
 RUNNING = "JobId=7 JobName=x Requeue=1 Restarts=0 RunTime=00:00:25 TimeLimit=00:01:00 JobState=RUNNING Reason=None PreemptTime=None"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.agent.spawn import spawn
+from trainconf.agent.processes.spawn import spawn
 
 TELL = """
 import json, os, signal

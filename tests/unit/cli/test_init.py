@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from trainconf import paths
-from trainconf.cli import init
+from trainconf.cli.keeping import init
 from trainconf.errors import StorageError, UserError
 
 HOSTILE = [b"with space", b"quote'\"", b"new\nline", b"100%s", b"$(touch x)", b"\xff\xfe", b"-dash"]

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from trainconf.cli import printer as printing
-from trainconf.cli.printer import Printer, cut, escaped
+from trainconf.cli.screen import printer as printing
+from trainconf.cli.screen.printer import Printer, cut, escaped
 from trainconf.errors import UserError
 
 
@@ -117,7 +117,7 @@ def test_closed_channels_are_not_an_error(printer: Printer, monkeypatch: pytest.
 
 
 def test_a_reader_that_leaves_ends_the_program_without_a_word() -> None:
-    code = "import sys\nfrom trainconf.cli.printer import printer\ntry:\n  for i in range(100000): printer.data('x' * 100)\n"
+    code = "import sys\nfrom trainconf.cli.screen.printer import printer\ntry:\n  for i in range(100000): printer.data('x' * 100)\n"
     code += "except BrokenPipeError: sys.exit(141)"
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from trainconf import files
-from trainconf.cli.printer import width
-from trainconf.cli.sweep import Watching
+from trainconf.cli.screen.printer import width
+from trainconf.cli.starting.sweep import Watching
 from trainconf.history import liveness, metrics
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps.controller import Trial

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from trainconf.environments import Prepared, ensure, resolve
-from trainconf.environments.installers import Pip, Uv, find_installer
+from trainconf.environments.venv.installers import Pip, Uv, find_installer
 from trainconf.errors import Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.spec import EnvironmentSpec
@@ -74,7 +74,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def installer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The test runs twice: with uv, and as on a machine that has none."""
     if request.param == "pip":
-        monkeypatch.setattr("trainconf.environments.build.find_installer", Pip)
+        monkeypatch.setattr("trainconf.environments.venv.build.find_installer", Pip)
     else:
         assert isinstance(find_installer(), Uv)
     return str(request.param)

@@ -313,7 +313,7 @@ def test_a_read_only_disk_is_told(small_disk: Path) -> None:
 
 
 def test_another_version_of_python_is_found_and_built_on(workspace: Workspace, installer: str) -> None:
-    from trainconf.environments.interpreter import find_version
+    from trainconf.environments.recipe.interpreter import find_version
 
     here = ".".join(map(str, sys.version_info[:2]))
     others = [version for version in ("3.10", "3.12", "3.13", "3.14") if version != here]

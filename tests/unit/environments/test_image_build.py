@@ -18,8 +18,8 @@ import pytest
 from tests.conftest import wait_for
 from trainconf.engine.client import Engine, EngineError
 from trainconf.environments import Prepared, ensure, locate, lock, ls, resolve, rm, sweep_image_leftovers
-from trainconf.environments.image import inspect
-from trainconf.environments.image_store import BUILD_LABEL, build_label
+from trainconf.environments.image.find import inspect
+from trainconf.environments.image.leftovers import BUILD_LABEL, build_label
 from trainconf.errors import BuildError, ContainerEngineError, EnvironmentRecipeError
 from trainconf.spec import EnvironmentSpec
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trainconf import environments, files
-from trainconf.environments import contents
+from trainconf.environments.recipe import contents
 from trainconf.errors import EnvironmentRecipeError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.spec import EnvironmentSpec

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from trainconf.environments import build_context, identity, image_layers, resolve
-from trainconf.environments.image import tag_of
-from trainconf.environments.image_fetch import registry_of
+from trainconf.environments import identity, resolve
+from trainconf.environments.image import context as build_context
+from trainconf.environments.image import layers as image_layers
+from trainconf.environments.image.fetch import registry_of
+from trainconf.environments.image.find import tag_of
 from trainconf.errors import Mistake
 from trainconf.spec import EnvironmentSpec
 

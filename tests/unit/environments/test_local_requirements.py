@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.environments import contents
+from trainconf.environments.recipe import contents
 
 BACKEND = """\
 import os, sys, zipfile

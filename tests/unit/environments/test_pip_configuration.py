@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.environments.pip_configuration import not_heeded, pip_environ, reach_of, uv_environ
+from trainconf.environments.venv.pip_configuration import not_heeded, pip_environ, reach_of, uv_environ
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.environments import identity
-from trainconf.environments.interpreter import find_version, fits, inspect
+from trainconf.environments.recipe.interpreter import find_version, fits, inspect
 from trainconf.errors import EnvironmentRecipeError
 from trainconf.process import processes
 

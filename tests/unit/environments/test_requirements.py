@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.environments.requirements import redacted, unexpanded, variables
+from trainconf.environments.recipe.requirements import redacted, unexpanded, variables
 from trainconf.errors import BuildError
 
 from .conftest import Workspace

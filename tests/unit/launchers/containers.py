@@ -12,8 +12,8 @@ from trainconf.distributed.layout import RankLayout
 from trainconf.engine import job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.client import Engine
-from trainconf.launchers import container_request
-from trainconf.launchers.base import Job
+from trainconf.launchers.docker import request as container_request
+from trainconf.launchers.protocol import Job
 from trainconf.spec import DistributedSpec
 
 FACTS = EngineFacts(api="1.41", cpu_count=2)

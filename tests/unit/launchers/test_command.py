@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from trainconf.errors import ConfigError
-from trainconf.launchers.command import argv, hydra_value, render_params
+from trainconf.launchers.job.argv import argv, hydra_value, render_params
 from trainconf.spec import CodeSpec, RunSpec, canonical
 
 

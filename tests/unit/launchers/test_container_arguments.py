@@ -12,8 +12,8 @@ import pytest
 from docker.models import containers
 from docker.types import ContainerConfig
 
-from trainconf.launchers import container_arguments
-from trainconf.launchers.container_arguments import OWNED, convert, merge
+from trainconf.launchers.docker import arguments as container_arguments
+from trainconf.launchers.docker.arguments import OWNED, convert, merge
 
 ROOT = Path(__file__).parents[3]
 API = "1.41"

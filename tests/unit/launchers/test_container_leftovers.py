@@ -16,8 +16,9 @@ from trainconf.engine import container
 from trainconf.engine.client import Engine, EngineError
 from trainconf.files import FileLock
 from trainconf.history import events, liveness
-from trainconf.launchers import container_leftovers, container_request
-from trainconf.launchers.base import Job
+from trainconf.launchers.docker import leftovers as container_leftovers
+from trainconf.launchers.docker import request as container_request
+from trainconf.launchers.protocol import Job
 
 pytestmark = pytest.mark.docker
 

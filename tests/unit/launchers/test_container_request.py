@@ -18,8 +18,8 @@ from trainconf.engine import container, job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.client import Engine
 from trainconf.errors import ConfigError
-from trainconf.launchers import container_request
-from trainconf.launchers.base import Job
+from trainconf.launchers.docker import request as container_request
+from trainconf.launchers.protocol import Job
 from trainconf.spec import DistributedSpec
 
 HOSTILE = "a b'\"$(x)%,:=\n日"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trainconf.launchers.gpus import NvidiaDevices
+from trainconf.launchers.machine.gpus import NvidiaDevices
 from trainconf.process import Completed, Processes
 
 LISTING = b"""GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.errors import StorageError
-from trainconf.launchers import jobpath
+from trainconf.launchers.job import import_path as jobpath
 
 
 def importable(path: str) -> str:

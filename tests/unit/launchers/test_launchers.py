@@ -13,9 +13,9 @@ from tests.contract.runs import make_job, shell
 from trainconf import launchers
 from trainconf.agent import leases
 from trainconf.errors import ConfigError
-from trainconf.launchers.base import Launcher
-from trainconf.launchers.job_env import input_variable
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.job.env import input_variable
+from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.protocol import Launcher
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.runs import make_job
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.plan_text import render
 
 

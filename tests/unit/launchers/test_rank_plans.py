@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.runs import make_job
 from trainconf.errors import ConfigError
-from trainconf.launchers.rank_plans import rank_plans
+from trainconf.launchers.job.ranks import rank_plans
 from trainconf.spec import DistributedSpec
 
 TWO = DistributedSpec(kind="pytorch", processes_per_node=2, communication_backend="gloo")

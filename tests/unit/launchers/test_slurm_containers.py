@@ -13,9 +13,9 @@ import pytest
 from tests.contract.runs import make_job
 from tests.unit.launchers.test_slurm_script import Answering
 from trainconf.errors import ConfigError
-from trainconf.launchers import slurm_containers
-from trainconf.launchers.base import Job
-from trainconf.launchers.slurm_controller import Controller
+from trainconf.launchers.protocol import Job
+from trainconf.launchers.slurm import containers as slurm_containers
+from trainconf.launchers.slurm.commands import Controller
 from trainconf.spec import DistributedSpec, EnvironmentSpec
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(slurm_containers.__file__)))

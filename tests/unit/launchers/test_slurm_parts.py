@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainconf.launchers.slurm_parts import left
+from trainconf.launchers.slurm.arrays.chunks import left
 
 
 @pytest.mark.parametrize(

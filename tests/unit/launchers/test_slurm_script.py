@@ -11,11 +11,12 @@ import pytest
 
 from tests.contract.runs import make_job
 from trainconf.errors import ConfigError
-from trainconf.launchers import slurm_script, slurm_words
-from trainconf.launchers.base import Job
-from trainconf.launchers.slurm_controller import Controller, clean
-from trainconf.launchers.slurm_controller import Job as SlurmJob
-from trainconf.launchers.slurm_limits import check, minutes, partitions
+from trainconf.launchers.protocol import Job
+from trainconf.launchers.slurm import job_states as slurm_words
+from trainconf.launchers.slurm import script as slurm_script
+from trainconf.launchers.slurm.commands import Controller, clean
+from trainconf.launchers.slurm.commands import Job as SlurmJob
+from trainconf.launchers.slurm.limits import check, minutes, partitions
 from trainconf.process import Completed, Processes
 
 AGENT = ["/opt/py thon", "-I", "-S", "/lib/trainconf/agent/__main__.py"]
@@ -187,7 +188,7 @@ def test_no_option_of_sbatch_can_either_also_inside_a_list(text: str) -> None:
 
 
 def refused(compute: dict[str, Any]) -> str:
-    from trainconf.launchers.slurm_options import check as check_options
+    from trainconf.launchers.slurm.options import check as check_options
 
     with pytest.raises(ConfigError) as error:
         check_options(compute, Controller({"PATH": "/bin:/usr/bin"}, Answering("--exclude=x")))

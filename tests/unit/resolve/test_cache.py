@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT, wait_for
+from trainconf.composition import compose as cold
+from trainconf.composition.cache import compose
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
-from trainconf.resolve import compose as cold
-from trainconf.resolve.cache import compose
 from trainconf.resolve.composed import Composed
 
 EXPERIMENT = "# @package _global_\nexperiment_name: mine\nscript: train.py\nparams:\n  home: ${oc.env:PLACE,none}\n  lr: 0.1\n"
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_written_costs_the_shortcut_alone(look: Look, wo
 
 
 def test_old_entries_make_room(look: Look, workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainconf.resolve import cache
+    from trainconf.composition import cache
 
     monkeypatch.setattr(cache, "MAX_ENTRIES", 3)
     for number in range(5):
@@ -275,7 +275,7 @@ def test_a_plugin_that_is_edited_in_place_is_seen(workspace: WorkspacePaths, tmp
     write(plugin, "from hydra.core.config_store import ConfigStore\n"
           f"ConfigStore.instance().store(group='experiment', name='plug', package='_global_', node={node})\n")
     code = (
-        "import sys\nfrom trainconf.paths import WorkspacePaths\nfrom trainconf.resolve.cache import compose\n"
+        "import sys\nfrom trainconf.paths import WorkspacePaths\nfrom trainconf.composition.cache import compose\n"
         "print(compose(['experiment=plug'], WorkspacePaths(sys.argv[1])).config['params']['lr'])"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path / "site")]), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -291,7 +291,7 @@ def test_a_plugin_that_is_edited_in_place_is_seen(workspace: WorkspacePaths, tmp
 def test_a_hit_loads_no_hydra(workspace: WorkspacePaths) -> None:
     wait_for(lambda: time.time_ns() - 10**10 - Path(workspace.conf, "experiment/mine.yaml").stat().st_ctime_ns > 2 * 10**9)
     code = (
-        "import os, sys\nfrom trainconf.paths import WorkspacePaths\nfrom trainconf.resolve.cache import compose\n"
+        "import os, sys\nfrom trainconf.paths import WorkspacePaths\nfrom trainconf.composition.cache import compose\n"
         "composed = compose(['experiment=mine', 'params.lr=0.7'], WorkspacePaths(sys.argv[1]))\n"
         "print(composed.config['params']['lr'], sorted({'hydra', 'omegaconf', 'yaml', 'antlr4'} & set(sys.modules)))"
     )

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trainconf.composition.compose import Composition, compose
+from trainconf.composition.fast_compose import LeanLoader, register_resolver
+from trainconf.composition.grid import grid
+from trainconf.composition.hydra_compose import compose_stock
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets
-from trainconf.resolve.compose import Composition, compose
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.grid import grid
-from trainconf.resolve.lean import LeanLoader, register_resolver
 from trainconf.resolve.search import config_dirs
-from trainconf.resolve.stock import compose_stock
 
 FILES = {
     "experiment/mine.yaml": """\

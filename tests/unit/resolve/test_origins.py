@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainconf.composition.compose import change, compose
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
-from trainconf.resolve.compose import change, compose
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
 
 EXPERIMENT = """\

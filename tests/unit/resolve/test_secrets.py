@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hydra import __version__ as HYDRA_VERSION
 
+from trainconf.composition.compose import compose
+from trainconf.composition.grid import grid
 from trainconf.errors import ConfigError, SecretError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets
-from trainconf.resolve.compose import compose
-from trainconf.resolve.grid import grid
 
 CREDENTIALS = [
     "AWS_SECRET_ACCESS_KEY",

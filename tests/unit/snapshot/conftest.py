@@ -16,7 +16,8 @@ import pytest
 from trainconf.snapshot import Snapshot, SnapshotStore
 
 # Loaded before a test gives up root: the interpreter's own folder may then be out of reach.
-from trainconf.snapshot import collect, content, guards, ignore, manifest, materialize, packs, taking, walk  # noqa: F401  isort: skip
+from trainconf.snapshot.blobs import collect, manifest, materialize, packs# noqa: F401  isort: skip
+from trainconf.snapshot.tree import content, guards, ignore, taking, walk# noqa: F401  isort: skip
 
 GIT_ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
 Take = Callable[..., Snapshot]

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Answer, Shell
 from trainconf.errors import SnapshotError
 from trainconf.paths import WorkspacePaths
-from trainconf.snapshot.inputs import digest
+from trainconf.snapshot.tree.inputs import digest
 from trainconf.spec import CodeSpec
 from trainconf.submission.inputs import tell_leaving_links
 
@@ -168,7 +168,7 @@ def test_a_file_is_known_as_sha256sum_knows_it_and_pipes_are_not_opened(workspac
 
 
 def test_only_what_changed_is_read_again(workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainconf.snapshot import inputs
+    from trainconf.snapshot.tree import inputs
 
     cache = str(workspace.root / ".trainconf/cache")
     os.makedirs(os.path.dirname(cache))
@@ -203,7 +203,7 @@ def test_a_fresh_file_is_not_believed(workspace: Shell) -> None:
 def test_what_cannot_be_read_or_does_not_keep_still_is_told_with_the_way_out(
     workspace: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainconf.snapshot import inputs
+    from trainconf.snapshot.tree import inputs
 
     with pytest.raises(SnapshotError, match="does not exist"):
         content(workspace.root / "gone")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Answer, Shell
-from trainconf.cli.follow import Following
+from trainconf.cli.screen.follow import Following
 from trainconf.history import liveness
-from trainconf.launchers.local import LocalLauncher
+from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.paths import RunPaths
 from trainconf.submission import submit
 

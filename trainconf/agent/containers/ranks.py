@@ -1,0 +1,214 @@
+"""The crew of containers: one per node, with one rank or several in each, and the network between them. See `rank_group`.
+
+Imported for container runs only. Every container has a thread; what these have to tell lies in an inbox until the main loop, woken by
+a signal, reads it. Ranks that end while others of their container run on are found by looking, a few times a second.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import time
+from collections import deque
+
+from trainconf.agent import outcome
+from trainconf.agent.containers.container import Container, ContainerEnd, ContainerUp, EngineAway
+from trainconf.agent.containers.network import Network
+from trainconf.agent.containers.node import NodeRanks, by_node
+from trainconf.agent.containers.variables import ContainerVariables
+from trainconf.agent.leases import WAKE_SIGNAL
+from trainconf.agent.log import say
+from trainconf.agent.outcome import Usage
+from trainconf.agent.rank_group import Ended, Noted, Started
+from trainconf.engine import container as contract
+from trainconf.engine import job_shell
+from trainconf.engine.client import Engine, EngineError
+from trainconf.history import liveness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from trainconf.agent.rank_group import News
+    from trainconf.paths import RunPaths
+
+LOOK_AGAIN_SECONDS = 1.0  # everything of note comes with a signal
+WATCH_SECONDS = 0.2  # between two looks for ranks that have ended in a container that runs on
+
+
+class ContainerCrew:
+    """Ranks in containers."""
+
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any]) -> None:
+        self.usage = Usage()
+        self._paths = paths
+        self._plan = plan
+        self._engine = Engine(plan["engine"]["address"], plan["engine"].get("api", ""))
+        self._patience_s = float(plan["engine"]["patience_seconds"])
+        self._network = Network(self._engine, plan["engine"].get("network"), self._patience_s)
+        self._variables = ContainerVariables(paths, plan)
+        self._nodes: dict[int, NodeRanks] = {}  # by number, as these
+        self._containers: dict[int, Container] = {}
+        self._up: dict[int, dict[str, Any]] = {}  # what the event tells of each rank that has begun
+        self._away: set[int] = set()  # nodes that wait for the engine
+        self._inbox: deque[tuple[int, Any]] = deque()
+        self._look_at = 0.0
+        self._is_clearing = False
+        self._is_cleared = True
+        self._oom_kills = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(node.living for node in self._nodes.values())
+
+    @property
+    def deadline(self) -> float | None:
+        return self._look_at if any(node.is_watched for node in self._nodes.values()) else None
+
+    def start(self, attempt: int, gpus: Sequence[str]) -> None:
+        self.usage, self._up, self._away = Usage(), {}, set()
+        self._oom_kills = outcome.count_oom_kills()
+        refusal = None
+        try:
+            self._variables.arrange()
+        except OSError as error:
+            refusal = EngineError(0, f"its ranks have nowhere to meet: {error}")
+        nodes = by_node(self._plan)
+        self._nodes = {node: NodeRanks(self._paths, self._plan, ranks, self._engine.address) for node, ranks in nodes.items()}
+        self._containers = {
+            node: self._container(node, ranks, attempt, contract.gpus_of_node(gpus, node, len(nodes))) for node, ranks in nodes.items()
+        }
+        self._is_clearing = self._is_cleared = False
+        if refusal is None:
+            _thread.start_new_thread(self._bring_up, ())
+        else:
+            self._refuse(refusal)
+
+    def _container(self, node: int, ranks: list[dict[str, Any]], attempt: int, gpus: Sequence[str]) -> Container:
+        body = contract.with_gpus(ranks[0]["container"], gpus)
+        body = {**body, "Labels": {**body["Labels"], contract.LABEL_ATTEMPT: str(attempt)}}
+        name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{node}" if len(self._nodes) > 1 else "")
+        variables = self._variables.text(ranks, attempt, len(gpus))
+        return Container(
+            self._engine, _container_name(name), body, variables, patience_s=self._patience_s, tell=lambda news: self._tell(node, news)
+        )
+
+    def _tell(self, node: int, news: Any) -> None:
+        self._inbox.append((node, news))
+        os.kill(os.getpid(), WAKE_SIGNAL)
+
+    def _bring_up(self) -> None:
+        """What comes before the containers; then each of them gets its thread."""
+        try:
+            self._network.make()
+            for ranks in self._nodes.values():
+                ranks.make_files()
+        except Exception as error:  # whatever it was, a run that nobody minds must not be left
+            self._refuse(error if isinstance(error, EngineError) else EngineError(0, f"{type(error).__name__}: {error}"))
+            return
+        first, *others = self._nodes
+        for node in others:
+            _thread.start_new_thread(self._mind, (node,))
+        self._mind(first)
+
+    def _mind(self, node: int) -> None:
+        self._containers[node].mind(self._nodes[node].usage)
+
+    def _refuse(self, refusal: EngineError) -> None:
+        """None of the containers can be begun."""
+        for node in self._nodes:
+            end = ContainerEnd()
+            end.refusal = refusal
+            self._tell(node, end)
+
+    def news(self) -> Iterator[News]:
+        while self._inbox:
+            number, told = self._inbox.popleft()
+            node = self._nodes[number]
+            if isinstance(told, ContainerEnd):
+                self.usage.add_container(*job_shell.read_usage(told.usage))
+                yield from (Ended(found, rank) for rank, found in node.ended(told, self._count_oom_kills()))
+                node.clear()
+            elif isinstance(told, ContainerUp):
+                node.came_up()
+                record = self._record(self._containers[number].id, told.host_pid)
+                self._up |= {rank: {"rank": rank, **record} for rank in node.numbers}
+                if len(self._up) == len(self._plan["ranks"]):
+                    yield Started([self._up[rank] for rank in sorted(self._up)])
+            elif isinstance(told, EngineAway):
+                yield from self._weather(number, told.reason)
+        yield from self._ended_early()
+
+    def _ended_early(self) -> Iterator[Ended]:
+        """Look for ranks that have ended in containers that run on, if it is time to."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + WATCH_SECONDS
+        for node in self._nodes.values():
+            if node.is_watched:
+                yield from (Ended(found, rank) for rank, found in node.ended_early(self._count_oom_kills()))
+
+    def _count_oom_kills(self) -> int:
+        return outcome.count_oom_kills() - self._oom_kills
+
+    def _record(self, container: str, host_pid: int) -> dict[str, Any]:
+        """The first process of a container counts if it is one of this machine: an engine may have a machine of its own."""
+        record: dict[str, Any] = {"container": container}
+        try:
+            with open(f"/proc/{host_pid}/cgroup", "rb") as stream:
+                if container.encode() in stream.read():
+                    record |= {"pid": host_pid, "start_ticks": liveness.start_ticks(host_pid)}
+        except OSError:
+            return record
+        return record
+
+    def _weather(self, node: int, reason: str) -> Iterator[Noted]:
+        """One word for all nodes when the engine goes, and one when it is back."""
+        were = bool(self._away)
+        if reason:
+            self._away.add(node)
+        else:
+            self._away.discard(node)
+        if self._away and not were:
+            yield Noted(f"the container engine does not answer: {reason}; waiting for it")
+        elif were and not self._away:
+            yield Noted("the container engine answers again")
+
+    def end(self, *, kill: bool, is_recorded: bool) -> float | None:
+        for number, node in self._nodes.items():
+            if node.living:
+                self._containers[number].signal("SIGKILL" if kill else "SIGTERM")
+        if self.is_empty and is_recorded and not self._is_clearing:
+            self._is_clearing = True
+            _thread.start_new_thread(self._clear, ())
+        return None if self._is_cleared else LOOK_AGAIN_SECONDS
+
+    def has_leftovers(self) -> bool:
+        return not self._is_cleared
+
+    def _clear(self) -> None:
+        """Remove containers and network. What cannot be removed now is `trainconf gc`'s to find, by its labels."""
+        try:
+            for words in (*(container.remove() for container in self._containers.values()), self._network.remove()):
+                if words:
+                    say(f"{self._paths.run_id}: {words}")
+        finally:
+            self._is_cleared = True
+            os.kill(os.getpid(), WAKE_SIGNAL)
+
+    def child_ended(self, pid: int, status: int, rusage: Any) -> None:
+        """No child of the agent is one of a container."""
+
+    def has_process(self, pid: int) -> bool:
+        return False
+
+    def has_session(self, session: int) -> bool:
+        return False
+
+
+def _container_name(text: str) -> str:
+    """What an engine takes for a name: [a-zA-Z0-9][a-zA-Z0-9_.-]+"""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in text)
+

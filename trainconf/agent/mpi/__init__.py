@@ -1,0 +1,1 @@
+"""Ranks that mpirun or srun starts for MPI."""

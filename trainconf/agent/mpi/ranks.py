@@ -1,0 +1,331 @@
+"""The crew of MPI processes, of one node or several: each has an agent of its own beside it (`mpi_rank`), started by mpirun or srun.
+
+Which of these, and whose, is found out by looking (`mpi_start`). It starts the processes and tells them of each other; how they end is
+told by their agents, and only when these cannot, by the words of mpirun.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import re
+import signal
+import time
+
+from trainconf import files
+from trainconf.agent import outcome
+from trainconf.agent.log import say
+from trainconf.agent.mpi import channel as mpi_channel
+from trainconf.agent.nodes import remote as team
+from trainconf.agent.processes import tree
+from trainconf.agent.rank_group import Noted
+from trainconf.agent.rendezvous import interfaces
+from trainconf.agent.rendezvous.local import THIS_MACHINE
+from trainconf.distributed.rendezvous import node_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from socket import socket
+    from typing import Any
+
+    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.rank_group import News
+    from trainconf.paths import RunPaths
+
+START_SECONDS = 300.0  # until every rank is there
+SILENT_SECONDS = 60.0  # that no rank of several nodes has written anything, until that is told
+WORDS_SECONDS = 2.0  # for mpirun to say why it ends its processes
+ALONE_SECONDS = 5.0  # for mpirun, when none of its processes is left
+LOOK_AGAIN_SECONDS = 0.1
+LAST_BYTES = 4096  # of a log
+_ABORT = re.compile(rb"application called MPI_Abort\([^)]*, (-?\d+)\) - process (\d+)")
+_FRAME = re.compile(rb"\s*[-=*+_]{3,}\s*")
+
+
+class MpiCrew(team.TeamCrew):
+    """Ranks that are the processes of one MPI_COMM_WORLD; a member is one of them, with its number."""
+
+    program = "mpirun"
+
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], job: SlurmJob | None) -> None:
+        self._plan = plan
+        self._living_ranks = living_ranks  # of all runs of this agent: here what starts them
+        self._exchange: mpi_channel.Exchange | None = None
+        super().__init__(paths, len(plan["ranks"]), may_requeue=job is not None and job.may_requeue)
+
+    def _begin(self, attempt: int, gpus: Sequence[str]) -> None:
+        super()._begin(attempt, gpus)
+        self.program = MpiCrew.program
+        self._callers: dict[socket, int] = {}  # who has called, by connection
+        self._exit_code: int | None = None  # of the program
+        self._cut_off: int | None = None  # the first rank that was ended by the program
+        self._break_off_at: float | None = time.monotonic() + START_SECONDS
+        self._silent_at: float | None = None  # when to tell that no rank has written anything yet, by the monotonic clock
+        self._has_said_all = self._is_new_matter = False
+        self._alone_at = 0.0
+        self._over: set[int] = set()  # members that have said all
+        self._told: set[int] = set()  # processes that got SIGTERM
+
+    def _launch(self) -> int:
+        words, nothing = os.pipe(), os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            mpi_channel.make_room(self._count)
+            address = self._address()
+            self._exchange = mpi_channel.Exchange(address or os.uname().nodename, self._inbox, address)
+            env = {**os.environ, mpi_channel.VARIABLE: self._exchange.variable}
+            pid = team.start_program([*team.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
+        except OSError:
+            os.close(words[0])
+            raise
+        finally:
+            os.close(words[1])
+            os.close(nothing)
+        self._living_ranks.add(pid)
+        self._open_channels = 1
+        _thread.start_new_thread(team.listen, ("words", words[0], self._inbox))
+        return pid
+
+    def _address(self) -> str:
+        """Where the ranks' agents reach this one, and it listens: nowhere else. Empty: nobody knows more than its name. Raises OSError."""
+        if not self._has_nodes:
+            return THIS_MACHINE
+        interface = self._plan["rendezvous"]["interface"]
+        if interface is not None:
+            from trainconf.agent.rendezvous.ports import address_of
+
+            return address_of(interface)
+        from trainconf.agent.mpi.start import way_to_nodes
+
+        found = way_to_nodes()
+        return "" if found is None else found[1]
+
+    @property
+    def _has_nodes(self) -> bool:
+        return any(node_of(rank) for rank in self._plan["ranks"])
+
+    def _send(self, order: bytes) -> None:
+        for connection, member in self._callers.items():
+            if member != mpi_channel.STARTER:
+                self._send_to(connection, order)
+
+    def _send_to(self, connection: socket, order: bytes) -> None:
+        try:
+            connection.send(order)
+        except OSError as error:  # its end comes as news of its own
+            say(f"{self._paths.run_id}: rank {self._callers[connection]} could not be given an order: {error.strerror or error}")
+
+    def news(self) -> Iterator[News]:
+        yield from super().news()
+        if self._silent_at is not None and time.monotonic() >= self._silent_at:
+            self._silent_at = None
+            if len(self._living) == self._count and not any(self._has_written(rank) for rank in range(self._count)):
+                yield Noted(self._silence())
+        if self._living and self._break_off_at is not None and (time.monotonic() >= self._break_off_at or self._is_explained):
+            yield from self._end_unasked("; ".join(self._words))
+
+    def _end_unasked(self, words: str) -> Iterator[News]:
+        """Who wanted it, where that is known: MPI_Abort has all processes killed before the one that calls it has ended."""
+        aborted = self._aborted()
+        if aborted is not None:
+            rank, code = aborted
+            why = f"rank {rank}: MPI_Abort with error code {code}"
+            yield from self._break_off(why, code & 255 or 1, rank, may_retry=True)
+        else:
+            yield from self._break_off(self._why_over(words), self._exit_code or 1, may_retry=self._cut_off is not None)
+
+    def _has_written(self, rank: int) -> bool:
+        try:
+            with open(self._paths.log(rank), "rb") as stream:  # opened, for a network disk shows the size of a file as it was
+                return os.fstat(stream.fileno()).st_size > 0
+        except OSError:
+            return False
+
+    def _silence(self) -> str:
+        silence = f"no rank has written anything in its first {SILENT_SECONDS:g} s"
+        return f"{silence}. If they wait in MPI_Init, the network may be why. {self._network()}"
+
+    def _network(self) -> str:
+        return f"{os.uname().nodename} has the interfaces {interfaces.text()}; distributed.interface names the one to use"
+
+    def _aborted(self) -> tuple[int, int] | None:
+        """The rank that called MPI_Abort, and with what, as MPICH writes into its log; Open MPI lets it end by itself."""
+        for member in sorted(self._living):
+            try:
+                with open(files.open_regular(self._paths.log(member)), "rb") as stream:
+                    stream.seek(max(0, os.fstat(stream.fileno()).st_size - LAST_BYTES))
+                    found = _ABORT.findall(stream.read())
+            except OSError:
+                continue
+            code = next((int(code) for code, rank in found if int(rank) == member), None)
+            if code is not None:
+                return member, code
+        return None
+
+    @property
+    def _is_explained(self) -> bool:
+        return self._cut_off is not None and self._pid == 0 and self._has_said_all
+
+    @property
+    def deadline(self) -> float | None:
+        own = (self._break_off_at, self._silent_at) if self._living else ()
+        return min((t for t in (super().deadline, *own) if t is not None), default=None)
+
+    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
+        if channel == "words":
+            if line is None:
+                self._open_channels -= 1
+                self._has_said_all = True
+            else:
+                self._hear_words(line)
+        elif line is None:
+            self._hung_up(channel)
+        else:
+            told = team.read_news(line)
+            if told is None:
+                self._hear_words(line)
+            else:
+                yield from self._hear_caller(channel, *told)
+
+    def _hear_words(self, line: bytes) -> None:
+        """Keep the first lines of what was said last, which is what matters; a line that only frames begins or ends something."""
+        if _FRAME.fullmatch(line):
+            self._is_new_matter = True
+            return
+        if not line.strip():
+            return
+        if self._is_new_matter:
+            self._words.clear()
+            self._is_new_matter = False
+        if len(self._words) < self.last_words:
+            super()._hear_words(line)
+        else:
+            os.write(2, line + b"\n")
+
+    def _hear_caller(self, connection: socket, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        if connection not in self._callers:
+            self._open_channels += 1
+            if member != mpi_channel.STARTER and member in self._callers.values():
+                yield from self._break_off(f"{self.program} started rank {member} twice: its processes do not know each other")
+            self._callers[connection] = member
+            for order in self._orders.values() if member != mpi_channel.STARTER else ():
+                self._send_to(connection, order)
+        if told["news"] == "chosen":
+            self.program = told["program"]
+            self._facts = {"mpi": told["text"]}
+            say(f"{self._paths.run_id}: its MPI processes are started by {told['text']}")
+        elif told["news"] != "refused":
+            yield from self._hear_member(member, told)
+        elif self._living:
+            yield from self._break_off(told["reason"])
+
+    def _hung_up(self, connection: socket) -> None:
+        member = self._callers.pop(connection, None)
+        connection.close()
+        if member is None:
+            return
+        self._open_channels -= 1
+        if member != mpi_channel.STARTER and member not in self._over:
+            self.usage.add_container(None, None)
+            if member in self._living:
+                self._wait_for_words(member)
+
+    def _all_are_here(self) -> Iterator[News]:
+        self._break_off_at = None
+        mistake = self._misplaced()
+        if mistake:
+            return self._break_off(f"{mistake}; distributed.mpirun_arguments may say otherwise")
+        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=self._offers_of_nodes())
+        return iter(())
+
+    def _offers_of_nodes(self) -> list[dict[str, Any]]:
+        """That of the first rank on each node."""
+        return [self._offers[rank["rank"]] for rank in self._plan["ranks"] if rank["env"]["LOCAL_RANK"] == "0"]
+
+    def _misplaced(self) -> str:
+        """Which rank is not on the node that was asked for, if so."""
+        hosts: dict[int, str] = {}  # by number of the node
+        for rank in self._plan["ranks"]:
+            number, node, host = rank["rank"], node_of(rank), self._hosts[rank["rank"]]
+            if node in hosts and hosts[node] != host:
+                return f"rank {number} was started on {host}, and on {hosts[node]} it was asked for"
+            if node not in hosts and host in hosts.values():
+                return f"rank {number} was started on {host}, and on another node than those before it was asked for"
+            hosts[node] = host
+        return ""
+
+    def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        """Without its mpirun no end is a rank's own: Open MPI's fail then, and one of Intel's that has called MPI_Abort may complete."""
+        has_failed = told["outcome"]["state"] != "Completed"
+        if told["is_cut_off"] or (has_failed and not self._pid):
+            self._wait_for_words(member)
+        else:
+            yield from super()._rank_ended(member, told)
+
+    def _wait_for_words(self, member: int) -> None:
+        """A rank was ended, and it is not known why."""
+        if self._cut_off is None:
+            self._cut_off, self._break_off_at = member, time.monotonic() + WORDS_SECONDS
+
+    def _hear_member(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        if told["news"] == "over":
+            self._over.add(member)
+        if self._cut_off is not None and told["news"] == "over" and member in self._living:
+            self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
+        else:
+            yield from super()._hear_member(member, told)
+        if told["news"] == "started" and len(self._started) == self._count and self._has_nodes:
+            self._silent_at = time.monotonic() + SILENT_SECONDS
+
+    def _program_ended(self, pid: int, status: int) -> None:
+        self._exit_code = outcome.exit_code(status)
+        self._living_ranks.discard(pid)
+
+    def _name(self, member: int) -> str:
+        return f"rank {member} on {self._hosts[member]}" if member in self._hosts else f"rank {member}"
+
+    def _why_over(self, words: str) -> str:
+        said = f": {words}" if words else ", and says nothing"
+        if self._cut_off is not None:
+            gone = ", ".join(str(rank) for rank in range(self._count) if rank not in self._living)
+            left = f", after rank {gone} had ended with exit code 0, perhaps without MPI_Finalize" if gone else ""
+            code = "goes on" if self._pid else f"ended with exit code {self._exit_code}"
+            return f"{self._name(self._cut_off)} was ended by {self.program} or with its agent{left}; {self.program} {code}{said}"
+        if self._pid:
+            network = f". {self._network()}" if self._has_nodes else ""
+            return f"of {self._count} ranks {len(self._hosts)} were there after {START_SECONDS:g} s{said}{network}"
+        return f"{self.program} ended with exit code {self._exit_code}, and {len(self._hosts)} of {self._count} ranks were there{said}"
+
+    def end(self, *, kill: bool, is_recorded: bool) -> float | None:
+        again_s = super().end(kill=kill, is_recorded=is_recorded)
+        if again_s is not None:
+            self._leave_none_alone()
+            return again_s
+        self._close()
+        left = tree.members(self._paths.run_dir, (), with_orphans=False)
+        if not left:
+            return None
+        tree.send(left if kill else left - self._told, signal.SIGKILL if kill else signal.SIGTERM)
+        self._told |= left
+        return LOOK_AGAIN_SECONDS
+
+    def _leave_none_alone(self) -> None:
+        """A program that stays although its processes have gone, or never came, is not waited for."""
+        now = time.monotonic()
+        if self._callers or not self._pid:
+            self._alone_at = 0.0
+        elif not self._alone_at:
+            self._alone_at = now + ALONE_SECONDS
+        elif now >= self._alone_at:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def has_leftovers(self) -> bool:
+        if not self._is_over:
+            return True
+        self._close()
+        return bool(tree.members(self._paths.run_dir, (), with_orphans=False))
+
+    def _close(self) -> None:
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None

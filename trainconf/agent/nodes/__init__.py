@@ -1,0 +1,1 @@
+"""Ranks on several nodes of a Slurm job."""

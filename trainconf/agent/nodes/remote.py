@@ -1,0 +1,260 @@
+"""A crew whose ranks have agents of their own, its members: one on each node (`nodes`), or one beside each MPI process (`mpi`).
+
+Another program starts the members. They get orders and tell news, one JSON line each; docs/architecture.md has the words. No rank starts
+before every member is there, and when the run's agent dies they find the orders ended. See `trainconf.agent.rank_group.Crew`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import deque
+
+from trainconf import files
+from trainconf.agent.leases import WAKE_SIGNAL
+from trainconf.agent.outcome import Outcome, Usage
+from trainconf.agent.processes import ranks
+from trainconf.agent.processes.spawn import spawn
+from trainconf.agent.rank_group import Ended, Started
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from trainconf.agent.rank_group import News
+    from trainconf.paths import RunPaths
+
+SILENCE_SECONDS = 60.0  # a member that says nothing for so long is lost; each says something every ALIVE_SECONDS
+ALIVE_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 1.0  # everything of note comes with a signal
+KILL_PATIENCE_SECONDS = 10.0  # for members that were told to kill, before the program that started them is
+
+
+class TeamCrew:
+    """What all teams have in common. Which program starts `count` members, and how orders reach them, is for subclasses to say."""
+
+    program = "srun"  # for people
+    last_words = 3  # lines of it
+
+    def __init__(self, paths: RunPaths, count: int, *, silence_s: float = SILENCE_SECONDS, may_requeue: bool = False) -> None:
+        self.usage = Usage()
+        self._paths = paths
+        self._count = count
+        self._silence_s = silence_s
+        self._may_requeue = may_requeue
+        self._pid = 0  # the program's, while it lives
+        self._begin(0, ())
+
+    def _begin(self, attempt: int, gpus: Sequence[str]) -> None:
+        self.usage = Usage()
+        self._attempt = attempt
+        self._gpus = list(gpus)
+        self._inbox: deque[tuple[Any, bytes | None]] = deque()  # channel, and a line or its end
+        self._open_channels = 0
+        self._hosts: dict[int, str] = {}  # of the members that are there, by number
+        self._offers: dict[int, dict[str, Any]] = {}  # where the ranks of each could be met
+        self._heard: dict[int, float] = {}  # when each was last
+        self._looked = time.monotonic()
+        self._records: list[dict[str, Any]] = []
+        self._started: set[int] = set()  # members
+        self._living: set[int] = set()  # members with ranks to wait for
+        self._orders: dict[str, bytes] = {}  # given so far
+        self._words: deque[str] = deque(maxlen=self.last_words)
+        self._facts: dict[str, Any] = {}  # what else the event tells once every rank runs
+        self._kill_program_at = 0.0
+
+    # What a subclass is: these, and who a member is.
+
+    def _launch(self) -> int:
+        """Have the members started; the pid of the program. Raises OSError."""
+        raise NotImplementedError
+
+    def _send(self, order: bytes) -> None:
+        """Pass an order on to every member that is or will be there."""
+        raise NotImplementedError
+
+    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
+        """What came through a channel, or its end."""
+        raise NotImplementedError
+
+    def _program_ended(self, pid: int, status: int) -> None:
+        """It was reaped."""
+        raise NotImplementedError
+
+    def _name(self, member: int) -> str:
+        """For people."""
+        raise NotImplementedError
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._living
+
+    @property
+    def _is_over(self) -> bool:
+        return self._pid == 0 and self._open_channels == 0
+
+    def start(self, attempt: int, gpus: Sequence[str]) -> None:
+        self._begin(attempt, gpus)
+        self._living = set(range(self._count))
+        try:
+            self._pid = self._launch()
+        except OSError as error:
+            self._words.append(f"{self.program} cannot be started: {error.strerror or error}")
+
+    def _order(self, what: str, **facts: Any) -> None:
+        if what not in self._orders:
+            self._orders[what] = files.dumps({"order": what, **facts}).encode() + b"\n"
+            self._send(self._orders[what])
+
+    def news(self) -> Iterator[News]:
+        while self._inbox:
+            yield from self._hear(*self._inbox.popleft())
+        if self._living and (self._is_over or self._lost_member() is not None):
+            yield from self._fall_apart()
+
+    def _hear_words(self, line: bytes) -> None:
+        """What the program and the members have to say to people."""
+        os.write(2, line + b"\n")
+        self._words.append(line.decode("utf-8", "replace"))
+
+    def _hear_member(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        what = told["news"]
+        self._heard[member] = time.monotonic()
+        if what == "here":
+            self._hosts[member] = told["host"]
+            self._offers[member] = {"address": told["address"], "ports": told["ports"]}
+            if len(self._hosts) == self._count:
+                yield from self._all_are_here()
+        elif what == "started":
+            self._started.add(member)
+            self._records += told["ranks"]
+            if len(self._started) == self._count:
+                yield Started(sorted(self._records, key=lambda record: int(record["rank"])), self._facts)
+        elif what == "ended":
+            yield from self._rank_ended(member, told)
+        elif what == "over":
+            self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
+            if member in self._living:
+                self._living.discard(member)
+                yield Ended(Outcome("Failed", 1, f"{self._name(member)} was told to stop", may_requeue=self._may_requeue))
+
+    def _all_are_here(self) -> Iterator[News]:
+        """Every member has said where its ranks can be met."""
+        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=[self._offers[member] for member in sorted(self._offers)])
+        return iter(())
+
+    def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+        if member not in self._living:  # its end was told already, for another reason
+            return
+        if told["was_last"]:
+            self._living.discard(member)
+        yield Ended(_rank_outcome(told["outcome"], self._hosts.get(member)), told["rank"])
+
+    def _lost_member(self) -> int | None:
+        """One that has been silent for too long. When this process stood still itself, as a suspended job does, all get new time."""
+        now = time.monotonic()
+        if now - self._looked > self._silence_s / 2:
+            self._heard = dict.fromkeys(self._heard, now)
+        self._looked = now
+        silent = (member for member in sorted(self._living & self._heard.keys()) if now - self._heard[member] > self._silence_s)
+        return next(silent, None)
+
+    def _fall_apart(self) -> Iterator[News]:
+        """A member was lost, or everything is over before its time."""
+        lost = self._lost_member()
+        if lost is not None:
+            yield from self._break_off(f"{self._name(lost)} was lost: nothing was heard of it for {self._silence_s:g} s")
+        else:
+            yield from self._end_unasked("; ".join(self._words))
+
+    def _end_unasked(self, words: str) -> Iterator[News]:
+        """Everything is over before its time; `words` are the program's last."""
+        raise NotImplementedError
+
+    def _break_off(self, reason: str, exit_code: int = 1, rank: int | None = None, *, may_retry: bool = False) -> Iterator[News]:
+        """Nothing will be heard of the ranks any more. Only members that were there once may come again in a requeued job.
+
+        `rank` is the one that is the reason, where there is one.
+        """
+        may_requeue = self._may_requeue and len(self._hosts) == self._count
+        self._living = set()
+        host = None if rank is None else self._hosts.get(rank)
+        yield Ended(Outcome("Failed", exit_code, reason, rank, may_retry=may_retry, may_requeue=may_requeue, host=host))
+
+    def end(self, *, kill: bool, is_recorded: bool) -> float | None:
+        if self._is_over:
+            return None
+        self._order("kill" if kill else "end")
+        if kill:
+            now = time.monotonic()
+            self._kill_program_at = self._kill_program_at or now + KILL_PATIENCE_SECONDS
+            if now >= self._kill_program_at and self._pid:
+                os.kill(self._pid, signal.SIGKILL)
+        return LOOK_AGAIN_SECONDS
+
+    def has_leftovers(self) -> bool:
+        return not self._is_over
+
+    def child_ended(self, pid: int, status: int, rusage: Any) -> None:
+        if pid == self._pid:
+            self._pid = 0
+            self._program_ended(pid, status)
+
+    @property
+    def deadline(self) -> float | None:
+        """When to look whether a member has fallen silent, by the monotonic clock."""
+        return self._looked + self._silence_s / 4 if self._living and self._pid else None
+
+    def has_process(self, pid: int) -> bool:
+        return pid != 0 and pid == self._pid
+
+    def has_session(self, session: int) -> bool:
+        return False
+
+
+def start_program(argv: list[str], env: Mapping[str, str], stdin: int, stdout: int, stderr: int) -> int:
+    """Start a program in a session of its own; its pid. Raises OSError."""
+    return spawn(ranks.find_program(argv[0], env), argv, env, (stdin, stdout, stderr))
+
+
+def listen(channel: Any, fd: int, inbox: deque[tuple[Any, bytes | None]]) -> None:
+    """Put every line into the inbox, and the end as None, until then; each time the main loop is woken. A thread of its own."""
+    rest = b""
+    while True:
+        data = os.read(fd, 65536)
+        *lines, rest = (rest + data).split(b"\n")
+        inbox.extend((channel, line) for line in lines)
+        if not data:
+            os.close(fd)
+            inbox.append((channel, None))
+        os.kill(os.getpid(), WAKE_SIGNAL)
+        if not data:
+            return
+
+
+def read_news(line: bytes) -> tuple[int, dict[str, Any]] | None:
+    """Whose news a line is, and what it tells; None for what is not news."""
+    try:
+        told = json.loads(line)
+        return (int(told["member"]), told) if isinstance(told["news"], str) else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _rank_outcome(end: Mapping[str, Any], host: str | None) -> Outcome:
+    """As its member told it, and which rank it was, where."""
+    rank, reason = end.get("rank"), end["reason"]
+    if rank is not None and not reason.startswith(f"rank {rank}: "):
+        reason = f"rank {rank}: {reason}"
+    return Outcome(end["state"], end["exit_code"], reason, rank, may_retry=end["may_retry"], host=host)
+
+
+def own_command() -> list[str]:
+    """How this agent was started."""
+    import sys
+
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py")
+    return [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script]

@@ -1,0 +1,216 @@
+"""The Slurm job that this agent runs in: who it is, why it is being ended, and back into the queue with it.
+
+Asks the controller only when a signal came, once, and never for longer than a moment: what Slurm does not answer is not waited for.
+Knows the words of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf import files
+from trainconf.agent.log import say
+from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
+from trainconf.agent.processes import ranks
+from trainconf.agent.processes.spawn import spawn
+from trainconf.agent.signals import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+ANSWER_SECONDS = 3.0  # well within KillWait, which is 30 by default
+ASK_AGAIN_SECONDS = (0.1, 0.4, 1.0)  # after a question that was refused: a busy controller is back in a moment
+REQUEUE_SECONDS = 60.0  # a controller that requeues may be busy with many
+SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
+WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
+REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
+STATES_AT_WORK = ("RUNNING", "SIGNALING")  # the second until Slurm knows that its signal has arrived
+LAST_WORDS_BYTES = 4096
+LOOK_AGAIN_SECONDS = 0.01
+PIPE_BYTES = 65536
+_ENDED = rb"\*\*\* JOB %b ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)"
+_UNITS = (86400, 3600, 60, 1)
+
+
+class SlurmJob:
+    """One job, or one task of an array.
+
+    `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued when it is
+    interrupted; `max_timeouts`: how often also when its time is up.
+    """
+
+    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], grace_seconds: float) -> None:
+        array = environ.get("SLURM_ARRAY_JOB_ID")
+        self.job_id = f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"]
+        self.job_number = environ["SLURM_JOB_ID"]  # a task of an array has one of its own
+        self.restarts = int(environ.get("SLURM_RESTART_COUNT", "0"))
+        self.cluster = environ.get("SLURM_CLUSTER_NAME", "")
+        self.nodes = environ.get("SLURM_JOB_NODELIST", "")
+        self.grace_seconds = grace_seconds
+        self.node_count = int(batch.get("nodes", 1))
+        self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
+        self.may_requeue = batch.get("requeue", "never") != "never"
+        self.max_timeouts = int(batch.get("max_requeues", 0)) if batch.get("requeue") == "always" else 0
+
+    def identity(self) -> dict[str, Any]:
+        """What events tell of it."""
+        return {"kind": "slurm", "job_id": self.job_id, "cluster": self.cluster, "restarts": self.restarts, "nodes": self.nodes}
+
+    def ends_with_us(self, groups_path: str = "/proc/self/cgroup") -> bool:
+        """Whether Slurm ends every process of the job when this one is gone, for it follows them by control group and not by descent.
+
+        Only version 1 tells: there nobody but proctrack/cgroup uses the freezer. In version 2 the group may be there for limits alone.
+        """
+        try:
+            with open(groups_path, "rb") as stream:
+                groups = [line.split(b":", 2) for line in stream.read().splitlines()]
+        except OSError:
+            return False
+        ours = b"/job_%b/" % self.job_number.encode()
+        return any(b"freezer" in controllers.split(b",") and ours in path for _, controllers, path in groups)
+
+    def why_ending(self, number: str) -> Outcome:
+        """What the signal `number` means: what Slurm's own process beside us has said, or else what the controller answers."""
+        told = _last_words(self.job_number)
+        facts = {} if told else self._ask()
+        state = facts.get("JobState", "")
+        if told == "JOB REQUEUE" or self._is_requeued(facts):
+            return self._interrupted("Canceled", None, "the job was requeued in Slurm", continues=True)
+        if told == "PREEMPTION" or facts.get("PreemptTime", "None") != "None" or state == "PREEMPTED":
+            return self._interrupted("Canceled", None, "the job was preempted by Slurm")
+        if told == "TIME LIMIT" or state == "TIMEOUT" or self._time_is_up(facts):
+            limit = seconds((facts or self._ask()).get("TimeLimit", ""))
+            reason = "time limit of Slurm's" + ("" if limit is None else f": {limit:g} s")
+            return Outcome("Failed", TIME_LIMIT_CODE, reason, may_requeue=self.max_timeouts > 0, is_out_of_time=True)
+        if told.startswith("NODE FAILURE") or state == "NODE_FAIL":
+            return self._interrupted("Failed", 1, f"a node of the job failed: {self._failed_nodes() or 'Slurm does not say which'}")
+        if state in ("CANCELLED", "COMPLETING"):
+            return Outcome("Canceled", None, "the job was canceled with scancel")
+        return Outcome("Canceled", None, f"the agent was told to stop ({number})")
+
+    def or_its_cause(self, end: Outcome) -> Outcome:
+        """A failure; or, when Slurm is just ending the job and reached its processes before it reached us, that."""
+        for _ in range(SAME_CAUSE_LOOKS):
+            if signal.SIGTERM in signal.sigpending():
+                cause = self.why_ending("SIGTERM")
+                cause.exit_code = end.exit_code if cause.exit_code is None else cause.exit_code
+                return cause
+            time.sleep(SAME_CAUSE_SECONDS / SAME_CAUSE_LOOKS)
+        return end
+
+    def _interrupted(self, state: str, exit_code: int | None, reason: str, *, continues: bool = False) -> Outcome:
+        return Outcome(state, exit_code, reason, may_requeue=continues or self.may_requeue)
+
+    def _is_requeued(self, facts: Mapping[str, str]) -> bool:
+        """While a requeued job is being ended it is COMPLETING; that it will start once more tells it from a canceled one."""
+        return facts.get("JobState") in REQUEUED_STATES or int(facts.get("Restarts", "0")) > self.restarts
+
+    def _time_is_up(self, facts: Mapping[str, str]) -> bool:
+        """Whether the time limit is why: reached, or so near that the signal of sbatch's --signal is due."""
+        run, limit = seconds(facts.get("RunTime", "")), seconds(facts.get("TimeLimit", ""))
+        lead = self.lead_seconds + WARNING_SLACK_SECONDS if self.lead_seconds and facts.get("JobState") in STATES_AT_WORK else 1.0
+        return run is not None and limit is not None and limit - run <= lead
+
+    def _failed_nodes(self) -> str:
+        question = ["sinfo", "--noheader", "--Node", f"--nodes={self.nodes}", "--states=down,fail,unknown", "--format=%N"]
+        return ", ".join(dict.fromkeys(ask(question, ANSWER_SECONDS)[1].split()))
+
+    def _ask(self) -> dict[str, str]:
+        """The job as the controller has it; empty when it does not answer, also when it is asked again."""
+        import re
+
+        for pause_s in (*ASK_AGAIN_SECONDS, 0.0):
+            code, said = ask(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
+            if code == 0:
+                return dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
+            say(f"scontrol, asked for job {self.job_id}, ended with code {code}: {said.strip()}")
+            if code == TIME_LIMIT_CODE:
+                break  # it has been waited for
+            time.sleep(pause_s)
+        return {}
+
+    def requeue(self) -> str:
+        """Put the job back into the queue, unless it is there; why it could not be, or nothing. Slurm ends this agent then."""
+        if self._is_requeued(self._ask()):
+            return ""
+        code, said = ask(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
+        return "" if code == 0 else said.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
+
+
+def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
+    """The job this agent was submitted as. A local run that is started inside some job is not that job's."""
+    if "SLURM_JOB_ID" not in environ:
+        return None
+    try:
+        plan = files.read_json(plan_path)
+        batch = plan.get("batch")
+        return SlurmJob(environ, batch, float(plan.get("grace_seconds", 0.0))) if isinstance(batch, dict) else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def ask(argv: list[str], timeout_s: float, env: Mapping[str, str] = os.environ) -> tuple[int, str]:
+    """Exit code of a program, and what it said on both channels. The main loop waits, so it is never taken for a rank."""
+    listening, speaking = os.pipe()
+    nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        pid = spawn(ranks.find_program(argv[0], env), argv, env, (nothing, speaking, speaking), new_session=False)
+        return _listen(pid, listening, argv, timeout_s)
+    except OSError as error:
+        return 127, f"{argv[0]}: {error.strerror}"
+    finally:
+        for fd in (listening, speaking, nothing):
+            os.close(fd)
+
+
+def _listen(pid: int, listening: int, argv: list[str], timeout_s: float) -> tuple[int, str]:
+    """Until it ends; it is killed when its time is over. Looks again and again, for no older kernel can wait for both with a limit."""
+    os.set_blocking(listening, False)
+    give_up_at = time.monotonic() + timeout_s
+    said = b""
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        said += _drained(listening)  # afterwards: what it said before its end is there
+        if ended:
+            return os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace")
+        if time.monotonic() >= give_up_at:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return TIME_LIMIT_CODE, f"{' '.join(argv[:2])} did not answer for {timeout_s:g} s"
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _drained(pipe: int) -> bytes:
+    """What is in a pipe now."""
+    found = b""
+    while True:
+        try:
+            found += os.read(pipe, PIPE_BYTES)
+        except BlockingIOError:
+            return found
+
+
+def seconds(text: str) -> float | None:
+    """A length of time as Slurm prints it, [days-]hours:minutes:seconds; None for UNLIMITED and the like."""
+    import re
+
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
+    return None if match is None else float(sum(int(part or 0) * unit for part, unit in zip(match.groups(), _UNITS, strict=True)))
+
+
+def _last_words(job_number: str) -> str:
+    """Why Slurm ends the job, as its process beside us has just written into our standard error; empty when that gives no reason."""
+    import re
+
+    try:
+        size = os.fstat(2).st_size
+        with open("/proc/self/fd/2", "rb") as stream:
+            stream.seek(max(0, size - LAST_WORDS_BYTES))
+            found = re.findall(_ENDED % re.escape(job_number.encode()), stream.read())
+    except (OSError, ValueError):
+        return ""
+    return found[-1].decode("ascii", "replace").strip() if found else ""

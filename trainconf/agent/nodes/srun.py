@@ -1,0 +1,100 @@
+"""The crew of several nodes: one agent of its own on each (`node`), started by srun. See `trainconf.agent.nodes.remote`.
+
+They are spoken to through srun: its standard input goes to all of them, its standard output comes from all of them. No file system lies
+between.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import re
+
+from trainconf.agent.log import say
+from trainconf.agent.nodes import remote as team
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.rank_group import News
+    from trainconf.paths import RunPaths
+
+# What srun says of a node's agent that has not ended by itself with code 0, which it always does.
+BAD_END = re.compile(r"srun: error: (\S+): tasks? \S+: (.+)")
+
+
+class NodesCrew(team.TeamCrew):
+    """Ranks that are processes of several nodes, this one among them."""
+
+    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], job: SlurmJob) -> None:
+        batch = plan["batch"]
+        silence_s = float(batch.get("node_silence_seconds", team.SILENCE_SECONDS))
+        super().__init__(paths, int(batch["nodes"]), silence_s=silence_s, may_requeue=job.may_requeue)
+        self._cpus = batch.get("cpus_per_task")
+        self._to_srun = -1
+
+    def _launch(self) -> int:
+        orders, news, words = os.pipe(), os.pipe(), os.pipe()
+        ours, theirs = (orders[1], news[0], words[0]), (orders[0], news[1], words[1])
+        try:
+            pid = team.start_program(self._command(), os.environ, *theirs)
+        except OSError:
+            for fd in ours:
+                os.close(fd)
+            raise
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        self._to_srun, self._open_channels = orders[1], 2
+        for channel, fd in (("news", news[0]), ("words", words[0])):
+            _thread.start_new_thread(team.listen, (channel, fd, self._inbox))
+        return pid
+
+    def _command(self) -> list[str]:
+        """One agent on every node of the job. srun(1): CPUs are not inherited from the job between 22.05 and 23.11, so it is told them."""
+        return [
+            "srun", f"--nodes={self._count}", f"--ntasks={self._count}", "--ntasks-per-node=1",
+            *([f"--cpus-per-task={self._cpus}"] if self._cpus else []),
+            "--overlap",  # a step that is not would hold all that the job has, and a srun of the script's own would wait for it in vain
+            "--kill-on-bad-exit=0",  # the other nodes are ended politely
+            "--input=all", "--export=ALL", "--mpi=none", "--", *team.own_command(), self._paths.run_dir, "--node",
+        ]  # fmt: skip
+
+    def _send(self, order: bytes) -> None:
+        if self._to_srun < 0:
+            return
+        try:
+            os.write(self._to_srun, order)
+        except OSError as error:  # srun is gone, which comes as news of its own
+            say(f"{self._paths.run_id}: the nodes could not be given an order: {error}")
+
+    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
+        if line is None:
+            self._open_channels -= 1
+            return
+        told = team.read_news(line) if channel == "news" else None
+        if told is not None:
+            yield from self._hear_member(*told)
+            return
+        self._hear_words(line)
+        bad = BAD_END.match(self._words[-1])
+        if bad is not None and self._living:
+            yield from self._break_off(self._why_ended(bad[1], bad[2]))
+
+    def _program_ended(self, pid: int, status: int) -> None:
+        os.close(self._to_srun)
+        self._to_srun = -1
+
+    def _name(self, member: int) -> str:
+        return f"node {self._hosts[member]}"
+
+    def _end_unasked(self, words: str) -> Iterator[News]:
+        return self._break_off(f"the nodes of the run were ended: {words or 'srun does not say why'}")
+
+    def _why_ended(self, nodes: str, how: str) -> str:
+        if len(self._hosts) == self._count:
+            return f"the run's agent on {nodes} was ended: {how}"
+        return f"the run's agent could not start on {nodes}, where its folder may be missing: {how}"

@@ -1,0 +1,171 @@
+"""A member of a team (`team`): the agent of one node of a run, or beside one MPI process (`mpi_rank`). It starts and ends its ranks.
+
+Orders come as lines on standard input, news go out as lines on standard output. When the orders end without a word, or Slurm ends the
+node's processes, the ranks are ended politely all the same: nothing survives the run's agent.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import signal
+import time
+from collections import deque
+
+from trainconf import files
+from trainconf.agent.leases import WAKE_SIGNAL
+from trainconf.agent.log import say
+from trainconf.agent.nodes.remote import ALIVE_SECONDS
+from trainconf.agent.outcome import Outcome
+from trainconf.agent.processes import tree
+from trainconf.agent.processes import watchdog as guard
+from trainconf.agent.processes.ranks import ProcessCrew
+from trainconf.agent.rank_group import Ended, Started
+from trainconf.agent.rendezvous.local import Meeting
+from trainconf.distributed.rendezvous import node_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.paths import RunPaths
+
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, WAKE_SIGNAL}
+
+
+class Member:
+    """One attempt of the ranks of `crew`, which are those of member number `number`; they can be met at what `meeting` offers.
+
+    It waits to be told to end, also when its ranks have ended; when these have completed, one that `leaves_early` does not.
+    """
+
+    def __init__(self, number: int, crew: ProcessCrew, meeting: Meeting, grace_s: float, *, leaves_early: bool = False) -> None:
+        self._number = number
+        self._crew = crew
+        self._meeting = meeting
+        self._grace_s = grace_s
+        self._leaves_early = leaves_early
+        self._orders: deque[dict[str, Any]] = deque()
+        self._kill_at: float | None = None  # monotonic; once the end was ordered
+        self._is_over = False
+        self._is_cut_off = False  # from whatever started it
+        self._look_at = self._speak_at = time.monotonic() + ALIVE_SECONDS
+
+    def carry_out(self) -> None:
+        """Until nothing of its ranks is left."""
+        _thread.start_new_thread(self._listen, ())
+        try:
+            self._tell("here", host=os.uname().nodename, **self._meeting.offer())
+        except OSError as error:
+            cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error.strerror or error}")
+            self._tell("ended", was_last=True, rank=None, outcome=_facts(cannot), is_cut_off=False)
+        while not self._is_over:
+            info = signal.sigtimedwait(SIGNALS, max(0.0, min(self._look_at, self._speak_at) - time.monotonic()))
+            if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                self._end(self._grace_s)
+            while self._orders:
+                self._obey(self._orders.popleft())
+            self._reap()
+            self._pass_on_news()
+            if not self._is_over:
+                self._tick()
+        usage = self._crew.usage
+        self._tell("over", host=os.uname().nodename, **usage.known())
+
+    def _listen(self) -> None:
+        """An end of the orders is an order, too: whoever gave them is gone."""
+        rest, data = b"", b" "
+        while data:
+            data = os.read(0, 65536)
+            *lines, rest = (rest + data).split(b"\n")
+            self._orders.extend(json.loads(line) for line in lines if line.strip())
+            if not data:
+                self._orders.append({"order": "end"})
+            os.kill(os.getpid(), WAKE_SIGNAL)
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        if order["order"] == "start" and self._kill_at is None:
+            self._meeting.agree(order["nodes"])
+            self._crew.start(order["attempt"], order["gpus"])
+        elif order["order"] == "end":
+            self._end(self._grace_s)
+        elif order["order"] == "kill":
+            self._end(0.0)
+
+    def cut_off(self, patience_s: float) -> None:
+        """Whatever started this agent has ended it, as far as it could: the ranks have so long to end by themselves. For another thread."""
+        self._is_cut_off = self._kill_at is None
+        time.sleep(patience_s)
+        self._orders.append({"order": "end"})
+        os.kill(os.getpid(), WAKE_SIGNAL)
+
+    def _end(self, grace_s: float) -> None:
+        now = time.monotonic()
+        self._kill_at = min(now + grace_s, now + grace_s if self._kill_at is None else self._kill_at)
+        self._look_at = now
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, rusage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._crew.child_ended(pid, status, rusage)
+
+    def _pass_on_news(self) -> None:
+        host = os.uname().nodename
+        for news in self._crew.news():
+            if isinstance(news, Started):
+                self._tell("started", ranks=[{**record, "host": host} for record in news.ranks])
+            elif isinstance(news, Ended):
+                end = _facts(news.outcome)
+                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=end, is_cut_off=self._is_cut_off)
+                has_completed = self._crew.is_empty and news.outcome.state == "Completed"
+                if self._leaves_early and has_completed and not self._crew.has_leftovers():
+                    self._is_over = True
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._kill_at is not None:
+            again_s = self._crew.end(kill=now >= self._kill_at, is_recorded=True)
+            self._is_over = again_s is None
+            self._look_at = now + (again_s or 0.0) if now >= self._kill_at else min(self._kill_at, now + (again_s or 0.0))
+        else:
+            self._look_at = now + ALIVE_SECONDS
+        if now >= self._speak_at:
+            self._speak_at = now + ALIVE_SECONDS
+            self._tell("alive")
+
+    def _tell(self, what: str, **facts: Any) -> None:
+        try:
+            write_news(self._number, what, **facts)
+        except OSError as error:
+            say(f"the run's agent cannot be told: {error}")
+            self._end(self._grace_s)
+
+
+def write_news(member: int, what: str, **facts: Any) -> None:
+    """Tell the run's agent. Raises OSError."""
+    os.write(1, files.dumps({"member": member, "news": what, **facts}).encode() + b"\n")
+
+
+def _facts(end: Outcome) -> dict[str, Any]:
+    return {**end.facts(), "state": end.state, "may_retry": end.may_retry}
+
+
+def carry_out(paths: RunPaths) -> int:
+    """The node's part of the run in this job step."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.chdir("/")
+    plan, node = files.read_json(paths.plan), int(os.environ["SLURM_NODEID"])
+    grace_s = float(plan["grace_seconds"])
+    guard.stand_behind(grace_s, ends_with_guard=True)
+    mine = [rank for rank in plan["ranks"] if node_of(rank) == node]
+    meeting = Meeting(plan, node)
+    crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting)
+    Member(node, crew, meeting, grace_s).carry_out()
+    return 0

@@ -1,0 +1,262 @@
+"""The guard of an agent: its parent, which sleeps until the agent ends, and ends what that has left behind when it was killed.
+
+It is a child subreaper, as the agent is: what loses its parent comes back to the agent while that lives, and to the guard afterwards, with
+whatever environment, session or working directory. So it finds every process of the job. It also holds the agent's locks, which are free
+only when nothing of the job is left: the run's own, which it has from the beginning, and the leases, which the agent sends it.
+
+A scheduler that follows processes by control group ends them by itself; there nobody stands guard.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from trainconf import files
+from trainconf.agent import job_folders
+from trainconf.agent.log import say
+from trainconf.agent.outcome import signal_name
+from trainconf.agent.processes import tree
+from trainconf.agent.signals import signal
+from trainconf.history import events
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, NoReturn
+
+LOOK_AGAIN_SECONDS = 0.05
+DEFAULT_GRACE_SECONDS = 10.0
+# What is sent to the guard is meant for the agent: a scheduler knows no other process of it.
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)
+HOLD, LET_GO = b"+", b"-"
+MESSAGE_BYTES = 65536
+FDS_A_MESSAGE = 200  # the kernel takes 253 (SCM_MAX_FD, unix(7))
+
+
+class Guard:
+    """The guard, as its agent knows it; without a channel there is none."""
+
+    def __init__(self, channel: socket | None = None, pid: int = 0) -> None:
+        self._channel = channel
+        self._pid = pid
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was one, and it has been killed."""
+        return self._pid != 0 and os.getppid() != self._pid
+
+    def hold(self, run_dir: str, fds: Sequence[int] = ()) -> None:
+        """A run begins that is to be ended with this process; its locks are to be held until `let_go`."""
+        for first in range(0, max(1, len(fds)), FDS_A_MESSAGE):
+            self._send(HOLD, run_dir, fds[first : first + FDS_A_MESSAGE])
+
+    def let_go(self, run_dir: str) -> None:
+        """The run has ended."""
+        self._send(LET_GO, run_dir, ())
+
+    def _send(self, what: bytes, run_dir: str, fds: Sequence[int]) -> None:
+        if self._channel is None:
+            return
+        import _socket
+
+        rights = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+        try:
+            self._channel.sendmsg([what + os.fsencode(run_dir)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else [])
+        except OSError as error:
+            self._channel = None
+            say(f"the guard of this agent is gone ({error.strerror}): were the agent killed, too, its job would run on")
+
+
+def stand_behind(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: bool = False) -> Guard:
+    """Go on as a child, in a session of its own, of this process, which becomes the guard and never returns.
+
+    Called before this process has threads or children. The guard ends processes with the grace of the runs that go on, or `grace_s` when
+    it is told of none. With `ends_with_guard` the agent gets SIGTERM when the guard is killed.
+    """
+    import _socket
+
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    tree.become_subreaper()
+    parent = os.getpid()
+    agent = os.fork()
+    if agent:
+        ours.close()
+        _be_guard(agent, theirs, grace_s)
+    theirs.close()
+    os.setsid()
+    if ends_with_guard:
+        tree.prctl(tree.PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+    return Guard(ours, parent)
+
+
+def _be_guard(agent: int, channel: socket, grace_s: float) -> NoReturn:
+    status = 1 << 8
+    try:
+        nothing = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1):  # whoever has the other end waits for the end of the agent's
+            os.dup2(nothing, fd)
+        os.close(nothing)
+        status = _stand(agent, channel, grace_s)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:  # as the agent did, for whoever waits for us
+            signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+
+
+def _stand(agent: int, channel: socket, grace_s: float) -> int:
+    """Hold what is sent until the agent has ended and nothing of its runs is left; the agent's wait status."""
+    living = [agent]
+    for number in PASSED_ON:
+        signal.signal(number, lambda number, _: tree.send(living, number))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    held = _hold_what_is_sent(channel)
+    os.waitid(os.P_PID, agent, os.WEXITED | os.WNOWAIT)
+    living.clear()  # before the number can become another process'
+    _, status = os.waitpid(agent, 0)
+    if not held and not _descendants():
+        return status
+    code = os.waitstatus_to_exitcode(status)
+    say(f"the agent was ended ({signal_name(-code) if code < 0 else f'code {code}'}); ending what is left of its runs")
+    runs = [RunPaths(run_dir) for run_dir in held]
+    plans = [_plan(paths) for paths in runs]
+    graces = [float(plan.get("grace_seconds", grace_s)) for plan in plans]
+    count = _end_all(_descendants, max(graces, default=grace_s), lambda: any(map(_is_forced, runs)))
+    for paths, plan, grace in zip(runs, plans, graces, strict=True):
+        _note_end(paths, count + _end_containers(plan, 0.0 if _is_forced(paths) else grace))
+    return status
+
+
+def _hold_what_is_sent(channel: socket) -> dict[str, list[int]]:
+    """The runs that go on when the channel ends, and the descriptors of their locks."""
+    import _socket
+
+    held: dict[str, list[int]] = {}
+    while True:
+        data, rights, _, _ = channel.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * FDS_A_MESSAGE))
+        if not data:
+            return held
+        run_dir = os.fsdecode(data[1:])
+        if data[:1] == HOLD:
+            fds = [int.from_bytes(each[at : at + 4], sys.byteorder) for _, _, each in rights for at in range(0, len(each), 4)]
+            held.setdefault(run_dir, []).extend(fds)
+        else:
+            for fd in held.pop(run_dir, []):
+                os.close(fd)
+
+
+def _plan(paths: RunPaths) -> Mapping[str, Any]:
+    try:
+        plan = files.read_json(paths.plan)
+    except (OSError, ValueError):
+        return {}
+    return plan if isinstance(plan, dict) else {}
+
+
+def _is_forced(paths: RunPaths) -> bool:
+    """Whether somebody asks for the run's end at once."""
+    return bool((events.cancel_request(paths) or {}).get("force"))
+
+
+def _end_containers(plan: Mapping[str, Any], grace_s: float) -> int:
+    """End the containers of a run that still live; how many. One that has ended is kept: it alone knows the exit code."""
+    if not plan.get("engine"):
+        return 0
+    from trainconf.engine import leftovers
+    from trainconf.engine.client import Engine, EngineError
+
+    try:
+        return leftovers.end_living(Engine(plan["engine"]["address"]), plan["run_dir"], grace_s)
+    except EngineError as error:
+        say(f"containers that are left cannot be ended: {error}")
+        return 0
+
+
+def _note_end(paths: RunPaths, count: int) -> None:
+    """Tell in the run's history what was looked at, and that it is true: nothing is left. One whose end was asked for has it."""
+    history = [event for event in events.read(paths) if event["state"] != events.REQUESTED]
+    if not history or any(event["state"] in events.TERMINAL for event in history):
+        return
+    state, attempt = history[-1]["state"], history[-1]["attempt"]
+    reason = "its agent was ended and no process of the job is left" + (": its guard ended what there was" if count else "")
+    try:
+        if events.is_cancel_requested(paths):
+            facts = {"exit_code": None, **job_folders.put_away_later(paths)}
+            events.append(paths, "Canceled", attempt, reason=f"cancellation was requested; {reason}", **facts)
+        else:
+            events.append(paths, state, attempt, reason=reason, is_lost=True)
+    except OSError as error:
+        say(f"{paths.run_id}: this cannot be noted ({error.strerror}): {reason}")
+
+
+def dismiss(alive: int) -> None:
+    """All is ended as it should be. Whoever stayed behind may have been killed."""
+    try:
+        os.write(alive, b".")
+    except BrokenPipeError:
+        say("the guard of this agent was killed before it")
+    finally:
+        os.close(alive)
+
+
+def stay_behind(grace_s: float) -> tuple[int, int]:
+    """Go on as a process of a session of its own, while the one that was started stays and does nothing but end with it.
+
+    For an agent whose parent, or what that is told by, kills it at will. Two descriptors: the first comes to its end when the one that
+    stayed is gone; `dismiss` of the second ends that, and else, when this one was killed, it ends all its descendants politely first.
+    """
+    quiet, alive = os.pipe()
+    there, here = os.pipe()
+    tree.become_subreaper()
+    if os.fork() == 0:
+        os.close(quiet)
+        os.close(here)
+        os.setsid()
+        return there, alive
+    try:
+        os.close(alive)
+        os.close(there)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)  # mpirun passes on what it is sent itself
+        if os.read(quiet, 1):
+            os._exit(0)
+        _end_all(_descendants, grace_s)
+    finally:
+        os._exit(1)
+
+
+def _descendants() -> set[int]:
+    """Living ones; a subreaper's own."""
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return tree.members(None, (), with_orphans=True)
+        except ChildProcessError:
+            return set()
+
+
+def _end_all(living: Callable[[], set[int]], grace_s: float, is_forced: Callable[[], bool] = lambda: False) -> int:
+    """SIGTERM once to each process there is, SIGKILL after the grace, until none is left; how many there were."""
+    kill_at = time.monotonic() + grace_s
+    told: set[int] = set()
+    left = living()
+    while left:
+        if time.monotonic() >= kill_at or is_forced():
+            tree.send(left, signal.SIGKILL)
+        else:
+            tree.send(left - told, signal.SIGTERM)
+        told |= left
+        time.sleep(LOOK_AGAIN_SECONDS)
+        left = living()
+    return len(told)

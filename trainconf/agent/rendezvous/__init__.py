@@ -1,0 +1,1 @@
+"""Where ranks meet: addresses and ports."""

@@ -1,0 +1,1 @@
+"""Verbs about a workspace: init, env, snapshot, gc, doctor."""

@@ -1,0 +1,1 @@
+"""Verbs about runs that exist: ls, show, logs, wait, cancel."""

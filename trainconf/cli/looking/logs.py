@@ -1,0 +1,120 @@
+"""`trainconf logs`: what the job wrote, one rank byte by byte, or all of them line by line."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli.screen.printer import printer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from trainconf.history.follow import Output
+    from trainconf.history.interleave import Interleaved
+    from trainconf.paths import RunPaths
+
+HELP = "print or follow (-f) a run's output"
+
+
+def run(argv: list[str]) -> int:
+    """Copy a log to standard output. With -f until the run ends: 0 then, 1 when its agent is lost."""
+    from trainconf.history.find import find_run
+    from trainconf.paths import find_workspace
+
+    asked = _parse(argv)
+    paths = find_run(find_workspace(os.getcwd()), asked.run)
+    if asked.rank:
+        _check(paths, asked.rank)
+    output = _output(paths, asked)
+    if asked.follow:
+        return _follow(paths, output, asked)
+    _print(paths, output, asked)
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    from trainconf.cli.words.arguments import Arguments, count
+
+    parser = Arguments("logs", "Print what a run wrote to its standard output and error.")
+    parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends; also before it has started")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--rank", metavar="N", type=count, help="the process whose output it is (default: 0)")
+    which.add_argument(
+        "--all",
+        action="store_true",
+        help="all ranks, each line with its rank before it: what there is already rank after rank, for the logs hold no times; "
+        "what comes with -f in the order in which it comes",
+    )
+    which.add_argument("--agent", action="store_true", help="the agent's own log instead of the job's")
+    return parser.parse_args(argv)
+
+
+def _check(paths: RunPaths, rank: int) -> None:
+    """Raises UserError for a rank that the run does not have, once its plan says which it has."""
+    from trainconf.cli.screen.ranks import listed
+    from trainconf.errors import UserError
+    from trainconf.history import ranks
+
+    planned = ranks.planned(paths)
+    there = sorted({*planned, *ranks.with_log(paths)})
+    if planned and rank not in there:
+        ranks_are = "ranks are" if len(there) > 1 else "only rank is"
+        what = f"{paths.run_id} has no rank {rank}; its {ranks_are} {listed(there)}"
+        raise UserError(what, ("from", f"command line: --rank {rank}"))
+
+
+def _output(paths: RunPaths, asked: argparse.Namespace) -> Output | Interleaved:
+    if asked.all:
+        from trainconf.history.interleave import Interleaved
+
+        return Interleaved(paths)
+    from trainconf.history.follow import Output
+
+    return Output(_log(paths, asked))
+
+
+def _log(paths: RunPaths, asked: argparse.Namespace) -> str:
+    # a trial of an array has a link there, to the log of its task
+    return os.path.realpath(paths.agent_log) if asked.agent else paths.log(asked.rank or 0)
+
+
+def _print(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> None:
+    """What there is now, and which rank has more to say about a failure."""
+    from trainconf.history import events
+
+    copied = output.finish(printer.raw)
+    output.close()
+    if not copied and not os.path.exists(_log(paths, asked)):
+        printer.talk(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if asked.agent else _log(paths, asked))}")
+    event = events.last(paths) or {}
+    if event.get("rank") and _is_other(event, asked):
+        from trainconf.cli.screen.ranks import point_at_failed_rank
+
+        point_at_failed_rank(paths, event)
+
+
+def _follow(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> int:
+    """What there is and what comes, until the run has ended; then the last words of the rank it failed through."""
+    from trainconf.history.follow import follow
+    from trainconf.launchers.scheduled import Looking
+
+    try:
+        state = follow(paths, output, printer.raw, reader_fd=1, look=Looking())
+    except KeyboardInterrupt:
+        return 130
+    if not state.is_final:
+        printer.talk(f"{paths.run_id} is {state.status}: {state.reason}")
+        return 1
+    if state.event.get("rank") and _is_other(state.event, asked):
+        from trainconf.cli.screen.ranks import tell_failed_rank
+
+        tell_failed_rank(paths, state.event)
+    return 0
+
+
+def _is_other(event: dict[str, Any], asked: argparse.Namespace) -> bool:
+    """Whether the rank an event tells of is one whose output was not asked for."""
+    return not asked.all and not asked.agent and event["rank"] != (asked.rank or 0)

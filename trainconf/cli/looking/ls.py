@@ -1,0 +1,100 @@
+"""`trainconf ls`: the latest runs, newest first."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli.screen.printer import duration, local_time, number, one_line, printer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from trainconf.history.index import Index
+    from trainconf.history.rows import Row
+    from trainconf.paths import WorkspacePaths
+
+HELP = "list runs: status, experiment, metric"
+DEFAULT_LIMIT = 50
+
+
+def run(argv: list[str]) -> int:
+    """Print the runs that were asked for; exit code 0 also when there are none."""
+    from trainconf.history.index import Index
+    from trainconf.paths import find_workspace
+
+    asked = _parse(argv)
+    workspace = find_workspace(os.getcwd())
+    with Index(workspace) as index:
+        if asked.reindex:
+            printer.talk(f"read {index.rebuild()} runs again from {workspace.runs}")
+        settled = _settled(index)
+        limit = asked.limit + 1 if asked.limit else None
+        rows = index.latest(limit, experiment=asked.experiment, status=asked.status)
+    for row in rows:
+        row.fields["status"] = settled.get(row.paths.run_dir, row.fields["status"])
+    shown = rows[: asked.limit] if asked.limit else rows
+    if asked.json:
+        printer.json([row.fields for row in shown])
+    elif shown:
+        _table(shown)
+    else:
+        printer.talk(_nothing(workspace, asked))
+    for row in shown:
+        if row.damage:
+            printer.talk(one_line(f"{row.paths.run_id} is damaged: {row.damage}"))
+    if len(rows) > len(shown) and not asked.json:
+        printer.talk(f"these are the latest {asked.limit}; `--limit 0` lists all")
+    return 0
+
+
+def _settled(index: Index) -> dict[str, str]:
+    """What schedulers say of runs whose files leave it open, by run directory; ends are recorded, and the index sees them there."""
+    from trainconf.launchers.scheduled import states_of
+
+    living = index.living()
+    return {paths.run_dir: state.status for paths, state in zip(living, states_of(living), strict=True) if state.scheduler is not None}
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    from trainconf.cli.words.arguments import Arguments, count
+    from trainconf.history.events import STATES
+
+    def state(text: str) -> str:
+        return next((known for known in STATES if known.lower() == text.lower()), text)
+
+    parser = Arguments("ls", "List runs, newest first.")
+    parser.add_argument("of", nargs="?", metavar="EXPERIMENT", help="only runs of this experiment")
+    parser.add_argument("--experiment", metavar="E", help="the same")
+    parser.add_argument("--status", metavar="S", type=state, choices=STATES, help=f"only runs in this state: {', '.join(STATES)}")
+    parser.add_argument("--limit", metavar="N", type=count, default=DEFAULT_LIMIT, help="at most so many, 0 for all (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print a JSON array with every stable field")
+    parser.add_argument("--reindex", action="store_true", help="first read every run directory again")
+    asked = parser.parse_args(argv)
+    if asked.of is not None and asked.experiment not in (None, asked.of):
+        parser.error(f"two experiments were given: {asked.of} and {asked.experiment}")
+    asked.experiment = asked.experiment or asked.of
+    return asked
+
+
+def _table(rows: list[Row]) -> None:
+    from trainconf.history.events import seconds
+
+    names = {row.metric for row in rows if row.metric is not None}
+    only = names.pop() if len(names) == 1 else None
+    cells = []
+    for row in rows:
+        fields = row.fields
+        value = number(fields["metrics"].get(row.metric))
+        if only is None and value:
+            value = f"{row.metric} {value}"
+        created = local_time(seconds(fields["created"]))
+        cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, duration(fields["duration_s"]), value))
+    printer.table(("run", "status", "experiment", "created", "duration", only or "metric"), cells, status_column=1)
+
+
+def _nothing(workspace: WorkspacePaths, asked: argparse.Namespace) -> str:
+    narrowed = [f"experiment {asked.experiment}"] * bool(asked.experiment) + [f"status {asked.status}"] * bool(asked.status)
+    if narrowed:
+        return f"no runs with {' and '.join(narrowed)} in {workspace.runs}"
+    return f"no runs yet in {workspace.runs}\n\nhint: `trainconf` starts one, `trainconf init` makes a workspace with an example"

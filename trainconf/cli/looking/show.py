@@ -1,0 +1,224 @@
+"""`trainconf show`: everything about one run."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli.screen.printer import duration, local_time, number, one_line, printer, size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from trainconf.history.ranks import Rank
+    from trainconf.paths import RunPaths
+
+HELP = "everything about one run (--json, --origin)"
+SHOWN_FILES = SHOWN_RANKS = 20
+
+
+def run(argv: list[str]) -> int:
+    """Print the run as text, as JSON, or the origin of every value of its config."""
+    from trainconf.cli.words.arguments import Arguments
+    from trainconf.history.find import find_run
+    from trainconf.history.record import damage, details
+    from trainconf.launchers.scheduled import state_of
+    from trainconf.paths import find_workspace
+
+    parser = Arguments("show", "Print everything that is known about a run.")
+    parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--origin", action="store_true", help="print the run's config, and which file or word set each value")
+    asked = parser.parse_args(argv)
+    paths = find_run(find_workspace(os.getcwd()), asked.run)
+    if asked.origin:
+        return _origins(paths, as_json=asked.json)
+    found = details(paths, state_of(paths))
+    broken = damage(paths)
+    if broken:
+        printer.talk(one_line(f"{paths.run_id} is damaged: {broken}"))
+    if asked.json:
+        printer.json(found)
+    else:
+        _text(found, paths)
+    return 0
+
+
+def _origins(paths: RunPaths, *, as_json: bool) -> int:
+    from trainconf.cli.starting.config import origins_text
+    from trainconf.history.record import read_mapping
+
+    record = read_mapping(paths.record)
+    config, origins = record.get("config"), record.get("origins")
+    if not isinstance(config, dict) or not isinstance(origins, dict):
+        printer.talk(f"{paths.run_id} has no recorded origins")
+        return 1
+    if as_json:
+        printer.json({"config": config, "origins": origins})
+    else:
+        printer.data(origins_text(config, origins))
+    return 0
+
+
+def _text(found: dict[str, Any], paths: RunPaths) -> None:
+    from trainconf.history import ranks
+
+    members = ranks.of_run(paths)
+    sections = [
+        ("", list(_facts(found, members, paths))),
+        ("params", list(_flat(found["params"]))),
+        ("inputs", list(_inputs(found["spec"] or {}))),
+        ("metrics", [(name, number(value)) for name, value in found["metrics"].items()]),
+        ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
+        ("ranks", list(_members(members))),
+        ("git", list(_git(found["git"] or {}, paths))),
+        ("resources", list(_resources(found["resources"]))),
+        ("files", list(_files(found["files"]))),
+    ]
+    printer.data(f"{one_line(found['run_id'])}  {printer.status(found['status'])}")
+    for title, pairs in sections:
+        if pairs:
+            printer.data(f"\n{title}" if title else "")
+            wide = max(len(one_line(label)) for label, _ in pairs)
+            printer.data("\n".join(f"  {one_line(label):<{wide}}  {one_line(value)}".rstrip() for label, value in pairs))
+
+
+def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
+    from trainconf.cli.screen.beside_outputs import told
+    from trainconf.history.events import seconds
+    from trainconf.history.record import notes
+
+    last = found["events"][-1] if found["events"] else {}
+    named = {
+        "reason": found["reason"],
+        "experiment": found["experiment_name"], "display name": found["display_name"],
+        "created": local_time(seconds(found["created"])), "started": local_time(seconds(found["started"])),
+        "ended": local_time(seconds(found["ended"])), "duration": duration(found["duration_s"]),
+        "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],
+        "command": _command(paths), "compute": found["compute"], "env": found["env"],
+        "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
+        "run dir": found["run_dir"],
+        "note": "; ".join(filter(None, [*notes(last), told(last)])),
+    }  # fmt: skip
+    for label, value in named.items():
+        if value is not None and value != "":
+            yield label, str(value)
+
+
+def _command(paths: RunPaths) -> str:
+    """The first rank's command as a shell line, and how many ranks there are when they are several."""
+    import shlex
+
+    from trainconf.history.record import read_plan
+
+    ranks = read_plan(paths).get("ranks")
+    if not isinstance(ranks, list) or not ranks:
+        return ""
+    try:
+        line = shlex.join(ranks[0]["argv"])
+    except (TypeError, KeyError):
+        return ""
+    return line if len(ranks) == 1 else f"{line}  (one of {len(ranks)} ranks)"
+
+
+def _distributed(name: str | None, members: list[Rank]) -> str | None:
+    """Such as: pytorch, 6 processes on 3 nodes"""
+    from trainconf.cli.screen.ranks import node_count
+
+    nodes = node_count(members)
+    return f"{name}, {len(members)} processes on {nodes} node{'s' if nodes > 1 else ''}" if len(members) > 1 else name
+
+
+def _failed_rank(history: list[dict[str, Any]], members: list[Rank], paths: RunPaths) -> str:
+    """Which rank a run of several failed through, where that was, and where its output is."""
+    from trainconf.cli.screen.ranks import named
+    from trainconf.history import ranks
+
+    number = next((ranks.failed(event) for event in reversed(history) if event["state"] == "Failed"), None)
+    if number is None or len(members) < 2:
+        return ""
+    return f"{named(members, number).removeprefix('rank ')}; its output is {os.path.relpath(paths.log(number), paths.run_dir)}"
+
+
+def _members(members: list[Rank]) -> Iterator[tuple[str, str]]:
+    """Each process of a run of several: where it is, as far as that is known."""
+    from trainconf.cli.screen.ranks import facts, node_count
+
+    if len(members) > 1:
+        nodes = node_count(members)
+        yield from ((f"rank {rank.number}", facts(rank, nodes)) for rank in members[:SHOWN_RANKS])
+        if len(members) > SHOWN_RANKS:
+            yield f"and {len(members) - SHOWN_RANKS} more", ""
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "null" if value is None else str(value)
+
+
+def _inputs(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    code = spec.get("code")
+    try:
+        hashed = dict(code.get("input_digests", ()))  # type: ignore[union-attr]
+        for name, path in code["inputs"]:  # type: ignore[index]
+            yield name, f"{path}  {hashed.get(name, 'its content was not looked at')}"
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return  # a damaged spec costs this section
+
+
+def _git(facts: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
+    for label in ("repository", "branch", "commit"):
+        if facts.get(label):
+            yield label, str(facts[label])
+    if facts.get("dirty"):
+        yield "dirty", "yes: see uncommitted.patch" if os.path.isfile(paths.patch) else "yes"
+    elif facts:
+        yield "dirty", "unknown" if facts.get("dirty") is None else "no"
+    if facts.get("untracked_count"):
+        yield "untracked", _untracked(facts, paths)
+    for module in facts.get("submodules") or ():
+        state = {True: ", dirty", False: ""}.get(module.get("dirty"), ", dirty: unknown")
+        yield "submodule", f"{module.get('path')} at {module.get('commit') or 'no commit'}{state}"
+    if facts.get("note"):
+        yield "note", str(facts["note"])
+
+
+def _untracked(facts: dict[str, Any], paths: RunPaths) -> str:
+    """How many files git did not track, and how many of those that were recorded by name are in the run's snapshot."""
+    from trainconf.errors import TrainconfError
+    from trainconf.history.record import read_mapping
+    from trainconf.snapshot import SnapshotStore
+
+    count, named = facts["untracked_count"], facts.get("untracked") or []
+    inside: set[str] = set()  # files and the folders that hold them
+    try:
+        source = os.path.realpath(read_mapping(paths.record)["source_directory"])
+        for entry in SnapshotStore(paths.workspace.snapshots).show(read_mapping(paths.spec)["code"]["snapshot"]):
+            path = os.path.join(source, entry.path)
+            while path not in inside and path != source:
+                inside.add(path)
+                path = os.path.dirname(path)
+        taken = sum(os.path.join(os.path.realpath(facts["root"]), name).rstrip("/") in inside for name in named)
+    except (TrainconfError, TypeError, LookupError, AttributeError):
+        return str(count)
+    of = "" if count == len(named) else f"of the first {len(named)}, "
+    return f"{count}, in the snapshot" if taken == count else f"{count}; {of}{taken} in the snapshot"
+
+
+def _resources(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    shown = {"wall_s": ("wall time", duration), "cpu_s": ("CPU time", duration), "peak_rss_bytes": ("peak memory", size)}
+    for name, value in resources.items():
+        label, form = shown.get(name, (name, str))
+        yield label, "unknown" if value is None else form(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _files(files: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for file in files[:SHOWN_FILES]:
+        yield file["path"], size(file["bytes"])
+    if len(files) > SHOWN_FILES:
+        rest = files[SHOWN_FILES:]
+        yield f"and {len(rest)} more", size(sum(file["bytes"] for file in rest))

@@ -1,0 +1,1 @@
+"""Verbs that compose a run: submit, sweep, plan, freeze, run, rerun, config."""

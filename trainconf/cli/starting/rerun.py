@@ -1,0 +1,26 @@
+"""`trainconf rerun RUN [overrides]`: a recorded run again, from its own snapshot, with other values where asked."""
+
+from __future__ import annotations
+
+HELP = "run a recorded run again, from its own code and config, with other values: rerun RUN params.lr=0.2"
+
+
+def run(argv: list[str]) -> int:
+    """Read the run's record, apply the overrides to it, submit, and follow."""
+    from trainconf.cli.screen.printer import printer
+    from trainconf.cli.starting.submit import submit_and_follow
+    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.words.composing import find_and_name_workspace
+    from trainconf.history.find import find_run
+    from trainconf.submission.again import recorded
+    from trainconf.submission.code import find_code
+
+    parser = Arguments("rerun", HELP)
+    parser.add_argument("run", metavar="RUN", help="a run id, a unique beginning of one, or `last`")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values to change; groups stay as they were")
+    args = parser.parse_intermixed_args(argv)
+    workspace = find_and_name_workspace()
+    paths = find_run(workspace, args.run)
+    resolved, git = recorded(paths, args.overrides, workspace, printer.talk)
+    find_code(resolved.spec.code.snapshot, resolved.source_directory, git, workspace, paths.spec)
+    return submit_and_follow(resolved, workspace)

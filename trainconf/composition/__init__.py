@@ -1,0 +1,1 @@
+"""All that imports Hydra and OmegaConf: configs composed, explained and cached."""

@@ -1,0 +1,126 @@
+"""A composed config, kept for as long as nothing that made it has changed. A hit loads no Hydra.
+
+The key names the words, folders and versions; the entry names every file and folder of the config tree with its fingerprint, and every
+environment variable that was read. What cannot be watched (`now`, `hydra.searchpath`, users' own resolvers, linked folders, other people's
+Hydra plugins with all that they import) is never kept.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from trainconf import __version__
+from trainconf.files import dumps, fingerprint, is_settled, read_json, write_atomic
+from trainconf.paths import WorkspacePaths
+from trainconf.resolve.composed import Composed
+from trainconf.resolve.search import config_dirs, has_foreign_plugins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MAX_ENTRIES = 256
+_VERSION_FILES = ("hydra/__init__.py", "omegaconf/version.py", "yaml/__init__.py")
+
+
+def compose(
+    overrides: list[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
+    environ: Mapping[str, str] = os.environ,
+) -> Composed:
+    """As `trainconf.composition.compose.compose`, answered from the cache where that is safe."""
+    dirs = config_dirs(workspace, config_dir)
+    key = "" if has_foreign_plugins() else _key(overrides, dirs, config_name, workspace)
+    path = os.path.join(workspace.cache, "compose", f"{key}.json") if key else ""
+    hit = _read(path, environ) if path else None
+    if hit is not None:
+        return hit
+    from trainconf.composition import compose as cold
+
+    started_ns = time.time_ns()
+    watched = _watch(dirs) if path else None  # before the files are read: a change while we compose must not look like what we read
+    composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name)
+    is_believable = composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched)
+    if is_believable and watched is not None and not _holds_a_credential(composed):
+        _write(path, composed, watched, environ)
+    return composed
+
+
+def _holds_a_credential(composed: Composed) -> bool:
+    """Whether a requirement will be refused for one: what is refused must not lie in a file either."""
+    from trainconf.environments.recipe.requirements import with_secret_hidden
+
+    return any(with_secret_hidden(str(line)) for line in (composed.config.get("env") or {}).get("requirements") or ())
+
+
+def _key(overrides: list[str], dirs: list[str], config_name: str, workspace: WorkspacePaths) -> str:
+    """Hash of everything that chooses the entry; empty when a version cannot be told without importing."""
+    versions = [found for name in _VERSION_FILES if (found := _first_on_path(name))]
+    if len(versions) < len(_VERSION_FILES):
+        return ""
+    here = os.path.dirname(os.path.abspath(__file__))
+    own = [fingerprint(os.path.join(here, name)) for name in sorted(os.listdir(here)) if name.endswith(".py")]
+    own.append(fingerprint(os.path.join(os.path.dirname(here), "schema.py")))
+    parts = [overrides, dirs, config_name, workspace.root, sys.version, __version__, versions, own]
+    import hashlib
+
+    return hashlib.sha256(dumps(parts).encode()).hexdigest()[:32]
+
+
+def _first_on_path(name: str) -> list[int]:
+    return next((found for entry in sys.path if (found := fingerprint(os.path.join(entry, name)))), [])
+
+
+def _watch(dirs: Iterable[str]) -> list[tuple[str, list[int]]] | None:
+    """Every folder (a new file changes it) and every file below the config folders; None where a link leads on to more of them."""
+    watched = []
+    for root in dirs:
+        for folder, subfolders, names in os.walk(root):
+            if any(os.path.islink(os.path.join(folder, name)) for name in subfolders):
+                return None
+            watched += [(path, fingerprint(path)) for path in (folder, *(os.path.join(folder, name) for name in names))]
+    return watched
+
+
+def _digest(value: str | None) -> str:
+    from trainconf.spec import sha256_hex
+
+    return "" if value is None else sha256_hex(value)
+
+
+def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
+    """The entry, if it is there, whole, and still true."""
+    try:
+        entry = read_json(path)
+        if any(fingerprint(name) != seen for name, seen in entry["watched"]):
+            return None
+        reads = entry["env_reads"]
+        if any(_digest(environ.get(name)) != value for name, value in reads.items()):
+            return None
+        return Composed(
+            entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"]
+        )  # fmt: skip
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # absent or damaged: composing again is always right
+
+
+def _write(path: str, composed: Composed, watched: list[tuple[str, list[int]]], environ: Mapping[str, str]) -> None:
+    entry = {
+        "config": composed.config, "origins": composed.origins, "choices": composed.choices, "overrides": composed.overrides,
+        "derived": composed.derived, "notes": composed.notes, "watched": watched,
+        "env_reads": {name: _digest(environ.get(name)) for name in composed.env_reads or ()},
+    }
+    folder = os.path.dirname(path)
+    if not os.path.isdir(os.path.dirname(os.path.dirname(folder))):
+        return  # a look at a config must not make a workspace of the folder it was taken in
+    try:
+        os.makedirs(folder, exist_ok=True)
+        write_atomic(path, dumps(entry), durable=False)
+        names = os.listdir(folder)
+        if len(names) > MAX_ENTRIES:
+            by_age = sorted(names, key=lambda name: fingerprint(os.path.join(folder, name))[3:4])
+            for name in by_age[: len(names) // 2]:
+                os.unlink(os.path.join(folder, name))
+    except OSError:
+        return  # a read-only or full disk costs the shortcut; what must be written will complain by itself

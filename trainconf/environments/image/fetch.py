@@ -1,0 +1,166 @@
+"""What the docker SDK knows better than we do: registries with their credentials, and Dockerfiles. Imported when one of them is needed."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from trainconf.environments.image.leftovers import remove_container, remove_unneeded
+from trainconf.errors import BuildError, ContainerEngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import IO, Any
+
+    from trainconf.engine.client import Engine
+
+PROGRESS_INTERVAL_S = 2.0
+LAST_LINES = 20
+DOCKER_HUB = "docker.io"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine paints red what a step writes to its standard error
+
+
+def pull(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> None:
+    """Fetch an image from its registry; `setting` named it. Raises BuildError, ContainerEngineError."""
+    registry = registry_of(reference)
+    report(f"pulling {reference} from {registry}")
+    client = _client(engine, f"to pull {reference}", f"`docker pull {reference}` does it by hand")
+    try:
+        from docker.errors import DockerException
+        from docker.utils import parse_repository_tag
+
+        repository, tag = parse_repository_tag(reference)
+        progress = _Progress(report)
+        for event in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
+            if "error" in event:
+                raise _cannot_pull(reference, registry, setting, str(event["error"]))
+            progress.take(event)
+    except DockerException as error:
+        raise _cannot_pull(reference, registry, setting, str(getattr(error, "explanation", None) or error)) from error
+    finally:
+        client.close()
+
+
+def build(
+    engine: Engine, archive: IO[bytes], dockerfile: str, *, args: Mapping[str, str], network: str, labels: Mapping[str, str],
+    report: Callable[[str], None], named: str,
+) -> str:
+    """Build the Dockerfile `named` by the user, which is `dockerfile` in the archive; the id of the image.
+
+    Raises BuildError that tells the step, its command and its last lines.
+    """
+    client = _client(engine, f"to build {named}", "")
+    steps = _Steps(report)
+    try:
+        from docker.errors import DockerException
+
+        events = client.build(
+            fileobj=archive, custom_context=True, dockerfile=dockerfile, buildargs=dict(args), network_mode=network or None,
+            labels=dict(labels), rm=True, forcerm=True, use_config_proxy=True, decode=True,
+        )
+        for event in events:
+            steps.take(event)
+    except DockerException as error:
+        steps.error = str(getattr(error, "explanation", None) or error)
+    except BaseException:
+        if steps.container:  # it would go on, and its image would be in use
+            remove_container(engine, steps.container)
+        remove_unneeded(engine, steps.made[::-1])
+        raise
+    finally:
+        client.close()
+    if steps.error or not steps.image_id:
+        remove_unneeded(engine, steps.made[::-1])
+        raise BuildError(
+            f"the Dockerfile {named} fails" + (f" at step {steps.number}" if steps.number else ""),
+            *([("command", steps.command)] if steps.command else []), ("it said", "\n".join([*steps.last, steps.error]).strip()),
+            hint="is the network needed? See env.docker.build.network, and docs/environments.md for mirrors and proxies"
+            if re.search(r"resolv|onnect|TLS|certificate", "\n".join(steps.last)) else "",
+        )
+    return steps.image_id
+
+
+def registry_of(reference: str) -> str:
+    """Where an image of this name comes from: the part before the first slash, when that can be a host."""
+    first, slash, _ = reference.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else DOCKER_HUB
+
+
+class _Progress:
+    """Says how far a pull is, at most every two seconds."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.report = report
+        self.layers: dict[str, tuple[int, int]] = {}
+        self.done: set[str] = set()
+        self.said = time.monotonic()
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        layer, status = str(event.get("id", "")), str(event.get("status", ""))
+        detail = event.get("progressDetail") or {}
+        if status == "Downloading" and "total" in detail:
+            self.layers[layer] = (int(detail["current"]), int(detail["total"]))
+        elif status in ("Download complete", "Pull complete", "Already exists"):
+            self.done.add(layer)
+            self.layers[layer] = (self.layers.get(layer, (0, 0))[1],) * 2
+        if self.layers and time.monotonic() - self.said > PROGRESS_INTERVAL_S:
+            self.said = time.monotonic()
+            current, total = (sum(column) / 1e6 for column in zip(*self.layers.values(), strict=True))
+            self.report(f"  {len(self.done)} of {len(self.layers)} layers, {current:.0f} of {total:.0f} MB")
+
+
+class _Steps:
+    """Follows a Dockerfile's build: the step it is at, its last lines, and the image in the end."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.report = report
+        self.number = ""
+        self.command = ""
+        self.image_id = ""
+        self.error = ""
+        self.last: list[str] = []
+        self.container = ""  # that of the step it is at
+        self.made: list[str] = []  # what the steps of this build made, oldest first
+        self._found = True  # the image of the first step is the base, that of a cached one somebody else's
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        if "error" in event:
+            self.error = str(event["error"]).strip()
+        if "ID" in (event.get("aux") or {}):
+            self.image_id = str(event["aux"]["ID"])
+        for line in COLOUR.sub("", str(event.get("stream", ""))).splitlines():
+            if not line.strip():
+                continue
+            self.report(line.rstrip())
+            if step := re.fullmatch(r"Step (\d+)/(\d+) : (.*)", line.rstrip()):
+                self.container = ""
+                self._found = step[3].upper().startswith("FROM ")
+                # the engine adds one for our label
+                self.number, self.command, self.last = f"{step[1]} of {int(step[2]) - 1}", step[3], []
+            elif line.strip() == "---> Using cache":
+                self._found = True
+            elif made := re.fullmatch(r" ---> ([0-9a-f]{12})", line.rstrip()):
+                self.made += [] if self._found else [made[1]]
+            else:
+                if running := re.fullmatch(r" ---> Running in ([0-9a-f]{12})", line.rstrip()):
+                    self.container = running[1]
+                self.last = [*self.last[1 - LAST_LINES :], line.rstrip()]
+
+
+def _cannot_pull(reference: str, registry: str, setting: str, said: str) -> BuildError:
+    return BuildError(
+        f"image {reference} cannot be pulled", ("from", setting), ("registry", registry), ("the engine said", said.strip()),
+        hint=f"is the name right, and does `docker pull {reference}` work? Else name another image in {setting}; `docker login` for a "
+        "private registry",
+    )
+
+
+def _client(engine: Engine, why: str, instead: str) -> Any:
+    try:
+        import docker
+    except ImportError as error:
+        raise ContainerEngineError(
+            f"the docker SDK is needed {why}", hint="pip install 'trainconf[docker]'" + (f"; or {instead}" if instead else "")
+        ) from error
+    return docker.APIClient(base_url=engine.address, version=engine.api, timeout=3600)

@@ -1,0 +1,135 @@
+"""From pip's resolution of all requirements to layers: what each requirement line brings, in the order of the lines.
+
+A layer holds exact versions and nothing is resolved when it is installed, so it depends on nothing but what it holds: the same layers
+are found again whatever else changed, and a changed line leaves those below it alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from trainconf.environments.image.container import INSIDE
+from trainconf.environments.recipe.installed import normalised
+from trainconf.environments.recipe.requirements import CONSTRAINT, local_files, local_requirement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+LAYERS_MAX = 7  # besides the one that holds the empty venv; an image has 127 at most, and each costs a container
+
+
+class Distribution:
+    """One distribution of a resolution: the line that installs exactly it, and whether pip can check that by its hash."""
+
+    __slots__ = ("extras", "hashes", "is_local", "line", "name", "requires", "url")
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        metadata, download = item["metadata"], item["download_info"]
+        self.name = normalised(metadata["name"])
+        self.url = str(download["url"])
+        self.requires: list[str] = list(metadata.get("requires_dist") or ())
+        self.extras: set[str] = set(item.get("requested_extras") or ())
+        self.is_local = self.url.startswith("file:")
+        archive = download.get("archive_info") or {}
+        self.hashes = sorted(f"{kind}:{value}" for kind, value in (archive.get("hashes") or {}).items())
+        if not item.get("is_direct"):
+            self.line = f"{self.name}=={metadata['version']}"
+        elif (inside := _inside(self.url)) is not None:
+            self.line = inside
+        elif vcs := download.get("vcs_info"):
+            self.line = f"{self.name} @ {vcs['vcs']}+{self.url}@{vcs['commit_id']}"
+        else:
+            self.line = f"{self.name} @ {self.url}"
+        self.hashes = [] if item.get("is_direct") else self.hashes
+
+
+def read_report(report: Mapping[str, Any]) -> list[Distribution]:
+    """The distributions that would be installed (pip, "Installation Report", version 1)."""
+    return [Distribution(item) for item in report["install"]]
+
+
+def layers(lines: Sequence[str], found: Sequence[Distribution], marker_environment: Mapping[str, str]) -> list[list[Distribution]]:
+    """What each line brings that no line before it brought; empty ones are left out, and the last ones joined beyond LAYERS_MAX.
+
+    `lines` are the requirement lines as pip was given them, local paths as it saw them.
+    """
+    by_name = {distribution.name: distribution for distribution in found}
+    left = dict(by_name)
+    groups: list[list[Distribution]] = []
+    for line in lines:
+        if line.startswith(("-", CONSTRAINT)):
+            continue
+        names = _closure(_root(line, found), by_name, marker_environment)
+        groups.append([left.pop(name) for name in sorted(names) if name in left])
+    groups.append(list(left.values()))  # what only an extra of an extra brings, or a line that could not be read here
+    groups = [group for group in groups if group]
+    rest = [distribution for group in groups[LAYERS_MAX - 1 :] for distribution in group]
+    return [*groups[: LAYERS_MAX - 1], *([rest] if rest else [])]
+
+
+def texts(layer: Sequence[Distribution]) -> dict[str, str]:
+    """Requirement files that install a layer, by their name: pip checks hashes of all lines of a file, or of none."""
+    hashed = [d for d in layer if d.hashes]
+    plain = [d for d in layer if not d.hashes]
+    found = {
+        "hashed.txt": "".join(f"{d.line} {' '.join(f'--hash={value}' for value in d.hashes)}\n" for d in hashed),
+        "plain.txt": "".join(f"{d.line}\n" for d in plain),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def pin(distribution: Distribution, files: Sequence[tuple[str, str]]) -> str:
+    """A distribution as a line of a lock file; a local one by the path that the recipe names."""
+    found = re.match(r"\./sources/(\d+)/", distribution.line)
+    return local_files(files)[int(found[1])][0] if found else distribution.line
+
+
+def _inside(url: str) -> str | None:
+    """The path below the working directory of a local requirement's URL."""
+    if not url.startswith("file:"):
+        return None
+    from urllib.parse import unquote, urlsplit
+
+    path = unquote(urlsplit(url).path, errors="surrogateescape")
+    _, found, rest = path.partition("/sources/")
+    return f"./sources/{rest}" if found and path.startswith(INSIDE) else None
+
+
+def _root(line: str, found: Sequence[Distribution]) -> tuple[str, set[str]]:
+    """The distribution a line asks for, and with which extras; an empty name when it cannot be told."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    local = local_requirement(line)
+    if local is not None:
+        inside = os.path.normpath(local.path)
+        names = [d.name for d in found if os.path.normpath(d.line) == inside]
+        return (names[0] if names else ""), set()
+    try:
+        wanted = Requirement(re.split(r"\s--", line, maxsplit=1)[0].strip())
+    except InvalidRequirement:
+        return next(((d.name, set()) for d in found if d.url in line), ("", set()))
+    return normalised(wanted.name), set(wanted.extras)
+
+
+def _closure(root: tuple[str, set[str]], by_name: Mapping[str, Distribution], environment: Mapping[str, str]) -> set[str]:
+    """A distribution and all it requires here, as far as it would be installed."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    seen: dict[str, set[str]] = {}
+    pending = [root]
+    while pending:
+        name, extras = pending.pop()
+        if name not in by_name or (name in seen and extras <= seen[name]):
+            continue
+        extras = seen[name] = seen.get(name, set()) | extras | by_name[name].extras
+        for text in by_name[name].requires:
+            try:
+                wanted = Requirement(text)
+            except InvalidRequirement:
+                continue  # old metadata; what it brings is installed with the last layer
+            if wanted.marker is None or any(wanted.marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras)):
+                pending.append((normalised(wanted.name), set(wanted.extras)))
+    return set(seen)

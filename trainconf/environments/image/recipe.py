@@ -1,0 +1,150 @@
+"""From what a user wrote under `env:` to the spec of an image: one that is used as it is, or a recipe on a base image or Dockerfile."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from trainconf.environments.recipe.reader import RECIPE_KEYS, read_contents, shipped_or_own
+from trainconf.errors import ContainerEngineError, Mistake
+from trainconf.spec import EnvironmentSpec, Pairs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+DEFAULT_PYTHON = "3.11"
+DOCKERFILE, CONTEXT = "dockerfile:", "build_context:"  # mark their digests among the files of a spec
+
+# Distribution, "reference": host[:port]/path:tag@digest; an id such as sha256:0123… is read as name and tag.
+_HOST = r"(?:localhost|[\w-]*\.[\w.-]+|[\w.-]+(?=:\d))(?::\d+)?/"  # without a dot or a port it is the first part of the path
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REFERENCE = rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+SECRET = re.compile(r"\$\{secret:")
+
+
+def resolve_image(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+    """The facts of an image. Every mistake is appended to `mistakes`. An image used as it is gets its id when the engine has it."""
+    docker, python = env.get("docker") or {}, env.get("python") or {}
+    _check(docker, python, mistakes)
+    if docker.get("image"):
+        return _used_as_it_is(env, docker, python, root, mistakes)
+    if python.get("user_managed_dependencies"):
+        mistakes.append(Mistake(
+            "this environment is the Python of this machine, which no container has", ("from", "env.python.user_managed_dependencies"),
+            hint="choose a recipe, such as env=minimal, or name an image that has what you need: env.docker.image=NAME",
+        ))
+        return EnvironmentSpec(kind="image")
+    contents = read_contents(env, root, mistakes)
+    base, dockerfile = docker.get("base_image") or "", docker.get("dockerfile") or ""
+    files, dockerfile, context = _build_files(docker, root, mistakes)
+    wanted = contents.python
+    if not base and not dockerfile:
+        wanted = wanted or DEFAULT_PYTHON
+        base = f"python:{wanted}-slim"
+    return EnvironmentSpec(
+        kind="image", interpreter=python.get("interpreter_path") or "", python=wanted, requirements=contents.requirements,
+        files=tuple(sorted((*contents.files, *files))), variables=contents.variables, base_image=base, dockerfile=dockerfile,
+        build_context=context, build_args=_build_args(docker, mistakes) if dockerfile else (),
+    )
+
+
+def _check(docker: dict[str, Any], python: dict[str, Any], mistakes: list[Mistake]) -> None:
+    """What is wrong with the settings themselves."""
+    given = [key for key in ("image", "base_image", "dockerfile") if docker.get(key)]
+    if len(given) > 1:
+        facts = [(f"env.docker.{key}", str(docker[key])) for key in given]
+        mistakes.append(Mistake(f"{len(given)} settings say what the container is made from", ("from", f"env.docker.{given[-1]}"), *facts,
+                                hint="keep one of them; an image that is used as it is goes to `image`"))
+    if docker.get("build_context") and not docker.get("dockerfile"):
+        mistakes.append(Mistake("a build context is for a Dockerfile, and none is given", ("from", "env.docker.build_context"),
+                                hint="name it with env.docker.dockerfile=PATH"))
+    for key in ("image", "base_image"):
+        if (named := docker.get(key)) and not re.fullmatch(REFERENCE, named):
+            mistakes.append(Mistake(f"{named!r} cannot be the name of an image", ("from", f"env.docker.{key}"),
+                                    ("allowed", "such as python:3.11-slim, registry.example/team/name:tag, name@sha256:…; lower case")))
+    named = python.get("interpreter_path") or ""
+    if os.sep in named and not os.path.isabs(named):
+        mistakes.append(Mistake(
+            "in an image the interpreter is a program's name or an absolute path", ("from", "env.python.interpreter_path"),
+            ("named", named),
+        ))
+
+
+def _used_as_it_is(
+    env: dict[str, Any], docker: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]
+) -> EnvironmentSpec:
+    refuse_recipe(env, mistakes, "drop it, or name the image in env.docker.base_image to have it installed on top")
+    contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
+    from trainconf.environments.image.find import id_of
+
+    try:
+        image_id = "" if mistakes else id_of(docker["image"])
+    except ContainerEngineError as error:
+        mistakes.extend(error.mistakes)
+        image_id = ""
+    return EnvironmentSpec(
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=image_id,
+        variables=contents.variables, image=docker["image"],
+    )
+
+
+def refuse_recipe(env: dict[str, Any], mistakes: list[Mistake], hint: str) -> None:
+    """What a recipe asks for is not installed in an image that is used as it is."""
+    image = str(env["docker"]["image"])
+    mistakes.extend(
+        Mistake(
+            f"env.{key} would not be installed: the image is used as it is", ("from", f"env.{key}"), ("env.docker.image", image),
+            hint=hint,
+        )
+        for key in RECIPE_KEYS if env.get(key)
+    )
+
+
+def _build_files(docker: dict[str, Any], root: str, mistakes: list[Mistake]) -> tuple[Pairs, str, str]:
+    """Digests of a Dockerfile and its context, and what both are called: relative to the workspace where they lie in it."""
+    if not docker.get("dockerfile"):
+        return (), "", ""
+    from trainconf.environments.image import context as build_context
+    from trainconf.environments.recipe import contents
+
+    path, ignore = shipped_or_own(docker["dockerfile"], root), ""
+    found: list[tuple[str, str]] = []
+    dockerfile = _named(path, root)
+    if _is_there(path, "env.docker.dockerfile", "the Dockerfile", os.path.isfile, mistakes):
+        found.append((DOCKERFILE + dockerfile, contents.digest(path)))
+        ignore = path + build_context.IGNORE
+    if not docker.get("build_context"):
+        return tuple(found), dockerfile, ""
+    folder = shipped_or_own(docker["build_context"], root)
+    if _is_there(folder, "env.docker.build_context", "the build context", os.path.isdir, mistakes):
+        try:
+            found.append((CONTEXT + _named(folder, root), build_context.digest(folder, ignore)))
+        except (OSError, ValueError) as error:
+            looked_at = getattr(error, "filename", None) or folder
+            mistakes.append(Mistake(f"the build context cannot be read: {getattr(error, 'strerror', None) or error}",
+                                    ("from", "env.docker.build_context"), ("looked at", str(looked_at))))
+    return tuple(found), dockerfile, _named(folder, root)
+
+
+def _is_there(path: str, source: str, what: str, is_kind: Any, mistakes: list[Mistake]) -> bool:
+    if is_kind(path) and os.access(path, os.R_OK):
+        return True
+    state = "does not exist" if not os.path.exists(path) else "cannot be read" if is_kind(path) else "is of the wrong kind"
+    mistakes.append(Mistake(f"{what} {state}", ("from", source), ("looked at", path)))
+    return False
+
+
+def _named(path: str, root: str) -> str:
+    inside = os.path.relpath(path, root)
+    return path if inside.split(os.sep)[0] == ".." else inside
+
+
+def _build_args(docker: dict[str, Any], mistakes: list[Mistake]) -> Pairs:
+    args = (docker.get("build") or {}).get("args") or {}
+    mistakes.extend(
+        Mistake(f"a secret in a build argument would stay in the image's history: {name}", ("from", f"env.docker.build.args.{name}"),
+                hint="an installer's credentials go into env.docker.build.pip_config; a job's into env.variables")
+        for name, value in args.items() if SECRET.search(str(value))
+    )
+    return tuple(sorted((str(name), str(value)) for name, value in args.items()))

@@ -1,0 +1,1 @@
+"""What an environment shall hold, read from configs and files."""

@@ -1,0 +1,197 @@
+"""uv, and pip where uv is missing: the commands that make a venv, fill it and pin a recipe. Running them is `build.py`'s.
+
+Both work in one folder, with relative paths only, so that no path of the user's can be misread by them: `env` is the venv,
+`requirements.txt` and `constraints.txt` what goes in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from trainconf.errors import BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, Protocol
+
+    class Installer(Protocol):
+        """What a build needs. `commands` and `pin_commands` are run in order, in the building folder, until one fails."""
+
+        name: str
+        fetches_pythons: bool  # whether `python` may be a version that is not installed yet
+
+        def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]: ...
+        def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]: ...
+        def pin_commands(self, python: str, constrained: bool) -> list[list[str]]: ...
+        def read_pins(self, folder: str) -> list[str]: ...
+        def make_movable(self, folder: str) -> None: ...
+        def known_pythons(self) -> list[str]: ...
+
+
+PYTHON = os.path.join("env", "bin", "python")
+PINS = "pins.txt"
+REPORT = "report.json"
+
+# The first lines of a script as pip writes them, by the plain or by the long road; see "Relocatable" in `Pip.make_movable`.
+SCRIPT_HEADER = re.compile(rb"\A#!(?:[^\0]*?/env/bin/python[\d.]*\n|/bin/sh\n'''exec' .*?\n' '''\n)", re.DOTALL)
+MOVABLE_HEADER = b"""#!/bin/sh\n'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"\n' '''\n"""
+
+
+class Uv:
+    """Astral's installer: a tenth of pip's time.
+
+    Byte-compiling is left to the first import: for numpy it made the build 8 times as long (1.3 s more) to save 0.2 s once, because
+    most modules of a package are never imported (benchmarks/environment.py).
+    """
+
+    name = "uv"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fetches_pythons = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in ("automatic", "auto")
+
+    def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
+        from trainconf.environments.venv.pip_configuration import uv_environ
+
+        return uv_environ(environ, root)
+
+    def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]:
+        made = [self.path, "venv", "--relocatable", "--no-project", "--quiet", "--prompt", prompt, "--python", python, "env"]
+        filled = [self.path, "pip", "install", "--python", PYTHON, "-r", "requirements.txt", *_constraints(constrained)]
+        return [made] if empty else [made, filled]
+
+    def pin_commands(self, python: str, constrained: bool) -> list[list[str]]:
+        return [[
+            self.path, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python, "requirements.txt",
+            *_constraints(constrained), "-o", PINS,
+        ]]
+
+    def read_pins(self, folder: str) -> list[str]:
+        with open(os.path.join(folder, PINS), encoding="utf-8") as stream:
+            return [line.rstrip("\n") for line in stream if line.strip() and not line.startswith(("#", "-"))]
+
+    def make_movable(self, folder: str) -> None:
+        """It already is: `uv venv --relocatable`."""
+
+    def known_pythons(self) -> list[str]:
+        """Pythons that only uv knows of: those it installed itself."""
+        from trainconf.process import processes
+
+        folder = processes.run([self.path, "python", "dir"]).text()
+        return [os.path.join(folder, name, "bin", "python3") for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else ())]
+
+
+class Pip:
+    """The venv and pip of the standard library's Python, for machines without uv."""
+
+    name = "pip"
+    fetches_pythons = False
+
+    def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
+        from trainconf.environments.venv.pip_configuration import pip_environ
+
+        return pip_environ(environ)
+
+    def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]:
+        made = [python, "-I", "-m", "venv", "--prompt", prompt, "env"]
+        filled = [*self._install(constrained), "--progress-bar", "off"]
+        return [made] if empty else [made, filled]
+
+    def pin_commands(self, python: str, constrained: bool) -> list[list[str]]:
+        pinned = [*self._install(constrained), "--quiet", "--dry-run", "--ignore-installed", "--report", REPORT]
+        return [[python, "-I", "-m", "venv", "env"], pinned]
+
+    def read_pins(self, folder: str) -> list[str]:
+        from trainconf.environments.recipe.installed import normalised
+        from trainconf.files import read_json
+
+        report = read_json(os.path.join(folder, REPORT))
+        return sorted(_pin(item, normalised(item["metadata"]["name"])) for item in report["install"])
+
+    def make_movable(self, folder: str) -> None:
+        """Relocatable: scripts look for the Python beside them, whatever the folder is called, as uv's do.
+
+        pip writes the absolute path of the folder it works in, unquoted where the path holds `"` or `$(`, which is then another bug.
+        """
+        bin_dir = os.path.join(folder, "bin")
+        for name in os.listdir(bin_dir):
+            path = os.path.join(bin_dir, name)
+            if os.path.islink(path) or not os.path.isfile(path):
+                continue
+            with open(path, "rb") as stream:
+                old = stream.read()
+            new = SCRIPT_HEADER.sub(lambda _: MOVABLE_HEADER, old, count=1)
+            if new != old:
+                with open(path, "wb") as stream:
+                    stream.write(new)
+            elif name.lower().startswith("activate"):
+                os.unlink(path)  # it would put a folder on PATH that no longer exists; the environment is run, not activated
+
+    def known_pythons(self) -> list[str]:
+        return []
+
+    def _install(self, constrained: bool) -> list[str]:
+        return [PYTHON, "-I", "-m", "pip", "install", "-r", "requirements.txt", *_constraints(constrained)]
+
+
+def find_installer() -> Installer:
+    """uv on PATH, else the `uv` package's program beside this Python, else pip."""
+    return next((Uv(path) for path in _uv_programs() if _is_uv(path)), Pip())
+
+
+def _is_uv(path: str) -> bool:
+    """Whether a program is uv itself, or a script that does start one: pyenv leaves a `uv` on PATH that only answers with an error."""
+    with open(path, "rb") as stream:
+        if stream.read(2) != b"#!":
+            return True
+    from trainconf.process import processes
+
+    return processes.run([path, "--version"]).stdout.startswith(b"uv ")
+
+
+def _uv_programs() -> Iterator[str]:
+    for folder in os.get_exec_path():
+        path = os.path.join(folder, "uv")
+        if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.R_OK | os.X_OK):
+            yield path
+    beside = os.path.join(os.path.dirname(sys.executable), "uv")
+    if os.path.isfile(beside):
+        yield beside
+    try:
+        from uv import find_uv_bin
+
+        yield str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        return
+
+
+def _constraints(constrained: bool) -> Sequence[str]:
+    return ("-c", "constraints.txt") if constrained else ()
+
+
+def _pin(item: Any, name: str) -> str:
+    """One entry of pip's installation report as a requirement (pip, "Installation Report", version 1)."""
+    url = str(item["download_info"]["url"])
+    if not item.get("is_direct"):
+        return f"{name}=={item['metadata']['version']}"
+    if url.startswith("file:"):
+        from urllib.parse import unquote, urlsplit
+
+        return "./" + unquote(urlsplit(url).path).partition("/sources/")[2].join(("sources/", ""))
+    vcs = item["download_info"].get("vcs_info")
+    return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{name} @ {url}"
+
+
+def failure(installer: Installer, command: Sequence[str], said: str, what: str) -> BuildError:
+    """The installer's failure, told with its last lines."""
+    hints = {
+        "No space left on device": "free some space; the installer's cache and temporary folder count too",
+        "os error 28": "free some space; the installer's cache and temporary folder count too",
+        "ensurepip": "install the venv module of this Python (Debian: python3-venv), or uv",
+        "onnect": "is the index reachable? A mirror set up for pip is used for uv as well; see docs/environments.md",
+    }
+    hint = next((hint for sign, hint in hints.items() if sign in said), "")
+    return BuildError(what, ("installer", f"{installer.name}: {' '.join(command[1:4])}"), ("it said", said), hint=hint)

@@ -1,0 +1,134 @@
+"""Containers and networks of this workspace's runs that no agent minds: found by label, for `trainconf gc`.
+
+A container that still runs, of a run that exists and has lost its agent, is nobody's leftover: it may be worth keeping, and
+`trainconf cancel` ends it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from trainconf import files
+from trainconf.agent import job_folders
+from trainconf.agent.containers.container import ContainerEnd
+from trainconf.agent.containers.node import NodeRanks, by_node
+from trainconf.engine import container, leftovers
+from trainconf.errors import StorageError
+from trainconf.files import FileLock
+from trainconf.history import events, liveness
+from trainconf.paths import RunPaths, WorkspacePaths, is_inside
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.agent.outcome import Outcome
+    from trainconf.engine.client import Engine
+
+LIVING = ("running", "paused", "restarting")
+
+
+class Leftover:
+    """What one run has left in the engine. `may_go` is False for a job that still runs and could be cancelled."""
+
+    __slots__ = ("containers", "may_go", "networks", "run_dir", "why")
+
+    def __init__(self, run_dir: str, containers: list[str], networks: list[str], why: str, *, may_go: bool) -> None:
+        self.run_dir = run_dir
+        self.containers = containers
+        self.networks = networks
+        self.why = why
+        self.may_go = may_go
+
+
+def may_exist(workspace: WorkspacePaths) -> bool:
+    """Whether a container was ever asked for here; where none was, no engine needs to be."""
+    return os.path.isdir(workspace.home)
+
+
+def find(engine: Engine, workspace: WorkspacePaths) -> list[Leftover]:
+    """Everything of runs that are over, gone or without an agent, by run directory. Raises EngineError."""
+    labelled = {"filters": {"label": [container.LABEL_RUN_DIR]}}
+    by_run: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+    for place, found in enumerate((engine.get("/containers/json", {"all": True, **labelled}), engine.get("/networks", labelled))):
+        for each in found:
+            run_dir = each["Labels"][container.LABEL_RUN_DIR]
+            if is_inside(run_dir, workspace.runs):
+                by_run.setdefault(run_dir, ([], []))[place].append(each)
+    judged = (_judge(run_dir, *found) for run_dir, found in sorted(by_run.items()))
+    return [leftover for leftover in judged if leftover is not None]
+
+
+def remove(engine: Engine, leftover: Leftover) -> None:
+    """End and remove it, at once; first the run's history gets the end that only the engine knows. Raises EngineError, StorageError."""
+    if os.path.isdir(leftover.run_dir):
+        _record_end(engine, RunPaths(leftover.run_dir))
+    leftovers.remove(engine, leftover.run_dir, 0.0)
+
+
+def _record_end(engine: Engine, paths: RunPaths) -> None:
+    """Write how the latest attempt ended, when all of its containers ended by themselves after its agent was gone."""
+    lock = FileLock(liveness.lock_of(paths))
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        event = events.last(paths)
+        if event is None or event["state"] in (*events.TERMINAL, "CancelRequested"):
+            return
+        try:
+            plan = files.read_json(paths.plan)
+            nodes = [NodeRanks(paths, plan, ranks, engine.address) for ranks in by_node(plan).values()]
+        except (OSError, ValueError, TypeError, KeyError):
+            return
+        found = _containers_of(engine, paths, event["attempt"])
+        if found.keys() != {node.numbers[0] for node in nodes} or any(each["State"]["Status"] != "exited" for each in found.values()):
+            return
+        ends = sorted(
+            ((found[node.numbers[0]]["State"]["FinishedAt"], end) for node in nodes for end in _outcomes(node, found[node.numbers[0]])),
+            key=lambda timed: timed[0],
+        )
+        end = next((end for _, end in ends if end.state == "Failed"), ends[-1][1])
+        end.reason = f"{end.reason}; its agent was gone, and the engine told this afterwards".removeprefix("; ")
+        facts = {**end.facts(), **job_folders.put_away_later(paths)}
+        events.append(paths, end.state, event["attempt"], **facts, time=_time(ends[-1][0]))
+        for node in nodes:
+            node.clear()
+    except OSError as error:
+        raise StorageError.from_os_error(error, "how the run ended cannot be recorded") from error
+    finally:
+        lock.release()
+
+
+def _containers_of(engine: Engine, paths: RunPaths, attempt: int) -> dict[int, dict[str, Any]]:
+    """The containers of one attempt, by their first rank, as the engine describes them."""
+    labels = [f"{container.LABEL_RUN_DIR}={paths.run_dir}", f"{container.LABEL_ATTEMPT}={attempt}"]
+    listed = engine.get("/containers/json", {"all": True, "filters": {"label": labels}})
+    return {int(each["Labels"][container.LABEL_RANK]): engine.get(f"/containers/{each['Id']}/json") for each in listed}
+
+
+def _outcomes(node: NodeRanks, described: dict[str, Any]) -> list[Outcome]:
+    """Of the ranks in one container, in the order in which they ended."""
+    end = ContainerEnd()
+    end.code, end.is_out_of_memory, end.usage = described["State"]["ExitCode"], described["State"]["OOMKilled"], node.usage()
+    return [found for _, found in node.ended(end, 0)]
+
+
+def _time(text: str) -> str:
+    """The engine's time, of up to nine decimals, as events have it."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction[:6]:0<6}Z"
+
+
+def _judge(run_dir: str, containers: list[dict[str, Any]], networks: list[dict[str, Any]]) -> Leftover | None:
+    is_running = any(each["State"] in LIVING for each in containers)
+    may_go = True
+    if not os.path.isdir(run_dir):
+        why = "its run was removed"
+    else:
+        state = liveness.state_of(RunPaths(run_dir))
+        if not state.is_final and state.status != "NotResponding":
+            return None
+        why = f"its run is {state.status}"
+        may_go = state.is_final or not is_running
+    named = [f"{each['Names'][0].lstrip('/') if each['Names'] else each['Id'][:12]} ({each['Status'].lower()})" for each in containers]
+    return Leftover(run_dir, named, [each["Name"] for each in networks], why, may_go=may_go)

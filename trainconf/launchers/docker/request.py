@@ -1,0 +1,260 @@
+"""What exactly the engine is asked for: the body of POST /containers/create for each node of a job, and of its network.
+
+A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. Of the run directory only
+the code and single files can be written to, so a job cannot change what is recorded of it, nor put a link where the host reads.
+Names and meanings are those of https://docs.docker.com/reference/api/engine/. Nothing here speaks to an engine.
+
+    memory_gib     Memory, and MemorySwap of the same size: no swap on top, so that a run dies of its limit at once instead of crawling
+    cpu_limit      NanoCpus: a share of time, not certain processors
+    user           the caller's uid:gid with the caller's other groups; 0:0 where the engine's root *is* the caller (rootless)
+    UsernsMode     always `host`: with a remapped engine nobody's files would be the caller's, elsewhere it changes nothing
+"""
+
+from __future__ import annotations
+
+import os
+
+import trainconf
+from trainconf.engine import container, job_shell
+from trainconf.errors import ConfigError, Mistake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from trainconf.distributed.layout import RankLayout
+    from trainconf.engine.address import EngineFacts
+    from trainconf.launchers.protocol import Job
+    from trainconf.paths import RunPaths
+
+GIB = 2**30
+# An MPI takes large messages out of another process' memory, which a container may not (process_vm_readv(2), seccomp): MPICH fails of it.
+ROOTS_OWN = ("CHOWN", "DAC_OVERRIDE", "FOWNER")  # capabilities(7): files that belong to somebody else
+NO_FOREIGN_MEMORY = {"MPIR_CVAR_CH4_CMA_ENABLE": "0", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+
+
+def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> dict[str, Any]:
+    """The request for the container of one node, `places` being its ranks; the agent adds its name, the attempt's label and the GPU ids.
+
+    Raises ConfigError with every mistake of `check`.
+    """
+    from trainconf.launchers.docker import arguments as container_arguments
+
+    asked = settings(job)
+    mistakes = list(check(job, facts))
+    further, wrong = container_arguments.convert(asked["arguments"], facts.api, node_count=job.spec.distributed.node_count)
+    if mistakes or wrong:
+        raise ConfigError([*mistakes, *wrong])
+    request = {
+        "Image": job.image,
+        "Entrypoint": [""],  # none, whatever the image has
+        "Cmd": _command(job, places, argv, facts),
+        "Env": [*([] if job.spec.distributed.kind == "mpi" else [job_shell.GROUP_ENV]), *_gpu_env(job)],
+        "User": user(asked, facts),
+        "WorkingDir": job.paths.code,
+        "Labels": _labels(job) | {container.LABEL_RANK: str(places[0].rank)},
+        "Healthcheck": {"Test": ["NONE"]},
+        "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": False, "AttachStderr": False, "Tty": False,
+        "HostConfig": _host_config(job, places, asked, facts),
+        **_network_of(job, places[0].node_rank),
+    }  # fmt: skip
+    return container_arguments.merge(request, further)
+
+
+def _command(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> list[str]:
+    first, has_cgroup = places[0].rank, facts.has_cgroups
+    log, usage, ends = job.paths.log(first), job.paths.usage(first), job.paths.ends(first)
+    ranks = [place.rank for place in places]
+    if job.spec.distributed.kind == "mpi":
+        asked = job.distributed
+        mpirun = [asked.get("mpirun") or "mpirun", *map(str, asked.get("mpirun_arguments") or [])]
+        return job_shell.mpi_command(log, usage, ends, ranks, mpirun, argv, has_cgroup=has_cgroup)
+    if len(ranks) == 1:
+        return job_shell.command(log, usage, argv, has_cgroup=has_cgroup)
+    return job_shell.ranks_command(log, usage, ends, ranks, argv, has_cgroup=has_cgroup)
+
+
+def network(job: Job) -> dict[str, Any] | None:
+    """The request for the run's own network, POST /networks/create; None for a single node, which needs none."""
+    if job.spec.distributed.node_count == 1:
+        return None
+    return {"Name": network_name(job), "Driver": "bridge", "CheckDuplicate": True, "Labels": _labels(job)}
+
+
+def network_name(job: Job) -> str:
+    return f"trainconf-{job.run_id}"
+
+
+def variables(job: Job) -> dict[str, str]:
+    """What every rank gets by the shell in its container. What the job asked for wins over our own, save TRAINCONF_*.
+
+    PYTHONPATH is the container's command's own affair: it alone knows the image's.
+    """
+    from trainconf.launchers.job.env import input_variable
+
+    home = job.paths.workspace.home
+    name = user_name(settings(job)["user"])
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        **_mpi_variables(job),
+        "HOME": home,
+        "XDG_CACHE_HOME": os.path.join(home, ".cache"),
+        "USER": name,
+        "LOGNAME": name,
+        **job.env,
+        "TRAINCONF_RUN_ID": job.run_id,
+        "TRAINCONF_RUN_DIR": job.paths.run_dir,
+        "TRAINCONF_EXPERIMENT": job.experiment_name,
+        "TRAINCONF_PARAMS": job.paths.params,
+        **{input_variable(name): path for name, path in job.spec.code.inputs},
+    }
+
+
+def _mpi_variables(job: Job) -> dict[str, str]:
+    if job.spec.distributed.kind != "mpi":
+        return {}
+    from trainconf.distributed import mpi
+
+    return {**mpi.VARIABLES, **NO_FOREIGN_MEMORY}
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """The compute config, with the defaults for what it does not say."""
+    from dataclasses import fields
+
+    from trainconf.schema import DockerCompute, default
+
+    return {field.name: default(field) for field in fields(DockerCompute)} | dict(job.compute)
+
+
+def user(asked: Mapping[str, Any], facts: EngineFacts) -> str:
+    """`User` of the container: such that what the job writes is the caller's."""
+    if asked["user"] is not None:
+        return str(asked["user"])
+    return "0:0" if facts.is_rootless else f"{os.getuid()}:{os.getgid()}"
+
+
+def user_name(asked: str | None) -> str:
+    """Of whom the job runs as: `compute.user`, or the caller. The number where nobody knows a name."""
+    import pwd
+
+    if asked is not None:
+        named = str(asked).partition(":")[0]
+        return "root" if named == "0" else named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def umask(job: Job) -> str:
+    """The caller's, which a container does not inherit; the usual one for another user, whose private files the caller could not read."""
+    if settings(job)["user"] is not None:
+        return job_shell.UMASK
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # os.umask() would change it for all threads
+        return next((f"{int(line.split()[1], 8):03o}" for line in stream if line.startswith("Umask:")), job_shell.UMASK)
+
+
+def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
+    """What is wrong with the request and can be known without the engine."""
+    from trainconf.launchers.docker import checks as container_limits
+
+    asked = settings(job)
+    yield from container_limits.check_limits(asked, facts)
+    yield from container_limits.check_network(asked, job.spec.distributed.node_count)
+    yield from container_limits.check_mpi(job)
+    yield from container_limits.check_gpus(job.spec.compute.gpus, job.spec.distributed.node_count)
+    yield from container_limits.check_paths(targets(job), job)
+    yield from container_limits.check_names([*job.env, *job.secrets])
+
+
+def targets(job: Job) -> list[tuple[str, str, bool]]:
+    """What is mounted at its own path: setting it comes from, path, whether it is read-only. What the host believes is read-only."""
+    inputs = [(f"inputs.{name}", path, True) for name, path in job.spec.code.inputs]
+    run = [("the run directory", job.paths.run_dir, True), ("the run directory", job.paths.code, False)]
+    return [*run, ("HOME", job.paths.workspace.home, False), *inputs]
+
+
+def written_files(paths: RunPaths, ranks: Sequence[int]) -> list[str]:
+    """The files, besides its code, that the container of these ranks writes to. Each is mounted by itself, so that the job can put
+    nothing else in its place; each is there before."""
+    return [*(paths.log(rank) for rank in ranks), paths.usage(ranks[0]), paths.ends(ranks[0]), paths.metrics]
+
+
+def capabilities(asked: Mapping[str, Any]) -> dict[str, list[str]]:
+    """None of them unless asked for. A job that is root by the user's wish gets into files of the caller's: without that it has no log."""
+    if asked["capabilities"] is None:
+        return {}
+    is_others_root = os.getuid() != 0 and asked["user"] is not None and user_name(asked["user"]) == "root"
+    kept = [*asked["capabilities"], *(ROOTS_OWN if is_others_root else ())]
+    return {"CapDrop": ["ALL"], **({"CapAdd": list(dict.fromkeys(kept))} if kept else {})}
+
+
+def _host_config(job: Job, places: Sequence[RankLayout], asked: Mapping[str, Any], facts: EngineFacts) -> dict[str, Any]:
+    from trainconf.launchers.docker.checks import ulimit
+
+    limits: dict[str, Any] = {"ShmSize": int(asked["shm_size_gib"] * GIB)}
+    if asked["memory_gib"] is not None:
+        limits["Memory"] = limits["MemorySwap"] = int(asked["memory_gib"] * GIB)
+    if asked["cpu_limit"] is not None:
+        limits["NanoCpus"] = round(asked["cpu_limit"] * 1e9)
+    if asked["ulimits"]:
+        limits["Ulimits"] = [ulimit(name, text) for name, text in asked["ulimits"].items()]
+    if job.spec.compute.gpus:
+        limits["DeviceRequests"] = [container.gpu_request(asked["gpu_request"])]
+    if asked["user"] is None and not facts.is_rootless:
+        limits["GroupAdd"] = [str(group) for group in sorted(set(os.getgroups()) - {os.getgid()})]
+    if asked["pids_limit"] is not None and facts.has_cgroups:
+        limits["PidsLimit"] = asked["pids_limit"]
+    if asked["no_new_privileges"]:
+        limits["SecurityOpt"] = ["no-new-privileges"]
+    return {
+        "Init": True,
+        "UsernsMode": "host",
+        "LogConfig": {"Type": "none"},
+        "Mounts": list(_mounts(job, [place.rank for place in places])),
+        "NetworkMode": (asked["network"] or "default") if job.spec.distributed.node_count == 1 else network_name(job),
+        **limits,
+        **capabilities(asked),
+    }
+
+
+def _mounts(job: Job, ranks: Sequence[int]) -> Iterator[dict[str, Any]]:
+    package = os.path.dirname(os.path.abspath(trainconf.__file__))
+    yield _bind(package, f"{job_shell.PACKAGE_PATH}/{os.path.basename(package)}", read_only=True)
+    seen = set()
+    for _, path, read_only in targets(job):
+        if path not in seen:
+            seen.add(path)
+            yield _bind(path, path, read_only=read_only)
+    yield from (_bind(path, path, read_only=False) for path in written_files(job.paths, ranks))
+
+
+def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
+    """Of type bind and no volume: a source that is missing is then an error, and not a new folder of root's."""
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
+
+
+def _network_of(job: Job, node: int) -> dict[str, Any]:
+    if job.spec.distributed.node_count == 1:
+        return {}
+    name = job_shell.NODE_HOST.format(node)
+    return {"Hostname": name, "NetworkingConfig": {"EndpointsConfig": {network_name(job): {"Aliases": [name]}}}}
+
+
+def _labels(job: Job) -> dict[str, str]:
+    return {
+        container.LABEL_RUN_ID: job.run_id,
+        container.LABEL_RUN_DIR: job.paths.run_dir,
+        container.LABEL_UID: str(os.getuid()),
+    }
+
+
+def _gpu_env(job: Job) -> list[str]:
+    """What NVIDIA's runtime reads from the request itself. An image that asks for all GPUs gets those that were leased, or none."""
+    wanted = {name: value for name, value in job.env.items() if name.startswith("NVIDIA_")}
+    if not job.spec.compute.gpus:
+        wanted.setdefault("NVIDIA_VISIBLE_DEVICES", "void")
+    return [f"{name}={value}" for name, value in wanted.items()]

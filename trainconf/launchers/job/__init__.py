@@ -1,0 +1,1 @@
+"""What every job is given, wherever it runs: its argument list, variables, import path and ranks."""

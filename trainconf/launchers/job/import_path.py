@@ -1,0 +1,117 @@
+"""Folders for the paths of a job: one puts trainconf, and nothing else, on that of its Python; others put a Python first on PATH.
+
+The first holds one symbolic link, `trainconf -> the installed package`, so that `from trainconf import Run` works in any Python with
+nothing installed there, while the packages that lie beside an installed trainconf stay out of sight.
+"""
+
+from __future__ import annotations
+
+import os
+
+import trainconf
+from trainconf import files
+from trainconf.errors import StorageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+SHARED = frozenset(("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))  # hold more than a Python's programs
+
+
+def folder(environ: Mapping[str, str], fallback: str) -> str:
+    """The folder, made on first use: in the user's cache, else under `fallback`, else in /tmp.
+
+    PYTHONPATH cannot hold a path with a colon, so such a place is passed over. Raises StorageError when nowhere is left.
+    """
+    package = os.path.dirname(os.path.abspath(trainconf.__file__))
+    return _made(environ, fallback, package, lambda path: _link(os.path.join(path, "trainconf"), package))
+
+
+def programs(environ: Mapping[str, str], fallback: str, python: str) -> list[str]:
+    """Folders that make `python` and `python3` on a PATH this interpreter, and the programs beside it those that are found first.
+
+    A folder of the system is not moved to the front: it holds much else. PATH cannot hold a colon either: a link stands for such a folder.
+    Raises StorageError.
+    """
+    beside = os.path.dirname(python)
+    if not os.path.isabs(python):
+        return []
+    found = []
+    if beside in SHARED or not all(_is_same(os.path.join(beside, name), python) for name in ("python", "python3")):
+        found.append(_made(environ, fallback, f"python {python}", lambda path: _wrap(path, python)))
+    if beside in SHARED or (found and not any(os.path.lexists(os.path.join(beside, name)) for name in ("python", "python3"))):
+        return found
+    if os.pathsep in beside:
+        home, name = os.path.split(beside)  # a link to the folder above: a Python looks there for what makes it a venv's
+        beside = os.path.join(_made(environ, fallback, f"home {home}", lambda path: _link(os.path.join(path, "home"), home)), "home", name)
+    return [*found, beside]
+
+
+def _made(environ: Mapping[str, str], fallback: str, name: str, make: Callable[[str], None]) -> str:
+    refusals = []
+    for place in _places(environ, fallback):
+        path = os.path.join(place, _name(name))
+        if os.pathsep in path:
+            continue
+        try:
+            _own(path)
+            make(path)
+        except OSError as error:
+            refusals.append(error)
+            continue
+        return path
+    raise StorageError("no folder can be made for the job's `import trainconf`", *(("tried", str(error)) for error in refusals))
+
+
+def _places(environ: Mapping[str, str], fallback: str) -> Iterator[str]:
+    cache = environ.get("XDG_CACHE_HOME", "")
+    home = environ.get("HOME", "")
+    if os.path.isabs(cache):
+        yield os.path.join(cache, "trainconf", "jobpath")
+    elif os.path.isabs(home):
+        yield os.path.join(home, ".cache", "trainconf", "jobpath")
+    yield os.path.join(fallback, "jobpath")
+    yield f"/tmp/trainconf-jobpath-{os.getuid()}"
+
+
+def _name(content: str) -> str:
+    from trainconf.spec import sha256_hex
+
+    return sha256_hex(content)[:16]
+
+
+def _own(path: str) -> None:
+    """Make the folder, or find it made. One that others may write to could run their code in our jobs."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    for owned in (path, os.path.dirname(path)):
+        facts = os.lstat(owned)
+        if facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+            raise PermissionError(1, "others may write to it", owned)
+
+
+def _link(link: str, target: str) -> None:
+    try:
+        os.symlink(target, link)
+    except FileExistsError:
+        if os.readlink(link) != target:
+            raise
+
+
+def _wrap(path: str, python: str) -> None:
+    """`python` and `python3` that are an interpreter of another name or place; as links they would not find what belongs to it."""
+    for program in (os.path.join(path, name) for name in ("python", "python3")):
+        if not os.access(program, os.X_OK):
+            from shlex import quote
+
+            files.write_atomic(program, f"#!/bin/sh\nexec {quote(python)} \"$@\"\n", durable=False)
+            os.chmod(program, 0o755)
+
+
+def _is_same(path: str, python: str) -> bool:
+    """Whether a path leads to this interpreter; one that is yet to be made will have all its names."""
+    try:
+        return os.path.samefile(path, python)
+    except OSError:
+        return not os.path.lexists(python)

@@ -1,0 +1,1 @@
+"""Sweeps as arrays of jobs: sent in chunks, as Slurm has room."""

@@ -1,0 +1,46 @@
+"""Sends what is left of a sweep, where there is room: `python -I -S .../trainconf/launchers/slurm/send_on.py SWEEP [EXIT_CODE]`.
+
+A reader of the sweep's trials starts it beside itself; a job of the sweep becomes it at its end, with the exit code it shall have then.
+Standard library only. It tries once: the next reader, or the next job, tries again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def send(folder: str, *, is_in_job: bool) -> None:
+    """Send, and say on standard error why not, if so."""
+    from trainconf import files
+    from trainconf.errors import TrainconfError
+    from trainconf.launchers.slurm.arrays.chunks import Sending
+    from trainconf.launchers.slurm.launcher import SlurmLauncher
+    from trainconf.paths import RunPaths
+
+    home = RunPaths(folder)
+    if is_in_job:  # what the job was told about itself must not reach others; what `setup` did to known variables is done again
+        known = set(files.read_json(home.plan).get("environment") or os.environ)
+        for name in set(os.environ) - known:
+            del os.environ[name]
+    try:
+        sending = Sending(home, SlurmLauncher().controller)
+        sending.from_a_job() if is_in_job else sending()
+    except TrainconfError as error:
+        print(f"the rest of sweep {home.run_id} is not sent from here\n\n{error.render()}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    import signal
+
+    root = os.path.abspath(__file__)
+    for _ in range(4):  # above the package
+        root = os.path.dirname(root)
+    sys.path.append(root)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    try:
+        send(sys.argv[1], is_in_job=len(sys.argv) > 2)
+    except OSError as error:
+        print(f"the rest of the sweep is not sent from here: {error}", file=sys.stderr)
+    finally:
+        os._exit(int(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -1,0 +1,1 @@
+"""The store side: packs, manifests, and folders made of them."""

@@ -1,0 +1,58 @@
+"""One stored snapshot, opened to become folders: what it takes to find its content is done once, however many folders there are."""
+
+from __future__ import annotations
+
+from trainconf.errors import StorageError
+from trainconf.snapshot.blobs import materialize
+from trainconf.snapshot.blobs.packs import DamagedError, PackReader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainconf.snapshot.blobs.layout import StoreLayout
+
+
+class OpenSnapshot:
+    """A context manager, in the store for as long as it is open: `gc` waits.
+
+    `damaged` says what to tell of content that is not what its hash promises. Raises SnapshotError when there is no such snapshot,
+    StorageError when the store cannot be used.
+    """
+
+    def __init__(self, store: StoreLayout, snapshot_id: str, damaged: Callable[[str, DamagedError], StorageError]) -> None:
+        self.id = snapshot_id
+        self._damaged = damaged
+        self._lock = store.locked()
+        try:
+            self._folders = materialize.layout(store.read_manifest(snapshot_id))
+            store.touch(snapshot_id)
+            self._reader = PackReader(store.packs, store.packs.index())
+        except BaseException as error:
+            self._lock.release()
+            if isinstance(error, OSError):
+                raise _unusable(error) from error
+            raise
+
+    def __enter__(self) -> OpenSnapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.__exit__()
+        self._lock.release()
+
+    def materialize(self, dest: str) -> None:
+        """Make the folder `dest` hold it, whole or not at all. Raises StorageError: dest exists, disk full, damaged store."""
+        try:
+            materialize.build(dest, self._fill)
+        except DamagedError as error:
+            raise self._damaged(self.id, error) from error
+        except OSError as error:
+            raise _unusable(error) from error
+
+    def _fill(self, dest: bytes) -> None:
+        materialize.copy_tree(self._reader, self._folders, dest)
+
+
+def _unusable(error: OSError) -> StorageError:
+    return StorageError.from_os_error(error, "the snapshot store cannot be used")

@@ -1,0 +1,1 @@
+"""The source side: which files travel, and what is in them."""
