@@ -124,8 +124,8 @@ def test_several_nodes_have_a_network_of_their_own(workspace: Shell, engineless:
 
 
 def test_a_variable_no_shell_can_hand_on_is_told(workspace: Shell, engineless: dict[str, str]) -> None:
-    told = refused(workspace, workspace(*in_docker(workspace, "+env.variables.my-key=1"), env=engineless))
-    assert list(told) == ["env.variables has 'my-key', which the shell in a container cannot hand on"]
+    told = refused(workspace, workspace(*in_docker(workspace, "+env.variables.my-name=1"), env=engineless))
+    assert list(told) == ["env.variables has 'my-name', which the shell in a container cannot hand on"]
 
 
 def test_a_variable_that_a_shell_keeps_for_itself_is_told(workspace: Shell, engineless: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ class Software:
 class Prepared(Software):
     """An environment that can be used now, what is installed in it, and whether this call built it.
 
-    As long as this object lives, nobody removes the environment: a run that will use it may have no plan yet that says so.
+    Until it is released, or dies, nobody removes the environment: a run that will use it may have no plan yet that says so.
     """
 
     __slots__ = ("_held", "built", "lock_text")
@@ -46,9 +46,12 @@ class Prepared(Software):
         self.built = built
         self._held = held
 
-    def __del__(self) -> None:
+    def release(self) -> None:
+        """From now on only a run's plan keeps the environment. May be called again."""
         if self._held is not None:
             self._held.release()
+
+    __del__ = release
 
 
 def ensure(
@@ -71,8 +74,7 @@ def ensure(
     if spec.kind == "image":
         return _image(spec, workspace, identity, name=name, report=report, root=root, settings=image_build or {}, code=code)
     folder = store.environment_dir(workspace, identity)
-    held = store.use_of(folder)
-    held.acquire(shared=True)
+    held = store.hold(folder)
     built = store.load(folder, identity)
     if built is not None and store.is_on_same_python(built):
         return _handed_out(built, report, held)
@@ -137,9 +139,9 @@ def _image(
 ) -> Prepared:
     from trainconf.environments.image import find as image
 
-    held, by_us = store.use_of(store.environment_dir(workspace, identity)), False
+    by_us = False
     with image.engine() as engine:
-        held.acquire(shared=True)
+        held = store.hold(store.environment_dir(workspace, identity))
         try:
             found = image.built(engine, workspace, identity)
             if found is None:

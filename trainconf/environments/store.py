@@ -12,7 +12,7 @@ import os
 from trainconf import files
 from trainconf.environments.recipe import interpreter
 from trainconf.environments.recipe.installed import installed, lock_text
-from trainconf.errors import EnvironmentRecipeError
+from trainconf.errors import EnvironmentRecipeError, StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,6 +140,16 @@ def use_of(folder: str) -> files.FileLock:
     """The lock that is shared by those who were handed an environment and whose run has no plan yet; whoever removes it takes it alone."""
     lock = lock_of(folder)
     return files.FileLock(lock.path + ".use")
+
+
+def hold(folder: str) -> files.FileLock:
+    """That lock, shared, taken. Raises StorageError."""
+    try:
+        lock = use_of(folder)
+        lock.acquire(shared=True)
+    except OSError as error:
+        raise StorageError.from_os_error(error, "the store of environments cannot be used") from error
+    return lock
 
 
 def load(folder: str, identity: str = "") -> BuiltEnvironment | None:

@@ -155,7 +155,7 @@ def test_more_callers_than_descriptors_are_heard_one_after_the_other() -> None:
 
 def test_the_limit_of_descriptors_is_raised_as_far_as_is_needed_and_allowed() -> None:
     code = (
-        "import resource; from trainconf.agent import mpi_channel\n"
+        "import resource; from trainconf.agent.mpi import channel as mpi_channel\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 500))\n"
         "mpi_channel.make_room(10); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
         "mpi_channel.make_room(200); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"

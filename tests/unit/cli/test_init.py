@@ -150,7 +150,7 @@ def test_a_wrong_word_is_a_mistake_of_the_user_and_nothing_is_made(tmp_path: Pat
 
 
 def test_it_loads_no_hydra(tmp_path: Path) -> None:
-    code = "import sys; from trainconf.cli import init; init.run([sys.argv[1]]); print(*sys.modules)"
+    code = "import sys; from trainconf.cli.keeping import init; init.run([sys.argv[1]]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not {"hydra", "omegaconf", "yaml"} & set(done.stdout.split())

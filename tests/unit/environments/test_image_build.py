@@ -79,7 +79,9 @@ class Images(Workspace):
         return spec
 
     def make(self, spec: EnvironmentSpec, name: str = "test", **build: Any) -> Prepared:
-        return ensure(spec, self.paths, name=name, report=self.reported.append, root=self.root, image_build=build)
+        made = ensure(spec, self.paths, name=name, report=self.reported.append, root=self.root, image_build=build)
+        made.release()
+        return made
 
     def image(self, prepared: Prepared) -> dict[str, Any]:
         return dict(self.engine.get(f"/images/{prepared.image}/json"))

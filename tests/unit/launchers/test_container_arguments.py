@@ -142,7 +142,7 @@ def test_wishes_are_added_to_ours_and_never_over_our_labels() -> None:
 
 def test_the_sdk_is_not_imported_without_arguments_and_named_where_it_is_missing() -> None:
     code = (
-        "import sys\nfrom trainconf.launchers import container_arguments as a\n"
+        "import sys\nfrom trainconf.launchers.docker import arguments as a\n"
         "assert a.convert({}, '1.41') == ({}, []) and 'docker' not in sys.modules\n"
         "sys.modules['docker'] = None\n"
         "print(a.convert({'cap_add': ['X']}, '1.41')[1][0].render())"

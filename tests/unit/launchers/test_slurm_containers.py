@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import trainconf
 from tests.contract.runs import make_job
 from tests.unit.launchers.test_slurm_script import Answering
 from trainconf.errors import ConfigError
@@ -18,7 +19,7 @@ from trainconf.launchers.slurm import containers as slurm_containers
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.spec import DistributedSpec, EnvironmentSpec
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(slurm_containers.__file__)))
+PACKAGE = os.path.dirname(os.path.abspath(trainconf.__file__))
 
 
 def job(root: str = "/data/w", image: str = "/images/torch.sqsh", *, inputs: dict[str, str] | None = None, **wishes: Any) -> Job:

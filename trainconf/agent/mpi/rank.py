@@ -57,7 +57,7 @@ def carry_out(paths: RunPaths) -> int:
         paths, {**plan, "ranks": [rank]}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting, has_all_of_run=False,
     )  # fmt: skip
     # A process that has left without MPI_Finalize must seem to mpirun to have done so, or the others would wait for it.
-    member = node.Member(place.rank, crew, meeting, grace_s, leaves_early=True)
+    member = node.Member(place.rank, crew, meeting, grace_s, leaves_early=True, starter=there)
     _thread.start_new_thread(_watch, (there, member))
     member.carry_out()
     _let_go(alive)

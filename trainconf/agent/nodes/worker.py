@@ -37,15 +37,19 @@ SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, WAKE_SI
 class Member:
     """One attempt of the ranks of `crew`, which are those of member number `number`; they can be met at what `meeting` offers.
 
-    It waits to be told to end, also when its ranks have ended; when these have completed, one that `leaves_early` does not.
+    It waits to be told to end, also when its ranks have ended; when these have completed, one that `leaves_early` does not. `starter` is a
+    descriptor that can be read when whatever started this agent has ended it; -1: nothing does.
     """
 
-    def __init__(self, number: int, crew: ProcessCrew, meeting: Meeting, grace_s: float, *, leaves_early: bool = False) -> None:
+    def __init__(
+        self, number: int, crew: ProcessCrew, meeting: Meeting, grace_s: float, *, leaves_early: bool = False, starter: int = -1
+    ) -> None:  # fmt: skip
         self._number = number
         self._crew = crew
         self._meeting = meeting
         self._grace_s = grace_s
         self._leaves_early = leaves_early
+        self._starter = starter
         self._orders: deque[dict[str, Any]] = deque()
         self._kill_at: float | None = None  # monotonic; once the end was ordered
         self._is_over = False
@@ -95,7 +99,7 @@ class Member:
 
     def cut_off(self, patience_s: float) -> None:
         """Whatever started this agent has ended it, as far as it could: the ranks have so long to end by themselves. For another thread."""
-        self._is_cut_off = self._kill_at is None
+        self._is_cut_off = self._is_cut_off or self._kill_at is None
         time.sleep(patience_s)
         self._orders.append({"order": "end"})
         os.kill(os.getpid(), WAKE_SIGNAL)
@@ -122,10 +126,17 @@ class Member:
                 self._tell("started", ranks=[{**record, "host": host} for record in news.ranks])
             elif isinstance(news, Ended):
                 end = _facts(news.outcome)
+                self._is_cut_off = self._is_cut_off or self._has_lost_starter()
                 self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=end, is_cut_off=self._is_cut_off)
                 has_completed = self._crew.is_empty and news.outcome.state == "Completed"
                 if self._leaves_early and has_completed and not self._crew.has_leftovers():
                     self._is_over = True
+
+    def _has_lost_starter(self) -> bool:
+        """A rank may end in the moment in which it is cut off, before the thread that waits for that has been heard."""
+        from select import select
+
+        return self._starter >= 0 and self._kill_at is None and bool(select([self._starter], [], [], 0)[0])
 
     def _tick(self) -> None:
         now = time.monotonic()
