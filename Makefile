@@ -45,12 +45,13 @@ testbed:  ## bring up what some tests need: a Docker engine, as root on Debian
 testbed-down:  ## end what `make testbed` started
 	tests/testbed/down
 
-lock: $(VENV)/bin/python  ## renew locks/: what `make` installs, each release with its hashes
+lock: $(VENV)/bin/python  ## renew locks/, what `make` installs, and conf/env/*.lock.txt, what env=NAME does: each release with its hashes
 	$(VENV)/$(INSTALL) 'uv>=0.7'  # the first that locks dependency groups
 	$(LOCK) pyproject.toml --extra uv --extra docker --group dev --output-file locks/dev.txt
 	$(LOCK) pyproject.toml --extra uv --extra docker --group build --constraint locks/dev.txt --output-file locks/run.txt
 	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	$(LOCK) pyproject.toml --extra docker --group dev --group hydra-next --output-file locks/dev-hydra-1.4.txt
+	$(VENV)/bin/python locks/environments.py
 
 faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random moments for half an hour
 	$(VENV)/bin/python -m tests.faults --seed $${SEED:-1}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
+from trainconf.environments import lock
 from trainconf.errors import BuildError
 
 from .conftest import Workspace, make_wheel
@@ -62,3 +64,31 @@ def test_a_hash_of_one_package_asks_for_those_of_all(workspace: Workspace, wheel
     with pytest.raises(BuildError, match=r"(?i)hash"):
         built(workspace, f"demo==2.0 --hash=sha256:{digest}", "other==1.0")
     assert built(workspace, f"demo==2.0 --hash=sha256:{digest}") == ["demo==2.0"]
+
+
+def test_a_file_of_another_hash_is_refused_with_its_own_and_leaves_nothing(workspace: Workspace, wheels: Path, installer: str) -> None:
+    allowed = [f"{number:064x}" for number in range(40)]
+    found = hashlib.sha256((wheels / "demo-2.0-py3-none-any.whl").read_bytes()).hexdigest()
+    with pytest.raises(BuildError) as caught:
+        built(workspace, f"demo==2.0 {' '.join(f'--hash=sha256:{digest}' for digest in allowed)}")
+    told = str(caught.value)
+    assert re.search(r"(?i)hash mismatch|do not match the hashes", told)
+    assert "another file than the one that was locked" in told
+    assert found in told
+    assert not any(digest in told for digest in allowed)
+    assert workspace.left() == []
+
+
+def test_what_a_locked_package_needs_has_a_hash_too(workspace: Workspace, wheels: Path, installer: str) -> None:
+    make_wheel(wheels, name="needy", requires="demo")
+    needy = hashlib.sha256((wheels / "needy-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    with pytest.raises(BuildError, match=r"(?i)hash"):
+        built(workspace, f"needy==1.0 --hash=sha256:{needy}")
+    assert workspace.left() == []
+
+
+def test_pinning_a_recipe_keeps_its_hashes(workspace: Workspace, wheels: Path, installer: str) -> None:
+    hashes = f"--hash=sha256:{'0' * 64} --hash=sha256:{hashlib.sha256((wheels / 'demo-2.0-py3-none-any.whl').read_bytes()).hexdigest()}"
+    lines = ["--find-links ./wheels", f"Demo==2.0 ; python_version >= '3' {hashes}"]
+    pinned = lock({"requirements": lines, "name": "mine"}, workspace.root, report=workspace.reported.append)
+    assert pinned.splitlines()[1:] == ["--find-links ./wheels", f"demo==2.0 {hashes}"]

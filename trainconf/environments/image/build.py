@@ -21,7 +21,7 @@ from trainconf.environments.image.recipe import CONTEXT, DOCKERFILE
 from trainconf.environments.image.scripts import VENV_PYTHON, ImagePython, ask, read_answer
 from trainconf.environments.recipe import reader as recipe
 from trainconf.environments.recipe.interpreter import fits
-from trainconf.environments.recipe.requirements import option_lines
+from trainconf.environments.recipe.requirements import end_of, option_lines, with_hashes
 from trainconf.errors import BuildError, EnvironmentRecipeError
 from trainconf.paths import WorkspacePaths
 from trainconf.process import interruptions_held
@@ -157,7 +157,8 @@ class _Maker:
         if self._installs:
             installation = self._installation(base)
             found = read_report(installation.resolve(installation.with_venv(base)))
-            lines = [*option_lines(self.spec.requirements), *sorted(pin(distribution, self.spec.files) for distribution in found)]
+            pins = sorted(pin(distribution, self.spec.files) for distribution in found)
+            lines = [*option_lines(self.spec.requirements), *with_hashes(pins, self.spec.requirements)]
         header = (
             f"# pinned by `trainconf env lock` from {self.name} for Python {python.version}",
             f"# in image {base.name} {base.digest}; what the image itself has is not listed",
@@ -255,7 +256,8 @@ class _Maker:
             ) from None
         found = read_answer(container.answer())
         if found is None and code != 0:
-            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said or f"nothing (exit code {code})"))
+            said = end_of(said) or f"nothing (exit code {code})"
+            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said))
         return found
 
     def _python_of(self, base: Base) -> ImagePython:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from trainconf.engine.client import EngineError
 from trainconf.environments.image.leftovers import remove_container
+from trainconf.environments.recipe.requirements import KEPT_LINES
 from trainconf.process import interruptions_held
 
 TYPE_CHECKING = False
@@ -28,7 +29,6 @@ CACHE, CACHE_VOLUME = f"{INSIDE}/pip-cache", "trainconf-pip-cache"
 SHELL = ("sh", "-c", 'eval "$(cat)"')
 HEADER = f"exec >>{OUTPUT}/{LOG} 2>&1 </dev/null\n"
 POLL_INTERVAL_S = 0.1
-LAST_LINES = 20
 
 
 class NoShell(Exception):
@@ -134,7 +134,7 @@ class BuildContainer:
                 for line in [*lines, torn] if is_over else lines:
                     if text := line.decode("utf-8", "replace").rstrip():
                         self.report(text)
-                        last = [*last[1 - LAST_LINES :], text]
+                        last = [*last[1 - KEPT_LINES :], text]
                 if is_over:
                     break
         if isinstance(ended[0], EngineError):

@@ -173,7 +173,8 @@ class Installation:
         code, said = self.container.run(self.preamble + script)
         if code != 0:
             hint = next((hint for sign, hint in HINTS.items() if sign in said), "")
-            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", requirements.redacted(said, self.named)), hint=hint)
+            said = requirements.redacted(requirements.end_of(said, self.spec.requirements), self.named)
+            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", said), hint=hint)
 
     def _found(self, key: str, base: Base) -> Base | None:
         """The stage that an earlier build made for the same key."""
@@ -206,6 +207,7 @@ class Installation:
 HINTS = {
     "No space left on device": "free some space where the engine keeps its images (`docker system df`)",
     "CERTIFICATE_VERIFY_FAILED": "behind a proxy with its own certificates: set env.docker.build.ca_file in conf/local.yaml",
+    "MATCH THE HASHES": requirements.OTHER_FILE,
     "ResolutionImpossible": "two of them exclude each other: loosen or drop one",
     "name resolution": "the build has no way to the index: env.docker.build.network=host, or a mirror with env.docker.build.pip_config",
     "onnect": "is the index reachable from a container? env.docker.build.network, ca_file and pip_config; see docs/environments.md",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from trainconf.environments.recipe.reader import RECIPE_KEYS, read_contents, shipped_or_own
+from trainconf.environments.recipe.reader import RECIPE_KEYS, read_contents
+from trainconf.environments.recipe.requirements import shipped_or_own
 from trainconf.errors import ContainerEngineError, Mistake
 from trainconf.spec import EnvironmentSpec, Pairs
 

@@ -8,9 +8,9 @@ import sys
 
 from trainconf.environments.recipe import interpreter
 from trainconf.environments.recipe.installed import installed
-from trainconf.environments.recipe.requirements import RequirementReader
+from trainconf.environments.recipe.requirements import RequirementReader, shipped_or_own
 from trainconf.errors import EnvironmentRecipeError, Mistake
-from trainconf.paths import WorkspacePaths, is_inside, packaged
+from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.spec import EnvironmentSpec, Pairs, canonical, sha256_hex
 
 TYPE_CHECKING = False
@@ -196,10 +196,3 @@ def _variables(variables: Mapping[str, Any], mistakes: list[Mistake]) -> Pairs:
             facts = (("from", "env.variables"), ("allowed", "a name without `=`, no NUL characters"))
             mistakes.append(Mistake(f"{name!r} cannot be an environment variable", *facts))
     return tuple(sorted((str(name), str(value)) for name, value in variables.items()))
-
-
-def shipped_or_own(named: str, root: str) -> str:
-    """A file the recipe names: the workspace's own, else the one that ships with trainconf; the workspace's path when neither is."""
-    own = os.path.normpath(os.path.join(root, named))
-    shipped = packaged(named)
-    return shipped if not os.path.exists(own) and os.path.exists(shipped) else own

@@ -9,6 +9,7 @@ import os
 import re
 
 from trainconf.errors import Mistake
+from trainconf.paths import packaged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ SECRET_IN_QUERY = (
 )
 VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 HIDDEN = "***"
+PIN = r"([\w.-]+)\s*(?:\[[^\]]*\])?\s*==\s*([^\s;]+)"
+HASH = r"--hash=sha256:([0-9a-f]{64})"
+KEPT_LINES, LAST_LINES = 200, 20  # of what an installer says: those to look through after a failure, and those to tell
+OTHER_FILE = (
+    "your index serves another file than the one that was locked: find out why before you trust it. "
+    "A shipped environment without its lock: env.requirements=['-r conf/env/NAME.in']"
+)
 LOCAL = r"(?P<path>.*?)(?P<extras>\[[^\[\]/]*\])?(?P<tail>\s*;.*|\s+--.*)?"
+SHIPPED = (os.path.join("conf", ""), os.path.join("projects", ""))
 NAMED_URL = r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)"
 
 
@@ -131,7 +140,8 @@ class RequirementReader:
                 hint="download it into the workspace and include the copy",
             )
         else:
-            self.read_file(os.path.normpath(os.path.join(folder, value)), source, constraints=constraints)
+            named = os.path.relpath(os.path.join(folder, value), self.root)
+            self.read_file(shipped_or_own(named, self.root), source, constraints=constraints)
 
     def _add(self, line: str, folder: str, source: str, constraints: bool, *, always_local: bool = False) -> None:
         local = local_requirement(f"./{line}" if always_local and not line.startswith(("/", ".", "file:")) else line)
@@ -170,6 +180,13 @@ class RequirementReader:
         self.mistakes.append(Mistake(what, *facts, hint=hint))
 
 
+def shipped_or_own(named: str, root: str) -> str:
+    """A file the recipe names: the workspace's own, else the one that ships with trainconf; the workspace's path when neither is."""
+    own, named = os.path.normpath(os.path.join(root, named)), os.path.normpath(named)
+    ships = named.startswith(SHIPPED) and not os.path.exists(own) and os.path.exists(packaged(named))
+    return packaged(named) if ships else own
+
+
 def local_files(files: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Those of a spec's (path, digest) that requirements name: what a Dockerfile is made of is marked with its part in that."""
     return [pair for pair in files if pair[0].startswith((".", "/"))]
@@ -190,6 +207,17 @@ def for_installer(lines: Sequence[str], rename: dict[str, str]) -> tuple[str, st
             text = rename[local.path] + local.rest
         texts[line.startswith(CONSTRAINT)].append(text + "\n")
     return "".join(texts[0]), "".join(texts[1])
+
+
+def with_hashes(pins: Iterable[str], lines: Iterable[str]) -> list[str]:
+    """Pins with the hashes that requirement lines give for them."""
+    from trainconf.environments.recipe.installed import normalised
+
+    known: dict[str, list[str]] = {}
+    for line in lines:
+        if "--hash=" in line and (match := re.match(PIN, line)):
+            known.setdefault(f"{normalised(match[1])}=={match[2]}", []).extend(re.findall(r"--hash=\S+", line))
+    return [" ".join((pin, *known.get(pin, ()))) for pin in pins]
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
@@ -234,6 +262,13 @@ def variables(lines: Iterable[str], environ: Mapping[str, str]) -> dict[str, str
 def redacted(text: str, named: Mapping[str, str]) -> str:
     """What an installer said, without the values of variables that may be credentials."""
     return _replaced(text, named, lambda _: HIDDEN)
+
+
+def end_of(said: str, lines: Iterable[str] = ()) -> str:
+    """The last lines of what an installer said, without the hashes that `lines` allow: it may list dozens before the one that it found."""
+    allowed = {found[1] for line in lines for found in re.finditer(HASH, line)}
+    kept = [line for line in said.splitlines() if line.split(":")[-1].split(" ")[-1] not in allowed]
+    return "\n".join(kept[-LAST_LINES:])
 
 
 def unexpanded(text: str, named: Mapping[str, str]) -> str:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from trainconf.environments.build_folder import Site
     from trainconf.spec import EnvironmentSpec
 
-LAST_LINES = 20
-
 
 class Workshop:
     """An installer in the folder where it works."""
@@ -33,11 +31,13 @@ class Workshop:
     def __init__(self, site: Site, installer: Installer) -> None:
         self.site = site
         self.installer = installer
+        self.lines: tuple[str, ...] = ()
         self.named: dict[str, str] = {}  # variables that requirement lines name; their values are never told
         self.takes_previews = False
 
     def lay_out(self, spec: EnvironmentSpec) -> bool:
         """Write what the installer reads: copies of local requirements, and the files of lines. Whether there are constraints."""
+        self.lines = spec.requirements
         wanted, constraints = requirements.for_installer(spec.requirements, self.site.bring(spec))
         to_root = os.path.relpath(os.path.realpath(self.site.root), os.path.realpath(self.site.folder))
         self.named = requirements.variables(spec.requirements, os.environ)
@@ -56,7 +56,8 @@ class Workshop:
         for command in commands:
             done = processes.stream(command, self._tell, cwd=self.site.folder, env=environ, pass_fds=(self.site.lock_fd,))
             if not done.ok:
-                raise failure(self.installer, command, requirements.redacted(done.last_lines(LAST_LINES), self.named), what)
+                said = requirements.end_of(done.last_lines(requirements.KEPT_LINES), self.lines)
+                raise failure(self.installer, command, requirements.redacted(said, self.named), what)
 
     def _tell(self, line: str) -> None:
         if line:
@@ -115,7 +116,7 @@ def lock(spec: EnvironmentSpec, root: str, *, name: str, report: Callable[[str],
     for number, (path, _) in enumerate(spec.files):
         pins = [pin.replace(f"./sources/{number}/{os.path.basename(path)}", path) for pin in pins]
     header = f"# pinned by `trainconf env lock` from {name} for Python {spec.python}"
-    return "".join(f"{line}\n" for line in (header, *requirements.option_lines(spec.requirements), *pins))
+    return "".join(f"{line}\n" for line in (header, *requirements.option_lines(spec.requirements), *requirements.with_hashes(pins, spec.requirements)))
 
 
 def tell_what_is_not_heeded(report: Callable[[str], None], root: str) -> None:
