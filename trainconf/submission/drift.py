@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore, tree_entries
+from trainconf.spec import sha256_hex
 from trainconf.submission.code import take_from_git
 from trainconf.submission.frozen import Frozen
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from trainconf.spec import RunSpec
 
 SHOWN_PATHS = 100
+HASHES = r"(?:\s+--hash=\S+){2,}"
 LARGEST_DIFF_BYTES = 1_000_000
 PARTS = ("code", "params", "environment", "compute", "distributed")
 PAIRS = {"code": ("inputs", "input_digests"), "environment": ("files", "variables", "build_args"), "compute": ("options",)}
@@ -61,8 +64,15 @@ def _flat(spec: RunSpec, part: str) -> dict[str, Any]:
 
 
 def _shown(key: str, value: Any) -> str:
+    if key == "requirements" and value:
+        value = [re.sub(HASHES, _hashes_in_short, line) for line in value]
     is_hash = key == "packages" or key.startswith(("input_digests.", "files."))
     return json.dumps(value[:19] if is_hash and isinstance(value, str) else value)
+
+
+def _hashes_in_short(hashes: re.Match[str]) -> str:
+    """Two lines of a lock file that differ in their hashes alone differ in this, too."""
+    return f" --hash=... ({hashes[0].count('--hash=')}, together {sha256_hex(hashes[0])[:12]})"
 
 
 def _origin(part: str, key: str, file: Frozen, today: Resolved) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Answer, Shell
+from tests.unit.environments.conftest import make_wheel
 
 from .test_frozen import git
 
@@ -55,6 +58,22 @@ def test_the_text_is_compared_on_request(frozen: Here, workspace: Shell) -> None
         "big.bin: binary, or too large to compare line by line", "--- a/gone.txt", "+++ /dev/null", "@@ -1 +0,0 @@", "-old",
     ]  # fmt: skip
     assert frozen("freeze", "--diff", *workspace.script()).code == 2
+
+
+def test_a_renewed_lock_is_told_in_short_and_the_file_runs_by_the_old_one(here: Here, workspace: Shell) -> None:
+    workspace.write(".trainconfignore", "conf/\nwheels/\n")
+    right = hashlib.sha256(make_wheel(workspace.root / "wheels").read_bytes()).hexdigest()
+    recipe = workspace.write("conf/env/own.lock.txt", f"demo==1.0 --hash=sha256:{'0' * 64} --hash=sha256:{right}\n")
+    words = workspace.script("env=minimal", "env.requirements=['--no-index', '--find-links ./wheels', '-r conf/env/own.lock.txt']")
+    assert here("freeze", *words, "-o", "a.lock").code == 0
+    recipe.write_text(recipe.read_text().replace(right, "1" * 64))
+    answer = here("freeze", "--check", "a.lock")
+    told = re.findall(r'"demo==1.0 --hash=... \(2, together (\w{12})\)"', answer.out)
+    assert len(set(told)) == 2
+    assert right not in answer.out
+    answer = here("run", "a.lock")
+    assert answer.code == 0, answer
+    assert "another file than the one that was locked" in here(*words).err
 
 
 def test_every_value_that_differs_has_its_origin(frozen: Here, workspace: Shell) -> None:
