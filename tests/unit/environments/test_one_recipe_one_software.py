@@ -61,7 +61,7 @@ def test_what_the_recipe_says_is_obeyed_by_both(workspace: Workspace, wheels: Pa
 def test_a_hash_of_one_package_asks_for_those_of_all(workspace: Workspace, wheels: Path, installer: str) -> None:
     make_wheel(wheels, name="other")
     digest = hashlib.sha256((wheels / "demo-2.0-py3-none-any.whl").read_bytes()).hexdigest()
-    with pytest.raises(BuildError, match=r"(?i)hash"):
+    with pytest.raises(BuildError, match="one line with a hash asks for a hash of every package"):
         built(workspace, f"demo==2.0 --hash=sha256:{digest}", "other==1.0")
     assert built(workspace, f"demo==2.0 --hash=sha256:{digest}") == ["demo==2.0"]
 
@@ -82,7 +82,7 @@ def test_a_file_of_another_hash_is_refused_with_its_own_and_leaves_nothing(works
 def test_what_a_locked_package_needs_has_a_hash_too(workspace: Workspace, wheels: Path, installer: str) -> None:
     make_wheel(wheels, name="needy", requires="demo")
     needy = hashlib.sha256((wheels / "needy-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    with pytest.raises(BuildError, match=r"(?i)hash"):
+    with pytest.raises(BuildError, match="one line with a hash asks for a hash of every package"):
         built(workspace, f"needy==1.0 --hash=sha256:{needy}")
     assert workspace.left() == []
 

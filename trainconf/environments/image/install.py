@@ -208,6 +208,7 @@ HINTS = {
     "No space left on device": "free some space where the engine keeps its images (`docker system df`)",
     "CERTIFICATE_VERIFY_FAILED": "behind a proxy with its own certificates: set env.docker.build.ca_file in conf/local.yaml",
     "MATCH THE HASHES": requirements.OTHER_FILE,
+    "require-hashes": requirements.NO_HASH,
     "ResolutionImpossible": "two of them exclude each other: loosen or drop one",
     "name resolution": "the build has no way to the index: env.docker.build.network=host, or a mirror with env.docker.build.pip_config",
     "onnect": "is the index reachable from a container? env.docker.build.network, ca_file and pip_config; see docs/environments.md",

@@ -29,6 +29,7 @@ HIDDEN = "***"
 PIN = r"([\w.-]+)\s*(?:\[[^\]]*\])?\s*==\s*([^\s;]+)"
 HASH = r"--hash=sha256:([0-9a-f]{64})"
 KEPT_LINES, LAST_LINES = 200, 20  # of what an installer says: those to look through after a failure, and those to tell
+NO_HASH = "one line with a hash asks for a hash of every package. The lines of a shipped environment without them: -r conf/env/NAME.in"
 OTHER_FILE = (
     "your index serves another file than the one that was locked: find out why before you trust it. "
     "A shipped environment without its lock: env.requirements=['-r conf/env/NAME.in']"
@@ -236,7 +237,7 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
 
 
 def _without_comment(line: str) -> str:
-    return re.sub(COMMENT, "", line) if "#" in line else line
+    return "" if line.startswith("#") else re.sub(COMMENT, "", line) if "#" in line else line
 
 
 def with_secret_hidden(line: str) -> str:

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from trainconf.environments.recipe.requirements import OTHER_FILE
+from trainconf.environments.recipe.requirements import NO_HASH, OTHER_FILE
 from trainconf.errors import BuildError
 
 TYPE_CHECKING = False
@@ -193,6 +193,8 @@ def failure(installer: Installer, command: Sequence[str], said: str, what: str) 
         "os error 28": "free some space; the installer's cache and temporary folder count too",
         "MATCH THE HASHES": OTHER_FILE,
         "Hash mismatch": OTHER_FILE,
+        "require-hashes": NO_HASH,
+        "Hash-checking is required": NO_HASH,
         "ensurepip": "install the venv module of this Python (Debian: python3-venv), or uv",
         "onnect": "is the index reachable? A mirror set up for pip is used for uv as well; see docs/environments.md",
     }
