@@ -38,8 +38,8 @@ def test_nodes_meet_on_the_way_to_the_head(
     assert interfaces.meeting(["head", "second", "third"], number) == expected
 
 
-def test_every_library_is_told_in_its_own_words_and_what_was_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interfaces, "_RDMA_FOLDER", "/nowhere")
+def test_every_library_is_told_in_its_own_words_and_what_was_said_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(interfaces, "_RDMA_FOLDER", str(tmp_path / "none"))
     assert interfaces.variables("pytorch", "eth0", {}) == {"GLOO_SOCKET_IFNAME": "eth0", "NCCL_SOCKET_IFNAME": "=eth0"}
     told = interfaces.variables("mpi", "eth0", {"GLOO_SOCKET_IFNAME": "mine", "OMPI_MCA_btl_tcp_if_exclude": "docker0"})
     assert told == {"NCCL_SOCKET_IFNAME": "=eth0", "FI_TCP_IFACE": "eth0", "UCX_NET_DEVICES": "eth0"}
