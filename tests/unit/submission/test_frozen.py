@@ -309,3 +309,8 @@ def test_code_that_travels_though_git_ignores_it_is_said_to_run_here_only(reposi
     repository.write("code/weights.bin", "1")
     assert git(repository.root, repository, "status", "--porcelain") == "?? a.lock.yaml\n"
     assert "only this snapshot store can run the file" in repository("freeze", "experiment=mine", "-o", "a.lock.yaml").err
+    (repository.root / "code/weights.bin").unlink()
+    (repository.root / "a.lock.yaml").unlink()
+    (repository.root / "code/empty").mkdir()
+    told = repository("freeze", "experiment=mine", "-o", f"{tmp_path}/a.lock.yaml").err
+    assert "though all is committed: a file that git ignores, or an empty folder, is part of it" in told

@@ -72,6 +72,8 @@ def _freeze(args: argparse.Namespace) -> int:
     if only_here:
         unanswered = facts.note if facts is not None and facts.commit is None and facts.dirty is None else ""
         known = f"it is not known whether a commit holds this code ({unanswered})" if unanswered else "no commit holds this code"
+        if facts is not None and facts.dirty is False:
+            known += ", though all is committed: a file that git ignores, or an empty folder, is part of it"
         printer.talk(f"note: {known}; only this snapshot store can run the file: {workspace.snapshots}")
     return 0
 
