@@ -293,7 +293,7 @@ def change(then: Composed, overrides: list[str], workspace: WorkspacePaths, *, m
     for key, value in (machine or {}).items():
         composition.set_here(key, value)
     try:
-        for key, value in made_anew(then.derived, overrides, then.origins).items() if overrides else ():
+        for key, value in made_anew(then.derived or {}, overrides, then.origins).items() if overrides else ():
             OmegaConf.update(composition.cfg, key, value, merge=False)
     except (OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
         raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error

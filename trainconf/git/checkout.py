@@ -20,9 +20,20 @@ IGNORE_FILES = (b".gitignore", b".trainconfignore")
 WHOLE = ("core.sparseCheckout=false",)
 
 
-def has_commit(processes: Processes, root: str, commit: str) -> bool:
-    """Whether this clone has the commit; nothing is fetched."""
-    return bool(COMMIT.fullmatch(commit)) and ask(processes, root, ["cat-file", "-e", f"{commit}^{{commit}}"]).ok
+def not_here(commit: str) -> str:
+    """What is said when git answers, and does not have the commit."""
+    return f"commit {commit[:12]} is not in this clone"
+
+
+def why_not_here(processes: Processes, root: str, commit: str) -> str:
+    """Empty when this clone has the commit; else why it cannot be had. Nothing is fetched."""
+    if not COMMIT.fullmatch(commit):
+        return not_here(commit)
+    answer = ask(processes, root, ["cat-file", "-e", f"{commit}^{{commit}}"])
+    if answer.ok:
+        return ""
+    is_unknown = answer.found and answer.last_lines(1).startswith("fatal: Not a valid object name")
+    return not_here(commit) if is_unknown else why(answer, root)
 
 
 def write_commit(

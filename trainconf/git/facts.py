@@ -137,5 +137,6 @@ def _add_patch(
     if trouble:
         found.add_note("the uncommitted changes could not be recorded: " + trouble)
     if left_out:
-        found.add_note(f"{named(left_out)}: binary or large, so uncommitted.patch has only the hash; the content is in the snapshot")
+        where = "the content is in the snapshot if the file travels"
+        found.add_note(f"{named(left_out)}: binary or large, so uncommitted.patch has only the hash; {where}")
     return changed if found.patch or trouble else [file for file in changed if file.is_staged]

@@ -20,12 +20,14 @@ DIFF = (
     "--submodule=short", "-O/dev/null", "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--",
 )  # fmt: skip
 FILE = re.compile(rb"^diff --git ", re.MULTILINE)
+DELETED = re.compile(rb"^deleted file mode ", re.MULTILINE)
 NO_TEXT = re.compile(rb"^Binary files .* differ\n", re.MULTILINE)
 
 
 def of(root: str, excluded: list[str], filters: Iterable[str], processes: Processes) -> tuple[bytes, list[str], str]:
     """(the patch from the commit to the tracked files as they are, the files it has by hash alone, why there is none).
 
+    A deleted file is not among those: its content is in the commit.
     `excluded`: paths of which git cannot say what has changed.
     """
     if len(excluded) > MOST_EXCLUDED:
@@ -40,10 +42,11 @@ def of(root: str, excluded: list[str], filters: Iterable[str], processes: Proces
     size = 0
     for start, end in zip(starts, [*starts, len(answer.stdout)][1:], strict=True):
         text = answer.stdout[start:end]
-        if NO_TEXT.search(text):
+        has_text = not NO_TEXT.search(text)
+        is_too_much = has_text and size + len(text) > PATCH_BYTES
+        if (is_too_much or not has_text) and not DELETED.search(text):
             by_hash.append(_name(text))
-        elif size + len(text) > PATCH_BYTES:
-            by_hash.append(_name(text))
+        if is_too_much:
             text = text.partition(b"\n--- ")[0] + b"\nBinary files differ\n"
         size += len(text)
         kept.append(text)

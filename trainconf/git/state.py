@@ -11,7 +11,7 @@ NAMED = 5  # in a note
 
 
 class GitFacts:
-    """The state of a repository. `dirty` counts untracked files too; their content is in the snapshot, their names are here."""
+    """The state of a repository. `dirty` counts untracked files too; of them only the names are here."""
 
     __slots__ = ("branch", "commit", "dirty", "note", "patch", "repository", "root", "submodules", "untracked", "untracked_count")
 

@@ -20,8 +20,9 @@ class Composed:
     """A resolved config.
 
     config: plain tree, secrets symbolic. origins: dotted key of each leaf to where it was set. choices: group to choice.
-    overrides: the words of the command line. derived: values that refer to others, as they were written, by dotted key. env_reads:
-    environment variables whose values went into it, or None when it cannot be known what it depends on.
+    overrides: the words of the command line. derived: values that refer to others, as they were written, by dotted key, or None when
+    the record does not tell. env_reads: environment variables whose values went into it, or None when it cannot be known what it depends
+    on.
     notes: what was asked for and has no effect.
     """
 
@@ -36,7 +37,7 @@ class Composed:
         self.choices = choices
         self.overrides = list(overrides)
         self.env_reads = env_reads
-        self.derived = derived or {}
+        self.derived = derived
         self.notes = list(notes)
 
     def origin(self, key: str) -> str:

@@ -48,17 +48,17 @@ def recorded(
     config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
     origins = {key: origin for key, origin in record.get("origins", {}).items() if not key.startswith("submit.")}
     derived = record.get("derived")
-    derived = derived if isinstance(derived, dict) else {}
+    derived = derived if isinstance(derived, dict) else None
     then = Composed(config, origins, record.get("choices", {}), record.get("overrides", []), derived=derived)
     base = composed = change(then, [], workspace)
     if overrides:
         composed = change(then, overrides, workspace)
-        if "derived" not in record:
+        if derived is None:
             report("note: an older trainconf recorded this run: values that were made of others keep what they were")
-        for key in kept(derived, made_anew(derived, overrides, origins), base.config, composed.config):
-            report(f"note: {key} keeps its value of then, though it was made of {json.dumps(derived[key])}")
+        for key in kept(derived or {}, made_anew(derived or {}, overrides, origins), base.config, composed.config):
+            report(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
     resolved = _changed(base, composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
-    composed.derived = {**{key: value for key, value in derived.items() if key not in _changes(base, composed)}, **composed.derived}
+    composed.derived = _derived(then, base, composed)
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
@@ -84,7 +84,16 @@ def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, repor
                     hint=f"another value makes another frozen file: `trainconf freeze -o FILE ... {key}=VALUE`")
             for key, word in touched
         )  # fmt: skip
+    composed.derived = _derived(frozen.composed, base, composed)
     return adopt(Resolved(frozen.spec, frozen.source_directory, composed), workspace, report)
+
+
+def _derived(then: Composed, base: Composed, composed: Composed) -> dict[str, Any] | None:
+    """How the values are written that are made of others: as then, but for those that overrides have changed."""
+    if then.derived is None:
+        return None
+    changed = _changes(base, composed)
+    return {**{key: value for key, value in then.derived.items() if key not in changed}, **(composed.derived or {})}
 
 
 def _in_file(mistake: Mistake, path: str) -> Mistake:

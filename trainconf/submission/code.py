@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 from trainconf.errors import FrozenFileError
-from trainconf.git.checkout import has_commit, write_commit
+from trainconf.git.checkout import not_here, why_not_here, write_commit
 from trainconf.git.command import find_root
 from trainconf.paths import WorkspacePaths
 from trainconf.process import processes
@@ -34,8 +34,9 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
         if not tried:
             return "git"
     hints = []
-    if commit and not git.get("dirty") and not _is_here(commit, source_directory):
-        hints.append(f"fetch commit {commit[:12]} of {git.get('repository') or 'the repository'} into this clone")
+    where = {not_here(commit): "into this clone", _in_no_repository(source_directory): "into a clone, and run it there"}.get(tried)
+    if commit and where and not git.get("dirty"):
+        hints.append(f"fetch commit {commit[:12]} of {git.get('repository') or 'the repository'} {where}")
     hints.append("run it where it was frozen, whose snapshot store has it")
     hints.append("or make the working tree what it was")
     raise FrozenFileError(
@@ -52,9 +53,9 @@ def take_from_git(commit: str, snapshot_id: str, source_directory: str, store: S
     """
     root = find_root(source_directory)
     if root is None:
-        return f"{source_directory} is in no git repository"
-    if not has_commit(processes, root, commit):
-        return f"commit {commit[:12]} is not in this clone"
+        return _in_no_repository(source_directory)
+    if trouble := why_not_here(processes, root, commit):
+        return trouble
     inside = os.path.relpath(os.path.realpath(source_directory), os.path.realpath(root))
     for settings in ((), ("core.autocrlf=false", "core.eol=lf")):
         with tempfile.TemporaryDirectory(prefix="trainconf-code-") as temp:
@@ -66,11 +67,10 @@ def take_from_git(commit: str, snapshot_id: str, source_directory: str, store: S
     return trouble or f"commit {commit[:12]} is here, and its tree is different"
 
 
+def _in_no_repository(source_directory: str) -> str:
+    return f"{source_directory} is in no git repository"
+
+
 def _take_if_same(folder: str, snapshot_id: str, store: SnapshotStore) -> bool:
     """Take a tree into the store when it has that id; whether it still had it when it was taken."""
     return hash_tree(folder, store=store) == snapshot_id and bool(store.take(folder, **_NO_GUARDS).id == snapshot_id)
-
-
-def _is_here(commit: str, source_directory: str) -> bool:
-    root = find_root(source_directory)
-    return root is not None and has_commit(processes, root, commit)

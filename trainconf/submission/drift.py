@@ -122,8 +122,8 @@ def _is_same(change: CodeChange) -> bool:
 
 
 @contextmanager
-def frozen_code(file: Frozen, workspace: WorkspacePaths) -> Iterator[SnapshotStore | None]:
-    """A store that has the code a file names: this workspace's, or one made of the recorded commit for a while; None when it is nowhere."""
+def frozen_code(file: Frozen, workspace: WorkspacePaths) -> Iterator[SnapshotStore | str]:
+    """A store that has the code a file names: this workspace's, or one made of the recorded commit for a while; else why there is none."""
     snapshot_id, commit = file.resolved.spec.code.snapshot, str(file.git.get("commit") or "")
     here = SnapshotStore(workspace.snapshots)
     if here.exists(snapshot_id):
@@ -131,8 +131,8 @@ def frozen_code(file: Frozen, workspace: WorkspacePaths) -> Iterator[SnapshotSto
         return
     with tempfile.TemporaryDirectory(prefix="trainconf-frozen-") as folder:
         made = SnapshotStore(folder)
-        is_there = commit and not take_from_git(commit, snapshot_id, file.resolved.source_directory, made)
-        yield made if is_there else None
+        tried = take_from_git(commit, snapshot_id, file.resolved.source_directory, made) if commit else "no commit is recorded"
+        yield tried or made
 
 
 def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str, change: CodeChange) -> str:

@@ -77,8 +77,9 @@ def text(
         "# Not meant to be edited: all but comments is guarded by `file_hash`.",
     ]
     if only_here:
-        header.append("# The code had changes that no commit holds: only the snapshot store that froze it can run this file.")
+        header.append("# No commit is known to hold this code: only the snapshot store that froze it can run this file.")
     config = without_machine(resolved.composed, workspace, config_dir)
+    kept = {key for key, _ in leaves(config)}
     body: dict[str, Any] = {
         "frozen_version": VERSION,
         "spec": spec.to_dict(),
@@ -93,6 +94,7 @@ def text(
         "choices": resolved.composed.choices,
         "config": config,
         "origins": {key: resolved.composed.origin(key) for key, _ in leaves(config) if resolved.composed.origin(key) != "default"},
+        "derived": {key: value for key, value in (resolved.composed.derived or {}).items() if key in kept},
     }
     body["file_hash"] = _hash(body)
     return "\n".join(header) + "\n" + render(body), body["file_hash"]
@@ -134,8 +136,8 @@ class Destination:
         if is_empty or not os.path.exists(self.path):
             write_atomic(self.path, FROZEN_FIRST_LINE + "\n", durable=False)
             self._made = True
-        elif os.path.isfile(self.path):
-            with open(self.path, "rb") as stream:
+        else:
+            with open(self.path, "rb") as stream:  # a folder is refused by this, before anything is pinned
                 if not is_frozen(stream.read(100)):
                     hint = "name another file, or remove this one"
                     raise FrozenFileError("this file is no frozen run, and is not written over", ("path", str(self._output)), hint=hint)
@@ -206,12 +208,14 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
         )
     _refuse_nul(body, path)
     spec = RunSpec.from_dict(body.get("spec", {}), path)
-    file_hash = _guarded(body, path) if version > 1 else ""
+    file_hash = _guarded(body, path) if version > 1 or "file_hash" in body else ""
     config, source = _part(body, "config", dict, path), _part(body, "code_from", dict, path)
     git = {**_part(source, "git", dict, path), "dirty": bool(source.get("only_in_store"))}
     code = os.path.normpath(os.path.join(workspace.root, _part(source, "source_directory", str, path)))
+    words = list(map(str, _part(body, "overrides", list, path)))
     composed = Composed(
-        config, _part(body, "origins", dict, path), _part(body, "choices", dict, path), list(map(str, _part(body, "overrides", list, path)))
+        config, _part(body, "origins", dict, path), _part(body, "choices", dict, path), words,
+        derived=_part(body, "derived", dict, path) if "derived" in body else None,
     )
     if version == 1 and not _agree(spec, composed, workspace, path):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path), hint=FREEZE_AGAIN)
@@ -297,14 +301,17 @@ def _load(path: str) -> dict[str, Any]:
         raise FrozenFileError("this is not a frozen run", ("path", path), ("allowed", allowed))
     try:
         # libyaml is fast, and refuses the surrogates that stand for undecodable bytes of a path
-        loader = yaml.SafeLoader if "\\udc" in content else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        loader = _without_doubles(yaml.SafeLoader if "\\udc" in content else getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         may_have_aliases = re.search(r"(^|[\s,\[{])\*\w", content) is not None
         if may_have_aliases and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, Loader=loader)):
             raise FrozenFileError("a frozen file has no aliases, and this one has", ("path", path))  # few can stand for billions of values
         body = yaml.load(content, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise FrozenFileError("the frozen file is not YAML any more", ("from", f"{path}:{mark.line + 1}" if mark else path)) from error
+        raise FrozenFileError(
+            "the frozen file is not YAML any more", ("from", f"{path}:{mark.line + 1}" if mark else path),
+            *([("because", problem)] if (problem := getattr(error, "problem", None)) else []),
+        ) from error
     except RecursionError:
         raise FrozenFileError("the frozen file is nested too deeply", ("from", path)) from None
     if not isinstance(body, dict):
@@ -312,6 +319,22 @@ def _load(path: str) -> dict[str, Any]:
     if _has_aliases(body):
         raise FrozenFileError("it has YAML aliases, which no frozen file has", ("from", path), hint=FREEZE_AGAIN)
     return body
+
+
+def _without_doubles(loader: Any) -> Any:
+    """The loader, but a key may stand once in a mapping: of two, as an append or a merge leaves them, YAML takes the last in silence."""
+    from yaml.constructor import ConstructorError
+
+    class Loader(loader):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            mapping = super().construct_mapping(node, deep)
+            if len(mapping) != len(node.value):
+                names = [key.value for key, _ in node.value]
+                double = next((name for name in names if names.count(name) > 1), "")
+                raise ConstructorError(None, None, f"{double} stands there twice", node.start_mark)
+            return mapping
+
+    return Loader
 
 
 def _has_aliases(body: dict[str, Any]) -> bool:

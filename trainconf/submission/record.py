@@ -79,5 +79,5 @@ def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | No
         "params": spec.params, "metric": config["metric"], "parent": parent, "overrides": resolved.composed.overrides,
         "retries": config["retries"], "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
         "choices": resolved.composed.choices, "config": config, "origins": resolved.composed.origins,
-        "derived": resolved.composed.derived,
+        **({} if resolved.composed.derived is None else {"derived": resolved.composed.derived}),
     }

@@ -41,6 +41,10 @@ def test_constraints_are_kept_apart_from_what_is_installed(workspace: Workspace)
         ("file://{root}/demo-1.0-py3-none-any.whl", "./demo-1.0-py3-none-any.whl"),
         ("demo[more] @ file://{root}/demo-1.0-py3-none-any.whl ; os_name > '3'", "./demo-1.0-py3-none-any.whl[more] ; os_name > '3'"),
         ("-e ./pkg", "./pkg"),
+        ("file:pkg", "./pkg"),
+        ("demo @ file:pkg", "./pkg"),
+        ("-e file:./pkg", "./pkg"),
+        ("demo@file://localhost{root}/pkg", "./pkg"),
         ("--editable=pkg[x]", "./pkg[x]"),
         ("./my pkg", "./my pkg"),
         ("-e .", "."),
@@ -53,6 +57,12 @@ def test_local_requirements_are_found_in_every_spelling_and_hashed(workspace: Wo
     assert spec.requirements == (normalised,)
     path = normalised.partition("[")[0].partition(" ;")[0]
     assert [name for name, _ in spec.files] == [path]
+
+
+@pytest.mark.parametrize("line", ["demo @ file://pkg", "file://pkg", "-e file://pkg", "demo[x]@file://server/pkg"])
+def test_a_file_of_another_machine_is_refused_and_never_taken_for_the_workspace(workspace: Workspace, line: str) -> None:
+    Path(workspace.root, "pkg").mkdir()
+    assert "names a file of another machine" in workspace.wrong(requirements=[line])
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,18 @@ def test_a_committed_tree_is_found_and_an_edited_one_is_not(repository: str, tmp
     assert "is not in this clone" in found_in_git(repository, tmp_path, commit="0" * 40)
 
 
+def test_without_git_nothing_is_said_of_what_the_clone_has(repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = run_git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert found_in_git(repository, tmp_path, commit=commit) == "git is not installed"
+
+
+def test_a_repository_of_another_user_is_told_as_that(repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = run_git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert "belongs to another user" in found_in_git(repository, tmp_path, commit=commit)
+
+
 @pytest.mark.parametrize("commit", ["HEAD", "main", "--help", "-x", "0" * 39, "G" * 40])
 def test_only_a_full_hash_names_a_commit(repository: str, tmp_path: Path, commit: str) -> None:
     assert found_in_git(repository, tmp_path, commit=commit)

@@ -92,6 +92,15 @@ def test_binary_and_large_files_are_in_the_patch_by_hash(repository: str, conten
     assert found.note.startswith("model: binary or large")
 
 
+def test_a_large_file_that_was_deleted_is_not_said_to_be_elsewhere(repository: str) -> None:
+    write(repository, "model", b"a line of text\n" * 100_000)
+    run_git(repository, "add", "model")
+    run_git(repository, "commit", "-q", "-m", "model")
+    os.unlink(os.path.join(repository, "model"))
+    found = facts(repository)
+    assert (found.dirty, found.note, b"deleted file mode" in found.patch) == (True, "", True)
+
+
 def test_a_patch_of_many_files_has_a_bound(repository: str) -> None:
     for number in range(15):
         write(repository, f"big{number:02}", b"%d\n" % number + b"a line of text\n" * 60_000)

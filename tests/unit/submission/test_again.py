@@ -155,3 +155,22 @@ def test_a_run_of_an_older_trainconf_says_that_such_values_are_kept(here: Here, 
     (run_dir / "run.json").write_text(json.dumps(record))
     assert "note" not in here("rerun", run_dir.name).err
     assert "values that were made of others keep what they were" in here("rerun", run_dir.name, "+params.a=1").err
+
+
+def test_a_rerun_of_a_frozen_run_makes_derived_values_anew(here: Here, workspace: Shell) -> None:
+    words = workspace.script("+params.lr=1", "+params.ck='ck/${params.lr}'", "+params.fixed=2")
+    assert here("freeze", *words, "-o", "f.lock").code == 0
+    assert here("run", "f.lock", "display_name=x").out == "['--ck', 'ck/1', '--fixed', '2', '--lr', '1']\n"
+    assert here("rerun", "last", "params.lr=5").out == "['--ck', 'ck/5', '--fixed', '2', '--lr', '5']\n"
+    assert here("rerun", "last", "params.lr=6").out == "['--ck', 'ck/6', '--fixed', '2', '--lr', '6']\n"
+
+
+def test_a_run_of_a_file_that_does_not_tell_how_values_were_made_says_so_at_every_rerun(here: Here, workspace: Shell) -> None:
+    here("freeze", *workspace.script("+params.lr=1", "+params.ck='ck/${params.lr}'"), "-o", "f.lock")
+    text = (workspace.root / "f.lock").read_text().replace("frozen_version: 2", "frozen_version: 1")
+    (workspace.root / "f.lock").write_text(text[: text.index("derived:")])
+    assert here("run", "f.lock").code == 0
+    for _ in range(2):
+        answer = here("rerun", "last", "params.lr=5")
+        assert answer.out == "['--ck', 'ck/1', '--lr', '5']\n", answer
+        assert "values that were made of others keep what they were" in answer.err

@@ -220,6 +220,10 @@ WRONG: dict[str, tuple[Callable[[str], str], str]] = {
     "compute of version 1": (lambda text: in_config("cpus: 1", "cpus: 2")(of_version_1(text)), DISAGREE),
     "nodes of version 1": (lambda text: in_config("node_count: 1", "node_count: 2")(of_version_1(text)), DISAGREE),
     "a setting of version 1": (lambda text: in_config("retries: 0", "retriez: 0")(of_version_1(text)), ".*retriez.*|.*damaged.*"),
+    "an older version": (replaced("frozen_version: 2", "frozen_version: 1"), EDITED),
+    "a key twice": (replaced("config_name:", "config_name: other\nconfig_name:"), "the frozen file is not YAML any more"),
+    "a key of the config twice": (in_config("retries: 0", "retries: 7\n  retries: 0"), "the frozen file is not YAML any more"),
+    "another run behind it": (lambda text: text + text, "the frozen file is not YAML any more"),
     "a newer file": (replaced("frozen_version: 2", "frozen_version: 3"), "frozen_version 3 is not one this trainconf can read"),
     "a newer spec": (replaced("schema_version: 4", "schema_version: 5"), "spec version 5 is not one this trainconf can read"),
     "no version": (replaced("frozen_version: 2\n", ""), "frozen_version None is not one this trainconf can read"),
@@ -268,6 +272,24 @@ def test_a_place_that_cannot_be_written_is_told(here: Here, workspace: Shell) ->
     assert not list(workspace.root.rglob("*.tmp"))
 
 
+def test_a_folder_is_no_place_for_it_and_leaves_no_pin(here: Here, workspace: Shell) -> None:
+    (workspace.root / "locks").mkdir()
+    answer = here("freeze", *workspace.script(), "-o", "locks")
+    assert (answer.code, list(answer.told)) == (2, ["the frozen file cannot be written"]), answer
+    assert list(workspace.root.glob(".trainconf/snapshots/pins/*")) == []
+
+
+def test_without_git_it_is_not_claimed_that_no_commit_holds_the_code(repository: Shell, frozen: Path, tmp_path: Path) -> None:
+    without = {**repository.env, "PATH": str(tmp_path)}
+    told = repository("freeze", "experiment=mine", "-o", "other.lock.yaml", env=without).err
+    assert "it is not known whether a commit holds this code (git is not installed)" in told
+    shutil.rmtree(repository.root / ".trainconf")
+    repository.write("code/train.py", "print('second')\n")
+    facts = repository("run", "mine.lock.yaml", env=without).told["the code it names is not to be found"]
+    assert (facts["git"], "fetch commit" in facts["hint"]) == ("git is not installed", False)
+    assert "not in this store, and git is not installed" in repository("freeze", "--check", "mine.lock.yaml", env=without).out
+
+
 def test_words_with_every_sort_of_character_survive(here: Here, workspace: Shell) -> None:
     words = workspace.script("+params.text='\U0001f600 é \\${x} # : \"'", "+params.e=1e-5", "+params.n=[null,{a:yes}]", "+tags.t='no'")
     assert here("freeze", *words, "-o", "a.lock.yaml").code == 0
@@ -287,3 +309,8 @@ def test_code_that_travels_though_git_ignores_it_is_said_to_run_here_only(reposi
     repository.write("code/weights.bin", "1")
     assert git(repository.root, repository, "status", "--porcelain") == "?? a.lock.yaml\n"
     assert "only this snapshot store can run the file" in repository("freeze", "experiment=mine", "-o", "a.lock.yaml").err
+    (repository.root / "code/weights.bin").unlink()
+    (repository.root / "a.lock.yaml").unlink()
+    (repository.root / "code/empty").mkdir()
+    told = repository("freeze", "experiment=mine", "-o", f"{tmp_path}/a.lock.yaml").err
+    assert "though all is committed: a file that git ignores, or an empty folder, is part of it" in told

@@ -70,7 +70,11 @@ def _freeze(args: argparse.Namespace) -> int:
     if args.output:
         printer.talk(f"froze {resolved.experiment_name}, spec {spec.spec_hash[:12]}, in {args.output}")
     if only_here:
-        printer.talk(f"note: no commit holds this code; only this snapshot store can run the file: {workspace.snapshots}")
+        unanswered = facts.note if facts is not None and facts.commit is None and facts.dirty is None else ""
+        known = f"it is not known whether a commit holds this code ({unanswered})" if unanswered else "no commit holds this code"
+        if facts is not None and facts.dirty is False:
+            known += ", though all is committed: a file that git ignores, or an empty folder, is part of it"
+        printer.talk(f"note: {known}; only this snapshot store can run the file: {workspace.snapshots}")
     return 0
 
 
@@ -124,9 +128,8 @@ def _code(file: Frozen, today: Resolved, workspace: WorkspacePaths, *, diff: boo
 
     snapshot_id = file.resolved.spec.code.snapshot
     with drift.frozen_code(file, workspace) as store:
-        if store is None:
-            told = f"the code of then is neither in this store nor in this clone, so no path can be named ({today.source_directory})"
-            return [told], ""
+        if isinstance(store, str):
+            return [f"the code of then is not in this store, and {store}: no path can be named ({today.source_directory})"], ""
         changes = drift.of_code(store, snapshot_id, today.source_directory)
         lines = [str(change) for change in changes[: drift.SHOWN_PATHS]]
         if len(changes) > drift.SHOWN_PATHS:

@@ -36,6 +36,7 @@ OTHER_FILE = (
 )
 LOCAL = r"(?P<path>.*?)(?P<extras>\[[^\[\]/]*\])?(?P<tail>\s*;.*|\s+--.*)?"
 SHIPPED = (os.path.join("conf", ""), os.path.join("projects", ""))
+OTHER_HOST = r"(?:^|@\s*)file://(?!/|localhost/)"  # RFC 8089: what follows two slashes is the name of a machine
 NAMED_URL = r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)"
 
 
@@ -52,7 +53,8 @@ class LocalRequirement:
 def local_requirement(line: str) -> LocalRequirement | None:
     """The local path in a requirement line, as written; None when the line names none."""
     extras = ""
-    if line.startswith("-") or not (line.startswith(".") or "/" in line or any(ending in line.lower() for ending in ARCHIVES)):
+    may_be_local = line.startswith(".") or "/" in line or "file:" in line or any(ending in line.lower() for ending in ARCHIVES)
+    if line.startswith("-") or not may_be_local:
         return None
     if named := re.fullmatch(NAMED_URL, line):
         line, extras = named["url"], named["extras"] or ""
@@ -145,6 +147,10 @@ class RequirementReader:
             self.read_file(shipped_or_own(named, self.root), source, constraints=constraints)
 
     def _add(self, line: str, folder: str, source: str, constraints: bool, *, always_local: bool = False) -> None:
+        if "file://" in line and re.search(OTHER_HOST, line):
+            self._wrong("a local requirement names a file of another machine", ("from", source), ("line", line),
+                        hint="file:///absolute/path has three slashes; a path such as ./package needs none")  # fmt: skip
+            return
         local = local_requirement(f"./{line}" if always_local and not line.startswith(("/", ".", "file:")) else line)
         if local is not None:
             line = self._local_line(local, source, folder)
