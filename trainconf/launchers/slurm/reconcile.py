@@ -118,7 +118,7 @@ def _unknown(answers: Answers, paths: RunPaths, recorded: State, job_id: str) ->
     what = f"Slurm does not know job {job_id} any more, and no accounting tells how it ended" if job_id else "Slurm never got its job"
     if recorded.status == "CancelRequested":
         return _record(paths, recorded, slurm_words.Ending("Canceled", None, f"cancellation was requested; {what}"))
-    said = f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}"
+    said = f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}; `trainconf cancel` ends it"
     return State("NotResponding", said, recorded.event, recorded.scheduler)
 
 
