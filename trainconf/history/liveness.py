@@ -226,7 +226,7 @@ def _who_did_not_start_it(paths: RunPaths) -> str:
         return "the agent of its sweep was ended before this trial began"
     if os.path.exists(home.agent_log):  # made right before an agent is started
         return "its agent was ended before it took over"
-    return "the submitter was ended before it started an agent"
+    return "the submitter was ended before an agent took over"
 
 
 def _pids_left(paths: RunPaths, ranks: list[dict[str, Any]]) -> str:
