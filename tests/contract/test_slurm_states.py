@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.launcher_contract import wait_until
+from tests.contract.launcher_contract import is_running, unique_sleep, wait_until
 from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from tests.testbed.cluster import Cluster
 from trainconf.errors import LaunchError
@@ -216,6 +216,21 @@ def test_too_much_memory_that_also_ended_the_agent_is_called_so(root: str, slurm
     assert (state.status, state.event["exit_code"]) == ("Failed", 137)
     assert "memory" in state.reason
     assert "(compute.mem_gib)" in state.reason
+
+
+@pytest.mark.slurm(cluster="bare")
+def test_what_outlives_agent_and_guard_is_told_and_ended_by_cancel(root: str, launcher: SlurmLauncher) -> None:
+    left = unique_sleep()
+    handle = submit(launcher, make_job(root, shell(f"setsid -f {left}; exec {left}")))
+    wait_until(lambda: last(handle)["state"] == "Running" and is_running(left), "the job")
+    kill_agent(handle)
+    state = launcher.wait(handle)
+    assert state.status == "NotResponding"
+    assert "is over in Slurm, but the run still runs here as pid" in state.reason
+    launcher.cancel(handle)
+    assert not is_running(left)
+    assert launcher.wait(handle).status == "Canceled"
+    assert "Failed" not in states(handle)
 
 
 @pytest.mark.slurm(cluster="bare")

@@ -46,6 +46,16 @@ def test_a_materialized_tree_is_the_source(store: SnapshotStore, source: Path, t
     assert debris(tmp_path) == []
 
 
+def test_a_large_file_is_copied_by_a_python_without_the_kernel_s_copy(
+    store: SnapshotStore, source: Path, take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(source, {"large.bin": os.urandom(3_333_333)})
+    taken = take()
+    monkeypatch.delattr(os, "copy_file_range", raising=False)  # as one is that was built against a glibc before 2.27
+    store.materialize(taken.id, str(tmp_path / "dest"))
+    assert hash_tree(str(tmp_path / "dest")) == taken.id
+
+
 def test_a_copy_obeys_the_umask(store: SnapshotStore, source: Path, take: Take, tmp_path: Path) -> None:
     fill(source)
     taken = take()

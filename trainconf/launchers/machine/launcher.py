@@ -104,7 +104,7 @@ class AgentLauncher:
         The guard of an agent that was killed holds it while it ends what is left; before there is an agent, whoever holds it starts one.
         """
         lock = files.FileLock(liveness.lock_of(paths))
-        give_up_at = time.monotonic() + (_grace(paths) + GUARD_SECONDS if _agent_of(paths) is not None else 0.0)
+        give_up_at = time.monotonic() + (grace_of(paths) + GUARD_SECONDS if _agent_of(paths) is not None else 0.0)
         while not lock.acquire(blocking=False):
             if time.monotonic() >= give_up_at:
                 return
@@ -113,7 +113,7 @@ class AgentLauncher:
             latest = events.last(paths)
             if latest is not None and latest["state"] in events.TERMINAL:
                 return
-            ended = self._end_leftovers(paths, 0.0 if force else _grace(paths))
+            ended = self._end_leftovers(paths, 0.0 if force else grace_of(paths))
             left = f"; {ended}" if ended else ""
             reason = f"cancellation was requested; its agent was gone{left}"
             events.append(paths, "Canceled", attempt, exit_code=None, reason=reason, **job_folders.put_away_later(paths))
@@ -303,7 +303,8 @@ def _agent_of(paths: RunPaths) -> dict[str, Any] | None:
     return None
 
 
-def _grace(paths: RunPaths) -> float:
+def grace_of(paths: RunPaths) -> float:
+    """Seconds between SIGTERM and SIGKILL, by the run's plan."""
     try:
         return float(files.read_json(paths.plan)["grace_seconds"])
     except (OSError, ValueError, TypeError, KeyError):

@@ -44,7 +44,7 @@ class LocalLauncher(AgentLauncher):
         return plan
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
-        ended = _end_processes(paths.run_dir, grace_seconds)
+        ended = end_processes(paths.run_dir, grace_seconds)
         return f"{ended} of its processes {'was' if ended == 1 else 'were'} ended" if ended else ""
 
 
@@ -60,7 +60,7 @@ def _check_interface(name: str | None) -> None:
             raise ConfigError(what, hint="null is right on one machine") from error
 
 
-def _end_processes(run_dir: str, grace_seconds: float) -> int:
+def end_processes(run_dir: str, grace_seconds: float) -> int:
     """SIGTERM, and SIGKILL after the grace, to every process that carries the run's marks and their descendants; how many there were."""
     found = tree.members(run_dir, (), with_orphans=False)
     tree.send(found, signal.SIGTERM)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from trainconf import files
 from trainconf.errors import LaunchError, StorageError
-from trainconf.history import events, liveness
+from trainconf.history import events, left_processes, liveness
 from trainconf.launchers.protocol import Job, LaunchPlan, RunHandle
 from trainconf.launchers.slurm.commands import Controller, in_chunks
 from trainconf.process import TIMED_OUT
@@ -165,6 +165,17 @@ class SlurmLauncher:
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
         self._tell_job(paths, force=force)
+        self.end_left_here(paths, force=force)
+
+    def end_left_here(self, paths: RunPaths, *, force: bool) -> None:
+        """End what is left on this machine of a run that nobody minds any more: its agent and its guard were killed together."""
+        if files.is_locked(liveness.lock_of(paths)) or not left_processes.left_of(paths.run_dir):
+            return
+        from trainconf.launchers.machine.launcher import grace_of
+        from trainconf.launchers.machine.local import end_processes
+
+        events.request_cancel(paths, force=force)  # of a sweep in one job only the sweep has the request by now
+        end_processes(paths.run_dir, 0.0 if force else grace_of(paths))
 
     def _tell_job(self, paths: RunPaths, *, force: bool) -> None:
         from trainconf.launchers.slurm import reconcile as slurm_settling

@@ -7,7 +7,7 @@ import time
 
 from trainconf import files
 from trainconf.agent import job_folders
-from trainconf.history import events, liveness
+from trainconf.history import events, left_processes, liveness
 from trainconf.history.liveness import State
 from trainconf.launchers.slurm import job_states as slurm_words
 from trainconf.launchers.slurm.queue_cache import FORGOTTEN_S
@@ -118,7 +118,7 @@ def _unknown(answers: Answers, paths: RunPaths, recorded: State, job_id: str) ->
     what = f"Slurm does not know job {job_id} any more, and no accounting tells how it ended" if job_id else "Slurm never got its job"
     if recorded.status == "CancelRequested":
         return _record(paths, recorded, slurm_words.Ending("Canceled", None, f"cancellation was requested; {what}"))
-    said = f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}"
+    said = f"{what}; its last word was {recorded.status} at {recorded.event.get('time')}; `trainconf cancel` ends it"
     return State("NotResponding", said, recorded.event, recorded.scheduler)
 
 
@@ -132,6 +132,11 @@ def _running(answers: Answers, paths: RunPaths, recorded: State, job_id: str, jo
 
 
 def _record_end(paths: RunPaths, recorded: State, job_id: str, job: Job) -> State:
+    left = left_processes.left_of(paths.run_dir)
+    if left:  # agent and guard were killed together, and Slurm knows no other processes of the job
+        pids = ", ".join(map(str, sorted(left)))
+        what = f"job {job_id} is over in Slurm, but the run still runs here as pid {pids}: `trainconf cancel` ends it"
+        return State("NotResponding", what, recorded.event, recorded.scheduler)
     history = events.read(paths)
     ending = slurm_words.ending(
         job_id, job, paths.run_dir, cancel_was_requested=any(event["state"] == "CancelRequested" for event in history),

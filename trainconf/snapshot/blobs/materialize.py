@@ -100,8 +100,8 @@ def _write_large(reader: PackReader, digest: bytes, fd: int) -> None:
             if not copied:
                 raise DamagedError(digest, reader.index[digest])
             offset += copied
-    except OSError as error:
-        if error.errno not in NO_KERNEL_COPY:
+    except (OSError, AttributeError) as error:  # a Python that was built against a glibc before 2.27 has no such call
+        if isinstance(error, OSError) and error.errno not in NO_KERNEL_COPY:
             raise
         os.lseek(fd, 0, os.SEEK_SET)
         for data in reader.chunks(digest):

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
         def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None: ...
 
+        def end_left_here(self, paths: RunPaths, *, force: bool) -> None: ...
+
 
 MAX_ARRAY_SIZE = 1001  # Slurm's own default (slurm.conf(5))
 
@@ -268,6 +270,8 @@ def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
         record_taken_out(controller, [(paths, str(liveness.scheduler_of(paths).get("job_id") or "")) for paths in trials])
     if not jobs:
         end_unless_held(home, "cancellation was requested before it was sent")
+    for paths in trials:
+        launcher.end_left_here(paths, force=force)
     settle(launcher, home)
 
 
