@@ -148,6 +148,27 @@ def test_hydras_flags_answer_over_the_workspaces_and_the_shipped_files(
     assert sorted(path.name for path in workspace.root.iterdir()) == ["conf", "train.py"]
 
 
+def test_hydras_flags_show_no_credential_of_the_environment(workspace: Shell) -> None:
+    params = "{a: '${oc.env:MY_API_TOKEN}', b: '${oc.env:PLACE}', c: '${oc.env:NO_TOKEN,none}', e: '${oc.env:WHO}'}"
+    workspace.write("conf/experiment/mine.yaml", f"# @package _global_\nparams: {params}\n")
+    env = {"MY_API_TOKEN": "SECRET", "PLACE": "https://me:SECRET@host/", "WHO": "me"}
+    for words in (["--cfg", "job", "--resolve"], ["--cfg", "all", "--resolve"], ["--cfg", "job", "-p", "params", "--resolve"]):
+        answer = workspace("experiment=mine", *words, env=env)
+        assert "a: ${oc.env:MY_API_TOKEN}" in answer.out, answer
+        assert "SECRET" not in answer.out + answer.err
+        for text in ("b: ${oc.env:PLACE}", "c: none", "e: me"):
+            assert text in answer.out, answer
+
+
+def test_a_value_that_cannot_be_resolved_is_no_traceback_of_hydras_flags(workspace: Shell) -> None:
+    for value, said in (("${oc.env:NO_SUCH}", "NO_SUCH"), ("${nothing}", "nothing"), ("${nothing:1}", "nothing")):
+        answer = workspace(f"+params.x={value}", "--cfg", "job", "--resolve")
+        assert answer.code == 2, answer
+        assert said in next(iter(answer.told))
+    refused = workspace("env=mars", "--cfg", "job").told
+    assert "current" in next(iter(refused.values()))["Hydra says"]
+
+
 def test_tab_completion_knows_groups_and_choices_of_both_places(workspace: Shell) -> None:
     workspace.write("conf/experiment/mine.yaml", "# @package _global_\n")
     line = {"COMP_LINE": "trainconf experiment=", "COMP_POINT": "21", "COMP_CWORD": "1", "PYTHONWARNINGS": "default"}

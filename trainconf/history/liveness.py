@@ -152,15 +152,33 @@ def scheduler_of(paths: RunPaths, history: list[dict[str, Any]] | None = None) -
         if isinstance(event.get("scheduler"), dict):
             found |= event["scheduler"]
     if found:
-        return found
+        return found if _is_well_formed(found) else {}
     try:
         plan = files.read_json(paths.plan)
         batch = plan["batch"]
         if "chunks" in plan:  # a sweep whose arrays are being sent
-            return {"kind": plan["target"], "job_id": None, "arrays": [], **plan["cluster"]}
-        return {"kind": plan["target"], "job_id": _task_of_sweep(paths, batch.get("task")), **batch["cluster"]} if batch else {}
-    except (OSError, ValueError, TypeError, KeyError):
+            found = {"kind": plan["target"], "job_id": None, "arrays": [], **plan["cluster"]}
+        elif batch:
+            found = {"kind": plan["target"], "job_id": _task_of_sweep(paths, batch.get("task")), **batch["cluster"]}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
+    return found if _is_well_formed(found) else {}
+
+
+def _is_well_formed(scheduler: dict[str, Any]) -> bool:
+    """Whether these facts have the types that launchers rely on, and no job's number is an option to a scheduler's command."""
+    job_ids = [scheduler.get("job_id")]
+    arrays = scheduler.get("arrays", [])
+    if not isinstance(arrays, list) or not all(isinstance(array, list) and len(array) == 3 for array in arrays):
+        return False
+    for job_id, first, count in arrays:
+        job_ids.append(job_id)
+        if type(first) is not int or type(count) is not int:
+            return False
+    texts = [scheduler.get("kind"), scheduler.get("conf", ""), *(job_id for job_id in job_ids if job_id is not None)]
+    return all(isinstance(text, str) for text in texts) and not any(
+        job_id.startswith("-") or any(not sign.isalnum() and sign not in "._-[]" for sign in job_id) for job_id in job_ids if job_id
+    )
 
 
 def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:

@@ -54,9 +54,12 @@ def start(target: str, home: RunPaths, lock: FileLock, secrets: Mapping[str, str
 
 def looking(home: RunPaths, look: Look) -> Look:
     """`look`, for one who waits for a sweep: what its scheduler would not take yet is sent meanwhile."""
+    from trainconf.launchers.slurm import ours
     from trainconf.launchers.slurm.arrays.chunks import Sending
     from trainconf.launchers.slurm.launcher import SlurmLauncher
 
+    if not ours.is_noted(ours.SWEEP, home.run_dir):  # of somebody else, whose scripts are not sent in this user's name; or all is sent
+        return look
     sending = Sending(home, SlurmLauncher().controller)
 
     def look_and_send(paths: RunPaths) -> State:

@@ -16,6 +16,7 @@ def run(words: list[str]) -> int:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.resolvers import oc
 
     from trainconf import schema
     from trainconf.composition import hydra_compose as stock
@@ -24,19 +25,39 @@ def run(words: list[str]) -> int:
 
     schema.register()
     register_resolver("secret", secrets.symbolic)
+    register_resolver("oc.env", _without_credentials)
     config_dir, words = split_config_dir(words)
-    before = sys.argv
+    before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = ["trainconf", *words]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises then: else it prints a traceback for what is no mistake of its grammar
     try:
         with stock.searching(config_dirs(find_workspace(os.getcwd()), config_dir)) as first:
             hydra.main(config_path=first, config_name="config", **stock.VERSION_BASE)(_nothing)()
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise ConfigError(str(error).splitlines()[0], ("from", f"command line: {' '.join(words)}")) from error
+        cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
+        first_line, _, rest = f"{error}{cause}".strip().expandtabs(4).partition("\n")
+        more = [("Hydra says", rest.strip())] if rest.strip() else []
+        raise ConfigError(first_line, ("from", f"command line: {' '.join(words)}"), *more) from error
     except SystemExit as end:
         return 2 if end.code else 0  # Hydra has said why, and nothing but a user's mistake brings it there
     finally:
         sys.argv = before
+        os.environ.pop("HYDRA_FULL_ERROR") if full_error is None else os.environ.update(HYDRA_FULL_ERROR=full_error)
+        register_resolver("oc.env", oc.env)
     return 0
+
+
+def _without_credentials(*words: str | None) -> str | None:
+    """`${oc.env:NAME,DEFAULT}`, which answers with itself where a terminal or a log would show a credential."""
+    from omegaconf.resolvers import oc
+
+    from trainconf.resolve import secrets
+
+    name = str(words[0]) if words else ""
+    if name in os.environ and (secrets.looks_like_credential(name) or secrets.holds_credential(os.environ[name])):
+        return f"${{oc.env:{name}}}"
+    found: str | None = oc.env(*words)  # type: ignore[arg-type]
+    return found
 
 
 def _nothing(_: object) -> None:

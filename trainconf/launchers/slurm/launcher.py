@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from contextlib import suppress
@@ -11,7 +12,9 @@ from trainconf import files
 from trainconf.errors import LaunchError, StorageError
 from trainconf.history import events, left_processes, liveness
 from trainconf.launchers.protocol import Job, LaunchPlan, RunHandle
+from trainconf.launchers.slurm import ours
 from trainconf.launchers.slurm.commands import Controller, in_chunks
+from trainconf.launchers.slurm.script import is_job_of
 from trainconf.process import TIMED_OUT
 
 TYPE_CHECKING = False
@@ -117,6 +120,7 @@ class SlurmLauncher:
         except OSError as error:
             raise StorageError.from_os_error(error, "the run cannot be prepared") from error
         lock.release()
+        ours.note(ours.CLUSTER, self._environ.get("SLURM_CONF", ""))
         try:
             sent = slurm_submission.send(self.controller(), plan.batch, secrets)
             self.record_sent(paths, sent, {"kind": self.name, **plan.batch["cluster"]})
@@ -133,11 +137,11 @@ class SlurmLauncher:
             _record_unless_begun(paths, facts)
         except OSError as error:
             if sent.job_id:
-                self.controller(str(scheduler.get("conf") or "")).call("scancel", sent.job_id)
+                self.controller().call("scancel", sent.job_id)
             raise StorageError.from_os_error(error, "the job's number cannot be recorded, so it was canceled") from error
         request = events.cancel_request(paths) if sent.job_id else None
         if request is not None and sent.job_id:  # asked for while it was being sent
-            self.tell_jobs(scheduler, [sent.job_id], force=bool(request.get("force")))
+            self.tell_jobs(self.controller(), paths.run_id, [sent.job_id], force=bool(request.get("force")))
 
     def state(self, handle: RunHandle) -> State:
         state = liveness.state_of(handle.paths)
@@ -187,7 +191,7 @@ class SlurmLauncher:
             return
         if not job["job_id"] and slurm_settling.is_being_sent(paths):  # whoever sends it looks for requests then
             return
-        controller = self.controller(str(job.get("conf") or ""))
+        controller = self.controller(job.get("conf") or "")
         job_id = str(job["job_id"] or "")
         if not job_id:
             found = controller.find(*_names(paths))
@@ -197,22 +201,25 @@ class SlurmLauncher:
                 slurm_sweep.end_unless_held(paths, "cancellation was requested, and Slurm never got its job")
                 return
             job_id = found[0]
+        own = self._own(controller, paths.run_id, [job_id])
         if "_" not in job_id and os.path.exists(slurm_settling.home_of(paths).sweep):  # the others in that job shall go on
-            if not _is_waiting(controller, job_id):  # else its agent looks for requests when it begins
+            if own and not _is_waiting(controller, job_id):  # else its agent looks for requests when it begins
                 self._scancel(controller, "--batch", "--signal=USR1", job_id)
             return
-        self.tell_jobs(job, [job_id])
+        self._tell_own(controller, own)
         if "_" in job_id:
             slurm_sweep.record_taken_out(controller, [(paths, job_id)])
         state = liveness.state_of(paths)
         if state.scheduler is not None:
             self._settle([(paths, state)], at_once=True)
-        if force:
+        if force and own:
             self._force(controller, paths, job_id)
 
-    def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None:
+    def tell_jobs(self, controller: Controller, run_id: str, job_ids: Sequence[str], *, force: bool = False) -> None:
         """Waiting jobs go at once; of those that run only the agents are told, which do the rest; with `force` Slurm ends them."""
-        controller = self.controller(str(scheduler.get("conf") or ""))
+        self._tell_own(controller, self._own(controller, run_id, job_ids), force=force)
+
+    def _tell_own(self, controller: Controller, job_ids: Sequence[str], *, force: bool = False) -> None:
         # Slurm 22.05 takes all waiting tasks of an array away when it is asked for one of them by its state
         tasks, jobs = [job_id for job_id in job_ids if "_" in job_id], [job_id for job_id in job_ids if "_" not in job_id]
         for some in in_chunks(jobs):
@@ -229,6 +236,18 @@ class SlurmLauncher:
 
         if not follow.has_ended(follow.wait(paths, time.monotonic() + FORCE_SECONDS)):
             self._scancel(controller, job_id)
+
+    def _own(self, controller: Controller, run_id: str, job_ids: Sequence[str]) -> list[str]:
+        """Those of these jobs that Slurm still has, and that are of this run: a run's folder can claim any number. Raises LaunchError."""
+        found: set[str] = set()
+        for some in in_chunks(sorted({job_id.partition("_")[0] for job_id in job_ids})):
+            done = controller.call("squeue", "--noheader", "--all", "--states=all", f"--jobs={','.join(some)}", "--format=%F|%k")
+            if not done.ok and "nvalid job id" not in done.last_lines():
+                raise LaunchError("the request is recorded, but Slurm does not answer", ("Slurm says", done.last_lines(2) or "nothing"),
+                                  hint="`trainconf cancel` again when it answers")  # fmt: skip
+            told = (line.partition("|") for line in done.text().splitlines())
+            found |= {job_id for job_id, _, comment in told if is_job_of(comment, run_id)}
+        return [job_id for job_id in job_ids if job_id.partition("_")[0] in found]
 
     def _scancel(self, controller: Controller, *words: str) -> None:
         """Raises LaunchError when Slurm cannot be told. What has just ended, or has not begun, is no mistake."""
@@ -254,7 +273,11 @@ class SlurmLauncher:
 
                 found[index] = slurm_sweep.settle(self, paths)
                 continue
-            conf = str((state.scheduler or {}).get("conf") or self._environ.get("SLURM_CONF", ""))
+            conf = (state.scheduler or {}).get("conf") or self._environ.get("SLURM_CONF", "")
+            if not self._is_known(conf):
+                what = f"as recorded; this shell knows another cluster: if the run is yours, export SLURM_CONF={shlex.quote(conf)}"
+                found[index] = liveness.State(state.status, what, state.event, state.scheduler)
+                continue
             by_cluster.setdefault((paths.workspace.root, conf), []).append(index)
         for key, indices in by_cluster.items():
             some = [runs[index] for index in indices]
@@ -284,8 +307,14 @@ class SlurmLauncher:
         return self._answers[root, conf]
 
     def controller(self, conf: str = "") -> Controller:
-        """The door to a cluster."""
+        """The door to a cluster. Raises LaunchError for one that only a run's folder names: Slurm's commands load what its file says."""
+        if not self._is_known(conf):
+            raise LaunchError("this shell knows another cluster than the run", ("SLURM_CONF of the run", conf),
+                              hint=f"if the run is yours: export SLURM_CONF={shlex.quote(conf)}")  # fmt: skip
         return Controller(self._environ, self._processes, conf)
+
+    def _is_known(self, conf: str) -> bool:
+        return conf in ("", self._environ.get("SLURM_CONF")) or ours.is_noted(ours.CLUSTER, conf)
 
 
 def _is_waiting(controller: Controller, job_id: str) -> bool:

@@ -11,7 +11,7 @@ from trainconf.history import events, left_processes, liveness
 from trainconf.history.liveness import State
 from trainconf.launchers.slurm import job_states as slurm_words
 from trainconf.launchers.slurm.queue_cache import FORGOTTEN_S
-from trainconf.launchers.slurm.script import job_name
+from trainconf.launchers.slurm.script import is_job_of
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -63,9 +63,8 @@ def _job_of(answers: Answers, paths: RunPaths, recorded: State) -> tuple[str, Jo
         comment = _comment(paths)
         return next(((number, job) for number, job in answers.jobs.items() if comment and job.owner_word == comment), ("", None))
     job = answers.jobs.get(str(job_id))
-    owner = "" if job is None else [*job.owner_word.split(" "), ""][1]
-    # numbers begin anew when a controller loses its state; a trial's job has the name of its sweep
-    return str(job_id), job if owner and job_name(paths.run_id).startswith(owner) else None
+    # numbers begin anew when a controller loses its state
+    return str(job_id), job if job is not None and is_job_of(job.owner_word, paths.run_id) else None
 
 
 def _unsent_trial(paths: RunPaths, recorded: State) -> State:

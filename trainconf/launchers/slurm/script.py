@@ -65,6 +65,13 @@ def comment(name: str, words: list[str], note: str = "") -> str:
     return " ".join(["trainconf", name, _hash(shlex.join(words)), *([note] if note else [])])
 
 
+def is_job_of(comment: str, run_id: str) -> bool:
+    """Whether the job with this comment is a run's. A trial's has the name of its sweep, with which that of the trial begins."""
+    mark, _, rest = comment.partition(" ")
+    owner = rest.partition(" ")[0]
+    return mark == "trainconf" and bool(owner) and job_name(run_id).startswith(owner)
+
+
 def _script(batch: Mapping[str, Any]) -> str:
     """The text that sbatch reads."""
     options = {**batch["options"], "job-name": batch["job_name"], "comment": batch["comment"]}

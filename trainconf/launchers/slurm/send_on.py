@@ -15,6 +15,7 @@ def send(folder: str, *, is_in_job: bool) -> None:
     from trainconf import files
     from trainconf.errors import TrainconfError
     from trainconf.launchers.slurm.arrays.chunks import Sending
+    from trainconf.launchers.slurm.commands import Controller
     from trainconf.launchers.slurm.launcher import SlurmLauncher
     from trainconf.paths import RunPaths
 
@@ -24,7 +25,7 @@ def send(folder: str, *, is_in_job: bool) -> None:
         for name in set(os.environ) - known:
             del os.environ[name]
     try:
-        sending = Sending(home, SlurmLauncher().controller)
+        sending = Sending(home, (lambda conf: Controller(os.environ, conf=conf)) if is_in_job else SlurmLauncher().controller)
         sending.from_a_job() if is_in_job else sending()
     except TrainconfError as error:
         print(f"the rest of sweep {home.run_id} is not sent from here\n\n{error.render()}", file=sys.stderr)

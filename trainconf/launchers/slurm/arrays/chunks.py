@@ -18,6 +18,7 @@ from trainconf.agent.pool import has_unsent
 from trainconf.errors import LaunchError, SecretError
 from trainconf.history import events, liveness
 from trainconf.history.record import read_mapping
+from trainconf.launchers.slurm import ours
 from trainconf.launchers.slurm import refusal as slurm_refusal
 from trainconf.launchers.slurm import script as slurm_script
 from trainconf.launchers.slurm import submission as slurm_submission
@@ -175,6 +176,7 @@ class Sending:
         rest = left(plan.get("chunks") or [], arrays)
         latest = events.last(self._home)
         if not rest or (latest is not None and latest["state"] in events.TERMINAL) or events.cancel_request(self._home) is not None:
+            ours.forget(ours.SWEEP, self._home.run_dir)
             return False
         trials = trials_in_order(self._home)
         sent = (trials[number] for _, first, count in arrays for number in range(first, first + count))
@@ -199,7 +201,7 @@ class Sending:
     def _unrecorded(self, scheduler: Mapping[str, Any], arrays: Sequence[Sequence[Any]]) -> list[list[Any]] | None:
         """Arrays that Slurm has and nobody could write down: whoever sent them was ended over it. None when Slurm does not answer."""
         name = slurm_script.job_name(self._home.run_id)
-        named = self._controller_of(str(scheduler.get("conf") or "")).named(name)
+        named = self._controller_of(scheduler.get("conf") or "").named(name)
         if named is None:
             return None
         found = []
@@ -219,7 +221,7 @@ class Sending:
             while first < begin + count:
                 trial = files.read_json(trials[first].plan)
                 secrets = _secrets(trial["secret_env"]) if self._secrets is None else self._secrets
-                door = Arrays(self._home, self._controller_of(str(scheduler.get("conf") or "")), secrets, trials)
+                door = Arrays(self._home, self._controller_of(scheduler.get("conf") or ""), secrets, trials)
                 wanted = min(size, begin + count - first, room)
                 taken = 0
                 if events.cancel_request(self._home) is not None:
@@ -254,7 +256,7 @@ def send_on(home: RunPaths) -> None:
 
     from trainconf.agent.processes.spawn import spawn
 
-    if os.stat(home.run_dir).st_uid != os.getuid() or not has_unsent(home):
+    if not ours.is_noted(ours.SWEEP, home.run_dir) or not has_unsent(home):
         return
     script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "send_on.py")
     command = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, home.run_dir]

@@ -16,6 +16,7 @@ from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.launchers.protocol import RunHandle
+from trainconf.launchers.slurm import ours
 from trainconf.launchers.slurm import script as slurm_script
 from trainconf.launchers.slurm import submission as slurm_submission
 from trainconf.launchers.slurm.arrays import chunks as slurm_parts
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
         def record_sent(self, paths: RunPaths, sent: Sent, scheduler: Mapping[str, Any]) -> None: ...
 
-        def tell_jobs(self, scheduler: Mapping[str, Any], job_ids: Sequence[str], *, force: bool = False) -> None: ...
+        def tell_jobs(self, controller: Controller, run_id: str, job_ids: Sequence[str], *, force: bool = False) -> None: ...
 
         def end_left_here(self, paths: RunPaths, *, force: bool) -> None: ...
 
@@ -112,6 +113,9 @@ class JobPool:
         """Write down what is to be sent; the scheduler's facts. Its own lock is let go, for its agents, however long sbatch takes."""
         home = self.handle.paths
         self._sender.acquire()
+        ours.note(ours.CLUSTER, self._controller.configuration)
+        if "chunks" in what:
+            ours.note(ours.SWEEP, home.run_dir)
         files.write_atomic(home.plan, files.dumps({"target": "slurm", "batch": None, **what}))
         self._lock.release()
         return liveness.scheduler_of(home)
@@ -185,6 +189,7 @@ class ArrayPool(JobPool):
                 self._sending = slurm_parts.Sending(home, self._launcher.controller, self._secrets)
                 return
             last.append(arrays[-1][0])
+        ours.forget(ours.SWEEP, home.run_dir)
 
 
 class PackedPool(JobPool):
@@ -252,7 +257,7 @@ def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
     """End all trials of a sweep: those that wait at once, those that run through their agents."""
     events.request_cancel(home, force=force)
     scheduler = liveness.scheduler_of(home)
-    controller = launcher.controller(str(scheduler.get("conf") or ""))
+    controller = launcher.controller(scheduler.get("conf") or "")
     trials = trials_of(home) or _trial_folders(home)
     if scheduler and "arrays" not in scheduler:
         jobs = _jobs_of_pack(controller, home, scheduler)
@@ -265,7 +270,7 @@ def cancel(launcher: Jobs, home: RunPaths, *, force: bool = False) -> None:
             if latest is not None and latest["state"] not in events.TERMINAL:
                 events.request_cancel(paths, force=force)
     if jobs:
-        launcher.tell_jobs(scheduler, jobs, force=force)
+        launcher.tell_jobs(controller, home.run_id, jobs, force=force)
     if not jobs or "arrays" in scheduler:
         record_taken_out(controller, [(paths, str(liveness.scheduler_of(paths).get("job_id") or "")) for paths in trials])
     if not jobs:
