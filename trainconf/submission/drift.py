@@ -52,7 +52,8 @@ def of_values(file: Frozen, today: Resolved, spec: RunSpec) -> dict[str, list[st
             if key.startswith("input_digests.") and before is None:
                 continue  # nobody had looked at it then: `not_looked_at` says so
             change = f"{_shown(key, before)} -> {_shown(key, now)}"
-            found.setdefault(part, []).append(f"{key}: {change}  ({_origin(part, key, file, today)})")
+            name = key.replace("files.", "file ", 1) if key.startswith("files.") else key  # what follows is a path
+            found.setdefault(part, []).append(f"{name}: {change}  ({_origin(part, key, file, today)})")
     return found
 
 

@@ -29,6 +29,7 @@ def test_a_frozen_file_with_a_local_folder_runs_in_a_clone_and_after_changes(
     subprocess.run(["git", "clone", "-q", workspace.root, clone.root], env=workspace.env, check=True)
     (clone.root / "a.yaml").write_text((workspace.root / "a.yaml").read_text())
     clone.write("src/ours/__init__.py", "value = 2\n")  # the working tree is another one: the code is found in git
+    assert "\n  file .: " in clone("freeze", "--check", "a.yaml").out
     for shell in (clone, workspace):
         answer = shell("run", "a.yaml")
         assert answer.code == 0, answer
