@@ -166,6 +166,16 @@ class TestLocal(LauncherContract):
         launcher.cancel(RunHandle(handle.paths), force=force)
         assert launcher.wait(handle).status == "Canceled"
 
+    def test_a_guard_that_somebody_has_stopped_with_its_agent_keeps_nothing_after_the_run(self, launcher: Launcher, root: str) -> None:
+        handle = self.up(launcher, make_job(root, shell("echo up; sleep 600")))
+        assert handle.agent_pid is not None
+        for pid in (handle.agent_pid, agent_of(handle)):
+            os.kill(pid, signal.SIGSTOP)
+        launcher.cancel(RunHandle(handle.paths))
+        wait_until(lambda: os.waitpid(handle.agent_pid, os.WNOHANG) != (0, 0), "the guard's end")
+        assert launcher.state(handle).status == "Canceled"
+        assert not files.is_locked(handle.paths.lock)
+
     def test_a_cancel_is_carried_out_while_others_ask_for_the_lock_without_end(self, launcher: Launcher, root: str) -> None:
         askers = [subprocess.Popen([sys.executable, "-S", "-c", ASK, root], cwd=Path(__file__).parents[2]) for _ in range(2)]
         try:

@@ -57,6 +57,8 @@ class Guard:
     def let_go(self, run_dir: str) -> None:
         """The run has ended."""
         self._send(LET_GO, run_dir, ())
+        if self._pid and not self.is_gone:
+            tree.send([self._pid], signal.SIGCONT)  # one that somebody has stopped would keep what it holds
 
     def _send(self, what: bytes, run_dir: str, fds: Sequence[int]) -> None:
         if self._channel is None:
