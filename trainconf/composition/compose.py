@@ -309,6 +309,8 @@ def _typed(config: dict[str, Any]) -> DictConfig:
     try:
         for name in schema.GROUPS:
             node = schema.group_schema(name, config[name])
+            if node is None and name == "distributed":
+                raise LookupError(f"distributed.kind cannot be {config[name].get('kind')!r}")
             cfg[name] = OmegaConf.structured(node) if node is not None else {}
         cfg.merge_with(_escaped(schema.without_retired(config)))
     except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:

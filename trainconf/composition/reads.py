@@ -10,7 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.base import Container
 
+from trainconf.errors import ConfigError
+
+# Ten lines can stand for a billion. Some thousand interpolations are a large config, which takes a second.
+MAX_INTERPOLATIONS = 50_000
+MAX_TEXT = 1 << 24  # characters of what one of them stands for
 # Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
 _REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "secret"}
 
@@ -30,6 +36,8 @@ class Reads:
     def recording(self, resolvers: Mapping[str, Callable[[str], Any]] | None = None) -> Iterator[None]:
         """Record every call of a resolver. `resolvers` stand in for those of the same name."""
         answers = resolvers or {}
+        left = MAX_INTERPOLATIONS
+        evaluate = Container.resolve_parse_tree
         registered = OmegaConf.__dict__["_get_resolver"]
         known = OmegaConf._get_resolver
 
@@ -44,17 +52,39 @@ class Reads:
 
             return call
 
+        def counted(self: Container, parse_tree: Any, *args: Any, **words: Any) -> Any:
+            nonlocal left
+            left -= 1 + parse_tree.getChild(0).getChildCount()  # what a text is put together of is parsed each time
+            if left < 0:
+                raise _TooManyError
+            found = evaluate(self, parse_tree, *args, **words)
+            if isinstance(found, str) and len(found) > MAX_TEXT:
+                raise _TooManyError
+            return found
+
+        Container.resolve_parse_tree = counted  # type: ignore[method-assign]
         OmegaConf._get_resolver = staticmethod(recorded)  # type: ignore[method-assign]
         try:
             yield
+        except _TooManyError as error:
+            raise ConfigError(
+                "the config's interpolations stand for too many values",
+                ("allowed", f"{MAX_INTERPOLATIONS} to evaluate, and {MAX_TEXT} characters each"),
+                hint="one that refers to others that refer to others is evaluated anew each time",
+            ) from error
         finally:
             OmegaConf._get_resolver = registered  # type: ignore[method-assign]
+            Container.resolve_parse_tree = evaluate  # type: ignore[method-assign]
 
     def _note(self, resolver: str, args: tuple[Any, ...], node: Any) -> None:
         if resolver == "oc.env" and args:
             self.env.setdefault(str(args[0]), []).append(_key(node))
         elif resolver not in _REPEATABLE:
             self.is_repeatable = False
+
+
+class _TooManyError(BaseException):
+    """Past every handler of OmegaConf's and Hydra's, which would go on with the next value."""
 
 
 def _key(node: Any) -> str:

@@ -36,7 +36,7 @@ def recorded(
     RunNotFoundError for a damaged record, ConfigError.
     """
     try:
-        record = read_json(paths.record)
+        record = _checked(read_json(paths.record))
         spec = RunSpec.from_dict(read_json(paths.spec), paths.spec)
         source = record["source_directory"]
         config = {key: value for key, value in record["config"].items() if key != "submit"}
@@ -64,6 +64,20 @@ def recorded(
     except (OSError, ValueError):
         git = {}
     return adopt(resolved, workspace, report), git
+
+
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    """The content of run.json, when what is read of it has its type. Raises TypeError, LookupError."""
+    for key in ("origins", "choices"):
+        if not isinstance(record.get(key, {}), dict):
+            raise TypeError(f"{key} is no mapping")
+    overrides = record.get("overrides", [])
+    if not isinstance(overrides, list):
+        raise TypeError("overrides is no list")
+    for text in (record["source_directory"], *overrides, *record.get("origins", {}).values()):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is no text")
+    return record
 
 
 def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:

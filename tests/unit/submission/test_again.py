@@ -70,6 +70,23 @@ def test_a_record_without_a_setting_of_today_or_with_one_of_earlier_can_be_run_a
     assert answer.code == 0, answer
 
 
+def test_a_record_with_other_types_is_told_and_not_run_again(here: Here, workspace: Shell) -> None:
+    here(*workspace.script())
+    (run_dir,) = workspace.run_dirs()
+    record = json.loads((run_dir / "run.json").read_text())
+    config = {**record["config"], "distributed": {**record["config"]["distributed"], "kind": "mars"}}
+    wrong = [
+        *({key: value} for key in ("source_directory", "choices", "origins") for value in (None, [[1]])), {"overrides": [1]},
+        {"overrides": 5}, {"origins": {"script": 5}}, {"config": config},
+    ]  # fmt: skip
+    for change in wrong:
+        (run_dir / "run.json").write_text(json.dumps({**record, **change}))
+        answer = here("rerun", run_dir.name)
+        assert answer.code == 2, (change, answer)
+        assert "is damaged" in next(iter(answer.told)), (change, answer)
+    assert len(workspace.run_dirs()) == 1
+
+
 def test_a_frozen_file_can_be_submitted_and_left(here: Here, workspace: Shell) -> None:
     assert here("freeze", *workspace.script(), "-o", "f.yaml").code == 0
     submitted = here("run", "f.yaml", "--detach").out.strip()
