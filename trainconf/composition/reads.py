@@ -11,12 +11,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.base import Container
+from omegaconf.basecontainer import BaseContainer
 
 from trainconf.errors import ConfigError
 
 # Ten lines can stand for a billion. Some thousand interpolations are a large config, which takes a second.
 MAX_INTERPOLATIONS = 50_000
 MAX_TEXT = 1 << 24  # characters of what one of them stands for
+MAX_ITEMS = 1 << 21  # of lists and mappings, written out; OmegaConf 2.4 evaluates each interpolation once, and writes out all it stands for
 # Their answer depends on nothing but the config (and, for oc.env, on a variable we can name); `now`, `hydra` and users' own may change.
 _REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "secret"}
 
@@ -37,7 +39,8 @@ class Reads:
         """Record every call of a resolver. `resolvers` stand in for those of the same name."""
         answers = resolvers or {}
         left = MAX_INTERPOLATIONS
-        evaluate = Container.resolve_parse_tree
+        items_left = MAX_ITEMS
+        evaluate, write_out = Container.resolve_parse_tree, BaseContainer._to_content
         registered = OmegaConf.__dict__["_get_resolver"]
         known = OmegaConf._get_resolver
 
@@ -62,19 +65,28 @@ class Reads:
                 raise _TooManyError
             return found
 
+        def written_out(conf: Any, *args: Any, **words: Any) -> Any:
+            nonlocal items_left
+            items_left -= 1 + len(conf._content) if isinstance(conf._content, (dict, list)) else 1
+            if items_left < 0:
+                raise _TooManyError
+            return write_out(conf, *args, **words)
+
         Container.resolve_parse_tree = counted  # type: ignore[method-assign]
+        BaseContainer._to_content = staticmethod(written_out)  # type: ignore[method-assign]
         OmegaConf._get_resolver = staticmethod(recorded)  # type: ignore[method-assign]
         try:
             yield
         except _TooManyError as error:
             raise ConfigError(
                 "the config's interpolations stand for too many values",
-                ("allowed", f"{MAX_INTERPOLATIONS} to evaluate, and {MAX_TEXT} characters each"),
+                ("allowed", f"{MAX_INTERPOLATIONS} to evaluate, {MAX_TEXT} characters each, {MAX_ITEMS} items in all"),
                 hint="one that refers to others that refer to others is evaluated anew each time",
             ) from error
         finally:
             OmegaConf._get_resolver = registered  # type: ignore[method-assign]
             Container.resolve_parse_tree = evaluate  # type: ignore[method-assign]
+            BaseContainer._to_content = staticmethod(write_out)  # type: ignore[method-assign]
 
     def _note(self, resolver: str, args: tuple[Any, ...], node: Any) -> None:
         if resolver == "oc.env" and args:

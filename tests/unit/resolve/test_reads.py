@@ -12,7 +12,8 @@ from trainconf.errors import ConfigError
 
 @pytest.mark.parametrize("form", ["{0}{0}{0}{0}", "['{0}', '{0}', '{0}', '{0}']"])
 def test_interpolations_that_grow_with_each_line_are_refused(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "MAX_INTERPOLATIONS", 500)
+    for limit in ("MAX_INTERPOLATIONS", "MAX_TEXT", "MAX_ITEMS"):  # OmegaConf 2.3 runs into the first, 2.4 into the others
+        monkeypatch.setattr(reads, limit, 500)
     lines = ["a0: x", *(f"a{n}: {form.format('${a' + str(n - 1) + '}')}" for n in range(1, 12))]
     cfg = OmegaConf.create("\n".join(lines))
     with pytest.raises(ConfigError, match="stand for too many values"), reads.Reads().recording():
