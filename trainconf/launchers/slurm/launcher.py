@@ -243,8 +243,7 @@ class SlurmLauncher:
         for some in in_chunks(sorted({job_id.partition("_")[0] for job_id in job_ids})):
             done = controller.call("squeue", "--noheader", "--all", "--states=all", f"--jobs={','.join(some)}", "--format=%F|%k")
             if not done.ok and "nvalid job id" not in done.last_lines():
-                raise LaunchError("the request is recorded, but Slurm does not answer", ("Slurm says", done.last_lines(2) or "nothing"),
-                                  hint="`trainconf cancel` again when it answers")  # fmt: skip
+                raise _not_told(done.last_lines(2))
             told = (line.partition("|") for line in done.text().splitlines())
             found |= {job_id for job_id, _, comment in told if is_job_of(comment, run_id)}
         return [job_id for job_id in job_ids if job_id.partition("_")[0] in found]
@@ -259,8 +258,7 @@ class SlurmLauncher:
             if said or done.returncode == TIMED_OUT:
                 break
             time.sleep(pause_s)  # it fails without a word while the controller is changing the job's state
-        raise LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", said or "nothing"),
-                          hint="`trainconf cancel` again when it answers")  # fmt: skip
+        raise _not_told(said)
 
     def _settle(self, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool) -> list[State]:
         from trainconf.launchers.slurm import reconcile as slurm_settling
@@ -315,6 +313,12 @@ class SlurmLauncher:
 
     def _is_known(self, conf: str) -> bool:
         return conf in ("", self._environ.get("SLURM_CONF")) or ours.is_noted(ours.CLUSTER, conf)
+
+
+def _not_told(said: str) -> LaunchError:
+    """Of a request to cancel, which stands in the run's own folder."""
+    return LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", said or "nothing"),
+                       hint="`trainconf cancel` again when it answers")  # fmt: skip
 
 
 def _is_waiting(controller: Controller, job_id: str) -> bool:
