@@ -123,3 +123,7 @@ def kill_agent(handle: RunHandle) -> None:
     os.kill(agent["pid"], signal.SIGKILL)
     while liveness.is_alive(agent):
         time.sleep(0.005)
+    for _ in range(1000):  # its other threads have its files open for a moment longer
+        if not files.is_locked(liveness.lock_of(handle.paths)):
+            break
+        time.sleep(0.005)

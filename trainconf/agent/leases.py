@@ -24,15 +24,14 @@ import os
 import stat
 import time
 
-from trainconf.agent.signals import signal
+from trainconf.agent.signals import FREED_SIGNAL as FREED_SIGNAL
+from trainconf.agent.signals import WAKE_SIGNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-WAKE_SIGNAL = signal.SIGUSR2  # the ticket before ours has gone
-FREED_SIGNAL = signal.SIGIO  # somebody let go; the kernel's default for F_NOTIFY
 FALLBACK_SECONDS = 1.0
 DOOR_SECONDS = 0.02
 # The same for every user and every session, or slots would be counted twice; TMPDIR is often one's own.

@@ -17,11 +17,10 @@ import time
 from trainconf import files
 from trainconf.agent import pool as pools
 from trainconf.agent.journal import Journal
-from trainconf.agent.leases import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, signal_name
 from trainconf.agent.processes.watchdog import Guard, stand_behind
-from trainconf.agent.signals import signal
+from trainconf.agent.signals import LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 
@@ -36,10 +35,6 @@ STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, si
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
 SAME_SIGNAL_SECONDS = 1.0  # within which a signal to every process of a job comes to us and, through the guard, once more
 LONGEST_SLEEP_SECONDS = 86400.0  # there are numbers that the system takes for no time
-LOCK_FD = 3  # where the submitter leaves the open, locked file of `RunPaths.lock`
-SIGNALS: set[int] = {
-    signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, WAKE_SIGNAL, FREED_SIGNAL,
-}  # fmt: skip
 
 
 def main(folder: str, *part: str) -> NoReturn:

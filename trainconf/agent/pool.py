@@ -6,11 +6,11 @@ import _thread
 import os
 
 from trainconf import files
-from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.processes import tree
 from trainconf.agent.run import RunLife
+from trainconf.agent.signals import WAKE_SIGNAL
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 from trainconf.plain_json import loads

@@ -105,6 +105,7 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report)
 def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prepared:
     """Everything that can fail before a run exists: launcher, secrets, snapshot, git, environment."""
     report = voice.talk
+    git = GitFactsLater(resolved.source_directory)  # first, for git takes longest
     launcher = launchers.get(resolved.spec.compute.target)
     check(resolved, workspace, launcher)
     if resolved.spec.code.inputs and (resolved.spec.compute.target in IMAGE_TARGETS or resolved.spec.environment.image):
@@ -112,7 +113,6 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())
     voice.redact(known.values())
-    git = GitFactsLater(resolved.source_directory)
     snapshot_id = take_snapshot(resolved, workspace, report)
     with _recorded_code(resolved, workspace, snapshot_id) as code:
         environment = _built_in_job(resolved, workspace) or environments.ensure(

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, wait_for
-from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.mpi import channel as mpi_channel
+from trainconf.agent.signals import WAKE_SIGNAL
 
 NEWS = b'{"member": 0, "news": "alive"}'
 
@@ -113,7 +113,7 @@ import resource, signal, socket, sys, time
 from collections import deque
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 from trainconf.agent.mpi import channel as mpi_channel
-from trainconf.agent.leases import WAKE_SIGNAL
+from trainconf.agent.signals import WAKE_SIGNAL
 signal.signal(WAKE_SIGNAL, lambda *_: None)
 inbox = deque()
 exchange = mpi_channel.Exchange("127.0.0.1", inbox, "127.0.0.1")

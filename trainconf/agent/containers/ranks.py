@@ -16,10 +16,10 @@ from trainconf.agent.containers.container import Container, ContainerEnd, Contai
 from trainconf.agent.containers.network import Network
 from trainconf.agent.containers.node import NodeRanks, by_node
 from trainconf.agent.containers.variables import ContainerVariables
-from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Usage
 from trainconf.agent.rank_group import Ended, Noted, Started
+from trainconf.agent.signals import WAKE_SIGNAL
 from trainconf.engine import container as contract
 from trainconf.engine import job_shell
 from trainconf.engine.client import Engine, EngineError

@@ -10,8 +10,8 @@ import os
 import time
 
 from trainconf import files
-from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
+from trainconf.agent.signals import WAKE_SIGNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import time
 from collections import deque
 
 from trainconf import files
-from trainconf.agent.leases import WAKE_SIGNAL
 from trainconf.agent.log import say
 from trainconf.agent.nodes.remote import ALIVE_SECONDS
 from trainconf.agent.outcome import Outcome
@@ -23,6 +22,7 @@ from trainconf.agent.processes import watchdog as guard
 from trainconf.agent.processes.ranks import ProcessCrew
 from trainconf.agent.rank_group import Ended, Started
 from trainconf.agent.rendezvous.local import Meeting
+from trainconf.agent.signals import WAKE_SIGNAL
 from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False

@@ -210,8 +210,8 @@ def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
 
 def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
     """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
-    from trainconf.agent import loop
     from trainconf.agent.processes.spawn import spawn
+    from trainconf.agent.signals import LOCK_FD, SIGNALS
     from trainconf.distributed.inherited import without_place
 
     argv = [*agent_command(sys.executable), paths.run_dir]
@@ -221,8 +221,8 @@ def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], sec
         fds.append(os.open(paths.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
         # Blocked from birth: a signal that comes before the agent can take it must wait, not kill.
         env, given = {**without_place(environ), **secrets}, (fds[0], fds[1], fds[1], lock.fd)
-        assert given[loop.LOCK_FD] == lock.fd
-        return spawn(sys.executable, argv, env, given, blocked=loop.SIGNALS)
+        assert given[LOCK_FD] == lock.fd
+        return spawn(sys.executable, argv, env, given, blocked=SIGNALS)
     except OSError as error:
         raise LaunchError(f"the agent cannot be started: {error.strerror}", ("program", argv[0]), ("log", paths.agent_log)) from error
     finally:
