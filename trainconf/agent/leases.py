@@ -24,7 +24,6 @@ import os
 import stat
 import time
 
-from trainconf.agent.signals import FREED_SIGNAL as FREED_SIGNAL
 from trainconf.agent.signals import WAKE_SIGNAL
 
 TYPE_CHECKING = False

@@ -85,6 +85,7 @@ def look(paths: RunPaths) -> int:
     What a file was written over with in place, at its old size and time, changes its ctime all the same (stat(2)).
     """
     found: list[int] = []
+    newest_ns = 0  # of the times alone: an inode's number may be larger than any of them
     for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.git, *metric_files.of_run(paths)):
         try:
             info = os.lstat(path)
@@ -93,8 +94,10 @@ def look(paths: RunPaths) -> int:
             continue
         if path != paths.run_dir:
             found += [info.st_size, info.st_mtime_ns]
+            newest_ns = max(newest_ns, info.st_mtime_ns)
         found += [info.st_ino, info.st_ctime_ns]
-    return 0 if max(found) > time.time_ns() - files.RACY_NS else hash(tuple(found)) or 1
+        newest_ns = max(newest_ns, info.st_ctime_ns)
+    return 0 if newest_ns > time.time_ns() - files.RACY_NS else hash(tuple(found)) or 1
 
 
 def parse(text: str) -> Any:

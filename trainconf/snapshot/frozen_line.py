@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FROZEN_LINE = b"# trainconf frozen run"
 BOM = b"\xef\xbb\xbf"
+START_BYTES = len(BOM) + len(FROZEN_LINE) + 2  # of a file, to be asked about
 
 
 def is_frozen(start: bytes) -> bool:

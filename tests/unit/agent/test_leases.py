@@ -17,11 +17,12 @@ import pytest
 from trainconf import files
 from trainconf.agent import leases
 from trainconf.agent.leases import Claim
+from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
 
 ROOT = Path(__file__).parents[3]
 
 
-SIGNALS = {leases.WAKE_SIGNAL, leases.FREED_SIGNAL}
+SIGNALS = {WAKE_SIGNAL, FREED_SIGNAL}
 
 
 @pytest.fixture(autouse=True)
@@ -265,8 +266,9 @@ def test_who_holds_is_told_by_run_and_user(folder: str) -> None:
 WORKER = textwrap.dedent("""
     import os, signal, sys, time
     from trainconf.agent import leases
+    from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
     folder, name, journal, work_s, die = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5] == "die"
-    signals = {leases.WAKE_SIGNAL, leases.FREED_SIGNAL}
+    signals = {WAKE_SIGNAL, FREED_SIGNAL}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     def note(what, gpus):
         fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -358,7 +360,7 @@ def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: s
     process.join()
     info = signal.sigtimedwait(SIGNALS, 30)
     assert info is not None
-    assert info.si_signo == leases.FREED_SIGNAL
+    assert info.si_signo == FREED_SIGNAL
     assert waiting.advance()
     waiting.release()
 

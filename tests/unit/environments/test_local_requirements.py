@@ -67,6 +67,17 @@ def test_what_is_no_part_of_a_package_changes_nothing(tmp_path: Path, name: str)
     assert contents.digest(str(tmp_path / "copy"), is_copy=True) == before
 
 
+@pytest.mark.parametrize(("start", "is_part"), [
+    (b"\xef\xbb\xbf# trainconf frozen run\r\n", False), (b"# trainconf frozen run\r\n", False), (b"# trainconf frozen run", False),
+    (b"# trainconf frozen runs, explained\n", True), (b" # trainconf frozen run\n", True),
+])  # fmt: skip
+def test_a_frozen_run_is_known_here_as_in_a_snapshot(tmp_path: Path, start: bytes, is_part: bool) -> None:
+    folder = package(tmp_path / "ours")
+    before = contents.digest(str(folder))
+    (folder / "notes").write_bytes(start)
+    assert (contents.digest(str(folder)) != before) is is_part
+
+
 def test_links_are_what_they_lead_to_and_a_circle_ends(tmp_path: Path) -> None:
     folder = package(tmp_path / "ours")
     (tmp_path / "shared").mkdir()

@@ -126,12 +126,12 @@ def _is_generated(entry: os.DirEntry[str], *, at_top: bool) -> bool:
 
 
 def _is_frozen_run(path: str) -> bool:
-    from trainconf.snapshot.frozen_line import FROZEN_LINE
+    from trainconf.snapshot.frozen_line import START_BYTES, is_frozen
 
     if not os.path.isfile(path):  # a link into nowhere
         return False
     with open(path, "rb") as stream:
-        return stream.read(len(FROZEN_LINE)) == FROZEN_LINE
+        return is_frozen(stream.read(START_BYTES))
 
 
 def _file_digest(path: str) -> str:

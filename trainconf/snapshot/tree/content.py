@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from trainconf.errors import Mistake, SnapshotError
 from trainconf.snapshot.blobs.packs import LARGE_BYTES
-from trainconf.snapshot.frozen_line import BOM, FROZEN_LINE, is_frozen
+from trainconf.snapshot.frozen_line import START_BYTES, is_frozen
 from trainconf.snapshot.tree.stat_cache import signature
 from trainconf.snapshot.tree.walk import unreadable
 
@@ -101,7 +101,7 @@ class ContentReader:
         if self._pack:
             self._pack.start(size)
         left = size
-        frozen = is_frozen(os.pread(fd, len(BOM) + len(FROZEN_LINE) + 2, 0))
+        frozen = is_frozen(os.pread(fd, START_BYTES, 0))
         while left and (data := os.read(fd, min(LARGE_BYTES, left))):
             digest.update(data)
             left -= len(data)
