@@ -12,7 +12,7 @@ from trainconf.paths import is_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from trainconf.engine.client import Engine
     from trainconf.launchers.docker.leftovers import Leftover
@@ -178,24 +178,37 @@ def _stale_cache(workspace: WorkspacePaths) -> Iterator[str]:
 
 
 def _remove(what: str, paths: Iterable[str], *, dry_run: bool) -> bool:
-    """Remove files and folders, or only say so; whether all could be. A link is never followed (shutil.rmtree refuses one)."""
-    import shutil
+    """Remove files and folders, or only say so; whether all could be."""
+    count, whole = _remove_each(paths, _remove_path, dry_run=dry_run)
+    printer.talk(f"{what}: {count}")
+    return whole
 
+
+def _remove_each(paths: Iterable[str], remove: Callable[[str], bool], *, dry_run: bool) -> tuple[int, bool]:
+    """How many were removed, or would be, and whether all could be; each is named. `remove` says whether there was something to remove."""
     count, whole = 0, True
     for path in paths:
         try:
-            if not dry_run:
-                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-        except FileNotFoundError:
-            continue
+            if not dry_run and not remove(path):
+                continue
         except OSError as error:
             printer.talk(f"{one_line(path)} stays: {error.strerror or error}")
             whole = False
             continue
         count += 1
         printer.data(f"{'would remove' if dry_run else 'removed'}  {path}")
-    printer.talk(f"{what}: {count}")
-    return whole
+    return count, whole
+
+
+def _remove_path(path: str) -> bool:
+    """A link is never followed (shutil.rmtree refuses one). Raises OSError."""
+    import shutil
+
+    try:
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _environments(workspace: WorkspacePaths, *, dry_run: bool) -> bool:
@@ -204,18 +217,8 @@ def _environments(workspace: WorkspacePaths, *, dry_run: bool) -> bool:
     what = "leftovers of environment builds"
     if _is_linked(what, workspace, workspace.envs):
         return True
-    whole, count = True, 0
-    for name in leftovers(workspace):
-        path = os.path.join(workspace.envs, name)
-        try:
-            if not dry_run and not remove_leftover(workspace, name):
-                continue
-        except OSError as error:
-            printer.talk(f"{one_line(path)} stays: {error.strerror or error}")
-            whole = False
-            continue
-        count += 1
-        printer.data(f"{'would remove' if dry_run else 'removed'}  {path}")
+    paths = (os.path.join(workspace.envs, name) for name in leftovers(workspace))
+    count, whole = _remove_each(paths, lambda path: remove_leftover(workspace, os.path.basename(path)), dry_run=dry_run)
     of_images = _image_leftovers(workspace, dry_run=dry_run)
     for name in of_images:
         printer.data(f"{'would remove' if dry_run else 'removed'}  {name}")
