@@ -59,13 +59,19 @@ def _key(overrides: list[str], dirs: list[str], config_name: str, workspace: Wor
     versions = [found for name in _VERSION_FILES if (found := _first_on_path(name))]
     if len(versions) < len(_VERSION_FILES):
         return ""
-    here = os.path.dirname(os.path.abspath(__file__))
-    own = [fingerprint(os.path.join(here, name)) for name in sorted(os.listdir(here)) if name.endswith(".py")]
-    own.append(fingerprint(os.path.join(os.path.dirname(here), "schema.py")))
+    own = [fingerprint(name) for name in _own_files()]
     parts = [overrides, dirs, config_name, workspace.root, sys.version, __version__, versions, own]
     import hashlib
 
     return hashlib.sha256(dumps(parts).encode()).hexdigest()[:32]
+
+
+def _own_files() -> list[str]:
+    """The modules of ours that decide what a composition is: an upgrade in place must not be answered from before it."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = [os.path.join(package, room) for room in ("composition", "resolve")]
+    found = [os.path.join(folder, name) for folder in folders for name in sorted(os.listdir(folder)) if name.endswith(".py")]
+    return [*found, os.path.join(package, "schema.py")]
 
 
 def _first_on_path(name: str) -> list[int]:

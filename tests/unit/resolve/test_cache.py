@@ -304,3 +304,14 @@ def test_a_hit_loads_no_hydra(workspace: WorkspacePaths) -> None:
     assert [done.returncode for done in told] == [0, 0], told
     assert "hydra" in told[0].stdout
     assert told[1].stdout == "0.7 []\n"
+
+
+def test_every_module_that_composing_loads_is_part_of_the_key() -> None:
+    code = (
+        "import sys\nfrom trainconf.composition import cache, compose, grid\n"
+        "rooms = ('trainconf.composition.', 'trainconf.resolve.', 'trainconf.schema')\n"
+        "print(*{m.__file__ for n, m in sys.modules.items() if n.startswith(rooms)} - set(cache._own_files()), len(cache._own_files()))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 15
