@@ -18,7 +18,7 @@ from trainconf.history import metric_files
 from trainconf.job_api import Run
 from trainconf.paths import RunPaths
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 class Scalar:
