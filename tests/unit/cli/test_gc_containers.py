@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from tests.conftest import Shell
-from tests.unit.launchers.containers import make_job
-from tests.unit.launchers.test_container_leftovers import left_behind, over, there
+from tests.unit.launchers.docker.containers import make_job
+from tests.unit.launchers.docker.test_leftovers import left_behind, over, there
 from trainconf.engine.client import Engine
 from trainconf.history import events
 

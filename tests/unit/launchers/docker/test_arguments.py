@@ -15,7 +15,7 @@ from docker.types import ContainerConfig
 from trainconf.launchers.docker import arguments as container_arguments
 from trainconf.launchers.docker.arguments import OWNED, convert, merge
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 API = "1.41"
 ARGUMENTS: dict[str, Any] = {
     "blkio_weight": 300, "cap_add": ["SYS_PTRACE"], "cap_drop": ["ALL"], "cgroup_parent": "/x", "cgroupns": "host", "cpu_period": 100000,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.launchers.containers import FACTS, body, carry_out, make_job, prepare
+from tests.unit.launchers.docker.containers import FACTS, body, carry_out, make_job, prepare
 from trainconf.distributed.layout import layout
 from trainconf.engine import container, job_shell
 from trainconf.engine.address import EngineFacts
@@ -23,7 +23,7 @@ from trainconf.launchers.protocol import Job
 from trainconf.spec import DistributedSpec
 
 HOSTILE = "a b'\"$(x)%,:=\n日"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_what_another_user_submits_writes_files_of_theirs_with_their_groups(dock
     code = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.unit.launchers.containers import *
+from tests.unit.launchers.docker.containers import *
 body(make_job("/nowhere", ["true"]))  # imports what it needs, which the other user may not be able to read
 os.setgroups([4321, {os.stat(docker_engine.removeprefix("unix://")).st_gid}]); os.setgid(1234); os.setuid(1234)
 ended = carry_out(Engine({docker_engine!r}), make_job({str(tmp_path)!r}, {wanted!r}))

@@ -12,7 +12,7 @@ import pytest
 
 import trainconf
 from tests.contract.runs import make_job
-from tests.unit.launchers.test_slurm_script import Answering
+from tests.unit.launchers.slurm.test_script import Answering
 from trainconf.errors import ConfigError
 from trainconf.launchers.protocol import Job
 from trainconf.launchers.slurm import containers as slurm_containers

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import wait_for
-from tests.unit.launchers.containers import carry_out, make_job, prepare
+from tests.unit.launchers.docker.containers import carry_out, make_job, prepare
 from trainconf.engine.address import EngineAddress, explain_missing_source, facts, missing_source
 from trainconf.engine.client import Engine, EngineError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.launchers.containers import body, make_job, prepare
+from tests.unit.launchers.docker.containers import body, make_job, prepare
 from trainconf import files
 from trainconf.engine import container
 from trainconf.engine.client import Engine, EngineError
