@@ -27,8 +27,8 @@ class TrainconfSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> int:
         """Submit the sweep and follow it, or return when detached; its exit code."""
-        from trainconf.cli.starting.sweep import run
-        from trainconf.cli.words.composing import Words
+        from trainconf.cli.arguments.compose import Words
+        from trainconf.cli.launch.sweep import run
 
         return run(Words(list(arguments), self.config_dir, self.config_name, multirun=True))
 

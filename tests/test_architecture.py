@@ -61,7 +61,7 @@ def test_an_agent_starts_without_what_is_half_of_its_time(module: str) -> None:
     assert loaded_by(f"import trainconf.agent.{module}") & {"json", "re", "enum", "signal", "ctypes", "functools", "collections"} == set()
 
 
-@pytest.mark.parametrize("module", ["job_api", "cli.main", "cli.looking.ls", "cli.looking.show", "cli.looking.logs", "cli.words.help"])
+@pytest.mark.parametrize("module", ["job_api", "cli.main", "cli.runs.ls", "cli.runs.show", "cli.runs.logs", "cli.arguments.help"])
 def test_what_a_script_or_a_reader_imports_loads_nothing_heavy(module: str) -> None:
     assert loaded_by(f"import trainconf.{module}") & HEAVY == set()
 

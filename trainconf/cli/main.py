@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # In the order in which --help shows them. Each is a module with HELP and run(argv) -> exit code, in a folder of this package.
 VERBS = {
-    "init": "keeping", "config": "starting", "plan": "starting", "run": "starting", "rerun": "starting", "freeze": "starting",
-    "ls": "looking", "show": "looking", "logs": "looking", "wait": "looking", "cancel": "looking",
-    "env": "keeping", "snapshot": "keeping", "gc": "keeping", "doctor": "keeping",
+    "init": "workspace", "config": "launch", "plan": "launch", "run": "launch", "rerun": "launch", "freeze": "launch",
+    "ls": "runs", "show": "runs", "logs": "runs", "wait": "runs", "cancel": "runs",
+    "env": "workspace", "snapshot": "workspace", "gc": "workspace", "doctor": "workspace",
 }  # fmt: skip
 _HYDRA_ONLY = (
     "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
@@ -64,7 +64,7 @@ def dispatch(words: list[str]) -> int:
         printer.data(f"trainconf {__version__}")
         return 0
     if words[0] not in VERBS:
-        from trainconf.cli.words.help import show
+        from trainconf.cli.arguments.help import show
 
         return show(VERBS)
     module = importlib.import_module(f"trainconf.cli.{VERBS[words[0]]}.{words[0]}")
@@ -82,14 +82,14 @@ def _submit(words: list[str]) -> int:
             ("allowed", f"{', '.join(VERBS)}; or key=value"), hint="`trainconf --help` tells what each does",
         ))
     if any(_is_flag(word, *_HYDRA_ONLY) for word in words):
-        from trainconf.cli.words.hydra_flags import run as run_hydra
+        from trainconf.cli.arguments.hydra_flags import run as run_hydra
 
         return run_hydra(words)
     if any(_is_flag(word, "--help", "-h") for word in words):
-        from trainconf.cli.words.help import show
+        from trainconf.cli.arguments.help import show
 
         return show(VERBS)
-    from trainconf.cli.starting.submit import run as submit
+    from trainconf.cli.launch.submit import run as submit
 
     return submit(words)
 

@@ -18,8 +18,8 @@ from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.paths import WorkspacePaths
 
-from ..history.build import make_run, write_json
-from .conftest import Verb
+from ...history.build import make_run, write_json
+from ..conftest import Verb
 
 SECONDS = 100  # a verb that waits for ever fails; one that is slow does not
 

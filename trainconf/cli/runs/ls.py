@@ -57,7 +57,7 @@ def _settled(index: Index) -> dict[str, str]:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    from trainconf.cli.words.arguments import Arguments, count
+    from trainconf.cli.arguments.parser import Arguments, count
     from trainconf.history.events import STATES
 
     def state(text: str) -> str:

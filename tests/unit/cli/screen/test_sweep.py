@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from trainconf import files
+from trainconf.cli.launch.sweep import Watching
 from trainconf.cli.screen.printer import width
-from trainconf.cli.starting.sweep import Watching
 from trainconf.history import liveness, metrics
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps.controller import Trial
 
-from ..history.build import make_run
+from ...history.build import make_run
 
 
 def trial_of(paths: RunPaths, number: int, words: list[str]) -> Trial:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from trainconf import paths
-from trainconf.cli.keeping import init
+from trainconf.cli.workspace import init
 from trainconf.errors import StorageError, UserError
 
 HOSTILE = [b"with space", b"quote'\"", b"new\nline", b"100%s", b"$(touch x)", b"\xff\xfe", b"-dash"]
@@ -150,7 +150,7 @@ def test_a_wrong_word_is_a_mistake_of_the_user_and_nothing_is_made(tmp_path: Pat
 
 
 def test_it_loads_no_hydra(tmp_path: Path) -> None:
-    code = "import sys; from trainconf.cli.keeping import init; init.run([sys.argv[1]]); print(*sys.modules)"
+    code = "import sys; from trainconf.cli.workspace import init; init.run([sys.argv[1]]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not {"hydra", "omegaconf", "yaml"} & set(done.stdout.split())

@@ -20,7 +20,7 @@ SHOWN_FILES = SHOWN_RANKS = 20
 
 def run(argv: list[str]) -> int:
     """Print the run as text, as JSON, or the origin of every value of its config."""
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.history.find import find_run
     from trainconf.history.record import damage, details
     from trainconf.launchers.scheduled import state_of
@@ -46,7 +46,7 @@ def run(argv: list[str]) -> int:
 
 
 def _origins(paths: RunPaths, *, as_json: bool) -> int:
-    from trainconf.cli.starting.config import origins_text
+    from trainconf.cli.launch.config import origins_text
     from trainconf.history.record import read_mapping
 
     record = read_mapping(paths.record)

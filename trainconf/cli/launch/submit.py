@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from trainconf.cli.arguments import compose as composing
 from trainconf.cli.screen.printer import printer
-from trainconf.cli.words import composing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def run(words: list[str]) -> int:
     """Submit a run, or with `-m` one for every combination; the exit code."""
     asked = composing.parse(words)
     if asked.multirun:
-        from trainconf.cli.starting.sweep import run as run_sweep
+        from trainconf.cli.launch.sweep import run as run_sweep
 
         return run_sweep(asked)
     resolved, workspace = composing.resolved(asked)

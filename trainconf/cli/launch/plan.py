@@ -10,9 +10,9 @@ def run(argv: list[str]) -> int:
     import json
 
     from trainconf import environments
+    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.cli.screen.printer import printer
-    from trainconf.cli.words import composing
-    from trainconf.cli.words.arguments import Arguments
     from trainconf.snapshot import SnapshotStore, hash_tree
     from trainconf.submission.inputs import inputs_text, with_digests
     from trainconf.submission.submit import find_completed, plan_only

@@ -10,8 +10,8 @@ from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.snapshot import SnapshotStore
 
-from ..history.build import make_run, write_json
-from .conftest import Verb
+from ...history.build import make_run, write_json
+from ..conftest import Verb
 
 OLD = time.time() - 3 * 86400
 

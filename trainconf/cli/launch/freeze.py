@@ -15,8 +15,8 @@ HELP = "write the run as a reviewable lock file (-o FILE), or --check FILE again
 
 def run(argv: list[str]) -> int:
     """Freeze, or check; 1 when a checked file no longer matches."""
-    from trainconf.cli.words import composing
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.errors import UserError
 
     parser = Arguments("freeze", HELP)
@@ -33,8 +33,8 @@ def run(argv: list[str]) -> int:
 
 def _freeze(args: argparse.Namespace) -> int:
     from trainconf import environments
+    from trainconf.cli.arguments import compose as composing
     from trainconf.cli.screen.printer import printer
-    from trainconf.cli.words import composing
     from trainconf.errors import UserError
     from trainconf.git.facts import facts as git_facts
     from trainconf.process import processes
@@ -82,8 +82,8 @@ def _check(args: argparse.Namespace) -> int:
     """Compose the frozen words today and tell, part by part, what is not as it was. Nothing that a stranger's file names is started."""
     import os
 
+    from trainconf.cli.arguments.compose import Words, composed
     from trainconf.cli.screen.printer import one_line, printer
-    from trainconf.cli.words.composing import Words, composed
     from trainconf.errors import UserError
     from trainconf.paths import find_workspace
     from trainconf.resolve.resolver import resolve

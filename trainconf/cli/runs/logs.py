@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    from trainconf.cli.words.arguments import Arguments, count
+    from trainconf.cli.arguments.parser import Arguments, count
 
     parser = Arguments("logs", "Print what a run wrote to its standard output and error.")
     parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")

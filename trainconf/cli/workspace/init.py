@@ -107,7 +107,7 @@ def make_workspace(root: str) -> Additions:
 
 def run(argv: list[str]) -> int:
     """Make the workspace, tell what was made and what was kept, and what to type next. Raises StorageError."""
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments.parser import Arguments
 
     parser = Arguments("init", HELP)
     parser.add_argument("dir", nargs="?", default=".", metavar="DIR", help="made when missing (default: the current folder)")

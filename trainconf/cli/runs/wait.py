@@ -20,7 +20,7 @@ def run(argv: list[str]) -> int:
     """Wait for every run; the first exit code that is not 0. A lost run counts as 1, a time-out as 124."""
     import time
 
-    from trainconf.cli.words.arguments import Arguments, positive_seconds
+    from trainconf.cli.arguments.parser import Arguments, positive_seconds
     from trainconf.history.find import find_run, find_sweep
     from trainconf.history.follow import wait
     from trainconf.launchers.scheduled import Looking

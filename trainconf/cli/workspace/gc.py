@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
     """Collect, and say what was removed; 1 when something had to stay because it cannot be read or removed."""
     import argparse
 
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.paths import find_workspace
 
     def days(text: str) -> float:

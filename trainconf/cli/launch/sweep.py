@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from trainconf.cli.words.composing import Words
+    from trainconf.cli.arguments.compose import Words
     from trainconf.sweeps.controller import Sweep, Trial
 
 LOOK_PAUSE_S = 0.05
@@ -26,7 +26,7 @@ LIVE_ROWS = 12
 
 def run(asked: Words) -> int:
     """Expand, prepare, start and watch; the exit code."""
-    from trainconf.cli.words.composing import config_dir_of, find_and_name_workspace, tell_notes
+    from trainconf.cli.arguments.compose import config_dir_of, find_and_name_workspace, tell_notes
     from trainconf.composition.grid import grid
     from trainconf.sweeps.controller import plan_sweep
 

@@ -14,8 +14,8 @@ from trainconf import files
 from trainconf.history import events, liveness
 from trainconf.paths import WorkspacePaths
 
-from ..history.build import make_run, write_json
-from .conftest import ROOT, Verb, start
+from ...history.build import make_run, write_json
+from ..conftest import ROOT, Verb, start
 
 SECOND = 1_000_000
 SLOW = {

@@ -38,7 +38,7 @@ class Check:
 
 def run(argv: list[str]) -> int:
     """Print one line per thing; 1 when something that every run needs is broken."""
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.paths import find_workspace
     from trainconf.process import processes
 

@@ -18,8 +18,8 @@ HELP = "ls, show, build, lock or rm software environments"
 
 def run(argv: list[str]) -> int:
     """One of ls, show NAME, build [overrides], lock [overrides] [-o FILE], rm NAME."""
-    from trainconf.cli.words import composing
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.paths import find_workspace
 
     parser = Arguments("env", HELP)
@@ -76,7 +76,7 @@ def _rm(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
-    from trainconf.cli.words import composing
+    from trainconf.cli.arguments import compose as composing
     from trainconf.errors import ConfigError, Mistake
     from trainconf.resolve.resolver import environment
 
@@ -96,7 +96,7 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
-    from trainconf.cli.words import composing
+    from trainconf.cli.arguments import compose as composing
     from trainconf.files import write_atomic
     from trainconf.schema import IMAGE_TARGETS
 

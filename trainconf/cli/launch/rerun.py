@@ -7,10 +7,10 @@ HELP = "run a recorded run again, from its own code and config, with other value
 
 def run(argv: list[str]) -> int:
     """Read the run's record, apply the overrides to it, submit, and follow."""
+    from trainconf.cli.arguments.compose import find_and_name_workspace
+    from trainconf.cli.arguments.parser import Arguments
+    from trainconf.cli.launch.submit import submit_and_follow
     from trainconf.cli.screen.printer import printer
-    from trainconf.cli.starting.submit import submit_and_follow
-    from trainconf.cli.words.arguments import Arguments
-    from trainconf.cli.words.composing import find_and_name_workspace
     from trainconf.history.find import find_run
     from trainconf.submission.again import recorded
     from trainconf.submission.code import find_code

@@ -18,7 +18,7 @@ HELP = "create, ls, show, diff or verify snapshots of a source tree"
 
 def run(argv: list[str]) -> int:
     """One of create DIR, ls, show ID, diff A B, verify ID."""
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.paths import find_workspace
     from trainconf.snapshot import SnapshotStore
 

@@ -11,9 +11,9 @@ def run(argv: list[str]) -> int:
     """Compose and print; nothing is submitted."""
     import json
 
+    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.cli.screen.printer import printer
-    from trainconf.cli.words import composing
-    from trainconf.cli.words.arguments import Arguments
     from trainconf.paths import find_workspace
 
     parser = Arguments("config", HELP)

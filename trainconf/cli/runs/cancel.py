@@ -15,7 +15,7 @@ HELP = "end runs, whatever they have started included"
 
 def run(argv: list[str]) -> int:
     """Request the end of every run. 0 when each is ended or will be, also when it had ended before; 1 when one cannot be reached."""
-    from trainconf.cli.words.arguments import Arguments
+    from trainconf.cli.arguments.parser import Arguments
     from trainconf.history.find import find_run, find_sweep
     from trainconf.paths import find_workspace
 

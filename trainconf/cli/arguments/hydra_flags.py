@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from trainconf.cli.words.composing import split_config_dir
+from trainconf.cli.arguments.compose import split_config_dir
 from trainconf.errors import ConfigError
 from trainconf.paths import find_workspace
 from trainconf.resolve.search import config_dirs

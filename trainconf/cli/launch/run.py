@@ -7,10 +7,10 @@ HELP = "run a frozen file: exactly that, again, also in a fresh clone"
 
 def run(argv: list[str]) -> int:
     """Find the code, submit, and follow."""
+    from trainconf.cli.arguments.compose import find_and_name_workspace
+    from trainconf.cli.arguments.parser import Arguments
+    from trainconf.cli.launch.submit import submit_and_follow
     from trainconf.cli.screen.printer import printer
-    from trainconf.cli.starting.submit import submit_and_follow
-    from trainconf.cli.words.arguments import Arguments
-    from trainconf.cli.words.composing import find_and_name_workspace
     from trainconf.submission import frozen
     from trainconf.submission.again import of_file
     from trainconf.submission.code import find_code

@@ -6,11 +6,11 @@ import os
 import pytest
 
 from trainconf import files
-from trainconf.cli.keeping import doctor
+from trainconf.cli.workspace import doctor
 from trainconf.paths import WorkspacePaths
 from trainconf.process import Completed, Processes
 
-from .conftest import Verb
+from ..conftest import Verb
 
 
 class Answering(Processes):

@@ -11,8 +11,8 @@ from trainconf.cli.screen.ranks import listed
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 
-from ..history.build import make_run, write_json
-from .conftest import Verb, start
+from ...history.build import make_run, write_json
+from ..conftest import Verb, start
 
 QUEUED = ("NotStarted", "Queued")
 RUNNING = (*QUEUED, "Running")
