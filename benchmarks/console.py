@@ -13,6 +13,7 @@ import shlex
 import sys
 import tempfile
 import time
+from functools import partial
 
 from benchmarks.capture import AWK, GIB
 from benchmarks.rounds import interleaved, report, timed
@@ -38,9 +39,9 @@ def main() -> None:
             ours = shlex.join([*RUN, command(child)])
             piped = f"PYTHONUNBUFFERED=1 {shlex.join(child)} | tee out.txt | cat > /dev/null"
             seen = interleaved({
-                "tee": lambda piped=piped: timed(["sh", "-c", piped], folder),
-                "trainconf, nothing to print": lambda nothing=nothing: timed(["sh", "-c", f"{nothing} | cat > /dev/null"], folder),
-                "trainconf": lambda ours=ours: timed(["sh", "-c", f"{ours} | cat > /dev/null"], folder),
+                "tee": partial(timed, ["sh", "-c", piped], folder),
+                "trainconf, nothing to print": partial(timed, ["sh", "-c", f"{nothing} | cat > /dev/null"], folder),
+                "trainconf": partial(timed, ["sh", "-c", f"{ours} | cat > /dev/null"], folder),
             }, rounds)
             start = seen.pop("trainconf, nothing to print")
             seen["trainconf"] = [whole - idle for whole, idle in zip(seen["trainconf"], start, strict=True)]

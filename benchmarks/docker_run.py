@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 
 from benchmarks.noop_run import make_project
 from benchmarks.rounds import interleaved, report, timed
@@ -36,9 +37,9 @@ def main() -> None:
             docker = ["docker", "run", "--rm", "--network", network, "-v", f"{project}:{project}", "-w", project]
             bare = [*docker, asked.image, "python3", "train.py"]
             seen = interleaved({
-                "docker run --rm": lambda bare=bare: timed(bare, project),
-                "trainconf plan": lambda words=words: timed([*program, "plan", *words], project),
-                "trainconf": lambda words=words: timed([*program, *words], project),
+                "docker run --rm": partial(timed, bare, project),
+                "trainconf plan": partial(timed, [*program, "plan", *words], project),
+                "trainconf": partial(timed, [*program, *words], project),
             }, asked.rounds)  # fmt: skip
             floor = [run + start for run, start in zip(seen["docker run --rm"], seen["trainconf plan"], strict=True)]
             print(f"network {network}")

@@ -30,10 +30,10 @@ def tables() -> dict[str, str]:
         node = key.partition(".")[0]
         if key not in NODES:
             parts[node if node in NODES else "top"].append(setting)
-    for name, node in TARGETS.items():
-        parts[name] = [setting for key, setting in settings({"compute": node}).items() if key not in found]
-    for name, node in KINDS.items():
-        parts[name] = [setting for key, setting in settings({"distributed": node}).items() if key.startswith("distributed.")]
+    for name, target in TARGETS.items():
+        parts[name] = [setting for key, setting in settings({"compute": target}).items() if key not in found]
+    for name, kind in KINDS.items():
+        parts[name] = [setting for key, setting in settings({"distributed": kind}).items() if key.startswith("distributed.")]
     return {name: _table(rows) for name, rows in parts.items()}
 
 

@@ -100,7 +100,7 @@ class Shell:
         }
 
     def start(
-        self, *words: str, cwd: Path | str | None = None, env: dict[str, str] | None = None, before: Callable[[], None] | None = None
+        self, *words: str, cwd: Path | str | None = None, env: dict[str, str] | None = None, before: Callable[[], object] | None = None
     ) -> subprocess.Popen[bytes]:
         """trainconf as a process of its own."""
         return subprocess.Popen(
@@ -114,7 +114,7 @@ class Shell:
         )
 
     def __call__(
-        self, *words: str, cwd: Path | str | None = None, env: dict[str, str] | None = None, before: Callable[[], None] | None = None
+        self, *words: str, cwd: Path | str | None = None, env: dict[str, str] | None = None, before: Callable[[], object] | None = None
     ) -> Answer:
         """trainconf to its end."""
         child = self.start(*words, cwd=cwd, env=env, before=before)

@@ -195,7 +195,7 @@ def test_no_rank_has_completed_whose_mpirun_has_ended_all(tmp_path: Path) -> Non
     mpirun.chmod(0o755)
     code = f"import os, time\nprint('up', flush=True)\nwhile not os.path.exists({str(killed)!r}):\n    time.sleep(0.01)\n"
     alone = Installed("none", sys.executable, os.environ["PATH"])
-    wishes = {"distributed": {"mpirun": str(mpirun)}, "env": {"KILLED": str(killed)}}
+    wishes: dict[str, Any] = {"distributed": {"mpirun": str(mpirun)}, "env": {"KILLED": str(killed)}}
     end = end_of(paths := run_local(tmp_path, code, alone, **wishes))
     assert (end["state"], end["exit_code"]) == ("Failed", 7), agent_log(paths)
     assert "mpirun ended with exit code 7: I have my reasons" in end["reason"]

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,9 +74,9 @@ def space(shell: Shell, slurm_cluster: Cluster) -> Iterator[Shell]:
         slurm("scancel", "--quiet", f"--name={run_dir.name}")
 
 
-def told(run_dir: Path, rank: int = 0) -> list[Path | str]:
+def told(run_dir: Path, rank: int = 0) -> list[Any]:
     log = run_dir / "logs" / (f"std_log_rank_{rank}.txt" if rank else "std_log.txt")
-    found: list[Path | str] = json.loads(log.read_text().splitlines()[0])
+    found: list[Any] = json.loads(log.read_text().splitlines()[0])
     return found
 
 

@@ -37,7 +37,7 @@ def test_a_retry_goes_on_after_the_last_epoch_and_arrives_where_it_would_have(py
 
 def test_a_checkpoint_of_another_training_is_refused(pytorch: Experiment) -> None:
     script = pytorch.workshop.root / "projects" / "digits_torch" / "train.py"
-    command = [pytorch.python, script, "--lr", "0.3"]
+    command: list[str | Path] = [pytorch.python, script, "--lr", "0.3"]
     done = subprocess.run(command, cwd=pytorch.alone.run_dir, env=pytorch.workshop.env, capture_output=True, text=True)
     assert done.returncode == 1
     assert "outputs/checkpoint.pt is of another training, {'lr': 0.05" in done.stderr
@@ -50,7 +50,7 @@ def test_no_thread_of_gloo_outlives_the_group(pytorch: Experiment, tmp_path: Pat
         f"import os, runpy; runpy.run_path({str(script)!r}, run_name='__main__')\n"
         "print(sorted(open(f'/proc/self/task/{thread}/comm').read().strip() for thread in os.listdir('/proc/self/task')))\n"
     )
-    command = [pytorch.python, "-c", code, "--epochs", "1"]
+    command: list[str | Path] = [pytorch.python, "-c", code, "--epochs", "1"]
     done = subprocess.run(command, cwd=tmp_path, env=pytorch.workshop.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "python" in done.stdout.splitlines()[-1]

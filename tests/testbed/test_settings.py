@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.engine import TESTBED
+from tests.testbed.marks import TESTBED
 
 
 def settings(folder: Path, pip_conf: str = "", **env: str) -> tuple[dict[str, str], dict[str, str]]:

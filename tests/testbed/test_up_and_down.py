@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.engine import TESTBED
+from tests.testbed.marks import TESTBED
 
 STATE = Path("/var/lib/trainconf-testbed")
 PID = f"cat {STATE}/dockerd.pid"
@@ -53,8 +53,11 @@ def alone(tmp_path: Path, script: str) -> tuple[int, str]:
     folders = [tmp_path / "state", tmp_path / "run"]
     for folder in [*folders, folders[0] / "images"]:
         folder.mkdir()
-    asked = ["unshare", "--mount", "--net", "bash", "-c", ALONE + script, "bash", folders[0], STATE / "images", folders[1], TESTBED]
-    ran = subprocess.run(asked, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+    places = [folders[0], STATE / "images", folders[1], TESTBED]
+    ran = subprocess.run(
+        ["unshare", "--mount", "--net", "bash", "-c", ALONE + script, "bash", *map(str, places)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+    )  # fmt: skip
     shutil.rmtree(folders[0])  # pytest would keep the engine's images of three sessions
     return ran.returncode, ran.stdout
 

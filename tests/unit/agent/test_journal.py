@@ -28,7 +28,9 @@ def test_events_are_kept_while_the_disk_refuses_and_written_in_order_with_their_
     between = events.now()
     os.rmdir(paths.events)
     journal.flush()
-    assert (journal.unwritten, journal.deadline, journal.lost) == ([], None, False)
+    assert journal.unwritten == []
+    assert journal.deadline is None
+    assert not journal.lost
     written = events.read(paths)
     assert [(e["state"], e["attempt"]) for e in written] == [("Queued", 1), ("Failed", 2)]
     assert written[1]["exit_code"] == 3

@@ -140,7 +140,7 @@ CONTEXT = (
     ],
 )
 def test_an_ignore_file_means_what_it_means_to_docker(tmp_path: Path, rules: str) -> None:
-    from docker.utils.build import exclude_paths  # type: ignore[import-untyped]
+    from docker.utils.build import exclude_paths
 
     for name in CONTEXT:
         path = tmp_path / name

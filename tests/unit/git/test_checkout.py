@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.git import test_facts
-from tests.unit.git.test_facts import outer, run_git, trapped, write
+from tests.unit.git.test_facts import make_repository, outer, run_git, trapped, write
 from trainconf.process import processes
 from trainconf.snapshot import SnapshotStore, hash_tree
 from trainconf.submission.code import take_from_git
@@ -17,7 +16,7 @@ __all__ = ["outer", "trapped"]
 @pytest.fixture
 def repository(tmp_path: Path) -> str:
     """As that of the facts, with its folder in the commit: git keeps no empty folder, and a snapshot does."""
-    root = str(test_facts.repository.__wrapped__(tmp_path))
+    root = make_repository(tmp_path)
     write(root, "sub/a.py", b"")
     commit_all(root)
     return root

@@ -10,6 +10,7 @@ import pytest
 from trainconf.git import facts as git
 from trainconf.git.index import is_plain
 from trainconf.git.settings import without_credentials
+from trainconf.git.state import GitFacts
 from trainconf.process import Completed, Processes, processes
 
 WHO = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
@@ -22,6 +23,10 @@ def run_git(folder: str, *words: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> str:
+    return make_repository(tmp_path)
+
+
+def make_repository(tmp_path: Path) -> str:
     """A clean repository with one commit on `main`, at a hostile path."""
     root = os.path.join(str(tmp_path), os.fsdecode(b"re po'\n%\xff"))
     os.makedirs(os.path.join(root, "sub"))
@@ -37,7 +42,7 @@ def write(root: str, name: str, data: bytes) -> None:
         stream.write(data)
 
 
-def facts(folder: str, runner: Processes = processes) -> git.GitFacts:
+def facts(folder: str, runner: Processes = processes) -> GitFacts:
     found = git.facts(folder, runner)
     assert found is not None
     return found

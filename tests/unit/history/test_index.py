@@ -342,6 +342,7 @@ def test_a_look_that_is_interrupted_at_any_moment_hides_no_run(workspace: Worksp
         writes += 1
         was_interrupted = False
         with Interrupted(workspace) as index:
+            assert isinstance(index, Interrupted)
             index.writes_left = writes
             try:
                 index.latest()

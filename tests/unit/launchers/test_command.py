@@ -100,7 +100,9 @@ def test_floats_that_json_does_not_have_are_written_as_hydra_reads_them() -> Non
     parse = OverridesParser.create().parse_override
     assert parse(f"x={hydra_value(math.inf)}").value() == math.inf
     assert parse(f"x={hydra_value(-math.inf)}").value() == -math.inf
-    assert math.isnan(parse(f"x={hydra_value(math.nan)}").value())
+    value = parse(f"x={hydra_value(math.nan)}").value()
+    assert isinstance(value, float)
+    assert math.isnan(value)
 
 
 def test_the_interpreter_that_was_asked_for_runs_the_script() -> None:

@@ -24,7 +24,7 @@ class FakeTool(Processes):
         self.calls: list[Sequence[str]] = []
         self._answer = returncode, stdout, found
 
-    def run(self, argv: Sequence[str], **_: Any) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], **_: Any) -> Completed:
         self.calls.append(argv)
         code, stdout, found = self._answer
         return Completed(argv, code, stdout, b"", found=found)

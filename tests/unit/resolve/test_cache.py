@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import __version__ as HYDRA_VERSION
@@ -53,7 +54,7 @@ def look(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> Look:
     really = cold.compose
     monkeypatch.setattr(cold, "compose", lambda words, *a, **k: composed.append(words) or really(words, *a, **k))
 
-    def compose_here(*words: str, **places: str) -> tuple[Composed, bool]:
+    def compose_here(*words: str, **places: Any) -> tuple[Composed, bool]:
         before = len(composed)
         found = compose(["experiment=mine", *words], workspace, **places)
         return found, len(composed) == before

@@ -18,7 +18,9 @@ from trainconf.snapshot import SnapshotStore, hash_tree
 
 from .conftest import Take, as_nobody, write
 
-FILES = {"train.py": "print(1)\n", "run.sh": "#!/bin/sh\n", "pkg/__init__.py": "", "pkg/data.bin": bytes(range(256)) * 20}
+FILES: dict[str, str | bytes] = {
+    "train.py": "print(1)\n", "run.sh": "#!/bin/sh\n", "pkg/__init__.py": "", "pkg/data.bin": bytes(range(256)) * 20,
+}  # fmt: skip
 
 
 def packs(store: SnapshotStore) -> list[Path]:

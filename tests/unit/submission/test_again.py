@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_record_with_other_types_is_told_and_not_run_again(here: Here, workspa
     (run_dir,) = workspace.run_dirs()
     record = json.loads((run_dir / "run.json").read_text())
     config = {**record["config"], "distributed": {**record["config"]["distributed"], "kind": "mars"}}
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         *({key: value} for key in ("source_directory", "choices", "origins") for value in (None, [[1]])), {"overrides": [1]},
         {"overrides": 5}, {"origins": {"script": 5}}, {"config": config},
     ]  # fmt: skip

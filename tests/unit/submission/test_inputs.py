@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.conftest import Answer, Shell
 from trainconf.errors import SnapshotError
 from trainconf.paths import WorkspacePaths
 from trainconf.snapshot.tree.inputs import digest
+from trainconf.snapshot.tree.stat_cache import signature
 from trainconf.spec import CodeSpec
 from trainconf.submission.inputs import tell_leaving_links
 
@@ -174,7 +176,7 @@ def test_only_what_changed_is_read_again(workspace: Shell, monkeypatch: pytest.M
     os.makedirs(os.path.dirname(cache))
     for name in ("a", "b"):
         os.utime(workspace.write(f"data/{name}", name), (1, 1))
-    monkeypatch.setattr(inputs.time, "time_ns", lambda: 1 << 62)  # long after the last change
+    monkeypatch.setattr(time, "time_ns", lambda: 1 << 62)  # long after the last change
     read: list[bytes] = []
     real = inputs._Reader._file
     monkeypatch.setattr(inputs._Reader, "_file", lambda self, path: (read.append(os.path.basename(path)), real(self, path))[1])
@@ -208,9 +210,8 @@ def test_what_cannot_be_read_or_does_not_keep_still_is_told_with_the_way_out(
     with pytest.raises(SnapshotError, match="does not exist"):
         content(workspace.root / "gone")
     path = workspace.write("data/x", "1")
-    real = inputs.signature
     ticks = iter(range(100))
-    monkeypatch.setattr(inputs, "signature", lambda status: (*real(status)[:1], next(ticks), *real(status)[2:]))
+    monkeypatch.setattr(inputs, "signature", lambda status: (*signature(status)[:1], next(ticks), *signature(status)[2:]))
     with pytest.raises(SnapshotError, match="changes while it is read") as caught:
         content(path.parent)
     assert caught.value.mistakes[0].hint == "unhashed_inputs=[data] lets it count by its path alone"

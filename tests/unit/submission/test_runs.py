@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -292,9 +293,7 @@ def test_a_command_finds_the_programs_of_its_environment_first(here: Here, works
 
 
 def test_an_agent_that_cannot_be_started_leaves_nothing(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainconf.launchers.machine import launcher as agent_launcher
-
-    monkeypatch.setattr(agent_launcher.sys, "executable", "/no/such/python")
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
     answer = here(*workspace.script("env.python.interpreter_path=/usr/bin/python3"))
     assert answer.code == 1, answer
     assert "the agent cannot be started" in answer.err

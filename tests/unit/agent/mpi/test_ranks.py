@@ -32,7 +32,7 @@ def news(crew: mpi.MpiCrew) -> list[Any]:
 
 
 def tell_started(crew: mpi.MpiCrew) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for member in range(2):
         told = {"news": "started", "ranks": [{"rank": member}], "member": member}
         found += crew._hear_member(member, told)

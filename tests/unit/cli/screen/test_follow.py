@@ -38,7 +38,7 @@ def test_a_run_that_was_removed_while_it_ran_is_not_responding_and_its_agent_doe
 def test_output_that_cannot_be_shown_is_told_and_the_run_decides_all_the_same(shell: Shell) -> None:
     shell.write("train.py", "print('words')\nraise SystemExit(5)\n")
     with open("/dev/full", "wb") as full:
-        answer = shell(*shell.script(), before=lambda: os.dup2(full.fileno(), 1) and None)
+        answer = shell(*shell.script(), before=lambda: os.dup2(full.fileno(), 1))
     assert answer.code == 5
     assert "the output cannot be shown: No space left on device; the run goes on" in answer.err
 
@@ -47,7 +47,7 @@ def test_a_run_goes_on_when_nobody_reads_its_output_any_more_and_that_is_told(sh
     shell.write("train.py", "import time\nprint('words', flush=True)\ntime.sleep(0.5)\nopen('outputs/end', 'w').close()\n")
     reader, writer = os.pipe()
     os.close(reader)
-    answer = shell(*shell.script(), before=lambda: os.dup2(writer, 1) and None)
+    answer = shell(*shell.script(), before=lambda: os.dup2(writer, 1))
     os.close(writer)
     assert answer.code == 141
     assert "Broken pipe; the run goes on" in answer.err

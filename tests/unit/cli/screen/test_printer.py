@@ -167,7 +167,7 @@ def test_colours_of_our_own_reach_the_terminal_and_foreign_ones_in_the_same_line
     printer: Printer, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     class Screen(io.StringIO):
-        encoding = "utf-8"  # type: ignore[assignment]
+        encoding = "utf-8"
 
         def isatty(self) -> bool:
             return True
