@@ -9,7 +9,7 @@ import pytest
 from trainconf.environments.recipe.requirements import redacted, unexpanded, variables
 from trainconf.errors import BuildError
 
-from .conftest import Workspace
+from ..conftest import Workspace
 
 
 def test_files_are_inlined_in_order_with_comments_stripped_and_continuations_joined(workspace: Workspace) -> None:

@@ -14,7 +14,7 @@ import pytest
 from trainconf.errors import SnapshotError
 from trainconf.snapshot import SnapshotStore, hash_tree
 
-from .conftest import Take, as_nobody, write
+from ..conftest import Take, as_nobody, write
 
 Paths = Callable[..., list[str]]
 HOSTILE = ["with space", "quo'te\"s", "new\nline", "per%cent", "$(touch x)", "caf\udce9", "-rf", "tab\t", "\\back", "emoji-\U0001f600", "*"]

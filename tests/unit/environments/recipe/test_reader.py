@@ -15,7 +15,7 @@ from trainconf.environments.recipe.interpreter import find_version, fits, inspec
 from trainconf.errors import EnvironmentRecipeError
 from trainconf.process import processes
 
-from .conftest import Workspace
+from ..conftest import Workspace
 
 MANAGED = {"requirements": ["numpy==2.3.5"]}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from trainconf.snapshot import SnapshotStore, hash_tree
 
-from .conftest import GIT_ENV, Take, git, settle, write
+from ..conftest import GIT_ENV, Take, git, settle, write
 
 Paths = Callable[..., list[str]]
 

@@ -20,7 +20,7 @@ from trainconf.errors import BuildError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock, is_locked
 from trainconf.paths import RunPaths, packaged
 
-from .conftest import Starter, Workspace, make_wheel
+from ..conftest import Starter, Workspace, make_wheel
 
 DEMO = "./demo-1.0-py3-none-any.whl"
 ENSURE = """

@@ -18,7 +18,7 @@ from trainconf.environments.image.find import tag_of
 from trainconf.errors import Mistake
 from trainconf.spec import EnvironmentSpec
 
-from .conftest import Workspace
+from ..conftest import Workspace
 
 
 def spec_of(root: str, **env: Any) -> EnvironmentSpec:

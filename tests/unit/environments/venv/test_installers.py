@@ -11,7 +11,7 @@ import pytest
 from trainconf.environments import lock
 from trainconf.errors import BuildError
 
-from .conftest import Workspace, make_wheel
+from ..conftest import Workspace, make_wheel
 
 
 def built(workspace: Workspace, *lines: str) -> list[str]:

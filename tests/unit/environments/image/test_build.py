@@ -23,7 +23,7 @@ from trainconf.environments.image.leftovers import BUILD_LABEL, build_label
 from trainconf.errors import BuildError, ContainerEngineError, EnvironmentRecipeError
 from trainconf.spec import EnvironmentSpec
 
-from .conftest import Starter, Workspace, make_wheel
+from ..conftest import Starter, Workspace, make_wheel
 
 pytestmark = pytest.mark.docker
 

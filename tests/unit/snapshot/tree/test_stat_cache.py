@@ -12,7 +12,7 @@ import pytest
 from trainconf.errors import SnapshotError
 from trainconf.snapshot import SnapshotStore
 
-from .conftest import Take, git, settle, write
+from ..conftest import Take, git, settle, write
 
 PROGRAM = """
 import os, sys
