@@ -159,9 +159,9 @@ def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvi
 def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
     """The spec of a resolved config, now that its code has a name and an image that had to be fetched has its id."""
     spec = spec_with_code(resolved, prepared.snapshot_id)
-    if not spec.environment.image or spec.environment.packages or environments.is_file(spec.environment):
+    if not spec.environment.image or spec.environment.software_id or environments.is_file(spec.environment):
         return spec
-    return replace(spec, environment=replace(spec.environment, packages=prepared.environment.image))
+    return replace(spec, environment=replace(spec.environment, software_id=prepared.environment.image))
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
