@@ -86,7 +86,7 @@ def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, repor
     `overrides` may change what is not part of its spec. Raises FrozenFileError, ConfigError.
     """
     frozen = file.resolved
-    machine = of_machine(frozen.config, workspace)
+    machine = of_machine(frozen.composed.config, workspace)
     try:
         base = change(frozen.composed, [], workspace, machine=machine)
         composed = change(frozen.composed, overrides, workspace, machine=machine) if overrides else base
@@ -157,7 +157,7 @@ def _changed(
 
 def _check_script(composed: Composed, snapshot_id: str, workspace: WorkspacePaths) -> None:
     """The script must be a file of the recorded code, as far as that is here already. Raises ConfigError."""
-    script, store = composed.config["script"], SnapshotStore(workspace.snapshots)
+    script, store = composed.typed.script, SnapshotStore(workspace.snapshots)
     if script is None or not store.exists(snapshot_id):
         return
     files = [entry.path for entry in store.show(snapshot_id) if entry.kind != "folder"]
