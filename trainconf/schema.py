@@ -278,23 +278,27 @@ class GridSweep:
     max_total_runs: int = setting(10_000, "a larger grid is refused", minimum=1)
 
 
-# group/name in Hydra's ConfigStore; a YAML choice takes its schema by `/schema/<group>/<name>@_here_`
-SCHEMAS: dict[str, Any] = {
-    "schema/config": Config,
-    "schema/compute/local": LocalCompute,
-    "schema/compute/docker": DockerCompute,
-    "schema/compute/slurm": SlurmCompute,
-    "schema/env/recipe": EnvironmentConfig,
-    "schema/distributed/none": NoDistributed,
-    "schema/distributed/pytorch": PyTorchDistributed,
-    "schema/distributed/mpi": MpiDistributed,
-    "schema/distributed/tensorflow": TensorFlowDistributed,
-    "schema/sweep/grid": GridSweep,
+@dataclass(frozen=True)
+class Group:
+    """A config group whose choices fill one node of the config: `compute` the node `compute`, `sweep/policy` the node `sweep.policy`."""
+
+    kind_key: str  # the key of that node that names its schema; empty where all choices have one schema
+    schemas: Mapping[str, Any]  # dataclass by kind; a choice takes it by `/schema/<group>/<kind>@_here_`
+    example: str  # a shipped choice, for messages
+
+
+# The one table of them. A nested group has a slash in its name, and the schema of the node above has a field for it.
+GROUPS: dict[str, Group] = {
+    "compute": Group("target", {"local": LocalCompute, "docker": DockerCompute, "slurm": SlurmCompute}, "local"),
+    "env": Group("", {"recipe": EnvironmentConfig}, "minimal"),
+    "distributed": Group("kind", {
+        "none": NoDistributed, "pytorch": PyTorchDistributed, "mpi": MpiDistributed, "tensorflow": TensorFlowDistributed,
+    }, "pytorch"),
+    "sweep": Group("kind", {"grid": GridSweep}, "grid"),
 }
 
 IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine,
 IMAGE_FILE_TARGETS = ("slurm",)  # or, if it is asked for, an image that lies there as a file
-GROUPS = ("compute", "env", "distributed", "sweep")  # the groups that are a node of the config
 
 
 RETIRED = ("snapshot.materialize",)  # settings of earlier versions, which their records and frozen files still hold
@@ -309,13 +313,39 @@ def without_retired(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def group_schema(group: str, node: Mapping[str, Any]) -> Any | None:
-    """The dataclass behind the node of a group: `compute` by its target, `distributed` by its kind; None if none shipped is."""
-    if group == "compute":
-        return SCHEMAS.get(f"schema/compute/{node.get('target')}")
-    if group == "distributed":
-        return SCHEMAS.get(f"schema/distributed/{node.get('kind')}")
-    return {"env": EnvironmentConfig, "sweep": GridSweep}[group]
+def node_key(group: str) -> str:
+    """The dotted key of the node that a group fills."""
+    return group.replace("/", ".")
+
+
+def group_of(key: str) -> str:
+    """The group whose node a dotted key is, or lies in; empty for a key of no group."""
+    return max((group for group in GROUPS if f"{key}.".startswith(f"{node_key(group)}.")), key=len, default="")
+
+
+def group_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The node of each group in a plain config, by group; of a nested group only where the node above has it. Raises KeyError."""
+    found: dict[str, Any] = {}
+    for group in GROUPS:
+        parent, _, name = group.rpartition("/")
+        above = found.get(parent) if parent else config
+        if not parent or (isinstance(above, Mapping) and name in above):
+            found[group] = above[name]  # type: ignore[index]
+    return found
+
+
+def group_schema(group: str, node: Any) -> Any | None:
+    """The dataclass behind the node of a group, by the kind it names; None when there is no such kind."""
+    known = GROUPS[group]
+    if not known.kind_key:
+        return next(iter(known.schemas.values()))
+    kind = node.get(known.kind_key) if isinstance(node, Mapping) else None
+    return known.schemas.get(kind) if isinstance(kind, str) else None
+
+
+def node_types(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The dataclass behind the node of each group of a plain config, by the node's dotted key."""
+    return {node_key(group): group_schema(group, node) for group, node in group_nodes(config).items()}
 
 
 def register() -> None:
@@ -325,7 +355,7 @@ def register() -> None:
     store = ConfigStore.instance()
     if "config.yaml" in store.repo.get("schema", {}):
         return  # hydra-core 1.4 warns about a second time
-    for path, node in SCHEMAS.items():
-        group, name = path.rsplit("/", 1)
-        package = "_global_" if path == "schema/config" else None
-        store.store(group=group, name=name, node=node, package=package, provider="trainconf")
+    store.store(group="schema", name="config", node=Config, package="_global_", provider="trainconf")
+    for group, known in GROUPS.items():
+        for kind, node in known.schemas.items():
+            store.store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")

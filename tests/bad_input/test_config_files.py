@@ -162,7 +162,7 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     ),
     "a choice without its schema": (
         {EXPERIMENT: MINE, "conf/compute/big.yaml": "cpus: 2\n"},
-        {"compute=big does not say what kind of target it is"},
+        {"compute=big does not say its target"},
         "conf/compute/big.yaml:1",
     ),
     "a wrong value in a choice without its schema": (

@@ -159,28 +159,31 @@ class Composition:
 
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
-        for name in schema.GROUPS:
-            node = self.cfg._get_node(name)
+        for group in schema.GROUPS:
+            node = explain.group_node(self.cfg, group)
             if not isinstance(node, DictConfig) or node._is_none():
-                self.mistakes.append(explain.no_choice(name, self.words, self.dirs, self._origin_of_group(name)))
+                if "/" not in group:
+                    self.mistakes.append(explain.no_choice(group, self.words, self.dirs, self._origin_of_group(group)))
             elif OmegaConf.get_type(node) is dict:
-                self._type_group(name, node)
+                self._type_group(group, node)
 
     def _origin_of_group(self, name: str) -> str:
         origin = self.origins.of(name)
         return "the defaults list" if origin == DEFAULT else origin
 
-    def _type_group(self, name: str, node: DictConfig) -> None:
-        wanted = schema.group_schema(name, node)
+    def _type_group(self, group: str, node: DictConfig) -> None:
+        key, known = schema.node_key(group), schema.GROUPS[group]
+        wanted = schema.group_schema(group, node)
         if wanted is None:
-            example = {"compute": "local", "distributed": "pytorch"}[name]
             self.mistakes.append(Mistake(
-                f"{name}={self.choices.get(name)} does not say what kind of {'target' if name == 'compute' else 'job'} it is",
-                ("from", self.origins.of_part(name)), ("allowed", f"a defaults list that starts with a shipped choice, such as {example}"),
+                f"{group}={self.choices.get(group)} does not say its {known.kind_key}", ("from", self.origins.of_part(key)),
+                ("allowed", f"a defaults list that starts with a shipped choice, such as {known.example}"),
             ))
             return
-        self.cfg[name] = OmegaConf.structured(wanted)
-        explain.merge(self.cfg, OmegaConf.create({name: node}), self.origins, self.mistakes)
+        OmegaConf.update(self.cfg, key, OmegaConf.structured(wanted), merge=False)
+        given = OmegaConf.create()
+        OmegaConf.update(given, key, node)
+        explain.merge(self.cfg, given, self.origins, self.mistakes)
 
     def adopt_origins(self, recorded: dict[str, str]) -> None:
         """Start from origins that were recorded with a run."""
@@ -307,11 +310,11 @@ def _typed(config: dict[str, Any]) -> DictConfig:
     """A plain config under its schemas again. Raises ConfigError."""
     cfg = OmegaConf.structured(schema.Config)
     try:
-        for name in schema.GROUPS:
-            node = schema.group_schema(name, config[name])
-            if node is None and name == "distributed":
-                raise LookupError(f"distributed.kind cannot be {config[name].get('kind')!r}")
-            cfg[name] = OmegaConf.structured(node) if node is not None else {}
+        for group, node in schema.group_nodes(config).items():
+            wanted, key = schema.group_schema(group, node), f"{schema.node_key(group)}.{schema.GROUPS[group].kind_key}"
+            if wanted is None and group != "compute":  # whose launcher may be one that is not installed here
+                raise LookupError(f"{key} cannot be {node.get(schema.GROUPS[group].kind_key)!r}")
+            OmegaConf.update(cfg, schema.node_key(group), OmegaConf.structured(wanted) if wanted is not None else {}, merge=False)
         cfg.merge_with(_escaped(schema.without_retired(config)))
     except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:
         raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error

@@ -21,7 +21,7 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.search import groups, label
 from trainconf.resolve.settings import Setting, nearest, settings, shown
-from trainconf.schema import GROUPS, SCHEMAS
+from trainconf.schema import GROUPS, group_of, node_key
 
 # What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
 BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
@@ -224,7 +224,7 @@ def _refused(
     known = known_settings(cfg)
     if key in _OPEN_MAPPINGS and word and isinstance(value, dict):
         return Mistake(f"{key} does not hold all of these yet", ("from", source), hint=f"to add what is new: +{word}")
-    if key in known and key not in GROUPS:
+    if key in known and key != node_key(group_of(key)):
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
@@ -245,24 +245,33 @@ def _refused(
 
 def cfg_choice(cfg: DictConfig, key: str) -> str:
     """The word that chose the group a key belongs to, such as `compute=local`; empty for a top-level key."""
-    group = key.partition(".")[0]
-    says = {"compute": "target", "distributed": "kind"}.get(group, "")
-    node = cfg._get_node(group) if says else None
-    return f"{group}={node.get(says)}" if isinstance(node, DictConfig) and node.get(says) else ""
+    group = group_of(key)
+    kind_key = GROUPS[group].kind_key if group else ""
+    node = group_node(cfg, group) if kind_key else None
+    return f"{group}={node.get(kind_key)}" if isinstance(node, DictConfig) and node.get(kind_key) else ""
 
 
 def _choices_with(key: str) -> list[str]:
     """The shipped choices of a key's group that have this setting, such as `compute=docker`; none for a group that has one schema."""
-    group, _, name = key.partition(".")
-    nodes = {path.rpartition("/")[2]: node for path, node in SCHEMAS.items() if path.startswith(f"schema/{group}/")}
-    having = [f"{group}={choice}" for choice, node in nodes.items() if name in {field.name for field in fields(node)}]
-    return having if len(nodes) > 1 else []
+    group = group_of(key)
+    schemas = GROUPS[group].schemas if group else {}
+    name = key.removeprefix(f"{node_key(group)}.")
+    having = [f"{group}={kind}" for kind, node in schemas.items() if name in {field.name for field in fields(node)}]
+    return having if len(schemas) > 1 else []
 
 
 def group_types(cfg: DictConfig) -> dict[str, Any]:
     """The type behind each group's node, as it was chosen; `dict` where its keys are free."""
-    nodes = {name: cfg._get_node(name) for name in GROUPS}
-    return {name: OmegaConf.get_type(node) for name, node in nodes.items() if isinstance(node, DictConfig)}
+    nodes = {node_key(group): group_node(cfg, group) for group in GROUPS}
+    return {key: OmegaConf.get_type(node) for key, node in nodes.items() if isinstance(node, DictConfig)}
+
+
+def group_node(cfg: DictConfig, group: str) -> Any:
+    """The node that a group fills, whatever it is; None where there is none."""
+    node: Any = cfg
+    for part in group.split("/"):
+        node = node._get_node(part) if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing()) else None
+    return node
 
 
 def known_settings(cfg: DictConfig) -> dict[str, Setting]:
@@ -277,8 +286,8 @@ def _nearest_fact(key: str, cfg: DictConfig, origins: Origins) -> list[tuple[str
     if not near:
         beside = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]
         return [("allowed", ", ".join(beside))] if beside and "." in key else []
-    if near in GROUPS:
-        return [("nearest", f"{near} (a config group: {near}=CHOICE)")]
+    if near == node_key(group_of(near)):
+        return [("nearest", f"{near} (a config group: {group_of(near)}=CHOICE)")]
     allowed = f"{known[near].allowed}, " if near in known else ""
     return [("nearest", f"{near} ({allowed}now {_now(near, cfg, origins)})")]
 

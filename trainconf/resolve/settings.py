@@ -65,7 +65,7 @@ def shown(value: Any) -> str:
 def settings(nodes: Mapping[str, Any]) -> dict[str, Setting]:
     """Every setting by dotted key.
 
-    `nodes` names the dataclass behind each group's node, such as {"compute": LocalCompute}; one of free keys has `dict`, and no settings.
+    `nodes` has the dataclass behind each group's node, such as {"compute": LocalCompute}; one of free keys has `dict`, and no settings.
     """
     found = {setting.key: setting for setting in _walk(schema.Config, "")}
     for name, node in nodes.items():

@@ -48,8 +48,7 @@ def settings_text(config: dict[str, object]) -> str:
     from trainconf import schema
     from trainconf.resolve.settings import settings
 
-    nodes = {name: node if isinstance(node := config[name], dict) else {} for name in schema.GROUPS}
-    known = settings({name: schema.group_schema(name, node) for name, node in nodes.items()})
+    known = settings(schema.node_types(config))
     lines: list[str] = []
 
     def add(value: object, key: str, depth: int) -> None:
