@@ -130,6 +130,8 @@ def machine_of(made: dict[str, Any], workspace: Shell, *, has_own_files: bool) -
     engine = plan["engine"] or {}
     if engine.get("umask"):
         engine["umask"] = "<umask>"
+    if engine.get("network"):
+        engine["network"]["Labels"]["trainconf.uid"] = "<uid>"
     return {
         "<job path>": plan["env"].get("PYTHONPATH", ""),
         "<environment>": python.split("/envs/")[1].split("/")[0] if "/envs/" in python else "",
