@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 4  # 2: images, 3: the kinds of distributed jobs, 4: the content of inputs
 
 Pairs = tuple[tuple[str, str], ...]
+KEYS = {"software_id": "packages"}  # fields that have another name in spec files, which the hashes are over
 
 
 RUN_ID = "{run.id}"  # in arguments, params and variables: the job gets its run's id, which is no part of what a spec says
@@ -44,7 +45,7 @@ class EnvironmentSpec:
     kind: str = "current"  # current (user-managed), venv or image (made from `requirements` and what follows)
     interpreter: str = ""  # current: path of the Python that was named; empty is the submitter's
     python: str = ""  # current: the full version found, such as 3.11.7; venv: the version that was asked for, may be ""
-    packages: str = ""  # current: digest of the installed distributions' names and versions; an image used as it is: its id
+    software_id: str = ""  # current: digest of the installed names and versions; an image used as it is: its id, or its file's digest
     requirements: tuple[str, ...] = ()  # venv, image: requirement lines, files inlined, in order
     files: Pairs = ()  # venv, image: (path as named, sha256) of every local file or folder the recipe names
     variables: Pairs = ()  # environment variables, sorted; ${secret:NAME} stays symbolic
@@ -174,7 +175,7 @@ def _plain(owner: Any, name: str) -> Any:
     if name == "params_json":
         return json.loads(value)
     if is_dataclass(value):
-        return {f.name: _plain(value, f.name) for f in fields(value)}
+        return {KEYS.get(f.name, f.name): _plain(value, f.name) for f in fields(value)}
     if isinstance(value, tuple):
         return [list(item) if isinstance(item, tuple) else item for item in value]
     return value
@@ -192,7 +193,7 @@ def _sparse(part: Any) -> dict[str, Any]:
             if nested:
                 found[f.name] = nested
         elif f.default is MISSING or value != f.default:
-            found[f.name] = _plain(part, f.name)
+            found[KEYS.get(f.name, f.name)] = _plain(part, f.name)
     return found
 
 
@@ -209,14 +210,14 @@ def _read_part(part: Any, data: Any, name: str, source: str) -> Any:
     """Build one dataclass from JSON values, checking every key and type."""
     if not isinstance(data, dict):
         raise FrozenFileError(f"{name} must be a mapping", ("from", source))
-    known = {f.name: f for f in fields(part)}
+    known = {KEYS.get(f.name, f.name): f for f in fields(part)}
     wrong = [f"{name}.{key}" for key in data if key not in known]
     values: dict[str, Any] = {}
     for key, value in data.items():
         if key not in known:
             continue
         try:
-            values[key] = _read_value(known[key].type, value)
+            values[known[key].name] = _read_value(known[key].type, value)
         except (TypeError, ValueError):
             wrong.append(f"{name}.{key}")
     if wrong:

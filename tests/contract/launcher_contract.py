@@ -92,9 +92,9 @@ class LauncherContract(RanksContract):
             if "events.jsonl" in names:
                 run_id = os.path.basename(folder)
                 try:
-                    wait_until(lambda run_id=run_id: not tree.carriers(run_id), f"the processes of {run_id}")
+                    wait_until(lambda run_id=run_id: not tree.processes_with_run_id(run_id), f"the processes of {run_id}")
                 finally:
-                    tree.send(tree.carriers(run_id), signal.SIGKILL)
+                    tree.send(tree.processes_with_run_id(run_id), signal.SIGKILL)
 
     def run(self, launcher: Launcher, job: Job) -> RunHandle:
         """Submit and wait."""

@@ -62,9 +62,9 @@ class TestLocal(LauncherContract):
         handle = self.up(launcher, job)
         kill_agent(handle)
         assert launcher.state(handle).status == "NotResponding"
-        assert tree.carriers(job.run_id)
+        assert tree.processes_with_run_id(job.run_id)
         launcher.cancel(RunHandle(job.paths))
-        assert not tree.carriers(job.run_id)
+        assert not tree.processes_with_run_id(job.run_id)
         assert launcher.state(handle).status == "Canceled"
         assert "its agent was gone" in last(handle)["reason"]
 
@@ -73,7 +73,7 @@ class TestLocal(LauncherContract):
         handle = self.up(launcher, job)
         agent = agent_of(handle)
         kill_agent(handle)
-        tree.send(tree.carriers(job.run_id), signal.SIGKILL)
+        tree.send(tree.processes_with_run_id(job.run_id), signal.SIGKILL)
         history = Path(job.paths.events).read_text()
         boot_id = next(e["agent"]["boot_id"] for e in events.read(job.paths) if "agent" in e)
         Path(job.paths.events).write_text(history.replace(boot_id, "0" * 36).replace(str(agent), "1"))
@@ -96,7 +96,7 @@ class TestLocal(LauncherContract):
         assert output(second) == "alone\n"
         state = launcher.wait(handle)
         assert (state.status, last(handle)["state"], last(handle)["is_lost"]) == ("NotResponding", "Running", True)
-        assert "no process of the job is left: its guard ended what there was" in state.reason
+        assert "no process of the job is left: its watchdog ended what there was" in state.reason
 
     @pytest.mark.parametrize("how", ["env -i setsid -f sleep 600", "(cd /; exec env -i setsid -f sleep 600 </dev/null >/dev/null 2>&1)"])
     def test_with_its_agent_ends_also_what_has_left_every_mark_behind(self, launcher: Launcher, root: str, how: str) -> None:
@@ -113,7 +113,7 @@ class TestLocal(LauncherContract):
         os.kill(agent_of(handle), signal.SIGKILL)
         launcher.cancel(RunHandle(handle.paths), force=True)
         assert launcher.wait(handle).status == "Canceled"
-        assert not tree.carriers(handle.paths.run_id)
+        assert not tree.processes_with_run_id(handle.paths.run_id)
 
     def test_when_only_the_guard_is_killed_the_run_goes_on(self, launcher: Launcher, root: str) -> None:
         go = os.path.join(root, "go")
@@ -140,7 +140,7 @@ class TestLocal(LauncherContract):
         number = 10**6 + int.from_bytes(os.urandom(3), "big")
         handle = self.up(launcher, make_job(root, shell(f"env -i setsid -f sleep {number}; echo up; exec sleep 600"), grace_s=1))
         kill_agent(handle)
-        tree.send(tree.carriers(handle.paths.run_id), signal.SIGKILL)
+        tree.send(tree.processes_with_run_id(handle.paths.run_id), signal.SIGKILL)
         (left,) = subprocess.run(["pgrep", "-f", f"sleep {number}"], capture_output=True, text=True).stdout.split()
         who = liveness.identity(int(left))
         wait_until(lambda: launcher.state(handle).reason.startswith(f"its agent was ended, but the job still runs as pid {left}:"), "words")

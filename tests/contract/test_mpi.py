@@ -74,7 +74,7 @@ def agent_of(paths: RunPaths) -> int:
 def parts(paths: RunPaths, word: str) -> list[int]:
     """Pids of the run's processes that have `word` as their last argument, the oldest first."""
     found = []
-    for pid in sorted(tree.carriers(paths.run_id)):
+    for pid in sorted(tree.processes_with_run_id(paths.run_id)):
         words = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
         if words[-2:-1] == [word.encode()] and words[0].endswith(b"python"):
             found.append(pid)
@@ -102,7 +102,7 @@ def test_mpi_abort_is_the_failure_of_the_rank_that_called_it(tmp_path: Path, mpi
     code = PROLOGUE + "if rank == 1:\n    world.Abort(7)\n" + BARRIER
     end = end_of(paths := run_local(tmp_path, code, mpi))
     assert (end["exit_code"], end["rank"]) == (7, 1), (end, agent_log(paths))
-    assert tree.carriers(paths.run_id) == set()
+    assert tree.processes_with_run_id(paths.run_id) == set()
 
 
 def test_a_script_that_raises_ends_the_others_when_mpi4py_starts_it(tmp_path: Path, mpi: Installed) -> None:
@@ -131,14 +131,14 @@ def test_cancellation_is_as_polite_as_elsewhere(tmp_path: Path, mpi: Installed) 
     LocalLauncher().cancel(RunHandle(paths))
     assert end_of(paths)["state"] == "Canceled"
     assert [text.endswith("bye\n") for text in texts(paths)] == [True] * 3
-    assert tree.carriers(paths.run_id) == set()
+    assert tree.processes_with_run_id(paths.run_id) == set()
 
 
 def test_nothing_survives_the_runs_agent(tmp_path: Path, mpi: Installed) -> None:
     paths = run_local(tmp_path, POLITE, mpi)
     until_up(paths)
     os.kill(agent_of(paths), signal.SIGKILL)
-    wait_for(lambda: not tree.carriers(paths.run_id))
+    wait_for(lambda: not tree.processes_with_run_id(paths.run_id))
     assert [text.endswith("bye\n") for text in texts(paths)] == [True] * 3
     wait_for(lambda: LocalLauncher().state(RunHandle(paths)).status == "NotResponding")  # the guard's lock is the last thing to go
 
@@ -153,13 +153,13 @@ def test_an_agent_beside_a_rank_that_is_killed_ends_the_run(tmp_path: Path, mpic
     assert end["state"] == "Failed"
     assert "was ended by mpirun or with its agent" in end["reason"]
     assert end["resources"]["cpu_s"] is None, "what a killed one used is not known"
-    assert tree.carriers(paths.run_id) == set()
+    assert tree.processes_with_run_id(paths.run_id) == set()
 
 
 def test_what_a_rank_leaves_behind_is_ended(tmp_path: Path, mpich: Installed) -> None:
     code = PROLOGUE + "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True, env={})\n"
     assert end_of(paths := run_local(tmp_path, code, mpich))["state"] == "Completed"
-    assert tree.members(paths.run_id, (), with_orphans=False) == set()
+    assert tree.processes_of_run(paths.run_id, (), with_orphans=False) == set()
     assert not [pid for pid in filter(str.isdigit, os.listdir("/proc")) if f"{paths.run_dir}" in _cwd(pid)]
 
 

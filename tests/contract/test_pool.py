@@ -108,7 +108,7 @@ def test_cancelling_the_sweep_ends_every_trial(tmp_path: Path, home: RunPaths) -
     pool.cancel()
     assert pool.wait().status == "Canceled"
     assert [state(plan) for plan in plans] == ["Canceled"] * 4
-    assert not any(tree.carriers(plan.run_id) for plan in plans)
+    assert not any(tree.processes_with_run_id(plan.run_id) for plan in plans)
 
 
 def test_what_one_trial_leaves_behind_is_ended_and_the_others_are_not_touched(tmp_path: Path, home: RunPaths) -> None:
@@ -121,7 +121,7 @@ def test_what_one_trial_leaves_behind_is_ended_and_the_others_are_not_touched(tm
     pool.add(plans)
     pool.close()
     wait_until(lambda: state(plans[1]) == "Completed", "the second")
-    assert not tree.carriers(plans[1].run_id)
+    assert not tree.processes_with_run_id(plans[1].run_id)
     gate.touch()
     assert pool.wait().status == "Completed"
     assert Path(RunPaths(plans[0].run_dir).log(0)).read_text() == "whole\n"
@@ -152,7 +152,7 @@ def test_when_the_agent_is_killed_trials_are_not_responding_and_the_sweep_can_be
     assert [state(plan) for plan in plans] == ["NotResponding"] * 3
     cancel(home)
     assert [state(plan) for plan in plans] == ["Canceled"] * 3
-    assert not tree.carriers(plans[0].run_id)
+    assert not tree.processes_with_run_id(plans[0].run_id)
 
 
 def test_waiting_for_a_trial_returns_while_the_sweep_goes_on(tmp_path: Path, home: RunPaths) -> None:

@@ -173,7 +173,7 @@ def test_when_the_guard_is_killed_slurm_knows_the_job_no_more_and_so_it_is_ended
     left = unique_sleep()
     paths, _ = up(tmp_path, f"setsid -f {left}; {left}")
     os.kill(min(int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _argument(pid) == paths.run_dir), signal.SIGKILL)
-    assert wait_state(paths, "Failed")["reason"] == "the guard of its agent was killed"
+    assert wait_state(paths, "Failed")["reason"] == "the watchdog of its agent was killed"
     until(lambda: not is_running(left), "the tree")
 
 

@@ -85,7 +85,7 @@ def test_mpi_abort_ends_all_nodes_and_is_told(tmp_path: Path, mpi: Installed) ->
     paths = run(tmp_path, PROLOGUE + "if rank == 3:\n    world.Abort(7)\nworld.Barrier()\n", mpi)
     end = end_of(paths)
     assert (end["exit_code"], end["rank"], end["host"]) == (7, 3, "node2"), (end, agent_log(paths))
-    until(lambda: not tree.carriers(paths.run_id), "the ranks")
+    until(lambda: not tree.processes_with_run_id(paths.run_id), "the ranks")
 
 
 def test_a_rank_that_fails_ends_the_others_politely_on_every_node(tmp_path: Path, mpi: Installed) -> None:
@@ -93,7 +93,7 @@ def test_a_rank_that_fails_ends_the_others_politely_on_every_node(tmp_path: Path
     end = end_of(paths)
     assert (end["exit_code"], end["reason"], end["rank"], end["host"]) == (9, "rank 5: exit code 9", 5, "node3"), agent_log(paths)
     assert [text.endswith("bye\n") for text in texts(paths)] == [True] * 5 + [False]
-    assert tree.carriers(paths.run_id) == set()
+    assert tree.processes_with_run_id(paths.run_id) == set()
 
 
 def test_cancellation_reaches_every_node(tmp_path: Path, mpi: Installed) -> None:
@@ -102,7 +102,7 @@ def test_cancellation_reaches_every_node(tmp_path: Path, mpi: Installed) -> None
     SlurmLauncher().cancel(RunHandle(paths))
     assert end_of(paths)["state"] == "Canceled"
     assert [text.endswith("bye\n") for text in texts(paths)] == [True] * RANKS
-    assert tree.carriers(paths.run_id) == set()
+    assert tree.processes_with_run_id(paths.run_id) == set()
 
 
 def test_nothing_survives_the_runs_agent_on_any_node(tmp_path: Path, mpi: Installed) -> None:
@@ -110,7 +110,7 @@ def test_nothing_survives_the_runs_agent_on_any_node(tmp_path: Path, mpi: Instal
     until_up(paths)
     job_id = next(event["scheduler"]["job_id"] for event in events.read(paths) if event["state"] == "Starting")
     slurm("srun", f"--jobid={job_id}", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=node1", "kill", "-9", str(agent_of(paths)))
-    until(lambda: not tree.carriers(paths.run_id), "the ranks")
+    until(lambda: not tree.processes_with_run_id(paths.run_id), "the ranks")
     until(lambda: slurm_state(job_id) != "RUNNING", "Slurm")
 
 
@@ -119,7 +119,7 @@ def test_a_node_that_dies_leaves_nothing_of_the_run(tmp_path: Path, slurm_cluste
     until_up(paths)
     slurm_cluster.daemon("kill", "node2")
     assert end_of(paths, 90)["state"] == "Failed", agent_log(paths)
-    until(lambda: not tree.carriers(paths.run_id), "the ranks of the other nodes")
+    until(lambda: not tree.processes_with_run_id(paths.run_id), "the ranks of the other nodes")
 
 
 def test_a_pmi_that_slurm_does_not_have_is_refused_at_submission(tmp_path: Path, mpich: Installed) -> None:

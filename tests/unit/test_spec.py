@@ -54,7 +54,7 @@ SPECS = st.builds(
     ),
     params_json=st.dictionaries(TEXT, VALUE, max_size=4).map(canonical),
     environment=st.builds(
-        EnvironmentSpec, kind=TEXT, interpreter=TEXT, python=TEXT, packages=TEXT, requirements=WORDS, files=PAIRS, variables=PAIRS,
+        EnvironmentSpec, kind=TEXT, interpreter=TEXT, python=TEXT, software_id=TEXT, requirements=WORDS, files=PAIRS, variables=PAIRS,
         image=TEXT, base_image=TEXT, dockerfile=TEXT, build_context=TEXT, build_args=PAIRS,
     ),
     compute=st.builds(

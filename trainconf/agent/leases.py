@@ -188,7 +188,7 @@ class Claim:
         """Give back what is held, leave the queue, and wake whoever is first in it. May be called any number of times."""
         held, self.held, self.gpus = self.held, [], []
         for fd in held:
-            fcntl.flock(fd, fcntl.LOCK_UN)  # whoever else has the descriptor: the guard, or a process of the job
+            fcntl.flock(fd, fcntl.LOCK_UN)  # whoever else has the descriptor: the watchdog, or a process of the job
             os.close(fd)
         self._leave_queue()
         if held:

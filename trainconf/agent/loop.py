@@ -1,6 +1,6 @@
 """The agent's main loop: it sleeps in the kernel until a signal comes or something is due, and never polls.
 
-    SIGCHLD           a process has ended             SIGTERM, SIGINT   cancel everything, politely
+    SIGCHLD           a process has ended             SIGTERM, SIGINT   cancel everything, gracefully
     SIGUSR1           there is something to read:     SIGQUIT           cancel everything, at once
                       CancelRequested, more trials    SIGUSR2, SIGIO    a place in the queue moved up, a lease came free
 
@@ -19,7 +19,7 @@ from trainconf.agent import pool as pools
 from trainconf.agent.journal import Journal
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, signal_name
-from trainconf.agent.processes.watchdog import Guard, stand_behind
+from trainconf.agent.processes.watchdog import Watchdog, start_watchdog
 from trainconf.agent.signals import LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
-SAME_SIGNAL_SECONDS = 1.0  # within which a signal to every process of a job comes to us and, through the guard, once more
+SAME_SIGNAL_SECONDS = 1.0  # within which a signal to every process of a job comes to us and, through the watchdog, once more
 LONGEST_SLEEP_SECONDS = 86400.0  # there are numbers that the system takes for no time
 
 
@@ -68,10 +68,10 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
         return 1
     os.chdir("/")
     job = _job(home.plan)
-    guard = _guard(job)
+    watchdog = _watchdog(job)
     if os.path.exists(home.sweep):
-        return _carry_out_sweep(home, job, guard)
-    pool = pools.Pool(pools.OneRun(home), job, guard)
+        return _carry_out_sweep(home, job, watchdog)
+    pool = pools.Pool(pools.OneRun(home), job, watchdog)
     _serve(pool, None)
     if job is None:
         return int(pool.lost_events)
@@ -95,11 +95,11 @@ def _part(name: str) -> Callable[[RunPaths], int]:
     return carry_out
 
 
-def _guard(job: SlurmJob | None) -> Guard:
+def _watchdog(job: SlurmJob | None) -> Watchdog:
     """Where a scheduler ends all processes of its job by itself, there is none: its fork is a tenth of a short task's time."""
     if job is None:
-        return stand_behind()
-    return Guard() if job.ends_with_us() else stand_behind(job.grace_seconds, ends_with_guard=True)
+        return start_watchdog()
+    return Watchdog() if job.ends_with_us() else start_watchdog(job.grace_seconds, ends_with_guard=True)
 
 
 def _send_on(sweep: RunPaths, code: int) -> None:
@@ -120,14 +120,14 @@ def _job(plan_path: str) -> SlurmJob | None:
     return job_here(plan_path, os.environ)
 
 
-def _carry_out_sweep(home: RunPaths, job: SlurmJob | None, guard: Guard) -> int:
+def _carry_out_sweep(home: RunPaths, job: SlurmJob | None, watchdog: Watchdog) -> int:
     """A sweep's own events say which agent its trials have, and how it ended."""
     journal = Journal(home)
     scheduler = {} if job is None else {"scheduler": job.identity()}
     journal.add("Running", 1, agent=liveness.identity(), **scheduler)
     trials = pools.Trials(home)
-    pool = pools.Pool(trials, job, guard)
-    pool.look_for_cancel()
+    pool = pools.Pool(trials, job, watchdog)
+    pool.read_cancel_request()
     canceled = _serve(pool, home)
     if pool.is_interrupted:
         journal.add("Queued", 1, waiting_for="requeue", reason="its job was interrupted by Slurm")
@@ -155,7 +155,7 @@ def _serve(pool: pools.Pool, sweep: RunPaths | None) -> bool:
             pool.stop_all(_why_stopped(pool, number), force=STOP_SIGNALS[number])
         elif number == signal.SIGUSR1:
             canceled = _sweep_canceled(pool, sweep) or canceled
-            pool.look_for_cancel()
+            pool.read_cancel_request()
         elif number == WAKE_SIGNAL:
             pool.feed.read_on()
         pool.reap()
@@ -176,8 +176,8 @@ def _why_stopped(pool: pools.Pool, number: int) -> Outcome:
     name = signal_name(number)
     if pool.job is None:
         return Outcome("Canceled", None, f"the agent was told to stop ({name})")
-    if pool.guard.is_gone:  # the process that the scheduler knows
-        return Outcome("Failed", 1, "the guard of its agent was killed")
+    if pool.watchdog.is_gone:  # the process that the scheduler knows
+        return Outcome("Failed", 1, "the watchdog of its agent was killed")
     return pool.job.why_ending(name)
 
 

@@ -9,7 +9,7 @@ from trainconf import files
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.processes import tree
-from trainconf.agent.run import RunLife
+from trainconf.agent.run import RunSupervisor
 from trainconf.agent.signals import WAKE_SIGNAL
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from trainconf.agent.nodes.slurm_job import SlurmJob
-    from trainconf.agent.processes.watchdog import Guard
+    from trainconf.agent.processes.watchdog import Watchdog
 
 
 class OneRun:
@@ -121,13 +121,13 @@ class Trials:
 class Pool:
     """Carries out what a feed gives, `feed.limit` at a time."""
 
-    def __init__(self, feed: OneRun | Trials, job: SlurmJob | None, guard: Guard) -> None:
+    def __init__(self, feed: OneRun | Trials, job: SlurmJob | None, watchdog: Watchdog) -> None:
         self.feed = feed
         self.job = job
-        self.guard = guard
-        self.lives: list[RunLife] = []
+        self.watchdog = watchdog
+        self.runs: list[RunSupervisor] = []
         self.ends: list[Outcome] = []
-        self.to_requeue: list[RunLife] = []  # over for now: their job shall go back into its queue
+        self.to_requeue: list[RunSupervisor] = []  # over for now: their job shall go back into its queue
         self._unstarted: list[RunPaths] = []  # to be carried out later in the same job
         self.lost_events = False
         self._living_ranks: set[int] = set()
@@ -136,37 +136,37 @@ class Pool:
     def fill(self) -> None:
         """Start runs until the limit is reached or nothing waits, and forget the ones that are over."""
         while True:
-            for life in self.lives:
-                self._note_end(life)
-            self.lives = [life for life in self.lives if not life.is_over]
-            paths = self.feed.take() if len(self.lives) < self.feed.limit else None
+            for run in self.runs:
+                self._note_end(run)
+            self.runs = [run for run in self.runs if not run.is_over]
+            paths = self.feed.take() if len(self.runs) < self.feed.limit else None
             if paths is None:
                 return
-            life = self._life(paths)
-            self.lives.append(life)
-            life.begin()
+            run = self._supervisor(paths)
+            self.runs.append(run)
+            run.begin()
 
-    def _note_end(self, life: RunLife) -> None:
-        self.lost_events |= life.events_lost
-        if life.is_over and life.end is not None:
-            self.ends.append(life.end)
-            if life.end.may_requeue:
-                self.to_requeue.append(life)
+    def _note_end(self, run: RunSupervisor) -> None:
+        self.lost_events |= run.events_lost
+        if run.is_over and run.end is not None:
+            self.ends.append(run.end)
+            if run.end.may_requeue:
+                self.to_requeue.append(run)
 
-    def _life(self, paths: RunPaths) -> RunLife:
-        return RunLife(paths, self._living_ranks, gets_orphans=self._gets_orphans, guard=self.guard, job=self.job)
+    def _supervisor(self, paths: RunPaths) -> RunSupervisor:
+        return RunSupervisor(paths, self._living_ranks, gets_orphans=self._gets_orphans, watchdog=self.watchdog, job=self.job)
 
     def is_done(self) -> bool:
-        return not self.lives and not self.feed.has_more()
+        return not self.runs and not self.feed.has_more()
 
     def deadline(self) -> float | None:
         """When `tick` must be called at the latest, by the monotonic clock."""
-        return min((life.deadline for life in self.lives if life.deadline is not None), default=None)
+        return min((run.deadline for run in self.runs if run.deadline is not None), default=None)
 
     def tick(self) -> None:
         """Let every run do what is due."""
-        for life in self.lives:
-            life.tick()
+        for run in self.runs:
+            run.tick()
 
     def reap(self) -> None:
         """Collect every child that has ended and tell its run."""
@@ -177,33 +177,33 @@ class Pool:
                 return
             if ended is None:
                 return
-            life = self._owner(ended.si_pid)
+            run = self._owner(ended.si_pid)
             pid, status, rusage = os.wait4(ended.si_pid, 0)
-            if life is not None:
-                life.child_ended(pid, status, rusage)
+            if run is not None:
+                run.child_ended(pid, status, rusage)
 
-    def _owner(self, pid: int) -> RunLife | None:
+    def _owner(self, pid: int) -> RunSupervisor | None:
         """Whose child it was: of the run with that rank, or with that session; an orphan of the only run is its own."""
-        for life in self.lives:
-            if life.crew is not None and life.crew.has_process(pid):
-                return life
-        if len(self.lives) == 1:
-            return self.lives[0]
+        for run in self.runs:
+            if run.rank_group is not None and run.rank_group.has_process(pid):
+                return run
+        if len(self.runs) == 1:
+            return self.runs[0]
         session = tree.session_of(pid)
-        return next((life for life in self.lives if life.crew is not None and life.crew.has_session(session)), None)
+        return next((run for run in self.runs if run.rank_group is not None and run.rank_group.has_session(session)), None)
 
     def exit_code(self) -> int:
         """What the run's agent ends with in a scheduler's job, for the scheduler to go by: the run's own exit code."""
         bad = [end for end in self.ends if end.state != "Completed"]
         return next((end.exit_code for end in bad if end.exit_code), 1) if bad or self.lost_events else 0
 
-    def look_for_cancel(self) -> None:
+    def read_cancel_request(self) -> None:
         """Somebody says that there is something to read: new trials, or a request to cancel."""
         self.feed.read_on()
         for paths in self.feed.canceled():
             self._cancel_unstarted(paths, "cancellation was requested")
-        for life in self.lives:
-            life.look_for_cancel()
+        for run in self.runs:
+            run.read_cancel_request()
 
     def cancel_all(self, *, force: bool, reason: str) -> None:
         """End everything and take nothing more."""
@@ -215,8 +215,8 @@ class Pool:
         self._unstarted += self.feed.close()
         while self._unstarted and not end.may_requeue:
             self._cancel_unstarted(self._unstarted.pop(0), end.reason)
-        for life in self.lives:
-            life.stop(end.copy(), force=force)
+        for run in self.runs:
+            run.stop(end.copy(), force=force)
 
     @property
     def is_interrupted(self) -> bool:
@@ -231,14 +231,14 @@ class Pool:
         refusal = self.job.requeue()
         if refusal:
             say(f"the job cannot be requeued: {refusal}")
-            for life in self.to_requeue:
-                life.cannot_requeue(refusal)
+            for run in self.to_requeue:
+                run.cannot_requeue(refusal)
         return not refusal
 
     def _cancel_unstarted(self, paths: RunPaths, reason: str) -> None:
-        life = self._life(paths)
-        life.cancel(force=False, reason=reason)
-        self.lives.append(life)  # until its event is on disk
+        run = self._supervisor(paths)
+        run.cancel(force=False, reason=reason)
+        self.runs.append(run)  # until its event is on disk
 
 
 def end_sweep(home: RunPaths) -> None:

@@ -1,6 +1,6 @@
-"""What a run is carried out by: its crew, one member per rank. Processes (`ranks`), also of several nodes (`nodes`), or `containers`.
+"""What a run is carried out by: its rank group. Processes (`ranks`), also of several nodes (`nodes`), or `containers`.
 
-`RunLife` decides what shall happen and when; a crew makes it happen, never blocks, and tells what came of it as news.
+`RunSupervisor` decides what shall happen and when; a rank group makes it happen, never blocks, and tells what came of it as news.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     News = Started | Ended | Noted
 
 
-class Crew(Protocol):
+class RankGroup(Protocol):
     """One attempt after the other. `usage` is what the present one consumed; `is_empty` says that no rank is left to wait for."""
 
     usage: Usage
@@ -71,7 +71,7 @@ class Crew(Protocol):
         """
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:
-        """Go on ending all that is left: politely, or with SIGKILL. Seconds until it has to be asked again; None when nothing is left.
+        """Go on ending all that is left: gracefully, or with SIGKILL. Seconds until it has to be asked again; None when nothing is left.
 
         What holds the only proof of an exit code is kept until `is_recorded`: that the code is on disk.
         """
@@ -80,7 +80,7 @@ class Crew(Protocol):
         """Whether something is still to be ended once every rank has."""
 
     def child_ended(self, pid: int, status: int, rusage: Any) -> None:
-        """A child process of the agent, one of this crew's as far as can be told, was reaped."""
+        """A child process of the agent, one of this group's as far as can be told, was reaped."""
 
     def has_process(self, pid: int) -> bool:
         """Whether a pid is that of a living rank."""

@@ -1,6 +1,6 @@
 """One run from its first event to its last: queue, attempts, time limit, cancellation, the end of its whole process tree.
 
-A `RunLife` never blocks. The pool tells it what happened (`begin`, `child_ended`, `look_for_cancel`, `cancel`) and calls `tick`
+A `RunSupervisor` never blocks. The pool tells it what happened (`begin`, `child_ended`, `read_cancel_request`, `cancel`) and calls `tick`
 whenever a signal came or `deadline` has passed. Its phases:
 
     WAITING   for slots and devices              BACKOFF   until the next attempt
@@ -8,8 +8,8 @@ whenever a signal came or `deadline` has passed. Its phases:
     READING   the last of the output is searched for metrics
     OVER      the last event is decided
 
-What the ranks are, processes or containers, is its crew's affair. In a scheduler's job, attempts are counted on from those before, and
-an end that shall be continued is handed back: the pool puts the whole job into the queue again.
+A rank group starts and ends the ranks, be they processes or containers. In a scheduler's job, attempts are counted on from those of earlier
+jobs. An end that shall be continued is handed back: the pool puts the whole job into the queue again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from trainconf.agent.journal import Journal
 from trainconf.agent.leases import Claim
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
-from trainconf.agent.processes.ranks import ProcessCrew
+from trainconf.agent.processes.ranks import ProcessRanks
 from trainconf.agent.rank_group import Ended, Noted
 from trainconf.history import events, liveness
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.nodes.slurm_job import SlurmJob
-    from trainconf.agent.processes.watchdog import Guard
-    from trainconf.agent.rank_group import Crew, News
+    from trainconf.agent.processes.watchdog import Watchdog
+    from trainconf.agent.rank_group import News, RankGroup
     from trainconf.agent.stdout_metrics import LogReader
     from trainconf.paths import RunPaths
 
@@ -40,19 +40,19 @@ LONGEST_BACKOFF_SECONDS = 3600.0
 WAITING, RUNNING, ENDING, READING, BACKOFF, OVER = "waiting", "running", "ending", "reading", "backoff", "over"
 
 
-class RunLife:
+class RunSupervisor:
     """Carries out one plan. `is_over` once the last event is on disk, or given up (`events_lost`); `end` is how it ended."""
 
     def __init__(
-        self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool, guard: Guard, job: SlurmJob | None = None
+        self, paths: RunPaths, living_ranks: set[int], *, gets_orphans: bool, watchdog: Watchdog, job: SlurmJob | None = None
     ) -> None:  # fmt: skip
         self.paths = paths
         self.attempt = 1
         self.end: Outcome | None = None
-        self.crew: Crew | None = None  # from the moment the plan is known
+        self.rank_group: RankGroup | None = None  # from the moment the plan is known
         self._living_ranks = living_ranks  # of all runs of this agent; kept by all of them
         self._gets_orphans = gets_orphans  # every descendant that loses its parent becomes a child of this process
-        self._guard = guard
+        self._watchdog = watchdog
         self._job = job
         self._retry_count = 0
         self._why_again: dict[str, str] = {}
@@ -68,7 +68,7 @@ class RunLife:
         self._resources: dict[str, Any] = {}  # of the attempt that has ended last
         self._is_up = False
         self._awaited: set[int] = set()  # ranks whose end the run waits for; the others serve them
-        self._is_guarded = False  # with what it has leased
+        self._is_watched = False  # with what it has leased
         self._is_announced = False  # that this attempt starts
         self._started = 0.0
         self._kill_at = 0.0
@@ -86,7 +86,7 @@ class RunLife:
         """When `tick` must be called at the latest, by the monotonic clock."""
         waiting = self._claim.deadline if self._claim is not None and self._phase == WAITING else self._deadline
         reading = self._log_reader.deadline if self._log_reader is not None and self._phase == RUNNING else None
-        watching = None if self.crew is None else self.crew.deadline
+        watching = None if self.rank_group is None else self.rank_group.deadline
         return min((t for t in (waiting, reading, watching, self._journal.deadline) if t is not None), default=None)
 
     def begin(self) -> None:
@@ -97,7 +97,7 @@ class RunLife:
             self._plan: dict[str, Any] = files.read_json(self.paths.plan)
             if self._plan["slots"] is not None:
                 self._claim = Claim(self.paths.run_id, self._plan["slots"], self._plan["gpus"])
-            self.crew = self._make_crew()
+            self.rank_group = self._make_rank_group()
             got = self._claim is None or self._claim.advance()
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._journal.add("Queued", self.attempt, **self._who())
@@ -109,7 +109,7 @@ class RunLife:
         else:
             waits = {} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}
             self._journal.add("Queued", self.attempt, **self._who(), **waits)
-        self.look_for_cancel()  # only now: whoever asked before that line could not know whom to wake
+        self.read_cancel_request()  # only now: whoever asked before that line could not know whom to wake
         if got and self._phase == WAITING:
             self._start_attempt()
 
@@ -147,11 +147,11 @@ class RunLife:
 
     def child_ended(self, pid: int, status: int, rusage: Any) -> None:
         """A process of this run was reaped: one of its ranks, or an orphan that had come back."""
-        if self.crew is not None:
-            self.crew.child_ended(pid, status, rusage)
+        if self.rank_group is not None:
+            self.rank_group.child_ended(pid, status, rusage)
             self._hear()
 
-    def look_for_cancel(self) -> None:
+    def read_cancel_request(self) -> None:
         """Cancel if the run's events ask for it."""
         request = None if self._phase == OVER else events.cancel_request(self.paths)
         if request is not None:
@@ -205,34 +205,34 @@ class RunLife:
         """What the first event tells of whoever carries the run out."""
         return {"agent": liveness.identity(), **({} if self._job is None else {"scheduler": self._job.identity()})}
 
-    def _make_crew(self) -> Crew:
+    def _make_rank_group(self) -> RankGroup:
         if self._plan.get("engine") is None:
             if self._plan.get("mpi") is not None:
-                from trainconf.agent.mpi.ranks import MpiCrew
+                from trainconf.agent.mpi.ranks import MpiRanks
 
-                return MpiCrew(self.paths, self._plan, self._living_ranks, self._job)
+                return MpiRanks(self.paths, self._plan, self._living_ranks, self._job)
             if self._job is not None and self._job.node_count > 1:
-                from trainconf.agent.nodes.srun import NodesCrew
+                from trainconf.agent.nodes.srun import SrunRanks
 
-                return NodesCrew(self.paths, self._plan, self._job)
-            meeting = None
+                return SrunRanks(self.paths, self._plan, self._job)
+            rendezvous = None
             if self._plan.get("rendezvous") is not None:
-                from trainconf.agent.rendezvous.local import Meeting
+                from trainconf.agent.rendezvous.local import Rendezvous
 
-                meeting = Meeting(self._plan)
-            return ProcessCrew(
-                self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans, meeting=meeting, claim=self._claim,
+                rendezvous = Rendezvous(self._plan)
+            return ProcessRanks(
+                self.paths, self._plan, self._living_ranks, gets_orphans=self._gets_orphans, rendezvous=rendezvous, claim=self._claim,
             )  # fmt: skip
-        from trainconf.agent.containers.ranks import ContainerCrew
+        from trainconf.agent.containers.ranks import ContainerRanks
 
-        return ContainerCrew(self.paths, self._plan)
+        return ContainerRanks(self.paths, self._plan)
 
     def _start_attempt(self) -> None:
-        assert self.crew is not None
+        assert self.rank_group is not None
         gpus = [] if self._claim is None else self._claim.gpus
-        if not self._is_guarded:
-            self._guard.hold(self.paths.run_dir, () if self._claim is None else self._claim.held)
-            self._is_guarded = True
+        if not self._is_watched:
+            self._watchdog.hold(self.paths.run_dir, () if self._claim is None else self._claim.held)
+            self._is_watched = True
         if self._is_announced:
             self._is_announced = False
         else:
@@ -245,12 +245,12 @@ class RunLife:
             self._log_reader = LogReader(self.paths, self._plan["stdout_metrics"])
         self._awaited = {rank["rank"] for rank in self._plan["ranks"] if not rank.get("is_service")}
         job_folders.prepare(self.paths, self._plan)
-        self.crew.start(self.attempt, gpus)
+        self.rank_group.start(self.attempt, gpus)
         self._hear()
 
     def _hear(self) -> None:
-        """Take in what the crew has to tell."""
-        for news in () if self.crew is None else self.crew.news():
+        """Take in what the rank group has to tell."""
+        for news in () if self.rank_group is None else self.rank_group.news():
             if self._phase in (RUNNING, ENDING):
                 self._take(news)
 
@@ -272,23 +272,23 @@ class RunLife:
 
         Ranks that serve the others are ended when these have completed.
         """
-        assert self.crew is not None
+        assert self.rank_group is not None
         if end.note and end.note not in self._notes:
             self._notes.append(end.note)
         if self._outcome is None and end.state != "Completed":
             self._outcome = end if self._job is None else self._job.or_its_cause(end)
-            if not self.crew.is_empty:
+            if not self.rank_group.is_empty:
                 say(f"{self.paths.run_id}: {end.reason}; ending the other ranks")
                 self._end_tree()
         elif self._outcome is not None and self._outcome.exit_code is None:
             self._outcome.exit_code = end.exit_code
         elif self._outcome is None and rank in self._awaited:
             self._awaited.discard(rank)
-            if not self._awaited and not self.crew.is_empty:
+            if not self._awaited and not self.rank_group.is_empty:
                 say(f"{self.paths.run_id}: its work is done; ending the ranks that served it")
                 self._outcome = end
                 self._end_tree()
-        if self.crew.is_empty and self._phase in (RUNNING, ENDING):
+        if self.rank_group.is_empty and self._phase in (RUNNING, ENDING):
             self._ranks_have_ended()
 
     def _check_running(self, now: float) -> None:
@@ -320,29 +320,29 @@ class RunLife:
         self._check_ending(now)
 
     def _check_ending(self, now: float) -> None:
-        assert self.crew is not None
+        assert self.rank_group is not None
         is_late = now >= self._kill_at
-        again_s = self.crew.end(kill=is_late, is_recorded=not self._journal.unwritten)
-        if again_s is None or (self.crew.is_empty and self.events_lost):
+        again_s = self.rank_group.end(kill=is_late, is_recorded=not self._journal.unwritten)
+        if again_s is None or (self.rank_group.is_empty and self.events_lost):
             self._attempt_is_over()
         else:
             self._deadline = now + again_s if is_late else min(self._kill_at, now + again_s)
 
     def _ranks_have_ended(self) -> None:
-        assert self.crew is not None
+        assert self.rank_group is not None
         if self._outcome is None:
             self._outcome = Outcome("Completed", 0)
         self._journal.add("Finalizing", self.attempt, exit_code=self._outcome.exit_code)
         if self._phase == ENDING:
             return  # `tick` comes next, and goes on with it
-        if self.crew.has_leftovers():
+        if self.rank_group.has_leftovers():
             self._end_tree()
         else:
             self._attempt_is_over()
 
     def _attempt_is_over(self) -> None:
-        assert self.crew is not None
-        self._resources = self.crew.usage.facts(time.monotonic() - self._started)
+        assert self.rank_group is not None
+        self._resources = self.rank_group.usage.facts(time.monotonic() - self._started)
         self._phase = READING
         self._read_the_rest()
 
@@ -371,8 +371,8 @@ class RunLife:
         self._phase, self._deadline, self.end = OVER, None, end
         if self._claim is not None:
             self._claim.release()
-        if self._is_guarded:
-            self._guard.let_go(self.paths.run_dir)
+        if self._is_watched:
+            self._watchdog.let_go(self.paths.run_dir)
         if self._notes:
             facts["notes"] = self._notes
         if end.may_requeue and end.is_out_of_time:

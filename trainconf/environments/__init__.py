@@ -60,7 +60,7 @@ def image_now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
 
 def is_known(spec: EnvironmentSpec) -> bool:
     """Whether equal specs mean equal software: not where an image is known by nothing but its place."""
-    return not spec.image or bool(spec.packages)
+    return not spec.image or bool(spec.software_id)
 
 
 def image_ids() -> set[str] | None:

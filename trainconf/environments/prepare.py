@@ -101,7 +101,7 @@ def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name:
     if spec.kind == "current":
         return Software(recipe.python_of(spec, root).path), "ready"
     if is_file(spec):
-        return _image_file(spec, root, lambda _: None), "ready" if spec.packages else "ready, but known by nothing"
+        return _image_file(spec, root, lambda _: None), "ready" if spec.software_id else "ready, but known by nothing"
     identity = recipe.identity(spec)
     if spec.kind == "image":
         from trainconf.environments.image import find as image
@@ -110,7 +110,7 @@ def locate(spec: EnvironmentSpec, workspace: WorkspacePaths, root: str, *, name:
         found, state = image.state(spec, workspace, identity, tag)
         if found is not None:
             return Software(found.python, found.image_id), state
-        return Software(spec.interpreter or "python", spec.packages or spec.image or tag), state
+        return Software(spec.interpreter or "python", spec.software_id or spec.image or tag), state
     folder = store.environment_dir(workspace, identity)
     ready = store.load(folder, identity) is not None
     return Software(os.path.join(folder, "bin", "python")), "ready" if ready else "will be built"
@@ -170,9 +170,9 @@ def _handed_out(built: store.BuiltEnvironment, report: Callable[[str], None], he
 
 def _current(spec: EnvironmentSpec, root: str) -> Prepared:
     found, packages = recipe.current(spec, root)
-    if found.version != spec.python or recipe.packages_digest(packages) != spec.packages:
+    if found.version != spec.python or recipe.packages_digest(packages) != spec.software_id:
         facts = [("interpreter", found.path), ("python", f"{found.version}, recorded {spec.python}")]
-        if recipe.packages_digest(packages) != spec.packages:
+        if recipe.packages_digest(packages) != spec.software_id:
             facts.append(("packages", f"{len(packages)} installed, not the set that was recorded"))
         raise EnvironmentRecipeError(
             "the user-managed Python is not what this run was recorded with", *facts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from trainconf.resolve.run_config import RunConfig
 from trainconf.resolve.yaml_text import render
 
 TYPE_CHECKING = False
@@ -39,6 +40,11 @@ class Composed:
         self.env_reads = env_reads
         self.derived = derived
         self.notes = list(notes)
+
+    @property
+    def typed(self) -> RunConfig:
+        """The config by attribute."""
+        return RunConfig(self.config)
 
     def origin(self, key: str) -> str:
         """Where a key, or the nearest key above it, was set."""

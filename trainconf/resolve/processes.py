@@ -27,30 +27,30 @@ def distributed(composed: Composed, mistakes: list[Mistake]) -> DistributedSpec:
 
 
 def _spec(composed: Composed, mistakes: list[Mistake]) -> DistributedSpec:
-    node = composed.config["distributed"]
-    kind, node_count = node["kind"], node.get("node_count", 1)
+    node = composed.typed.distributed
+    kind, node_count = node.kind, node.node_count
     if kind == "none":
         return DistributedSpec(node_count=node_count)
     if kind == "tensorflow":
-        if node_count > node["worker_count"]:
-            workers = node["worker_count"]
+        workers = node.worker_count
+        if node_count > workers:
             mistakes.append(_mistake(
                 composed, "node_count", f"{node_count} nodes are too many for {workers} worker{'s' * (workers != 1)}",
                 ("allowed", f"1 to {workers}" if workers > 1 else "1"), hint="raise distributed.worker_count, or ask for fewer nodes",
             ))  # fmt: skip
         return DistributedSpec(
-            kind=kind, node_count=node_count, worker_count=node["worker_count"], parameter_server_count=node["parameter_server_count"],
-            chief=node["chief"], gpu_visibility=node["gpu_visibility"],
+            kind=kind, node_count=node_count, worker_count=workers, parameter_server_count=node.parameter_server_count,
+            chief=node.chief, gpu_visibility=node.gpu_visibility,
         )
     return DistributedSpec(
         kind=kind, node_count=node_count, processes_per_node=_processes_per_node(composed, node, mistakes),
-        communication_backend=_backend(composed) if kind == "pytorch" else "", gpu_visibility=node["gpu_visibility"],
+        communication_backend=_backend(composed) if kind == "pytorch" else "", gpu_visibility=node.gpu_visibility,
     )
 
 
-def _processes_per_node(composed: Composed, node: dict[str, Any], mistakes: list[Mistake]) -> int:
+def _processes_per_node(composed: Composed, node: Any, mistakes: list[Mistake]) -> int:
     """From the total or from the number per node, whichever is given; both must say the same."""
-    node_count, total, per_node = node["node_count"], node["process_count"], node["process_count_per_node"]
+    node_count, total, per_node = node.node_count, node.process_count, node.process_count_per_node
     if total is not None and per_node is not None and total != per_node * node_count:
         nodes = f"{node_count} node{'s' * (node_count != 1)}"
         mistakes.append(_mistake(
@@ -70,10 +70,11 @@ def _processes_per_node(composed: Composed, node: dict[str, Any], mistakes: list
 
 
 def _backend(composed: Composed) -> str:
-    asked, compute = str(composed.config["distributed"]["communication_backend"]), composed.config["compute"]
+    config = composed.typed
+    asked = str(config.distributed.communication_backend)
     if asked != "auto":
         return asked
-    return "nccl" if compute.get("gpus") or compute.get("gpus_per_node") else "gloo"
+    return "nccl" if config.compute.has_gpus else "gloo"
 
 
 def _mistake(composed: Composed, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> Mistake:

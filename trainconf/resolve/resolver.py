@@ -11,6 +11,7 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.run_config import RunConfig
 from trainconf.schema import IMAGE_FILE_TARGETS, IMAGE_TARGETS, default, group_schema
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
 
@@ -37,7 +38,7 @@ class Resolved:
         self.spec = spec
         self.source_directory = source_directory
         self.composed = composed
-        self.config = composed.config
+        self.config = composed.typed
 
     def with_params(self, composed: Composed) -> Resolved:
         """The same with other params, from a composition that differs in nothing else."""
@@ -45,7 +46,7 @@ class Resolved:
 
     @property
     def experiment_name(self) -> str:
-        return str(self.config["experiment_name"])
+        return self.config.experiment_name
 
     def choice(self, group: str) -> str:
         """The chosen answer of a config group, such as `minimal` for `env`."""
@@ -72,18 +73,16 @@ def resolve(
     distributed = processes.distributed(composed, work.mistakes)
     if work.mistakes:
         raise ConfigError(work.mistakes)
-    config = composed.config
-    spec = RunSpec(code, canonical(config["params"]), environment, compute_spec(config), distributed)
+    spec = RunSpec(code, canonical(work.config.params), environment, compute_spec(work.config), distributed)
     return Resolved(spec, source, composed)
 
 
-def compute_spec(config: dict[str, Any]) -> ComputeSpec:
+def compute_spec(config: RunConfig) -> ComputeSpec:
     """The part of the spec that is the place and its resources."""
-    compute = config["compute"]
+    compute = config.compute
     return ComputeSpec(
-        target=compute["target"], cpus=compute.get("cpus", 1), gpus=compute.get("gpus", 0),
-        max_run_duration_seconds=config["max_run_duration_seconds"], grace_seconds=float(config["grace_seconds"]),
-        options=_options(compute),
+        target=compute.target, cpus=compute.cpus, gpus=compute.gpus, max_run_duration_seconds=config.max_run_duration_seconds,
+        grace_seconds=float(config.grace_seconds), options=_options(config.tree["compute"]),
     )
 
 
@@ -119,7 +118,7 @@ def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mi
 class _Resolver:
     def __init__(self, composed: Composed, workspace: WorkspacePaths, cwd: str) -> None:
         self.composed = composed
-        self.config = composed.config
+        self.config = composed.typed
         self.workspace = workspace
         self.cwd = cwd
         self.mistakes: list[Mistake] = []
@@ -133,7 +132,7 @@ class _Resolver:
         return os.path.normpath(os.path.join(self.cwd if typed else self.workspace.root, os.path.expanduser(value)))
 
     def source_directory(self) -> str:
-        source = self.path("source_directory", self.config["source_directory"])
+        source = self.path("source_directory", self.config.source_directory)
         if not os.path.isdir(source):
             state = "is not a folder" if os.path.exists(source) else "does not exist"
             shipped = source.startswith(os.path.join(self.workspace.root, "projects", ""))
@@ -142,8 +141,8 @@ class _Resolver:
         return source
 
     def code(self, source: str, *, look: bool) -> CodeSpec:
-        script, command = self.config["script"], self.config["command"]
-        arguments = self._words("arguments", self.config["arguments"])
+        script, command = self.config.script, self.config.command
+        arguments = self._words("arguments", self.config.arguments)
         argv: tuple[str, ...] = ()
         if script is not None and command is not None:
             self.wrong("command", "script and command are both given, and a run has one of them",
@@ -153,8 +152,8 @@ class _Resolver:
             self.wrong("script", "there is nothing to run", ("allowed", "script=<a Python file>, or command=[program,argument,...]"))
         elif command is not None:
             argv = self._command(command)
-        style = self.config["argument_style"]
-        if not self.config["params"] and style != "none" and self.composed.origin("argument_style") != "default":
+        style = self.config.argument_style
+        if not self.config.params and style != "none" and self.composed.origin("argument_style") != "default":
             self.wrong("argument_style", f"argument_style={style} is asked for, and there are no params to pass",
                        hint="add one with +params.name=value, or set argument_style=none")
         inside = script if script is not None and command is None else ""
@@ -195,28 +194,28 @@ class _Resolver:
         return os.path.relpath(path, source)
 
     def input_names(self) -> None:
-        for name in self.config["inputs"]:
+        for name in self.config.inputs:
             if not _INPUT_NAME.fullmatch(name):
                 self.wrong(f"inputs.{name}", f"{name!r} cannot name an input", ("allowed", "letters, digits and _, not a digit first"))
 
     def _inputs(self, arguments: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         self.input_names()
         found = []
-        for name, value in self.config["inputs"].items():
+        for name, value in self.config.inputs.items():
             key = f"inputs.{name}"
             path = self.path(key, str(value))
             if _INPUT_NAME.fullmatch(name) and not os.path.exists(path):
                 self.wrong(key, f"the input {name} does not exist", ("path", path))
             root = self.workspace.root
             found.append((name, os.path.relpath(path, root) if is_inside(path, root) else path))
-        for name in self.config["unhashed_inputs"]:
-            if name not in self.config["inputs"]:
+        for name in self.config.unhashed_inputs:
+            if name not in self.config.inputs:
                 self.wrong("unhashed_inputs", f"unhashed_inputs names {name!r}, which is no input",
-                           ("allowed", ", ".join(self.config["inputs"]) or "there are no inputs"))
-        self._param_references(self.config["params"])
-        unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config["inputs"])
+                           ("allowed", ", ".join(self.config.inputs) or "there are no inputs"))
+        self._param_references(self.config.params)
+        unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config.inputs)
         for name in sorted(unknown):
-            known = ", ".join(self.config["inputs"]) or "there are no inputs"
+            known = ", ".join(self.config.inputs) or "there are no inputs"
             self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", known))
         return tuple(sorted(found))
 
@@ -228,8 +227,8 @@ class _Resolver:
         for key, value in leaves(params, "params"):
             for text in value if isinstance(value, list) else [value]:
                 for name in _INPUT_REFERENCE.findall(text) if isinstance(text, str) else ():
-                    if name not in self.config["inputs"]:
-                        known = ", ".join(self.config["inputs"]) or "there are no inputs"
+                    if name not in self.config.inputs:
+                        known = ", ".join(self.config.inputs) or "there are no inputs"
                         self.wrong(key, f"{{inputs.{name}}} in {key} names no input", ("allowed", known))
 
     def environment(self) -> EnvironmentSpec:
@@ -237,19 +236,19 @@ class _Resolver:
 
     def target(self) -> None:
         """A shipped target has settings of its own, which another choice of `compute` does not bring."""
-        target = self.config["compute"]["target"]
+        target = self.config.compute.target
         node = group_schema("compute", {"target": target}) if self.composed.origin("compute.target") != "default" else None
-        if node is not None and {field.name for field in fields(node)} != set(self.config["compute"]):
+        if node is not None and {field.name for field in fields(node)} != set(self.composed.config["compute"]):
             chosen = self.composed.choices.get("compute", "another choice")
             self.wrong("compute.target", f"compute.target={target} does not go with compute={chosen}, which has other settings",
                        hint=f"choose it with compute={target}")
 
     def labels(self) -> None:
-        name = self.config["experiment_name"]
+        name = self.config.experiment_name
         if not is_run_name(name):
             self.wrong("experiment_name", f"experiment_name cannot be {name!r}",
                        ("allowed", "a letter or digit, then letters, digits, `_`, `-`, `.`; at most 200"))
-        for metric, pattern in self.config["stdout_metrics"].items():
+        for metric, pattern in self.config.stdout_metrics.items():
             try:
                 groups = re.compile(pattern).groups
             except re.error as error:

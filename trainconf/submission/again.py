@@ -86,7 +86,7 @@ def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, repor
     `overrides` may change what is not part of its spec. Raises FrozenFileError, ConfigError.
     """
     frozen = file.resolved
-    machine = of_machine(frozen.config, workspace)
+    machine = of_machine(frozen.composed.config, workspace)
     try:
         base = change(frozen.composed, [], workspace, machine=machine)
         composed = change(frozen.composed, overrides, workspace, machine=machine) if overrides else base
@@ -157,7 +157,7 @@ def _changed(
 
 def _check_script(composed: Composed, snapshot_id: str, workspace: WorkspacePaths) -> None:
     """The script must be a file of the recorded code, as far as that is here already. Raises ConfigError."""
-    script, store = composed.config["script"], SnapshotStore(workspace.snapshots)
+    script, store = composed.typed.script, SnapshotStore(workspace.snapshots)
     if script is None or not store.exists(snapshot_id):
         return
     files = [entry.path for entry in store.show(snapshot_id) if entry.kind != "folder"]
@@ -205,21 +205,21 @@ def _image_now(
         except EnvironmentRecipeError as error:
             mistakes.extend(error.mistakes)
             return before
-    if not before.image or environments.image_id(before.packages) == before.packages:
+    if not before.image or environments.image_id(before.software_id) == before.software_id:
         return before
-    now = replace(before, packages=environments.image_id(before.image))
-    if not now.packages:
-        report(f"note: image {before.image} is not here; the one that is pulled by this name may not be {before.packages}")
+    now = replace(before, software_id=environments.image_id(before.image))
+    if not now.software_id:
+        report(f"note: image {before.image} is not here; the one that is pulled by this name may not be {before.software_id}")
     return now
 
 
 def _drift(before: EnvironmentSpec, now: EnvironmentSpec) -> list[str]:
     told = []
     if before.image:
-        moved = now.packages not in ("", before.packages)
-        return [f"image {before.image} was {before.packages}, and is {now.packages}"] if moved else []
+        moved = now.software_id not in ("", before.software_id)
+        return [f"image {before.image} was {before.software_id}, and is {now.software_id}"] if moved else []
     if before.python != now.python:
         told.append(f"Python {before.python} then, {now.python} now")
-    if before.packages != now.packages:
-        told.append(f"other packages are installed ({json.dumps(before.packages[:12])} then, {json.dumps(now.packages[:12])} now)")
+    if before.software_id != now.software_id:
+        told.append(f"other packages are installed ({json.dumps(before.software_id[:12])} then, {json.dumps(now.software_id[:12])} now)")
     return told

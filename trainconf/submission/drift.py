@@ -83,7 +83,7 @@ def _origin(part: str, key: str, file: Frozen, today: Resolved) -> str:
     whole = f"{part}.{key}"
     name = next((name for name in sorted(CONFIG_KEYS, key=len, reverse=True) if whole == name or whole.startswith(f"{name}.")), "")
     config_key = CONFIG_KEYS[name] + whole.removeprefix(name) if name else whole.removeprefix("code.")
-    if config_key.startswith("distributed.process_count_per_node") and today.config["distributed"].get("process_count"):
+    if config_key.startswith("distributed.process_count_per_node") and getattr(today.config.distributed, "process_count", None):
         config_key = "distributed.process_count"
     now, then = today.composed.origin_of_part(config_key), file.resolved.composed.origin_of_part(config_key)
     return now if now != "default" or then == "default" else f"default now; then {then}"

@@ -181,7 +181,7 @@ def _file_of_stdout() -> str:
 
 def strange_program(file: Frozen, today: Composed, workspace: WorkspacePaths) -> str:
     """The Python that the words of a file name which was not frozen here, so that looking at the software would start it; else empty."""
-    named = today.config["env"]["python"]["interpreter_path"]
+    named = today.typed.env.python.interpreter_path
     if not named or not today.origin("env.python.interpreter_path").startswith("command line"):
         return ""
     pins = SnapshotStore(workspace.snapshots).pins()
@@ -256,7 +256,7 @@ def _agree(spec: RunSpec, composed: Composed, workspace: WorkspacePaths, path: s
             Mistake(mistake.what, ("from", path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
             for mistake in error.mistakes
         ) from error
-    return compute_spec(today.config) == spec.compute and distributed(today, []) == spec.distributed
+    return compute_spec(today.typed) == spec.compute and distributed(today, []) == spec.distributed
 
 
 def _refuse_nul(body: dict[str, Any], path: str) -> None:

@@ -32,7 +32,7 @@ def with_digests(
     from trainconf.snapshot.tree.inputs import digest
 
     found = {} if known is None else known
-    unhashed = resolved.config.get("unhashed_inputs", ())
+    unhashed = getattr(resolved.config, "unhashed_inputs", ())
     digests = {}
     for name, relative in code.inputs:
         path = os.path.join(workspace.root, relative)

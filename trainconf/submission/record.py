@@ -73,11 +73,11 @@ def _params_of_job(paths: RunPaths, spec: RunSpec) -> str:
 def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | None, lock_path: str) -> dict[str, Any]:
     config = resolved.config
     return {
-        "run_id": paths.run_id, "experiment_name": resolved.experiment_name, "display_name": config["display_name"],
-        "tags": config["tags"], "created": events.now(), "spec_hash": spec.spec_hash, "hashes": spec.part_hashes(),
+        "run_id": paths.run_id, "experiment_name": resolved.experiment_name, "display_name": config.display_name,
+        "tags": config.tags, "created": events.now(), "spec_hash": spec.spec_hash, "hashes": spec.part_hashes(),
         "env": resolved.choice("env"), "compute": resolved.choice("compute"), "distributed": resolved.choice("distributed"),
-        "params": spec.params, "metric": config["metric"], "parent": parent, "overrides": resolved.composed.overrides,
-        "retries": config["retries"], "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
-        "choices": resolved.composed.choices, "config": config, "origins": resolved.composed.origins,
+        "params": spec.params, "metric": config.tree["metric"], "parent": parent, "overrides": resolved.composed.overrides,
+        "retries": config.retries, "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
+        "choices": resolved.composed.choices, "config": config.tree, "origins": resolved.composed.origins,
         **({} if resolved.composed.derived is None else {"derived": resolved.composed.derived}),
     }

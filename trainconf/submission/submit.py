@@ -90,10 +90,10 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report)
     """Record the source tree; its id. A spec that names its snapshot already keeps it. Raises SnapshotError, StorageError."""
     if resolved.spec.code.snapshot:
         return resolved.spec.code.snapshot
-    guards = resolved.config["snapshot"]
+    guards = resolved.config.snapshot
     store = SnapshotStore(workspace.snapshots)
     snapshot = store.take(
-        resolved.source_directory, max_mb=guards["max_mb"], max_files=guards["max_files"], allow_keys=guards["allow_keys"]
+        resolved.source_directory, max_mb=guards.max_mb, max_files=guards.max_files, allow_keys=guards.allow_keys
     )
     for path in snapshot.leaving_links:
         report(f"note: {path} links out of the source directory; the link travels, what it names does not")
@@ -116,8 +116,8 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prep
     snapshot_id = take_snapshot(resolved, workspace, report)
     with _recorded_code(resolved, workspace, snapshot_id) as code:
         environment = _built_in_job(resolved, workspace) or environments.ensure(
-            resolved.spec.environment, workspace, name=resolved.config["env"]["name"], report=report, root=workspace.root, code=code,
-            image_build=resolved.config["env"].get("docker", {}).get("build"),  # an older record has none
+            resolved.spec.environment, workspace, name=resolved.config.env.name, report=report, root=workspace.root, code=code,
+            image_build=vars(resolved.config.env.docker.build),
         )
     if resolved.spec.code.script and not environment.python:
         named = resolved.spec.environment.image or environment.image
@@ -151,17 +151,17 @@ def _recorded_code(resolved: Resolved, workspace: WorkspacePaths, snapshot_id: s
 
 def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvironment | None:
     """The environment that is still missing, where the job shall build it."""
-    if resolved.config["compute"].get("build") != "job":
+    if resolved.config.compute.build != "job":
         return None
-    return environments.ensure_later(resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"])
+    return environments.ensure_later(resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name)
 
 
 def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
     """The spec of a resolved config, now that its code has a name and an image that had to be fetched has its id."""
     spec = spec_with_code(resolved, prepared.snapshot_id)
-    if not spec.environment.image or spec.environment.packages or environments.is_file(spec.environment):
+    if not spec.environment.image or spec.environment.software_id or environments.is_file(spec.environment):
         return spec
-    return replace(spec, environment=replace(spec.environment, packages=prepared.environment.image))
+    return replace(spec, environment=replace(spec.environment, software_id=prepared.environment.image))
 
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
@@ -179,8 +179,8 @@ def make_job(
     config = resolved.config
     return Job(
         spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=software.python, image=software.image,
-        env=plain, secrets=secret_values, retries=config["retries"], retry_backoff_seconds=config["retry_backoff_seconds"],
-        stdout_metrics=config["stdout_metrics"], compute=config["compute"], distributed=config["distributed"],
+        env=plain, secrets=secret_values, retries=config.retries, retry_backoff_seconds=config.retry_backoff_seconds,
+        stdout_metrics=config.stdout_metrics, compute=config.tree["compute"], distributed=config.tree["distributed"],
     )
 
 
@@ -227,7 +227,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
     """
     prepared = prepare(resolved, workspace, voice)
     resolved = with_digests(resolved, workspace, voice.talk)
-    if resolved.config["submit"]["reuse"]:
+    if resolved.config.submit.reuse:
         found = find_completed(workspace, prepared_spec(resolved, prepared))
         if found is not None:
             return Submitted(found, not_looked_at=not_looked_at(resolved.spec))
@@ -270,7 +270,7 @@ def check(resolved: Resolved, workspace: WorkspacePaths, launcher: Launcher) -> 
     """Ask the launcher whether it could carry the run out, before anything is made for it. Raises ConfigError."""
     software = environments.Software(sys.executable)
     if resolved.spec.environment.kind != "image":  # what is not built yet is not there, and may bring what the job needs
-        software, _ = environments.locate(resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"])
+        software, _ = environments.locate(resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name)
     try:
         _plan_only(resolved, workspace, "", software, launcher)
     except ConfigError as error:

@@ -78,7 +78,7 @@ class Sweep:
         self._secrets: dict[str, str] = {}
         self.reused_count = 0
         self.not_looked_at = ""  # what to say of inputs that may be others than those of reused runs
-        self.metric = self.config["metric"]
+        self.metric = self.config.tree["metric"]
         self._prepared: dict[Any, Prepared] = {}
 
     @property
@@ -88,19 +88,19 @@ class Sweep:
     @property
     def max_concurrent_runs(self) -> int:
         """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
-        compute = self.config["compute"]
-        if "slots" not in compute:
-            pack = int(compute.get("pack", 1))
-            return pack if pack > 1 else int(self.config["sweep"]["max_concurrent_runs"] or len(self.trials))
-        slots = compute.get("slots") or len(os.sched_getaffinity(0))
-        return int(self.config["sweep"]["max_concurrent_runs"] or max(1, slots // compute.get("cpus", 1)))
+        compute, asked = self.config.compute, self.config.sweep.max_concurrent_runs
+        if not compute.takes_slots:
+            return compute.pack if compute.pack > 1 else int(asked or len(self.trials))
+        slots = compute.slots or len(os.sched_getaffinity(0))
+        return int(asked or max(1, slots // compute.cpus))
 
     def prepare(self, voice: Voice) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
         asked: dict[str, Launcher] = {}  # one each: what it has found out about its target holds for all trials
         specs = [trial.resolved.spec for trial in self.trials]
-        pools.check({spec.compute.target for spec in specs}, self.config["compute"], max(spec.distributed.node_count for spec in specs))
+        node_count = max(spec.distributed.node_count for spec in specs)
+        pools.check({spec.compute.target for spec in specs}, self.config.tree["compute"], node_count)
         for trial in self.trials:
             target = trial.resolved.spec.compute.target
             if target not in asked:
@@ -125,7 +125,7 @@ class Sweep:
 
         Raises StorageError, LaunchError.
         """
-        reusable = [trial for trial in self.trials if trial.resolved.config["submit"]["reuse"]]
+        reusable = [trial for trial in self.trials if trial.resolved.config.submit.reuse]
         self._take_completed(reusable)
         pool = self._pool = self._start_pool()
         try:
@@ -165,7 +165,7 @@ class Sweep:
     def _record(self) -> dict[str, Any]:
         return {
             "sweep_id": self.sweep_id, "experiment_name": self.experiment_name, "created": events.now(), "overrides": self.overrides,
-            "kind": self.config["sweep"]["kind"], "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
+            "kind": self.config.sweep.kind, "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
             "metric": self.metric, "trainconf": __version__,
         }
 
@@ -179,8 +179,8 @@ class Sweep:
                 lock.acquire()
                 write_atomic(self.paths.sweep, dumps(self._record()))
                 target = self.trials[0].resolved.spec.compute.target
-                limit = int(self.config["sweep"]["max_concurrent_runs"] or 0)
-                return pools.start(target, self.paths, lock, self._secrets, self.config["compute"], limit)
+                limit = int(self.config.sweep.max_concurrent_runs or 0)
+                return pools.start(target, self.paths, lock, self._secrets, self.config.tree["compute"], limit)
             except BaseException:
                 lock.release()
                 remove_run_dir(self.paths)
@@ -246,7 +246,7 @@ class Sweep:
 
 def _shared(resolved: Resolved) -> tuple[Any, ...]:
     """What two trials must agree on to share their code, software and secrets."""
-    guards = resolved.config["snapshot"]
+    guards = resolved.config.tree["snapshot"]
     return (resolved.source_directory, resolved.spec.environment, resolved.spec.compute.target, dumps(guards))
 
 
@@ -258,7 +258,7 @@ def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> S
             Mistake(f"{axis.key} is one for the whole sweep", ("from", f"command line: {', '.join(axis.words)}"), hint="give it one value")
             for axis in shared
         )
-    limit = grid.base.config["sweep"]["max_total_runs"]
+    limit = grid.base.typed.sweep.max_total_runs
     if grid.count > limit:
         raise ConfigError(Mistake(
             f"this grid has {grid.count} runs", ("allowed", f"{limit} (sweep.max_total_runs, {grid.base.origin('sweep.max_total_runs')})"),

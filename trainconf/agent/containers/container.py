@@ -1,4 +1,4 @@
-"""One container of a run, from its making to its exit code, minded by a thread of its own that speaks to the engine.
+"""One container of a run, from its making to its exit code, supervised by a thread of its own that speaks to the engine.
 
 The thread waits for the engine; the agent's main loop never does. What happens is told by `tell`, called in that thread.
 
@@ -67,7 +67,7 @@ class ContainerEnd:
 
 
 class Container:
-    """`mind` is its thread's work; `signal` may be called from any other, `remove` when `mind` is over."""
+    """`supervise` is its thread's work; `signal` may be called from any other, `remove` when `supervise` is over."""
 
     def __init__(
         self, engine: Engine, name: str, body: dict[str, Any], variables: bytes, *, patience_s: float, tell: Callable[[Any], None]
@@ -86,7 +86,7 @@ class Container:
         self._wanted = ""  # the strongest signal asked for
         self._began = 0  # seconds since the epoch
 
-    def mind(self, read_usage: Callable[[], str]) -> None:
+    def supervise(self, read_usage: Callable[[], str]) -> None:
         """Make it, start it, wait for its end. The last thing told is always a ContainerEnd."""
         end = ContainerEnd()
         try:
@@ -97,7 +97,7 @@ class Container:
                 self._look_closer(end)
         except EngineError as error:
             end.refusal = error
-        except BaseException as error:  # a fault of ours must not leave a run that nobody minds
+        except BaseException as error:  # a fault of ours must not leave a run that nobody supervises
             end.refusal = EngineError(0, f"{type(error).__name__}: {error}")
             raise
         finally:

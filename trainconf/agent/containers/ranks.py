@@ -1,4 +1,4 @@
-"""The crew of containers: one per node, with one rank or several in each, and the network between them. See `rank_group`.
+"""The rank group of containers: one per node, with one rank or several in each, and the network between them. See `rank_group`.
 
 Imported for container runs only. Every container has a thread; what these have to tell lies in an inbox until the main loop, woken by
 a signal, reads it. Ranks that end while others of their container run on are found by looking, a few times a second.
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
-LOOK_AGAIN_SECONDS = 1.0  # everything of note comes with a signal
+POLL_SECONDS = 1.0  # everything of note comes with a signal
 WATCH_SECONDS = 0.2  # between two looks for ranks that have ended in a container that runs on
 
 
-class ContainerCrew:
+class ContainerRanks:
     """Ranks in containers."""
 
     def __init__(self, paths: RunPaths, plan: Mapping[str, Any]) -> None:
@@ -104,16 +104,16 @@ class ContainerCrew:
             self._network.make()
             for ranks in self._nodes.values():
                 ranks.make_files()
-        except Exception as error:  # whatever it was, a run that nobody minds must not be left
+        except Exception as error:  # whatever it was, no run must be left without a supervisor
             self._refuse(error if isinstance(error, EngineError) else EngineError(0, f"{type(error).__name__}: {error}"))
             return
         first, *others = self._nodes
         for node in others:
-            _thread.start_new_thread(self._mind, (node,))
-        self._mind(first)
+            _thread.start_new_thread(self._supervise, (node,))
+        self._supervise(first)
 
-    def _mind(self, node: int) -> None:
-        self._containers[node].mind(self._nodes[node].usage)
+    def _supervise(self, node: int) -> None:
+        self._containers[node].supervise(self._nodes[node].usage)
 
     def _refuse(self, refusal: EngineError) -> None:
         """None of the containers can be begun."""
@@ -137,7 +137,7 @@ class ContainerCrew:
                 if len(self._up) == len(self._plan["ranks"]):
                     yield Started([self._up[rank] for rank in sorted(self._up)])
             elif isinstance(told, EngineAway):
-                yield from self._weather(number, told.reason)
+                yield from self._note_engine_availability(number, told.reason)
         yield from self._ended_early()
 
     def _ended_early(self) -> Iterator[Ended]:
@@ -164,7 +164,7 @@ class ContainerCrew:
             return record
         return record
 
-    def _weather(self, node: int, reason: str) -> Iterator[Noted]:
+    def _note_engine_availability(self, node: int, reason: str) -> Iterator[Noted]:
         """One word for all nodes when the engine goes, and one when it is back."""
         were = bool(self._away)
         if reason:
@@ -183,7 +183,7 @@ class ContainerCrew:
         if self.is_empty and is_recorded and not self._is_clearing:
             self._is_clearing = True
             _thread.start_new_thread(self._clear, ())
-        return None if self._is_cleared else LOOK_AGAIN_SECONDS
+        return None if self._is_cleared else POLL_SECONDS
 
     def has_leftovers(self) -> bool:
         return not self._is_cleared

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from trainconf.agent.rendezvous.local import Meeting
+    from trainconf.agent.rendezvous.local import Rendezvous
     from trainconf.paths import RunPaths
 
 THIS_CONTAINER = "127.0.0.1"
@@ -31,16 +31,16 @@ class ContainerVariables:
         self._paths = paths
         self._plan = plan
         self._told: dict[int, dict[str, str]] = {}
-        self._meeting: Meeting | None = None
+        self._rendezvous: Rendezvous | None = None
         if plan.get("rendezvous") is not None and _is_on_host(plan):
-            from trainconf.agent.rendezvous.local import Meeting
+            from trainconf.agent.rendezvous.local import Rendezvous
 
-            self._meeting = Meeting(plan)
+            self._rendezvous = Rendezvous(plan)
 
     def arrange(self) -> None:
         """Decide where the ranks of this attempt meet. Raises OSError: no port of this machine is free."""
-        if self._meeting is not None:
-            self._told = self._meeting.variables()
+        if self._rendezvous is not None:
+            self._told = self._rendezvous.variables()
         elif self._plan.get("rendezvous") is not None:
             self._told = _meet_in_containers(self._plan)
 

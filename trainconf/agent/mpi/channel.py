@@ -27,7 +27,7 @@ REFUSED_SECONDS = 0.2  # until the next try, when there is no descriptor left fo
 SPARE_DESCRIPTORS = 64  # for all that is none of these connections, and strangers
 LONGEST_LINE = 1 << 20
 WELCOME = b"\n"  # said to whoever knows the secret; as an order it is none
-STARTER = -1  # the member number of what starts the others
+STARTER = -1  # the worker number of what starts the others
 
 
 class Exchange:
@@ -228,7 +228,7 @@ def tell(variable: str, what: str, **facts: Any) -> None:
     import socket
 
     with connect(variable) as connection:
-        connection.sendall(files.dumps({"member": STARTER, "news": what, **facts}).encode() + b"\n")
+        connection.sendall(files.dumps({"worker": STARTER, "news": what, **facts}).encode() + b"\n")
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(CONNECT_SECONDS)
         connection.recv(1)  # nothing comes, but its end

@@ -1,7 +1,7 @@
 """The agent beside one MPI process: `agent FOLDER --rank`, started by mpirun or srun, which takes it for that process.
 
-It starts the rank's own process, which inherits the MPI's variables and descriptors, with its log; see `node.Member`. What mpirun started
-stays behind as a shell: killed by mpirun, as on MPI_Abort, it leaves the agent to tell how its rank ended and to end it politely.
+It starts the rank's own process, which inherits the MPI's variables and descriptors, with its log; see `node.Worker`. What mpirun started
+stays behind as a shell: killed by mpirun, as on MPI_Abort, it leaves the agent to tell how its rank ended and to end it gracefully.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from contextlib import suppress
 
 from trainconf import files
 from trainconf.agent.log import say
-from trainconf.agent.mpi import channel as mpi_channel
+from trainconf.agent.mpi import channel
 from trainconf.agent.nodes import worker as node
-from trainconf.agent.processes import tree
-from trainconf.agent.processes import watchdog as guard
-from trainconf.agent.processes.ranks import ProcessCrew
-from trainconf.agent.rendezvous.local import Meeting
+from trainconf.agent.processes import tree, watchdog
+from trainconf.agent.processes.ranks import ProcessRanks
+from trainconf.agent.rendezvous.local import Rendezvous
 from trainconf.distributed.mpi import Place
 from trainconf.distributed.rendezvous import node_of
 
@@ -38,9 +37,9 @@ def carry_out(paths: RunPaths) -> int:
     os.chdir("/")
     plan = files.read_json(paths.plan)
     grace_s = float(plan["grace_seconds"])
-    there, alive = guard.stay_behind(grace_s)
+    there, alive = watchdog.stay_behind(grace_s)
     try:
-        connection = mpi_channel.connect(os.environ.pop(mpi_channel.VARIABLE))
+        connection = channel.connect(os.environ.pop(channel.VARIABLE))
     except OSError as error:
         say(f"{os.uname().nodename} cannot reach the run's agent: {error.strerror or error}")
         return 1
@@ -49,19 +48,19 @@ def carry_out(paths: RunPaths) -> int:
     place = Place(os.environ)
     mistake = _mistake(place, plan["ranks"])
     if mistake or place.rank is None:
-        node.write_news(mpi_channel.STARTER, "refused", reason=mistake)
+        node.write_news(channel.STARTER, "refused", reason=mistake)
         return 1
     rank = plan["ranks"][place.rank]
-    meeting = _OneOfMany(plan, node_of(rank), has_offer=place.rank == 0)
-    crew = ProcessCrew(
-        paths, {**plan, "ranks": [rank]}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting, has_all_of_run=False,
+    rendezvous = _OneOfMany(plan, node_of(rank), has_offer=place.rank == 0)
+    group = ProcessRanks(
+        paths, {**plan, "ranks": [rank]}, set(), gets_orphans=tree.become_subreaper(), rendezvous=rendezvous, has_all_of_run=False,
     )  # fmt: skip
     # A process that has left without MPI_Finalize must seem to mpirun to have done so, or the others would wait for it.
-    member = node.Member(place.rank, crew, meeting, grace_s, leaves_early=True, starter=there)
-    _thread.start_new_thread(_watch, (there, member))
-    member.carry_out()
+    worker = node.Worker(place.rank, group, rendezvous, grace_s, leaves_early=True, starter=there)
+    _thread.start_new_thread(_watch, (there, worker))
+    worker.carry_out()
     _let_go(alive)
-    guard.dismiss(alive)
+    watchdog.dismiss(alive)
     return 0
 
 
@@ -73,7 +72,7 @@ def _let_go(kept: int) -> None:
                 os.close(fd)
 
 
-class _OneOfMany(Meeting):
+class _OneOfMany(Rendezvous):
     """The ranks of a node have an agent each; the first of all offers a port to meet at."""
 
     def __init__(self, plan: dict[str, Any], number: int, *, has_offer: bool) -> None:
@@ -84,9 +83,9 @@ class _OneOfMany(Meeting):
         return super().offer() if self._has_offer else {"address": self.address(), "ports": []}
 
 
-def _watch(there: int, member: node.Member) -> None:
+def _watch(there: int, worker: node.Worker) -> None:
     os.read(there, 1)
-    member.cut_off(OWN_END_SECONDS)
+    worker.cut_off(OWN_END_SECONDS)
 
 
 def _mistake(place: Place, ranks: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The crew of MPI processes, of one node or several: each has an agent of its own beside it (`mpi_rank`), started by mpirun or srun.
+"""The rank group of MPI processes, of one node or several: each has an agent of its own beside it (`mpi_rank`), started by mpirun or srun.
 
 Which of these, and whose, is found out by looking (`mpi_start`). It starts the processes and tells them of each other; how they end is
 told by their agents, and only when these cannot, by the words of mpirun.
@@ -15,8 +15,8 @@ import time
 from trainconf import files
 from trainconf.agent import outcome
 from trainconf.agent.log import say
-from trainconf.agent.mpi import channel as mpi_channel
-from trainconf.agent.nodes import remote as team
+from trainconf.agent.mpi import channel
+from trainconf.agent.nodes import remote
 from trainconf.agent.processes import tree
 from trainconf.agent.rank_group import Noted
 from trainconf.agent.rendezvous import interfaces
@@ -37,26 +37,26 @@ START_SECONDS = 300.0  # until every rank is there
 SILENT_SECONDS = 60.0  # that no rank of several nodes has written anything, until that is told
 WORDS_SECONDS = 2.0  # for mpirun to say why it ends its processes
 ALONE_SECONDS = 5.0  # for mpirun, when none of its processes is left
-LOOK_AGAIN_SECONDS = 0.1
+POLL_SECONDS = 0.1
 LAST_BYTES = 4096  # of a log
 _ABORT = re.compile(rb"application called MPI_Abort\([^)]*, (-?\d+)\) - process (\d+)")
 _FRAME = re.compile(rb"\s*[-=*+_]{3,}\s*")
 
 
-class MpiCrew(team.TeamCrew):
-    """Ranks that are the processes of one MPI_COMM_WORLD; a member is one of them, with its number."""
+class MpiRanks(remote.RemoteRanks):
+    """Ranks that are the processes of one MPI_COMM_WORLD; a worker is one of them, with its number."""
 
     program = "mpirun"
 
     def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], job: SlurmJob | None) -> None:
         self._plan = plan
         self._living_ranks = living_ranks  # of all runs of this agent: here what starts them
-        self._exchange: mpi_channel.Exchange | None = None
+        self._exchange: channel.Exchange | None = None
         super().__init__(paths, len(plan["ranks"]), may_requeue=job is not None and job.may_requeue)
 
     def _begin(self, attempt: int, gpus: Sequence[str]) -> None:
         super()._begin(attempt, gpus)
-        self.program = MpiCrew.program
+        self.program = MpiRanks.program
         self._callers: dict[socket, int] = {}  # who has called, by connection
         self._exit_code: int | None = None  # of the program
         self._cut_off: int | None = None  # the first rank that was ended by the program
@@ -64,17 +64,17 @@ class MpiCrew(team.TeamCrew):
         self._silent_at: float | None = None  # when to tell that no rank has written anything yet, by the monotonic clock
         self._has_said_all = self._is_new_matter = False
         self._alone_at = 0.0
-        self._over: set[int] = set()  # members that have said all
+        self._over: set[int] = set()  # workers that have said all
         self._told: set[int] = set()  # processes that got SIGTERM
 
     def _launch(self) -> int:
         words, nothing = os.pipe(), os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            mpi_channel.make_room(self._count)
+            channel.make_room(self._count)
             address = self._address()
-            self._exchange = mpi_channel.Exchange(address or os.uname().nodename, self._inbox, address)
-            env = {**os.environ, mpi_channel.VARIABLE: self._exchange.variable}
-            pid = team.start_program([*team.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
+            self._exchange = channel.Exchange(address or os.uname().nodename, self._inbox, address)
+            env = {**os.environ, channel.VARIABLE: self._exchange.variable}
+            pid = remote.start_program([*remote.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
         except OSError:
             os.close(words[0])
             raise
@@ -83,7 +83,7 @@ class MpiCrew(team.TeamCrew):
             os.close(nothing)
         self._living_ranks.add(pid)
         self._open_channels = 1
-        _thread.start_new_thread(team.listen, ("words", words[0], self._inbox))
+        _thread.start_new_thread(remote.listen, ("words", words[0], self._inbox))
         return pid
 
     def _address(self) -> str:
@@ -105,8 +105,8 @@ class MpiCrew(team.TeamCrew):
         return any(node_of(rank) for rank in self._plan["ranks"])
 
     def _send(self, order: bytes) -> None:
-        for connection, member in self._callers.items():
-            if member != mpi_channel.STARTER:
+        for connection, worker in self._callers.items():
+            if worker != channel.STARTER:
                 self._send_to(connection, order)
 
     def _send_to(self, connection: socket, order: bytes) -> None:
@@ -150,16 +150,16 @@ class MpiCrew(team.TeamCrew):
 
     def _aborted(self) -> tuple[int, int] | None:
         """The rank that called MPI_Abort, and with what, as MPICH writes into its log; Open MPI lets it end by itself."""
-        for member in sorted(self._living):
+        for worker in sorted(self._living):
             try:
-                with open(files.open_regular(self._paths.log(member)), "rb") as stream:
+                with open(files.open_regular(self._paths.log(worker)), "rb") as stream:
                     stream.seek(max(0, os.fstat(stream.fileno()).st_size - LAST_BYTES))
                     found = _ABORT.findall(stream.read())
             except OSError:
                 continue
-            code = next((int(code) for code, rank in found if int(rank) == member), None)
+            code = next((int(code) for code, rank in found if int(rank) == worker), None)
             if code is not None:
-                return member, code
+                return worker, code
         return None
 
     @property
@@ -181,7 +181,7 @@ class MpiCrew(team.TeamCrew):
         elif line is None:
             self._hung_up(channel)
         else:
-            told = team.read_news(line)
+            told = remote.read_news(line)
             if told is None:
                 self._hear_words(line)
             else:
@@ -202,33 +202,33 @@ class MpiCrew(team.TeamCrew):
         else:
             os.write(2, line + b"\n")
 
-    def _hear_caller(self, connection: socket, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+    def _hear_caller(self, connection: socket, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
         if connection not in self._callers:
             self._open_channels += 1
-            if member != mpi_channel.STARTER and member in self._callers.values():
-                yield from self._break_off(f"{self.program} started rank {member} twice: its processes do not know each other")
-            self._callers[connection] = member
-            for order in self._orders.values() if member != mpi_channel.STARTER else ():
+            if worker != channel.STARTER and worker in self._callers.values():
+                yield from self._break_off(f"{self.program} started rank {worker} twice: its processes do not know each other")
+            self._callers[connection] = worker
+            for order in self._orders.values() if worker != channel.STARTER else ():
                 self._send_to(connection, order)
         if told["news"] == "chosen":
             self.program = told["program"]
             self._facts = {"mpi": told["text"]}
             say(f"{self._paths.run_id}: its MPI processes are started by {told['text']}")
         elif told["news"] != "refused":
-            yield from self._hear_member(member, told)
+            yield from self._hear_worker(worker, told)
         elif self._living:
             yield from self._break_off(told["reason"])
 
     def _hung_up(self, connection: socket) -> None:
-        member = self._callers.pop(connection, None)
+        worker = self._callers.pop(connection, None)
         connection.close()
-        if member is None:
+        if worker is None:
             return
         self._open_channels -= 1
-        if member != mpi_channel.STARTER and member not in self._over:
+        if worker != channel.STARTER and worker not in self._over:
             self.usage.add_container(None, None)
-            if member in self._living:
-                self._wait_for_words(member)
+            if worker in self._living:
+                self._wait_for_words(worker)
 
     def _all_are_here(self) -> Iterator[News]:
         self._break_off_at = None
@@ -254,26 +254,26 @@ class MpiCrew(team.TeamCrew):
             hosts[node] = host
         return ""
 
-    def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+    def _rank_ended(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
         """Without its mpirun no end is a rank's own: Open MPI's fail then, and one of Intel's that has called MPI_Abort may complete."""
         has_failed = told["outcome"]["state"] != "Completed"
         if told["is_cut_off"] or (has_failed and not self._pid):
-            self._wait_for_words(member)
+            self._wait_for_words(worker)
         else:
-            yield from super()._rank_ended(member, told)
+            yield from super()._rank_ended(worker, told)
 
-    def _wait_for_words(self, member: int) -> None:
+    def _wait_for_words(self, worker: int) -> None:
         """A rank was ended, and it is not known why."""
         if self._cut_off is None:
-            self._cut_off, self._break_off_at = member, time.monotonic() + WORDS_SECONDS
+            self._cut_off, self._break_off_at = worker, time.monotonic() + WORDS_SECONDS
 
-    def _hear_member(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+    def _hear_worker(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
         if told["news"] == "over":
-            self._over.add(member)
-        if self._cut_off is not None and told["news"] == "over" and member in self._living:
+            self._over.add(worker)
+        if self._cut_off is not None and told["news"] == "over" and worker in self._living:
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
         else:
-            yield from super()._hear_member(member, told)
+            yield from super()._hear_worker(worker, told)
         if told["news"] == "started" and len(self._started) == self._count and self._has_nodes:
             self._silent_at = time.monotonic() + SILENT_SECONDS
 
@@ -281,8 +281,8 @@ class MpiCrew(team.TeamCrew):
         self._exit_code = outcome.exit_code(status)
         self._living_ranks.discard(pid)
 
-    def _name(self, member: int) -> str:
-        return f"rank {member} on {self._hosts[member]}" if member in self._hosts else f"rank {member}"
+    def _name(self, worker: int) -> str:
+        return f"rank {worker} on {self._hosts[worker]}" if worker in self._hosts else f"rank {worker}"
 
     def _why_over(self, words: str) -> str:
         said = f": {words}" if words else ", and says nothing"
@@ -302,12 +302,12 @@ class MpiCrew(team.TeamCrew):
             self._leave_none_alone()
             return again_s
         self._close()
-        left = tree.members(self._paths.run_dir, (), with_orphans=False)
+        left = tree.processes_of_run(self._paths.run_dir, (), with_orphans=False)
         if not left:
             return None
         tree.send(left if kill else left - self._told, signal.SIGKILL if kill else signal.SIGTERM)
         self._told |= left
-        return LOOK_AGAIN_SECONDS
+        return POLL_SECONDS
 
     def _leave_none_alone(self) -> None:
         """A program that stays although its processes have gone, or never came, is not waited for."""
@@ -323,7 +323,7 @@ class MpiCrew(team.TeamCrew):
         if not self._is_over:
             return True
         self._close()
-        return bool(tree.members(self._paths.run_dir, (), with_orphans=False))
+        return bool(tree.processes_of_run(self._paths.run_dir, (), with_orphans=False))
 
     def _close(self) -> None:
         if self._exchange is not None:

@@ -1,4 +1,4 @@
-"""Looks which MPI a run has, settles on what starts its processes, and becomes that: `agent FOLDER --mpi`, started by `mpi.MpiCrew`.
+"""Looks which MPI a run has, settles on what starts its processes, and becomes that: `agent FOLDER --mpi`, started by `mpi.MpiRanks`.
 
 A process of its own, for it waits for what it asks. It tells what it chose as news, and so it does when there is nothing to choose.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 
 from trainconf import files
-from trainconf.agent.mpi import channel as mpi_channel
-from trainconf.agent.nodes import remote as team
-from trainconf.agent.nodes import slurm_job as slurm
+from trainconf.agent.mpi import channel
+from trainconf.agent.nodes import remote, slurm_job
 from trainconf.agent.processes import ranks
 from trainconf.agent.rendezvous import interfaces, ports
 from trainconf.distributed import mpi
@@ -39,19 +38,19 @@ def carry_out(paths: RunPaths) -> int:
     os.chdir("/")
     plan = files.read_json(paths.plan)
     environ, is_in_job = dict(os.environ), plan["slots"] is None
-    orders = environ[mpi_channel.VARIABLE]
+    orders = environ[channel.VARIABLE]
     env = ranks.inherited(plan, mpi.VARIABLES | environ)
     try:
         launch = _choose(plan, env, is_in_job=is_in_job)
-        mpi_channel.tell(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))
+        channel.tell(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))
         env |= _network(plan, launch, env)
-        argv = _command(plan, launch, [*team.own_command(), paths.run_dir, "--rank"])
+        argv = _command(plan, launch, [*remote.own_command(), paths.run_dir, "--rank"])
         os.chdir(plan["cwd"])
         os.execve(ranks.find_program(argv[0], env), argv, env)
     except mpi.NoMpi as why:
-        mpi_channel.tell(orders, "refused", reason=f"{why.reason}; {why.hint}")
+        channel.tell(orders, "refused", reason=f"{why.reason}; {why.hint}")
     except OSError as error:
-        mpi_channel.tell(orders, "refused", reason=f"its launcher cannot be started: {error.filename or ''} {error.strerror}")
+        channel.tell(orders, "refused", reason=f"its launcher cannot be started: {error.filename or ''} {error.strerror}")
     return NOT_STARTED_CODE
 
 
@@ -74,7 +73,7 @@ def _library(plan: Mapping[str, Any], env: Mapping[str, str]) -> mpi.Mpi | None:
     python = plan["mpi"].get("python")
     if not python:
         return None
-    code, said = slurm.ask([python, "-c", _ASK_PYTHON], ANSWER_SECONDS, env)
+    code, said = slurm_job.ask([python, "-c", _ASK_PYTHON], ANSWER_SECONDS, env)
     if code == 0:
         return mpi.recognise(said)
     if "cannot load MPI library" in said:
@@ -95,11 +94,11 @@ def _programs(named: str | None, env: Mapping[str, str]) -> Iterator[str]:
 
 
 def _version(program: str, env: Mapping[str, str]) -> mpi.Mpi | None:
-    return mpi.recognise(slurm.ask([program, "--version"], ANSWER_SECONDS, env)[1])
+    return mpi.recognise(slurm_job.ask([program, "--version"], ANSWER_SECONDS, env)[1])
 
 
 def _pmis(env: Mapping[str, str]) -> list[str]:
-    return mpi.read_pmis(slurm.ask(["srun", "--mpi=list"], ANSWER_SECONDS, env)[1])
+    return mpi.read_pmis(slurm_job.ask(["srun", "--mpi=list"], ANSWER_SECONDS, env)[1])
 
 
 def _network(plan: Mapping[str, Any], launch: mpi.Launch, env: Mapping[str, str]) -> dict[str, str]:
@@ -120,13 +119,13 @@ def _has_nodes(plan: Mapping[str, Any]) -> bool:
 
 def way_to_nodes() -> tuple[str, str] | None:
     """The interface of this node, the first of its job's, that the others are met on, and its address there. Waits for Slurm's answer."""
-    code, said = slurm.ask(["scontrol", "show", "hostnames"], HOSTNAMES_SECONDS)
-    return interfaces.meeting([os.uname().nodename, *(said.split()[1:2] if code == 0 else [])], 0)
+    code, said = slurm_job.ask(["scontrol", "show", "hostnames"], HOSTNAMES_SECONDS)
+    return interfaces.rendezvous([os.uname().nodename, *(said.split()[1:2] if code == 0 else [])], 0)
 
 
-def _command(plan: Mapping[str, Any], launch: mpi.Launch, member: list[str]) -> list[str]:
+def _command(plan: Mapping[str, Any], launch: mpi.Launch, worker: list[str]) -> list[str]:
     first = plan["ranks"][0]["env"]
     per_node = int(first["LOCAL_WORLD_SIZE"])
     nodes = int(first["WORLD_SIZE"]) // per_node
     cpus = int((plan["batch"] or {}).get("cpus_per_task") or 1)
-    return mpi.command(launch, nodes, per_node, cpus, plan["mpi"]["arguments"], member)
+    return mpi.command(launch, nodes, per_node, cpus, plan["mpi"]["arguments"], worker)

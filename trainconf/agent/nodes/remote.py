@@ -1,7 +1,7 @@
-"""A crew whose ranks have agents of their own, its members: one on each node (`nodes`), or one beside each MPI process (`mpi`).
+"""A rank group whose ranks have agents of their own, its workers: one on each node (`nodes`), or one beside each MPI process (`mpi`).
 
-Another program starts the members. They get orders and tell news, one JSON line each; docs/architecture.md has the words. No rank starts
-before every member is there, and when the run's agent dies they find the orders ended. See `trainconf.agent.rank_group.Crew`.
+Another program starts the workers. They get orders and tell news, one JSON line each; docs/architecture.md has the words. No rank starts
+before every worker is there, and when the run's agent dies they find the orders ended. See `trainconf.agent.rank_group.RankGroup`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
-SILENCE_SECONDS = 60.0  # a member that says nothing for so long is lost; each says something every ALIVE_SECONDS
-ALIVE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 1.0  # everything of note comes with a signal
-KILL_PATIENCE_SECONDS = 10.0  # for members that were told to kill, before the program that started them is
+SILENCE_SECONDS = 60.0  # a worker that says nothing for so long is lost; each says something every HEARTBEAT_SECONDS
+HEARTBEAT_SECONDS = 10.0
+POLL_SECONDS = 1.0  # everything of note comes with a signal
+KILL_PATIENCE_SECONDS = 10.0  # for workers that were told to kill, before the program that started them is
 
 
-class TeamCrew:
-    """What all teams have in common. Which program starts `count` members, and how orders reach them, is for subclasses to say."""
+class RemoteRanks:
+    """What all teams have in common. Which program starts `count` workers, and how orders reach them, is for subclasses to say."""
 
     program = "srun"  # for people
     last_words = 3  # lines of it
@@ -54,26 +54,26 @@ class TeamCrew:
         self._gpus = list(gpus)
         self._inbox: deque[tuple[Any, bytes | None]] = deque()  # channel, and a line or its end
         self._open_channels = 0
-        self._hosts: dict[int, str] = {}  # of the members that are there, by number
+        self._hosts: dict[int, str] = {}  # of the workers that are there, by number
         self._offers: dict[int, dict[str, Any]] = {}  # where the ranks of each could be met
         self._heard: dict[int, float] = {}  # when each was last
         self._looked = time.monotonic()
         self._records: list[dict[str, Any]] = []
-        self._started: set[int] = set()  # members
-        self._living: set[int] = set()  # members with ranks to wait for
+        self._started: set[int] = set()  # workers
+        self._living: set[int] = set()  # workers with ranks to wait for
         self._orders: dict[str, bytes] = {}  # given so far
         self._words: deque[str] = deque(maxlen=self.last_words)
         self._facts: dict[str, Any] = {}  # what else the event tells once every rank runs
         self._kill_program_at = 0.0
 
-    # What a subclass is: these, and who a member is.
+    # What a subclass is: these, and who a worker is.
 
     def _launch(self) -> int:
-        """Have the members started; the pid of the program. Raises OSError."""
+        """Have the workers started; the pid of the program. Raises OSError."""
         raise NotImplementedError
 
     def _send(self, order: bytes) -> None:
-        """Pass an order on to every member that is or will be there."""
+        """Pass an order on to every worker that is or will be there."""
         raise NotImplementedError
 
     def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
@@ -84,7 +84,7 @@ class TeamCrew:
         """It was reaped."""
         raise NotImplementedError
 
-    def _name(self, member: int) -> str:
+    def _name(self, worker: int) -> str:
         """For people."""
         raise NotImplementedError
 
@@ -112,59 +112,59 @@ class TeamCrew:
     def news(self) -> Iterator[News]:
         while self._inbox:
             yield from self._hear(*self._inbox.popleft())
-        if self._living and (self._is_over or self._lost_member() is not None):
+        if self._living and (self._is_over or self._lost_worker() is not None):
             yield from self._fall_apart()
 
     def _hear_words(self, line: bytes) -> None:
-        """What the program and the members have to say to people."""
+        """What the program and the workers have to say to people."""
         os.write(2, line + b"\n")
         self._words.append(line.decode("utf-8", "replace"))
 
-    def _hear_member(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
+    def _hear_worker(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
         what = told["news"]
-        self._heard[member] = time.monotonic()
+        self._heard[worker] = time.monotonic()
         if what == "here":
-            self._hosts[member] = told["host"]
-            self._offers[member] = {"address": told["address"], "ports": told["ports"]}
+            self._hosts[worker] = told["host"]
+            self._offers[worker] = {"address": told["address"], "ports": told["ports"]}
             if len(self._hosts) == self._count:
                 yield from self._all_are_here()
         elif what == "started":
-            self._started.add(member)
+            self._started.add(worker)
             self._records += told["ranks"]
             if len(self._started) == self._count:
                 yield Started(sorted(self._records, key=lambda record: int(record["rank"])), self._facts)
         elif what == "ended":
-            yield from self._rank_ended(member, told)
+            yield from self._rank_ended(worker, told)
         elif what == "over":
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
-            if member in self._living:
-                self._living.discard(member)
-                yield Ended(Outcome("Failed", 1, f"{self._name(member)} was told to stop", may_requeue=self._may_requeue))
+            if worker in self._living:
+                self._living.discard(worker)
+                yield Ended(Outcome("Failed", 1, f"{self._name(worker)} was told to stop", may_requeue=self._may_requeue))
 
     def _all_are_here(self) -> Iterator[News]:
-        """Every member has said where its ranks can be met."""
-        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=[self._offers[member] for member in sorted(self._offers)])
+        """Every worker has said where its ranks can be met."""
+        self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=[self._offers[worker] for worker in sorted(self._offers)])
         return iter(())
 
-    def _rank_ended(self, member: int, told: Mapping[str, Any]) -> Iterator[News]:
-        if member not in self._living:  # its end was told already, for another reason
+    def _rank_ended(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
+        if worker not in self._living:  # its end was told already, for another reason
             return
         if told["was_last"]:
-            self._living.discard(member)
-        yield Ended(_rank_outcome(told["outcome"], self._hosts.get(member)), told["rank"])
+            self._living.discard(worker)
+        yield Ended(_rank_outcome(told["outcome"], self._hosts.get(worker)), told["rank"])
 
-    def _lost_member(self) -> int | None:
+    def _lost_worker(self) -> int | None:
         """One that has been silent for too long. When this process stood still itself, as a suspended job does, all get new time."""
         now = time.monotonic()
         if now - self._looked > self._silence_s / 2:
             self._heard = dict.fromkeys(self._heard, now)
         self._looked = now
-        silent = (member for member in sorted(self._living & self._heard.keys()) if now - self._heard[member] > self._silence_s)
+        silent = (worker for worker in sorted(self._living & self._heard.keys()) if now - self._heard[worker] > self._silence_s)
         return next(silent, None)
 
     def _fall_apart(self) -> Iterator[News]:
-        """A member was lost, or everything is over before its time."""
-        lost = self._lost_member()
+        """A worker was lost, or everything is over before its time."""
+        lost = self._lost_worker()
         if lost is not None:
             yield from self._break_off(f"{self._name(lost)} was lost: nothing was heard of it for {self._silence_s:g} s")
         else:
@@ -175,7 +175,7 @@ class TeamCrew:
         raise NotImplementedError
 
     def _break_off(self, reason: str, exit_code: int = 1, rank: int | None = None, *, may_retry: bool = False) -> Iterator[News]:
-        """Nothing will be heard of the ranks any more. Only members that were there once may come again in a requeued job.
+        """Nothing will be heard of the ranks any more. Only workers that were there once may come again in a requeued job.
 
         `rank` is the one that is the reason, where there is one.
         """
@@ -193,7 +193,7 @@ class TeamCrew:
             self._kill_program_at = self._kill_program_at or now + KILL_PATIENCE_SECONDS
             if now >= self._kill_program_at and self._pid:
                 os.kill(self._pid, signal.SIGKILL)
-        return LOOK_AGAIN_SECONDS
+        return POLL_SECONDS
 
     def has_leftovers(self) -> bool:
         return not self._is_over
@@ -205,7 +205,7 @@ class TeamCrew:
 
     @property
     def deadline(self) -> float | None:
-        """When to look whether a member has fallen silent, by the monotonic clock."""
+        """When to look whether a worker has fallen silent, by the monotonic clock."""
         return self._looked + self._silence_s / 4 if self._living and self._pid else None
 
     def has_process(self, pid: int) -> bool:
@@ -239,13 +239,13 @@ def read_news(line: bytes) -> tuple[int, dict[str, Any]] | None:
     """Whose news a line is, and what it tells; None for what is not news."""
     try:
         told = json.loads(line)
-        return (int(told["member"]), told) if isinstance(told["news"], str) else None
+        return (int(told["worker"]), told) if isinstance(told["news"], str) else None
     except (ValueError, TypeError, KeyError):
         return None
 
 
 def _rank_outcome(end: Mapping[str, Any], host: str | None) -> Outcome:
-    """As its member told it, and which rank it was, where."""
+    """As its worker told it, and which rank it was, where."""
     rank, reason = end.get("rank"), end["reason"]
     if rank is not None and not reason.startswith(f"rank {rank}: "):
         reason = f"rank {rank}: {reason}"

@@ -30,7 +30,7 @@ WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seco
 REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
 STATES_AT_WORK = ("RUNNING", "SIGNALING")  # the second until Slurm knows that its signal has arrived
 LAST_WORDS_BYTES = 4096
-LOOK_AGAIN_SECONDS = 0.01
+POLL_SECONDS = 0.01
 PIPE_BYTES = 65536
 _ENDED = rb"\*\*\* JOB %b ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)"
 _UNITS = (86400, 3600, 60, 1)
@@ -181,7 +181,7 @@ def _listen(pid: int, listening: int, argv: list[str], timeout_s: float) -> tupl
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return TIME_LIMIT_CODE, f"{' '.join(argv[:2])} did not answer for {timeout_s:g} s"
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _drained(pipe: int) -> bytes:

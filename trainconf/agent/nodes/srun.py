@@ -1,4 +1,4 @@
-"""The crew of several nodes: one agent of its own on each (`node`), started by srun. See `trainconf.agent.nodes.remote`.
+"""The rank group of several nodes: one agent of its own on each (`node`), started by srun. See `trainconf.agent.nodes.remote`.
 
 They are spoken to through srun: its standard input goes to all of them, its standard output comes from all of them. No file system lies
 between.
@@ -11,7 +11,7 @@ import os
 import re
 
 from trainconf.agent.log import say
-from trainconf.agent.nodes import remote as team
+from trainconf.agent.nodes import remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 BAD_END = re.compile(r"srun: error: (\S+): tasks? \S+: (.+)")
 
 
-class NodesCrew(team.TeamCrew):
+class SrunRanks(remote.RemoteRanks):
     """Ranks that are processes of several nodes, this one among them."""
 
     def __init__(self, paths: RunPaths, plan: Mapping[str, Any], job: SlurmJob) -> None:
         batch = plan["batch"]
-        silence_s = float(batch.get("node_silence_seconds", team.SILENCE_SECONDS))
+        silence_s = float(batch.get("node_silence_seconds", remote.SILENCE_SECONDS))
         super().__init__(paths, int(batch["nodes"]), silence_s=silence_s, may_requeue=job.may_requeue)
         self._cpus = batch.get("cpus_per_task")
         self._to_srun = -1
@@ -40,7 +40,7 @@ class NodesCrew(team.TeamCrew):
         orders, news, words = os.pipe(), os.pipe(), os.pipe()
         ours, theirs = (orders[1], news[0], words[0]), (orders[0], news[1], words[1])
         try:
-            pid = team.start_program(self._command(), os.environ, *theirs)
+            pid = remote.start_program(self._command(), os.environ, *theirs)
         except OSError:
             for fd in ours:
                 os.close(fd)
@@ -50,7 +50,7 @@ class NodesCrew(team.TeamCrew):
                 os.close(fd)
         self._to_srun, self._open_channels = orders[1], 2
         for channel, fd in (("news", news[0]), ("words", words[0])):
-            _thread.start_new_thread(team.listen, (channel, fd, self._inbox))
+            _thread.start_new_thread(remote.listen, (channel, fd, self._inbox))
         return pid
 
     def _command(self) -> list[str]:
@@ -59,8 +59,8 @@ class NodesCrew(team.TeamCrew):
             "srun", f"--nodes={self._count}", f"--ntasks={self._count}", "--ntasks-per-node=1",
             *([f"--cpus-per-task={self._cpus}"] if self._cpus else []),
             "--overlap",  # a step that is not would hold all that the job has, and a srun of the script's own would wait for it in vain
-            "--kill-on-bad-exit=0",  # the other nodes are ended politely
-            "--input=all", "--export=ALL", "--mpi=none", "--", *team.own_command(), self._paths.run_dir, "--node",
+            "--kill-on-bad-exit=0",  # the other nodes are ended gracefully
+            "--input=all", "--export=ALL", "--mpi=none", "--", *remote.own_command(), self._paths.run_dir, "--node",
         ]  # fmt: skip
 
     def _send(self, order: bytes) -> None:
@@ -75,9 +75,9 @@ class NodesCrew(team.TeamCrew):
         if line is None:
             self._open_channels -= 1
             return
-        told = team.read_news(line) if channel == "news" else None
+        told = remote.read_news(line) if channel == "news" else None
         if told is not None:
-            yield from self._hear_member(*told)
+            yield from self._hear_worker(*told)
             return
         self._hear_words(line)
         bad = BAD_END.match(self._words[-1])
@@ -88,8 +88,8 @@ class NodesCrew(team.TeamCrew):
         os.close(self._to_srun)
         self._to_srun = -1
 
-    def _name(self, member: int) -> str:
-        return f"node {self._hosts[member]}"
+    def _name(self, worker: int) -> str:
+        return f"node {self._hosts[worker]}"
 
     def _end_unasked(self, words: str) -> Iterator[News]:
         return self._break_off(f"the nodes of the run were ended: {words or 'srun does not say why'}")

@@ -1,7 +1,7 @@
-"""A member of a team (`team`): the agent of one node of a run, or beside one MPI process (`mpi_rank`). It starts and ends its ranks.
+"""A worker of a remote (`remote`): the agent of one node of a run, or beside one MPI process (`mpi_rank`). It starts and ends its ranks.
 
 Orders come as lines on standard input, news go out as lines on standard output. When the orders end without a word, or Slurm ends the
-node's processes, the ranks are ended politely all the same: nothing survives the run's agent.
+node's processes, the ranks are ended gracefully all the same: nothing survives the run's agent.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from collections import deque
 
 from trainconf import files
 from trainconf.agent.log import say
-from trainconf.agent.nodes.remote import ALIVE_SECONDS
+from trainconf.agent.nodes.remote import HEARTBEAT_SECONDS
 from trainconf.agent.outcome import Outcome
-from trainconf.agent.processes import tree
-from trainconf.agent.processes import watchdog as guard
-from trainconf.agent.processes.ranks import ProcessCrew
+from trainconf.agent.processes import tree, watchdog
+from trainconf.agent.processes.ranks import ProcessRanks
 from trainconf.agent.rank_group import Ended, Started
-from trainconf.agent.rendezvous.local import Meeting
+from trainconf.agent.rendezvous.local import Rendezvous
 from trainconf.agent.signals import WAKE_SIGNAL
 from trainconf.distributed.rendezvous import node_of
 
@@ -34,19 +33,19 @@ if TYPE_CHECKING:
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, WAKE_SIGNAL}
 
 
-class Member:
-    """One attempt of the ranks of `crew`, which are those of member number `number`; they can be met at what `meeting` offers.
+class Worker:
+    """One attempt of the ranks of `ranks`, which are those of worker number `number`; they can be met at what `rendezvous` offers.
 
     It waits to be told to end, also when its ranks have ended; when these have completed, one that `leaves_early` does not. `starter` is a
     descriptor that can be read when whatever started this agent has ended it; -1: nothing does.
     """
 
     def __init__(
-        self, number: int, crew: ProcessCrew, meeting: Meeting, grace_s: float, *, leaves_early: bool = False, starter: int = -1
+        self, number: int, ranks: ProcessRanks, rendezvous: Rendezvous, grace_s: float, *, leaves_early: bool = False, starter: int = -1
     ) -> None:  # fmt: skip
         self._number = number
-        self._crew = crew
-        self._meeting = meeting
+        self._ranks = ranks
+        self._rendezvous = rendezvous
         self._grace_s = grace_s
         self._leaves_early = leaves_early
         self._starter = starter
@@ -54,13 +53,13 @@ class Member:
         self._kill_at: float | None = None  # monotonic; once the end was ordered
         self._is_over = False
         self._is_cut_off = False  # from whatever started it
-        self._look_at = self._speak_at = time.monotonic() + ALIVE_SECONDS
+        self._look_at = self._speak_at = time.monotonic() + HEARTBEAT_SECONDS
 
     def carry_out(self) -> None:
         """Until nothing of its ranks is left."""
         _thread.start_new_thread(self._listen, ())
         try:
-            self._tell("here", host=os.uname().nodename, **self._meeting.offer())
+            self._tell("here", host=os.uname().nodename, **self._rendezvous.offer())
         except OSError as error:
             cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error.strerror or error}")
             self._tell("ended", was_last=True, rank=None, outcome=_facts(cannot), is_cut_off=False)
@@ -74,7 +73,7 @@ class Member:
             self._pass_on_news()
             if not self._is_over:
                 self._tick()
-        usage = self._crew.usage
+        usage = self._ranks.usage
         self._tell("over", host=os.uname().nodename, **usage.known())
 
     def _listen(self) -> None:
@@ -90,8 +89,8 @@ class Member:
 
     def _obey(self, order: dict[str, Any]) -> None:
         if order["order"] == "start" and self._kill_at is None:
-            self._meeting.agree(order["nodes"])
-            self._crew.start(order["attempt"], order["gpus"])
+            self._rendezvous.agree(order["nodes"])
+            self._ranks.start(order["attempt"], order["gpus"])
         elif order["order"] == "end":
             self._end(self._grace_s)
         elif order["order"] == "kill":
@@ -117,19 +116,19 @@ class Member:
                 return
             if pid == 0:
                 return
-            self._crew.child_ended(pid, status, rusage)
+            self._ranks.child_ended(pid, status, rusage)
 
     def _pass_on_news(self) -> None:
         host = os.uname().nodename
-        for news in self._crew.news():
+        for news in self._ranks.news():
             if isinstance(news, Started):
                 self._tell("started", ranks=[{**record, "host": host} for record in news.ranks])
             elif isinstance(news, Ended):
                 end = _facts(news.outcome)
                 self._is_cut_off = self._is_cut_off or self._has_lost_starter()
-                self._tell("ended", was_last=self._crew.is_empty, rank=news.rank, outcome=end, is_cut_off=self._is_cut_off)
-                has_completed = self._crew.is_empty and news.outcome.state == "Completed"
-                if self._leaves_early and has_completed and not self._crew.has_leftovers():
+                self._tell("ended", was_last=self._ranks.is_empty, rank=news.rank, outcome=end, is_cut_off=self._is_cut_off)
+                has_completed = self._ranks.is_empty and news.outcome.state == "Completed"
+                if self._leaves_early and has_completed and not self._ranks.has_leftovers():
                     self._is_over = True
 
     def _has_lost_starter(self) -> bool:
@@ -141,14 +140,14 @@ class Member:
     def _tick(self) -> None:
         now = time.monotonic()
         if self._kill_at is not None:
-            again_s = self._crew.end(kill=now >= self._kill_at, is_recorded=True)
+            again_s = self._ranks.end(kill=now >= self._kill_at, is_recorded=True)
             self._is_over = again_s is None
             self._look_at = now + (again_s or 0.0) if now >= self._kill_at else min(self._kill_at, now + (again_s or 0.0))
         else:
-            self._look_at = now + ALIVE_SECONDS
+            self._look_at = now + HEARTBEAT_SECONDS
         if now >= self._speak_at:
-            self._speak_at = now + ALIVE_SECONDS
-            self._tell("alive")
+            self._speak_at = now + HEARTBEAT_SECONDS
+            self._tell("heartbeat")
 
     def _tell(self, what: str, **facts: Any) -> None:
         try:
@@ -158,9 +157,9 @@ class Member:
             self._end(self._grace_s)
 
 
-def write_news(member: int, what: str, **facts: Any) -> None:
+def write_news(worker: int, what: str, **facts: Any) -> None:
     """Tell the run's agent. Raises OSError."""
-    os.write(1, files.dumps({"member": member, "news": what, **facts}).encode() + b"\n")
+    os.write(1, files.dumps({"worker": worker, "news": what, **facts}).encode() + b"\n")
 
 
 def _facts(end: Outcome) -> dict[str, Any]:
@@ -174,9 +173,9 @@ def carry_out(paths: RunPaths) -> int:
     os.chdir("/")
     plan, node = files.read_json(paths.plan), int(os.environ["SLURM_NODEID"])
     grace_s = float(plan["grace_seconds"])
-    guard.stand_behind(grace_s, ends_with_guard=True)
+    watchdog.start_watchdog(grace_s, ends_with_guard=True)
     mine = [rank for rank in plan["ranks"] if node_of(rank) == node]
-    meeting = Meeting(plan, node)
-    crew = ProcessCrew(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper(), meeting=meeting)
-    Member(node, crew, meeting, grace_s).carry_out()
+    rendezvous = Rendezvous(plan, node)
+    ranks = ProcessRanks(paths, {**plan, "ranks": mine}, set(), gets_orphans=tree.become_subreaper(), rendezvous=rendezvous)
+    Worker(node, ranks, rendezvous, grace_s).carry_out()
     return 0

@@ -1,4 +1,4 @@
-"""The crew of processes: one per rank, each in a session of its own, with its log file as standard output and error.
+"""The rank group of processes: one per rank, each in a session of its own, with its log file as standard output and error.
 
 The child is handed the file itself; nothing stands between the job and its log. It does not use `subprocess`, which would
 double the agent's start-up time.
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 
     from trainconf.agent.leases import Claim
     from trainconf.agent.rank_group import News
-    from trainconf.agent.rendezvous.local import Meeting
+    from trainconf.agent.rendezvous.local import Rendezvous
     from trainconf.paths import RunPaths
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-LOOK_AGAIN_SECONDS = 0.1  # while processes that are not our children are being ended
+POLL_SECONDS = 0.1  # while processes that are not our children are being ended
 KILL_AGAIN_SECONDS = 0.02
 
 
-class ProcessCrew:
-    """Ranks that are processes of this machine; see `trainconf.agent.rank_group.Crew`."""
+class ProcessRanks:
+    """Ranks that are processes of this machine; see `trainconf.agent.rank_group.RankGroup`."""
 
     deadline = None  # whatever happens comes with a signal
 
     def __init__(
-        self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, meeting: Meeting | None = None,
+        self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, rendezvous: Rendezvous | None = None,
         has_all_of_run: bool = True, claim: Claim | None = None,
     ) -> None:  # fmt: skip
         self.usage = Usage()
         self._paths = paths
         self._plan = plan
-        self._living_ranks = living_ranks  # of all runs of this agent; kept by all crews
+        self._living_ranks = living_ranks  # of all runs of this agent; kept by all rank groups
         self._gets_orphans = gets_orphans
-        self._meeting = meeting
-        self._claim = claim  # what it holds is held by the ranks, too: for one that outlives both the agent and its guard
-        self._mark = paths.run_dir if has_all_of_run else None  # by which processes of the run are this crew's
+        self._rendezvous = rendezvous
+        self._claim = claim  # what it holds is held by the ranks, too: for one that outlives both the agent and its watchdog
+        self._mark = paths.run_dir if has_all_of_run else None  # by which processes of the run are this group's
         # Each rank is srun, and the run's id is carried only by the processes of its step, which Slurm has made a container for.
         self._are_steps = (plan.get("batch") or {}).get("container") == "pyxis"
         self._ranks: dict[int, int] = {}  # living ranks by pid
@@ -67,7 +67,7 @@ class ProcessCrew:
         self.usage.is_known = not self._are_steps
         self._oom_kills, self._oom_kills_of_job = outcome.count_oom_kills(), outcome.count_oom_kills_of_job()
         try:
-            told = {} if self._meeting is None else self._meeting.variables()
+            told = {} if self._rendezvous is None else self._rendezvous.variables()
         except OSError as error:
             self._news.append(Ended(Outcome("Failed", 1, f"the ranks have nowhere to meet: {error.strerror or error}")))
             return
@@ -107,7 +107,7 @@ class ProcessCrew:
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:
         """SIGTERM once to each process, those included that were forked in the meantime; SIGKILL to whatever there is."""
-        left = self._members() if self._ranks else self._survivors()
+        left = self._processes() if self._ranks else self._survivors()
         if not self._ranks and not left:
             return None
         if self._are_steps:
@@ -118,7 +118,7 @@ class ProcessCrew:
             return KILL_AGAIN_SECONDS
         tree.send(left - self._told, signal.SIGTERM)
         self._told |= left
-        return LOOK_AGAIN_SECONDS
+        return POLL_SECONDS
 
     def _inside(self, left: set[int], *, kill: bool) -> set[int]:
         """Those in the containers of steps. SIGKILL would take srun away without an end of its step, and on SIGTERM it has everything
@@ -153,16 +153,16 @@ class ProcessCrew:
     def has_session(self, session: int) -> bool:
         return session in self._pids
 
-    def _members(self) -> set[int]:
+    def _processes(self) -> set[int]:
         other_runs = self._living_ranks - self._ranks.keys()
-        return tree.members(self._mark, self._pids, with_orphans=not other_runs)
+        return tree.processes_of_run(self._mark, self._pids, with_orphans=not other_runs)
 
     def _survivors(self) -> set[int]:
         """Living processes of the run once its ranks have ended; all of /proc is searched only if there can be any."""
         children = tree.children() if self._gets_orphans else None
         if children is not None and children <= self._living_ranks and not self._are_steps:
             return set()
-        return self._members()
+        return self._processes()
 
 
 def environment(

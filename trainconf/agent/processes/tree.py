@@ -55,13 +55,13 @@ def children() -> set[int] | None:
         return None
 
 
-def carriers(run_id: str) -> set[int]:
+def processes_with_run_id(run_id: str) -> set[int]:
     """Living processes that were started with TRAINCONF_RUN_ID=<run_id>, this one excepted; any parent, any session."""
     me = os.getpid()
     return {pid for pid, each in left_processes.look().items() if each.run_id == os.fsencode(run_id) and pid != me}
 
 
-def members(run_dir: str | None, ranks: Collection[int], *, with_orphans: bool) -> set[int]:
+def processes_of_run(run_dir: str | None, ranks: Collection[int], *, with_orphans: bool) -> set[int]:
     """Every living process of a run, this one excepted; of those that only carry its marks none, if that is None.
 
     `ranks` are the pids of its ranks, ended ones included. `with_orphans` counts every child of this process, which is right

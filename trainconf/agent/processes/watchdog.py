@@ -1,10 +1,10 @@
-"""The guard of an agent: its parent, which sleeps until the agent ends, and ends what that has left behind when it was killed.
+"""The watchdog of an agent: its parent, which sleeps until the agent ends, and ends what a killed agent has left behind.
 
-It is a child subreaper, as the agent is: what loses its parent comes back to the agent while that lives, and to the guard afterwards, with
-whatever environment, session or working directory. So it finds every process of the job. It also holds the agent's locks, which are free
-only when nothing of the job is left: the run's own, which it has from the beginning, and the leases, which the agent sends it.
+Both are child subreapers. A process that loses its parent becomes a child of the agent while the agent lives, and of the watchdog
+afterwards, whatever its environment, session or working directory are. So the watchdog finds every process of the job. It also holds the
+agent's locks: the run's own from the beginning, and the leases, which the agent sends. They are free only when nothing of the job is left.
 
-A scheduler that follows processes by control group ends them by itself; there nobody stands guard.
+A scheduler that follows processes by control group ends them by itself. There is no watchdog then.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
-LOOK_AGAIN_SECONDS = 0.05
+POLL_SECONDS = 0.05
 DEFAULT_GRACE_SECONDS = 10.0
-# What is sent to the guard is meant for the agent: a scheduler knows no other process of it.
+# What is sent to the watchdog is meant for the agent: a scheduler knows no other process of it.
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)
 HOLD, LET_GO = b"+", b"-"
 MESSAGE_BYTES = 65536
 FDS_A_MESSAGE = 200  # the kernel takes 253 (SCM_MAX_FD, unix(7))
 
 
-class Guard:
-    """The guard, as its agent knows it; without a channel there is none."""
+class Watchdog:
+    """The watchdog, as its agent knows it; without a channel there is none."""
 
     def __init__(self, channel: socket | None = None, pid: int = 0) -> None:
         self._channel = channel
@@ -70,14 +70,14 @@ class Guard:
             self._channel.sendmsg([what + os.fsencode(run_dir)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else [])
         except OSError as error:
             self._channel = None
-            say(f"the guard of this agent is gone ({error.strerror}): were the agent killed, too, its job would run on")
+            say(f"the watchdog of this agent is gone ({error.strerror}): were the agent killed, too, its job would run on")
 
 
-def stand_behind(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: bool = False) -> Guard:
-    """Go on as a child, in a session of its own, of this process, which becomes the guard and never returns.
+def start_watchdog(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: bool = False) -> Watchdog:
+    """Go on as a child, in a session of its own, of this process, which becomes the watchdog and never returns.
 
-    Called before this process has threads or children. The guard ends processes with the grace of the runs that go on, or `grace_s` when
-    it is told of none. With `ends_with_guard` the agent gets SIGTERM when the guard is killed.
+    Called before this process has threads or children. The watchdog ends processes with the grace of the runs that go on, or `grace_s` when
+    it is told of none. With `ends_with_guard` the agent gets SIGTERM when the watchdog is killed.
     """
     import _socket
 
@@ -87,24 +87,24 @@ def stand_behind(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: boo
     agent = os.fork()
     if agent:
         ours.close()
-        _be_guard(agent, theirs, grace_s)
+        _be_watchdog(agent, theirs, grace_s)
     theirs.close()
     os.setsid()
     if ends_with_guard:
         tree.prctl(tree.PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
-    return Guard(ours, parent)
+    return Watchdog(ours, parent)
 
 
-def _be_guard(agent: int, channel: socket, grace_s: float) -> NoReturn:
+def _be_watchdog(agent: int, channel: socket, grace_s: float) -> NoReturn:
     status = 1 << 8
     try:
         nothing = os.open("/dev/null", os.O_RDWR)
         for fd in (0, 1):  # whoever has the other end waits for the end of the agent's
             os.dup2(nothing, fd)
         os.close(nothing)
-        status = _stand(agent, channel, grace_s)
+        status = _watch(agent, channel, grace_s)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
@@ -116,7 +116,7 @@ def _be_guard(agent: int, channel: socket, grace_s: float) -> NoReturn:
         os._exit(code)
 
 
-def _stand(agent: int, channel: socket, grace_s: float) -> int:
+def _watch(agent: int, channel: socket, grace_s: float) -> int:
     """Hold what is sent until the agent has ended and nothing of its runs is left; the agent's wait status."""
     living = [agent]
     for number in PASSED_ON:
@@ -191,7 +191,7 @@ def _note_end(paths: RunPaths, count: int) -> None:
     if not history or any(event["state"] in events.TERMINAL for event in history):
         return
     state, attempt = history[-1]["state"], history[-1]["attempt"]
-    reason = "its agent was ended and no process of the job is left" + (": its guard ended what there was" if count else "")
+    reason = "its agent was ended and no process of the job is left" + (": its watchdog ended what there was" if count else "")
     try:
         if events.is_cancel_requested(paths):
             facts = {"exit_code": None, **job_folders.put_away_later(paths)}
@@ -207,7 +207,7 @@ def dismiss(alive: int) -> None:
     try:
         os.write(alive, b".")
     except BrokenPipeError:
-        say("the guard of this agent was killed before it")
+        say("the watchdog of this agent was killed before it")
     finally:
         os.close(alive)
 
@@ -216,7 +216,7 @@ def stay_behind(grace_s: float) -> tuple[int, int]:
     """Go on as a process of a session of its own, while the one that was started stays and does nothing but end with it.
 
     For an agent whose parent, or what that is told by, kills it at will. Two descriptors: the first comes to its end when the one that
-    stayed is gone; `dismiss` of the second ends that, and else, when this one was killed, it ends all its descendants politely first.
+    stayed is gone; `dismiss` of the second ends that, and else, when this one was killed, it ends all its descendants gracefully first.
     """
     quiet, alive = os.pipe()
     there, here = os.pipe()
@@ -243,7 +243,7 @@ def _descendants() -> set[int]:
     while True:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return tree.members(None, (), with_orphans=True)
+                return tree.processes_of_run(None, (), with_orphans=True)
         except ChildProcessError:
             return set()
 
@@ -259,6 +259,6 @@ def _end_all(living: Callable[[], set[int]], grace_s: float, is_forced: Callable
         else:
             tree.send(left - told, signal.SIGTERM)
         told |= left
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
         left = living()
     return len(told)

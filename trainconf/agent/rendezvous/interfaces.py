@@ -57,7 +57,7 @@ def toward(host: str) -> tuple[str, str] | None:
     return None
 
 
-def meeting(nodes: Sequence[str], number: int) -> tuple[str, str] | None:
+def rendezvous(nodes: Sequence[str], number: int) -> tuple[str, str] | None:
     """The interface of node `number` that leads to the head, which is the first of `nodes`; on the head, the one of its own name.
 
     Where the head's name means the loopback on the head itself, as Debian has it, the one that leads to the next node.

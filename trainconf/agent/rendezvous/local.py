@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 THIS_MACHINE = "127.0.0.1"
 
 
-class Meeting:
+class Rendezvous:
     """Of the ranks of `plan`, as seen from node number `node`."""
 
     def __init__(self, plan: Mapping[str, Any], node: int = 0) -> None:
@@ -61,7 +61,7 @@ class Meeting:
         """What has them use the interface that MASTER_ADDR is met on: left to themselves, some try every bridge this node has."""
         if self._interface is not None:
             return interfaces.variables(self._kind, self._interface, self._env)
-        found = interfaces.meeting(nodes, self._node)
+        found = interfaces.rendezvous(nodes, self._node)
         if found is None:
             return {}
         said = {**os.environ, **self._env}

@@ -25,7 +25,7 @@ def run(argv: list[str]) -> int:
     resolved = with_digests(resolved, workspace, printer.talk)
     snapshot = hash_tree(resolved.source_directory, store=SnapshotStore(workspace.snapshots))
     software, state = environments.locate(
-        resolved.spec.environment, workspace, workspace.root, name=resolved.config["env"]["name"]
+        resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name
     )
     spec, plan = plan_only(resolved, workspace, snapshot, software)
     if args.json:

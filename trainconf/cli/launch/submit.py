@@ -30,12 +30,12 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     from trainconf.submission.submit import submit
 
     submitted = submit(resolved, workspace, printer)
-    wishes = resolved.config["submit"]
+    wanted = resolved.config.submit
     paths = submitted.paths
     if submitted.reused:
         but = f"; {submitted.not_looked_at}" if submitted.not_looked_at else ""
         printer.talk(f"completed before as {paths.run_id}; nothing was started{but}")
-        if wishes["detach"]:
+        if wanted.detach:
             printer.data(paths.run_id)
         return 0
     assert submitted.handle is not None
@@ -45,12 +45,12 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
         engine = submitted.plan.engine
         where = f"  on the engine at {engine['address']} ({engine['source']})" if engine else ""
         printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}{where}")
-        if wishes["detach"]:
+        if wanted.detach:
             printer.data(paths.run_id)
             return 0
         from trainconf.cli.screen.follow import Following
 
-        return Following(launcher, submitted.handle, submitted.plan, show_output=wishes["stream"]).to_the_end()
+        return Following(launcher, submitted.handle, submitted.plan, show_output=wanted.stream).to_the_end()
     except KeyboardInterrupt:  # before anybody followed it
         launcher.cancel(submitted.handle)
         raise

@@ -42,10 +42,10 @@ def run(asked: Words) -> int:
         before += f"; {sweep.not_looked_at}" if sweep.not_looked_at else ""
         printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
         if sweep.unsent_count:
-            sends = "its own jobs send" if sweep.config["submit"]["detach"] else "this command sends"
+            sends = "its own jobs send" if sweep.config.submit.detach else "this command sends"
             left = f"{sweep.unsent_count} runs are not sent yet"
             printer.talk(f"Slurm takes no more jobs of yours now: {left}; {sends} them when there is room")
-        if sweep.config["submit"]["detach"]:
+        if sweep.config.submit.detach:
             printer.data(sweep.sweep_id)
             return 130 if watching.interrupts else 0
         watching.to_the_end()

@@ -85,9 +85,9 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     spec = environment(composed, workspace, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
-    env = composed.config["env"]
+    env = composed.typed.env
     ready = environments.ensure(
-        spec, workspace, name=env["name"], report=printer.talk, root=workspace.root, image_build=env["docker"]["build"]
+        spec, workspace, name=env.name, report=printer.talk, root=workspace.root, image_build=vars(env.docker.build)
     )
     printer.talk("built" if ready.built else "it is there already")
     printer.data(ready.image or ready.python)
@@ -100,10 +100,10 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf.files import write_atomic
     from trainconf.schema import IMAGE_TARGETS
 
-    config = composing.composed(args, workspace).config
-    as_image = config["compute"]["target"] in IMAGE_TARGETS
+    config = composing.composed(args, workspace).typed
+    as_image = config.compute.target in IMAGE_TARGETS
     text = environments.lock(
-        config["env"], workspace.root, report=printer.talk, as_image=as_image, image_build=config["env"]["docker"]["build"]
+        config.tree["env"], workspace.root, report=printer.talk, as_image=as_image, image_build=vars(config.env.docker.build)
     )
     if args.output:
         write_atomic(args.output, text)

@@ -44,7 +44,7 @@ def build(
 
     `settings` are schema.ImageBuildConfig's. Raises as `prepare.ensure` says, and EngineError.
     """
-    if spec.image and not spec.packages:  # nobody could ask for its id before: it is part of what the environment is
+    if spec.image and not spec.software_id:  # nobody could ask for its id before: it is part of what the environment is
         known = _present(engine, spec.image, report, "env.docker.image")
         spec = _with_id(spec, str(known["Id"]))
         identity = recipe.identity(spec)
@@ -66,7 +66,7 @@ def build(
 def _with_id(spec: EnvironmentSpec, image_id: str) -> EnvironmentSpec:
     from dataclasses import replace
 
-    return replace(spec, packages=image_id)
+    return replace(spec, software_id=image_id)
 
 
 def _present(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> dict[str, Any]:
@@ -116,11 +116,11 @@ class _Maker:
 
     def used_as_it_is(self) -> dict[str, Any]:
         """The account of an image in which nothing is installed."""
-        known = image.inspect(self.engine, self.spec.packages)
+        known = image.inspect(self.engine, self.spec.software_id)
         known = known or _present(self.engine, self.spec.image, self.report, "env.docker.image")
-        if known["Id"] != self.spec.packages:
+        if known["Id"] != self.spec.software_id:
             raise EnvironmentRecipeError(
-                f"image {self.spec.image} is not the one this run was recorded with", ("recorded", self.spec.packages),
+                f"image {self.spec.image} is not the one this run was recorded with", ("recorded", self.spec.software_id),
                 ("now", str(known["Id"])),
                 hint="its name was moved: load the image it was recorded with, or submit anew from the config",
             )

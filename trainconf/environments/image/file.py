@@ -51,7 +51,7 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Environm
     except EnvironmentRecipeError as error:
         mistakes.extend(error.mistakes)
     return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=digest,
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, software_id=digest,
         variables=contents.variables, image=image,
     )
 
@@ -70,12 +70,12 @@ def _digest(named: str, root: str) -> str:
 
 def account(spec: EnvironmentSpec) -> str:
     """The text of environment.lock."""
-    return f"# image {spec.image} {spec.packages or '(a folder)'}\n# nobody has looked at what is installed in it\n"
+    return f"# image {spec.image} {spec.software_id or '(a folder)'}\n# nobody has looked at what is installed in it\n"
 
 
 def warning(spec: EnvironmentSpec) -> str:
     """What a user must know who runs in it; empty when it is known by its content."""
-    if spec.packages:
+    if spec.software_id:
         return ""
     return (f"note: the image {spec.image} is a folder, whose content may change: no run in it counts as the same as another; "
             f"one file can be known by its content: `apptainer build FILE.sif {spec.image}`")  # fmt: skip
@@ -83,7 +83,7 @@ def warning(spec: EnvironmentSpec) -> str:
 
 def now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
     """The same image with the content that it has now. Raises EnvironmentRecipeError when it is gone."""
-    return replace(before, packages=_digest(before.image, root))
+    return replace(before, software_id=_digest(before.image, root))
 
 
 def _mistakes(named: str, root: str) -> list[Mistake]:

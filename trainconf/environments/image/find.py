@@ -100,7 +100,7 @@ def state(spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, tag: 
             if found is not None:
                 return found, "ready"
             if spec.image:
-                return None, "there" if spec.packages and inspect(speaker, spec.packages) else "will be pulled"
+                return None, "there" if spec.software_id and inspect(speaker, spec.software_id) else "will be pulled"
             return None, "there" if is_of(inspect(speaker, tag), identity) else "will be built"
     except ContainerEngineError as error:
         return None, f"unknown, because {error.mistakes[0].what}"

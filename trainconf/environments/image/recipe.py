@@ -85,7 +85,7 @@ def _used_as_it_is(
         mistakes.extend(error.mistakes)
         image_id = ""
     return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, packages=image_id,
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, software_id=image_id,
         variables=contents.variables, image=docker["image"],
     )
 

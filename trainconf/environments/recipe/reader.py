@@ -51,7 +51,7 @@ def identity(spec: EnvironmentSpec) -> str:
     """
     facts = [spec.interpreter, spec.python, spec.requirements, spec.files, sys.platform, os.uname().machine]
     if spec.kind == "image":
-        facts += [spec.kind, spec.image, spec.packages, spec.base_image, spec.dockerfile, spec.build_context, spec.build_args]
+        facts += [spec.kind, spec.image, spec.software_id, spec.base_image, spec.dockerfile, spec.build_context, spec.build_args]
     return sha256_hex(canonical(facts))
 
 
@@ -105,7 +105,7 @@ def _user_managed(env: dict[str, Any], python: dict[str, Any], root: str, mistak
     if wanted and not interpreter.fits(found.version, wanted):
         mistakes.append(_other_version(found, wanted, "env.python.version"))
     return EnvironmentSpec(
-        kind="current", interpreter=named, python=found.version, packages=packages_digest(packages), variables=variables,
+        kind="current", interpreter=named, python=found.version, software_id=packages_digest(packages), variables=variables,
     )
 
 

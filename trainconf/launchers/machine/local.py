@@ -62,7 +62,7 @@ def _check_interface(name: str | None) -> None:
 
 def end_processes(run_dir: str, grace_seconds: float) -> int:
     """SIGTERM, and SIGKILL after the grace, to every process that carries the run's marks and their descendants; how many there were."""
-    found = tree.members(run_dir, (), with_orphans=False)
+    found = tree.processes_of_run(run_dir, (), with_orphans=False)
     tree.send(found, signal.SIGTERM)
     kill_at = time.monotonic() + grace_seconds
     left = found
@@ -70,6 +70,6 @@ def end_processes(run_dir: str, grace_seconds: float) -> int:
         if time.monotonic() >= kill_at:
             tree.send(left, signal.SIGKILL)
         time.sleep(0.02)
-        left = tree.members(run_dir, (), with_orphans=False)
+        left = tree.processes_of_run(run_dir, (), with_orphans=False)
         found |= left
     return len(found)

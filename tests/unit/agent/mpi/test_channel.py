@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, wait_for
-from trainconf.agent.mpi import channel as mpi_channel
+from trainconf.agent.mpi import channel
 from trainconf.agent.signals import WAKE_SIGNAL
 
-NEWS = b'{"member": 0, "news": "alive"}'
+NEWS = b'{"worker": 0, "news": "heartbeat"}'
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ def inbox() -> Iterator[deque[tuple[Any, bytes | None]]]:
 
 
 @pytest.fixture
-def exchange(inbox: deque[tuple[Any, bytes | None]]) -> Iterator[mpi_channel.Exchange]:
-    found = mpi_channel.Exchange("127.0.0.1", inbox, "127.0.0.1")
+def exchange(inbox: deque[tuple[Any, bytes | None]]) -> Iterator[channel.Exchange]:
+    found = channel.Exchange("127.0.0.1", inbox, "127.0.0.1")
     yield found
     found.close()
     for connection in {connection for connection, _ in inbox}:
         connection.close()
 
 
-def where(exchange: mpi_channel.Exchange) -> tuple[str, int]:
+def where(exchange: channel.Exchange) -> tuple[str, int]:
     address, port, _ = exchange.variable.split(" ")
     return address, int(port)
 
@@ -56,7 +56,7 @@ def is_sent_away(connection: socket.socket) -> bool:
 
 
 def test_ranks_are_heard_while_a_thousand_strangers_call_and_say_nothing(
-    exchange: mpi_channel.Exchange, inbox: deque[tuple[Any, bytes | None]]
+    exchange: channel.Exchange, inbox: deque[tuple[Any, bytes | None]]
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
@@ -65,10 +65,10 @@ def test_ranks_are_heard_while_a_thousand_strangers_call_and_say_nothing(
         for number in range(1100):
             strangers.append(socket.create_connection(where(exchange)))
             if number % 275 == 0:
-                with mpi_channel.connect(exchange.variable) as rank:
+                with channel.connect(exchange.variable) as rank:
                     rank.sendall(NEWS + b"\n")
         wait_for(lambda: sum(line == NEWS for _, line in inbox) == 4)
-        wait_for(lambda: sum(map(is_sent_away, strangers)) >= 1100 - mpi_channel.MOST_STRANGERS)
+        wait_for(lambda: sum(map(is_sent_away, strangers)) >= 1100 - channel.MOST_STRANGERS)
     finally:
         for stranger in strangers:
             stranger.close()
@@ -77,7 +77,7 @@ def test_ranks_are_heard_while_a_thousand_strangers_call_and_say_nothing(
 
 @pytest.mark.parametrize("said", [b"\n", b"x\n", b"x" * 33, b"x" * 32 + b"\n" + NEWS + b"\n"])
 def test_who_does_not_know_the_secret_is_sent_away_and_not_listened_to(
-    exchange: mpi_channel.Exchange, inbox: deque[tuple[Any, bytes | None]], said: bytes
+    exchange: channel.Exchange, inbox: deque[tuple[Any, bytes | None]], said: bytes
 ) -> None:
     with socket.create_connection(where(exchange)) as stranger:
         stranger.sendall(said)
@@ -85,25 +85,25 @@ def test_who_does_not_know_the_secret_is_sent_away_and_not_listened_to(
     assert not inbox
 
 
-def test_who_says_nothing_is_sent_away_after_a_while(exchange: mpi_channel.Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mpi_channel, "SECRET_SECONDS", 0.2)
+def test_who_says_nothing_is_sent_away_after_a_while(exchange: channel.Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "SECRET_SECONDS", 0.2)
     with socket.create_connection(where(exchange)) as stranger:
         stranger.sendall(b"half a sec")
         wait_for(lambda: is_sent_away(stranger))
 
 
-def test_the_secret_may_come_in_parts(exchange: mpi_channel.Exchange, inbox: deque[tuple[Any, bytes | None]]) -> None:
+def test_the_secret_may_come_in_parts(exchange: channel.Exchange, inbox: deque[tuple[Any, bytes | None]]) -> None:
     secret = exchange.variable.split(" ")[2].encode()
     with socket.create_connection(where(exchange)) as rank:
         rank.sendall(secret[:7])
         time.sleep(0.1)
         rank.sendall(secret[7:] + b"\n" + NEWS[:5])
-        assert rank.recv(1) == mpi_channel.WELCOME
+        assert rank.recv(1) == channel.WELCOME
         rank.sendall(NEWS[5:] + b"\n")
         wait_for(lambda: [line for _, line in inbox] == [NEWS])
 
 
-def test_it_is_heard_at_one_address_only(exchange: mpi_channel.Exchange) -> None:
+def test_it_is_heard_at_one_address_only(exchange: channel.Exchange) -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", where(exchange)[1]))
 
@@ -112,11 +112,11 @@ FEW_DESCRIPTORS = """
 import resource, signal, socket, sys, time
 from collections import deque
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-from trainconf.agent.mpi import channel as mpi_channel
+from trainconf.agent.mpi import channel
 from trainconf.agent.signals import WAKE_SIGNAL
 signal.signal(WAKE_SIGNAL, lambda *_: None)
 inbox = deque()
-exchange = mpi_channel.Exchange("127.0.0.1", inbox, "127.0.0.1")
+exchange = channel.Exchange("127.0.0.1", inbox, "127.0.0.1")
 print(exchange.variable, flush=True)
 ends = 0
 while ends < 60:
@@ -139,7 +139,7 @@ def test_more_callers_than_descriptors_are_heard_one_after_the_other() -> None:
     variable = agent.stdout.readline().strip()
 
     def call() -> None:
-        with mpi_channel.connect(variable) as rank:
+        with channel.connect(variable) as rank:
             rank.sendall(NEWS + b"\n")
             time.sleep(1)  # so long that not all have room
 
@@ -155,11 +155,11 @@ def test_more_callers_than_descriptors_are_heard_one_after_the_other() -> None:
 
 def test_the_limit_of_descriptors_is_raised_as_far_as_is_needed_and_allowed() -> None:
     code = (
-        "import resource; from trainconf.agent.mpi import channel as mpi_channel\n"
+        "import resource; from trainconf.agent.mpi import channel\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 500))\n"
-        "mpi_channel.make_room(10); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
-        "mpi_channel.make_room(200); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
-        "try: mpi_channel.make_room(1000)\n"
+        "channel.make_room(10); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+        "channel.make_room(200); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+        "try: channel.make_room(1000)\n"
         "except OSError as error: print(error.strerror)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)

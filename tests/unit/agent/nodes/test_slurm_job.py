@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.agent.nodes import slurm_job as slurm
+from trainconf.agent.nodes import slurm_job
 from trainconf.agent.nodes.slurm_job import SlurmJob
 
 RUNNING = "JobId=7 JobName=x Requeue=1 Restarts=0 RunTime=00:00:25 TimeLimit=00:01:00 JobState=RUNNING Reason=None PreemptTime=None"
@@ -87,19 +87,19 @@ def test_a_run_that_is_no_job_of_its_own_is_not_that_of_the_job_around_it(tmp_pa
     plan = tmp_path / "plan.json"
     for text in ('{"target": "local", "batch": null}', '{"target": "local"}', "[]", "{", '{"batch": []}'):
         plan.write_text(text)
-        assert slurm.job_here(str(plan), {"SLURM_JOB_ID": "7"}) is None
+        assert slurm_job.job_here(str(plan), {"SLURM_JOB_ID": "7"}) is None
 
 
 @pytest.mark.parametrize(("text", "length"), [("00:01:00", 60.0), ("2-03:04:05", 183845.0), ("UNLIMITED", None), ("", None), ("1:2", None)])
 def test_lengths_of_time_are_read_as_slurm_prints_them(text: str, length: float | None) -> None:
-    assert slurm.seconds(text) == length
+    assert slurm_job.seconds(text) == length
 
 
 def test_a_controller_that_does_not_answer_is_ended_and_not_waited_for(answer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pid_file = answer.with_name("pid")
     answer.with_name("scontrol").write_text(f"#!/bin/sh\necho $$ > '{pid_file}'\nexec sleep 600\n")
-    monkeypatch.setattr(slurm, "REQUEUE_SECONDS", 0.3)
-    monkeypatch.setattr(slurm, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(slurm_job, "REQUEUE_SECONDS", 0.3)
+    monkeypatch.setattr(slurm_job, "ANSWER_SECONDS", 0.3)
     assert job().requeue() == "scontrol requeue did not answer for 0.3 s"
     assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
 

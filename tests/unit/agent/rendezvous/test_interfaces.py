@@ -35,7 +35,7 @@ def test_nodes_meet_on_the_way_to_the_head(
     monkeypatch: pytest.MonkeyPatch, number: int, ways: dict[str, tuple[str, str]], expected: tuple[str, str] | None
 ) -> None:
     monkeypatch.setattr(interfaces, "toward", ways.get)
-    assert interfaces.meeting(["head", "second", "third"], number) == expected
+    assert interfaces.rendezvous(["head", "second", "third"], number) == expected
 
 
 def test_every_library_is_told_in_its_own_words_and_what_was_said_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -332,7 +332,7 @@ def test_an_image_used_as_it_is_is_recorded_by_its_id(images: Images) -> None:
     spec = images.spec(docker={"image": images.docker["base_image"]})
     made = images.make(spec)
     known = images.engine.get(f"/images/{images.docker['base_image']}/json")
-    assert spec.packages == known["Id"] == made.image
+    assert spec.software_id == known["Id"] == made.image
     assert made.python.startswith("/")
     assert not made.built
     rm(images.paths, ls(images.paths)[0].hash)
@@ -409,7 +409,7 @@ def test_without_an_engine_a_plan_can_still_be_made(images: Images, monkeypatch:
     assert locate(spec, images.paths, images.root, name="test")[1] == "unknown, because there is no container engine"
     with pytest.raises(ContainerEngineError):
         images.make(spec)
-    assert images.spec(docker={"image": "python:3"}).packages == ""
+    assert images.spec(docker={"image": "python:3"}).software_id == ""
     monkeypatch.undo()
 
 

@@ -41,7 +41,7 @@ def wrong(root: str, image: str, docker: dict[str, str] | None = None, **env: An
 def test_a_file_is_recorded_by_its_place_in_the_workspace_and_its_content(root: str) -> None:
     spec = spec_of(root, "torch.sif", variables={"A": "1"}, python={"interpreter_path": "/opt/python"})
     digest = hashlib.sha256(b"image").hexdigest()
-    assert (spec.kind, spec.image, spec.packages) == ("image", "./torch.sif", f"sha256:{digest}")
+    assert (spec.kind, spec.image, spec.software_id) == ("image", "./torch.sif", f"sha256:{digest}")
     assert (spec.interpreter, spec.variables) == ("/opt/python", (("A", "1"),))
     assert spec_of(root, os.path.join(root, "torch.sif")) == spec_of(root, "./torch.sif")
 
@@ -56,7 +56,7 @@ def test_a_file_elsewhere_keeps_its_absolute_path(root: str, tmp_path: Path, mon
 def test_a_file_with_other_content_is_another_environment(root: str) -> None:
     before = spec_of(root, "torch.sif")
     Path(root, "torch.sif").write_bytes(b"other")
-    assert environments.image_now(before, root).packages == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
+    assert environments.image_now(before, root).software_id == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
 
 
 def test_the_bytes_are_read_once_and_again_when_the_file_changes(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_what_was_written_just_now_is_not_believed_the_next_time(root: str) -> N
 def test_a_broken_cache_is_no_cache(root: str, text: str) -> None:
     os.makedirs(WorkspacePaths(root).cache)
     Path(WorkspacePaths(root).cache, "image_files.json").write_text(text.replace("PATH", os.path.join(root, "torch.sif")))
-    assert spec_of(root, "torch.sif").packages
+    assert spec_of(root, "torch.sif").software_id
 
 
 def test_a_file_whose_bytes_cannot_be_had_is_refused_and_never_taken_for_a_folder(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_a_file_whose_bytes_cannot_be_had_is_refused_and_never_taken_for_a_folde
 
 def test_a_folder_has_no_id_and_is_never_the_same_as_before(root: str) -> None:
     spec = spec_of(root, "unpacked")
-    assert (spec.image, spec.packages) == ("./unpacked", "")
+    assert (spec.image, spec.software_id) == ("./unpacked", "")
     assert not environments.is_known(spec)
     assert environments.is_known(spec_of(root, "torch.sif"))
     told: list[str] = []

@@ -62,7 +62,7 @@ def test_another_interpreter_is_asked_once_then_only_its_folders_are_read(worksp
     (site / "~emo_pkg-0.9.dist-info").mkdir()
     spec = workspace.resolve(**user_managed("own venv/bin/python"))
     assert asked == [python]
-    assert spec.packages != bare.packages
+    assert spec.software_id != bare.software_id
     prepared = workspace.ensure(spec)
     assert prepared.python == python
     assert prepared.lock_text.splitlines()[1:] == ["demo-pkg==1.0", "dev==3.0", "old-pkg==2.0"]
@@ -163,11 +163,11 @@ def test_a_user_site_or_path_file_that_appears_later_is_seen(workspace: Workspac
     site = tmp_path / "user" / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"
     (site / "evil-9.9.dist-info").mkdir(parents=True)
     with_user_site = workspace.resolve(**user_managed(python))
-    assert with_user_site.packages != before.packages
+    assert with_user_site.software_id != before.software_id
     (tmp_path / "more" / "worse-1.0.dist-info").mkdir(parents=True)
     (site / "more.pth").write_text(f"{tmp_path}/more\n")
     with_path_file = workspace.resolve(**user_managed(python))
-    assert len({spec.packages for spec in (before, with_user_site, with_path_file)}) == 3
+    assert len({spec.software_id for spec in (before, with_user_site, with_path_file)}) == 3
 
 
 def test_what_lies_in_front_is_what_is_recorded(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
