@@ -21,10 +21,10 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from trainconf import schema
 from trainconf.composition import explain, values
 from trainconf.composition.broken_defaults import BrokenDefaults
-from trainconf.composition.derived import made_anew, written
-from trainconf.composition.fast_compose import LeanLoader, is_hydras, register_resolver
-from trainconf.composition.hydra_settings import OWN, HydraSettings
-from trainconf.composition.reads import Reads
+from trainconf.composition.change import made_anew, written
+from trainconf.composition.hydra.loader import LeanLoader, is_hydras, register_resolver
+from trainconf.composition.hydra.reads import Reads
+from trainconf.composition.hydra.settings import OWN, HydraSettings
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets

@@ -9,7 +9,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from trainconf.composition.hydra_settings import NoMeaning, why_not
+from trainconf.composition.hydra.settings import NoMeaning, why_not
 from trainconf.errors import Mistake
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.settings import Setting, nearest, settings, shown

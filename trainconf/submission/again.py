@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from trainconf import environments
+from trainconf.composition.change import kept, made_anew
 from trainconf.composition.compose import change
-from trainconf.composition.derived import kept, made_anew
 from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json

@@ -18,9 +18,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.composition.compose import Composition, compose
-from trainconf.composition.fast_compose import LeanLoader, register_resolver
 from trainconf.composition.grid import grid
-from trainconf.composition.hydra_compose import compose_stock
+from trainconf.composition.hydra.loader import LeanLoader, register_resolver
+from trainconf.composition.hydra.original import compose_stock
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets

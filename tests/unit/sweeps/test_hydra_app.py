@@ -11,7 +11,7 @@ from tests.conftest import ROOT, Shell
 APP = """\
 import hydra
 from trainconf import schema
-from trainconf.composition.hydra_compose import VERSION_BASE
+from trainconf.composition.hydra.original import VERSION_BASE
 
 schema.register()
 

@@ -19,8 +19,8 @@ def run(words: list[str]) -> int:
     from omegaconf.resolvers import oc
 
     from trainconf import schema
-    from trainconf.composition import hydra_compose as stock
-    from trainconf.composition.fast_compose import register_resolver
+    from trainconf.composition.hydra import original as stock
+    from trainconf.composition.hydra.loader import register_resolver
     from trainconf.resolve import secrets
 
     schema.register()

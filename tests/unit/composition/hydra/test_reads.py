@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 from omegaconf.base import Container
 
-from trainconf.composition import reads
+from trainconf.composition.hydra import reads
 from trainconf.errors import ConfigError
 
 
