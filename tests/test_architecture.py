@@ -23,7 +23,9 @@ SLOW = {"dataclasses", "typing", "pathlib", "tempfile", "logging", "subprocess",
 HALF = {"json", "re", "enum", "signal", "ctypes", "functools", "collections"}
 
 # The hot roads. Only these modules may save an import: by a function-level import, a TYPE_CHECKING block, a class written by hand.
-STARTS_AN_AGENT = ["agent.loop", "agent.nodes.slurm_job", "agent.processes.watchdog", "agent.rendezvous.local", "files", "paths", "history.events"]
+STARTS_AN_AGENT = [
+    "agent.loop", "agent.nodes.slurm_job", "agent.processes.watchdog", "agent.rendezvous.local", "files", "paths", "history.events",
+]  # fmt: skip
 RUNS_BESIDE_A_JOB = ["agent", "history", "engine", "files", "paths", "errors", "plain_json"]  # each with all its modules
 RUNS_BEFORE_EACH_JOB = ["snapshot", "git", "process", "launchers.job.env", "launchers.docker.request"]
 READS = ["job_api", "cli.main", "cli.runs", "cli.arguments.help"]
