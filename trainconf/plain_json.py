@@ -31,6 +31,14 @@ def dumps(value: Any) -> str:
     return "".join(_encode(value, 0))
 
 
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces, ASCII only: equal values give equal text on every machine and version.
+
+    Raises TypeError and ValueError for what JSON does not have, such as NaN, infinities and a list that holds itself.
+    """
+    return "".join(_sorted_encoder()(value, 0))
+
+
 def loads(text: bytes | str) -> Any:
     """The one value in a text, or in its UTF-8 bytes. Raises ValueError, RecursionError."""
     if isinstance(text, bytes):
@@ -54,9 +62,17 @@ try:
 
     _scan = make_scanner(_Rules)  # type: ignore[arg-type]  # an object with these attributes is all it wants
     _encode = make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False, True)
+
+    def _sorted_encoder() -> Callable[[Any, int], Iterable[str]]:
+        return make_encoder({}, _refuse, encode_basestring_ascii, None, ":", ",", True, False, False)  # {}: the lists it is in
+
     dumps({"": [0.5, loads("[null]")]})
+    canonical({})
 except (ImportError, AttributeError, TypeError):  # not CPython, or a later one
     import json
 
     _scan = json.JSONDecoder().raw_decode
     _encode = json.JSONEncoder(separators=(",", ":")).iterencode  # type: ignore[assignment]
+
+    def _sorted_encoder() -> Callable[[Any, int], Iterable[str]]:
+        return json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).iterencode  # type: ignore[return-value]

@@ -6,11 +6,13 @@ out of the hash, so a new field with a default changes no old hash; therefore a 
 
 from __future__ import annotations
 
-import json
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cached_property
 
 from trainconf.errors import FrozenFileError
+from trainconf.plain_json import canonical as canonical
+from trainconf.plain_json import loads
+from trainconf.records import Record
+from trainconf.sha256 import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +27,7 @@ KEYS = {"software_id": "packages"}  # fields that have another name in spec file
 RUN_ID = "{run.id}"  # in arguments, params and variables: the job gets its run's id, which is no part of what a spec says
 
 
-@dataclass(frozen=True)
-class CodeSpec:
+class CodeSpec(Record):
     """What is executed: a snapshot, and a script or a command in it."""
 
     snapshot: str = ""  # id of the source tree; empty only in a plan that took none
@@ -38,8 +39,7 @@ class CodeSpec:
     input_digests: Pairs = ()  # (name, digest of the content), sorted; without those that count by their path alone
 
 
-@dataclass(frozen=True)
-class EnvironmentSpec:
+class EnvironmentSpec(Record):
     """The software a run sees."""
 
     kind: str = "current"  # current (user-managed), venv or image (made from `requirements` and what follows)
@@ -56,8 +56,7 @@ class EnvironmentSpec:
     build_args: Pairs = ()  # image: build arguments of the Dockerfile, sorted
 
 
-@dataclass(frozen=True)
-class ComputeSpec:
+class ComputeSpec(Record):
     """Where it runs and what it may use there."""
 
     target: str = "local"  # name of the launcher
@@ -68,8 +67,7 @@ class ComputeSpec:
     options: Pairs = ()  # what only this target knows, JSON text by name
 
 
-@dataclass(frozen=True)
-class DistributedSpec:
+class DistributedSpec(Record):
     """How many processes, and how they find each other."""
 
     kind: str = "none"  # none, pytorch, mpi or tensorflow
@@ -82,21 +80,20 @@ class DistributedSpec:
     gpu_visibility: str = "node"  # GPUs a process sees: all of its node, or its own share (process)
 
 
-@dataclass(frozen=True)
-class RunSpec:
+class RunSpec(Record):
     """Everything that decides the result of a run. Equal specs have equal `spec_hash`."""
 
-    code: CodeSpec = field(default_factory=CodeSpec)
+    code: CodeSpec = CodeSpec()
     params_json: str = "{}"  # canonical JSON: a value type that cannot change under us
-    environment: EnvironmentSpec = field(default_factory=EnvironmentSpec)
-    compute: ComputeSpec = field(default_factory=ComputeSpec)
-    distributed: DistributedSpec = field(default_factory=DistributedSpec)
+    environment: EnvironmentSpec = EnvironmentSpec()
+    compute: ComputeSpec = ComputeSpec()
+    distributed: DistributedSpec = DistributedSpec()
     schema_version: int = SCHEMA_VERSION
 
     @property
     def params(self) -> dict[str, Any]:
         """A fresh copy of the params tree."""
-        value: dict[str, Any] = json.loads(self.params_json)
+        value: dict[str, Any] = loads(self.params_json)
         return value
 
     @cached_property
@@ -113,8 +110,7 @@ class RunSpec:
     def to_dict(self) -> dict[str, Any]:
         """All fields, defaults included, as JSON-ready values; `params` as a tree."""
         return {"schema_version": self.schema_version, "spec_hash": self.spec_hash} | {
-            "params" if f.name == "params_json" else f.name: _plain(self, f.name)
-            for f in fields(self) if f.name != "schema_version"
+            "params" if name == "params_json" else name: _plain(self, name) for name in self.field_types if name != "schema_version"
         }
 
     def to_json(self) -> str:
@@ -155,45 +151,35 @@ class RunSpec:
 _PARTS = {"code": CodeSpec, "environment": EnvironmentSpec, "compute": ComputeSpec, "distributed": DistributedSpec}
 
 
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces, ASCII only: equal values give equal text on every machine and version.
-
-    Raises ValueError for NaN and infinities, which JSON does not have.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 def sha256_hex(text: str) -> str:
     """SHA-256 of a text's UTF-8 bytes, in hex."""
-    import hashlib
-
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _plain(owner: Any, name: str) -> Any:
+def _plain(owner: Record, name: str) -> Any:
     value = getattr(owner, name)
     if name == "params_json":
-        return json.loads(value)
-    if is_dataclass(value):
-        return {KEYS.get(f.name, f.name): _plain(value, f.name) for f in fields(value)}
+        return loads(value)
+    if isinstance(value, Record):
+        return {KEYS.get(field, field): _plain(value, field) for field in value.field_types}
     if isinstance(value, tuple):
         return [list(item) if isinstance(item, tuple) else item for item in value]
     return value
 
 
-def _sparse(part: Any) -> dict[str, Any]:
+def _sparse(part: Record) -> dict[str, Any]:
     """The fields of a part that differ from their defaults, nested; `schema_version` is about the file, not the run."""
     found: dict[str, Any] = {}
-    for f in fields(part):
-        value = getattr(part, f.name)
-        if f.name == "schema_version":
+    for name in part.field_types:
+        value = getattr(part, name)
+        if name == "schema_version":
             continue
-        if is_dataclass(value):
+        if isinstance(value, Record):
             nested = _sparse(value)
             if nested:
-                found[f.name] = nested
-        elif f.default is MISSING or value != f.default:
-            found[KEYS.get(f.name, f.name)] = _plain(part, f.name)
+                found[name] = nested
+        elif value != getattr(type(part), name):
+            found[KEYS.get(name, name)] = _plain(part, name)
     return found
 
 
@@ -206,18 +192,18 @@ def _read_params(params: Any, source: str) -> str:
         raise FrozenFileError("params hold what JSON does not have", ("from", source), ("because", str(error))) from error
 
 
-def _read_part(part: Any, data: Any, name: str, source: str) -> Any:
-    """Build one dataclass from JSON values, checking every key and type."""
+def _read_part(part: type[Record], data: Any, name: str, source: str) -> Any:
+    """Build one part from JSON values, checking every key and type."""
     if not isinstance(data, dict):
         raise FrozenFileError(f"{name} must be a mapping", ("from", source))
-    known = {KEYS.get(f.name, f.name): f for f in fields(part)}
+    known = {KEYS.get(field, field): field for field in part.field_types}
     wrong = [f"{name}.{key}" for key in data if key not in known]
     values: dict[str, Any] = {}
     for key, value in data.items():
         if key not in known:
             continue
         try:
-            values[known[key].name] = _read_value(known[key].type, value)
+            values[known[key]] = _read_value(part.field_types[known[key]], value)
         except (TypeError, ValueError):
             wrong.append(f"{name}.{key}")
     if wrong:

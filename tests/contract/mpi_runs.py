@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
+from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 
 PATIENCE_S = 60.0

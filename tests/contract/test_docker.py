@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from trainconf.launchers.docker.launcher import DockerLauncher
 from trainconf.launchers.machine.sweep import TrialPool, cancel
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
+from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 
 BUSYBOX, EMPTY = "trainconf-testbed/busybox:1", "trainconf-testbed/empty:1"

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from trainconf.engine.client import Engine, EngineError
 from trainconf.history import events
 from trainconf.launchers.docker.launcher import DockerLauncher
 from trainconf.launchers.protocol import RunHandle
+from trainconf.records import replace
 
 pytestmark = pytest.mark.docker
 

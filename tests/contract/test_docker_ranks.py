@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from trainconf.engine.client import Engine
 from trainconf.history import events
 from trainconf.launchers import get
 from trainconf.launchers.protocol import Job, Launcher, RunHandle
+from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 
 pytestmark = pytest.mark.docker

@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 UID = 43210  # nobody on this machine, and nobody in the image
 SUBMIT = """
 import os, sys
-from dataclasses import replace
 from tests.contract.runs import last, make_job, shell, submit
 from trainconf.launchers import get
+from trainconf.records import replace
 root, image, text, user = sys.argv[1:]
 launcher = get("docker")
 handle = submit(launcher, replace(make_job(root, shell(text), compute={"user": user or None}), image=image))

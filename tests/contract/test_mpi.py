@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import RunHandle
 from trainconf.paths import RunPaths
+from trainconf.records import replace
 from trainconf.spec import CodeSpec
 
 __all__ = ["mpich", "openmpi"]

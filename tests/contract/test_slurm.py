@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from tests.contract.launcher_contract import LauncherContract, wait_until
 from tests.contract.runs import last, make_job, shell, states, submit
 from trainconf.launchers import get
 from trainconf.launchers.protocol import Job, Launcher
+from trainconf.records import replace
 
 
 @pytest.mark.slurm

@@ -14,6 +14,8 @@ from tests.conftest import ROOT
 from trainconf import plain_json
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec=None))
+HOLDS_ITSELF: list[object] = []
+HOLDS_ITSELF.append(HOLDS_ITSELF)
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
 
@@ -23,6 +25,25 @@ def test_what_is_written_is_what_json_writes_and_what_is_read_is_what_was_writte
     assert text == json.dumps(value, separators=(",", ":"))
     assert plain_json.loads(text) == value
     assert plain_json.loads(f" \t{text}\r\n".encode()) == value
+
+
+@given(VALUES)
+def test_the_canonical_text_is_what_json_writes_with_sorted_keys(value: object) -> None:
+    try:
+        expected = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # an infinity
+        with pytest.raises(ValueError, match="JSON"):
+            plain_json.canonical(value)
+    else:
+        assert plain_json.canonical(value) == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: 2, "a": 3}, {(1,): 2}, {"a": {1}}, HOLDS_ITSELF], ids=repr)
+def test_what_has_no_canonical_text_is_refused_as_json_refuses_it(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)) as expected:
+        json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    with pytest.raises(expected.type):
+        plain_json.canonical(value)
 
 
 @given(st.text(st.sampled_from('{}[],:"\\u01e.-tfn N\n\x00')) | st.binary(max_size=8))

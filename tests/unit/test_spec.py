@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainconf.errors import FrozenFileError
+from trainconf.records import replace
 from trainconf.spec import SCHEMA_VERSION, CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, RunSpec, canonical
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -100,20 +99,18 @@ def test_there_is_a_file_of_every_version() -> None:
     assert found == set(range(1, SCHEMA_VERSION + 1))
 
 
-@dataclass(frozen=True)
 class LaterCompute(ComputeSpec):
     queue: str = ""
 
 
-@dataclass(frozen=True)
 class LaterSpec(RunSpec):
-    compute: ComputeSpec = field(default_factory=LaterCompute)
+    compute: ComputeSpec = LaterCompute()
     storage: str = "none"
 
 
 def test_a_new_field_with_a_default_changes_no_old_hash() -> None:
-    values = {f.name: getattr(SPEC, f.name) for f in dataclasses.fields(RunSpec)}
-    values["compute"] = LaterCompute(**{f.name: getattr(SPEC.compute, f.name) for f in dataclasses.fields(ComputeSpec)})
+    values = {name: getattr(SPEC, name) for name in RunSpec.field_types}
+    values["compute"] = LaterCompute(**{name: getattr(SPEC.compute, name) for name in ComputeSpec.field_types})
     later = LaterSpec(**values)
     assert later.spec_hash == SPEC.spec_hash
     assert later.part_hashes() == SPEC.part_hashes()
@@ -143,7 +140,7 @@ def test_specs_with_the_same_hash_are_the_same(one: RunSpec, other: RunSpec) -> 
 
 
 def test_a_spec_cannot_change() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="cannot be changed"):
         SPEC.params_json = "{}"  # type: ignore[misc]
     SPEC.params["lr"] = 7
     assert SPEC.params["lr"] == 0.1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from trainconf.errors import ConfigError
+from trainconf.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +15,7 @@ KINDS = ("none", "pytorch", "mpi", "tensorflow")
 MOST_PROCESSES = 65_536  # each is a line of the plan, and has a log of its own
 
 
-@dataclass(frozen=True)
-class RankLayout:
+class RankLayout(Record):
     """One process: its place among all (`rank`), on its node (`local_rank`), and how many there are.
 
     `task` and `task_index` are its part in a TensorFlow cluster. A service serves the others and ends when they have completed.

@@ -5,7 +5,7 @@ A launcher imports nothing of Hydra; it gets facts and plain values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from trainconf.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ else:
 PLAN_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Record):
     """One run as it is given to a launcher.
 
     `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the
@@ -37,21 +36,20 @@ class Job:
     experiment_name: str
     python: str
     image: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
     retries: int = 0
     retry_backoff_seconds: float = 1.0
-    stdout_metrics: Mapping[str, str] = field(default_factory=dict)
-    compute: Mapping[str, Any] = field(default_factory=dict)
-    distributed: Mapping[str, Any] = field(default_factory=dict)
+    stdout_metrics: Mapping[str, str] = {}
+    compute: Mapping[str, Any] = {}
+    distributed: Mapping[str, Any] = {}
 
     @property
     def run_id(self) -> str:
         return self.paths.run_id
 
 
-@dataclass(frozen=True)
-class RankPlan:
+class RankPlan(Record):
     """One process: exactly what is executed, and the variables that only this rank has.
 
     A service ends when all others have completed. `task` is its part in a TensorFlow cluster: {"type", "index"}. `gpu_share` is (which,
@@ -68,8 +66,7 @@ class RankPlan:
     container: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class LaunchPlan:
+class LaunchPlan(Record):
     """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints.
 
     `secret_env` names variables whose values are only ever in the environment of the agent. `engine` says which container engine is
@@ -98,8 +95,8 @@ class LaunchPlan:
     mpi: dict[str, Any] | None = None
     engine: dict[str, Any] | None = None
     batch: dict[str, Any] | None = None
-    not_inherited: list[str] = field(default_factory=list)
-    first_on_path: list[str] = field(default_factory=list)
+    not_inherited: Sequence[str] = ()
+    first_on_path: Sequence[str] = ()
 
     @classmethod
     def of(cls, target: str, job: Job, ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
@@ -137,8 +134,7 @@ def _mpi(job: Job) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class RunHandle:
+class RunHandle(Record):
     """A submitted run, in this process or any other: its directory is enough to find everything again.
 
     `agent_pid` is known, and is our child, only in the process that submitted it.

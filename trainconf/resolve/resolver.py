@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
+from trainconf.records import replace
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.run_config import RunConfig

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from typing import Any
 
 from trainconf import environments
@@ -14,6 +13,7 @@ from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.records import replace
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 
+from trainconf.records import replace
 from trainconf.resolve.resolver import Resolved
 
 TYPE_CHECKING = False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from trainconf import __version__
 from trainconf.agent import job_folders
 from trainconf.files import dumps, write_new
 from trainconf.history import events
+from trainconf.records import replace
 from trainconf.spec import RUN_ID
 
 TYPE_CHECKING = False

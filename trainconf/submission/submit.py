@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 
 from trainconf import environments, launchers
 from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
@@ -16,6 +15,7 @@ from trainconf.files import FileLock
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
+from trainconf.records import replace
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.schema import IMAGE_TARGETS

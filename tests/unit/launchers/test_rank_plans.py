@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
 
 from tests.contract.runs import make_job
 from trainconf.errors import ConfigError
 from trainconf.launchers.job.ranks import rank_plans
+from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 
 TWO = DistributedSpec(kind="pytorch", processes_per_node=2, communication_backend="gloo")

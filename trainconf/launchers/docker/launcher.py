@@ -71,11 +71,10 @@ class DockerLauncher(AgentLauncher):
 
 def _ranks(job: Job, words: list[str], facts: EngineFacts) -> list[RankPlan]:
     """Every rank; with the first one of each node, the container of them all. Raises ConfigError."""
-    from dataclasses import replace
-
     from trainconf.distributed.layout import layout
     from trainconf.launchers.docker import request as container_request
     from trainconf.launchers.job.ranks import rank_plans
+    from trainconf.records import replace
 
     nodes: dict[int, list[RankLayout]] = {}
     for place in layout(job.spec.distributed):

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 
 import trainconf
 from trainconf.engine.job_shell import PACKAGE_PATH
 from trainconf.errors import ConfigError, Mistake
+from trainconf.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from trainconf.environments import identity
 from trainconf.environments.recipe.interpreter import find_version, fits, inspect
 from trainconf.errors import EnvironmentRecipeError
 from trainconf.process import processes
+from trainconf.records import replace
 
 from ..conftest import Workspace
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from trainconf.engine.client import Engine
 from trainconf.errors import ConfigError
 from trainconf.launchers.docker import request as container_request
 from trainconf.launchers.protocol import Job
+from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 
 HOSTILE = "a b'\"$(x)%,:=\n日"

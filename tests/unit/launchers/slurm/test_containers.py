@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from trainconf.errors import ConfigError
 from trainconf.launchers.protocol import Job
 from trainconf.launchers.slurm import containers as slurm_containers
 from trainconf.launchers.slurm.commands import Controller
+from trainconf.records import replace
 from trainconf.spec import DistributedSpec, EnvironmentSpec
 
 PACKAGE = os.path.dirname(os.path.abspath(trainconf.__file__))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from trainconf.launchers.slurm.commands import Controller, clean
 from trainconf.launchers.slurm.commands import Job as SlurmJob
 from trainconf.launchers.slurm.limits import check, minutes, partitions
 from trainconf.process import Completed, Processes
+from trainconf.records import replace
 
 AGENT = ["/opt/py thon", "-I", "-S", "/lib/trainconf/agent/__main__.py"]
 
