@@ -28,7 +28,7 @@ STARTS_AN_AGENT = [
 ]  # fmt: skip
 RUNS_BESIDE_A_JOB = ["agent", "history", "engine", "files", "paths", "errors", "plain_json"]  # each with all its modules
 RUNS_BEFORE_EACH_JOB = ["snapshot", "git", "process", "launchers.job.env", "launchers.docker.request"]
-READS = ["job_api", "cli.main", "cli.runs", "cli.arguments.help"]
+READS = ["job_api", "cli.main", "cli.history", "cli.arguments.help", "control.runs", "control.follow"]
 
 # What opens another process, and the only modules that do.
 DOORS = {
@@ -167,6 +167,15 @@ def names_used(path: Path) -> set[str]:
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
             names.add(f"os.{node.attr}")
     return names
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "control").rglob("*.py")), ids=name_of)
+def test_what_verbs_python_and_a_page_share_neither_prints_nor_asks(path: Path) -> None:
+    text = path.read_text()
+    called = {node.func.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"print", "input"}
+    assert not re.search(r"\b(stdout|stderr|stdin|isatty|argparse|argv|getcwd)\b", text)
+    assert not any(module.startswith("trainconf.cli") for module in imported_by(".".join(path.relative_to(ROOT).with_suffix("").parts)))
 
 
 def test_the_version_is_the_same_wherever_it_stands() -> None:

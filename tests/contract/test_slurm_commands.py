@@ -26,7 +26,7 @@ def test_a_run_streams_its_output_and_ends_with_the_scripts_code(workspace: Shel
     workspace.write("train.py", "import sys\nprint(sys.argv[1:])\nsys.exit(7)\n")
     answer = workspace(*SLURM, "+params.lr=0.1")
     assert (answer.code, answer.out) == (7, "['--lr', '0.1']\n")
-    assert "Failed, exit code 7" in answer.err
+    assert ": exit code 7" in answer.err
 
 
 def test_the_printed_script_is_the_one_that_is_sent(workspace: Shell, cluster: Cluster) -> None:

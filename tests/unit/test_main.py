@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Answer, Shell
-from trainconf.cli.main import VERBS
+from trainconf.cli.verbs import VERBS
 
 Here = Callable[..., Answer]
 HEAVY = {"hydra", "omegaconf", "yaml", "antlr4", "git"}

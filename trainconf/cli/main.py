@@ -10,18 +10,13 @@ import os
 import sys
 
 from trainconf.cli.screen.printer import printer
+from trainconf.cli.verbs import VERBS
 from trainconf.errors import Mistake, TrainconfError, UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# In the order in which --help shows them. Each is a module with HELP and run(argv) -> exit code, in a folder of this package.
-VERBS = {
-    "init": "workspace", "config": "launch", "plan": "launch", "run": "launch", "rerun": "launch", "freeze": "launch",
-    "ls": "runs", "show": "runs", "logs": "runs", "wait": "runs", "cancel": "runs",
-    "env": "workspace", "snapshot": "workspace", "gc": "workspace", "doctor": "workspace",
-}  # fmt: skip
 _HYDRA_ONLY = (
     "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
     "-sc", "--hydra-help",
@@ -66,8 +61,8 @@ def dispatch(words: list[str]) -> int:
     if words[0] not in VERBS:
         from trainconf.cli.arguments.help import show
 
-        return show(VERBS)
-    module = importlib.import_module(f"trainconf.cli.{VERBS[words[0]]}.{words[0]}")
+        return show()
+    module = importlib.import_module(f"trainconf.cli.{VERBS[words[0]][0]}.{words[0]}")
     return int(module.run(words[1:]))
 
 
@@ -88,7 +83,7 @@ def _submit(words: list[str]) -> int:
     if any(_is_flag(word, "--help", "-h") for word in words):
         from trainconf.cli.arguments.help import show
 
-        return show(VERBS)
+        return show()
     from trainconf.cli.launch.submit import run as submit
 
     return submit(words)

@@ -1,7 +1,6 @@
 """Following a run that goes on: its output as it grows, and its end as it comes.
 
-Copies bytes, never lines; lines of several ranks are `interleave`'s affair. The agent's end wakes the follower at once through a process
-descriptor; what only shows in files is looked at every 20 ms while there is output, and every 150 ms in silence.
+Reads bytes, never lines; `interleave` reads lines of several ranks. The agent's end wakes a waiter at once through a process descriptor.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from trainconf.history import events, liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from trainconf.history.interleave import Interleaved
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
@@ -36,22 +34,19 @@ class Output:
         self.path = path
         self._fd = -1
 
-    def copy(self, write: Callable[[bytes], object]) -> int:
-        """Hand on all that is new; how many bytes that was."""
+    def read(self) -> Iterator[bytes]:
+        """All that is new."""
         if self._fd < 0:
             try:
                 self._fd = files.open_regular(self.path)
             except FileNotFoundError:
-                return 0
-        count = 0
+                return
         while chunk := os.read(self._fd, CHUNK_BYTES):
-            write(chunk)
-            count += len(chunk)
-        return count
+            yield chunk
 
-    def finish(self, write: Callable[[bytes], object]) -> int:
-        """Hand on what came before the end; how many bytes that was."""
-        return self.copy(write)
+    def finish(self) -> Iterator[bytes]:
+        """What came before the end."""
+        return self.read()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -108,32 +103,6 @@ class Watch:
             self._poll.unregister(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-
-
-def follow(
-    paths: RunPaths,
-    output: Output | Interleaved,
-    write: Callable[[bytes], object],
-    reader_fd: int | None = None,
-    look: Look = liveness.state_of,
-) -> State:
-    """Copy output from its beginning until the run has ended or its agent is lost; the state it is in then, as `look` sees it."""
-    watch = Watch(paths, reader_fd)
-    pause_s = BUSY_PAUSE_S
-    try:
-        while True:
-            if output.copy(write):
-                pause_s = BUSY_PAUSE_S
-            else:
-                state = look(paths)
-                if has_ended(state):
-                    output.finish(write)  # what was written between the last look and the end
-                    return state
-                pause_s = min(pause_s * 1.5, IDLE_PAUSE_S)
-            watch.pause(pause_s)
-    finally:
-        output.close()
-        watch.close()
 
 
 def wait(paths: RunPaths, until: float | None = None, look: Look = liveness.state_of) -> State:

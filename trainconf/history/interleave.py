@@ -15,11 +15,9 @@ from trainconf.history import ranks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from trainconf.paths import RunPaths
-
-    Write = Callable[[bytes], object]
 
 BLOCK_BYTES = 65536  # read at once; a longer line goes on in a line of its own
 _GOES_BACK = re.compile(rb"\r(?![\r\n]|\Z)")  # a progress bar returns to the beginning of its line, where the prefix is
@@ -36,18 +34,18 @@ class Interleaved:
         self._shown: dict[int, int] = {}  # bytes
         self._is_live = False
 
-    def copy(self, write: Write) -> int:
-        """Hand on every line that has ended since the last look; how many bytes of the logs that was."""
-        return self._copy(write, to_end=False)
+    def read(self) -> Iterator[bytes]:
+        """Every line that has ended since the last look."""
+        return self._read(to_end=False)
 
-    def finish(self, write: Write) -> int:
-        """Hand on all there is, last lines included that nobody ended; how many bytes of the logs that was."""
-        return self._copy(write, to_end=True)
+    def finish(self) -> Iterator[bytes]:
+        """All there is, last lines included that nobody ended."""
+        return self._read(to_end=True)
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _copy(self, write: Write, *, to_end: bool) -> int:
+    def _read(self, *, to_end: bool) -> Iterator[bytes]:
         grown = []
         for rank in self._all_ranks():
             try:
@@ -58,7 +56,8 @@ class Interleaved:
             if info.st_size > done.get(rank, 0):
                 grown.append((info.st_mtime_ns if self._is_live else 0, rank, info.st_size))
         self._is_live = True
-        return sum(self._copy_lines(rank, size, write, to_end) for _, rank, size in sorted(grown))
+        for _, rank, size in sorted(grown):
+            yield from self._lines(rank, size, to_end)
 
     def _all_ranks(self) -> list[int]:
         """Those of the plan, which may come later than we do, and those that have a log without one."""
@@ -67,14 +66,14 @@ class Interleaved:
             self._ranks = sorted({*self._planned, *ranks.with_log(self._paths)})
         return self._ranks
 
-    def _copy_lines(self, rank: int, size: int, write: Write, to_end: bool) -> int:
+    def _lines(self, rank: int, size: int, to_end: bool) -> Iterator[bytes]:
         """Lines of one log up to `size`, what it was when we looked: a rank that never stops writing keeps no other one waiting."""
         self._sizes[rank] = size
-        start = at = self._shown.get(rank, 0)
+        at = self._shown.get(rank, 0)
         try:
             fd = files.open_regular(self._paths.log(rank))
         except FileNotFoundError:
-            return 0  # the run has just been removed, as its state will say
+            return  # the run has just been removed, as its state will say
         try:
             while at < size:
                 block = os.pread(fd, min(BLOCK_BYTES, size - at), at)
@@ -85,12 +84,11 @@ class Interleaved:
                     end = len(block)
                 if not end:
                     break
-                write(self._with_prefix(rank, block[:end]))
                 at += end
                 self._shown[rank] = at
+                yield self._with_prefix(rank, block[:end])
         finally:
             os.close(fd)
-        return at - start
 
     def _with_prefix(self, rank: int, lines: bytes) -> bytes:
         prefix = f"[rank {rank}]".ljust(len(f"[rank {self._ranks[-1]}]")).encode() + b" "

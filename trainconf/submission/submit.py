@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from trainconf import environments, launchers
 from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock
-from trainconf.launchers.protocol import Job
+from trainconf.launchers.protocol import Job, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
 from trainconf.records import replace
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from trainconf.environments import Prepared as PreparedEnvironment
     from trainconf.environments import Software
-    from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
+    from trainconf.launchers.protocol import Launcher, LaunchPlan
     from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.spec import RunSpec
 
@@ -66,24 +66,25 @@ class Prepared:
 
 
 class Submitted:
-    """A run that was handed over; or, without handle and plan, one that had completed before and is returned instead.
+    """A run that was handed over. Without a plan it is one that completed before and is returned instead.
 
-    `not_looked_at` says which inputs may be others than that run's.
+    `not_looked_at` says which inputs may differ from that run's.
     """
 
-    __slots__ = ("handle", "not_looked_at", "paths", "plan")
+    __slots__ = ("_launcher", "not_looked_at", "paths", "plan")
 
     def __init__(
-        self, paths: RunPaths, handle: RunHandle | None = None, plan: LaunchPlan | None = None, *, not_looked_at: str = ""
+        self, paths: RunPaths, plan: LaunchPlan | None = None, launcher: Launcher | None = None, *, not_looked_at: str = ""
     ) -> None:
         self.paths = paths
-        self.not_looked_at = not_looked_at
-        self.handle = handle
         self.plan = plan
+        self.not_looked_at = not_looked_at
+        self._launcher = launcher
 
-    @property
-    def reused(self) -> bool:
-        return self.handle is None
+    def cancel(self, *, force: bool = False) -> None:
+        """Ask for the end of the run; nothing to do for one that completed before."""
+        if self._launcher is not None:
+            self._launcher.cancel(RunHandle(self.paths), force=force)
 
 
 def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report) -> str:
@@ -246,7 +247,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submi
         raise
     finally:
         lock.release()
-    return Submitted(paths, handle, plan)
+    return Submitted(paths, plan, prepared.launcher)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:

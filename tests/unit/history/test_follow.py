@@ -23,50 +23,6 @@ def append(path: str, data: bytes) -> None:
         stream.write(data)
 
 
-def test_all_output_is_copied_also_what_comes_with_the_end_and_over_attempts(workspace: WorkspacePaths) -> None:
-    paths = make_run(workspace, states=QUEUED)
-    os.unlink(paths.log(0))  # it has not started yet
-    lock = files.FileLock(paths.lock)
-    lock.acquire()
-    seen: list[bytes] = []
-
-    def job() -> None:
-        for attempt in (1, 2):
-            events.append(paths, "Running", attempt=attempt)
-            for _ in range(5):
-                append(paths.log(0), b"\xff line\n" * 1000)
-                time.sleep(0.01)
-        append(paths.log(0), b"last words")
-        events.append(paths, "Completed", attempt=2, exit_code=0)
-        lock.release()
-
-    worker = threading.Thread(target=job)
-    worker.start()
-    state = follow.follow(paths, follow.Output(paths.log(0)), seen.append)
-    worker.join()
-    assert state.status == "Completed"
-    assert b"".join(seen) == b"\xff line\n" * 10_000 + b"last words"
-    assert max(map(len, seen)) <= follow.CHUNK_BYTES
-
-
-def test_following_ends_with_words_when_the_agent_is_lost(workspace: WorkspacePaths) -> None:
-    paths = make_run(workspace, states=QUEUED, log=b"so far")
-    seen: list[bytes] = []
-    state = follow.follow(paths, follow.Output(paths.log(0)), seen.append)
-    assert (state.status, b"".join(seen)) == ("NotResponding", b"so far")
-    assert state.reason
-
-
-def test_following_notices_that_nobody_reads_any_more(workspace: WorkspacePaths) -> None:
-    paths = make_run(workspace, states=QUEUED)
-    read_end, write_end = os.pipe()
-    with files.FileLock(paths.lock):
-        os.close(read_end)
-        with pytest.raises(BrokenPipeError):
-            follow.follow(paths, follow.Output(paths.log(0)), lambda _: None, reader_fd=write_end)
-    os.close(write_end)
-
-
 def test_the_end_of_the_agent_wakes_a_waiter_at_once(workspace: WorkspacePaths) -> None:
     with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as agent:
         paths = make_run(workspace, states=QUEUED, agent=liveness.identity(agent.pid))
@@ -115,11 +71,9 @@ def test_the_exit_code_is_the_script_s_own_or_says_what_happened(status: str, co
 
 def test_a_file_that_appears_later_is_read_from_its_beginning(tmp_path: object) -> None:
     output = follow.Output(RunPaths(str(tmp_path)).agent_log)
-    seen: list[bytes] = []
-    assert output.copy(seen.append) == 0
+    assert list(output.read()) == []
     os.makedirs(os.path.dirname(output.path))
     append(output.path, b"abc")
-    assert output.copy(seen.append) == 3
-    assert output.copy(seen.append) == 0
+    assert list(output.read()) == [b"abc"]
+    assert list(output.read()) == []
     output.close()
-    assert seen == [b"abc"]

@@ -9,7 +9,7 @@ import time
 import tracemalloc
 
 from trainconf import files
-from trainconf.history import events, follow
+from trainconf.history import events, follow, liveness
 from trainconf.history.interleave import BLOCK_BYTES, Interleaved
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -36,19 +36,14 @@ class Screen:
 
     def __init__(self, paths: RunPaths) -> None:
         self.output = Interleaved(paths)
-        self.seen: list[bytes] = []
 
     def copied(self) -> bytes:
         """What is new."""
-        self.seen.clear()
-        self.output.copy(self.seen.append)
-        return b"".join(self.seen)
+        return b"".join(self.output.read())
 
     def finished(self) -> bytes:
         """What is new, also without the end of its line."""
-        self.seen.clear()
-        self.output.finish(self.seen.append)
-        return b"".join(self.seen)
+        return b"".join(self.output.finish())
 
 
 def test_what_is_there_comes_rank_after_rank_and_every_line_says_whose_it_is(workspace: WorkspacePaths) -> None:
@@ -111,13 +106,10 @@ def test_a_rank_that_never_stops_keeps_no_other_one_waiting(workspace: Workspace
     append(paths, 1, b"1\n")
     output = Interleaved(paths)
     seen: list[bytes] = []
-
-    def write(chunk: bytes) -> None:
+    for chunk in output.read():
         seen.append(chunk)
         if len(seen) < 100:
             append(paths, 0, b"again\n")  # it writes faster than we read
-
-    output.copy(write)
     assert seen == [b"[rank 0] 0\n", b"[rank 1] 1\n"]
 
 
@@ -141,15 +133,10 @@ def test_large_logs_take_no_memory_and_many_ranks_no_descriptors(workspace: Work
     with open(paths.log(7), "ab") as stream:
         for _ in range(320):
             stream.write(b"0123456789abcde\n" * 6400)
-    output, count = Interleaved(paths), 0
-
-    def write(chunk: bytes) -> None:
-        nonlocal count
-        count += chunk.count(b"\n")
-
+    output = Interleaved(paths)
     before = os.listdir("/proc/self/fd")
     tracemalloc.start()
-    output.finish(write)
+    count = sum(chunk.count(b"\n") for chunk in output.finish())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 300 + 320 * 6400
@@ -182,10 +169,13 @@ def test_following_all_ranks_mixes_no_lines_and_loses_none(workspace: WorkspaceP
 
     worker = threading.Thread(target=job)
     worker.start()
+    output = Interleaved(paths)
     seen: list[bytes] = []
-    state = follow.follow(paths, Interleaved(paths), seen.append)
+    while not follow.has_ended(liveness.state_of(paths)):
+        seen += output.read()
+        time.sleep(0.01)
+    seen += output.finish()
     worker.join()
-    assert state.status == "Completed"
     found = [re.fullmatch(rb"\[rank (\d)\] (?:(?:\1 ){20}line (\d+)|the end)", line) for line in b"".join(seen).splitlines()]
     for number in range(4):
         lines = [match[2] for match in found if match is not None and int(match[1]) == number]
@@ -199,10 +189,7 @@ def test_a_run_that_is_removed_while_it_is_followed_ends_it(workspace: Workspace
     append(paths, 1, b"one\n")
     output = Interleaved(paths)
     seen: list[bytes] = []
-
-    def write(chunk: bytes) -> None:
+    for chunk in output.read():
         seen.append(chunk)
         os.unlink(paths.log(1))
-
-    assert output.copy(write) == 5
     assert seen == [b"[rank 0] zero\n"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Answer, Shell
-from trainconf.cli.screen.follow import Following
+from trainconf.cli.screen import follow
 from trainconf.history import liveness
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.paths import RunPaths
@@ -27,7 +27,7 @@ def test_before_the_agent_has_the_run_nothing_is_left(here: Here, workspace: She
     assert not (workspace.root / "runs").exists()
 
 
-@pytest.mark.parametrize(("place", "name"), [(submit, "record_in_index"), (Following, "to_the_end")])
+@pytest.mark.parametrize(("place", "name"), [(submit, "record_in_index"), (follow, "show_to_end")])
 def test_after_it_the_run_is_cancelled(place: object, name: str, here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace.write("train.py", "import time\ntime.sleep(120)\n")
     monkeypatch.setattr(place, name, interrupted)

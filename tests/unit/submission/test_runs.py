@@ -108,7 +108,7 @@ def test_ctrl_c_cancels_and_ends_with_130(workspace: Shell) -> None:
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130, err
-    assert b"once more to kill it at once" in err
+    assert b"press Ctrl-C again to kill it" in err
     assert status(run_dir) == "Canceled"
 
 

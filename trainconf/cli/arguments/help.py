@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 
 from trainconf.cli.screen.printer import printer
+from trainconf.cli.verbs import VERBS
 from trainconf.errors import UserError
 from trainconf.paths import WorkspacePaths, find_workspace
 from trainconf.resolve.search import config_dirs, groups
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _USAGE = """\
 trainconf declares a training run once and gets back exactly what ran.
@@ -37,9 +33,9 @@ Exit codes: the script's own; 2 a mistake in what was asked, 1 a fault of trainc
 """
 
 
-def show(folders: Mapping[str, str]) -> int:
-    """Print the help. `folders`: of each verb, in the order in which they are shown."""
-    verbs = "\n".join(f"  {verb:<10}{importlib.import_module(f'trainconf.cli.{folder}.{verb}').HELP}" for verb, folder in folders.items())
+def show() -> int:
+    """Print the help."""
+    verbs = "\n".join(f"  {verb:<10}{text}" for verb, (_, text) in VERBS.items())
     try:
         workspace = find_workspace(os.getcwd())
     except UserError:  # another user's: help is for everybody, and shows what ships

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from trainconf.cli.verbs import VERBS
 from trainconf.errors import UserError
 
 TYPE_CHECKING = False
@@ -23,8 +24,10 @@ class Arguments(argparse.ArgumentParser):
     """An ArgumentParser whose mistakes are `UserError`s."""
 
     def __init__(self, verb: str = "", description: str = "", *, prog: str = "", **rest: Any) -> None:
-        """`prog` and `rest` are what argparse gives the parser of an action, such as `trainconf env ls`."""
+        """`description` is by default the verb's line of help. argparse gives `prog` and `rest` to an action such as `trainconf env ls`."""
         prog = prog or f"trainconf {verb}"
+        if verb and not description:
+            description = f"{VERBS[verb][1][0].upper()}{VERBS[verb][1][1:]}."
         super().__init__(prog=prog, description=description, allow_abbrev=False, formatter_class=_Formatter, **rest)
         self.verb = prog.removeprefix("trainconf ")
 

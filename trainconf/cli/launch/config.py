@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-HELP = "print the composed config: every setting and its meaning, or with --origin what set it"
-
 
 def run(argv: list[str]) -> int:
     """Compose and print; nothing is submitted."""
@@ -16,7 +14,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.screen.printer import printer
     from trainconf.paths import find_workspace
 
-    parser = Arguments("config", HELP)
+    parser = Arguments("config")
     composing.add_arguments(parser)
     parser.add_argument("--origin", action="store_true", help="print `key = value  <- where it was set`")
     parser.add_argument("--json", action="store_true", help="print one JSON object: config, origins, choices")

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from trainconf.resolve.resolver import Resolved
     from trainconf.submission.frozen import Frozen
 
-HELP = "write the run as a reviewable lock file (-o FILE), or --check FILE against config, code and environment"
-
 
 def run(argv: list[str]) -> int:
     """Freeze, or check; 1 when a checked file no longer matches."""
@@ -19,7 +17,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.arguments.parser import Arguments
     from trainconf.errors import UserError
 
-    parser = Arguments("freeze", HELP)
+    parser = Arguments("freeze")
     composing.add_arguments(parser)
     parser.add_argument("--output", "-o", metavar="FILE", help="where to write it; standard output when left out")
     parser.add_argument("--check", metavar="FILE", help="compare a frozen file with what its words compose to today")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-HELP = "show what would run and where; what is printed is the object a submission sends"
-
 
 def run(argv: list[str]) -> int:
     """Compose, resolve and plan."""
@@ -17,7 +15,7 @@ def run(argv: list[str]) -> int:
     from trainconf.submission.inputs import inputs_text, with_digests
     from trainconf.submission.submit import find_completed, plan_only
 
-    parser = Arguments("plan", HELP)
+    parser = Arguments("plan")
     composing.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object: spec, plan")
     args = parser.parse_intermixed_args(argv)

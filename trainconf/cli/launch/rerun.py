@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-HELP = "run a recorded run again, from its own code and config, with other values: rerun RUN params.lr=0.2"
-
 
 def run(argv: list[str]) -> int:
     """Read the run's record, apply the overrides to it, submit, and follow."""
@@ -15,7 +13,7 @@ def run(argv: list[str]) -> int:
     from trainconf.submission.again import recorded
     from trainconf.submission.code import find_code
 
-    parser = Arguments("rerun", HELP)
+    parser = Arguments("rerun")
     parser.add_argument("run", metavar="RUN", help="a run id, a unique beginning of one, or `last`")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values to change; groups stay as they were")
     args = parser.parse_intermixed_args(argv)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-HELP = "run a frozen file: exactly that, again, also in a fresh clone"
-
 
 def run(argv: list[str]) -> int:
     """Find the code, submit, and follow."""
@@ -15,7 +13,7 @@ def run(argv: list[str]) -> int:
     from trainconf.submission.again import of_file
     from trainconf.submission.code import find_code
 
-    parser = Arguments("run", HELP)
+    parser = Arguments("run")
     parser.add_argument("file", metavar="FILE", help="what `trainconf freeze -o FILE` wrote")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that are not part of the frozen spec: compute.slots=4")
     parser.add_argument("--detach", action="store_true", help="print the run id and return")

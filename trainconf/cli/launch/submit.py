@@ -1,4 +1,4 @@
-"""Submits what the words ask for, and follows it: the job's own output, its changes of state, and its exit code at the end."""
+"""Submits what is asked for, and shows it: the job's own output, its changes of state, and its exit code at the end."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from trainconf.resolve.resolver import Resolved
 
 
-def run(words: list[str]) -> int:
+def run(argv: list[str]) -> int:
     """Submit a run, or with `-m` one for every combination; the exit code."""
-    asked = composing.parse(words)
+    asked = composing.parse(argv)
     if asked.multirun:
         from trainconf.cli.launch.sweep import run as run_sweep
 
@@ -26,31 +26,27 @@ def run(words: list[str]) -> int:
 
 def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     """Submit; print the run id and return when detached, else follow to the end. The exit code."""
-    from trainconf import launchers
     from trainconf.submission.submit import submit
 
     submitted = submit(resolved, workspace, printer)
-    wanted = resolved.config.submit
-    paths = submitted.paths
-    if submitted.reused:
+    options = resolved.config.submit
+    run_id = submitted.paths.run_id
+    if submitted.plan is None:
         but = f"; {submitted.not_looked_at}" if submitted.not_looked_at else ""
-        printer.talk(f"completed before as {paths.run_id}; nothing was started{but}")
-        if wanted.detach:
-            printer.data(paths.run_id)
+        printer.talk(f"completed before as {run_id}; nothing was started{but}")
+        if options.detach:
+            printer.data(run_id)
         return 0
-    assert submitted.handle is not None
-    assert submitted.plan is not None
-    launcher = launchers.get(submitted.plan.target)
     try:
         engine = submitted.plan.engine
         where = f"  on the engine at {engine['address']} ({engine['source']})" if engine else ""
-        printer.talk(f"run {paths.run_id}  {os.path.relpath(paths.run_dir)}{where}")
-        if wanted.detach:
-            printer.data(paths.run_id)
+        printer.talk(f"run {run_id}  {os.path.relpath(submitted.paths.run_dir)}{where}")
+        if options.detach:
+            printer.data(run_id)
             return 0
-        from trainconf.cli.screen.follow import Following
+        from trainconf.cli.screen.follow import show_to_end
 
-        return Following(launcher, submitted.handle, submitted.plan, show_output=wanted.stream).to_the_end()
+        return show_to_end(submitted, show_output=options.stream)
     except KeyboardInterrupt:  # before anybody followed it
-        launcher.cancel(submitted.handle)
+        submitted.cancel()
         raise

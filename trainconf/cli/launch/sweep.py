@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from trainconf.cli.screen.printer import cut, duration, number, one_line, printer
+from trainconf.cli.screen.printer import cut, number, one_line, printer, short_duration
 from trainconf.history import events, metrics, record
 
 TYPE_CHECKING = False
@@ -139,7 +139,7 @@ def _print_summary(sweep: Sweep) -> None:
         metric = row.get("metrics", {}).get(name) if name else None
         if isinstance(metric, (int, float)) and metric == metric and row.get("status") == "Completed":  # NaN is no score
             scores[trial.number] = metric
-        rows.append([str(trial.number), *values, row.get("status", "NotStarted"), duration(row.get("duration_s")), number(metric)])
+        rows.append([str(trial.number), *values, row.get("status", "NotStarted"), short_duration(row.get("duration_s")), number(metric)])
     keys = [word.partition("=")[0].lstrip("+") for word in sweep.trials[0].words]
     printer.table(["trial", *keys, "status", "duration", name or "metric"], rows, status_column=1 + len(keys))
     if scores:

@@ -177,19 +177,24 @@ def cut(text: str, columns: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """1.2s, 3m12s, 2h05m, 3d04h; empty for None."""
+    """1.2 s, 3m 12s, 2h 05m, 3d 04h; empty for None."""
     if seconds is None:
         return ""
     if not abs(seconds) < 1e15:
         return "unknown"
     if seconds < 60:
-        return f"{seconds:.1f}s"
+        return f"{seconds:.1f} s"
     minutes, whole_seconds = divmod(int(seconds), 60)
     hours, minutes_left = divmod(minutes, 60)
     if not hours:
-        return f"{minutes}m{whole_seconds:02d}s"
+        return f"{minutes}m {whole_seconds:02d}s"
     days, hours_left = divmod(hours, 24)
-    return f"{days}d{hours_left:02d}h" if days else f"{hours}h{minutes_left:02d}m"
+    return f"{days}d {hours_left:02d}h" if days else f"{hours}h {minutes_left:02d}m"
+
+
+def short_duration(seconds: float | None) -> str:
+    """1.2s, 3m12s, 2h05m, 3d04h: a duration as one word, for a column of a table."""
+    return duration(seconds).replace(" ", "")
 
 
 def local_time(seconds: float | None) -> str:

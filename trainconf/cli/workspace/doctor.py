@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from trainconf.paths import WorkspacePaths
     from trainconf.process import Processes
 
-HELP = "what works here: Python, uv, git, Docker, Slurm, disk, locks"
 ASK_S = 10.0
 LOW_DISK_BYTES = 1_000_000_000
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from trainconf.environments import BuiltEnvironment
     from trainconf.paths import WorkspacePaths
 
-HELP = "ls, show, build, lock or rm software environments"
-
 
 def run(argv: list[str]) -> int:
     """One of ls, show NAME, build [overrides], lock [overrides] [-o FILE], rm NAME."""
@@ -22,7 +20,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.arguments.parser import Arguments
     from trainconf.paths import find_workspace
 
-    parser = Arguments("env", HELP)
+    parser = Arguments("env")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|build|lock|rm")
     actions.add_parser("ls", help="what is built here")
     for name, text in (("show", "the recipe and contents of one"), ("rm", "remove one; it is built again when it is needed")):

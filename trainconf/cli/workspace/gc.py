@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trainconf.snapshot import SnapshotStore
     from trainconf.snapshot.blobs.pins import Pin
 
-HELP = "remove unneeded snapshots, half-made runs and leftovers of builds"
 DAY_S = 86400.0
 UNLOCKED_AGE_S = 3600.0
 LET_GO_AGE_S = 2.0  # between the making of a lock file and the taking of its lock

@@ -8,8 +8,6 @@ from trainconf import files, paths
 from trainconf.cli.screen.printer import printer
 from trainconf.errors import StorageError
 
-HELP = "make a folder a workspace, with examples to run"
-
 LOCAL_YAML = """\
 # @package _global_
 # Facts about this machine, read by every command and kept out of version control. Uncomment what is true here.
@@ -109,7 +107,7 @@ def run(argv: list[str]) -> int:
     """Make the workspace, tell what was made and what was kept, and what to type next. Raises StorageError."""
     from trainconf.cli.arguments.parser import Arguments
 
-    parser = Arguments("init", HELP)
+    parser = Arguments("init")
     parser.add_argument("dir", nargs="?", default=".", metavar="DIR", help="made when missing (default: the current folder)")
     folder = parser.parse_args(argv).dir
     additions = make_workspace(os.path.abspath(folder))

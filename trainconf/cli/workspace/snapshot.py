@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from trainconf.snapshot import SnapshotStore
 
-HELP = "create, ls, show, diff or verify snapshots of a source tree"
-
 
 def run(argv: list[str]) -> int:
     """One of create DIR, ls, show ID, diff A B, verify ID."""
@@ -22,7 +20,7 @@ def run(argv: list[str]) -> int:
     from trainconf.paths import find_workspace
     from trainconf.snapshot import SnapshotStore
 
-    parser = Arguments("snapshot", HELP)
+    parser = Arguments("snapshot")
     actions = parser.add_subparsers(dest="action", required=True, metavar="create|ls|show|diff|verify")
     create = actions.add_parser("create", help="record a folder; print the snapshot's id")
     create.add_argument("directory", metavar="DIR")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 
 from tests.conftest import Shell
@@ -21,14 +22,15 @@ def test_every_failed_attempt_is_told_with_what_follows(shell: Shell) -> None:
     shell.write("train.py", "raise SystemExit(3)\n")
     answer = shell(*shell.script("retries=2", "retry_backoff_seconds=0.2"))
     assert answer.code == 3
-    assert "exit code 3; attempt 2 starts in 0.2s\nexit code 3; attempt 3 starts in 0.4s\nFailed, exit code 3" in answer.err
+    assert "exit code 3; attempt 2 starts in 0.2 s\nexit code 3; attempt 3 starts in 0.4 s\nFailed in " in answer.err
+    assert answer.err.endswith(" s: exit code 3\n")
 
 
 def test_a_run_that_was_removed_while_it_ran_is_not_responding_and_its_agent_does_not_stay(shell: Shell) -> None:
     shell.write("train.py", "import os, shutil\nprint(os.getppid(), flush=True)\nshutil.rmtree(os.environ['TRAINCONF_RUN_DIR'])\n")
     answer = shell(*shell.script())
     assert answer.code == 1
-    assert answer.err.endswith("NotResponding, its events.jsonl was removed\n")
+    assert answer.err.endswith("NotResponding: its events.jsonl was removed\n")
     deadline = time.monotonic() + 60
     while is_alive(int(answer.out)) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -85,7 +87,7 @@ def test_when_another_rank_fails_its_last_words_come_after_the_output_of_rank_0(
     _, heading, *words, end = answer.err.splitlines()
     assert heading == "rank 2 failed: exit code 1; the last lines of its output, logs/std_log_rank_2.txt:"
     assert (words[0], words[-1]) == ("  rank 2", "  AssertionError: bad batch")
-    assert end.startswith("Failed, rank 2: exit code 1, in ")
+    assert re.fullmatch(r"Failed in \d+\.\d s: rank 2: exit code 1", end)
     assert "distributed  pytorch, 3 processes on 1 node\n" in shell("show", "last").out
     assert json.loads(shell("show", "last", "--json").out)["events"][-1]["rank"] == 2
     everything = shell("logs", "last", "--all").out.splitlines()

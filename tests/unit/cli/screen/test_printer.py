@@ -131,10 +131,12 @@ def test_a_reader_that_leaves_ends_the_program_without_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, ""), (0.04, "0.0s"), (59.9, "59.9s"), (60, "1m00s"), (3599, "59m59s"), (7500, "2h05m"), (90_000, "1d01h")]
+    ("seconds", "text"),
+    [(None, ""), (0.04, "0.0 s"), (59.9, "59.9 s"), (60, "1m 00s"), (3599, "59m 59s"), (7500, "2h 05m"), (90_000, "1d 01h")],
 )
-def test_durations_are_short(seconds: float | None, text: str) -> None:
+def test_durations_are_short_and_one_word_in_a_table(seconds: float | None, text: str) -> None:
     assert printing.duration(seconds) == text
+    assert printing.short_duration(seconds) == text.replace(" ", "")
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (5e15, "5000.0 TB")])

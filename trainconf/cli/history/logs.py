@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+from contextlib import closing
 
+from trainconf.cli.arguments.parser import Arguments, count
 from trainconf.cli.screen.printer import printer
+from trainconf.cli.screen.ranks import listed, point_at_failed_rank, tell_failed_rank
+from trainconf.control import follow as following
+from trainconf.errors import UserError
+from trainconf.history import events, ranks
+from trainconf.history.find import find_run
+from trainconf.history.follow import Output
+from trainconf.history.interleave import Interleaved
+from trainconf.paths import find_workspace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from typing import Any
 
-    from trainconf.history.follow import Output
-    from trainconf.history.interleave import Interleaved
+    from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
-
-HELP = "print or follow (-f) a run's output"
 
 
 def run(argv: list[str]) -> int:
     """Copy a log to standard output. With -f until the run ends: 0 then, 1 when its agent is lost."""
-    from trainconf.history.find import find_run
-    from trainconf.paths import find_workspace
-
     asked = _parse(argv)
     paths = find_run(find_workspace(os.getcwd()), asked.run)
     if asked.rank:
@@ -35,8 +39,6 @@ def run(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    from trainconf.cli.arguments.parser import Arguments, count
-
     parser = Arguments("logs", "Print what a run wrote to its standard output and error.")
     parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends; also before it has started")
@@ -54,10 +56,6 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _check(paths: RunPaths, rank: int) -> None:
     """Raises UserError for a rank that the run does not have, once its plan says which it has."""
-    from trainconf.cli.screen.ranks import listed
-    from trainconf.errors import UserError
-    from trainconf.history import ranks
-
     planned = ranks.planned(paths)
     there = sorted({*planned, *ranks.with_log(paths)})
     if planned and rank not in there:
@@ -67,13 +65,7 @@ def _check(paths: RunPaths, rank: int) -> None:
 
 
 def _output(paths: RunPaths, asked: argparse.Namespace) -> Output | Interleaved:
-    if asked.all:
-        from trainconf.history.interleave import Interleaved
-
-        return Interleaved(paths)
-    from trainconf.history.follow import Output
-
-    return Output(_log(paths, asked))
+    return Interleaved(paths) if asked.all else Output(_log(paths, asked))
 
 
 def _log(paths: RunPaths, asked: argparse.Namespace) -> str:
@@ -83,34 +75,39 @@ def _log(paths: RunPaths, asked: argparse.Namespace) -> str:
 
 def _print(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> None:
     """What there is now, and which rank has more to say about a failure."""
-    from trainconf.history import events
-
-    copied = output.finish(printer.raw)
+    is_empty = True
+    for chunk in output.finish():
+        is_empty = False
+        printer.raw(chunk)
     output.close()
-    if not copied and not os.path.exists(_log(paths, asked)):
+    if is_empty and not os.path.exists(_log(paths, asked)):
         printer.talk(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if asked.agent else _log(paths, asked))}")
     event = events.last(paths) or {}
     if event.get("rank") and _is_other(event, asked):
-        from trainconf.cli.screen.ranks import point_at_failed_rank
-
         point_at_failed_rank(paths, event)
 
 
 def _follow(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> int:
     """What there is and what comes, until the run has ended; then the last words of the rank it failed through."""
-    from trainconf.history.follow import follow
-    from trainconf.launchers.scheduled import Looking
-
     try:
-        state = follow(paths, output, printer.raw, reader_fd=1, look=Looking())
+        with closing(following.follow(paths, output, reader_fd=1)) as found:
+            for event in found:
+                if isinstance(event, following.Written):
+                    printer.raw(event.chunk)
+                elif isinstance(event, following.Unreadable):
+                    raise event.error
+                elif isinstance(event, following.Ended):
+                    return _ended(paths, event.state, asked)
     except KeyboardInterrupt:
         return 130
+    raise AssertionError("a run is followed to its end")
+
+
+def _ended(paths: RunPaths, state: State, asked: argparse.Namespace) -> int:
     if not state.is_final:
         printer.talk(f"{paths.run_id} is {state.status}: {state.reason}")
         return 1
     if state.event.get("rank") and _is_other(state.event, asked):
-        from trainconf.cli.screen.ranks import tell_failed_rank
-
         tell_failed_rank(paths, state.event)
     return 0
 

@@ -1,15 +1,27 @@
-"""The one line on files that a script has left in its working directory, where nobody looks for results."""
+"""What is told at the end of a run besides how it ended: where a rank failed, and which results lie where nobody looks for them."""
 
 from __future__ import annotations
 
-from trainconf.cli.screen.printer import one_line
+from trainconf.cli.screen.printer import one_line, printer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from trainconf.paths import RunPaths
 
-def told(event: dict[str, Any]) -> str:
+
+def tell_leftovers(paths: RunPaths, event: dict[str, Any]) -> None:
+    """Show the last output of the rank that failed, and name the files that the script left in its working directory."""
+    if event.get("rank"):
+        from trainconf.cli.screen.ranks import tell_failed_rank
+
+        tell_failed_rank(paths, event)
+    if left := files_left(event):
+        printer.talk(f"note: {left}")
+
+
+def files_left(event: dict[str, Any]) -> str:
     """Such as: 13 files were left in code/ beside outputs/: lightning_logs/, model.pt; empty when there is nothing to tell."""
     left = event.get("left_in_code")
     if not isinstance(left, dict) or not isinstance(left.get("count"), int) or not isinstance(left.get("names"), list):

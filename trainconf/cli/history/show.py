@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from trainconf.history.ranks import Rank
     from trainconf.paths import RunPaths
 
-HELP = "everything about one run (--json, --origin)"
 SHOWN_FILES = SHOWN_RANKS = 20
 
 
@@ -85,7 +84,7 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 
 
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
-    from trainconf.cli.screen.beside_outputs import told
+    from trainconf.cli.screen.end import files_left
     from trainconf.history.events import seconds
     from trainconf.history.record import notes
 
@@ -99,7 +98,7 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
         "command": _command(paths), "compute": found["compute"], "env": found["env"],
         "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
         "run dir": found["run_dir"],
-        "note": "; ".join(filter(None, [*notes(last), told(last)])),
+        "note": "; ".join(filter(None, [*notes(last), files_left(last)])),
     }  # fmt: skip
     for label, value in named.items():
         if value is not None and value != "":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.screen.printer import duration, local_time, number, one_line, printer
+from trainconf.cli.screen.printer import local_time, number, one_line, printer, short_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from trainconf.history.rows import Row
     from trainconf.paths import WorkspacePaths
 
-HELP = "list runs: status, experiment, metric"
 DEFAULT_LIMIT = 50
 
 
@@ -89,7 +88,7 @@ def _table(rows: list[Row]) -> None:
         if only is None and value:
             value = f"{row.metric} {value}"
         created = local_time(seconds(fields["created"]))
-        cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, duration(fields["duration_s"]), value))
+        cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, short_duration(fields["duration_s"]), value))
     printer.table(("run", "status", "experiment", "created", "duration", only or "metric"), cells, status_column=1)
 
 

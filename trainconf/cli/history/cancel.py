@@ -1,0 +1,39 @@
+"""`trainconf cancel`: ask runs and sweeps to end."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli.arguments.parser import Arguments
+from trainconf.cli.screen.printer import one_line, printer
+from trainconf.control import runs
+from trainconf.errors import TrainconfError
+from trainconf.paths import RunPaths, find_workspace
+
+
+def run(argv: list[str]) -> int:
+    """Request the end of every run. 0 when each is ended or will be, also when it had ended before; 1 when one cannot be reached."""
+    parser = Arguments("cancel", "Ask runs to end: SIGTERM, and SIGKILL after their grace time. What they have started ends with them.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, a run directory, or the id of a sweep")
+    parser.add_argument("--force", action="store_true", help="SIGKILL at once")
+    args = parser.parse_args(argv)
+    workspace = find_workspace(os.getcwd())
+    found = [runs.find(workspace, name) for name in args.runs]
+    return 0 if all([_cancel(paths, force=args.force) for paths in found]) else 1
+
+
+def _cancel(paths: RunPaths, *, force: bool) -> bool:
+    """Whether the run has ended or was asked to."""
+    state = runs.state(paths)
+    if state.is_final:
+        printer.talk(one_line(f"{paths.run_id} had already ended: {state.status}"))
+        return True
+    try:
+        runs.cancel(paths, force=force)
+    except TrainconfError as error:
+        printer.talk(one_line(paths.run_id))
+        printer.error(error)
+        return False
+    state = runs.state(paths)
+    printer.talk(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+    return True

@@ -1,0 +1,36 @@
+"""`trainconf wait`: until runs have ended, and with their exit code."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.cli.arguments.parser import Arguments, positive_seconds
+from trainconf.cli.screen.end import tell_leftovers
+from trainconf.cli.screen.printer import one_line, printer
+from trainconf.control import runs
+from trainconf.history.liveness import State
+from trainconf.history.record import notes
+from trainconf.paths import RunPaths, find_workspace
+
+
+def run(argv: list[str]) -> int:
+    """Wait for every run; the first exit code that is not 0. A lost run counts as 1, a time-out as 124."""
+    parser = Arguments("wait", "Wait until runs have ended. The exit code is the run's; of several, the first that is not 0.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, a run directory, or the id of a sweep")
+    parser.add_argument("--timeout", metavar="S", type=positive_seconds, help="give up after so many seconds, with exit code 124")
+    args = parser.parse_args(argv)
+    workspace = find_workspace(os.getcwd())
+    codes = []
+    for ended in runs.wait([runs.find(workspace, name) for name in args.runs], args.timeout):
+        _tell(ended.paths, ended.state)
+        tell_leftovers(ended.paths, ended.state.event)
+        for trial, state in ended.failed:
+            _tell(trial, state)
+        codes.append(ended.exit_code)
+    return next((code for code in codes if code), 0)
+
+
+def _tell(paths: RunPaths, state: State) -> None:
+    printer.talk(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+    for note in notes(state.event):
+        printer.talk(one_line(f"note: {note}"))

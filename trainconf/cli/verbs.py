@@ -1,0 +1,21 @@
+"""The verbs, in the order in which `--help` shows them: the folder that has the module `run(argv) -> exit code`, and one line of help."""
+
+from __future__ import annotations
+
+VERBS = {
+    "init": ("workspace", "make a folder a workspace, with examples to run"),
+    "config": ("launch", "print the composed config with the meaning of each setting, or with --origin what set each value"),
+    "plan": ("launch", "show what a submission would run, and where; nothing is started"),
+    "run": ("launch", "run a frozen file: exactly that run again, also in a fresh clone"),
+    "rerun": ("launch", "run a recorded run again from its own code and config, with other values: rerun RUN params.lr=0.2"),
+    "freeze": ("launch", "write a run to a file that can be reviewed (-o FILE), or compare such a file with today (--check FILE)"),
+    "ls": ("history", "list runs, newest first"),
+    "show": ("history", "print everything about one run"),
+    "logs": ("history", "print or follow (-f) the output of a run"),
+    "wait": ("history", "wait for runs to end, and end with their exit code"),
+    "cancel": ("history", "end runs and sweeps, with everything they started"),
+    "env": ("workspace", "list, show, build, lock or remove software environments"),
+    "snapshot": ("workspace", "create, list, show, compare or verify snapshots of a source tree"),
+    "gc": ("workspace", "remove what no run needs: snapshots, half-made runs, leftovers of builds and containers"),
+    "doctor": ("workspace", "check what works on this machine: Python, uv, git, Docker, Slurm, disk, locks"),
+}

@@ -1,0 +1,95 @@
+"""What can be done with a run or a sweep that exists: find it, wait for it, cancel it. Both are a folder, and answer alike."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf.history import find as finding
+from trainconf.history import follow, liveness
+from trainconf.history.record import read_mapping, read_plan
+from trainconf.launchers import scheduled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from trainconf.history.follow import Look
+    from trainconf.history.liveness import State
+    from trainconf.paths import RunPaths, WorkspacePaths
+
+TIMED_OUT = 124
+
+
+class Waited:
+    """A run or sweep that was waited for. `exit_code` is 124 when the time was up first. `failed` are the trials that did not complete."""
+
+    def __init__(self, paths: RunPaths, state: State, exit_code: int, failed: Sequence[tuple[RunPaths, State]] = ()) -> None:
+        self.paths = paths
+        self.state = state
+        self.exit_code = exit_code
+        self.failed = failed
+
+
+def find(workspace: WorkspacePaths, name: str) -> RunPaths:
+    """The run or sweep that a name stands for: an id, the unique beginning of a run's, `last`, or a folder. Raises RunNotFoundError."""
+    return finding.find_sweep(workspace, name) or finding.find_run(workspace, name)
+
+
+def is_sweep(paths: RunPaths) -> bool:
+    """Whether a folder is a sweep's."""
+    return os.path.exists(paths.sweep)
+
+
+def state(paths: RunPaths) -> State:
+    """The state now. A scheduler is asked where the files leave it open."""
+    return scheduled.state_of(paths)
+
+
+def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[Waited]:
+    """Wait for each in turn. All together get `timeout_s` seconds."""
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    look = scheduled.Looking()
+    for paths in runs:
+        found = follow.wait(paths, until, _sending(paths, look))
+        if not follow.has_ended(found):
+            yield Waited(paths, found, TIMED_OUT)
+        elif found.status != "Completed" or not is_sweep(paths):
+            yield Waited(paths, found, follow.exit_code(found))
+        else:
+            trials = finding.trials_of(paths)
+            ended = zip(trials, scheduled.states_of(trials), strict=True)
+            failed = [(trial, state) for trial, state in ended if state.status != "Completed"]
+            yield Waited(paths, found, 1 if failed else 0, failed)
+
+
+def _sending(paths: RunPaths, look: Look) -> Look:
+    """`look`. For a scheduler's sweep it also sends the trials that the scheduler did not take before."""
+    if not is_sweep(paths) or not liveness.scheduler_of(paths):
+        return look
+    from trainconf.launchers import pools
+
+    return pools.looking(paths, look)
+
+
+def cancel(paths: RunPaths, *, force: bool = False) -> None:
+    """Ask for its end: SIGTERM, and SIGKILL after its grace time, or at once with `force`. A run that has ended stays as it is.
+
+    What is left of a run without an agent is ended here. Raises LaunchError when its scheduler or engine cannot be reached, StorageError.
+    """
+    from trainconf.launchers import get, pools
+    from trainconf.launchers.protocol import RunHandle  # with dataclasses, which `wait` does without
+
+    if is_sweep(paths):
+        pools.cancel(paths, force=force)
+    else:
+        get(_target(paths)).cancel(RunHandle(paths), force=force)
+
+
+def _target(paths: RunPaths) -> str:
+    """The launcher that has the run; before its plan is written, the one that its spec names."""
+    target = read_plan(paths).get("target")
+    if not target:
+        compute = read_mapping(paths.spec).get("compute")
+        target = compute.get("target") if isinstance(compute, dict) else None
+    return str(target or "local")
