@@ -18,8 +18,8 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="SIGKILL at once")
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
-    found = [runs.find(workspace, name) for name in args.runs]
-    return 0 if all([_cancel(paths, force=args.force) for paths in found]) else 1
+    reached = [_cancel(paths, force=args.force) for paths in [runs.find(workspace, name) for name in args.runs]]
+    return 0 if all(reached) else 1
 
 
 def _cancel(paths: RunPaths, *, force: bool) -> bool:

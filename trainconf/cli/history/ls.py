@@ -88,7 +88,8 @@ def _table(rows: list[Row]) -> None:
         if only is None and value:
             value = f"{row.metric} {value}"
         created = local_time(seconds(fields["created"]))
-        cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, short_duration(fields["duration_s"]), value))
+        took = short_duration(fields["duration_s"])
+        cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, took, value))
     printer.table(("run", "status", "experiment", "created", "duration", only or "metric"), cells, status_column=1)
 
 
