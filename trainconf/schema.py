@@ -297,10 +297,6 @@ GROUPS: dict[str, Group] = {
     "sweep": Group("kind", {"grid": GridSweep}, "grid"),
 }
 
-IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine,
-IMAGE_FILE_TARGETS = ("slurm",)  # or, if it is asked for, an image that lies there as a file
-
-
 RETIRED = ("snapshot.materialize",)  # settings of earlier versions, which their records and frozen files still hold
 
 

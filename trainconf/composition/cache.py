@@ -105,14 +105,18 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
         if any(_digest(environ.get(name)) != value for name, value in reads.items()):
             return None
         return Composed(
-            entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"]
+            entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"],
+            tuple((name, text) for name, text in entry["compute_options"]),
         )  # fmt: skip
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # absent or damaged: composing again is always right
 
 
 def _write(path: str, composed: Composed, watched: list[tuple[str, list[int]]], environ: Mapping[str, str]) -> None:
+    from trainconf.resolve.settings import compute_options
+
     entry = {
+        "compute_options": compute_options(composed.config["compute"]),
         "config": composed.config, "origins": composed.origins, "choices": composed.choices, "overrides": composed.overrides,
         "derived": composed.derived, "notes": composed.notes, "watched": watched,
         "env_reads": {name: _digest(environ.get(name)) for name in composed.env_reads or ()},

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.errors import Mistake
+    from trainconf.spec import Pairs
 
 _KEY = re.compile(r"(env|compute|distributed|params|inputs)\.[A-Za-z_]+(\.[A-Za-z_]+)*")
 
@@ -24,14 +25,15 @@ class Composed:
     overrides: the words of the command line. derived: values that refer to others, as they were written, by dotted key, or None when
     the record does not tell. env_reads: environment variables whose values went into it, or None when it cannot be known what it depends
     on.
-    notes: what was asked for and has no effect.
+    notes: what was asked for and has no effect. compute_options: see `settings.compute_options`; None where the schema must be asked.
     """
 
-    __slots__ = ("choices", "config", "derived", "env_reads", "notes", "origins", "overrides")
+    __slots__ = ("choices", "compute_options", "config", "derived", "env_reads", "notes", "origins", "overrides")
 
     def __init__(
         self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
         env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None, notes: Sequence[str] = (),
+        compute_options: Pairs | None = None,
     ) -> None:
         self.config = config
         self.origins = origins
@@ -40,6 +42,7 @@ class Composed:
         self.env_reads = env_reads
         self.derived = derived
         self.notes = list(notes)
+        self.compute_options = compute_options
 
     @property
     def typed(self) -> RunConfig:

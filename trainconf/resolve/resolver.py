@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import fields
 
 from trainconf import environments
 from trainconf.errors import ConfigError, Mistake
@@ -12,9 +11,8 @@ from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.records import replace
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.run_config import RunConfig
-from trainconf.schema import IMAGE_FILE_TARGETS, IMAGE_TARGETS, default, group_schema
-from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, Pairs, RunSpec, canonical
+from trainconf.resolve.run_config import IMAGE_FILE_TARGETS, IMAGE_TARGETS
+from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, RunSpec, canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,16 +72,21 @@ def resolve(
     distributed = processes.distributed(composed, work.mistakes)
     if work.mistakes:
         raise ConfigError(work.mistakes)
-    spec = RunSpec(code, canonical(work.config.params), environment, compute_spec(work.config), distributed)
+    spec = RunSpec(code, canonical(work.config.params), environment, compute_spec(composed), distributed)
     return Resolved(spec, source, composed)
 
 
-def compute_spec(config: RunConfig) -> ComputeSpec:
+def compute_spec(composed: Composed) -> ComputeSpec:
     """The part of the spec that is the place and its resources."""
-    compute = config.compute
+    config = composed.typed
+    compute, options = config.compute, composed.compute_options
+    if options is None:
+        from trainconf.resolve.settings import compute_options
+
+        options = compute_options(config.tree["compute"])
     return ComputeSpec(
         target=compute.target, cpus=compute.cpus, gpus=compute.gpus, max_run_duration_seconds=config.max_run_duration_seconds,
-        grace_seconds=float(config.grace_seconds), options=_options(config.tree["compute"]),
+        grace_seconds=float(config.grace_seconds), options=options,
     )
 
 
@@ -94,14 +97,6 @@ def check_names(composed: Composed, workspace: WorkspacePaths) -> None:
     work.input_names()
     if work.mistakes:
         raise ConfigError(work.mistakes)
-
-
-def _options(compute: dict[str, Any]) -> Pairs:
-    """What only this target knows and can change a result, where it is not the default."""
-    node = group_schema("compute", compute)
-    wanted = [field for field in fields(node) if field.metadata["in_spec"]] if node is not None else []
-    values = [(field.name, canonical(compute[field.name]), field) for field in wanted]
-    return tuple(sorted((name, text) for name, text, field in values if text != canonical(default(field))))
 
 
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
@@ -238,7 +233,13 @@ class _Resolver:
     def target(self) -> None:
         """A shipped target has settings of its own, which another choice of `compute` does not bring."""
         target = self.config.compute.target
-        node = group_schema("compute", {"target": target}) if self.composed.origin("compute.target") != "default" else None
+        if self.composed.origin("compute.target") == "default":
+            return
+        from dataclasses import fields
+
+        from trainconf.schema import group_schema
+
+        node = group_schema("compute", {"target": target})
         if node is not None and {field.name for field in fields(node)} != set(self.composed.config["compute"]):
             chosen = self.composed.choices.get("compute", "another choice")
             self.wrong("compute.target", f"compute.target={target} does not go with compute={chosen}, which has other settings",

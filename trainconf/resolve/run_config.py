@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 else:
     Config = object
 
+IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine,
+IMAGE_FILE_TARGETS = ("slurm",)  # or, if it is asked for, an image that lies there as a file
+
 # Mappings with settings of their own. The keys of all others, such as `params`, are the user's, and those stay mappings.
 _SECTIONS = frozenset({"metric", "submit", "snapshot", "env", "distributed", "sweep", "python", "docker", "build"})
 

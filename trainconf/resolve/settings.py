@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainconf import schema
+from trainconf.spec import Pairs, canonical
 
 _TYPE_NAMES = {
     "str": "text", "int": "integer", "float": "number", "bool": "true or false", "Any": "any value",
@@ -94,3 +95,11 @@ def nearest(word: str, candidates: list[str]) -> str:
         if found:
             return names[found[0]]
     return "".join(difflib.get_close_matches(word, [name for name in candidates if "." in name], n=1, cutoff=0.75))
+
+
+def compute_options(compute: Mapping[str, Any]) -> Pairs:
+    """What only this target knows and can change a result, where it is not the default."""
+    node = schema.group_schema("compute", compute)
+    wanted = [field for field in dataclasses.fields(node) if field.metadata["in_spec"]] if node is not None else []
+    values = [(field.name, canonical(compute[field.name]), field) for field in wanted if field.name in compute]
+    return tuple(sorted((name, text) for name, text, field in values if text != canonical(schema.default(field))))

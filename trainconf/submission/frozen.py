@@ -256,7 +256,7 @@ def _agree(spec: RunSpec, composed: Composed, workspace: WorkspacePaths, path: s
             Mistake(mistake.what, ("from", path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
             for mistake in error.mistakes
         ) from error
-    return compute_spec(today.typed) == spec.compute and distributed(today, []) == spec.distributed
+    return compute_spec(today) == spec.compute and distributed(today, []) == spec.distributed
 
 
 def _refuse_nul(body: dict[str, Any], path: str) -> None:

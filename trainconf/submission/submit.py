@@ -18,7 +18,7 @@ from trainconf.process import interruptions_held
 from trainconf.records import replace
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
-from trainconf.schema import IMAGE_TARGETS
+from trainconf.resolve.run_config import IMAGE_TARGETS
 from trainconf.snapshot import SnapshotStore
 from trainconf.submission.git_facts import GitFactsLater
 from trainconf.submission.inputs import not_looked_at, tell_leaving_links, with_digests

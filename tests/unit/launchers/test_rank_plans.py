@@ -42,7 +42,7 @@ def test_the_jobs_own_variables_win_over_everything() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["env", "secrets"])
 def test_a_variable_of_the_job_arrives_or_is_refused(spec: DistributedSpec, name: str, is_refused: bool, kind: str) -> None:
-    job = replace(make_job("/nowhere", ["true"], distributed=spec, inputs={"a": "/data"}), **{kind: {name: "7"}})  # type: ignore[arg-type]
+    job = replace(make_job("/nowhere", ["true"], distributed=spec, inputs={"a": "/data"}), **{kind: {name: "7"}})
     with pytest.raises(ConfigError, match=rf"env\.variables\.{name} would be") if is_refused else nullcontext():
         ranks = rank_plans(job, ["true"], {})
         assert all(name not in rank.env for rank in ranks)

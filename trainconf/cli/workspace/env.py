@@ -96,7 +96,7 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
     from trainconf.cli.arguments import compose as composing
     from trainconf.files import write_atomic
-    from trainconf.schema import IMAGE_TARGETS
+    from trainconf.resolve.run_config import IMAGE_TARGETS
 
     config = composing.composed(args, workspace).typed
     as_image = config.compute.target in IMAGE_TARGETS
