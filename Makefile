@@ -14,7 +14,7 @@ THIS := $(INSTALL) --no-build-isolation --no-deps --editable .
 LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --upgrade --quiet --no-annotate \
   --custom-compile-command 'make lock'
 
-.PHONY: help run test test-newest lint lock testbed testbed-where-possible testbed-down bench faults wheel clean
+.PHONY: help run test test-all test-newest lint lock testbed testbed-where-possible testbed-down bench faults wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -24,6 +24,9 @@ run: $(VENV)/.installed  ## train the default experiment, here
 
 test: $(VENV)/.checked $(VENV_NEXT)/.checked lint testbed-where-possible  ## every check: ruff, mypy, import-linter, pytest on both Hydra lines
 	tests/all $(VENV)/bin/python $(VENV_NEXT)/bin/python
+
+test-all: $(VENV)/.checked $(VENV_NEXT)/.checked lint testbed-where-possible  ## the same, and the tests marked nightly
+	tests/all $(VENV)/bin/python $(VENV_NEXT)/bin/python --nightly
 
 test-newest:  ## the tests with the newest releases that the ranges of pyproject.toml allow; their warnings are no errors here
 	$(PYTHON) -m venv --clear $(VENV_NEWEST)

@@ -21,10 +21,9 @@ REQUIREMENTS = ("torch==2.13.0", "lightning==2.6.6", "accelerate==1.15.0", "tran
 LIBRARIES = ("environment", "fabric", "lightning", "accelerate", "transformers")
 SCRIPT = Path(__file__).parent / "scripts" / "frameworks.py"
 PATIENCE_S = 600.0
-# Nodes, and processes on each. CI takes the widest of a target, which goes through what the others do; TRAINCONF_TESTS=all takes every one.
-IN_CONTAINERS, ON_NODES = [(1, 1), (1, 2), (2, 1)], [(1, 1), (1, 2), (2, 1), (2, 2)]
-if os.environ.get("TRAINCONF_TESTS") != "all":
-    IN_CONTAINERS, ON_NODES = IN_CONTAINERS[-1:], ON_NODES[-1:]
+# Nodes, and processes on each. The widest of a target goes through what the others do.
+IN_CONTAINERS = [*(pytest.param(*counts, marks=pytest.mark.nightly) for counts in ((1, 1), (1, 2))), (2, 1)]
+ON_NODES = [*(pytest.param(*counts, marks=pytest.mark.nightly) for counts in ((1, 1), (1, 2), (2, 1))), (2, 2)]
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +38,7 @@ def python() -> Path:
         if not (folder / "whole").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
             for wanted in (REQUIREMENTS[:1], REQUIREMENTS):  # torch first: another one would bring gigabytes of CUDA
-                done = subprocess.run([found, "-m", "pip", "install", "-q", *wanted], capture_output=True, text=True)
+                done = subprocess.run([found, "-m", "pip", "install", "-q", "--no-compile", *wanted], capture_output=True, text=True)
                 assert done.returncode == 0, done.stderr
             (folder / "whole").touch()
     return found

@@ -70,7 +70,11 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(str(root))
 
 
-@pytest.fixture(params=["uv", "pip"])
+# With uv and with pip, in every run. The fixture alone leaves pip to the nightly tests, where it repeats what uv proves: it builds for 5 s.
+both_installers = pytest.mark.parametrize("installer", ["uv", "pip"], indirect=True)
+
+
+@pytest.fixture(params=["uv", pytest.param("pip", marks=pytest.mark.nightly)])
 def installer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The test runs twice: with uv, and as on a machine that has none."""
     if request.param == "pip":

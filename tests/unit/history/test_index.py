@@ -392,10 +392,9 @@ def test_runs_are_found_by_the_beginning_of_their_id(workspace: WorkspacePaths) 
         assert index.starting_with("digits%", 9) == []
 
 
-@pytest.mark.slow
-def test_listing_a_hundred_thousand_runs_reads_only_the_shown_ones(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_ten_thousand_runs_reads_only_the_shown_ones(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = WorkspacePaths(str(tmp_path))
-    for number in range(100_000):
+    for number in range(10_000):
         paths = workspace.run("many", f"run-{number:06d}")
         os.makedirs(paths.run_dir)
         files.append_line(paths.events, {"time": f"2026-11-23T05:00:00.{number:06d}Z", "state": "Running"})
@@ -409,7 +408,7 @@ def test_listing_a_hundred_thousand_runs_reads_only_the_shown_ones(tmp_path: obj
         return stat(path, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "stat", counting)
-    assert listed(workspace, limit=50)[0] == "run-099999"
+    assert listed(workspace, limit=50)[0] == "run-009999"
     assert len(touched) < 200
 
 

@@ -9,7 +9,7 @@ import pytest
 from trainconf.environments.recipe.requirements import redacted, unexpanded, variables
 from trainconf.errors import BuildError
 
-from ..conftest import Workspace
+from ..conftest import Workspace, both_installers
 
 
 def test_files_are_inlined_in_order_with_comments_stripped_and_continuations_joined(workspace: Workspace) -> None:
@@ -200,6 +200,7 @@ def test_values_of_variables_are_never_told() -> None:
     assert unexpanded("t=a%2Fb%20c", named) == "t=${TOKEN}"
 
 
+@both_installers
 def test_an_installer_that_fails_does_not_tell_a_token(
     workspace: Workspace, installer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

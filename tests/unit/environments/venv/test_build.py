@@ -20,7 +20,7 @@ from trainconf.errors import BuildError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock, is_locked
 from trainconf.paths import RunPaths, packaged
 
-from ..conftest import Starter, Workspace, make_wheel
+from ..conftest import Starter, Workspace, both_installers, make_wheel
 
 DEMO = "./demo-1.0-py3-none-any.whl"
 ENSURE = """
@@ -62,6 +62,7 @@ def wait_for(path: str, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
+@both_installers
 def test_a_venv_is_built_once_works_after_its_move_and_is_reused(workspace: Workspace, installer: str) -> None:
     spec = workspace.resolve(requirements=[DEMO])
     prepared = workspace.ensure(spec)
@@ -77,7 +78,10 @@ def test_a_venv_is_built_once_works_after_its_move_and_is_reused(workspace: Work
     assert workspace.left() == [os.path.basename(folder)]
 
 
-@pytest.mark.parametrize("name", ["a b", "quo'te\"s", "new\nline", "100%", "$(touch x)", os.fsdecode(b"\xff\xfe"), "é"])
+HOSTILE = ["a b", "quo'te\"s", "new\nline", "100%", "$(touch x)", os.fsdecode(b"\xff\xfe"), "é"]
+
+
+@pytest.mark.parametrize(("name", "installer"), [*((name, "uv") for name in HOSTILE), ("".join(HOSTILE), "pip")], indirect=["installer"])
 def test_any_folder_name_will_do(tmp_path: Path, name: str, installer: str) -> None:
     root = tmp_path / name
     make_wheel(root)

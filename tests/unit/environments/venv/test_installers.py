@@ -11,7 +11,7 @@ import pytest
 from trainconf.environments import lock
 from trainconf.errors import BuildError
 
-from ..conftest import Workspace, make_wheel
+from ..conftest import Workspace, both_installers, make_wheel
 
 
 def built(workspace: Workspace, *lines: str) -> list[str]:
@@ -66,6 +66,7 @@ def test_a_hash_of_one_package_asks_for_those_of_all(workspace: Workspace, wheel
     assert built(workspace, f"demo==2.0 --hash=sha256:{digest}") == ["demo==2.0"]
 
 
+@both_installers
 def test_a_file_of_another_hash_is_refused_with_its_own_and_leaves_nothing(workspace: Workspace, wheels: Path, installer: str) -> None:
     allowed = [f"{number:064x}" for number in range(40)]
     found = hashlib.sha256((wheels / "demo-2.0-py3-none-any.whl").read_bytes()).hexdigest()
