@@ -66,8 +66,11 @@ DECIDES = {
     "files": "atomic writes, locks",
     "paths": "every file name",
     "engine": "a container engine",
+    "records": "frozen classes without dataclasses",
+    "sha256": "a hash without OpenSSL",
     "plain_json": "JSON without importing json",
     "errors": "how a mistake is told",
+    "reporter": "who hears what takes time",
 }
 
 # One run, from what is typed to what is read: the room, and what happens in it.

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrainconfError as error:
         return _tell(error)
     except KeyboardInterrupt:
-        printer.talk("interrupted")
+        printer.info("interrupted")
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough
         return 141
@@ -109,7 +109,7 @@ def _tell(error: TrainconfError) -> int:
     if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
         import traceback
 
-        printer.talk("".join(traceback.format_exception(error)).rstrip("\n"))
+        printer.info("".join(traceback.format_exception(error)).rstrip("\n"))
     else:
         printer.error(error)
     return error.exit_code

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from trainconf import __version__
 from trainconf.composition.machine import without_machine
 from trainconf.errors import ConfigError, FrozenFileError, Mistake, SnapshotError, StorageError
-from trainconf.files import write_atomic
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
@@ -27,10 +25,6 @@ from trainconf.snapshot import SnapshotStore
 from trainconf.snapshot.frozen_line import FROZEN_LINE, is_frozen
 from trainconf.spec import RunSpec, canonical, sha256_hex
 from trainconf.submission.code import take_from_git
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 FREEZE_AGAIN = "freeze again to make a changed one; a frozen file is not meant to be edited"
 
@@ -106,77 +100,6 @@ def _hash(body: dict[str, Any]) -> str:
 
 def _relative(path: str, root: str) -> str:
     return os.path.relpath(path, root) if is_inside(path, root) else path
-
-
-class Destination:
-    """Where a frozen file goes: a path, or standard output when there is none. A context manager.
-
-    The first line is put there at the beginning, so that the code is recorded without the file to come, wherever that lies. What cannot
-    be finished is taken away again. Raises FrozenFileError: the place cannot be written, or holds a file of another kind.
-    """
-
-    def __init__(self, output: str | None, data: Callable[[str], None]) -> None:
-        self._output = output
-        self._data = data
-        self._made = False
-        self.path = os.path.realpath(output) if output else _file_of_stdout()
-        if output and os.path.exists(output) and not os.path.isfile(output) and not os.path.isdir(output):
-            self.path = ""  # a pipe or a device: it stays what it is, and nobody can look into it later
-
-    def __enter__(self) -> Destination:
-        if self._output is None and self.path:
-            self._data(FROZEN_FIRST_LINE)
-        elif self.path:
-            with _told(self._output):
-                self._reserve()
-        return self
-
-    def _reserve(self) -> None:
-        is_empty = os.path.isfile(self.path) and not os.path.getsize(self.path)
-        if is_empty or not os.path.exists(self.path):
-            write_atomic(self.path, FROZEN_FIRST_LINE + "\n", durable=False)
-            self._made = True
-        else:
-            with open(self.path, "rb") as stream:  # a folder is refused by this, before anything is pinned
-                if not is_frozen(stream.read(100)):
-                    hint = "name another file, or remove this one"
-                    raise FrozenFileError("this file is no frozen run, and is not written over", ("path", str(self._output)), hint=hint)
-
-    def write(self, content: str) -> None:
-        """Put the file there, whole."""
-        if self._output is None:
-            self._data(content.removeprefix(FROZEN_FIRST_LINE + "\n" if self.path else "").removesuffix("\n"))
-            return
-        with _told(self._output):
-            if self.path:
-                write_atomic(self.path, content)
-            else:
-                with open(self._output, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                    stream.write(content)
-        self._made = False
-
-    def __exit__(self, *_: object) -> None:
-        if self._made:
-            with suppress(OSError):
-                os.unlink(self.path)
-
-
-@contextmanager
-def _told(path: str | None) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FrozenFileError("the frozen file cannot be written", ("path", str(path)), ("because", str(error.strerror))) from error
-
-
-def _file_of_stdout() -> str:
-    """The file that standard output was sent to by the shell; empty for a terminal, a pipe, and where Linux does not tell."""
-    try:
-        status = os.fstat(1)
-        path = os.readlink("/proc/self/fd/1")
-        return path if stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(path)) else ""
-    except OSError:
-        return ""
 
 
 def strange_program(file: Frozen, today: Composed, workspace: WorkspacePaths) -> str:

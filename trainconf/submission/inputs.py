@@ -10,9 +10,10 @@ from trainconf.resolve.resolver import Resolved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from trainconf.paths import WorkspacePaths
+    from trainconf.reporter import Reporter
     from trainconf.spec import CodeSpec, RunSpec
 
 LOOK_SECONDS = 2.0  # for links, in all inputs together
@@ -20,7 +21,7 @@ SHOWN_LINKS = 5
 
 
 def with_digests(
-    resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str], None], known: dict[str, str] | None = None
+    resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter, known: dict[str, str] | None = None
 ) -> Resolved:
     """The same with the content of its inputs. One that is not what the spec says already is told, and the spec then says what it is.
 
@@ -39,12 +40,12 @@ def with_digests(
         if name in unhashed:
             continue
         if path not in found:
-            found[path] = digest(name, path, workspace.cache, report)
+            found[path] = digest(name, path, workspace.cache, reporter.info)
         if found[path]:
             digests[name] = found[path]
     for name, before in code.input_digests:
         if digests.get(name, before) != before:
-            report(f"note: the input {name} is not as it was: {before[:19]} then, {digests[name][:19]} now")
+            reporter.info(f"note: the input {name} is not as it was: {before[:19]} then, {digests[name][:19]} now")
     spec = replace(resolved.spec, code=replace(code, input_digests=tuple(sorted(digests.items()))))
     return Resolved(spec, resolved.source_directory, resolved.composed)
 
@@ -70,7 +71,7 @@ def not_looked_at(*specs: RunSpec) -> str:
     return f"the content of the input{'s' * (len(names) > 1)} {', '.join(names)} was not looked at"
 
 
-def tell_leaving_links(code: CodeSpec, workspace: WorkspacePaths, report: Callable[[str], None]) -> None:
+def tell_leaving_links(code: CodeSpec, workspace: WorkspacePaths, reporter: Reporter) -> None:
     """Tell links inside inputs that lead out of all of them: a container sees the inputs, and not what those name."""
     paths = {name: os.path.join(workspace.root, path) for name, path in code.inputs}
     mounted = [os.path.realpath(path) for path in paths.values()]
@@ -79,11 +80,11 @@ def tell_leaving_links(code: CodeSpec, workspace: WorkspacePaths, report: Callab
         leaving = [link for link in _links(path, until) if not _leads_into(os.path.realpath(link), mounted)]
         for link in leaving[:SHOWN_LINKS]:
             shown, target = os.path.relpath(link, path), os.path.realpath(link)
-            report(f"note: in the input {name}, {shown} links out of it: a container does not see {target}")
+            reporter.info(f"note: in the input {name}, {shown} links out of it: a container does not see {target}")
         if len(leaving) > SHOWN_LINKS:
-            report(f"note: and {len(leaving) - SHOWN_LINKS} more links lead out of the input {name}")
+            reporter.info(f"note: and {len(leaving) - SHOWN_LINKS} more links lead out of the input {name}")
     if time.monotonic() >= until:
-        report("note: the inputs hold very many files; not all of them were searched for links that lead out")
+        reporter.info("note: the inputs hold very many files; not all of them were searched for links that lead out")
 
 
 def _links(path: str, until: float) -> Iterator[str]:

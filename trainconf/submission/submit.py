@@ -27,25 +27,14 @@ from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Protocol
+    from collections.abc import Callable, Iterator
 
     from trainconf.environments import Prepared as PreparedEnvironment
     from trainconf.environments import Software
     from trainconf.launchers.protocol import Launcher, LaunchPlan
+    from trainconf.reporter import Reporter
     from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.spec import RunSpec
-
-    Report = Callable[[str], None]
-
-    class Voice(Protocol):
-        """Who tells the user what takes time, and must learn what may never be told."""
-
-        def talk(self, text: str = "") -> None:
-            """Say it."""
-
-        def redact(self, values: Iterable[str]) -> None:
-            """Never say these."""
 
 
 class Prepared:
@@ -87,7 +76,7 @@ class Submitted:
             self._launcher.cancel(RunHandle(self.paths), force=force)
 
 
-def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report) -> str:
+def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -> str:
     """Record the source tree; its id. A spec that names its snapshot already keeps it. Raises SnapshotError, StorageError."""
     if resolved.spec.code.snapshot:
         return resolved.spec.code.snapshot
@@ -97,27 +86,26 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, report: Report)
         resolved.source_directory, max_mb=guards.max_mb, max_files=guards.max_files, allow_keys=guards.allow_keys
     )
     for path in snapshot.leaving_links:
-        report(f"note: {path} links out of the source directory; the link travels, what it names does not")
+        reporter.info(f"note: {path} links out of the source directory; the link travels, what it names does not")
     for path in snapshot.skipped:
-        report(f"note: {path} is neither file, folder nor link; it does not travel")
+        reporter.info(f"note: {path} is neither file, folder nor link; it does not travel")
     return str(snapshot.id)
 
 
-def prepare(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Prepared:
+def prepare(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -> Prepared:
     """Everything that can fail before a run exists: launcher, secrets, snapshot, git, environment."""
-    report = voice.talk
     git = GitFactsLater(resolved.source_directory)  # first, for git takes longest
     launcher = launchers.get(resolved.spec.compute.target)
     check(resolved, workspace, launcher)
     if resolved.spec.code.inputs and (resolved.spec.compute.target in IMAGE_TARGETS or resolved.spec.environment.image):
-        tell_leaving_links(resolved.spec.code, workspace, report)
+        tell_leaving_links(resolved.spec.code, workspace, reporter)
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())
-    voice.redact(known.values())
-    snapshot_id = take_snapshot(resolved, workspace, report)
+    reporter.redact(known.values())
+    snapshot_id = take_snapshot(resolved, workspace, reporter)
     with _recorded_code(resolved, workspace, snapshot_id) as code:
         environment = _built_in_job(resolved, workspace) or environments.ensure(
-            resolved.spec.environment, workspace, name=resolved.config.env.name, report=report, root=workspace.root, code=code,
+            resolved.spec.environment, workspace, name=resolved.config.env.name, report=reporter.info, root=workspace.root, code=code,
             image_build=vars(resolved.config.env.docker.build),
         )
     if resolved.spec.code.script and not environment.python:
@@ -221,13 +209,13 @@ def create(
     return paths, plan, lock
 
 
-def submit(resolved: Resolved, workspace: WorkspacePaths, voice: Voice) -> Submitted:
+def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -> Submitted:
     """Submit one run and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError.
 
     An interruption leaves nothing: before the agent has the run its folder is removed, afterwards the run is cancelled.
     """
-    prepared = prepare(resolved, workspace, voice)
-    resolved = with_digests(resolved, workspace, voice.talk)
+    prepared = prepare(resolved, workspace, reporter)
+    resolved = with_digests(resolved, workspace, reporter)
     if resolved.config.submit.reuse:
         found = find_completed(workspace, prepared_spec(resolved, prepared))
         if found is not None:

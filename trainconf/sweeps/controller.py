@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from trainconf.composition.grid import Grid
     from trainconf.history.liveness import State
     from trainconf.launchers.protocol import Launcher, LaunchPlan, Pool
+    from trainconf.reporter import Reporter
     from trainconf.snapshot.blobs.opened import OpenSnapshot
-    from trainconf.submission.submit import Voice
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
 
@@ -94,7 +94,7 @@ class Sweep:
         slots = compute.slots or len(os.sched_getaffinity(0))
         return int(asked or max(1, slots // compute.cpus))
 
-    def prepare(self, voice: Voice) -> None:
+    def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
         asked: dict[str, Launcher] = {}  # one each: what it has found out about its target holds for all trials
@@ -108,7 +108,7 @@ class Sweep:
             check(trial.resolved, self.workspace, asked[target])
             key = _shared(trial.resolved)
             if key not in self._prepared:
-                self._prepared[key] = prepare(trial.resolved, self.workspace, voice)
+                self._prepared[key] = prepare(trial.resolved, self.workspace, reporter)
             for name, value in self._prepared[key].secrets.items():
                 if secrets.setdefault(name, value) != value:
                     raise ConfigError(
@@ -117,7 +117,7 @@ class Sweep:
                     )
         digests: dict[str, str] = {}
         for trial in self.trials:
-            trial.resolved = with_digests(trial.resolved, self.workspace, voice.talk, digests)
+            trial.resolved = with_digests(trial.resolved, self.workspace, reporter, digests)
         self._secrets = secrets
 
     def start(self) -> None:

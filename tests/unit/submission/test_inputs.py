@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Answer, Shell
 from trainconf.errors import SnapshotError
 from trainconf.paths import WorkspacePaths
+from trainconf.reporter import Reporter
 from trainconf.snapshot.tree.inputs import digest
 from trainconf.snapshot.tree.stat_cache import signature
 from trainconf.spec import CodeSpec
@@ -227,6 +228,11 @@ def test_links_that_lead_out_of_all_inputs_are_told(tmp_path: Path) -> None:
     (tmp_path / "data/loop").symlink_to("loop")
     code = CodeSpec(inputs=(("data", "data"), ("other", "other")))
     told: list[str] = []
-    tell_leaving_links(code, WorkspacePaths(str(tmp_path)), told.append)
+
+    class Listening(Reporter):
+        def info(self, text: str = "") -> None:
+            told.append(text)
+
+    tell_leaving_links(code, WorkspacePaths(str(tmp_path)), Listening())
     links = sorted(line.split(" links out")[0] for line in told)
     assert links == ["note: in the input data, absolute", "note: in the input data, deep/out"]

@@ -88,7 +88,7 @@ def tell_notes(found: Composed) -> None:
         from trainconf.cli.screen.printer import printer
 
         for note in found.notes:
-            printer.talk(f"note: {note}")
+            printer.info(f"note: {note}")
 
 
 def config_dir_of(words: Words | argparse.Namespace) -> str | None:
@@ -114,5 +114,5 @@ def find_and_name_workspace() -> WorkspacePaths:
     here = os.getcwd()
     workspace = find_workspace(here)
     if workspace.root != here:
-        printer.talk(f"workspace: {workspace.root}")
+        printer.info(f"workspace: {workspace.root}")
     return workspace

@@ -26,14 +26,14 @@ def _cancel(paths: RunPaths, *, force: bool) -> bool:
     """Whether the run has ended or was asked to."""
     state = runs.state(paths)
     if state.is_final:
-        printer.talk(one_line(f"{paths.run_id} had already ended: {state.status}"))
+        printer.info(one_line(f"{paths.run_id} had already ended: {state.status}"))
         return True
     try:
         runs.cancel(paths, force=force)
     except TrainconfError as error:
-        printer.talk(one_line(paths.run_id))
+        printer.info(one_line(paths.run_id))
         printer.error(error)
         return False
     state = runs.state(paths)
-    printer.talk(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+    printer.info(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
     return True

@@ -81,7 +81,7 @@ def _print(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namesp
         printer.raw(chunk)
     output.close()
     if is_empty and not os.path.exists(_log(paths, asked)):
-        printer.talk(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if asked.agent else _log(paths, asked))}")
+        printer.info(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if asked.agent else _log(paths, asked))}")
     event = events.last(paths) or {}
     if event.get("rank") and _is_other(event, asked):
         point_at_failed_rank(paths, event)
@@ -105,7 +105,7 @@ def _follow(paths: RunPaths, output: Output | Interleaved, asked: argparse.Names
 
 def _ended(paths: RunPaths, state: State, asked: argparse.Namespace) -> int:
     if not state.is_final:
-        printer.talk(f"{paths.run_id} is {state.status}: {state.reason}")
+        printer.info(f"{paths.run_id} is {state.status}: {state.reason}")
         return 1
     if state.event.get("rank") and _is_other(state.event, asked):
         tell_failed_rank(paths, state.event)

@@ -26,7 +26,7 @@ def run(argv: list[str]) -> int:
     workspace = find_workspace(os.getcwd())
     with Index(workspace) as index:
         if asked.reindex:
-            printer.talk(f"read {index.rebuild()} runs again from {workspace.runs}")
+            printer.info(f"read {index.rebuild()} runs again from {workspace.runs}")
         settled = _settled(index)
         limit = asked.limit + 1 if asked.limit else None
         rows = index.latest(limit, experiment=asked.experiment, status=asked.status)
@@ -38,12 +38,12 @@ def run(argv: list[str]) -> int:
     elif shown:
         _table(shown)
     else:
-        printer.talk(_nothing(workspace, asked))
+        printer.info(_nothing(workspace, asked))
     for row in shown:
         if row.damage:
-            printer.talk(one_line(f"{row.paths.run_id} is damaged: {row.damage}"))
+            printer.info(one_line(f"{row.paths.run_id} is damaged: {row.damage}"))
     if len(rows) > len(shown) and not asked.json:
-        printer.talk(f"these are the latest {asked.limit}; `--limit 0` lists all")
+        printer.info(f"these are the latest {asked.limit}; `--limit 0` lists all")
     return 0
 
 

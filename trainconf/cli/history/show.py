@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
     found = details(paths, state_of(paths))
     broken = damage(paths)
     if broken:
-        printer.talk(one_line(f"{paths.run_id} is damaged: {broken}"))
+        printer.info(one_line(f"{paths.run_id} is damaged: {broken}"))
     if asked.json:
         printer.json(found)
     else:
@@ -51,7 +51,7 @@ def _origins(paths: RunPaths, *, as_json: bool) -> int:
     record = read_mapping(paths.record)
     config, origins = record.get("config"), record.get("origins")
     if not isinstance(config, dict) or not isinstance(origins, dict):
-        printer.talk(f"{paths.run_id} has no recorded origins")
+        printer.info(f"{paths.run_id} has no recorded origins")
         return 1
     if as_json:
         printer.json({"config": config, "origins": origins})

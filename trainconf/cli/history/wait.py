@@ -31,6 +31,6 @@ def run(argv: list[str]) -> int:
 
 
 def _tell(paths: RunPaths, state: State) -> None:
-    printer.talk(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+    printer.info(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
     for note in notes(state.event):
-        printer.talk(one_line(f"note: {note}"))
+        printer.info(one_line(f"note: {note}"))

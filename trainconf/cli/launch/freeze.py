@@ -38,11 +38,12 @@ def _freeze(args: argparse.Namespace) -> int:
     from trainconf.process import processes
     from trainconf.snapshot import SnapshotStore
     from trainconf.submission import frozen
+    from trainconf.submission.destination import Destination
     from trainconf.submission.inputs import with_digests
     from trainconf.submission.submit import spec_with_code, take_snapshot
 
     resolved, workspace = composing.resolved(args)
-    resolved = with_digests(resolved, workspace, printer.talk)
+    resolved = with_digests(resolved, workspace, printer)
     software = resolved.spec.environment
     if environments.is_file(software) and not environments.is_known(software):
         raise UserError(
@@ -54,8 +55,8 @@ def _freeze(args: argparse.Namespace) -> int:
             f"image {software.image} is not here, so what it is cannot be frozen", ("from", resolved.composed.origin("env.docker.image")),
             hint=f"`docker pull {software.image}`, or `trainconf env build` with the same words",
         )
-    with frozen.Destination(args.output, printer.exact) as destination:
-        snapshot_id = take_snapshot(resolved, workspace, printer.talk)
+    with Destination(args.output, printer.exact) as destination:
+        snapshot_id = take_snapshot(resolved, workspace, printer)
         facts = git_facts(resolved.source_directory, processes)
         recorded = facts.to_dict() if facts is not None else {}
         spec = spec_with_code(resolved, snapshot_id)
@@ -66,13 +67,13 @@ def _freeze(args: argparse.Namespace) -> int:
         SnapshotStore(workspace.snapshots).pin(snapshot_id, destination.path, file_hash)
         destination.write(content)
     if args.output:
-        printer.talk(f"froze {resolved.experiment_name}, spec {spec.spec_hash[:12]}, in {args.output}")
+        printer.info(f"froze {resolved.experiment_name}, spec {spec.spec_hash[:12]}, in {args.output}")
     if only_here:
         unanswered = facts.note if facts is not None and facts.commit is None and facts.dirty is None else ""
         known = f"it is not known whether a commit holds this code ({unanswered})" if unanswered else "no commit holds this code"
         if facts is not None and facts.dirty is False:
             known += ", though all is committed: a file that git ignores, or an empty folder, is part of it"
-        printer.talk(f"note: {known}; only this snapshot store can run the file: {workspace.snapshots}")
+        printer.info(f"note: {known}; only this snapshot store can run the file: {workspace.snapshots}")
     return 0
 
 
@@ -97,7 +98,7 @@ def _check(args: argparse.Namespace) -> int:
     config = composed(Words(file.resolved.composed.overrides, args.config_dir, file.config_name), workspace)
     strange = "" if args.trust else frozen.strange_program(file, config, workspace)
     today = resolve(config, workspace, cwd=file.folder, software=file.resolved.spec.environment if strange else None)
-    today = with_digests(today, workspace, printer.talk)
+    today = with_digests(today, workspace, printer)
     store = SnapshotStore(workspace.snapshots)
     spec = spec_with_code(today, hash_tree(today.source_directory, store=store))
     found = drift.of_values(file, today, spec)
@@ -110,13 +111,13 @@ def _check(args: argparse.Namespace) -> int:
     if text:
         printer.data("\n" + "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.splitlines()))
     if strange:
-        printer.talk(f"the environment was not looked at: the file names {one_line(strange)}, was not frozen here, and a check starts "
+        printer.info(f"the environment was not looked at: the file names {one_line(strange)}, was not frozen here, and a check starts "
                      "nothing that a stranger's file names; --trust starts it")  # fmt: skip
     if found:
-        printer.talk(f"\nhint: freeze it again when this is meant: `trainconf freeze -o {args.check} ...`")
+        printer.info(f"\nhint: freeze it again when this is meant: `trainconf freeze -o {args.check} ...`")
     elif not strange:
         but = not_looked_at(file.resolved.spec, spec)
-        printer.talk(f"{args.check} is what would run today" + (f"; {but}" if but else ""))
+        printer.info(f"{args.check} is what would run today" + (f"; {but}" if but else ""))
     return 1 if found or strange else 0
 
 

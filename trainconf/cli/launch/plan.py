@@ -20,7 +20,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object: spec, plan")
     args = parser.parse_intermixed_args(argv)
     resolved, workspace = composing.resolved(args)
-    resolved = with_digests(resolved, workspace, printer.talk)
+    resolved = with_digests(resolved, workspace, printer)
     snapshot = hash_tree(resolved.source_directory, store=SnapshotStore(workspace.snapshots))
     software, state = environments.locate(
         resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name

@@ -10,8 +10,8 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.launch.submit import submit_and_follow
     from trainconf.cli.screen.printer import printer
     from trainconf.history.find import find_run
-    from trainconf.submission.again import recorded
     from trainconf.submission.code import find_code
+    from trainconf.submission.replay import from_run
 
     parser = Arguments("rerun")
     parser.add_argument("run", metavar="RUN", help="a run id, a unique beginning of one, or `last`")
@@ -19,6 +19,6 @@ def run(argv: list[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     workspace = find_and_name_workspace()
     paths = find_run(workspace, args.run)
-    resolved, git = recorded(paths, args.overrides, workspace, printer.talk)
+    resolved, git = from_run(paths, args.overrides, workspace, printer)
     find_code(resolved.spec.code.snapshot, resolved.source_directory, git, workspace, paths.spec)
     return submit_and_follow(resolved, workspace)

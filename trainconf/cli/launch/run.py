@@ -10,8 +10,8 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.launch.submit import submit_and_follow
     from trainconf.cli.screen.printer import printer
     from trainconf.submission import frozen
-    from trainconf.submission.again import of_file
     from trainconf.submission.code import find_code
+    from trainconf.submission.replay import from_frozen
 
     parser = Arguments("run")
     parser.add_argument("file", metavar="FILE", help="what `trainconf freeze -o FILE` wrote")
@@ -20,9 +20,9 @@ def run(argv: list[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     workspace = find_and_name_workspace()
     file = frozen.read(args.file, workspace)
-    resolved = of_file(file, [*args.overrides, *["submit.detach=true"] * args.detach], workspace, printer.talk)
+    resolved = from_frozen(file, [*args.overrides, *["submit.detach=true"] * args.detach], workspace, printer)
     code = file.resolved.spec.code.snapshot
     found = find_code(code, file.resolved.source_directory, file.git, workspace, args.file)
     frozen.pin_where_it_lies(file, workspace)
-    printer.talk(f"code {code[:12]} found in {found}")
+    printer.info(f"code {code[:12]} found in {found}")
     return submit_and_follow(resolved, workspace)

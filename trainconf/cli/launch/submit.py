@@ -33,14 +33,14 @@ def submit_and_follow(resolved: Resolved, workspace: WorkspacePaths) -> int:
     run_id = submitted.paths.run_id
     if submitted.plan is None:
         but = f"; {submitted.not_looked_at}" if submitted.not_looked_at else ""
-        printer.talk(f"completed before as {run_id}; nothing was started{but}")
+        printer.info(f"completed before as {run_id}; nothing was started{but}")
         if options.detach:
             printer.data(run_id)
         return 0
     try:
         engine = submitted.plan.engine
         where = f"  on the engine at {engine['address']} ({engine['source']})" if engine else ""
-        printer.talk(f"run {run_id}  {os.path.relpath(submitted.paths.run_dir)}{where}")
+        printer.info(f"run {run_id}  {os.path.relpath(submitted.paths.run_dir)}{where}")
         if options.detach:
             printer.data(run_id)
             return 0

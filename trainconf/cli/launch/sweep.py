@@ -40,11 +40,11 @@ def run(asked: Words) -> int:
         sweep.start()
         before = f", {sweep.reused_count} of them completed before" if sweep.reused_count else ""
         before += f"; {sweep.not_looked_at}" if sweep.not_looked_at else ""
-        printer.talk(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
+        printer.info(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
         if sweep.unsent_count:
             sends = "its own jobs send" if sweep.config.submit.detach else "this command sends"
             left = f"{sweep.unsent_count} runs are not sent yet"
-            printer.talk(f"Slurm takes no more jobs of yours now: {left}; {sends} them when there is room")
+            printer.info(f"Slurm takes no more jobs of yours now: {left}; {sends} them when there is room")
         if sweep.config.submit.detach:
             printer.data(sweep.sweep_id)
             return 130 if watching.interrupts else 0
@@ -94,7 +94,7 @@ class Watching:
             self._erase()
             for trial in changed:
                 if trial.state is not None and trial.state.is_final:
-                    printer.talk(one_line(f"{trial.number:>4}  {trial.state.status:<9}  {' '.join(trial.words)}" + _why(trial)))
+                    printer.info(one_line(f"{trial.number:>4}  {trial.state.status:<9}  {' '.join(trial.words)}" + _why(trial)))
             if not ended:
                 self._draw()
                 time.sleep(LOOK_PAUSE_S)
@@ -109,7 +109,7 @@ class Watching:
         lines = [f"{done or 'none started'} of {len(states)}"]
         lines += [f"{trial.number:>4}  Running    {' '.join(trial.words)}  {self._metric(trial)}" for trial in going[:LIVE_ROWS]]
         columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        printer.talk("\n".join(cut(one_line(line), columns - 1) for line in lines))  # a longer one would take two rows, and one is erased
+        printer.info("\n".join(cut(one_line(line), columns - 1) for line in lines))  # a longer one would take two rows, and one is erased
         self.drawn = len(lines)
 
     def _metric(self, trial: Trial) -> str:
@@ -145,4 +145,4 @@ def _print_summary(sweep: Sweep) -> None:
     if scores:
         better = max if sweep.metric["goal"] == "maximize" else min
         best = better(scores, key=lambda trial: scores[trial])
-        printer.talk(f"best: trial {best}, {name} {number(scores[best])}, {' '.join(sweep.trials[best].words)}")
+        printer.info(f"best: trial {best}, {name} {number(scores[best])}, {' '.join(sweep.trials[best].words)}")

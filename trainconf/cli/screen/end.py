@@ -18,7 +18,7 @@ def tell_leftovers(paths: RunPaths, event: dict[str, Any]) -> None:
 
         tell_failed_rank(paths, event)
     if left := files_left(event):
-        printer.talk(f"note: {left}")
+        printer.info(f"note: {left}")
 
 
 def files_left(event: dict[str, Any]) -> str:

@@ -58,9 +58,9 @@ class _Screen:
             self._changed(event.event)
         elif isinstance(event, following.Waiting):
             held = "".join(f"\n  {holder}" for holder in event.holders[:SHOWN_HOLDERS])
-            printer.talk(f"waiting for a {RESOURCES[event.resource]} of this machine, place {event.place} in the queue{held}")
+            printer.info(f"waiting for a {RESOURCES[event.resource]} of this machine, place {event.place} in the queue{held}")
         elif isinstance(event, following.Scheduled):
-            printer.talk(event.reason)
+            printer.info(event.reason)
         elif isinstance(event, following.Ended):
             self._ended(event.state)
 
@@ -77,26 +77,26 @@ class _Screen:
 
     def _no_output(self, error: OSError) -> None:
         self._shows_output = False
-        printer.talk(f"the output cannot be shown: {error.strerror}; the run goes on, and {self._paths.log(0)} has it all")
+        printer.info(f"the output cannot be shown: {error.strerror}; the run goes on, and {self._paths.log(0)} has it all")
 
     def _changed(self, event: dict[str, Any]) -> None:
         waiting_for = event.get("waiting_for")
         if waiting_for == "retry":
-            printer.talk(f"{event.get('reason')}; attempt {event['attempt']} starts in {duration(event.get('seconds'))}")
+            printer.info(f"{event.get('reason')}; attempt {event['attempt']} starts in {duration(event.get('seconds'))}")
         elif not waiting_for and event["state"] not in _UNREMARKABLE and event.get("reason"):
-            printer.talk(f"{event['state']}: {event['reason']}")
+            printer.info(f"{event['state']}: {event['reason']}")
 
     def _ended(self, state: State) -> None:
         self.end = state
         if self._line_is_open and os.isatty(1) and os.isatty(2):
-            printer.talk()  # a screen that shows both begins our words on a line of their own
+            printer.info()  # a screen that shows both begins our words on a line of their own
         tell_leftovers(self._paths, state.event)
         row = record.describe(self._paths)
         for note in record.notes(state.event):
-            printer.talk(one_line(f"note: {note}"))
+            printer.info(one_line(f"note: {note}"))
         took = f" in {duration(row['duration_s'])}" if row["duration_s"] is not None else ""
         why = f": {state.reason}" if state.reason else ""
-        printer.talk(one_line(f"{state.status}{took}{why}{self._metric(row)}"))
+        printer.info(one_line(f"{state.status}{took}{why}{self._metric(row)}"))
 
     def _metric(self, row: dict[str, Any]) -> str:
         """The experiment's metric, where it names one and the run logged it."""

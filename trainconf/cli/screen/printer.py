@@ -11,6 +11,8 @@ import json
 import os
 import sys
 
+from trainconf.reporter import Reporter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,7 +40,7 @@ _STEERING = {
 _secrets: list[str] = []  # of the whole process: whoever learns one, nobody prints it
 
 
-class Printer:
+class Printer(Reporter):
     """Writes to whatever `sys.stdout` and `sys.stderr` are at that moment."""
 
     def redact(self, values: Iterable[str]) -> None:
@@ -72,12 +74,12 @@ class Printer:
             _stop_writing_to(1)
             raise
 
-    def talk(self, text: str = "") -> None:
+    def info(self, text: str = "") -> None:
         """One line, or several, for the person who watches."""
         self._write(sys.stderr, text + "\n", 2)
 
     def alert(self, text: str) -> None:
-        """As `talk`, from a signal handler: past the stream, which may be in the middle of a write of its own."""
+        """As `info`, from a signal handler: past the stream, which may be in the middle of a write of its own."""
         try:
             os.write(2, (escaped(self.clean(text)) + "\n").encode("utf-8", "backslashreplace"))
         except OSError:
@@ -85,7 +87,7 @@ class Printer:
 
     def error(self, error: TrainconfError) -> None:
         """A mistake or failure, in the one form in which all are told."""
-        self.talk("\n".join(one_line(line) for line in error.render().split("\n")))
+        self.info("\n".join(one_line(line) for line in error.render().split("\n")))
 
     def json(self, value: Any) -> None:
         """A value as JSON that every reader understands: numbers that JSON does not have become "NaN", "Infinity", "-Infinity"."""

@@ -64,18 +64,18 @@ def tell_failed_rank(paths: RunPaths, event: dict[str, Any]) -> None:
     try:
         lines = ranks.last_lines(log, LAST_LINES)
     except OSError as error:
-        printer.talk(f"{_failure(paths, event)}; its output, {name}, cannot be shown: {error.strerror}")
+        printer.info(f"{_failure(paths, event)}; its output, {name}, cannot be shown: {error.strerror}")
         return
-    printer.talk(_failure(paths, event) + (f"; the last lines of its output, {name}:" if lines else "; it has written nothing"))
+    printer.info(_failure(paths, event) + (f"; the last lines of its output, {name}:" if lines else "; it has written nothing"))
     for line in lines:
-        printer.talk("  " + line.decode("utf-8", "backslashreplace"))
+        printer.info("  " + line.decode("utf-8", "backslashreplace"))
 
 
 def point_at_failed_rank(paths: RunPaths, event: dict[str, Any]) -> None:
     """Whose output tells why the run failed, where it was a rank that did."""
     number = ranks.failed(event)
     if number is not None:
-        printer.talk(f"{_failure(paths, event)}; `trainconf logs {paths.run_id} --rank {number}` shows its output")
+        printer.info(f"{_failure(paths, event)}; `trainconf logs {paths.run_id} --rank {number}` shows its output")
 
 
 def _failure(paths: RunPaths, event: dict[str, Any]) -> str:

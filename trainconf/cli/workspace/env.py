@@ -68,7 +68,7 @@ def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _rm(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
 
-    printer.talk(f"removed {environments.rm(workspace, args.name)}")
+    printer.info(f"removed {environments.rm(workspace, args.name)}")
     return 0
 
 
@@ -85,9 +85,9 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         raise ConfigError(mistakes)
     env = composed.typed.env
     ready = environments.ensure(
-        spec, workspace, name=env.name, report=printer.talk, root=workspace.root, image_build=vars(env.docker.build)
+        spec, workspace, name=env.name, report=printer.info, root=workspace.root, image_build=vars(env.docker.build)
     )
-    printer.talk("built" if ready.built else "it is there already")
+    printer.info("built" if ready.built else "it is there already")
     printer.data(ready.image or ready.python)
     return 0
 
@@ -101,11 +101,11 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     config = composing.composed(args, workspace).typed
     as_image = config.compute.target in IMAGE_TARGETS
     text = environments.lock(
-        config.tree["env"], workspace.root, report=printer.talk, as_image=as_image, image_build=vars(config.env.docker.build)
+        config.tree["env"], workspace.root, report=printer.info, as_image=as_image, image_build=vars(config.env.docker.build)
     )
     if args.output:
         write_atomic(args.output, text)
-        printer.talk(f"pinned in {args.output}; name it as env.requirements_file to use it")
+        printer.info(f"pinned in {args.output}; name it as env.requirements_file to use it")
     else:
         printer.data(text.rstrip("\n"))
     return 0

@@ -67,7 +67,7 @@ def _is_linked(what: str, workspace: WorkspacePaths, path: str) -> bool:
     """Whether a folder of the workspace is one only by a link: what it leads to may be somebody else's. It is told."""
     link = next((each for each in (path, workspace.state) if is_inside(path, each) and os.path.islink(each)), None)
     if link is not None:
-        printer.talk(f"{what}: not looked at, because {link} is a link, and nothing is removed through one")
+        printer.info(f"{what}: not looked at, because {link} is a link, and nothing is removed through one")
     return link is not None
 
 
@@ -179,7 +179,7 @@ def _stale_cache(workspace: WorkspacePaths) -> Iterator[str]:
 def _remove(what: str, paths: Iterable[str], *, dry_run: bool) -> bool:
     """Remove files and folders, or only say so; whether all could be."""
     count, whole = _remove_each(paths, _remove_path, dry_run=dry_run)
-    printer.talk(f"{what}: {count}")
+    printer.info(f"{what}: {count}")
     return whole
 
 
@@ -191,7 +191,7 @@ def _remove_each(paths: Iterable[str], remove: Callable[[str], bool], *, dry_run
             if not dry_run and not remove(path):
                 continue
         except OSError as error:
-            printer.talk(f"{one_line(path)} stays: {error.strerror or error}")
+            printer.info(f"{one_line(path)} stays: {error.strerror or error}")
             whole = False
             continue
         count += 1
@@ -221,7 +221,7 @@ def _environments(workspace: WorkspacePaths, *, dry_run: bool) -> bool:
     of_images = _image_leftovers(workspace, dry_run=dry_run)
     for name in of_images:
         printer.data(f"{'would remove' if dry_run else 'removed'}  {name}")
-    printer.talk(f"{what}: {count + len(of_images)}")
+    printer.info(f"{what}: {count + len(of_images)}")
     return whole
 
 
@@ -233,7 +233,7 @@ def _image_leftovers(workspace: WorkspacePaths, *, dry_run: bool) -> list[str]:
     try:
         return sweep_image_leftovers(workspace, dry_run=dry_run)
     except ContainerEngineError as error:
-        printer.talk(f"leftovers of image builds: not looked at\n\n{error.render()}\n")
+        printer.info(f"leftovers of image builds: not looked at\n\n{error.render()}\n")
         return []
 
 
@@ -257,9 +257,9 @@ def _containers(workspace: WorkspacePaths, *, dry_run: bool) -> bool:
         except EngineError as error:
             raise address.explain(where, error) from error
     except ContainerEngineError as error:
-        printer.talk(f"containers and networks of runs: not looked at\n\n{error.render()}\n")
+        printer.info(f"containers and networks of runs: not looked at\n\n{error.render()}\n")
         return True
-    printer.talk(f"containers and networks of runs: {sum(len(each.containers) + len(each.networks) for each in found if each.may_go)}")
+    printer.info(f"containers and networks of runs: {sum(len(each.containers) + len(each.networks) for each in found if each.may_go)}")
     return True
 
 
@@ -268,7 +268,7 @@ def _container_leftover(engine: Engine, leftover: Leftover, *, dry_run: bool) ->
 
     if not leftover.may_go:
         run_id = os.path.basename(leftover.run_dir)
-        printer.talk(f"container {', '.join(leftover.containers)} stays: {leftover.why}; `trainconf cancel {run_id}` ends it")
+        printer.info(f"container {', '.join(leftover.containers)} stays: {leftover.why}; `trainconf cancel {run_id}` ends it")
         return
     if not dry_run:
         container_leftovers.remove(engine, leftover)
@@ -282,7 +282,7 @@ def _snapshots(workspace: WorkspacePaths, unused_s: float, drop: list[str] | Non
     from trainconf.snapshot import SnapshotStore
 
     if not os.path.isdir(workspace.snapshots):
-        printer.talk("snapshots: 0")
+        printer.info("snapshots: 0")
         return True
     if _is_linked("snapshots", workspace, workspace.snapshots):
         return True
@@ -298,12 +298,12 @@ def _snapshots(workspace: WorkspacePaths, unused_s: float, drop: list[str] | Non
             unneeded = result.removed
             told = f"{len(unneeded)}, {size(max(0, result.freed_bytes))} freed"
     except StorageError as error:
-        printer.talk("snapshots: all stay\n")
+        printer.info("snapshots: all stay\n")
         printer.error(error)
         return False
     for id_ in unneeded:
         printer.data(f"{'would remove' if dry_run else 'removed'}  snapshot {id_}")
-    printer.talk(f"snapshots: {told}")
+    printer.info(f"snapshots: {told}")
     return True
 
 
@@ -333,8 +333,8 @@ def _pins(store: SnapshotStore, drop: list[str] | None, *, dry_run: bool) -> lis
                 store.unpin(pin)
             printer.data(f"{'would remove' if dry_run else 'removed'}  pin {pin.name} of {pin.file_text}")
         elif idle[pin.name]:
-            printer.talk(f"pin {pin.name} of {one_line(pin.file_text)} stays: {idle[pin.name]}; `trainconf gc --drop-pins` lets it go")
+            printer.info(f"pin {pin.name} of {one_line(pin.file_text)} stays: {idle[pin.name]}; `trainconf gc --drop-pins` lets it go")
         elif not pin.path:
-            printer.talk(f"pin {pin.name} of {pin.file_text} stays; `trainconf gc --drop-pins {pin.name}` lets it go")
-    printer.talk(f"pins of frozen files: {len(pins) - len(dropped)} kept, {len(dropped)} {'to drop' if dry_run else 'dropped'}")
+            printer.info(f"pin {pin.name} of {pin.file_text} stays; `trainconf gc --drop-pins {pin.name}` lets it go")
+    printer.info(f"pins of frozen files: {len(pins) - len(dropped)} kept, {len(dropped)} {'to drop' if dry_run else 'dropped'}")
     return dropped

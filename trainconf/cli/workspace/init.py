@@ -113,14 +113,14 @@ def run(argv: list[str]) -> int:
     additions = make_workspace(os.path.abspath(folder))
     for label, names in (("made", additions.made), ("kept", additions.kept)):
         for name in names:
-            printer.talk(f"{label}  {name}")
-    printer.talk("")
+            printer.info(f"{label}  {name}")
+    printer.info("")
     if os.path.abspath(folder) != os.getcwd():
         import shlex
 
-        printer.talk(f"  cd {shlex.quote(folder)}")
-    printer.talk("  python -m trainconf        train a model on handwritten digits")
-    printer.talk("  trainconf ls               find its run again")
+        printer.info(f"  cd {shlex.quote(folder)}")
+    printer.info("  python -m trainconf        train a model on handwritten digits")
+    printer.info("  trainconf ls               find its run again")
     return 0
 
 

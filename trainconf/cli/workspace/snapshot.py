@@ -43,7 +43,7 @@ def _create(store: SnapshotStore, args: argparse.Namespace) -> int:
 
     guards = SnapshotConfig()
     snapshot = store.take(args.directory, max_mb=guards.max_mb, max_files=guards.max_files)
-    printer.talk(f"{snapshot.file_count} files, {size(snapshot.size_bytes)}")
+    printer.info(f"{snapshot.file_count} files, {size(snapshot.size_bytes)}")
     printer.data(snapshot.id)
     return 0
 
@@ -75,7 +75,7 @@ def _verify(store: SnapshotStore, args: argparse.Namespace) -> int:
     for path in damaged:
         printer.data(one_line(path))
     told = f"{len(damaged)} damaged: submit from the working tree again, and they are stored anew"
-    printer.talk(told if damaged else "every byte is as it was")
+    printer.info(told if damaged else "every byte is as it was")
     return 1 if damaged else 0
 
 

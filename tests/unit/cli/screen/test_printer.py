@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 
 def test_data_goes_to_standard_output_and_talk_to_standard_error(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
     printer.data("a")
-    printer.talk("b")
+    printer.info("b")
     printer.raw(b"c")
     assert capsys.readouterr() == ("a\nc", "b\n")
 
@@ -43,7 +43,7 @@ def test_a_table_is_aligned_whatever_stands_in_it(printer: Printer, capsys: pyte
 
 def test_names_that_are_no_text_are_printed_escaped(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
     printer.data("a\udcff")
-    printer.talk("b\udcfe")
+    printer.info("b\udcfe")
     assert capsys.readouterr() == ("a\\udcff\n", "b\\udcfe\n")
 
 
@@ -57,7 +57,7 @@ def test_a_channel_that_knows_ascii_only_is_written_to(printer: Printer, monkeyp
 def test_a_secret_is_blotted_out_everywhere(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
     printer.redact(["hunter22", "hunter22-longer", 'quo"ted\n', "abc", ""])
     printer.data("x hunter22 abc")
-    printer.talk("hunter22-longer")
+    printer.info("hunter22-longer")
     printer.json({"a": "hunter22", "b": 'quo"ted\n'})
     printer.table(("t",), [("hunter22",)])
     printer.error(UserError("hunter22", ("from", "hunter22")))
@@ -112,7 +112,7 @@ def test_closed_channels_are_not_an_error(printer: Printer, monkeypatch: pytest.
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     printer.data("a")
-    printer.talk("b")
+    printer.info("b")
     printer.raw(b"c")
 
 

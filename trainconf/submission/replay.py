@@ -22,13 +22,12 @@ from trainconf.spec import EnvironmentSpec, RunSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from trainconf.reporter import Reporter
     from trainconf.submission.frozen import Frozen
 
 
-def recorded(
-    paths: RunPaths, overrides: list[str], workspace: WorkspacePaths, report: Callable[[str], None]
+def from_run(
+    paths: RunPaths, overrides: list[str], workspace: WorkspacePaths, reporter: Reporter
 ) -> tuple[Resolved, dict[str, Any]]:
     """A run's own config with `overrides` on top, its own snapshot, and what git said then.
 
@@ -54,16 +53,16 @@ def recorded(
     if overrides:
         composed = change(then, overrides, workspace)
         if derived is None:
-            report("note: an older trainconf recorded this run: values that were made of others keep what they were")
+            reporter.info("note: an older trainconf recorded this run: values that were made of others keep what they were")
         for key in kept(derived or {}, made_anew(derived or {}, overrides, origins), base.config, composed.config):
-            report(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
+            reporter.info(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
     resolved = _changed(base, composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
     composed.derived = _derived(then, base, composed)
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
         git = {}
-    return adopt(resolved, workspace, report), git
+    return rebind_here(resolved, workspace, reporter), git
 
 
 def _checked(record: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +79,7 @@ def _checked(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
+def from_frozen(file: Frozen, overrides: list[str], workspace: WorkspacePaths, reporter: Reporter) -> Resolved:
     """What a frozen file describes, on this machine, with the facts that this machine has about itself.
 
     `overrides` may change what is not part of its spec. Raises FrozenFileError, ConfigError.
@@ -99,7 +98,7 @@ def of_file(file: Frozen, overrides: list[str], workspace: WorkspacePaths, repor
             for key, word in touched
         )  # fmt: skip
     composed.derived = _derived(frozen.composed, base, composed)
-    return adopt(Resolved(frozen.spec, frozen.source_directory, composed), workspace, report)
+    return rebind_here(Resolved(frozen.spec, frozen.source_directory, composed), workspace, reporter)
 
 
 def _derived(then: Composed, base: Composed, composed: Composed) -> dict[str, Any] | None:
@@ -167,7 +166,7 @@ def _check_script(composed: Composed, snapshot_id: str, workspace: WorkspacePath
                           *([("there are", ", ".join(near))] if near else []))
 
 
-def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str], None]) -> Resolved:
+def rebind_here(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -> Resolved:
     """A recorded spec on this machine: with its inputs, and in the software that is really here.
 
     A managed environment is rebuilt from its recipe and stays what it was. A user-managed one is whatever this Python has, and an image
@@ -183,17 +182,17 @@ def adopt(resolved: Resolved, workspace: WorkspacePaths, report: Callable[[str],
     if before.kind == "current":
         now = environment(resolved.composed, workspace, mistakes)
     else:
-        now = _image_now(before, workspace, mistakes, report)
+        now = _image_now(before, workspace, mistakes, reporter)
     if mistakes:
         raise ConfigError(mistakes)
     for what in _drift(before, now):
-        report(f"note: the environment is not as it was: {what}")
+        reporter.info(f"note: the environment is not as it was: {what}")
     spec = replace(resolved.spec, environment=replace(now, variables=before.variables))
     return Resolved(spec, resolved.source_directory, resolved.composed)
 
 
 def _image_now(
-    before: EnvironmentSpec, workspace: WorkspacePaths, mistakes: list[Mistake], report: Callable[[str], None]
+    before: EnvironmentSpec, workspace: WorkspacePaths, mistakes: list[Mistake], reporter: Reporter
 ) -> EnvironmentSpec:
     """An image that is used as it is: by its id while the engine has it, else by its name, with the id that has now.
 
@@ -209,7 +208,7 @@ def _image_now(
         return before
     now = replace(before, software_id=environments.image_id(before.image))
     if not now.software_id:
-        report(f"note: image {before.image} is not here; the one that is pulled by this name may not be {before.software_id}")
+        reporter.info(f"note: image {before.image} is not here; the one that is pulled by this name may not be {before.software_id}")
     return now
 
 
