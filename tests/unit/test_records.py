@@ -66,7 +66,7 @@ def test_a_field_that_is_missing_unknown_or_given_twice_is_a_mistake(values: tup
 def test_a_record_cannot_change() -> None:
     place = Place("a")
     with pytest.raises(AttributeError, match="cannot be changed"):
-        place.rank = 2
+        place.rank = 2  # type: ignore[misc]
     with pytest.raises(AttributeError, match="cannot be removed"):
         del place.rank
     with pytest.raises(AttributeError):
