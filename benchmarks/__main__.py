@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks.rounds import ROOT, environment
 
+HERE = Path(__file__).parent
 WORDS = {"listing": ["100000"]}  # what a benchmark is asked for beside its defaults
 
 
 def main() -> int:
     """Run them all; 1 when any failed."""
-    names = sorted(name.removesuffix(".py") for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
+    files = sorted(path.relative_to(HERE).with_suffix("") for path in HERE.rglob("*.py"))
+    names = [".".join(file.parts) for file in files if file.name not in ("__init__", "__main__")]
     failed = []
     for name in names:
-        if name in ("__init__", "__main__", "rounds"):
+        if name in ("bare_runs", "rounds"):
             continue
         print(f"\n# {name}", flush=True)
         done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *WORDS.get(name, [])], cwd=ROOT, env=environment(), check=False)

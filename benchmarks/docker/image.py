@@ -1,6 +1,6 @@
 """The cost of an image that is there, of one that must be built, and of a changed last requirement.
 
-    python benchmarks/image.py [ROUNDS] [PIP_CONFIG CA_FILE]     default: 7 rounds; needs an engine and its python:3.11-slim
+    python -m benchmarks.docker.image [ROUNDS] [PIP_CONFIG CA_FILE]     default: 7 rounds; needs an engine and its python:3.11-slim
 
 Hit: milliseconds of `ensure` in a process that has built nothing, beside one bare request for the same image over the same socket.
 Miss: `ensure` beside `docker build` of the same thing by hand (a Dockerfile with one RUN per requirement), both without any layer of
@@ -19,13 +19,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
-
-from trainconf.engine.client import Engine  # noqa: E402  the checkout's, whatever is installed
-from trainconf.environments import Prepared, ensure, ls, resolve, rm, sweep_image_leftovers  # noqa: E402
-from trainconf.environments.image.scripts import CA_FILE, PIP_CONFIG  # noqa: E402
-from trainconf.paths import WorkspacePaths  # noqa: E402
+from trainconf.engine.client import Engine
+from trainconf.environments import Prepared, ensure, ls, resolve, rm, sweep_image_leftovers
+from trainconf.environments.image.scripts import CA_FILE, PIP_CONFIG
+from trainconf.paths import WorkspacePaths
 
 BASE = "python:3.11-slim"
 REQUIREMENTS = ["numpy==2.3.5", "scipy==1.16.3", "joblib==1.5.1"]

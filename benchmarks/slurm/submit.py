@@ -1,6 +1,6 @@
 """One no-op job on Slurm: what a submission costs the client, how soon its end is known, and what `sbatch` itself takes.
 
-    SLURM_CONF=... python -m benchmarks.slurm_submit [--rounds 15]
+    SLURM_CONF=... python -m benchmarks.slurm.submit [--rounds 15]
 
 Each figure of ours is taken in a fresh process after its start-up: imports, composition, snapshot and git are the same for every
 target, and `python -m benchmarks.noop_run` measures them. Imports that only Slurm needs count.
@@ -50,7 +50,7 @@ def bare_sbatch(folder: str) -> float:
 
 def our_job(folder: str) -> dict[str, float]:
     """One job of ours, in a process of its own."""
-    words = [sys.executable, "-m", "benchmarks.slurm_submit", "--once", folder]
+    words = [sys.executable, "-m", "benchmarks.slurm.submit", "--once", folder]
     return dict(json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment()).stdout))
 
 

@@ -1,6 +1,6 @@
 """One no-op run in Docker, end to end, against `docker run --rm` of the same image on the same network plus trainconf's own start-up.
 
-    python -m benchmarks.docker_run [--rounds 11] [--image python:3.11-slim]
+    python -m benchmarks.docker.run [--rounds 11] [--image python:3.11-slim]
 
 Own start-up is `trainconf plan` of the same words: composing, resolving, and asking the engine what it is. The rest of a run (snapshot,
 directory, agent, container, record) has to fit into the 15 % that are allowed.

@@ -1,6 +1,6 @@
 """A hundred no-op trials on Slurm: our array against `sbatch --array` of the bare script, our pack against both; a thousand submitted.
 
-    SLURM_CONF=... python benchmarks/slurm_sweep.py [--rounds 5] [--trials 100] [--pack 4]
+    SLURM_CONF=... python -m benchmarks.slurm.sweep [--rounds 5] [--trials 100] [--pack 4]
 
 Rounds are interleaved; a ratio is the median of the rounds' own ratios. A way is over when the last output is there. What precedes sbatch
 (start-up, composition, the trials' folders) is told apart: `prepared` is from the start of the command to its first job.

@@ -1,6 +1,6 @@
 """Captured output in Docker: a job whose log its container writes itself, against `docker run` redirecting to a mounted file.
 
-    python -m benchmarks.docker_capture [--rounds 5] [--image python:3.11-slim]
+    python -m benchmarks.docker.capture [--rounds 5] [--image python:3.11-slim]
 
 Both are whole: from the first process to the last. Throughput is the inverse, so 0.9x of it is 1.11x of the time. The agent's memory is
 read while the job writes.

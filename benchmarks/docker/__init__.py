@@ -1,0 +1,1 @@
+"""What runs in Docker costs beside `docker run` and `docker build`."""

@@ -1,0 +1,1 @@
+"""What runs on Slurm cost beside `sbatch`."""
