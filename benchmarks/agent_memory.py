@@ -19,7 +19,6 @@ from benchmarks.bare_runs import finish, processes_of, submit
 from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
-from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, RunSpec
@@ -92,7 +91,7 @@ def pool_overhead(root: str, count: int = 100) -> None:
         plans.append(launcher.plan(Job(spec=spec, paths=paths, experiment_name="bench", python=sys.executable, compute=compute)))
     lock = files.FileLock(home.lock)
     lock.acquire()
-    pool = TrialPool.start(home, lock, {})
+    pool = launcher.pool(home, lock, {}, {}, 2)
     time.sleep(0.2)
     cpu = cpu_s(processes_of(pool.handle))
     pool.add(plans)

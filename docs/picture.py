@@ -60,6 +60,7 @@ DECIDES = {
     "distributed": "how ranks are laid out",
     "history": "what is known of runs, and whether a silent one lives",
     "schema": "what a user may write: every setting, its type and its default",
+    "plugins": "launchers by name, also those of other packages",
     "spec": "what will run: RunSpec, frozen, hashed",
     "git": "how git is asked so that nothing in a repository can run",
     "process": "other programs",

@@ -6,9 +6,11 @@ Each field's metadata says in one line what it is (`doc`), its unit, and its ran
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field
 from typing import Any, Optional
+
+from trainconf import plugins
 
 
 def setting(default: Any, doc: str, *, minimum: float | None = None, above: float | None = None, choices: tuple[str, ...] = (),
@@ -285,11 +287,12 @@ class Group:
     kind_key: str  # the key of that node that names its schema; empty where all choices have one schema
     schemas: Mapping[str, Any]  # dataclass by kind; a choice takes it by `/schema/<group>/<kind>@_here_`
     example: str  # a shipped choice, for messages
+    find: Callable[[str], Any | None] = lambda kind: None  # the schema of a kind that another package offers
 
 
 # The one table of them. A nested group has a slash in its name, and the schema of the node above has a field for it.
 GROUPS: dict[str, Group] = {
-    "compute": Group("target", {"local": LocalCompute, "docker": DockerCompute, "slurm": SlurmCompute}, "local"),
+    "compute": Group("target", {"local": LocalCompute, "docker": DockerCompute, "slurm": SlurmCompute}, "local", plugins.settings_of),
     "env": Group("", {"recipe": EnvironmentConfig}, "minimal"),
     "distributed": Group("kind", {
         "none": NoDistributed, "pytorch": PyTorchDistributed, "mpi": MpiDistributed, "tensorflow": TensorFlowDistributed,
@@ -331,12 +334,17 @@ def group_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def group_schema(group: str, node: Any) -> Any | None:
-    """The dataclass behind the node of a group, by the kind it names; None when there is no such kind."""
+    """The dataclass behind the node of a group, by the kind it names; None when there is no such kind.
+
+    Raises ConfigError for one that another package offers, and that cannot be loaded.
+    """
     known = GROUPS[group]
     if not known.kind_key:
         return next(iter(known.schemas.values()))
     kind = node.get(known.kind_key) if isinstance(node, Mapping) else None
-    return known.schemas.get(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str):
+        return None
+    return known.schemas.get(kind) or known.find(kind)
 
 
 def node_types(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -355,3 +363,19 @@ def register() -> None:
     for group, known in GROUPS.items():
         for kind, node in known.schemas.items():
             store.store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
+
+
+def register_offered(path: str) -> None:
+    """Put the schema at `schema/<group>/<kind>` into Hydra's ConfigStore, where another package offers it. Raises ConfigError."""
+    _, _, choice = path.removesuffix(".yaml").partition("schema/")
+    group, _, kind = choice.rpartition("/")
+    known = GROUPS.get(group)
+    node = known.find(kind) if known is not None and kind not in known.schemas else None
+    if node is not None:
+        from hydra.core.config_store import ConfigStore
+        from omegaconf.errors import OmegaConfBaseException
+
+        try:
+            ConfigStore.instance().store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
+        except OmegaConfBaseException as error:
+            raise plugins.broken(kind, f"its config has a field that no config can hold: {str(error).splitlines()[0]}") from error

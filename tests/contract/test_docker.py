@@ -22,7 +22,7 @@ from trainconf.history import events, liveness
 from trainconf.launchers import get
 from trainconf.launchers.docker import request as container_request
 from trainconf.launchers.docker.launcher import DockerLauncher
-from trainconf.launchers.machine.sweep import TrialPool, cancel
+from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.records import replace
@@ -353,7 +353,7 @@ class TestTrials:
         files.write_atomic(home.sweep, json.dumps({"max_concurrent_runs": limit}))
         lock = files.FileLock(home.lock)
         lock.acquire()
-        return TrialPool.start(home, lock, {})
+        return DockerLauncher().pool(home, lock, {}, {}, limit)
 
     def states(self, plans: list[LaunchPlan]) -> list[str]:
         return [liveness.state_of(RunPaths(plan.run_dir)).status for plan in plans]
@@ -379,5 +379,5 @@ class TestTrials:
         wait_until(lambda: self.states(plans)[:2] == ["Running", "Running"], "two trials")
         kill_agent(pool.handle)
         pool.close()
-        cancel(home, force=True)
+        DockerLauncher().cancel(RunHandle(home), force=True)
         assert self.states(plans) == ["Canceled"] * 3

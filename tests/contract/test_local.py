@@ -238,7 +238,7 @@ class TestLocal(LauncherContract):
     def carry_out(self, job: Job, plan: dict[str, object]) -> RunHandle:
         """Start an agent on a plan made by hand."""
         from tests.contract.runs import make_run_dir
-        from trainconf.launchers.machine.launcher import start_agent
+        from trainconf.launchers.machine.agent_process import start_agent
 
         make_run_dir(job)
         files.write_atomic(job.paths.plan, json.dumps(plan))

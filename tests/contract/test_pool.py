@@ -16,7 +16,7 @@ from trainconf import files
 from trainconf.agent.processes import tree
 from trainconf.history import events, liveness
 from trainconf.launchers.machine.local import LocalLauncher
-from trainconf.launchers.machine.sweep import TrialPool, cancel
+from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
 
@@ -39,7 +39,7 @@ def start(home: RunPaths, limit: int) -> TrialPool:
     files.write_atomic(home.sweep, json.dumps({"max_concurrent_runs": limit}))
     lock = files.FileLock(home.lock)
     lock.acquire()
-    return TrialPool.start(home, lock, {})
+    return LocalLauncher().pool(home, lock, {}, {}, limit)
 
 
 def state(plan: LaunchPlan) -> str:
@@ -150,7 +150,7 @@ def test_when_the_agent_is_killed_trials_are_not_responding_and_the_sweep_can_be
     kill_agent(pool.handle)
     assert pool.wait().status == "NotResponding"
     assert [state(plan) for plan in plans] == ["NotResponding"] * 3
-    cancel(home)
+    LocalLauncher().cancel(RunHandle(home))
     assert [state(plan) for plan in plans] == ["Canceled"] * 3
     assert not tree.processes_with_run_id(plans[0].run_id)
 

@@ -361,7 +361,7 @@ def test_readers_of_a_workspace_ask_once_for_all_its_runs(root: str, slurm_clust
     handles = [submit(launcher, make_job(root, shell("true"), compute=LATER)) for _ in range(3)]
     try:
         counting = Counting()
-        found = SlurmLauncher(os.environ, counting).settle([(handle.paths, liveness.state_of(handle.paths)) for handle in handles])
+        found = SlurmLauncher(os.environ, counting).reconcile([(handle.paths, liveness.state_of(handle.paths)) for handle in handles])
         assert [state.reason.partition(": ")[2] for state in found] == ["BeginTime"] * 3
         assert counting.names == ["squeue"]
         assert [state.status for state in scheduled.states_of([handle.paths for handle in handles])] == ["Queued"] * 3

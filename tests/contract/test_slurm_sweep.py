@@ -147,7 +147,7 @@ def test_a_task_that_is_taken_out_of_the_queue_by_hand_is_canceled_though_slurm_
 
 def test_a_sweep_whose_last_trials_are_lost_is_not_waited_for_without_end(space: Shell) -> None:
     class Lost(SlurmLauncher):
-        def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
+        def reconcile(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
             return [State("NotResponding", "", state.event, state.scheduler) for _, state in runs]
 
     home = detach(space, "+params.lr=1,2", "+compute.sbatch.begin=now+1hour")

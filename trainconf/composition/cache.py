@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from trainconf import __version__
+from trainconf import __version__, plugins
 from trainconf.files import dumps, fingerprint, is_settled, read_json, write_atomic
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
@@ -30,7 +30,7 @@ def compose(
     environ: Mapping[str, str] = os.environ,
 ) -> Composed:
     """As `trainconf.composition.compose.compose`, answered from the cache where that is safe."""
-    dirs = config_dirs(workspace, config_dir)
+    dirs = config_dirs(workspace, config_dir, with_plugins=False)
     key = "" if has_foreign_plugins() else _key(overrides, dirs, config_name, workspace)
     path = os.path.join(workspace.cache, "compose", f"{key}.json") if key else ""
     hit = _read(path, environ) if path else None
@@ -39,7 +39,8 @@ def compose(
     from trainconf.composition import compose as cold
 
     started_ns = time.time_ns()
-    watched = _watch(dirs) if path else None  # before the files are read: a change while we compose must not look like what we read
+    # Before the files are read: a change while we compose must not look like what we read.
+    watched = _watch([*dirs, *plugins.roots()]) if path else None
     composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name)
     is_believable = composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched)
     if is_believable and watched is not None and not _holds_a_credential(composed):
@@ -60,7 +61,7 @@ def _key(overrides: list[str], dirs: list[str], config_name: str, workspace: Wor
     if len(versions) < len(_VERSION_FILES):
         return ""
     own = [fingerprint(name) for name in _own_files()]
-    parts = [overrides, dirs, config_name, workspace.root, sys.version, __version__, versions, own]
+    parts = [overrides, dirs, config_name, workspace.root, sys.version, __version__, versions, own, plugins.distributions()]
     import hashlib
 
     return hashlib.sha256(dumps(parts).encode()).hexdigest()[:32]
@@ -71,7 +72,7 @@ def _own_files() -> list[str]:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folders = [os.path.join(package, room) for room in ("composition", "composition/hydra", "resolve")]
     found = [os.path.join(folder, name) for folder in folders for name in sorted(os.listdir(folder)) if name.endswith(".py")]
-    return [*found, os.path.join(package, "schema.py")]
+    return [*found, os.path.join(package, "schema.py"), os.path.join(package, "plugins.py")]
 
 
 def _first_on_path(name: str) -> list[int]:
@@ -80,7 +81,7 @@ def _first_on_path(name: str) -> list[int]:
 
 def _watch(dirs: Iterable[str]) -> list[tuple[str, list[int]]] | None:
     """Every folder (a new file changes it) and every file below the config folders; None where a link leads on to more of them."""
-    watched = []
+    watched = [(root, fingerprint(root)) for root in dirs if os.path.isfile(root)]  # a plug-in that is one module
     for root in dirs:
         for folder, subfolders, names in os.walk(root):
             if any(os.path.islink(os.path.join(folder, name)) for name in subfolders):

@@ -28,7 +28,7 @@ def is_in_spec(key: str, config: dict[str, Any]) -> bool:
     if group == "compute":
         node = group_schema("compute", config["compute"])
         own = fields(node) if node is not None else ()
-        return name in ("target", "cpus", "gpus") or any(field.name == name and field.metadata["in_spec"] for field in own)
+        return name in ("target", "cpus", "gpus") or any(field.name == name and field.metadata.get("in_spec") for field in own)
     if group == "distributed":
         return name not in _OF_THE_PROCESSES
     return group not in _AROUND_THE_SPEC and not key.startswith(_OF_THE_ENVIRONMENT)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import time
 
+from trainconf import launchers
 from trainconf.history import find as finding
-from trainconf.history import follow, liveness
-from trainconf.history.record import read_mapping, read_plan
+from trainconf.history import follow
 from trainconf.launchers import scheduled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from trainconf.history.follow import Look
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -51,7 +50,7 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
     until = None if timeout_s is None else time.monotonic() + timeout_s
     look = scheduled.Looking()
     for paths in runs:
-        found = follow.wait(paths, until, _sending(paths, look))
+        found = follow.wait(paths, until, look)
         if not follow.has_ended(found):
             yield Waited(paths, found, TIMED_OUT)
         elif found.status != "Completed" or not is_sweep(paths):
@@ -63,33 +62,11 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
             yield Waited(paths, found, 1 if failed else 0, failed)
 
 
-def _sending(paths: RunPaths, look: Look) -> Look:
-    """`look`. For a scheduler's sweep it also sends the trials that the scheduler did not take before."""
-    if not is_sweep(paths) or not liveness.scheduler_of(paths):
-        return look
-    from trainconf.launchers import pools
-
-    return pools.looking(paths, look)
-
-
 def cancel(paths: RunPaths, *, force: bool = False) -> None:
     """Ask for its end: SIGTERM, and SIGKILL after its grace time, or at once with `force`. A run that has ended stays as it is.
 
     What is left of a run without an agent is ended here. Raises LaunchError when its scheduler or engine cannot be reached, StorageError.
     """
-    from trainconf.launchers import get, pools
-    from trainconf.launchers.protocol import RunHandle  # with dataclasses, which `wait` does without
+    from trainconf.launchers.protocol import RunHandle
 
-    if is_sweep(paths):
-        pools.cancel(paths, force=force)
-    else:
-        get(_target(paths)).cancel(RunHandle(paths), force=force)
-
-
-def _target(paths: RunPaths) -> str:
-    """The launcher that has the run; before its plan is written, the one that its spec names."""
-    target = read_plan(paths).get("target")
-    if not target:
-        compute = read_mapping(paths.spec).get("compute")
-        target = compute.get("target") if isinstance(compute, dict) else None
-    return str(target or "local")
+    launchers.of_run(paths).cancel(RunHandle(paths), force=force)

@@ -1,10 +1,15 @@
-"""What a launcher is: the protocol, what it is given (`Job`), what it makes of it (`LaunchPlan`), and what it hands back.
+"""What a launcher is: the base class, what it is given (`Job`), what it makes of it (`LaunchPlan`), and what it hands back.
 
 A launcher imports nothing of Hydra; it gets facts and plain values.
 """
 
 from __future__ import annotations
 
+import os
+
+from trainconf import files
+from trainconf.errors import Mistake, StorageError
+from trainconf.paths import RunPaths
 from trainconf.records import Record
 
 TYPE_CHECKING = False
@@ -14,7 +19,6 @@ if TYPE_CHECKING:
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
-    from trainconf.paths import RunPaths
     from trainconf.spec import RunSpec
 
 else:
@@ -24,25 +28,20 @@ PLAN_VERSION = 1
 
 
 class Job(Record):
-    """One run as it is given to a launcher.
-
-    `python` is the interpreter the script runs in, `image` the container image it lies in; empty for the machine itself. `env` are the
-    environment's own variables, `secrets` those whose values must not be saved; both by variable name. `compute` is the composed compute
-    config as plain values, `distributed` that of the distributed group.
-    """
+    """One run as it is given to a launcher."""
 
     spec: RunSpec
-    paths: RunPaths
+    paths: RunPaths  # the run's directory, which exists when `submit` is called
     experiment_name: str
-    python: str
-    image: str = ""
-    env: Mapping[str, str] = {}
-    secrets: Mapping[str, str] = {}
-    retries: int = 0
-    retry_backoff_seconds: float = 1.0
-    stdout_metrics: Mapping[str, str] = {}
-    compute: Mapping[str, Any] = {}
-    distributed: Mapping[str, Any] = {}
+    python: str  # the interpreter of a script; empty where the image has none
+    image: str = ""  # the container image it runs in; empty for the machine itself
+    env: Mapping[str, str] = {}  # variables of the environment's recipe
+    secrets: Mapping[str, str] = {}  # those whose values must not be saved
+    retries: int = 0  # further attempts after a failure
+    retry_backoff_seconds: float = 1.0  # before the first of them; doubled each time
+    stdout_metrics: Mapping[str, str] = {}  # regular expression by metric
+    compute: Mapping[str, Any] = {}  # the composed group, as plain values
+    distributed: Mapping[str, Any] = {}  # the same of this group
 
     @property
     def run_id(self) -> str:
@@ -50,53 +49,40 @@ class Job(Record):
 
 
 class RankPlan(Record):
-    """One process: exactly what is executed, and the variables that only this rank has.
-
-    A service ends when all others have completed. `task` is its part in a TensorFlow cluster: {"type", "index"}. `gpu_share` is (which,
-    of how many) parts of its node's GPUs it sees; None is all, (0, 0) none. `container` is the body of the engine's request that makes the
-    container of its node, with the node's first rank, as far as it is known before GPUs are leased.
-    """
+    """One process: exactly what is executed, and the variables that only this rank has."""
 
     rank: int
     argv: list[str]
     env: dict[str, str]
-    is_service: bool = False
-    task: dict[str, Any] | None = None
-    gpu_share: tuple[int, int] | None = None
-    container: dict[str, Any] | None = None
+    is_service: bool = False  # ends when all others have completed
+    task: dict[str, Any] | None = None  # its part in a TensorFlow cluster: {"type", "index"}
+    gpu_share: tuple[int, int] | None = None  # (which, of how many) parts of its node's GPUs it sees; None is all, (0, 0) none
+    container: dict[str, Any] | None = None  # with a node's first rank: the engine's request for the container, before GPUs are leased
 
 
 class LaunchPlan(Record):
-    """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints.
+    """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints."""
 
-    `secret_env` names variables whose values are only ever in the environment of the agent. `engine` says which container engine is
-    spoken to, and the network that is made for the run; None when the ranks are processes of this machine. `slots` is None where
-    a scheduler gives what there is; `batch` is what it is sent: the script, and the `argv` it is the input of. `rendezvous` says how the
-    ranks find each other: `kind`, and the network `interface` they meet on; None for one process that need not. `mpi` is how those of MPI
-    are started: `launcher`, `pmi`, `mpirun`, `arguments`, and the `python` that is asked which MPI it loads. `not_inherited` names
-    variables around the agent that no rank gets, `first_on_path` the folders in front of each rank's PATH.
-    """
-
-    target: str
+    target: str  # name of the launcher
     run_id: str
     run_dir: str
     cwd: str
     ranks: list[RankPlan]
-    env: dict[str, str]
-    secret_env: list[str]
+    env: dict[str, str]  # of every rank
+    secret_env: list[str]  # names of variables whose values only the agent's environment holds
     max_run_duration_seconds: float | None
-    grace_seconds: float
+    grace_seconds: float  # between SIGTERM and SIGKILL
     retries: int
     retry_backoff_seconds: float
-    slots: dict[str, Any] | None
-    gpus: dict[str, Any]
+    slots: dict[str, Any] | None  # `dir`, `count`, `take`; None where a scheduler gives what there is
+    gpus: dict[str, Any]  # `devices`, `take`
     stdout_metrics: dict[str, str]
-    rendezvous: dict[str, Any] | None = None
-    mpi: dict[str, Any] | None = None
-    engine: dict[str, Any] | None = None
-    batch: dict[str, Any] | None = None
-    not_inherited: Sequence[str] = ()
-    first_on_path: Sequence[str] = ()
+    rendezvous: dict[str, Any] | None = None  # `kind`, and the network `interface`; None for one process
+    mpi: dict[str, Any] | None = None  # `launcher`, `pmi`, `mpirun`, `arguments`, and the `python` that is asked which MPI it loads
+    engine: dict[str, Any] | None = None  # which container engine, and the run's `network`; None for processes of this machine
+    batch: dict[str, Any] | None = None  # what a scheduler is sent: the `script`, and the `argv` it is the input of
+    not_inherited: Sequence[str] = ()  # variables around the agent that no rank gets
+    first_on_path: Sequence[str] = ()  # folders in front of each rank's PATH
 
     @classmethod
     def of(cls, target: str, job: Job, ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
@@ -144,53 +130,97 @@ class RunHandle(Record):
     agent_pid: int | None = None
 
 
-class Launcher(Protocol):
-    """Turns a Job into a LaunchPlan and has it carried out. Five methods; `tests/contract/launcher_contract.py` holds it to this:
+class Launcher:
+    """Turns a Job into a LaunchPlan and has it carried out. Every launcher inherits it, and `trainconf.testing` holds it to this.
 
-    - `plan` is pure apart from caches: it may be called any number of times, also for a run that never is submitted. Raises
-      ConfigError when the target cannot carry the job out at all, every mistake at once.
-    - `submit` is called once per run, when its directory exists, its first event is written and `lock` is held. It writes plan.json
-      and returns when the job no longer needs the submitter, who may then be killed. Raises LaunchError or StorageError, and nothing of
-      the job runs then.
-    - `state` is the honest state; it may be asked from any process at any time, and changes nothing.
-    - `cancel` may be called by anybody, in any state, any number of times. In a final state (Completed, Failed, Canceled) it does
-      nothing. It returns when the request is recorded and told; `force` skips the grace. When nobody is left to carry it out,
-      it ends what is left of the job itself and records Canceled.
-    - `wait` returns the state when the run is final or its agent is gone; it sleeps in the kernel where the target allows.
-
-    The run id and directory stay the same over all attempts. Whoever carries out the run writes its final event; the run directory
-    is never removed by a launcher.
+    The run id and directory stay the same over all attempts. Whoever carries out the run writes its final event. A launcher never
+    removes the run directory. `plan`, `submit`, `state`, `cancel` and `wait` must be there; the rest has a default.
     """
 
-    name: str
+    name: str = ""  # the name of its entry point, the value of `compute.target`, and the `kind` of its jobs in events
+    config: type[Any] | None = None  # dataclass of its settings, made with `trainconf.schema.setting`; None for a built-in one
+    needs_image: bool = False  # its jobs run in container images, which are built before
+    takes_image_file: bool = False  # its jobs may run in an image that is a file, as in env.docker.image=FILE
 
     def plan(self, job: Job) -> LaunchPlan:
-        """What would be done for this job."""
+        """What would be done. Pure apart from caches: it is also called for runs that are never submitted.
+
+        Raises ConfigError when the target cannot carry the job out at all, every mistake at once.
+        """
+        raise NotImplementedError
+
+    def stage(self, plan: LaunchPlan) -> RunPaths:
+        """Write plan.json for whoever carries out the run; the run's paths. Raises StorageError."""
+        paths = RunPaths(plan.run_dir)
+        try:
+            os.makedirs(paths.logs, exist_ok=True)
+            files.write_atomic(paths.plan, files.dumps(plan.to_dict()), durable=False)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the run cannot be prepared") from error
+        return paths
 
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
-        """Have it done. `secrets` are the values of `plan.secret_env`. The lock passes to whoever carries it out."""
+        """Have it done. `secrets` are the values of `plan.secret_env`; `lock` passes to whoever carries it out.
+
+        Called once per run, when its directory exists, its first event is written and `lock` is held. It writes plan.json and returns
+        when the job no longer needs the submitter, who may then be killed. Raises LaunchError, StorageError: nothing of the job runs then.
+        """
+        raise NotImplementedError
 
     def state(self, handle: RunHandle) -> State:
-        """The honest state."""
+        """The honest state. Any process may ask at any time; nothing changes by it."""
+        raise NotImplementedError
 
     def cancel(self, handle: RunHandle, *, force: bool = False) -> None:
-        """Ask for its end."""
+        """Ask for the end of a run, or of a sweep that a pool of this launcher has. `force` skips the grace.
+
+        Anybody may call it, in any state, any number of times; in a final state it does nothing. It returns when the request is recorded
+        and sent. Where nobody is left to carry it out, it ends what is left of the job itself and records Canceled.
+        """
+        raise NotImplementedError
 
     def wait(self, handle: RunHandle) -> State:
-        """Wait for its end."""
+        """The state when the run is final or its agent is gone. Sleeps in the kernel where the target allows."""
+        raise NotImplementedError
+
+    def reconcile(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
+        """The honest states, in order, of runs that are not final and whose agent cannot be seen from here.
+
+        For launchers whose jobs wait and run elsewhere: it asks the scheduler once for all of them, and at most every few seconds,
+        whoever calls. When a job is over it records what the job itself could not. Silence is never an end.
+        """
+        return [state for _, state in runs]
+
+    def poll(self, paths: RunPaths, state: State) -> State:
+        """As `reconcile`, for one who waits for a run or a sweep and calls again and again."""
+        return self.reconcile([(paths, state)])[0]
+
+    def check_sweep(self, compute: Mapping[str, Any], node_count: int) -> list[Mistake]:
+        """What keeps a sweep with these settings from being carried out; `node_count` is the largest among its trials."""
+        return [Mistake(f"compute={self.name} cannot carry out a sweep yet", hint="submit the runs one by one")]
+
+    def concurrent_runs(self, compute: Mapping[str, Any], limit: int) -> int:
+        """Trials at a time, where the sweep's own limit is `limit`; 0 is no limit, and a scheduler decides."""
+        return limit
+
+    def pool(self, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], compute: Mapping[str, Any], limit: int) -> Pool:
+        """Where the trials of the sweep at `home` go; `lock`, held on `home.lock`, is the pool's from here on.
+
+        Launchers that inherit the same `pool` can have trials in one sweep. Raises StorageError, LaunchError.
+        """
+        raise NotImplementedError
 
 
 class Pool(Protocol):
-    """Where the trials of a sweep go, as seen by the one process that makes them. `handle` is the sweep's, `trial_lock` the lock that minds
-    each trial: empty where every one has its own. `is_unsent`: nothing of it has been handed to anybody; `unsent_count`: so many trials
-    its scheduler would not take yet, which are sent later, when there is room."""
+    """Where the trials of a sweep go, as seen by the one process that makes them."""
 
-    handle: RunHandle
-    is_unsent: bool
-    unsent_count: int
+    handle: RunHandle  # the sweep's
+    is_unsent: bool  # nothing of it has been handed to anybody
+    unsent_count: int  # trials that its scheduler would not take yet, which are sent later
 
     @property
-    def trial_lock(self) -> str: ...
+    def trial_lock(self) -> str:
+        """Path of the lock that is held while a trial is carried out; empty where each has its own."""
 
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Trials whose directories exist; they start in this order."""
@@ -206,14 +236,3 @@ class Pool(Protocol):
 
     def wait(self) -> State:
         """Wait for that; the state of the sweep."""
-
-
-class Scheduled(Launcher, Protocol):
-    """A launcher whose jobs wait and run elsewhere: what a run's files cannot tell, its scheduler is asked.
-
-    - `settle` is given runs that are not final and whose agent cannot be seen from here. It asks once for all of them, and at most
-      every few seconds, whoever asks. When a job is over it records what the job itself could not. Silence is never an end.
-    """
-
-    def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
-        """The honest states, in order, of runs whose recorded ones these are."""

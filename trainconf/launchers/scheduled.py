@@ -12,7 +12,6 @@ from trainconf.history import liveness
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from trainconf.history.liveness import State
     from trainconf.launchers.protocol import Launcher
@@ -29,8 +28,9 @@ def states_of(runs: Sequence[RunPaths]) -> list[State]:
         if state.scheduler is not None:
             by_kind.setdefault(str(state.scheduler.get("kind")), []).append(index)
     for kind, indices in by_kind.items():
-        settled = _settle(_launcher(kind), [(runs[index], states[index]) for index in indices])
-        for index, state in zip(indices, settled, strict=True):
+        launcher = _launcher(kind)
+        runs_of_kind = [(runs[index], states[index]) for index in indices]
+        for index, state in zip(indices, launcher.reconcile(runs_of_kind) if launcher else (), strict=launcher is not None):
             states[index] = state
     return states
 
@@ -44,16 +44,18 @@ class Looking:
     """`state_of` for one who looks again and again: the scheduler is asked only after a while, and as seldom as its launcher says."""
 
     def __init__(self, launcher: Launcher | None = None) -> None:
-        self._launcher = launcher
+        self._launchers: dict[str, Launcher | None] = {} if launcher is None else {launcher.name: launcher}
         self._begun = time.monotonic()
 
     def __call__(self, paths: RunPaths) -> State:
         state = liveness.state_of(paths)
         if state.scheduler is None or time.monotonic() - self._begun < PATIENCE_S:
             return state
-        if self._launcher is None:
-            self._launcher = _launcher(str(state.scheduler.get("kind")))
-        return _settle(self._launcher, [(paths, state)])[0]
+        kind = str(state.scheduler.get("kind"))
+        if kind not in self._launchers:
+            self._launchers[kind] = _launcher(kind)
+        launcher = self._launchers[kind]
+        return state if launcher is None else launcher.poll(paths, state)
 
 
 def _launcher(kind: str) -> Launcher | None:
@@ -62,12 +64,5 @@ def _launcher(kind: str) -> Launcher | None:
 
     try:
         return get(kind)
-    except ConfigError:  # another package's, which is not installed here: what is recorded is all there is
+    except ConfigError:  # another package's, which is not installed here, or broken: what is recorded is all there is
         return None
-
-
-def _settle(launcher: Any, runs: list[tuple[RunPaths, State]]) -> list[State]:
-    if not hasattr(launcher, "settle"):
-        return [state for _, state in runs]
-    settled: list[State] = launcher.settle(runs)
-    return settled

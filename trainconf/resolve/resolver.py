@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 
-from trainconf import environments
+from trainconf import environments, plugins
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.records import replace
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.run_config import IMAGE_FILE_TARGETS, IMAGE_TARGETS
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, RunSpec, canonical
 
 TYPE_CHECKING = False
@@ -102,10 +101,15 @@ def check_names(composed: Composed, workspace: WorkspacePaths) -> None:
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
     before = len(mistakes)
-    target = composed.config["compute"]["target"]
-    spec = environments.resolve(
-        composed.config["env"], workspace.root, mistakes, as_image=target in IMAGE_TARGETS, from_file=target in IMAGE_FILE_TARGETS,
-    )
+    spec = EnvironmentSpec()
+    try:
+        launcher = plugins.load(composed.config["compute"]["target"])
+    except ConfigError as error:
+        mistakes += error.mistakes
+    else:
+        spec = environments.resolve(
+            composed.config["env"], workspace.root, mistakes, as_image=launcher.needs_image, from_file=launcher.takes_image_file,
+        )
     for mistake in mistakes[before:]:
         composed.locate(mistake)
     return spec

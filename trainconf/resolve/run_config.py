@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 else:
     Config = object
 
-IMAGE_TARGETS = ("docker",)  # where the software is an image; elsewhere it is a Python of the machine,
-IMAGE_FILE_TARGETS = ("slurm",)  # or, if it is asked for, an image that lies there as a file
-
 # Mappings with settings of their own. The keys of all others, such as `params`, are the user's, and those stay mappings.
 _SECTIONS = frozenset({"metric", "submit", "snapshot", "env", "distributed", "sweep", "python", "docker", "build"})
 
@@ -45,14 +42,7 @@ class ComputeConfig(SimpleNamespace):
     cpus: int = 1
     gpus: int = 0
     gpus_per_node: int = 0
-    slots: int | None = None
-    pack: int = 1
     build: str = "submit"
-
-    @property
-    def takes_slots(self) -> bool:
-        """Whether runs wait for slots of this machine; elsewhere a scheduler decides how many run."""
-        return "slots" in vars(self)
 
     @property
     def has_gpus(self) -> bool:

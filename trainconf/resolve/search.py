@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from trainconf import plugins
 from trainconf.paths import WorkspacePaths, is_inside, packaged
 
 _OWN_PLUGINS = {"trainconf_sweeper"}
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def config_dirs(workspace: WorkspacePaths, config_dir: str | None = None) -> list[str]:
-    """Folders searched for a config file, first hit wins: `--config-dir`, the workspace's `conf/`, the packaged one."""
-    wanted = [config_dir and os.path.abspath(config_dir), workspace.conf, packaged("conf")]
+def config_dirs(workspace: WorkspacePaths, config_dir: str | None = None, *, with_plugins: bool = True) -> list[str]:
+    """Folders searched for a config file, first hit wins: `--config-dir`, the workspace's `conf/`, the packaged one, plug-ins'."""
+    offered = plugins.config_dirs() if with_plugins else []
+    wanted = [config_dir and os.path.abspath(config_dir), workspace.conf, packaged("conf"), *offered]
     found: list[str] = []
     for folder in wanted:
         if folder and os.path.isdir(folder) and not any(os.path.samefile(folder, other) for other in found):

@@ -100,6 +100,6 @@ def nearest(word: str, candidates: list[str]) -> str:
 def compute_options(compute: Mapping[str, Any]) -> Pairs:
     """What only this target knows and can change a result, where it is not the default."""
     node = schema.group_schema("compute", compute)
-    wanted = [field for field in dataclasses.fields(node) if field.metadata["in_spec"]] if node is not None else []
+    wanted = [field for field in dataclasses.fields(node) if field.metadata.get("in_spec")] if node is not None else []
     values = [(field.name, canonical(compute[field.name]), field) for field in wanted if field.name in compute]
     return tuple(sorted((name, text) for name, text, field in values if text != canonical(schema.default(field))))

@@ -18,7 +18,6 @@ from trainconf.process import interruptions_held
 from trainconf.records import replace
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
-from trainconf.resolve.run_config import IMAGE_TARGETS
 from trainconf.snapshot import SnapshotStore
 from trainconf.submission.git_facts import GitFactsLater
 from trainconf.submission.inputs import not_looked_at, tell_leaving_links, with_digests
@@ -97,7 +96,7 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -
     git = GitFactsLater(resolved.source_directory)  # first, for git takes longest
     launcher = launchers.get(resolved.spec.compute.target)
     check(resolved, workspace, launcher)
-    if resolved.spec.code.inputs and (resolved.spec.compute.target in IMAGE_TARGETS or resolved.spec.environment.image):
+    if resolved.spec.code.inputs and (launcher.needs_image or resolved.spec.environment.image):
         tell_leaving_links(resolved.spec.code, workspace, reporter)
     variables = resolved.spec.environment.variables
     known = secrets.look_up(variables, os.environ, secrets.default_file())

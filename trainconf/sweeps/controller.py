@@ -14,7 +14,6 @@ from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, sync_disk, write_atomic
 from trainconf.history import events, liveness
 from trainconf.history.index import Index
-from trainconf.launchers import pools
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import Resolved, resolve
 from trainconf.submission.inputs import not_looked_at, with_digests
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from trainconf.composition.grid import Grid
     from trainconf.history.liveness import State
-    from trainconf.launchers.protocol import Launcher, LaunchPlan, Pool
+    from trainconf.launchers.protocol import LaunchPlan, Pool
     from trainconf.reporter import Reporter
     from trainconf.snapshot.blobs.opened import OpenSnapshot
 
@@ -88,24 +87,25 @@ class Sweep:
     @property
     def max_concurrent_runs(self) -> int:
         """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
-        compute, asked = self.config.compute, self.config.sweep.max_concurrent_runs
-        if not compute.takes_slots:
-            return compute.pack if compute.pack > 1 else int(asked or len(self.trials))
-        slots = compute.slots or len(os.sched_getaffinity(0))
-        return int(asked or max(1, slots // compute.cpus))
+        return launchers.get(self._target).concurrent_runs(self.config.tree["compute"], self._limit) or len(self.trials)
+
+    @property
+    def _target(self) -> str:
+        return self.trials[0].resolved.spec.compute.target
+
+    @property
+    def _limit(self) -> int:
+        """The configured number of trials in flight; 0 for none."""
+        return int(self.config.sweep.max_concurrent_runs or 0)
 
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
         secrets: dict[str, str] = {}
-        asked: dict[str, Launcher] = {}  # one each: what it has found out about its target holds for all trials
         specs = [trial.resolved.spec for trial in self.trials]
-        node_count = max(spec.distributed.node_count for spec in specs)
-        pools.check({spec.compute.target for spec in specs}, self.config.tree["compute"], node_count)
-        for trial in self.trials:
-            target = trial.resolved.spec.compute.target
-            if target not in asked:
-                asked[target] = launchers.get(target)
-            check(trial.resolved, self.workspace, asked[target])
+        nodes = max(spec.distributed.node_count for spec in specs)
+        asked = launchers.of_sweep((spec.compute.target for spec in specs), self.config.tree["compute"], nodes)
+        for trial in self.trials:  # one launcher for each target: what it has found out holds for all trials
+            check(trial.resolved, self.workspace, asked[trial.resolved.spec.compute.target])
             key = _shared(trial.resolved)
             if key not in self._prepared:
                 self._prepared[key] = prepare(trial.resolved, self.workspace, reporter)
@@ -165,7 +165,8 @@ class Sweep:
     def _record(self) -> dict[str, Any]:
         return {
             "sweep_id": self.sweep_id, "experiment_name": self.experiment_name, "created": events.now(), "overrides": self.overrides,
-            "kind": self.config.sweep.kind, "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
+            "kind": self.config.sweep.kind, "target": self._target,
+            "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
             "metric": self.metric, "trainconf": __version__,
         }
 
@@ -178,9 +179,8 @@ class Sweep:
                 lock = FileLock(self.paths.lock)
                 lock.acquire()
                 write_atomic(self.paths.sweep, dumps(self._record()))
-                target = self.trials[0].resolved.spec.compute.target
-                limit = int(self.config.sweep.max_concurrent_runs or 0)
-                return pools.start(target, self.paths, lock, self._secrets, self.config.tree["compute"], limit)
+                launcher = launchers.get(self._target)
+                return launcher.pool(self.paths, lock, self._secrets, self.config.tree["compute"], self._limit)
             except BaseException:
                 lock.release()
                 remove_run_dir(self.paths)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 ENTRY = "[trainconf.launchers]\nmine = my_launcher:Mine\n"
-LAUNCHER = "class Mine:\n    name = 'mine'\n    def plan(self, job):\n        raise AssertionError('asked too early')\n"
+LAUNCHER = """\
+from trainconf.launchers.protocol import Launcher
+class Mine(Launcher):
+    name = 'mine'
+    def plan(self, job):
+        raise AssertionError('asked too early')
+"""
 
 
 def test_a_sweep_on_a_launcher_without_a_pool_is_refused_before_anything_is_made(workspace: Any, tmp_path: Path) -> None:

@@ -93,13 +93,12 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf import environments
+    from trainconf import environments, launchers
     from trainconf.cli.arguments import compose as composing
     from trainconf.files import write_atomic
-    from trainconf.resolve.run_config import IMAGE_TARGETS
 
     config = composing.composed(args, workspace).typed
-    as_image = config.compute.target in IMAGE_TARGETS
+    as_image = launchers.get(config.compute.target).needs_image
     text = environments.lock(
         config.tree["env"], workspace.root, report=printer.info, as_image=as_image, image_build=vars(config.env.docker.build)
     )

@@ -28,6 +28,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trainconf import schema
 from trainconf.errors import ConfigError
 from trainconf.resolve.origins import MISSING
 from trainconf.resolve.search import has_foreign_plugins
@@ -243,6 +244,7 @@ class LeanRepository(ConfigRepository):
 
 
     def load_config(self, config_path: str) -> ConfigResult | None:
+        schema.register_offered(config_path)
         try:
             return super().load_config(config_path)
         except ValueError as error:  # a defaults list that is none

@@ -21,6 +21,7 @@ class DockerLauncher(AgentLauncher):
     """The launcher of containers; see `trainconf.launchers.protocol.Launcher` for what it promises."""
 
     name = "docker"
+    needs_image = True
 
     def plan(self, job: Job) -> LaunchPlan:
         """What the agent will do: the whole request for each container.
@@ -41,7 +42,7 @@ class DockerLauncher(AgentLauncher):
         }  # fmt: skip
         return self._plan(job, words, _ranks(job, words, facts), container_request.variables(job), engine=engine)
 
-    def stage(self, plan: LaunchPlan) -> None:
+    def stage(self, plan: LaunchPlan) -> RunPaths:
         """Write plan.json, and make the HOME that is mounted: what is missing would not be made by the engine."""
         from trainconf.paths import RunPaths
 
@@ -49,7 +50,7 @@ class DockerLauncher(AgentLauncher):
             os.makedirs(RunPaths(plan.run_dir).workspace.home, exist_ok=True)
         except OSError as error:
             raise StorageError.from_os_error(error, "the HOME of containers cannot be made") from error
-        super().stage(plan)
+        return super().stage(plan)
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         """End its containers, found by their label, and remove them and their network."""

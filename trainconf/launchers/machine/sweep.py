@@ -1,7 +1,7 @@
 """The trials of a sweep on this machine: one agent carries out all of them, so many at a time; the next starts when one ends.
 
-    pool = TrialPool.start(home, lock, secrets)      home: the sweep's folder, with sweep.json in it
-    pool.add([plan, plan, ...])                      as often as there are more
+    pool = launcher.pool(home, lock, ...)    home: the sweep's folder, with sweep.json in it
+    pool.add([plan, plan, ...])              as often as there are more
     pool.close()
     pool.wait()
 
@@ -15,8 +15,8 @@ import os
 from trainconf import files
 from trainconf.errors import StorageError
 from trainconf.launchers import get
-from trainconf.launchers.machine.launcher import AgentLauncher, start_agent, tell_agent
-from trainconf.launchers.protocol import LaunchPlan, RunHandle
+from trainconf.launchers.machine.agent_process import start_agent, tell_agent
+from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ class TrialPool:
     While more may come, this process holds a lock on trials.jsonl; were it killed, the agent would carry out what it was given and end.
     """
 
-    def __init__(self, handle: RunHandle, writer: FileLock) -> None:
+    def __init__(self, launcher: Launcher, handle: RunHandle, writer: FileLock) -> None:
         self.handle = handle
+        self._launcher = launcher
         self._writer = writer
 
     is_unsent = False  # the agent is there before any trial is
@@ -42,13 +43,14 @@ class TrialPool:
 
     @property
     def trial_lock(self) -> str:
-        """What minds a trial: the sweep's lock, held by the agent of all of them."""
+        """The sweep's lock, held by the agent of all trials."""
         return self.handle.paths.lock
 
     @classmethod
-    def start(cls, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], environ: Mapping[str, str] | None = None) -> TrialPool:
+    def start(
+        cls, launcher: Launcher, home: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]
+    ) -> TrialPool:  # fmt: skip
         """Start the agent; `lock`, held on `home.lock`, is its from here on. Raises StorageError, LaunchError."""
-        environ = os.environ if environ is None else environ
         try:
             os.makedirs(home.logs, exist_ok=True)
             writer = files.FileLock(home.trials)
@@ -60,12 +62,12 @@ class TrialPool:
         except BaseException:
             writer.release()
             raise
-        return cls(RunHandle(home, pid), writer)
+        return cls(launcher, RunHandle(home, pid), writer)
 
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Hand over trials whose directories exist; they start in this order. Raises StorageError."""
         for plan in plans:
-            _launcher(plan.target).stage(plan)
+            get(plan.target).stage(plan)
             self._append({"run_dir": plan.run_dir})
         tell_agent(self.handle.paths)
 
@@ -78,7 +80,7 @@ class TrialPool:
 
     def cancel(self, *, force: bool = False) -> None:
         """End every trial, running or not."""
-        cancel(self.handle.paths, force=force)
+        self._launcher.cancel(self.handle, force=force)
 
     def has_ended(self) -> bool:
         """Whether the agent is gone; every trial is over then, or has lost it. The agent is our child, and is waited for here."""
@@ -91,28 +93,10 @@ class TrialPool:
 
     def wait(self) -> State:
         """Wait until every trial is over, or the agent is gone; the state of the sweep."""
-        return AgentLauncher().wait(self.handle)
+        return self._launcher.wait(self.handle)
 
     def _append(self, line: dict[str, object]) -> None:
         try:
             files.append_line(self.handle.paths.trials, line)
         except OSError as error:
             raise StorageError.from_os_error(error, "the trial cannot be handed over") from error
-
-
-def cancel(home: RunPaths, *, force: bool = False) -> None:
-    """End a sweep of this machine from any process. When its agent is gone, what is left of each trial is ended here."""
-    from trainconf.history.find import trials_of
-    from trainconf.history.record import read_plan
-
-    AgentLauncher().cancel(RunHandle(home), force=force)
-    if files.is_locked(home.lock):
-        return
-    for paths in trials_of(home):
-        _launcher(str(read_plan(paths).get("target", "local"))).cancel(RunHandle(paths), force=force)
-
-
-def _launcher(target: str) -> AgentLauncher:
-    launcher = get(target)
-    assert isinstance(launcher, AgentLauncher), target  # the controller takes no other
-    return launcher

@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 
 from trainconf import files
-from trainconf.errors import LaunchError, StorageError
+from trainconf.errors import LaunchError, Mistake, StorageError
 from trainconf.history import events, left_processes, liveness
-from trainconf.launchers.protocol import Job, LaunchPlan, RunHandle
+from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.launchers.slurm import ours
 from trainconf.launchers.slurm.commands import Controller, in_chunks
 from trainconf.launchers.slurm.script import is_job_of
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
+    from trainconf.launchers.slurm.arrays.chunks import Sending
+    from trainconf.launchers.slurm.arrays.sweep import JobPool
     from trainconf.launchers.slurm.queue_cache import Answers
     from trainconf.launchers.slurm.submission import Sent
     from trainconf.paths import RunPaths
@@ -35,10 +37,11 @@ ASKERS_SECONDS = 0.05  # for whoever asks whether a lock is held; its agent may 
 FORCE_SECONDS = 5.0  # that an agent has to kill everything and say so, before Slurm does it
 
 
-class SlurmLauncher:
-    """The launcher of Slurm clusters; see `trainconf.launchers.protocol.Scheduled` for what it promises."""
+class SlurmLauncher(Launcher):
+    """The launcher of Slurm clusters; see `trainconf.launchers.protocol.Launcher` for what it promises."""
 
     name = "slurm"
+    takes_image_file = True
 
     def __init__(self, environ: Mapping[str, str] | None = None, processes: Processes | None = None) -> None:
         self._environ = os.environ if environ is None else environ
@@ -48,13 +51,15 @@ class SlurmLauncher:
         self._job_environ: dict[str, str] | None = None
         self._answers: dict[tuple[str, str], Answers] = {}
         self._send_on_at: dict[str, float] = {}  # by the folder of a sweep, monotonic
+        self._senders: dict[str, Sending] = {}  # by the folder of a sweep that is waited for
 
     def plan(self, job: Job) -> LaunchPlan:
         """What is sent, and what the agent does with it. Raises ConfigError: no client here, options sbatch does not have."""
         from trainconf.launchers.job import argv as command
         from trainconf.launchers.job import env as job_env
         from trainconf.launchers.job.ranks import rank_plans
-        from trainconf.launchers.machine.launcher import agent_command, refuse_broken_patterns, refuse_nul
+        from trainconf.launchers.machine.agent_process import agent_command
+        from trainconf.launchers.machine.launcher import refuse_broken_patterns, refuse_nul
         from trainconf.launchers.slurm import options as slurm_options
         from trainconf.launchers.slurm import script as slurm_script
         from trainconf.launchers.slurm.commands import clean
@@ -108,14 +113,10 @@ class SlurmLauncher:
         a lock on plan.json says that the run is being sent.
         """
         from trainconf.launchers.slurm import submission as slurm_submission
-        from trainconf.paths import RunPaths
-
-        paths = RunPaths(plan.run_dir)
         assert plan.batch is not None
+        paths = self.stage(plan)
         sending = files.FileLock(paths.plan)
         try:
-            os.makedirs(paths.logs, exist_ok=True)
-            files.write_atomic(paths.plan, files.dumps(plan.to_dict()), durable=False)
             sending.acquire()
         except OSError as error:
             raise StorageError.from_os_error(error, "the run cannot be prepared") from error
@@ -145,11 +146,45 @@ class SlurmLauncher:
 
     def state(self, handle: RunHandle) -> State:
         state = liveness.state_of(handle.paths)
-        return state if state.scheduler is None else self.settle([(handle.paths, state)])[0]
+        return state if state.scheduler is None else self.reconcile([(handle.paths, state)])[0]
 
-    def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
+    def reconcile(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]:
         """The honest states of runs that their own files leave open: one question for all of a workspace and cluster."""
         return self._settle(runs, at_once=False)
+
+    def poll(self, paths: RunPaths, state: State) -> State:
+        """As `reconcile`; of a sweep, this process sends meanwhile what Slurm would not take before."""
+        sender = self._sender_of(paths)
+        if sender is not None:
+            sender()
+        return super().poll(paths, state)
+
+    def _sender_of(self, home: RunPaths) -> Sending | None:
+        """What sends the rest of a sweep; None when all is sent, and for somebody else's: no script of theirs goes in this user's name."""
+        from trainconf.launchers.slurm.arrays.chunks import Sending
+
+        if not ours.is_noted(ours.SWEEP, home.run_dir):
+            return None
+        return self._senders.setdefault(home.run_dir, Sending(home, self.controller))
+
+    def check_sweep(self, compute: Mapping[str, Any], node_count: int) -> list[Mistake]:
+        """Trials that are packed into one job have its CPUs alone."""
+        if compute.get("pack", 1) <= 1 or not (compute.get("gpus_per_node") or node_count > 1):
+            return []
+        what = "GPUs" if compute.get("gpus_per_node") else "several nodes"
+        return [Mistake(f"compute.pack={compute['pack']}: trials with {what} cannot share a job", ("allowed", "1"),
+                        hint="packing is for short trials on CPUs")]
+
+    def concurrent_runs(self, compute: Mapping[str, Any], limit: int) -> int:
+        pack = int(compute.get("pack", 1))
+        return pack if pack > 1 else limit
+
+    def pool(self, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], compute: Mapping[str, Any], limit: int) -> JobPool:
+        from trainconf.launchers.slurm.arrays.sweep import ArrayPool, PackedPool
+
+        if compute["pack"] > 1:
+            return PackedPool(self, home, lock, secrets, self.controller(), compute["pack"])
+        return ArrayPool(self, home, lock, secrets, self.controller(), limit)
 
     def wait(self, handle: RunHandle) -> State:
         """Wait for its last event; Slurm is asked now and then, in case nobody is left to write it."""
@@ -161,6 +196,11 @@ class SlurmLauncher:
     def cancel(self, handle: RunHandle, *, force: bool = False) -> None:
         """Record the request and tell the agent, or take a waiting job out of the queue. Raises StorageError, LaunchError."""
         paths = handle.paths
+        if os.path.exists(paths.sweep):
+            from trainconf.launchers.slurm.arrays import sweep as slurm_sweep
+
+            slurm_sweep.cancel(self, paths, force=force)
+            return
         latest = events.last(paths)
         if latest is not None and latest["state"] in events.TERMINAL:
             return
@@ -175,7 +215,7 @@ class SlurmLauncher:
         """End what is left on this machine of a run that nobody minds any more: its agent and its guard were killed together."""
         if files.is_locked(liveness.lock_of(paths)) or not left_processes.left_of(paths.run_dir):
             return
-        from trainconf.launchers.machine.launcher import grace_of
+        from trainconf.launchers.machine.agent_process import grace_of
         from trainconf.launchers.machine.local import end_processes
 
         events.request_cancel(paths, force=force)  # of a sweep in one job only the sweep has the request by now

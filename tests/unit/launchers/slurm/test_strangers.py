@@ -11,7 +11,6 @@ import pytest
 from tests.contract.runs import make_job, make_run_dir, shell
 from trainconf.errors import LaunchError
 from trainconf.history import events, liveness
-from trainconf.launchers import pools
 from trainconf.launchers.protocol import RunHandle
 from trainconf.launchers.scheduled import state_of
 from trainconf.launchers.slurm import ours
@@ -96,14 +95,10 @@ def test_the_rest_of_a_sweep_is_sent_only_by_who_began_it(tmp_path: Path, record
     Path(home.logs).mkdir(parents=True)
     Path(home.plan).write_text(json.dumps({"target": "slurm", "batch": None, "chunks": [[0, 1]], "width": 0, "cluster": {"conf": ""}}))
     Path(home.trials).write_text("")
-
-    def look(paths: RunPaths) -> liveness.State:
-        return liveness.state_of(paths)
-
-    assert pools.looking(home, look) is look
+    assert SlurmLauncher()._sender_of(home) is None
     chunks.send_on(home)
     assert not Path(home.agent_log).exists()
     ours.note(ours.SWEEP, home.run_dir)
-    assert pools.looking(home, look) is not look
+    assert SlurmLauncher()._sender_of(home) is not None
     ours.forget(ours.SWEEP, home.run_dir)
-    assert pools.looking(home, look) is look
+    assert SlurmLauncher()._sender_of(home) is None

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     class Jobs(Protocol):
         """What a sweep needs of the launcher of its trials."""
 
-        def settle(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]: ...
+        def reconcile(self, runs: Sequence[tuple[RunPaths, State]]) -> list[State]: ...
 
         def controller(self, conf: str = "") -> Controller: ...
 
@@ -242,7 +242,7 @@ def settle(launcher: Jobs, home: RunPaths) -> State:
         return state
     open_trials = [(paths, found) for paths in trials_of(home) if not (found := liveness.state_of(paths)).is_final]
     asked = [run for run in open_trials if run[1].scheduler is not None]
-    settled = launcher.settle(asked) if asked else []
+    settled = launcher.reconcile(asked) if asked else []
     if len(asked) < len(open_trials) or not all(has_ended(found) for found in settled):
         return state
     lost = [paths.run_id for (paths, _), found in zip(asked, settled, strict=True) if not found.is_final]

@@ -1,0 +1,133 @@
+"""The process of an agent on this machine: start it, recognise it beyond doubt, send it signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from trainconf import files
+from trainconf.errors import LaunchError
+from trainconf.history import events, liveness
+from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from trainconf.files import FileLock
+
+GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and its plan
+AGENT = os.fsencode(os.path.join("agent", "__main__.py"))
+
+
+def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
+    """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
+    from trainconf.agent.processes.spawn import spawn
+    from trainconf.agent.signals import LOCK_FD, SIGNALS
+    from trainconf.distributed.inherited import without_place
+
+    argv = [*agent_command(sys.executable), paths.run_dir]
+    fds: list[int] = []
+    try:
+        fds.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        fds.append(os.open(paths.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+        # Blocked from birth: a signal that comes before the agent can take it must wait, not kill.
+        env, given = {**without_place(environ), **secrets}, (fds[0], fds[1], fds[1], lock.fd)
+        assert given[LOCK_FD] == lock.fd
+        return spawn(sys.executable, argv, env, given, blocked=SIGNALS)
+    except OSError as error:
+        raise LaunchError(f"the agent cannot be started: {error.strerror}", ("program", argv[0]), ("log", paths.agent_log)) from error
+    finally:
+        for fd in fds:
+            os.close(fd)
+        lock.release()
+
+
+def tell_agent(paths: RunPaths) -> bool:
+    """Send SIGUSR1 to the agent that the run's events name, or its sweep's; False when there is none alive on this machine.
+
+    One that somebody has stopped goes on, for it could not obey.
+    """
+    who = agent_of(paths)
+    if who is None or not _is_agent_of(who, paths):
+        return False
+    try:
+        return send(who, signal.SIGUSR1, signal.SIGCONT)
+    except PermissionError as error:
+        raise LaunchError("the run's agent belongs to another user", ("pid", str(who["pid"]))) from error
+
+
+def send(who: Mapping[str, Any], *numbers: int) -> bool:
+    """Send signals to the very process of an identity; False when it does not live on this machine. Raises PermissionError."""
+    try:
+        fd = os.pidfd_open(who["pid"])  # from here on the number cannot become another process'
+    except ProcessLookupError:
+        return False
+    except (OSError, AttributeError):  # a kernel before 5.3, or a Python built for one: looked at just before
+        fd = -1
+    try:
+        for number in numbers:
+            if not liveness.is_alive(dict(who)):
+                return False
+            if fd >= 0 and hasattr(signal, "pidfd_send_signal"):
+                signal.pidfd_send_signal(fd, number)
+            else:
+                os.kill(who["pid"], number)
+    except ProcessLookupError:
+        return False
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    return True
+
+
+def _is_agent_of(who: Mapping[str, Any], paths: RunPaths) -> bool:
+    """Whether a process is what events say it is: it has the run's lock open, or was started for the run's folder or its sweep's.
+
+    Anybody could have written another process into the events.
+    """
+    pid, lock = who.get("pid"), liveness.lock_of(paths)
+    if not isinstance(pid, int):
+        return False
+    with suppress(OSError):
+        mark = os.stat(lock)
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                if os.path.samestat(os.stat(f"/proc/{pid}/fd/{fd}"), mark):
+                    return True
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as stream:
+        words = stream.read().split(b"\0")
+        folders = {os.fsencode(os.path.realpath(folder)) for folder in (paths.run_dir, os.path.dirname(lock))}
+        return any(word.endswith(AGENT) for word in words) and any(os.path.realpath(word) in folders for word in words if word)
+    return False
+
+
+def agent_of(paths: RunPaths) -> dict[str, Any] | None:
+    """The identity of the latest agent: the run's own events name it, or, for a trial that has not started, its sweep's."""
+    home = RunPaths(os.path.dirname(liveness.lock_of(paths)))
+    for source in (paths, home) if home.run_dir != paths.run_dir else (paths,):
+        for event in reversed(events.read(source)):
+            if isinstance(event.get("agent"), dict):
+                found: dict[str, Any] = event["agent"]
+                return found
+    return None
+
+
+def grace_of(paths: RunPaths) -> float:
+    """Seconds between SIGTERM and SIGKILL, by the run's plan."""
+    try:
+        return float(files.read_json(paths.plan)["grace_seconds"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return GRACE_SECONDS
+
+
+def agent_command(python: str) -> list[str]:
+    """What an agent is started with, but for its folder."""
+    import trainconf.agent
+
+    script = os.path.join(os.path.dirname(os.path.abspath(trainconf.agent.__file__)), "__main__.py")
+    # -I -S: no user site, no PYTHON* variables, no site-packages; the file system's encoding must be ours all the same
+    return [python, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script]
