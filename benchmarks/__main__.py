@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every benchmark, one after the other, each as a process of its own."""
+"""`python -m benchmarks [--check]`: every benchmark, one after the other, each as a process of its own."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.rounds import ROOT, environment
+from benchmarks.rounds import ROOT, environment, parser
 
 HERE = Path(__file__).parent
-WORDS = {"listing": ["100000"]}  # what a benchmark is asked for beside its defaults
+NO_BENCHMARKS = {"__init__", "__main__", "bare_runs", "rounds"}
+NAMES = [
+    ".".join(path.relative_to(HERE).with_suffix("").parts) for path in sorted(HERE.rglob("*.py")) if path.stem not in NO_BENCHMARKS
+]  # fmt: skip
 
 
 def main() -> int:
     """Run them all; 1 when any failed."""
-    files = sorted(path.relative_to(HERE).with_suffix("") for path in HERE.rglob("*.py"))
-    names = [".".join(file.parts) for file in files if file.name not in ("__init__", "__main__")]
+    check = ["--check"] if parser(__doc__).parse_args().check else []
     failed = []
-    for name in names:
-        if name in ("bare_runs", "rounds"):
-            continue
+    for name in NAMES:
         print(f"\n# {name}", flush=True)
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *WORDS.get(name, [])], cwd=ROOT, env=environment(), check=False)
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *check], cwd=ROOT, env=environment(), check=False)
         failed += [name] if done.returncode else []
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)

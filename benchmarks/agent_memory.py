@@ -1,11 +1,10 @@
 """What an agent costs while it waits: resident memory, CPU, wake-ups; how soon it is up; and what a trial adds in a pool.
 
-    python -m benchmarks.agent_memory [--seconds 10]
+    python -m benchmarks.agent_memory [--seconds 10] [--check]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -16,6 +15,7 @@ import time
 from datetime import datetime
 
 from benchmarks.bare_runs import finish, processes_of, submit
+from benchmarks.rounds import Limit, Report, parser
 from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
@@ -23,6 +23,9 @@ from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, RunSpec
 
+LIMITS = [
+    Limit("waiting, memory", 25), Limit("waiting, share of a core", 0.5), Limit("a trial of a pool over a bare spawn, CPU", 4),
+]  # fmt: skip
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,7 +48,7 @@ def cpu_s(pids: list[int]) -> float:
     return ticks / TICKS_PER_SECOND
 
 
-def waiting(root: str, seconds: float) -> None:
+def waiting(root: str, seconds: float, report: Report) -> None:
     handle = submit(os.path.join(root, "waiting"), ["sleep", str(seconds + 1)])
     time.sleep(0.5)
     pids = processes_of(handle)
@@ -54,8 +57,8 @@ def waiting(root: str, seconds: float) -> None:
     share = (cpu_s(pids) - cpu) / seconds * 100
     wakes = status(pids, "voluntary_ctxt_switches") - wakes
     resident_mb, own_mb = status(pids, "VmRSS") / 1e3, status(pids, "Pss", "smaps_rollup") / 1e3
-    memory = f"{resident_mb:.1f} MB resident (at most 25), {own_mb:.1f} with shared pages counted once"
-    print(f"waiting: agent and guard {memory}, {share:.2f} % of a core (below 0.5), {wakes} wake-ups in {seconds:g} s")
+    report.figure("waiting, memory", resident_mb, "MB", f"{own_mb:.1f} with shared pages counted once")
+    report.figure("waiting, share of a core", share, "%", f"{wakes} wake-ups in {seconds:g} s")
     finish(handle)
 
 
@@ -74,7 +77,7 @@ def starting(root: str, rounds: int = 15) -> None:
     print(f"starting: first event after {first:.1f} ms; a bare `python -I -S` takes {floor:.1f} ms")
 
 
-def pool_overhead(root: str, count: int = 100) -> None:
+def pool_overhead(root: str, report: Report, count: int = 100) -> None:
     """CPU of the pool's agent per trial, against a loop of spawn and wait in this process."""
     home = RunPaths(os.path.join(root, "sweep"))
     os.mkdir(home.run_dir)
@@ -105,18 +108,21 @@ def pool_overhead(root: str, count: int = 100) -> None:
     for _ in range(count):
         os.waitpid(os.posix_spawn("/bin/true", ["true"], os.environ), 0)
     bare = time.process_time() - begin
-    print(f"pool: {cpu / count * 1000:.2f} ms CPU of the agent per trial, {bare / count * 1000:.2f} for a bare spawn (at most 4 more)")
+    more = f"{cpu / count * 1000:.2f} ms of the agent, {bare / count * 1000:.2f} for a bare spawn"
+    report.figure("a trial of a pool over a bare spawn, CPU", (cpu - bare) / count * 1000, "ms", more)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="What an agent costs.")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    seconds = parser.parse_args().seconds
+def main() -> int:
+    words = parser(__doc__)
+    words.add_argument("--seconds", type=float, default=10.0)
+    asked = words.parse_args()
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as root:
-        waiting(root, seconds)
+        waiting(root, asked.seconds, report)
         starting(root)
-        pool_overhead(root)
+        pool_overhead(root, report)
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Captured output: a child that writes to a file itself, against the same child under the agent.
 
-    python -m benchmarks.capture [--rounds 7]
+    python -m benchmarks.capture [--rounds 7] [--check]
 
 `the child` is its own wall time as the agent recorded it; `whole run` adds the agent's start and its last words. The agent's memory is
 read while the child writes. Jobs have PYTHONUNBUFFERED=1, so that their output can be followed; the same child has it on both sides,
@@ -9,7 +9,6 @@ and the last line says what that variable by itself costs a Python script that w
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,12 +17,14 @@ import time
 from collections.abc import Callable
 
 from benchmarks.bare_runs import finish, processes_of, submit
-from benchmarks.rounds import interleaved, report
+from benchmarks.rounds import Limit, Report, interleaved, parser
 
 AWK = ["awk", 'BEGIN { for (n = 0; n < 1000000; n++) print "a short line of output, number 7" }']
 PRINT = [sys.executable, "-c", "for n in range(1_000_000):\n    print('a short line of output, number 7')"]
 GIB = [sys.executable, "-c", "import os\nblock = (b'x' * 1023 + b'\\n') * 64\nfor n in range(1 << 14):\n    os.write(1, block)"]
 CASES = {"1,000,000 short lines (awk)": AWK, "1,000,000 short lines (Python)": PRINT, "1 GiB": GIB}
+
+LIMITS = [Limit("under the agent: the child", 1.1, "child > file"), Limit("agent, memory", 25)]
 
 
 class Bench:
@@ -77,22 +78,22 @@ def peak_rss_bytes(pid: int | None) -> int:
         return next(int(line.split()[1]) * 1024 for line in stream if line.startswith("VmHWM"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Captured output against the child's own file.")
-    parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+def main() -> int:
+    asked = parser(__doc__, rounds=7).parse_args()
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as root:
         for name, argv in CASES.items():
             bench = Bench(os.path.join(root, name.replace(" ", "-")), argv)
             os.mkdir(bench.root)
             print(f"captured output, {name}")
-            report(interleaved(bench.rows(), rounds), "child > file", {"under the agent: the child": 1.1})
-            print(f"agent: {bench.agent_peak_bytes / 1e6:.1f} MB at most (25 allowed)")
+            report.rows(interleaved(bench.rows(), asked.rounds), "child > file")
+            report.figure("agent, memory", bench.agent_peak_bytes / 1e6, "MB")
         bench = Bench(root, PRINT)
-        buffered = interleaved({"buffered": lambda: bench.direct(""), "PYTHONUNBUFFERED=1": bench.direct}, rounds)
+        buffered = interleaved({"buffered": lambda: bench.direct(""), "PYTHONUNBUFFERED=1": bench.direct}, asked.rounds)
         print("what PYTHONUNBUFFERED costs a script that prints 1,000,000 lines, without trainconf")
-        report(buffered, "buffered", {})
+        report.rows(buffered, "buffered")
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """The console following a run's output, against the same child piped through `tee` into a file.
 
-    python -m benchmarks.console [--rounds 5]
+    python -m benchmarks.console [--rounds 5] [--check]
 
 Both outputs end in a pipe that `cat` empties. Ours is a whole command; its start-up, measured in the same rounds with a job that
 does nothing, is taken off, for `tee` has none.
@@ -8,7 +8,6 @@ does nothing, is taken off, for `tee` has none.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 import tempfile
@@ -16,8 +15,9 @@ import time
 from functools import partial
 
 from benchmarks.capture import AWK, GIB
-from benchmarks.rounds import interleaved, report, timed
+from benchmarks.rounds import Limit, Report, interleaved, parser, timed
 
+LIMITS = [Limit("trainconf", 1.5, "tee")]
 RUN = [sys.executable, "-m", "trainconf", "experiment=adhoc", "env=current"]
 
 
@@ -26,10 +26,9 @@ def command(argv: list[str]) -> str:
     return "command=[" + ",".join("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in argv) + "]"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The console against tee.")
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def main() -> int:
+    asked = parser(__doc__, rounds=5).parse_args()
+    report = Report(*LIMITS)
     for name, child in {"1 GiB": GIB, "1,000,000 short lines (awk)": AWK}.items():
         with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
             with open(f"{folder}/.amlignore", "w") as stream:
@@ -42,12 +41,13 @@ def main() -> None:
                 "tee": partial(timed, ["sh", "-c", piped], folder),
                 "trainconf, nothing to print": partial(timed, ["sh", "-c", f"{nothing} | cat > /dev/null"], folder),
                 "trainconf": partial(timed, ["sh", "-c", f"{ours} | cat > /dev/null"], folder),
-            }, rounds)
+            }, asked.rounds)
             start = seen.pop("trainconf, nothing to print")
             seen["trainconf"] = [whole - idle for whole, idle in zip(seen["trainconf"], start, strict=True)]
             print(f"\n{name}")
-            report(seen, "tee", {"trainconf": 1.5})
+            report.rows(seen, "tee")
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,8 @@
 """The cost of an environment that is there, and of one that must be built, beside uv doing the same by hand.
 
-    python benchmarks/environment.py [ROUNDS]           default: 9 rounds; numpy is downloaded once, into uv's cache
+    python -m benchmarks.environment [--check] [--rounds 9]
+
+numpy is downloaded once, into uv's cache.
 
 Hit: milliseconds in the process for importing `trainconf.environments`, `resolve` and `ensure`, measured inside fresh processes that have
 already paid for the lower floors (`trainconf.spec`, `files`, `paths`) and `hashlib`, as every submission has; child processes and
@@ -18,12 +20,13 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+from benchmarks.rounds import Limit, Report, environment, median_ratio, parser
+from trainconf.environments.venv.installers import Uv, find_installer
 
-from trainconf.environments.venv.installers import Uv, find_installer  # noqa: E402  the checkout's, whatever is installed
-
-ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": ROOT}
+LIMITS = [
+    Limit("hit, managed", 2), Limit("hit, current", 2), Limit("hit, child processes or connections", 0), Limit("miss, to uv by hand", 1.2),
+]  # fmt: skip
+ENV = environment()
 RECIPE = {"name": "bench", "requirements": ['numpy==2.2.6; python_version < "3.11"', 'numpy==2.3.5; python_version >= "3.11"']}
 IN_PROCESS = f"""
 import hashlib, sys, time
@@ -65,8 +68,14 @@ def by_hand(uv: Uv, folder: str, *options: str) -> float:
     return made + timed(uv.path, "pip", "install", "--quiet", *options, "--python", python, *RECIPE["requirements"], env=env)
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+def main() -> int:
+    asked = parser(__doc__, rounds=9).parse_args()
+    report = Report(*LIMITS)
+    measure(asked.rounds, report)
+    return report.code(check=asked.check)
+
+
+def measure(rounds: int, report: Report) -> None:
     uv = find_installer()
     if not isinstance(uv, Uv):
         sys.exit("this benchmark compares with uv, and there is none")
@@ -77,8 +86,8 @@ def main() -> None:
         for kind in ("managed", "current"):
             rows = [in_process(root, kind) for _ in range(3 * rounds)]
             total, imports, calls = (statistics.median(column) for column in zip(*((r[0] + r[1], r[0], r[1]) for r in rows), strict=True))
-            print(f"hit, {kind:8} {total:.2f} ms in the process (import {imports:.2f}, resolve + ensure {calls:.2f}); limit 2")
-            print(f"     {'':8} {int(max(row[2] for row in rows))} child processes or connections; limit 0")
+            report.figure(f"hit, {kind}", total, "ms", f"in the process: import {imports:.2f}, resolve + ensure {calls:.2f}")
+            report.figure("hit, child processes or connections", max(row[2] for row in rows), "")
         ours, theirs, empty, compiled, first, second = ([] for _ in range(6))
         for number in range(rounds):
             theirs.append(by_hand(uv, os.path.join(base, f"uv{number}")))
@@ -92,9 +101,9 @@ def main() -> None:
             for made in (workspace, os.path.join(base, f"uv{number}"), os.path.join(base, f"compiled{number}")):
                 shutil.rmtree(made)
         ratio = statistics.median((a - c) / b for a, b, c in zip(ours, theirs, empty, strict=True))
-        whole = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        print(f"miss, by uv       {statistics.median(theirs) * 1e3:.0f} ms by hand; ours {ratio:.2f}x; limit 1.2")
-        print(f"                  {whole:.2f}x with the start-up of the Python that asks for it")
+        by_uv = f"{statistics.median(theirs) * 1e3:.0f} ms by hand"
+        more = f"{by_uv}; {median_ratio(ours, theirs):.2f}x with the start-up of the Python that asks"
+        report.figure("miss, to uv by hand", ratio, "x", more)
         print(
             f"numpy by uv {statistics.median(theirs):.2f} s, with --compile-bytecode {statistics.median(compiled):.2f} s; "
             f"first import {statistics.median(first):.2f} s, second {statistics.median(second):.2f} s"
@@ -104,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,11 +1,10 @@
 """Grids: composing 1,000 trials, and 50 no-op runs on two slots against `xargs -P2` of the bare script.
 
-    python benchmarks/grid.py [--rounds 5]
+    python -m benchmarks.grid [--check] [--rounds 5]
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -13,8 +12,9 @@ import sys
 import tempfile
 import time
 
-from benchmarks.rounds import environment, interleaved, report, timed
+from benchmarks.rounds import Limit, Report, environment, interleaved, parser, timed
 
+LIMITS = [Limit("over xargs, a run, start-up included", 20), Limit("composing one trial of a grid", 1)]
 RUNS = 50
 TRIALS = 1000
 
@@ -31,10 +31,9 @@ def compose_ms_per_trial(project: str) -> float:
     return (time.perf_counter() - begin) / TRIALS * 1000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Grids against xargs.")
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def main() -> int:
+    asked = parser(__doc__, rounds=5).parse_args()
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as project:
         with open(os.path.join(project, "train.py"), "w") as stream:
             stream.write("pass\n")
@@ -46,13 +45,14 @@ def main() -> None:
         seen = interleaved({
             "xargs -P2": lambda: timed(["sh", "-c", bare], project),
             "trainconf -m": lambda: timed(sweep, project),
-        }, rounds)
-        report(seen, "xargs -P2", {})
+        }, asked.rounds)
+        report.rows(seen, "xargs -P2")
         over = statistics.median(ours - floor for ours, floor in zip(seen["trainconf -m"], seen["xargs -P2"], strict=True))
-        print(f"over xargs, per run: {over / RUNS * 1000:.1f} ms, start-up included (at most 20, aim 8)")
-        print(f"composing a grid of {TRIALS}: {compose_ms_per_trial(project):.3f} ms per trial (at most 1)")
+        report.figure("over xargs, a run, start-up included", over / RUNS * 1000, "ms")
+        report.figure("composing one trial of a grid", compose_ms_per_trial(project), "ms", f"{TRIALS} trials")
         subprocess.run([sys.executable, "-m", "trainconf", "ls", "--limit", "1"], cwd=project, env=environment(), check=True)
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Start-up of the reading verbs over many recorded runs, as ratios to `python -c pass`.
 
-    python benchmarks/listing.py [RUNS] [ROUNDS]        default: 100000 runs, 15 rounds
+    python -m benchmarks.listing [--check] [--runs 100000] [--rounds 15]
 
 Rows are interleaved; medians of whole processes; the ratio is the median of the ratios of each round. The workspace is made in a
 temporary folder first (about a minute for 100,000 runs), and removed afterwards.
@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-RUNS_DEFAULT = 100_000
+from benchmarks.rounds import Limit, Report, interleaved, parser, timed
+
+PYTHON = "python -c pass"
+VERBS = ("--help", "ls", "ls --json", "ls exp1 --status Failed", "show ID", "logs ID")
+LIMITS = [Limit(f"trainconf {words}", 4, PYTHON) for words in VERBS]
 EXPERIMENTS = 4
 MAIN = "import sys; from trainconf.__main__ import main; sys.exit(main())"  # what the console script does
 
@@ -53,23 +55,17 @@ def _write(folder: str, name: str, text: str) -> None:
         stream.write(text)
 
 
-def timed(argv: list[str], cwd: str) -> float:
-    """Wall seconds of a process, from its start to its end."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": ROOT}
-    begin = time.perf_counter()
-    subprocess.run(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=env)
-    return time.perf_counter() - begin
-
-
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS_DEFAULT
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 15
+def main() -> int:
+    words = parser(__doc__, rounds=15)
+    words.add_argument("--runs", type=int, default=100_000)
+    asked = words.parse_args()
+    report = Report(*LIMITS)
     root = tempfile.mkdtemp(prefix="trainconf-listing-")
     try:
-        run_id = make_runs(root, count)
+        run_id = make_runs(root, asked.runs)
         verb = [sys.executable, "-c", MAIN]
         commands = {
-            "python -c pass": [sys.executable, "-c", "pass"],
+            PYTHON: [sys.executable, "-c", "pass"],
             "trainconf --help": [*verb, "--help"],
             "trainconf ls": [*verb, "ls"],
             "trainconf ls --json": [*verb, "ls", "--json"],
@@ -79,20 +75,13 @@ def main() -> None:
             "trainconf logs ID": [*verb, "logs", run_id],
         }
         time.sleep(2.1)  # folders that changed a moment ago are rightly not trusted
-        print(f"{count} runs; first ls, which reads them all: {timed(commands['trainconf ls'], root):.2f} s")
-        for command in commands.values():
-            timed(command, root)
-        seen: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(rounds):
-            for name, command in commands.items():
-                seen[name].append(timed(command, root))
-        base = seen["python -c pass"]
-        for name, times in seen.items():
-            ratio = statistics.median(own / floor for own, floor in zip(times, base, strict=True))
-            print(f"{name:<36} {statistics.median(times) * 1000:6.1f} ms  {ratio:5.2f}x")
+        print(f"{asked.runs} runs; first ls, which reads them all: {timed(commands['trainconf ls'], root):.2f} s")
+        rows = {name: partial(timed, command, root) for name, command in commands.items()}
+        report.rows(interleaved(rows, asked.rounds), PYTHON)
     finally:
         shutil.rmtree(root)
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,22 +1,27 @@
 """One no-op run, end to end, against a bare `@hydra.main` app that does the same work in its own process.
 
-    python benchmarks/noop_run.py [--rounds 15]
+    python -m benchmarks.noop_run [--check] [--rounds 15]
 
 Ours composes, resolves, snapshots a tree of 100 files in a git repository, asks git, runs the script in a process of its own under
-an agent, captures, records and indexes. `cold` has words that were never composed before; `warm` repeats its words.
+an agent, captures, records and indexes. `cold` has words that were never composed before; `changed` another number in place of one that was
+composed; `warm` repeats its words.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
 
-from benchmarks.rounds import interleaved, report, timed
+from benchmarks.rounds import Limit, Report, interleaved, parser, timed
 
+APP, PYTHON = "bare @hydra.main app", "python -c pass"
+LIMITS = [
+    Limit("trainconf, cold", 0.75, APP), Limit("trainconf, changed", 0.4, APP), Limit("trainconf, warm", 0.22, APP),
+    Limit("trainconf, warm", 5.5, PYTHON), Limit("trainconf plan, warm", 4, PYTHON),
+]  # fmt: skip
 HYDRA_APP = """
 import hydra
 
@@ -59,23 +64,26 @@ def _write(path: str, text: str) -> None:
         stream.write(text)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="One no-op run against a bare Hydra app.")
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+def main() -> int:
+    asked = parser(__doc__, rounds=15).parse_args()
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
         app, project = make_hydra_app(os.path.join(folder, "app")), os.path.join(folder, "project")
         make_project(project)
-        run = [sys.executable, "-m", "trainconf", "experiment=adhoc", "script=train.py", "env=current", "+params.lr=0.1"]
+        program, words = [sys.executable, "-m", "trainconf"], ["experiment=adhoc", "script=train.py", "env=current"]
+        run = [*program, *words, "+params.lr=0.1"]
         time.sleep(2.2)  # files written a moment ago are rightly not trusted by any cache
         seen = interleaved({
-            "python -c pass": lambda: timed([sys.executable, "-c", "pass"], project),
-            "bare @hydra.main app": lambda: timed([sys.executable, app], os.path.dirname(app)),
-            "trainconf, cold": lambda: timed([*run, f"+params.now={time.time_ns()}"], project),
+            PYTHON: lambda: timed([sys.executable, "-c", "pass"], project),
+            APP: lambda: timed([sys.executable, app], os.path.dirname(app)),
+            "trainconf, cold": lambda: timed([*run, f"+params.now=[{time.time_ns()}]"], project),
+            "trainconf, changed": lambda: timed([*program, *words, f"+params.lr={time.time_ns()}"], project),
             "trainconf, warm": lambda: timed(run, project),
-        }, rounds)
-        report(seen, "bare @hydra.main app", {"trainconf, cold": 1.1, "trainconf, warm": 0.35})
+            "trainconf plan, warm": lambda: timed([*program, "plan", *words, "+params.lr=0.1"], project),
+        }, asked.rounds)
+        report.rows(seen, APP)
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,12 @@
 """Eight ranks of a no-op on this machine, from their submission to their recorded end, against eight bare processes.
 
-    python benchmarks/ranks.py [--rounds 15]
+    python -m benchmarks.ranks [--check] [--rounds 15]
 
 What ours adds is the agent: its start, the port it keeps for the ranks to meet, a log for each, and the events.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -16,23 +15,23 @@ import tempfile
 import time
 
 from benchmarks.bare_runs import finish, submit
-from benchmarks.rounds import interleaved, report
+from benchmarks.rounds import Limit, Report, interleaved, parser
 
 COUNT = 8
-LIMIT_MS = 60
+LIMITS = [Limit("ranks over bare processes", 60)]
 NOOP = [sys.executable, "-c", "pass"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Eight ranks against eight bare processes.")
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+def main() -> int:
+    asked = parser(__doc__, rounds=15).parse_args()
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
         bare, ours = f"{COUNT} bare processes", f"{COUNT} ranks of one run"
-        seen = interleaved({bare: _bare, ours: lambda: _ranks(os.path.join(folder, str(time.time_ns())))}, rounds)
-        report(seen, bare, {})
+        seen = interleaved({bare: _bare, ours: lambda: _ranks(os.path.join(folder, str(time.time_ns())))}, asked.rounds)
+        report.rows(seen, bare)
         added_ms = statistics.median(own - floor for own, floor in zip(seen[ours], seen[bare], strict=True)) * 1000
-        print(f"added: {added_ms:.1f} ms  at most {LIMIT_MS} ms")
+        report.figure("ranks over bare processes", added_ms, "ms")
+    return report.code(check=asked.check)
 
 
 def _bare() -> float:
@@ -50,4 +49,4 @@ def _ranks(folder: str) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,14 +1,17 @@
-"""Timing as every benchmark here does it: whole processes, rows interleaved round by round, medians, ratios within each round."""
+"""How every benchmark measures and judges: whole processes, rows interleaved round by round, medians, ratios within each round, limits."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = str(Path(__file__).parents[1])
 
 
 def environment() -> dict[str, str]:
@@ -35,10 +38,64 @@ def interleaved(rows: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
     return seen
 
 
-def report(seen: Mapping[str, Sequence[float]], limit: str, targets: Mapping[str, float]) -> None:
-    """One line a row: median, and the median of the per-round ratios to the row `limit`, beside the largest ratio it may have."""
-    width = max(map(len, seen))
-    for name, times in seen.items():
-        ratio = statistics.median(own / floor for own, floor in zip(times, seen[limit], strict=True))
-        target = f"  at most {targets[name]:g}x" if name in targets else ""
-        print(f"{name:<{width}}  {statistics.median(times) * 1000:8.1f} ms  {ratio:6.2f}x{target}")
+def median_ratio(own: Sequence[float], floor: Sequence[float]) -> float:
+    """The median of the ratios of each round."""
+    return statistics.median(a / b for a, b in zip(own, floor, strict=True))
+
+
+class Limit(NamedTuple):
+    """The most that a figure may be: of its own unit, or times the row `to`."""
+
+    name: str
+    at_most: float
+    to: str = ""
+
+
+class Report:
+    """Prints figures beside their limits, and knows which of these were missed, or never measured."""
+
+    def __init__(self, *limits: Limit) -> None:
+        self.limits = limits
+        self.missed: list[Limit] = []
+        self.measured: set[Limit] = set()
+
+    def rows(self, seen: Mapping[str, Sequence[float]], to: str) -> None:
+        """A line for each row: its median, and the median of its ratios to the row `to`. Then ratios to other rows, where limited."""
+        width = max(map(len, seen))
+        for name, times in seen.items():
+            ratio = median_ratio(times, seen[to])
+            print(f"{name:<{width}}  {statistics.median(times) * 1000:8.1f} ms  {ratio:6.2f}x{self._judged(name, ratio, to)}")
+        for limit in self.limits:
+            if limit.name in seen and limit.to in seen and limit.to != to:
+                ratio = median_ratio(seen[limit.name], seen[limit.to])
+                print(f"{limit.name} / {limit.to}: {ratio:.2f}x{self._judged(limit.name, ratio, limit.to)}")
+
+    def figure(self, name: str, value: float, unit: str, more: str = "") -> None:
+        """A line for one figure. A unit of `x` is a ratio."""
+        print(f"{name}: {value:.4g} {unit}{self._judged(name, value)}{f'; {more}' if more else ''}")
+
+    def _judged(self, name: str, value: float, to: str = "") -> str:
+        for limit in self.limits:
+            if (limit.name, limit.to) == (name, to):
+                self.measured.add(limit)
+                if value > limit.at_most:
+                    self.missed.append(limit)
+                return f"  at most {limit.at_most:g}{'   MISSED' if value > limit.at_most else ''}"
+        return ""
+
+    def code(self, *, check: bool) -> int:
+        """The exit code: 1 when limits are checked and one was missed or not measured, which is told."""
+        unmeasured = [limit for limit in self.limits if limit not in self.measured]
+        for words, limits in (("missed", self.missed), ("not measured", unmeasured)):
+            for limit in limits if check else ():
+                print(f"{words}: {limit.name}{f' / {limit.to}' if limit.to else ''}, at most {limit.at_most:g}")
+        return int(check and bool(self.missed or unmeasured))
+
+
+def parser(description: str | None, rounds: int | None = None) -> argparse.ArgumentParser:
+    """The words that every benchmark understands."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--check", action="store_true", help="end with code 1 when a figure is above its limit")
+    if rounds is not None:
+        made.add_argument("--rounds", type=int, default=rounds)
+    return made

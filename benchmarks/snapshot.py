@@ -1,34 +1,34 @@
 """Snapshots against git, cp and a plain walk, on the same trees, interleaved, in one run.
 
-    python benchmarks/snapshot.py [--files 10000] [--rounds 5]
+    python -m benchmarks.snapshot [--check] [--files 10000] [--rounds 5]
 
 Prints medians in milliseconds, and the median of the per-round ratios to the limit each is held to. Every round uses fresh folders
 and deletes at the end only: ext4 scans past freshly deleted inodes, which makes creating files ten times slower for minutes.
-Everything of ours runs in this process; git and cp are processes of their own, and pay their start (1 to 2 ms).
+Ours runs in this process, apart from `snapshot create`; git and cp are processes of their own, and pay their start (1 to 2 ms).
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
-import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 
+from benchmarks.rounds import Limit, Report, environment, parser
 from trainconf.snapshot import Snapshot, SnapshotStore, hash_tree
 
 GIT_ENV = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent"}
 SETTLE_S = 2.2  # a stat cache does not believe fresher files
 
-# what is measured, the limit it is held to, the largest ratio
 LIMITS = [
-    ("first", "git add + write-tree", 0.5), ("unchanged", "scandir+stat walk", 1.6), ("touched 1 %", "git, touched 1 %", 1.5),
-    ("copy", "cp -a", 1.2),
-]
+    Limit("first", 0.5, "git add + write-tree"), Limit("unchanged", 1.6, "scandir+stat walk"), Limit("copy", 1.2, "cp -a"),
+    Limit("snapshot create, unchanged", 2.5, "git, unchanged"), Limit("touched 1 %", 1.5, "git, touched 1 %"),
+]  # fmt: skip
+CREATE = [sys.executable, "-m", "trainconf", "snapshot", "create", "tree"]
 
 
 def make_tree(root: str, files: int) -> None:
@@ -66,6 +66,11 @@ def take(store: SnapshotStore, tree: str) -> Snapshot:
     return store.take(tree, max_mb=100_000, max_files=10_000_000)
 
 
+def create(base: str) -> None:
+    """What a user types, with a store of its own."""
+    subprocess.run(CREATE, cwd=base, env=environment(), check=True, stdout=subprocess.DEVNULL)
+
+
 def git_snapshot(repository: str, tree: str) -> None:
     for words in (["add", "-A"], ["write-tree"]):
         argv = ["git", f"--git-dir={repository}", f"--work-tree={tree}", *words]
@@ -73,7 +78,7 @@ def git_snapshot(repository: str, tree: str) -> None:
 
 
 class Round:
-    """Times of one round, in milliseconds, by name."""
+    """Seconds of one round, by name."""
 
     def __init__(self) -> None:
         self.times: dict[str, float] = {}
@@ -81,7 +86,7 @@ class Round:
     def time(self, name: str, work: Callable[[], object]) -> None:
         start = time.perf_counter()
         work()
-        self.times[name] = (time.perf_counter() - start) * 1000
+        self.times[name] = time.perf_counter() - start
 
     def in_turn(self, works: list[tuple[str, Callable[[], object]]], number: int) -> None:
         """Time each; who goes first changes with the round."""
@@ -108,6 +113,7 @@ def one_round(base: str, files: int, number: int) -> dict[str, float]:
         taken.time("scandir+stat walk", lambda: walk(tree))
         taken.time("unchanged", lambda: take(store, tree))
         taken.time("git, unchanged", lambda: git_snapshot(git_dir, tree))
+        taken.time("snapshot create, unchanged", lambda: create(base))
     snapshot = take(store, tree)
     copies: list[tuple[str, Callable[[], object]]] = [
         ("copy", lambda: store.materialize(snapshot.id, os.path.join(base, "copy"))),
@@ -124,29 +130,25 @@ def one_round(base: str, files: int, number: int) -> dict[str, float]:
     return taken.times
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    words = parser.parse_args()
+def main() -> int:
+    words = parser(__doc__, rounds=5)
+    words.add_argument("--files", type=int, default=10_000)
+    asked = words.parse_args()
+    report = Report(*LIMITS)
     base = tempfile.mkdtemp(prefix="snapshot-bench-")
     rounds = []
     try:
-        for number in range(words.rounds + 1):  # the first warms up
+        for number in range(asked.rounds + 1):  # the first warms up
             folder = os.path.join(base, str(number))
             os.mkdir(folder)
-            rounds.append(one_round(folder, words.files, number))
+            rounds.append(one_round(folder, asked.files, number))
     finally:
         shutil.rmtree(base)
     rounds = rounds[1:]
-    print(f"{words.files} files, {words.rounds} rounds, medians")
-    for name in rounds[0]:
-        print(f"  {name:<24} {statistics.median(times[name] for times in rounds):9.1f} ms")
-    print("ratios, median of the rounds'")
-    for name, limit, most in LIMITS:
-        ratio = statistics.median(times[name] / times[limit] for times in rounds)
-        print(f"  {name:<12} / {limit:<22} {ratio:5.2f}   at most {most}{'' if ratio <= most else '   MISSED'}")
+    print(f"{asked.files} files")
+    report.rows({name: [times[name] for times in rounds] for name in rounds[0]}, "git, unchanged")
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

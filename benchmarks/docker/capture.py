@@ -1,6 +1,6 @@
 """Captured output in Docker: a job whose log its container writes itself, against `docker run` redirecting to a mounted file.
 
-    python -m benchmarks.docker.capture [--rounds 5] [--image python:3.11-slim]
+    python -m benchmarks.docker.capture [--check] [--rounds 5] [--image python:3.11-slim]
 
 Both are whole: from the first process to the last. Throughput is the inverse, so 0.9x of it is 1.11x of the time. The agent's memory is
 read while the job writes.
@@ -8,7 +8,6 @@ read while the job writes.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from collections.abc import Callable
 
 from benchmarks.bare_runs import processes_of
 from benchmarks.capture import peak_rss_bytes
-from benchmarks.rounds import interleaved, report
+from benchmarks.rounds import Limit, Report, interleaved, parser
 from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.docker.launcher import DockerLauncher
@@ -29,6 +28,8 @@ from trainconf.spec import CodeSpec, RunSpec
 LINES = ["awk", 'BEGIN { for (n = 0; n < 1000000; n++) print "a short line of output, number 7" }']
 GIB = ["python3", "-c", "import os\nblock = (b'x' * 1023 + b'\\n') * 64\nfor n in range(1 << 14):\n    os.write(1, block)"]
 CASES = {"1,000,000 short lines (awk)": LINES, "1 GiB": GIB}
+
+LIMITS = [Limit("trainconf", 1.11, "docker run > mounted file"), Limit("agent, memory", 25)]
 
 
 class Bench:
@@ -84,19 +85,20 @@ class Bench:
         return {"docker run > mounted file": self.bare, "trainconf": self.captured}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Captured output in Docker against a redirection to a mounted file.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--image", default="python:3.11-slim")
-    asked = parser.parse_args()
+def main() -> int:
+    words = parser(__doc__, rounds=5)
+    words.add_argument("--image", default="python:3.11-slim")
+    asked = words.parse_args()
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as root:
         for name, argv in CASES.items():
             bench = Bench(os.path.join(root, name.replace(" ", "-")), asked.image, argv)
             os.mkdir(bench.root)
             print(f"captured output in Docker, {name}")
-            report(interleaved(bench.rows(), asked.rounds), "docker run > mounted file", {"trainconf": 1.11})
-            print(f"agent: {bench.agent_peak_bytes / 1e6:.1f} MB at most (25 allowed)")
+            report.rows(interleaved(bench.rows(), asked.rounds), "docker run > mounted file")
+            report.figure("agent, memory", bench.agent_peak_bytes / 1e6, "MB")
+    return report.code(check=asked.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

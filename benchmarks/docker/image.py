@@ -1,6 +1,8 @@
 """The cost of an image that is there, of one that must be built, and of a changed last requirement.
 
-    python -m benchmarks.docker.image [ROUNDS] [PIP_CONFIG CA_FILE]     default: 7 rounds; needs an engine and its python:3.11-slim
+    python -m benchmarks.docker.image [--check] [--rounds 7] [--pip-config FILE] [--ca-file FILE]
+
+Needs an engine and its python:3.11-slim.
 
 Hit: milliseconds of `ensure` in a process that has built nothing, beside one bare request for the same image over the same socket.
 Miss: `ensure` beside `docker build` of the same thing by hand (a Dockerfile with one RUN per requirement), both without any layer of
@@ -19,11 +21,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.rounds import Limit, Report, median_ratio, parser
 from trainconf.engine.client import Engine
 from trainconf.environments import Prepared, ensure, ls, resolve, rm, sweep_image_leftovers
 from trainconf.environments.image.scripts import CA_FILE, PIP_CONFIG
 from trainconf.paths import WorkspacePaths
 
+LIMITS = [Limit("changed last line to first build", 1)]
 BASE = "python:3.11-slim"
 REQUIREMENTS = ["numpy==2.3.5", "scipy==1.16.3", "joblib==1.5.1"]
 CHANGED = [*REQUIREMENTS[:2], "joblib==1.5.2"]
@@ -66,7 +70,7 @@ def median_ms(times: list[float]) -> float:
     return statistics.median(times) * 1e3
 
 
-def hits(root: str, build: Mapping[str, Any]) -> None:
+def hits(root: str, build: Mapping[str, Any], report: Report) -> None:
     made = ours(root, REQUIREMENTS, build)[1]
     spent: list[float] = []
     bare: list[float] = []
@@ -76,11 +80,21 @@ def hits(root: str, build: Mapping[str, Any]) -> None:
         begin = time.perf_counter()
         engine.get(f"/images/{made.image}/json")
         bare.append(time.perf_counter() - begin)
-    ratio = statistics.median(a / b for a, b in zip(spent, bare, strict=True))
-    print(f"hit: {median_ms(spent):.1f} ms, one bare request {median_ms(bare):.1f} ms, ratio {ratio:.2f}")
+    more = f"{median_ms(spent):.1f} ms, one bare request {median_ms(bare):.1f} ms"
+    report.figure("a hit to one bare request", median_ratio(spent, bare), "x", more)
 
 
-def main(rounds: int, pip_config: str = "", ca_file: str = "") -> None:
+def main() -> int:
+    words = parser(__doc__, rounds=7)
+    words.add_argument("--pip-config", default="")
+    words.add_argument("--ca-file", default="")
+    asked = words.parse_args()
+    report = Report(*LIMITS)
+    measure(asked.rounds, asked.pip_config, asked.ca_file, report)
+    return report.code(check=asked.check)
+
+
+def measure(rounds: int, pip_config: str, ca_file: str, report: Report) -> None:
     build = {"network": "host", "pip_config": pip_config or None, "ca_file": ca_file or None}
     mounted = {name: path for name, path in (("pip.conf", pip_config), ("ca.pem", ca_file)) if path}
     rows: list[tuple[float, float, float, float]] = []
@@ -98,15 +112,15 @@ def main(rounds: int, pip_config: str = "", ca_file: str = "") -> None:
                 for built in ls(workspace):
                     rm(workspace, built.hash)
                 sweep_image_leftovers(workspace)
-            hits(root, build)
+            hits(root, build, report)
         finally:
             for built in ls(workspace):
                 rm(workspace, built.hash)
             sweep_image_leftovers(workspace)
             forget_by_hand()
     for what, a, b in (("first build to `docker build`", 0, 1), ("changed last line to first build", 2, 0), ("changed, to by hand", 2, 3)):
-        print(f"{what}: {statistics.median(row[a] / row[b] for row in rows):.2f}")
+        report.figure(what, statistics.median(row[a] / row[b] for row in rows), "x")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, *sys.argv[2:4])
+    sys.exit(main())

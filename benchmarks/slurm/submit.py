@@ -1,6 +1,6 @@
 """One no-op job on Slurm: what a submission costs the client, how soon its end is known, and what `sbatch` itself takes.
 
-    SLURM_CONF=... python -m benchmarks.slurm.submit [--rounds 15]
+    SLURM_CONF=... python -m benchmarks.slurm.submit [--check] [--rounds 15]
 
 Each figure of ours is taken in a fresh process after its start-up: imports, composition, snapshot and git are the same for every
 target, and `python -m benchmarks.noop_run` measures them. Imports that only Slurm needs count.
@@ -20,11 +20,10 @@ import sys
 import tempfile
 import time
 
-from benchmarks.rounds import environment
+from benchmarks.rounds import Limit, Report, environment, parser
 
-LIMIT_SUBMIT_S = 0.020
-LIMIT_NOTICED_S = 0.25
-LIMIT_RATIO = 2.5
+WRAP = "sbatch --wrap, to its output file"
+LIMITS = [Limit("a submission", 20), Limit("an end noticed after", 250), Limit("job", 2.5, WRAP)]
 SETTLED_S = 1.0  # a job is scheduled sooner or later by what has just happened: each row begins at a random time after the one before
 
 
@@ -90,41 +89,39 @@ def _settle() -> None:
     time.sleep(SETTLED_S + random.random())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="One no-op job on Slurm.")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--once", metavar="FOLDER", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+def main() -> int:
+    words = parser(__doc__, rounds=15)
+    words.add_argument("--once", metavar="FOLDER", help=argparse.SUPPRESS)
+    asked = words.parse_args()
     if asked.once:
         print(json.dumps(once(asked.once)))
-        return
+        return 0
     if shutil.which("sbatch") is None or subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode:
         print("no Slurm answers here")
-        return
+        return 0
+    report = Report(*LIMITS)
     with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
-        measure(folder, asked.rounds)
+        measure(folder, asked.rounds, report)
+    return report.code(check=asked.check)
 
 
-def measure(folder: str, rounds: int) -> None:
+def measure(folder: str, rounds: int, report: Report) -> None:
     """Rounds of all rows, interleaved, after one that is thrown away; print medians."""
     seen: dict[str, list[float]] = {}
     for number in range(rounds + 1):
         row = {"sbatch": bare_sbatch(folder)}
         _settle()
-        row["sbatch --wrap, to its output file"] = bare_job(folder)
+        row[WRAP] = bare_job(folder)
         _settle()
         row |= our_job(folder)
         _settle()
         if number:
             for name, seconds in row.items():
                 seen.setdefault(name, []).append(seconds)
-    for name, times in seen.items():
-        print(f"{name:<34}  {statistics.median(times) * 1000:8.1f} ms  (at most {max(times) * 1000:.1f})")
-    floor = seen["sbatch --wrap, to its output file"]
-    ratio = statistics.median(own / bare for own, bare in zip(seen["job"], floor, strict=True))
-    print(f"{'job / sbatch --wrap':<34}  {ratio:8.2f} x   limit {LIMIT_RATIO:g}")
-    print(f"limits: submit {LIMIT_SUBMIT_S * 1000:g} ms, noticed {LIMIT_NOTICED_S * 1000:g} ms")
+    report.rows(seen, WRAP)
+    report.figure("a submission", statistics.median(seen["submit"]) * 1000, "ms", f"at worst {max(seen['submit']) * 1000:.1f}")
+    report.figure("an end noticed after", statistics.median(seen["noticed"]) * 1000, "ms", f"at worst {max(seen['noticed']) * 1000:.1f}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

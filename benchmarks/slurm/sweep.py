@@ -1,6 +1,6 @@
 """A hundred no-op trials on Slurm: our array against `sbatch --array` of the bare script, our pack against both; a thousand submitted.
 
-    SLURM_CONF=... python -m benchmarks.slurm.sweep [--rounds 5] [--trials 100] [--pack 4]
+    SLURM_CONF=... python -m benchmarks.slurm.sweep [--check] [--rounds 5] [--trials 100] [--pack 4]
 
 Rounds are interleaved; a ratio is the median of the rounds' own ratios. A way is over when the last output is there. What precedes sbatch
 (start-up, composition, the trials' folders) is told apart: `prepared` is from the start of the command to its first job.
@@ -12,7 +12,6 @@ from, beside `same_files`: the same folders and files made by plain calls, and o
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -23,8 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.rounds import Limit, Report, parser
 from trainconf.files import sync_disk
 
+LIMITS = [Limit("submitted", 2), Limit("array", 1.2, "bare"), Limit("packed", 0.3, "bare")]
 WORDS = ("-m", "experiment=adhoc", "script=train.py", "env=current", "compute=slurm", "submit.detach=true", "sweep.max_total_runs=100000")
 PAUSE_S = 0.01
 BARE = "trainconf-bare"
@@ -108,23 +109,28 @@ def same_files(tree: Path, dest: Path) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--pack", type=int, default=4)
-    parser.add_argument("--submitted", type=int, default=1000)
-    asked = parser.parse_args()
+def main() -> int:
+    words = parser(__doc__, rounds=5)
+    words.add_argument("--trials", type=int, default=100)
+    words.add_argument("--pack", type=int, default=4)
+    words.add_argument("--submitted", type=int, default=1000)
+    asked = words.parse_args()
+    if shutil.which("sbatch") is None or subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode:
+        print("no Slurm answers here")
+        return 0
+    report = Report(*LIMITS)
     top = Path(tempfile.mkdtemp(prefix="trainconf-sweep-"))
     try:
         submissions = [submission(folder_in(top, f"submitted_{number}"), asked.submitted) for number in range(asked.rounds)]
         submitted = {name: statistics.median(row[name] for row in submissions) for name in submissions[0]}
-        print(json.dumps({"trials": asked.submitted, **submitted, "limits": {"submitted_s": 2.0}}, indent=2))
+        print(json.dumps({"trials": asked.submitted, **submitted}, indent=2))
+        report.figure("submitted", submitted["submitted_s"], "s")
         rows = sweeps(top, asked.rounds, asked.trials, asked.pack)
     finally:
         shutil.rmtree(top)
-    ratios = {name: statistics.median(a / b for a, b in zip(rows[name], rows["bare"], strict=True)) for name in ("array", "packed")}
-    print(json.dumps({"seconds": rows, "ratio_to_bare": ratios, "limits": {"array": 1.3, "packed": 0.35}}, indent=2))
+    report.rows({name: rows[name] for name in ("bare", "array", "packed")}, "bare")
+    print(f"prepared: {statistics.median(rows['prepared']):.2f} s")
+    return report.code(check=asked.check)
 
 
 def sweeps(top: Path, rounds: int, trials: int, pack: int) -> dict[str, list[float]]:
@@ -153,4 +159,4 @@ def idle(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
