@@ -1,0 +1,132 @@
+"""What a user may write: one dataclass per config group. Defaults live here and nowhere else.
+
+Each field's metadata says in one line what it is (`doc`), its unit, and its range (`minimum`, `choices`); messages,
+`trainconf config` and the checks are made from it. Importing this module loads no Hydra; `register` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainconf import plugins
+from trainconf.schema.compute import DockerCompute as DockerCompute
+from trainconf.schema.compute import LocalCompute as LocalCompute
+from trainconf.schema.compute import SlurmCompute as SlurmCompute
+from trainconf.schema.distributed import MpiDistributed as MpiDistributed
+from trainconf.schema.distributed import NoDistributed as NoDistributed
+from trainconf.schema.distributed import PyTorchDistributed as PyTorchDistributed
+from trainconf.schema.distributed import TensorFlowDistributed as TensorFlowDistributed
+from trainconf.schema.environment import EnvironmentConfig as EnvironmentConfig
+from trainconf.schema.environment import ImageBuildConfig as ImageBuildConfig
+from trainconf.schema.environment import ImageConfig as ImageConfig
+from trainconf.schema.environment import PythonConfig as PythonConfig
+from trainconf.schema.fields import default as default
+from trainconf.schema.fields import setting as setting
+from trainconf.schema.sweep import GridSweep as GridSweep
+from trainconf.schema.top import Config as Config
+from trainconf.schema.top import MetricConfig as MetricConfig
+from trainconf.schema.top import SnapshotConfig as SnapshotConfig
+from trainconf.schema.top import SubmitConfig as SubmitConfig
+
+
+@dataclass(frozen=True)
+class Group:
+    """A config group whose choices fill one node of the config: `compute` the node `compute`, `sweep/policy` the node `sweep.policy`."""
+
+    kind_key: str  # the key of that node that names its schema; empty where all choices have one schema
+    schemas: Mapping[str, Any]  # dataclass by kind; a choice takes it by `/schema/<group>/<kind>@_here_`
+    example: str  # a shipped choice, for messages
+    find: Callable[[str], Any | None] = lambda kind: None  # the schema of a kind that another package offers
+
+
+# The one table of them. A nested group has a slash in its name, and the schema of the node above has a field for it.
+GROUPS: dict[str, Group] = {
+    "compute": Group("target", {"local": LocalCompute, "docker": DockerCompute, "slurm": SlurmCompute}, "local", plugins.settings_of),
+    "env": Group("", {"recipe": EnvironmentConfig}, "minimal"),
+    "distributed": Group("kind", {
+        "none": NoDistributed, "pytorch": PyTorchDistributed, "mpi": MpiDistributed, "tensorflow": TensorFlowDistributed,
+    }, "pytorch"),
+    "sweep": Group("kind", {"grid": GridSweep}, "grid"),
+}
+
+RETIRED = ("snapshot.materialize",)  # settings of earlier versions, which their records and frozen files still hold
+
+
+def without_retired(config: dict[str, Any]) -> dict[str, Any]:
+    """A recorded config without the settings that are none any longer."""
+    for key in RETIRED:
+        part, _, name = key.partition(".")
+        if isinstance(config.get(part), dict):
+            config = {**config, part: {inner: value for inner, value in config[part].items() if inner != name}}
+    return config
+
+
+def node_key(group: str) -> str:
+    """The dotted key of the node that a group fills."""
+    return group.replace("/", ".")
+
+
+def group_of(key: str) -> str:
+    """The group whose node a dotted key is, or lies in; empty for a key of no group."""
+    return max((group for group in GROUPS if f"{key}.".startswith(f"{node_key(group)}.")), key=len, default="")
+
+
+def group_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The node of each group in a plain config, by group; of a nested group only where the node above has it. Raises KeyError."""
+    found: dict[str, Any] = {}
+    for group in GROUPS:
+        parent, _, name = group.rpartition("/")
+        above = found.get(parent) if parent else config
+        if not parent or (isinstance(above, Mapping) and name in above):
+            found[group] = above[name]  # type: ignore[index]
+    return found
+
+
+def group_schema(group: str, node: Any) -> Any | None:
+    """The dataclass behind the node of a group, by the kind it names; None when there is no such kind.
+
+    Raises ConfigError for one that another package offers, and that cannot be loaded.
+    """
+    known = GROUPS[group]
+    if not known.kind_key:
+        return next(iter(known.schemas.values()))
+    kind = node.get(known.kind_key) if isinstance(node, Mapping) else None
+    if not isinstance(kind, str):
+        return None
+    return known.schemas.get(kind) or known.find(kind)
+
+
+def node_types(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The dataclass behind the node of each group of a plain config, by the node's dotted key."""
+    return {node_key(group): group_schema(group, node) for group, node in group_nodes(config).items()}
+
+
+def register() -> None:
+    """Put every schema into Hydra's ConfigStore; may be called any number of times."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    if "config.yaml" in store.repo.get("schema", {}):
+        return  # hydra-core 1.4 warns about a second time
+    store.store(group="schema", name="config", node=Config, package="_global_", provider="trainconf")
+    for group, known in GROUPS.items():
+        for kind, node in known.schemas.items():
+            store.store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
+
+
+def register_offered(path: str) -> None:
+    """Put the schema at `schema/<group>/<kind>` into Hydra's ConfigStore, where another package offers it. Raises ConfigError."""
+    _, _, choice = path.removesuffix(".yaml").partition("schema/")
+    group, _, kind = choice.rpartition("/")
+    known = GROUPS.get(group)
+    node = known.find(kind) if known is not None and kind not in known.schemas else None
+    if node is not None:
+        from hydra.core.config_store import ConfigStore
+        from omegaconf.errors import OmegaConfBaseException
+
+        try:
+            ConfigStore.instance().store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
+        except OmegaConfBaseException as error:
+            raise plugins.broken(kind, f"its config has a field that no config can hold: {str(error).splitlines()[0]}") from error

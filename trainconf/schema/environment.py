@@ -1,0 +1,53 @@
+"""env=...: the software a run sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from trainconf.schema.fields import setting
+
+
+# Annotations are evaluated by OmegaConf, which reads `Optional[X]` on every line it supports and Python 3.10 to 3.14.
+@dataclass
+class PythonConfig:
+    """Which Python."""
+
+    user_managed_dependencies: bool = setting(False, "true: install nothing, use what the interpreter already has")
+    interpreter_path: Optional[str] = setting(None, "a Python to use (user-managed) or to build on; null is the submitting one")
+    version: Optional[str] = setting(None, "such as 3.11; a managed environment gets it, null is the submitting Python's")
+
+
+@dataclass
+class ImageBuildConfig:
+    """How images are built on this machine; none of it is part of an image's identity, save `args`."""
+
+    network: Optional[str] = setting(None, "network of the build: host, none or a network's name; null is the engine's default")
+    ca_file: Optional[str] = setting(None, "PEM bundle the installer trusts while it builds; relative to the workspace")
+    pip_config: Optional[str] = setting(None, "pip.conf the installer reads while it builds; may hold credentials, and is in no layer")
+    args: dict[str, str] = setting(dict, "build arguments of the Dockerfile; its history shows them, so never a secret")
+
+
+@dataclass
+class ImageConfig:
+    """What a container is made from; at most one of image, base_image and dockerfile is given."""
+
+    image: Optional[str] = setting(None, "an image that is used as it is: nothing is installed in it")
+    base_image: Optional[str] = setting(None, "image the requirements are installed on; null is a slim official Python of that version")
+    dockerfile: Optional[str] = setting(None, "a Dockerfile the requirements are installed on, relative to the workspace")
+    build_context: Optional[str] = setting(None, "folder the Dockerfile copies from, relative to the workspace; null sends no files")
+    build: ImageBuildConfig = setting(ImageBuildConfig, "how images are built here")
+
+
+@dataclass
+class EnvironmentConfig:
+    """env=...: the recipe of the software a run sees."""
+
+    name: str = setting("custom", "shown by `env ls`; not part of its identity")
+    python: PythonConfig = setting(PythonConfig, "which Python")
+    requirements: list[str] = setting(list, "requirement lines, as in a requirements file")
+    requirements_file: Optional[str] = setting(None, "a requirements or lock file, relative to the workspace")
+    pyproject: Optional[str] = setting(None, "a pyproject.toml whose dependencies are installed, relative to the workspace")
+    conda_file: Optional[str] = setting(None, "a conda environment file whose pip part is enough, relative to the workspace")
+    variables: dict[str, str] = setting(dict, "environment variables of the job; ${secret:NAME} is read at launch")
+    docker: ImageConfig = setting(ImageConfig, "the image, for targets that run containers")

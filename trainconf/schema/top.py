@@ -1,0 +1,64 @@
+"""The top level of a config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from trainconf.schema.fields import setting
+
+
+# Annotations are evaluated by OmegaConf, which reads `Optional[X]` on every line it supports and Python 3.10 to 3.14.
+@dataclass
+class MetricConfig:
+    """The number an experiment is judged by."""
+
+    name: Optional[str] = setting(None, "name of a logged metric, shown by `ls` and the sweep's table")
+    goal: str = setting("maximize", "which way is better", choices=("maximize", "minimize"))
+
+
+@dataclass
+class SubmitConfig:
+    """How the command behaves once the run is submitted."""
+
+    detach: bool = setting(False, "print the run id and return at once")
+    stream: bool = setting(True, "show the job's own output while waiting")
+    reuse: bool = setting(False, "return a completed run with the same spec_hash instead of running again")
+
+
+@dataclass
+class SnapshotConfig:
+    """Guards on the source tree."""
+
+    max_mb: float = setting(300.0, "megabytes; a larger tree is refused and its largest files named", above=0)
+    max_files: int = setting(100_000, "files; a larger tree is refused and its fullest folders named", minimum=1)
+    allow_keys: list[str] = setting(list, "file patterns that look like private keys and may travel all the same")
+
+
+@dataclass
+class Config:
+    """The top level; it mirrors ScriptRunConfig."""
+
+    experiment_name: str = setting("???", "letters, digits, `_`, `-`, `.`; the folder under runs/")
+    display_name: Optional[str] = setting(None, "a name for people; need not be unique")
+    source_directory: str = setting(".", "folder that is recorded and becomes the working directory; relative to the workspace")
+    script: Optional[str] = setting(None, "Python file to run, relative to source_directory")
+    command: Any = setting(None, "instead of a script: a list is executed as it stands, a string by `sh -c`")
+    arguments: list[Any] = setting(list, "passed before the params; {inputs.name} becomes that input's path")
+    argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, not at all", choices=("argparse", "hydra", "none"))
+    params: dict[str, Any] = setting(dict, "hyperparameters, any tree of values; add one with +params.name=value")
+    inputs: dict[str, str] = setting(dict, "name: path of data the job reads; also TRAINCONF_INPUT_<NAME>")
+    unhashed_inputs: list[str] = setting(list, "names of inputs too large to read at submission: they count by their path, not by content")
+    metric: MetricConfig = setting(MetricConfig, "the number the experiment is judged by")
+    stdout_metrics: dict[str, str] = setting(dict, "name: regular expression with one group; each match in rank 0's output is logged")
+    max_run_duration_seconds: Optional[float] = setting(None, "seconds of wall time per attempt; then SIGTERM, then SIGKILL", above=0)
+    retries: int = setting(0, "further attempts after a failure, in the same run directory", minimum=0)
+    retry_backoff_seconds: float = setting(1.0, "seconds before the first retry; doubled each time", minimum=0)
+    grace_seconds: float = setting(10.0, "seconds between SIGTERM and SIGKILL", minimum=0)
+    tags: dict[str, str] = setting(dict, "name: value, for finding runs again")
+    submit: SubmitConfig = setting(SubmitConfig, "how the command behaves")
+    snapshot: SnapshotConfig = setting(SnapshotConfig, "guards on the source tree")
+    compute: Any = setting(None, "where it runs")
+    env: Any = setting(None, "the software it sees")
+    distributed: Any = setting(None, "how many processes")
+    sweep: Any = setting(None, "how `-m` searches")
