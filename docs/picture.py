@@ -26,6 +26,7 @@ SUBTITLE = "A room imports from the floors below it: never from above, never fro
 # What each room decides. A room without a sentence is a mistake, and so is a sentence without a room.
 DECIDES = {
     "__main__": "one program, two names: trainconf and python -m trainconf",
+    "testing": "the suite that every launcher passes, ours and others'",
     "cli": "which verb a command means, and what a person sees of it",
     "cli/arguments": "what is typed: arguments, overrides, Hydra's flags, help",
     "cli/launch": "verbs that compose: submit, plan, freeze, run, rerun, config",

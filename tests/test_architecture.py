@@ -33,7 +33,7 @@ READS = ["job_api", "cli.main", "cli.history", "cli.arguments.help", "control.ru
 # What opens another process, and the only modules that do.
 DOORS = {
     "subprocess": {"process.py"},
-    "os.fork": {"agent/processes/spawn.py", "agent/processes/watchdog.py", "cli/workspace/doctor.py"},  # doctor: two lock holders
+    "os.fork": {"agent/processes/spawn.py", "agent/processes/watchdog.py", "cli/workspace/doctor.py", "testing/cancel.py"},
     "os.posix_spawn": {"agent/processes/spawn.py"},
     "os.exec": {"agent/loop.py", "agent/mpi/start.py", "agent/processes/spawn.py"},
     "os.system": set(), "os.popen": set(), "os.spawn": set(), "pty": set(), "multiprocessing": set(),
@@ -139,6 +139,12 @@ def test_no_folder_outgrows_what_one_reads_at_a_glance(top: str) -> None:
     for name in counts:
         counts[name] = sum(1 for path in (ROOT / name).iterdir() if path.is_file() and path.name != "__init__.py")
     assert {name for name, count in counts.items() if count > FILES_IN_A_FOLDER} == set()
+
+
+def test_pytest_is_needed_by_the_suite_for_launchers_alone() -> None:
+    found = {path.relative_to(PACKAGE).parts[0] for path in MODULES if "pytest" in names_used(path)}
+    assert found == {"testing"}
+    assert not [path for path in MODULES if "trainconf.testing" in names_used(path) and path.parent.name != "testing"]
 
 
 def test_only_the_doors_open_another_process() -> None:

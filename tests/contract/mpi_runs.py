@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.contract.runs import make_job, submit
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 from trainconf.records import replace
 from trainconf.spec import DistributedSpec
+from trainconf.testing.runs import make_job, submit
 
 PATIENCE_S = 60.0
 # The nodes of the testbed share a kernel, but not their processes' numbers: what goes by these must not be taken between them. They share

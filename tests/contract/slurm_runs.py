@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.contract.runs import make_run_dir
 from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
+from trainconf.testing.runs import make_run_dir
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "trainconf", "agent", "__main__.py")
 PATIENCE_S = 60.0

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.launcher_contract import HOSTILE_NAMES, LauncherContract, wait_until
-from tests.contract.runs import kill_agent, last, make_job, make_run_dir, output, shell, states, submit, until_told
+from tests.contract.agents import kill_agent
 from tests.contract.test_local import FakeDevices
 from trainconf import files
 from trainconf.engine.address import find
@@ -27,6 +26,20 @@ from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.records import replace
 from trainconf.spec import DistributedSpec
+from trainconf.testing import LauncherContract
+from trainconf.testing.runs import (
+    HOSTILE_NAMES,
+    last,
+    launch,
+    make_job,
+    make_run_dir,
+    output,
+    shell,
+    states,
+    submit,
+    until_sigterm,
+    wait_until,
+)
 
 BUSYBOX, EMPTY = "trainconf-testbed/busybox:1", "trainconf-testbed/empty:1"
 
@@ -168,7 +181,7 @@ class TestDocker(LauncherContract):
         plan = launcher.plan(job)
         make_run_dir(job)
         os.rmdir(os.path.join(root, "data"))
-        handle = self.launch(launcher, job, plan)
+        handle = launch(launcher, job, plan)
         assert launcher.wait(handle).status == "Failed"
         assert os.path.join(root, "data") in last(handle)["reason"]
 
@@ -221,7 +234,7 @@ class TestDocker(LauncherContract):
         assert "removed, and not by trainconf" in last(handle)["reason"]
 
     def test_a_script_that_somebody_stopped_has_not_completed(self, launcher: Launcher, root: str, engine: Engine) -> None:
-        handle = self.up(launcher, self.job(root, shell(until_told("echo up", "exit 0"))))
+        handle = self.up(launcher, self.job(root, shell(until_sigterm("echo up", "exit 0"))))
         engine.post(f"/containers/{self.container_of(handle)}/stop")
         assert launcher.wait(handle).status == "Failed"
         assert "told to stop and not by trainconf" in last(handle)["reason"]
@@ -255,7 +268,7 @@ class TestDocker(LauncherContract):
         body = json.loads(json.dumps(plan.ranks[0].container))
         body["Labels"]["trainconf.attempt"] = "1"
         engine.post("/containers/create", {"name": f"trainconf-{job.run_id}-1"}, body)
-        handle = self.launch(launcher, job, plan)
+        handle = launch(launcher, job, plan)
         assert launcher.wait(handle).status == "Completed"
         assert output(handle) == "ran\n"
 
@@ -272,7 +285,7 @@ class TestDocker(LauncherContract):
     def test_a_run_whose_agent_was_killed_is_not_responding_and_can_be_cancelled(
         self, launcher: Launcher, root: str, engine: Engine
     ) -> None:
-        handle = self.up(launcher, self.job(root, shell(until_told("echo up", "echo saved; exit 0"))))
+        handle = self.up(launcher, self.job(root, shell(until_sigterm("echo up", "echo saved; exit 0"))))
         container = self.container_of(handle)
         kill_agent(handle)
         state = launcher.state(handle)
@@ -322,7 +335,7 @@ class TestDocker(LauncherContract):
         plan = launcher.plan(job)
         plan.ranks[1].container["Image"] = "trainconf-test/no-such:1"  # type: ignore[index]
         make_run_dir(job)
-        handle = self.launch(launcher, job, plan)
+        handle = launch(launcher, job, plan)
         assert launcher.wait(handle).status == "Failed"
         assert last(handle)["rank"] == 1
 

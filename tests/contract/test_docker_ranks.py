@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.launcher_contract import is_running, unique_sleep, wait_until
-from tests.contract.ranks_contract import MEET, THREE
-from tests.contract.runs import kill_agent, last, make_job, output, shell, states, submit, until_told, until_up
+from tests.contract.agents import kill_agent
 from tests.contract.test_docker import BUSYBOX
 from trainconf.engine.address import find
 from trainconf.engine.client import Engine
@@ -21,6 +19,20 @@ from trainconf.launchers import get
 from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.records import replace
 from trainconf.spec import DistributedSpec
+from trainconf.testing.ranks import MEET, THREE
+from trainconf.testing.runs import (
+    is_running,
+    last,
+    make_job,
+    output,
+    shell,
+    states,
+    submit,
+    unique_sleep,
+    until_sigterm,
+    until_up,
+    wait_until,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -96,7 +108,7 @@ class TestNodes:
         assert first == second != third == fourth
 
     def test_the_first_that_fails_ends_the_others_of_its_own_node_and_of_the_other(self, launcher: Launcher, tmp_path: Path) -> None:
-        waiting = until_told(": >outputs/up$RANK", "echo told; exit 0")
+        waiting = until_sigterm(": >outputs/up$RANK", "echo told; exit 0")
         text = f"if [ $RANK = 2 ]; then {until_up(0, 1, 3)}; exit 7; fi; {waiting}"
         handle = run(launcher, job(tmp_path, shell(text), distributed=TWO_BY_TWO))
         end = last(handle)
@@ -126,14 +138,14 @@ def test_when_the_container_is_killed_no_rank_is_said_to_be_the_first(launcher: 
 
 
 def test_what_somebody_stopped_has_not_completed(launcher: Launcher, tmp_path: Path, engine: Engine) -> None:
-    handle = up(launcher, job(tmp_path, shell(until_told(": >outputs/up$RANK", "exit 0"))))
+    handle = up(launcher, job(tmp_path, shell(until_sigterm(": >outputs/up$RANK", "exit 0"))))
     engine.post(f"/containers/{containers(handle)[0]}/stop")
     assert launcher.wait(handle).status == "Failed"
     assert "told to stop and not by trainconf" in last(handle)["reason"]
 
 
 def test_without_its_agent_a_run_is_ended_by_cancel_and_every_rank_is_told(launcher: Launcher, tmp_path: Path) -> None:
-    handle = up(launcher, job(tmp_path, shell(until_told(": >outputs/up$RANK", "echo told; exit 0"))))
+    handle = up(launcher, job(tmp_path, shell(until_sigterm(": >outputs/up$RANK", "echo told; exit 0"))))
     kill_agent(handle)
     state = launcher.state(handle)
     assert (state.status, state.reason.count(containers(handle)[0][:12])) == ("NotResponding", 1)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.runs import last, make_job, output, shell, states, submit
 from trainconf.launchers import get
 from trainconf.launchers.protocol import RunHandle
 from trainconf.spec import DistributedSpec
+from trainconf.testing.runs import last, make_job, output, shell, states, submit
 
 pytestmark = pytest.mark.docker
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 UID = 43210  # nobody on this machine, and nobody in the image
 SUBMIT = """
 import os, sys
-from tests.contract.runs import last, make_job, shell, submit
+from trainconf.testing.runs import last, make_job, shell, submit
 from trainconf.launchers import get
 from trainconf.records import replace
 root, image, text, user = sys.argv[1:]

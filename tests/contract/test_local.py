@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.launcher_contract import LauncherContract, wait_until
-from tests.contract.runs import agent_of, kill_agent, last, make_job, output, python, shell, states, submit
+from tests.contract.agents import agent_of, kill_agent
 from trainconf import files
 from trainconf.agent import leases
 from trainconf.agent.processes import tree
@@ -23,6 +22,8 @@ from trainconf.launchers import get
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.spec import DistributedSpec
+from trainconf.testing import LauncherContract
+from trainconf.testing.runs import last, make_job, output, python, shell, states, submit, wait_until
 
 
 class FakeDevices:
@@ -237,8 +238,8 @@ class TestLocal(LauncherContract):
 
     def carry_out(self, job: Job, plan: dict[str, object]) -> RunHandle:
         """Start an agent on a plan made by hand."""
-        from tests.contract.runs import make_run_dir
         from trainconf.launchers.machine.agent_process import start_agent
+        from trainconf.testing.runs import make_run_dir
 
         make_run_dir(job)
         files.write_atomic(job.paths.plan, json.dumps(plan))

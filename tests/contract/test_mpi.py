@@ -13,7 +13,6 @@ import pytest
 
 from tests.conftest import ROOT, Shell, wait_for
 from tests.contract.mpi_runs import PROLOGUE, REPORT, Installed, agent_log, end_of, mpi_job, mpich, openmpi, reports, run_local
-from tests.contract.runs import submit
 from trainconf.agent.processes import tree
 from trainconf.agent.processes.ranks import find_program
 from trainconf.errors import ConfigError
@@ -23,6 +22,7 @@ from trainconf.launchers.protocol import RunHandle
 from trainconf.paths import RunPaths
 from trainconf.records import replace
 from trainconf.spec import CodeSpec
+from trainconf.testing.runs import submit
 
 __all__ = ["mpich", "openmpi"]
 pytestmark = pytest.mark.network

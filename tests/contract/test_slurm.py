@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import pytest
 
-from tests.contract.launcher_contract import LauncherContract, wait_until
-from tests.contract.runs import last, make_job, shell, states, submit
 from trainconf.launchers import get
-from trainconf.launchers.protocol import Job, Launcher
-from trainconf.records import replace
+from trainconf.launchers.protocol import Launcher
+from trainconf.testing import LauncherContract
+from trainconf.testing.runs import last, shell, states, submit, wait_until
 
 
 @pytest.mark.slurm
 class TestSlurm(LauncherContract):
-    def job(self, root: str, argv: list[str], **wishes: Any) -> Job:
-        """Without what only a machine that queues runs itself is told: `slots` and `lease_dir`."""
-        job = make_job(root, argv, **wishes)
-        return replace(job, compute={name: value for name, value in job.compute.items() if name not in ("slots", "lease_dir")})
+    has_slots = False
 
     @pytest.fixture
     def launcher(self) -> Launcher:

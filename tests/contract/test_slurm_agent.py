@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.contract.launcher_contract import is_running, unique_sleep
-from tests.contract.runs import make_job, shell, until_told
 from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
 from tests.testbed.cluster import Cluster
 from trainconf.history import events
 from trainconf.paths import RunPaths
+from trainconf.testing.runs import is_running, make_job, shell, unique_sleep, until_sigterm
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("no_job_is_left")]
 
@@ -92,7 +91,7 @@ def test_at_its_time_limit_a_run_has_failed_with_code_124(tmp_path: Path) -> Non
 
 
 def test_at_its_time_limit_a_run_that_may_goes_back_into_the_queue(tmp_path: Path) -> None:
-    text = "test $TRAINCONF_ATTEMPT = 2 && exit 0; " + until_told(":", "echo saved; exit 0")
+    text = "test $TRAINCONF_ATTEMPT = 2 && exit 0; " + until_sigterm(":", "echo saved; exit 0")
     options = ("--partition=short", "--time=1", "--signal=B:TERM@55")
     paths, _ = up(tmp_path, text, *options, requeue="always", max_requeues=3, lead_seconds=55)
     wait_state(paths, "Completed", 120)

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, Shell, wait_for
-from tests.contract.launcher_contract import is_running, unique_sleep
 from tests.contract.slurm_runs import slurm
 from tests.testbed.cluster import Cluster
+from trainconf.testing.runs import is_running, unique_sleep
 
 # apptainer exec OPTIONS IMAGE COMMAND...: each option has a value.
 STAND_IN_APPTAINER = """\

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.contract.mpi_runs import NODES_OF_ONE_MACHINE, PROLOGUE, REPORT, Installed, agent_log, end_of, mpi_job, mpich, openmpi, reports
-from tests.contract.runs import submit
 from tests.contract.slurm_runs import sent, slurm, slurm_state, until
 from tests.contract.test_mpi import POLITE, agent_of, running
 from tests.testbed.cluster import Cluster
@@ -21,6 +20,7 @@ from trainconf.history import events
 from trainconf.launchers.protocol import RunHandle
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.paths import RunPaths
+from trainconf.testing.runs import submit
 
 __all__ = ["mpich", "openmpi"]
 pytestmark = [pytest.mark.slurm, pytest.mark.network, pytest.mark.usefixtures("no_job_is_left")]

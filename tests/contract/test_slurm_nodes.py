@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.contract.launcher_contract import is_running, unique_sleep
-from tests.contract.runs import make_job, shell, until_told, until_up
 from tests.contract.slurm_runs import log, sbatch, slurm, slurm_state, stage, until, wait_state
 from tests.testbed.cluster import Cluster
 from trainconf.distributed.layout import layout, variables
 from trainconf.history import events
 from trainconf.paths import RunPaths
 from trainconf.spec import DistributedSpec
+from trainconf.testing.runs import is_running, make_job, shell, unique_sleep, until_sigterm, until_up
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("no_job_is_left")]
 NODES = 3
@@ -91,7 +90,7 @@ def test_a_retry_starts_every_rank_again(tmp_path: Path) -> None:
 
 def test_a_request_to_cancel_ends_all_nodes_politely(tmp_path: Path) -> None:
     left = unique_sleep()
-    paths, job_id = send(tmp_path, until_told("echo up", "sleep 0.5; echo bye; exit 3", left), grace_s=10)
+    paths, job_id = send(tmp_path, until_sigterm("echo up", "sleep 0.5; echo bye; exit 3", left), grace_s=10)
     wait_state(paths, "Running")
     until(lambda: all("up" in text for text in logs(paths)), "the ranks")
     events.append(paths, "CancelRequested")
@@ -105,7 +104,7 @@ def test_a_request_to_cancel_ends_all_nodes_politely(tmp_path: Path) -> None:
 def test_scancel_from_outside_ends_all_nodes_politely(tmp_path: Path) -> None:
     """srun gets its SIGTERM, too, and asks for the death of its tasks; the controller grants none in a job that it is ending already."""
     left = unique_sleep()
-    paths, job_id = send(tmp_path, until_told(f"setsid -f {left}; echo up", 'trap "" TERM; sleep 1; echo bye; exit 3', left), grace_s=10)
+    paths, job_id = send(tmp_path, until_sigterm(f"setsid -f {left}; echo up", 'trap "" TERM; sleep 1; echo bye; exit 3', left), grace_s=10)
     wait_state(paths, "Running")
     until(lambda: all("up" in text for text in logs(paths)), "the ranks")
     slurm("scancel", job_id)

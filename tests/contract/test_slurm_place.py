@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.runs import make_job, output, shell, submit
 from tests.testbed.cluster import Cluster
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.spec import DistributedSpec
+from trainconf.testing.runs import make_job, output, shell, submit
 
 pytestmark = pytest.mark.slurm
 PLACE = 'echo "$SLURM_PROCID $SLURM_LOCALID $SLURM_NODEID $SLURM_NTASKS $SLURM_NTASKS_PER_NODE $SLURM_TASKS_PER_NODE $SLURM_STEP_NUM_TASKS"'

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.launcher_contract import is_running, unique_sleep, wait_until
-from tests.contract.runs import last, make_job, make_run_dir, output, shell, states, submit
 from tests.testbed.cluster import Cluster
 from trainconf.errors import LaunchError
 from trainconf.files import FileLock, write_atomic
@@ -27,6 +25,7 @@ from trainconf.launchers.slurm.queue_cache import Answers
 from trainconf.launchers.slurm.reconcile import settle
 from trainconf.paths import RunPaths
 from trainconf.process import Completed, Processes
+from trainconf.testing.runs import is_running, last, make_job, make_run_dir, output, shell, states, submit, unique_sleep, wait_until
 
 pytestmark = pytest.mark.slurm
 LATER = {"sbatch": {"begin": "now+1hour"}}
@@ -140,7 +139,7 @@ def test_a_job_starts_with_no_mark_of_the_job_it_was_submitted_from(root: str, s
 
 def test_a_run_can_be_submitted_from_inside_an_allocation(root: str, launcher: SlurmLauncher) -> None:
     code = (
-        "from tests.contract.runs import *; from trainconf.launchers.slurm.launcher import SlurmLauncher; "
+        "from trainconf.testing.runs import *; from trainconf.launchers.slurm.launcher import SlurmLauncher; "
         f"submit(SlurmLauncher(), make_job({root!r}, shell('echo inner $SLURM_CPUS_PER_TASK'), run_id='inner'))"
     )
     outer = make_job(root, [sys.executable, "-c", code], run_id="outer", compute={"cpus_per_task": 2}, env={"PYTHONPATH": os.getcwd()})

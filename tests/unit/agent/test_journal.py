@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.launcher_contract import wait_until
-from tests.contract.runs import agent_of, make_job, python, states, submit
+from tests.contract.agents import agent_of
 from trainconf.agent import journal as journal_module
 from trainconf.agent.journal import Journal
 from trainconf.history import events
 from trainconf.launchers import get
 from trainconf.paths import RunPaths
+from trainconf.testing.runs import make_job, python, states, submit, wait_until
 
 
 def test_events_are_kept_while_the_disk_refuses_and_written_in_order_with_their_own_times(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.runs import make_job, shell
 from trainconf import launchers, plugins
 from trainconf.agent import leases
 from trainconf.errors import ConfigError
 from trainconf.launchers.job.env import input_variable
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Launcher
+from trainconf.testing.runs import make_job, shell
 
 ROOT = Path(__file__).parents[3]
 OTHER = """\

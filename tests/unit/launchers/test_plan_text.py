@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from tests.contract.runs import make_job
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.plan_text import render
+from trainconf.testing.runs import make_job
 
 
 def plan_of(tmp_path: Path, rank_count: int, per_node: int, **parts: Any) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from contextlib import nullcontext
 
 import pytest
 
-from tests.contract.runs import make_job
 from trainconf.errors import ConfigError
 from trainconf.launchers.job.ranks import rank_plans
 from trainconf.records import replace
 from trainconf.spec import DistributedSpec
+from trainconf.testing.runs import make_job
 
 TWO = DistributedSpec(kind="pytorch", processes_per_node=2, communication_backend="gloo")
 ASKED = {"TRAINCONF_COMMUNICATION_BACKEND": "gloo", "GLOO_SOCKET_IFNAME": "ib0", "NCCL_SOCKET_IFNAME": "=ib0"}

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.contract import runs
 from trainconf.distributed.layout import RankLayout
 from trainconf.engine import job_shell
 from trainconf.engine.address import EngineFacts
@@ -15,12 +14,13 @@ from trainconf.engine.client import Engine
 from trainconf.launchers.docker import request as container_request
 from trainconf.launchers.protocol import Job
 from trainconf.spec import DistributedSpec
+from trainconf.testing import runs
 
 FACTS = EngineFacts(api="1.41", cpu_count=2)
 
 
 def make_job(root: Path | str, argv: list[str], *, image: str = "python:3.11-slim", node_count: int = 1, **wishes: Any) -> Job:
-    """A job in a container; `wishes` as in tests/contract/runs.py."""
+    """A job in a container; `wishes` are fields of `trainconf.testing.runs.make_job`."""
     return runs.make_job(str(root), argv, image=image, **{"distributed": DistributedSpec(node_count=node_count), **wishes})
 
 

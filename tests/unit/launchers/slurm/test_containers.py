@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import trainconf
-from tests.contract.runs import make_job
 from tests.unit.launchers.slurm.test_script import Answering
 from trainconf.errors import ConfigError
 from trainconf.launchers.protocol import Job
@@ -18,6 +17,7 @@ from trainconf.launchers.slurm import containers as slurm_containers
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.records import replace
 from trainconf.spec import DistributedSpec, EnvironmentSpec
+from trainconf.testing.runs import make_job
 
 PACKAGE = os.path.dirname(os.path.abspath(trainconf.__file__))
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.contract.runs import make_job, make_run_dir, shell
 from trainconf.history import events, liveness
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.queue_cache import Answers
 from trainconf.launchers.slurm.reconcile import settle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import Completed, Processes
+from trainconf.testing.runs import make_job, make_run_dir, shell
 
 
 class Cluster(Processes):

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.contract.runs import make_job
 from trainconf.errors import ConfigError
 from trainconf.launchers.protocol import Job
 from trainconf.launchers.slurm import job_states as slurm_words
@@ -18,6 +17,7 @@ from trainconf.launchers.slurm.commands import Job as SlurmJob
 from trainconf.launchers.slurm.limits import check, minutes, partitions
 from trainconf.process import Completed, Processes
 from trainconf.records import replace
+from trainconf.testing.runs import make_job
 
 AGENT = ["/opt/py thon", "-I", "-S", "/lib/trainconf/agent/__main__.py"]
 

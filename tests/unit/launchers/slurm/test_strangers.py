@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.contract.runs import make_job, make_run_dir, shell
 from trainconf.errors import LaunchError
 from trainconf.history import events, liveness
 from trainconf.launchers.protocol import RunHandle
@@ -17,6 +16,7 @@ from trainconf.launchers.slurm import ours
 from trainconf.launchers.slurm.arrays import chunks
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.paths import RunPaths
+from trainconf.testing.runs import make_job, make_run_dir, shell
 
 JOBS = {"7": "bash||", "8": "trainconf other-run 0123", "9": "trainconf run 0123"}  # what Slurm has, by number: the jobs' comments
 PROGRAM = """#!/bin/sh

@@ -1,22 +1,23 @@
-"""What every launcher must do for several processes on one node; part of the suite that `launcher_contract` is."""
+"""What every launcher must do for several processes on one node."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.contract.runs import last, output, shell, submit, until_told, until_up
 from trainconf.errors import ConfigError
 from trainconf.history import events
-from trainconf.launchers.protocol import Job, Launcher, RunHandle
+from trainconf.launchers.protocol import Launcher
 from trainconf.spec import DistributedSpec
+from trainconf.testing.contract import Contract
+from trainconf.testing.runs import last, output, shell, submit, until_sigterm, until_up, wait_until
 
 PLACES = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 THREE = DistributedSpec(kind="pytorch", processes_per_node=3, communication_backend="gloo")
 WORKERS_AND_SERVER = DistributedSpec(kind="tensorflow", worker_count=2, parameter_server_count=1)
+# A rank that meets the others where MASTER_ADDR says.
 MEET = """
 import os, socket
 where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
@@ -33,6 +34,7 @@ else:
         except ConnectionRefusedError:
             __import__("time").sleep(0.1)
 """
+# A task of TF_CONFIG that listens where the others are told it does.
 LISTEN = """
 import json, os, socket, time
 told = json.loads(os.environ["TF_CONFIG"])
@@ -46,17 +48,8 @@ while len(os.listdir("outputs")) < 3:  # the server is ended when the workers ar
 """
 
 
-class RanksContract:
-    """Inherited by `LauncherContract`, whose `job`, `python` and `run` it uses."""
-
-    def job(self, root: str, argv: list[str], **wishes: Any) -> Job:
-        raise NotImplementedError
-
-    def python(self, code: str) -> list[str]:
-        raise NotImplementedError
-
-    def run(self, launcher: Launcher, job: Job) -> RunHandle:
-        raise NotImplementedError
+class RanksContract(Contract):
+    """Part of `LauncherContract`."""
 
     def test_every_rank_knows_its_place_and_has_a_log_of_its_own(self, launcher: Launcher, root: str) -> None:
         words = " ".join(f"${name}" for name in PLACES)
@@ -82,8 +75,8 @@ class RanksContract:
         assert [config["task"] for config in told] == [{"type": t, "index": n} for t, n in (("worker", 0), ("worker", 1), ("ps", 0))]
         assert all(config["cluster"] == told[0]["cluster"] for config in told)
 
-    def test_the_first_rank_that_fails_decides_and_the_others_are_ended_politely(self, launcher: Launcher, root: str) -> None:
-        waiting = until_told(": >outputs/up$RANK", "echo told > outputs/told$RANK; exit 9")
+    def test_the_first_rank_that_fails_decides_and_the_others_are_ended_gracefully(self, launcher: Launcher, root: str) -> None:
+        waiting = until_sigterm(": >outputs/up$RANK", "echo told > outputs/told$RANK; exit 9")
         text = f"if [ $RANK = 1 ]; then {until_up(0, 2)}; exit 7; fi; {waiting}"
         handle = self.run(launcher, self.job(root, shell(text), distributed=THREE))
         end = last(handle)
@@ -97,7 +90,7 @@ class RanksContract:
         assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 137, 1)
 
     def test_what_serves_the_others_is_ended_when_they_have_completed(self, launcher: Launcher, root: str) -> None:
-        serve = until_told(": >outputs/up", ": >outputs/told; exit 1")
+        serve = until_sigterm(": >outputs/up", ": >outputs/told; exit 1")
         work = "until [ -e outputs/up ]; do sleep 0.1; done"
         handle = self.run(launcher, self.job(root, shell(f"if [ $RANK = 2 ]; then {serve}; fi; {work}"), distributed=WORKERS_AND_SERVER))
         assert (last(handle)["state"], last(handle)["exit_code"]) == ("Completed", 0)
@@ -109,9 +102,10 @@ class RanksContract:
         assert (end["state"], end["exit_code"], end["rank"]) == ("Failed", 5, 2)
 
     def test_cancelling_reaches_every_rank(self, launcher: Launcher, root: str) -> None:
-        job = self.job(root, shell(until_told("echo up", ": >outputs/told$RANK; exit 1")), distributed=THREE)
+        job = self.job(root, shell(until_sigterm("echo up", ": >outputs/told$RANK; exit 1")), distributed=THREE)
         handle = submit(launcher, job)
-        self.wait_for_words(handle, "up\n")
+        logs = [Path(handle.paths.log(rank)) for rank in range(3)]
+        wait_until(lambda: all(log.exists() and "up\n" in log.read_text() for log in logs), "the ranks")
         launcher.cancel(handle)
         assert launcher.wait(handle).status == "Canceled"
         assert sorted(path.name for path in Path(handle.paths.outputs).iterdir()) == ["told0", "told1", "told2"]
@@ -121,9 +115,3 @@ class RanksContract:
         handle = self.run(launcher, self.job(root, shell(code), distributed=THREE, retries=1, retry_backoff_seconds=0.01))
         assert (last(handle)["state"], last(handle)["attempt"]) == ("Completed", 2)
         assert {output(handle, rank)[-2:] for rank in range(3)} == {"2\n"}
-
-    def wait_for_words(self, handle: RunHandle, words: str) -> None:
-        """Until every rank has said them."""
-        from tests.contract.launcher_contract import wait_until
-
-        wait_until(lambda: all(Path(handle.paths.log(rank)).exists() and words in output(handle, rank) for rank in range(3)), "the ranks")

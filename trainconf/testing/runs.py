@@ -1,20 +1,29 @@
-"""Makes runs as a submitter would: the directory, its record, the first event, the lock. For the contract suite and plug-in authors."""
+"""Makes runs as a submitter makes them, for tests of launchers: the directory, its record, the first event, the lock.
+
+Also small commands for such runs, and ways to read what became of them.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from trainconf import files
 from trainconf.agent import job_folders
-from trainconf.history import events, liveness
-from trainconf.launchers.protocol import Job, Launcher, RunHandle
+from trainconf.history import events
+from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, ComputeSpec, DistributedSpec, RunSpec, canonical
+
+HOSTILE_NAMES = [
+    "with space", "quo'te\"s", "new\nline", "per%cent %s %(x)s", "$(touch pwned) `id` $HOME",
+    "colon:semi;&|<>", os.fsdecode(b"bytes\xff\xfe"),
+]  # fmt: skip
+PATIENCE_S = 30.0
 
 
 def make_job(
@@ -30,11 +39,11 @@ def make_job(
     limit_s: float | None = None,
     grace_s: float = 5.0,
     distributed: DistributedSpec | None = None,
-    **wishes: Any,
+    **fields: Any,
 ) -> Job:
-    """A job whose command is `argv` as it stands, in a run directory under `root`/runs/exp. Nothing is made on disk.
+    """A job whose command is `argv`, in a run directory under `root`/runs/exp; `fields` are others of `Job`. Makes nothing on disk.
 
-    The run's id is unique on the machine, as real ones are: processes are found by it, also those of tests that run beside these.
+    The run id is unique on the machine, as real ones are: processes are found by it, also those of tests that run at the same time.
     """
     paths = RunPaths(os.path.join(root, "runs", "exp", f"{run_id or 'run'}-{os.urandom(4).hex()}"))
     spec = RunSpec(
@@ -44,11 +53,11 @@ def make_job(
         distributed=distributed or DistributedSpec(),
     )
     compute = {"slots": 4, "lease_dir": os.path.join(root, "leases"), **(compute or {})}
-    return Job(spec=spec, paths=paths, experiment_name="exp", python=sys.executable, compute=compute, **wishes)
+    return Job(spec=spec, paths=paths, experiment_name="exp", python=sys.executable, compute=compute, **fields)
 
 
 def make_run_dir(job: Job, lock: str | None = None) -> None:
-    """What stands in a run directory before a launcher gets it."""
+    """What stands in a run directory before a launcher gets it. A trial's `lock` is its sweep's."""
     paths = job.paths
     os.makedirs(paths.code)
     job_folders.make(paths)
@@ -58,9 +67,14 @@ def make_run_dir(job: Job, lock: str | None = None) -> None:
 
 
 def submit(launcher: Launcher, job: Job) -> RunHandle:
-    """The whole road: directory, lock, first event, plan, launch."""
+    """Plan a job, make its directory and launch it."""
     plan = launcher.plan(job)
     make_run_dir(job)
+    return launch(launcher, job, plan)
+
+
+def launch(launcher: Launcher, job: Job, plan: LaunchPlan) -> RunHandle:
+    """Take the lock of a run whose directory is there, write its first event, and submit it."""
     lock = files.FileLock(job.paths.lock)
     lock.acquire()
     events.append(job.paths, "NotStarted")
@@ -77,18 +91,44 @@ def shell(text: str) -> list[str]:
     return ["sh", "-c", text]
 
 
-def until_told(ready: str, told: str, beside: str = "sleep 600") -> str:
-    """A text for `shell` that starts `beside`, does `ready`, stays until SIGTERM, and then does `told`.
+def until_sigterm(ready: str, then: str, beside: str = "sleep 600") -> str:
+    """A text for `shell` that starts `beside`, does `ready`, stays until SIGTERM, and then does `then`.
 
     It starts no program while it stays: dash 0.5.12 loses a signal that comes while it does (its handler looks away as long as
     `vforked` is set; 264 of 1500 by hand).
     """
-    return f"trap '{told}' TERM; {beside} & {ready}; while :; do wait; done"
+    return f"trap '{then}' TERM; {beside} & {ready}; while :; do wait; done"
 
 
 def until_up(*ranks: int) -> str:
     """A text for `shell` that stays until each of these ranks has made its `outputs/up<rank>`."""
     return f"until {' && '.join(f'[ -e outputs/up{rank} ]' for rank in ranks)}; do sleep 0.1; done"
+
+
+def unique_sleep() -> str:
+    """A command that sleeps for years, and that no other process of this machine has."""
+    return f"sleep {600_000_000 + int.from_bytes(os.urandom(3), 'big')}"
+
+
+def is_running(command: str) -> bool:
+    """Whether a process has this command line, in whatever pid namespace it is."""
+    wanted = command.replace(" ", "\0").encode() + b"\0"
+    return any(_command_line(pid) == wanted for pid in filter(str.isdigit, os.listdir("/proc")))
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def wait_until(claim: Any, what: str) -> None:
+    """Return when `claim()` holds; fail when it does not within PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
+    while not claim():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.01)
 
 
 def states(handle: RunHandle) -> list[str]:
@@ -97,7 +137,7 @@ def states(handle: RunHandle) -> list[str]:
 
 
 def last(handle: RunHandle) -> dict[str, Any]:
-    """The event that tells the state."""
+    """The event that says the state."""
     found = events.last(handle.paths)
     assert found is not None
     return found
@@ -107,23 +147,3 @@ def output(handle: RunHandle, rank: int = 0) -> str:
     """What a rank has written so far."""
     with open(handle.paths.log(rank), encoding="utf-8") as stream:
         return stream.read()
-
-
-def agent_of(handle: RunHandle) -> int:
-    """The pid of the agent; what was started is its guard."""
-    return int(next(event["agent"]["pid"] for event in reversed(events.read(handle.paths)) if "agent" in event))
-
-
-def kill_agent(handle: RunHandle) -> None:
-    """End the agent with nobody to end what it leaves: its guard is killed before it."""
-    agent = liveness.identity(agent_of(handle))
-    assert handle.agent_pid is not None
-    os.kill(handle.agent_pid, signal.SIGKILL)
-    os.waitpid(handle.agent_pid, 0)
-    os.kill(agent["pid"], signal.SIGKILL)
-    while liveness.is_alive(agent):
-        time.sleep(0.005)
-    for _ in range(1000):  # its other threads have its files open for a moment longer
-        if not files.is_locked(liveness.lock_of(handle.paths)):
-            break
-        time.sleep(0.005)
