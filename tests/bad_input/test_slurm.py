@@ -41,7 +41,7 @@ def test_what_the_cluster_does_not_have_is_refused_in_its_words_with_what_it_has
 def test_a_feature_no_node_has_is_refused(workspace: Shell, cluster: Cluster) -> None:
     answer = workspace(*SLURM, "compute.constraint=zzz")
     told = answer.told["Slurm refuses the job"]
-    assert (answer.code, told["asked for"], told["features"]) == (2, "--constraint=zzz", "none")
+    assert (answer.code, told["asked for"], told["features"]) == (2, "compute.constraint (--constraint=zzz)", "none")
 
 
 def test_time_over_the_limit_is_refused_where_slurm_would_let_it_wait_for_ever(workspace: Shell, cluster: Cluster) -> None:

@@ -21,8 +21,8 @@ from trainconf.launchers import scheduled
 from trainconf.launchers.protocol import RunHandle
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.launcher import SlurmLauncher
-from trainconf.launchers.slurm.queue_cache import Answers
-from trainconf.launchers.slurm.reconcile import settle
+from trainconf.launchers.slurm.queue_cache import QueueCache
+from trainconf.launchers.slurm.reconcile import reconcile
 from trainconf.paths import RunPaths
 from trainconf.process import Completed, Processes
 from trainconf.testing.runs import is_running, last, make_job, make_run_dir, output, shell, states, submit, unique_sleep, wait_until
@@ -246,11 +246,11 @@ def test_without_accounting_a_forgotten_job_is_not_responding_and_never_failed(r
     kill_agent(handle)
     wait_until(lambda: not jobs_named(handle.paths.run_id), "Slurm to forget it")
     clock = Clock()
-    answers = Answers(Controller(os.environ), handle.paths.workspace, clock)
+    answers = QueueCache(Controller(os.environ), handle.paths.workspace, clock)
     recorded = liveness.state_of(handle.paths)
-    assert settle(answers, [(handle.paths, recorded)])[0].status == "Running"  # it may have been asked too early
+    assert reconcile(answers, [(handle.paths, recorded)])[0].status == "Running"  # it may have been asked too early
     clock.seconds += 60
-    (state,) = settle(answers, [(handle.paths, recorded)])
+    (state,) = reconcile(answers, [(handle.paths, recorded)])
     assert state.status == "NotResponding"
     assert "no accounting tells how it ended" in state.reason
     assert states(handle)[-1] == "Running"
@@ -315,7 +315,7 @@ def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_clus
             events.append(job.paths, "Queued", scheduler={"kind": "slurm", "job_id": f"{array}_{number}", "conf": slurm_cluster.conf})
             runs.append(job.paths)
         counting, clock = Counting(), Clock()
-        watchers = [Answers(Controller(os.environ, counting, slurm_cluster.conf), runs[0].workspace, clock) for _ in range(5)]
+        watchers = [QueueCache(Controller(os.environ, counting, slurm_cluster.conf), runs[0].workspace, clock) for _ in range(5)]
         recorded = [(paths, liveness.state_of(paths)) for paths in runs]
         per_minute = []
         for _ in range(5):
@@ -324,12 +324,12 @@ def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_clus
                 clock.seconds += 1
                 for number, answers in enumerate(watchers):
                     some = recorded[number * 200 : number * 200 + 200]
-                    answers.bring_up_to_date((str(state.scheduler["job_id"]) for _, state in some if state.scheduler), {os.getuid()})
+                    answers.refresh((str(state.scheduler["job_id"]) for _, state in some if state.scheduler), {os.getuid()})
             per_minute.append(len(counting.names) - before)
         assert set(counting.names) == {"squeue"}
         assert per_minute[0] <= 12
         assert max(per_minute[2:]) <= 2
-        (state,) = settle(watchers[0], recorded[:1])
+        (state,) = reconcile(watchers[0], recorded[:1])
         assert "JobHeldUser, which only a change" in state.reason
     finally:
         subprocess.run(["scancel", array], check=True)
@@ -340,14 +340,14 @@ def test_a_lost_agent_is_asked_about_at_once_and_then_ever_more_seldom(root: str
     handle = submit(launcher, make_job(root, shell("true"), compute=LATER))
     try:
         counting, clock = Counting(), Clock()
-        answers = Answers(Controller(os.environ, counting, slurm_cluster.conf), handle.paths.workspace, clock)
-        settle(answers, [(handle.paths, liveness.state_of(handle.paths))])
+        answers = QueueCache(Controller(os.environ, counting, slurm_cluster.conf), handle.paths.workspace, clock)
+        reconcile(answers, [(handle.paths, liveness.state_of(handle.paths))])
         events.append(handle.paths, "Running")
         asked_at = []
         for tick in range(120):
             clock.seconds += 0.5
             before = len(counting.names)
-            settle(answers, [(handle.paths, liveness.state_of(handle.paths))])
+            reconcile(answers, [(handle.paths, liveness.state_of(handle.paths))])
             asked_at += [tick / 2] * (len(counting.names) - before)
         assert asked_at[0] == 0
         assert len([at for at in asked_at if at <= 5]) <= 5

@@ -20,8 +20,8 @@ from trainconf.history.liveness import State
 from trainconf.launchers.slurm.arrays import sweep as slurm_sweep
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.launcher import SlurmLauncher
-from trainconf.launchers.slurm.queue_cache import Answers
-from trainconf.launchers.slurm.reconcile import settle
+from trainconf.launchers.slurm.queue_cache import QueueCache
+from trainconf.launchers.slurm.reconcile import reconcile
 from trainconf.paths import RunPaths
 
 pytestmark = pytest.mark.slurm
@@ -136,11 +136,11 @@ def test_a_task_that_is_taken_out_of_the_queue_by_hand_is_canceled_though_slurm_
     last = trials_of(home)[2]
     slurm("scancel", f"{liveness.scheduler_of(home)['job_id']}_2")
     moved = time.time()
-    answers = Answers(Controller(space.env), home.workspace, lambda: moved)
-    assert settle(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"
+    answers = QueueCache(Controller(space.env), home.workspace, lambda: moved)
+    assert reconcile(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"
     moved += 60
-    answers.bring_up_to_date([jobs(home)[0]], {os.getuid()})  # somebody else asks about another
-    assert settle(answers, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
+    answers.refresh([jobs(home)[0]], {os.getuid()})  # somebody else asks about another
+    assert reconcile(answers, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
     assert states(home) == ["Running", "NotStarted", "Canceled"]
     space("cancel", home.run_id)
 

@@ -1,21 +1,22 @@
-"""The door to one Slurm cluster: its commands, in an environment that no other job has left its marks in.
+"""Runs the commands of one Slurm cluster, in an environment without the traces of any other job.
 
-Says what Slurm answered, and draws no conclusions. Words and options of Slurm 22.05 to 25.05.
+Returns what Slurm answered and draws no conclusions. Options and output are those of Slurm 22.05 to 25.05.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from trainconf.process import Completed, Processes
+from trainconf.distributed.inherited import without_place
+from trainconf.errors import ConfigError
+from trainconf.process import Completed, Processes, processes
+from trainconf.records import Record
 
 ANSWER_SECONDS = 10.0
 IDS_AT_ONCE = 1000
 SUBMIT_SECONDS = 120.0  # sbatch tries for long while a controller is busy
+UNKNOWN_ID = "nvalid job id"
 KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # which cluster, and who asks
 # What belongs to the job or the rank this process may be in; a new job must not begin with it.
 _LEFT_BY_A_JOB = re.compile(
@@ -23,79 +24,80 @@ _LEFT_BY_A_JOB = re.compile(
     r"OMPI_.*|TRAINCONF_.*|"
     r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|HIP_VISIBLE_DEVICES|ZE_AFFINITY_MASK|GPU_DEVICE_ORDINAL"
 )
-_FIELDS = ("id", "state", "nodes", "reason", "comment")
 
 
-class Job:
-    """What Slurm says of one job. `owner_word` names whose it is: its comment, or its name. The exit code is as Slurm prints it."""
+class Job(Record):
+    """What Slurm says of one job."""
 
-    __slots__ = ("exit_code", "nodes", "owner_word", "reason", "state")
-
-    def __init__(self, state: str, nodes: str = "", reason: str = "", owner_word: str = "", exit_code: str = "") -> None:
-        self.state = state
-        self.nodes = nodes
-        self.reason = reason
-        self.owner_word = owner_word
-        self.exit_code = exit_code
-
-    def to_list(self) -> list[str]:
-        """For JSON; `Job(*list)` is it again."""
-        return [self.state, self.nodes, self.reason, self.owner_word, self.exit_code]
+    state: str
+    nodes: str = ""
+    reason: str = ""
+    owner_word: str = ""  # names the run it belongs to: the job's comment, or its name
+    exit_code: str = ""  # `code:signal`, as sacct prints it
 
 
 def in_chunks(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """So many ids that a command line holds them: one word of it has at most 128 KiB (execve(2)), and Slurm answers long lists slowly."""
+    """Splits ids so that each part fits one word of a command line, at most 128 KiB (execve(2)). Slurm answers long lists slowly."""
     return (job_ids[at : at + IDS_AT_ONCE] for at in range(0, len(job_ids), IDS_AT_ONCE))
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what a job or a rank was told about itself."""
-    from trainconf.distributed.inherited import without_place
-
+    """The environment without the variables that a job or a rank gets about itself."""
     return {name: value for name, value in without_place(environ).items() if name in KEPT or not _LEFT_BY_A_JOB.fullmatch(name)}
 
 
-class Controller:
-    """One cluster: the one whose configuration is `conf`, empty for where Slurm itself looks for it."""
+def no_sbatch() -> ConfigError:
+    return ConfigError("compute=slurm needs Slurm's client commands, and sbatch was not found on PATH",
+                       hint="submit from a login node of the cluster; `trainconf doctor` tells what works here")  # fmt: skip
 
-    def __init__(self, environ: Mapping[str, str], processes: Processes | None = None, conf: str = "") -> None:
+
+class Controller:
+    """One cluster: the one whose configuration is `conf`, or that Slurm finds by itself where `conf` is empty."""
+
+    def __init__(self, environ: Mapping[str, str], runner: Processes | None = None, conf: str = "") -> None:
         self.conf = conf
         self._env = {**clean(environ), **({"SLURM_CONF": conf} if conf else {})}
-        self._processes = processes
+        self._processes = runner or processes
 
     @property
     def path(self) -> str:
-        """Where commands are looked for."""
+        """The PATH on which commands are looked up."""
         return self._env.get("PATH", "")
 
     @property
     def configuration(self) -> str:
-        """The file that says which cluster it is; empty for where Slurm itself looks for it."""
+        """The file that says which cluster it is; empty where Slurm looks for it by itself."""
         return self._env.get("SLURM_CONF", "")
 
     def call(
         self, *argv: str, input: bytes | None = None, env: Mapping[str, str] | None = None, timeout_s: float = ANSWER_SECONDS,
     ) -> Completed:  # fmt: skip
-        """Run one of its commands; `env` comes on top."""
-        if self._processes is None:
-            from trainconf.process import processes
-
-            self._processes = processes
+        """Run a command; `env` comes on top of the environment."""
         return self._processes.run(argv, input=input, env={**self._env, **(env or {})}, timeout_s=timeout_s)
 
+    def squeue(
+        self, columns: str, *options: str, job_ids: Sequence[str] | None = None, timeout_s: float = ANSWER_SECONDS,
+    ) -> list[list[str]] | None:  # fmt: skip
+        """The jobs that the controller remembers, ended ones included, as rows of `columns`, such as `%i|%T`.
+
+        Of `job_ids` when given: an id that Slurm does not know has no row. None when the controller does not answer.
+        """
+        rows = []
+        width = columns.count("|")
+        for ids in [None] if job_ids is None else in_chunks(job_ids):
+            chosen = () if ids is None else (f"--jobs={','.join(ids)}",)
+            done = self.call("squeue", "--noheader", "--all", "--states=all", *options, *chosen, f"--format={columns}", timeout_s=timeout_s)
+            if not done.ok and UNKNOWN_ID not in done.last_lines():
+                return None
+            rows += [line.replace("(null)", "").split("|", width) for line in done.text().split("\n") if line.count("|") >= width and line]
+        return rows
+
     def queue(self, users: Iterable[int], patience_s: float = ANSWER_SECONDS) -> dict[str, Job] | None:
-        """All jobs of these users that the controller remembers, by id, tasks of arrays one by one; None when it does not answer."""
+        """All jobs of these users by id, tasks of arrays one by one; None when the controller does not answer."""
         # by user: that, and not a list of ids, is what the controller filters by itself (squeue(1), PERFORMANCE)
         whose = f"--user={','.join(map(str, sorted(users)))}"
-        done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", whose, "--format=%i|%T|%N|%r|%k", timeout_s=patience_s)
-        if not done.ok:
-            return None
-        found = {}
-        for line in done.text().split("\n"):
-            fields = line.split("|", len(_FIELDS) - 1)
-            if len(fields) == len(_FIELDS):
-                found[fields[0]] = Job(fields[1], fields[2], fields[3], fields[4])
-        return found
+        rows = self.squeue("%i|%T|%N|%r|%k", "--array", whose, timeout_s=patience_s)
+        return None if rows is None else {job_id: Job(*facts) for job_id, *facts in rows}
 
     def exit_codes(self, job_ids: Sequence[str]) -> dict[str, str] | None:
         """The exit codes, as `code:signal`, of those jobs that the controller remembers; None when it does not answer."""
@@ -103,7 +105,7 @@ class Controller:
         for some in in_chunks(job_ids):
             jobs = f"--jobs={','.join(some)}"
             done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", jobs, "--Format=JobArrayID:|,exit_code:|")
-            if not done.ok and "nvalid job id" not in done.last_lines():
+            if not done.ok and UNKNOWN_ID not in done.last_lines():
                 return None
             for line in done.text().splitlines():
                 job_id, _, status = line.rstrip("|").partition("|")
@@ -112,7 +114,7 @@ class Controller:
         return found
 
     def accounted(self, job_ids: Sequence[str]) -> dict[str, Job] | None:
-        """Jobs by the accounting; None when it does not answer, which none that is switched off is."""
+        """Jobs by the accounting, none where it is switched off; None when it does not answer."""
         found: dict[str, Job] = {}
         for some in in_chunks(job_ids):
             done = self.call(
@@ -123,7 +125,7 @@ class Controller:
                 return {} if "storage is disabled" in done.last_lines() else None
             for row in (line.split("|") for line in done.text().split("\n")):
                 if len(row) == 6:
-                    found |= {job_id: Job(row[1], row[2], row[3], row[4], row[5]) for job_id in _tasks(row[0])}
+                    found |= {job_id: Job(*row[1:]) for job_id in _tasks(row[0])}
         return found
 
     def find(self, job_name: str, comment: str) -> list[str] | None:
@@ -133,14 +135,12 @@ class Controller:
 
     def named(self, job_name: str) -> list[tuple[str, str]] | None:
         """Id and comment of the jobs with this name, ended ones included; None when nobody answers."""
-        done = self.call("squeue", "--noheader", "--all", "--states=all", f"--name={job_name}", "--format=%F|%k")
-        if not done.ok:
-            return None
-        return [(job_id, comment) for job_id, _, comment in (line.partition("|") for line in done.text().split("\n")) if comment]
+        rows = self.squeue("%F|%k", f"--name={job_name}")
+        return None if rows is None else [(job_id, comment) for job_id, comment in rows if comment]
 
 
 def _tasks(job_id: str) -> Iterator[str]:
-    """A job's id; of tasks that never began, which Slurm prints as one, such as `7_[0-2,5%2]`, each."""
+    """A job's id; for array tasks that never began, which Slurm prints as one, such as `7_[0-2,5%2]`, the id of each."""
     array, _, numbers = job_id.partition("_[")
     if not numbers:
         yield job_id

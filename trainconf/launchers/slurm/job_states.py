@@ -1,20 +1,20 @@
-"""What a state of Slurm means for a run, in words. Pure.
+"""Says what a state of a Slurm job means for its run. Pure.
 
 Only a job that is over ends a run here, and only when the run's own events do not say how: its agent always knows better.
 """
 
 from __future__ import annotations
 
+import pwd
 import re
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from trainconf.launchers.slurm.commands import Job
+from trainconf.launchers.slurm.commands import Job
+from trainconf.records import Record
 
 # squeue(1), JOB STATE CODES. What is in neither set runs, or is on its way out.
 OVER = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
-TOLD_BY_EXIT_CODE = {"COMPLETED", "FAILED"}  # how such a job ended only its exit code says
+TOLD_BY_EXIT_CODE = {"COMPLETED", "FAILED"}  # only the exit code says how such a job ended
 NOBODY_KNOWS = "?"  # in place of an exit code that neither the controller nor the accounting has
 CANNOT_OPEN_OUTPUT = 53  # slurmstepd's code, as a signal, when the job's output file cannot be made on the node
 OUT_OF_MEMORY_CODE = 137
@@ -27,15 +27,16 @@ NEVER = {  # reasons (squeue(1), JOB REASON CODES) for which a job waits in vain
 }  # fmt: skip
 
 
-class Ending:
+class Ending(Record):
     """How a run ended that could not say so itself."""
 
-    __slots__ = ("exit_code", "reason", "state")
+    state: str
+    exit_code: int | None
+    reason: str
 
-    def __init__(self, state: str, exit_code: int | None, reason: str) -> None:
-        self.state = state
-        self.exit_code = exit_code
-        self.reason = reason
+
+def is_over(job: Job) -> bool:
+    return state_of(job) in OVER
 
 
 def state_of(job: Job) -> str:
@@ -44,19 +45,18 @@ def state_of(job: Job) -> str:
 
 
 def needs_exit_code(job: Job) -> bool:
-    """Whether its end cannot be told before its exit code is known, and nobody has been able to tell that yet."""
+    """Whether only its exit code can tell how it ended, and that is not known yet."""
     return state_of(job) in TOLD_BY_EXIT_CODE and not job.exit_code
 
 
-def waiting(job_id: str, job: Job) -> str:
-    """Why it waits."""
+def why_waiting(job_id: str, job: Job) -> str:
     reason = "" if job.reason in ("", "None") else f": {job.reason}"
-    vain = ", which only a change of the job or of the cluster ends" if job.reason in NEVER else ""
-    return f"job {job_id} waits in Slurm{reason}{vain}"
+    in_vain = ", which only a change of the job or of the cluster ends" if job.reason in NEVER else ""
+    return f"job {job_id} waits in Slurm{reason}{in_vain}"
 
 
 def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, agent_was_seen: bool, log: str | None) -> Ending:
-    """What is recorded of a run whose job is over and who did not record it itself. `log`: the last lines of its agent's, if it has one."""
+    """What to record of a run whose job is over and which recorded no end. `log`: the last lines of its agent's log, if there is one."""
     state = state_of(job)
     on = f" on {job.nodes}" if job.nodes and "None" not in job.nodes else ""
     known = {
@@ -86,14 +86,14 @@ def _ended(job_id: str, job: Job, on: str, run_dir: str, *, agent_was_seen: bool
     if agent_was_seen:
         return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent could record how the run ended")
     if log is not None and job.exit_code != f"0:{CANNOT_OPEN_OUTPUT}":
-        words = f": {log}" if log else ", and said nothing"
-        return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent began{words}")
+        message = f": {log}" if log else ", and said nothing"
+        return Ending("Failed", code or None, f"job {job_id} ended{on} {how}, before its agent began{message}")
     silent = f"job {job_id} ended{on} without a word here"
     return Ending("Failed", None, f"{silent}: the run's folder is not seen there, or cannot be written to: {run_dir!r}")
 
 
 def _exit(text: str) -> tuple[int | None, str]:
-    """`code:signal` as a shell would have it, and in words."""
+    """`code:signal` as the exit code that a shell would give, and in words."""
     match = re.fullmatch(r"(\d+):(\d+)", text)
     if match is None:
         return None, "for reasons that Slurm does not tell"
@@ -102,5 +102,11 @@ def _exit(text: str) -> tuple[int | None, str]:
 
 
 def _by(job: Job) -> str:
-    who = job.state.partition(" by ")[2]
-    return f" by user {who}" if who else ""
+    """Who canceled it: sacct has their uid, squeue does not."""
+    uid = job.state.partition(" by ")[2]
+    if not uid.isdecimal():
+        return ""
+    try:
+        return f" by {pwd.getpwuid(int(uid)).pw_name}"
+    except (KeyError, OverflowError):
+        return f" by user {uid}"

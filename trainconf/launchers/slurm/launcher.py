@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.launchers.slurm.arrays.chunks import Sending
     from trainconf.launchers.slurm.arrays.sweep import JobPool
-    from trainconf.launchers.slurm.queue_cache import Answers
+    from trainconf.launchers.slurm.queue_cache import QueueCache
     from trainconf.launchers.slurm.submission import Sent
     from trainconf.paths import RunPaths
     from trainconf.process import Processes
@@ -49,7 +49,7 @@ class SlurmLauncher(Launcher):
         self._checked: tuple[Any, ...] | None = None
         self._runtime = ""  # what makes containers of the job's image; empty for processes
         self._job_environ: dict[str, str] | None = None
-        self._answers: dict[tuple[str, str], Answers] = {}
+        self._answers: dict[tuple[str, str], QueueCache] = {}
         self._send_on_at: dict[str, float] = {}  # by the folder of a sweep, monotonic
         self._senders: dict[str, Sending] = {}  # by the folder of a sweep that is waited for
 
@@ -85,7 +85,7 @@ class SlurmLauncher(Launcher):
 
             words = slurm_containers.command(job, self._runtime, words)
         ranks = rank_plans(job, words, self._job_environ)
-        batch = slurm_script.batch(job, agent, self._environ.get("SLURM_CONF", ""))
+        batch = slurm_script.batch_of(job, agent, self._environ.get("SLURM_CONF", ""))
         env = job_env.variables(job, self._job_environ)
         if self._runtime or job.spec.distributed.node_count > 1:
             env["TRAINCONF_METRICS"] = job.paths.metrics_folder
@@ -319,7 +319,7 @@ class SlurmLauncher(Launcher):
             by_cluster.setdefault((paths.workspace.root, conf), []).append(index)
         for key, indices in by_cluster.items():
             some = [runs[index] for index in indices]
-            found |= zip(indices, slurm_settling.settle(self._answers_of(*key), some, at_once=at_once), strict=True)
+            found |= zip(indices, slurm_settling.reconcile(self._answers_of(*key), some, at_once=at_once), strict=True)
         self._send_on(paths for paths, state in runs if state.scheduler and state.scheduler.get("job_id") == "")
         return [found[index] for index in range(len(runs))]
 
@@ -336,12 +336,12 @@ class SlurmLauncher(Launcher):
                 with suppress(OSError):  # somebody else's folder, or a full disk: the next one who looks may
                     slurm_parts.send_on(RunPaths(run_dir))
 
-    def _answers_of(self, root: str, conf: str) -> Answers:
-        from trainconf.launchers.slurm.queue_cache import Answers
+    def _answers_of(self, root: str, conf: str) -> QueueCache:
+        from trainconf.launchers.slurm.queue_cache import QueueCache
         from trainconf.paths import WorkspacePaths
 
         if (root, conf) not in self._answers:
-            self._answers[root, conf] = Answers(self.controller(conf), WorkspacePaths(root))
+            self._answers[root, conf] = QueueCache(self.controller(conf), WorkspacePaths(root))
         return self._answers[root, conf]
 
     def controller(self, conf: str = "") -> Controller:

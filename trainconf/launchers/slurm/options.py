@@ -1,28 +1,28 @@
-"""Checks settings that are handed to sbatch: an option it does not have is refused before anything is made, with the nearest it has."""
+"""Checks the settings that become options of sbatch, before anything is made."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 
 from trainconf.errors import ConfigError, Mistake
+from trainconf.launchers.slurm.commands import Controller, no_sbatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from trainconf.launchers.slurm.commands import Controller
-
-# Options with a setting of their own, and those that decide how trainconf finds its job again.
-_SETTINGS = {
+# Options of sbatch that have a setting of their own.
+SETTINGS = {
     "partition": "compute.partition", "account": "compute.account", "qos": "compute.qos", "nodes": "distributed.node_count",
     "cpus-per-task": "compute.cpus_per_task", "gpus-per-node": "compute.gpus_per_node", "mem": "compute.mem_gib",
     "time": "compute.time_minutes", "signal": "compute.signal_seconds", "constraint": "compute.constraint",
     "exclusive": "compute.exclusive", "requeue": "compute.requeue", "no-requeue": "compute.requeue",
     "ntasks": "distributed", "ntasks-per-node": "distributed", "array": "a sweep (-m)",
 }  # fmt: skip
-_OURS = {
+# Options by which trainconf finds its job again, or keeps it in its folder.
+_OWNED = {
     "job-name", "comment", "output", "error", "input", "open-mode", "chdir", "parsable", "wrap", "wait", "test-only", "export",
     "export-file", "help", "usage", "version", "quiet", "verbose", "clusters", "uid", "gid", "get-user-env",
 }  # fmt: skip
@@ -32,10 +32,8 @@ def check(compute: Mapping[str, Any], controller: Controller) -> None:
     """Raises ConfigError, every mistake at once. sbatch is asked for its options only when some are handed to it."""
     from shutil import which
 
-    from trainconf.launchers.slurm.submission import no_client
-
     if which("sbatch", path=controller.path) is None:
-        raise no_client()
+        raise no_sbatch()
     if controller.configuration and not os.path.exists(controller.configuration):  # sbatch waits a minute for it
         raise ConfigError("SLURM_CONF names a file that is not there", ("from", f"environment: SLURM_CONF={controller.configuration}"),
                           hint="without it Slurm's commands look for their cluster themselves")  # fmt: skip
@@ -45,7 +43,7 @@ def check(compute: Mapping[str, Any], controller: Controller) -> None:
 
 
 def _lines(compute: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What would not stay on one line of the script. Lines of `setup` are bash, whatever they hold."""
+    """Values that need more than one line of the script. Lines of `setup` are bash, whatever they hold."""
     values = {f"compute.{name}": value for name, value in compute.items() if name not in ("sbatch", "setup")}
     values |= {f"compute.sbatch.{name}": value for name, value in (compute.get("sbatch") or {}).items()}
     for name, value in values.items():
@@ -79,11 +77,11 @@ def _options(compute: Mapping[str, Any], controller: Controller) -> Iterator[Mis
         name = str(given).replace("_", "-")
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name) is None:
             yield Mistake(f"compute.sbatch has {str(given)!r}, which is no name of an option", ("allowed", "letters, digits, - and _"))
-        elif name in _SETTINGS:
-            yield Mistake(f"compute.sbatch.{given} has a setting of its own", ("allowed", _SETTINGS[name]))
-        elif name in _OURS:
+        elif name in SETTINGS:
+            yield Mistake(f"compute.sbatch.{given} has a setting of its own", ("allowed", SETTINGS[name]))
+        elif name in _OWNED:
             yield Mistake(f"compute.sbatch.{given} is trainconf's own: by it the run is found again, or is kept in its folder")
         elif known and name not in known:
-            near = difflib.get_close_matches(name, sorted(known - _OURS), n=1)
+            near = difflib.get_close_matches(name, sorted(known - _OWNED), n=1)
             nearest = [("nearest", f"compute.sbatch.{near[0]}")] if near else []
             yield Mistake(f"compute.sbatch.{given} is not an option of sbatch", *nearest, hint="`sbatch --help` lists them")

@@ -1,29 +1,28 @@
-"""What Slurm last said of the jobs of a workspace: one question for all of them, shared by everybody who asks, and seldom.
+"""Keeps what Slurm last said of the jobs of a workspace: one question for all of them, shared by everybody who asks, and seldom.
 
-The answer lies in `.trainconf/cache/slurm-<cluster>.json`, so that a thousand watchers make no more calls than one. A question
-is one call, squeue; a second one for the exit codes of jobs that are over; and one, sacct, for what squeue has forgotten.
-Pauses between questions grow from FIRST_PAUSE_S to LAST_PAUSE_S while nothing changes, and while nobody answers. Who looks
-once waits FIRST_PATIENCE_S for an answer, who goes on asking
-longer each time: a controller that is slow is heard, one that hangs holds nobody up. That the agent of a run is gone shows at once, by its
-lock: then Slurm is asked sooner, a few times, for the job is most likely over.
+The answer lies in `.trainconf/cache/slurm-<cluster>.json`, so a thousand watchers make no more calls than one. A question is one call,
+squeue; a second one for the exit codes of jobs that are over; and one, sacct, for what squeue has forgotten. The pause between questions
+grows from FIRST_PAUSE_S to LAST_PAUSE_S while nothing changes, and while nobody answers. The first question waits FIRST_PATIENCE_S for an
+answer, later ones longer: a controller that is slow is heard, one that hangs holds nobody up. A run's lock shows at once that its agent is
+gone. Slurm is then asked sooner, a few times, because the job is most likely over.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable, Mapping
 
 from trainconf import files
-from trainconf.launchers.slurm.commands import ANSWER_SECONDS, Job
-from trainconf.launchers.slurm.job_states import NOBODY_KNOWS, OVER, needs_exit_code, state_of
+from trainconf.launchers.slurm.commands import ANSWER_SECONDS, Controller, Job
+from trainconf.launchers.slurm.job_states import NOBODY_KNOWS, is_over, needs_exit_code
+from trainconf.paths import WorkspacePaths
+from trainconf.records import replace
+from trainconf.spec import sha256_hex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
-
-    from trainconf.launchers.slurm.commands import Controller
-    from trainconf.paths import WorkspacePaths
 
 FIRST_PAUSE_S = 5.0
 LAST_PAUSE_S = 60.0
@@ -35,12 +34,13 @@ FORGOTTEN_S = 30.0  # how long a job must be unknown to Slurm before that is bel
 NO_ACCOUNTING_S = 300.0  # before accounting that is off, or does not answer, is asked again
 
 
-class Answers:
+class QueueCache:
     """The answers of one cluster for one workspace, as of `asked`: `jobs` by id, `missing_since` those not known, `silent_since`."""
 
     def __init__(self, controller: Controller, workspace: WorkspacePaths, now: Callable[[], float] = time.time) -> None:
         self._controller = controller
-        self._path = os.path.join(workspace.cache, f"slurm-{_name(controller.conf)}.json")
+        name = sha256_hex(controller.conf)[:12] if controller.conf else "default"
+        self._path = os.path.join(workspace.cache, f"slurm-{name}.json")
         self.now = now
         self.jobs: dict[str, Job] = {}
         self.missing_since: dict[str, float] = {}
@@ -51,11 +51,9 @@ class Answers:
         self._no_accounting_until = 0.0
         self._lost_since: dict[str, float] = {}
 
-    def bring_up_to_date(
-        self, wanted: Iterable[str], users: Iterable[int], *, lost: Iterable[str] = (), at_once: bool = False
-    ) -> None:  # fmt: skip
-        """Ask, unless somebody has lately. `lost`: those whose agent is gone; `at_once`: for one who has just changed something."""
-        ids = set(wanted)
+    def refresh(self, job_ids: Iterable[str], users: Iterable[int], *, lost: Iterable[str] = (), at_once: bool = False) -> None:
+        """Ask, unless somebody has lately. `lost`: jobs whose agent is gone; `at_once`: for a caller that has just changed something."""
+        ids = set(job_ids)
         self._lost_since = dict.fromkeys(lost, self.now()) | self._lost_since
         if not at_once and not self._is_due(ids):
             return
@@ -87,22 +85,22 @@ class Answers:
             self._pause_s = min(LAST_PAUSE_S, self._pause_s * GROWTH)
             return
         before = {job_id: job.state for job_id, job in self.jobs.items()}
-        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and _is_over(job) and job_id not in found}
+        over = {job_id: job for job_id, job in self.jobs.items() if job_id in ids and is_over(job) and job_id not in found}
         self.silent_since = None
         self.jobs = {job_id: job for job_id, job in found.items() if job.owner_word.startswith("trainconf ")} | over
         self._add_canceled_arrays(ids, found)
         self._add_exit_codes(ids, now)
         self._add_forgotten(ids, now)
-        open_ids = {job_id for job_id, job in self.jobs.items() if not _is_over(job)} | self.missing_since.keys()
+        open_ids = {job_id for job_id, job in self.jobs.items() if not is_over(job)} | self.missing_since.keys()
         self._lost_since = {job_id: since for job_id, since in self._lost_since.items() if job_id in open_ids}
         changed = before != {job_id: job.state for job_id, job in self.jobs.items()}
         self._pause_s = FIRST_PAUSE_S if changed else min(LAST_PAUSE_S, self._pause_s * GROWTH)
 
     def _add_canceled_arrays(self, ids: set[str], found: Mapping[str, Job]) -> None:
-        """Of tasks that were canceled together before they began Slurm keeps one line, which is that of their array."""
+        """Slurm keeps one line, that of their array, for tasks that were canceled together before they began."""
         for job_id in ids - self.jobs.keys():
             array = found.get(job_id.partition("_")[0]) if "_" in job_id else None
-            if array is not None and _is_over(array):
+            if array is not None and is_over(array):
                 self.jobs[job_id] = Job(array.state, owner_word=array.owner_word)
 
     def _without_exit_code(self, ids: set[str]) -> list[str]:
@@ -116,24 +114,23 @@ class Answers:
             return
         left = [job_id for job_id in wanted if job_id not in codes]
         if left and now >= self._no_accounting_until:
-            told = self._controller.accounted(left)
-            if told is None:
+            accounted = self._controller.accounted(left)
+            if accounted is None:
                 self._no_accounting_until = now + NO_ACCOUNTING_S
             else:
-                codes |= {job_id: told[job_id].exit_code if job_id in told else NOBODY_KNOWS for job_id in left}
+                codes |= {job_id: accounted[job_id].exit_code if job_id in accounted else NOBODY_KNOWS for job_id in left}
         for job_id, code in codes.items():
-            self.jobs[job_id].exit_code = code
+            self.jobs[job_id] = replace(self.jobs[job_id], exit_code=code)
 
     def _add_forgotten(self, ids: set[str], now: float) -> None:
-        """What squeue does not know any more: the accounting may, a few seconds late."""
+        """Adds jobs that squeue does not know any more: the accounting may, a few seconds late."""
         forgotten = sorted(ids - self.jobs.keys())
         if forgotten and now >= self._no_accounting_until:
-            told = self._controller.accounted(forgotten)
-            self._no_accounting_until = now + NO_ACCOUNTING_S if told is None else 0.0
-            for job_id, job in (told or {}).items():
-                if _is_over(job):
-                    job.owner_word = f"trainconf {job.owner_word}"
-                    self.jobs[job_id] = job
+            accounted = self._controller.accounted(forgotten)
+            self._no_accounting_until = now + NO_ACCOUNTING_S if accounted is None else 0.0
+            for job_id, job in (accounted or {}).items():
+                if is_over(job):
+                    self.jobs[job_id] = replace(job, owner_word=f"trainconf {job.owner_word}")
         if now >= self._no_accounting_until:
             self._add_taken_out(now)
         # also those that others have asked about
@@ -141,7 +138,7 @@ class Answers:
         self.missing_since = {job_id: since for job_id, since in missing.items() if job_id not in self.jobs}
 
     def _add_taken_out(self, now: float) -> None:
-        """Tasks canceled before they began: Slurm remembers their array, and keeps nothing of them, nor does the accounting."""
+        """Adds tasks canceled before they began: neither Slurm nor the accounting keeps anything of them but their array."""
         arrays = {job_id.partition("_")[0]: job for job_id, job in self.jobs.items() if "_" in job_id}
         for job_id, since in self.missing_since.items():
             array = arrays.get(job_id.partition("_")[0]) if "_" in job_id else None
@@ -151,7 +148,7 @@ class Answers:
     def _read(self) -> None:
         try:
             kept: Mapping[str, Any] = files.read_json(self._path)
-            jobs = {job_id: Job(*fields) for job_id, fields in kept["jobs"].items()}
+            jobs = {job_id: Job(*facts) for job_id, facts in kept["jobs"].items()}
             asked, pause_s, silent = float(kept["asked"]), float(kept["pause_s"]), kept["silent_since"]
             no_accounting_until = float(kept["no_accounting_until"])
             lost = {str(job_id): float(since) for job_id, since in kept["lost"].items()}
@@ -167,16 +164,6 @@ class Answers:
         kept = {
             "asked": self.asked, "pause_s": self._pause_s, "silent_since": self.silent_since, "missing": self.missing_since,
             "no_accounting_until": self._no_accounting_until, "lost": self._lost_since,
-            "jobs": {job_id: job.to_list() for job_id, job in self.jobs.items()},
+            "jobs": {job_id: list(vars(job).values()) for job_id, job in self.jobs.items()},
         }  # fmt: skip
         files.write_atomic(self._path, files.dumps(kept), durable=False)
-
-
-def _is_over(job: Job) -> bool:
-    return state_of(job) in OVER
-
-
-def _name(conf: str) -> str:
-    from trainconf.spec import sha256_hex
-
-    return sha256_hex(conf)[:12] if conf else "default"

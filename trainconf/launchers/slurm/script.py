@@ -1,7 +1,7 @@
-"""What sbatch is sent: its options as data, and the batch script that is made of them last. Pure: it asks nobody, and reads no script.
+"""Makes what sbatch is sent: its options as data, and last the batch script from them. Pure.
 
-Options are spelled as submitit spells them, sorted, and quoted for sbatch's own parser. Nothing submitit forces is here: no time limit of
-five minutes, no wckey, no signal to the job itself. What may hold any byte, the path of the run, is an argument and never a directive.
+Options are spelled as submitit spells them, sorted, and quoted for sbatch's own parser. Nothing that submitit forces is here: no time limit
+of five minutes, no wckey, no signal to the job itself. The path of the run may hold any byte, so it is an argument and never a directive.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import math
 import os
 import re
 import shlex
+from collections.abc import Mapping
+
+from trainconf.launchers.protocol import Job
+from trainconf.paths import RunPaths
+from trainconf.spec import sha256_hex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
-
-    from trainconf.launchers.protocol import Job
-    from trainconf.paths import RunPaths
 
 LEAD_SLACK_SECONDS = 5  # on top of the grace: time to say what happened
 
 
-def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
+def batch_of(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
     """`batch` of plan.json: what is sent, and what the agent must know of it."""
     compute = job.compute
     lead_seconds = int(compute.get("signal_seconds") or math.ceil(job.spec.compute.grace_seconds) + LEAD_SLACK_SECONDS)
@@ -46,27 +47,27 @@ def batch(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
     return named(found, job.run_id, [job.paths.run_dir])
 
 
-def for_sweep(batch: Mapping[str, Any], home: RunPaths, words: tuple[str, ...] = (), *, times: int = 1) -> dict[str, Any]:
-    """The batch of one trial, as that of its whole sweep: in its name, on its folder, with `times` the resources."""
+def for_sweep(batch: Mapping[str, Any], home: RunPaths, *, times: int = 1) -> dict[str, Any]:
+    """The batch of a whole sweep, from that of one trial: in the sweep's name, on its folder, with `times` the resources."""
     memory = batch["mem_mib"]
     shared = _shared(batch["cpus_per_task"] * times, None if memory is None else memory * times)
-    return named({**batch, "options": {**batch["options"], **shared}}, home.run_id, [home.run_dir, *words])
+    return named({**batch, "options": {**batch["options"], **shared}}, home.run_id, [home.run_dir])
 
 
-def named(batch: Mapping[str, Any], run_id: str, words: list[str], note: str = "") -> dict[str, Any]:
-    """The batch of the job with this name, whose agent is given these words. By name and comment, which no other has, it is found again."""
+def named(batch: Mapping[str, Any], run_id: str, arguments: list[str], note: str = "") -> dict[str, Any]:
+    """The batch of the job with this name, whose agent gets these arguments. No other job has its name and comment."""
     name = job_name(run_id)
-    found = {**batch, "job_name": name, "comment": comment(name, words, note), "words": words}
+    found = {**batch, "job_name": name, "comment": comment(name, arguments, note), "words": arguments}
     return {**found, "script": _script(found)}
 
 
-def comment(name: str, words: list[str], note: str = "") -> str:
-    """What only the job of that name with these words for its agent has; a `note` about it is its last word."""
-    return " ".join(["trainconf", name, _hash(shlex.join(words)), *([note] if note else [])])
+def comment(name: str, arguments: list[str], note: str = "") -> str:
+    """The comment that only the job of that name with these arguments has; it ends with the `note`."""
+    return " ".join(["trainconf", name, sha256_hex(shlex.join(arguments))[:12], *([note] if note else [])])
 
 
 def is_job_of(comment: str, run_id: str) -> bool:
-    """Whether the job with this comment is a run's. A trial's has the name of its sweep, with which that of the trial begins."""
+    """Whether the job with this comment is a run's. A trial's job has the name of its sweep, which is how the trial's id begins."""
     mark, _, rest = comment.partition(" ")
     owner = rest.partition(" ")[0]
     return mark == "trainconf" and bool(owner) and job_name(run_id).startswith(owner)
@@ -95,7 +96,7 @@ def _builder(agent: list[str]) -> list[str]:
 
 
 def _resources(compute: Mapping[str, Any], node_count: int) -> dict[str, Any]:
-    """Options from the settings that trainconf has words for."""
+    """Options that have settings of their own."""
     return {
         "partition": compute.get("partition"), "account": compute.get("account"), "qos": compute.get("qos"), "nodes": node_count,
         "ntasks-per-node": 1, "gpus-per-node": compute.get("gpus_per_node") or None, "time": compute.get("time_minutes"),
@@ -117,7 +118,7 @@ def _pass_through(compute: Mapping[str, Any]) -> dict[str, Any]:
 def directive(option: str, value: Any) -> str:
     """One #SBATCH line, whatever the value is: sbatch(1) knows no way to spell a line break, so a space stands for one.
 
-    `slurm_options.check` refuses such values before; this is for those that come by another road."""
+    `options.check` refuses such values; this is for a plan that did not pass it."""
     text = " ".join(str(value).splitlines())
     return f"#SBATCH --{option}" if value is True else f"#SBATCH --{option}={shlex.quote(text)}"
 
@@ -130,9 +131,3 @@ def job_name(run_id: str) -> str:
 def pattern(path: str) -> str:
     """A path where sbatch expects a file name pattern: a backslash turns patterns off (sbatch(1), FILENAME PATTERN)."""
     return path.replace("\\", "\\\\") if "\\" in path else path.replace("%", "%%")
-
-
-def _hash(text: str) -> str:
-    from trainconf.spec import sha256_hex
-
-    return sha256_hex(text)[:12]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import pytest
 
 from trainconf.errors import ConfigError
 from trainconf.launchers.protocol import Job
-from trainconf.launchers.slurm import job_states as slurm_words
-from trainconf.launchers.slurm import script as slurm_script
+from trainconf.launchers.slurm import job_states, script
+from trainconf.launchers.slurm.admission import check, minutes
 from trainconf.launchers.slurm.commands import Controller, clean
 from trainconf.launchers.slurm.commands import Job as SlurmJob
-from trainconf.launchers.slurm.limits import check, minutes, partitions
 from trainconf.process import Completed, Processes
 from trainconf.records import replace
 from trainconf.testing.runs import make_job
@@ -28,12 +28,12 @@ def job(run_dir_name: str = "run", **compute: Any) -> Job:
     return replace(made, paths=paths)
 
 
-def script(run_dir_name: str = "run", **compute: Any) -> str:
-    return str(slurm_script.batch(job(run_dir_name, **compute), AGENT, "")["script"])
+def script_of(run_dir_name: str = "run", **compute: Any) -> str:
+    return str(script.batch_of(job(run_dir_name, **compute), AGENT, "")["script"])
 
 
 def test_a_job_with_no_wishes_asks_for_nothing_but_its_place_and_its_name() -> None:
-    lines = script().splitlines()
+    lines = script_of().splitlines()
     assert [line for line in lines if not line.startswith("#SBATCH --comment=")] == [
         "#!/bin/bash", "#SBATCH --cpus-per-task=1", "#SBATCH --job-name=run", "#SBATCH --no-requeue", "#SBATCH --nodes=1",
         "#SBATCH --ntasks-per-node=1", "#SBATCH --open-mode=append", "#SBATCH --signal=B:TERM@13", "", "trap '' USR1",
@@ -42,7 +42,7 @@ def test_a_job_with_no_wishes_asks_for_nothing_but_its_place_and_its_name() -> N
 
 
 def test_every_setting_becomes_its_option() -> None:
-    text = script(
+    text = script_of(
         partition="gpu,cpu", account="a b", qos="high", cpus_per_task=8, gpus_per_node=2, mem_gib=1.5, time_minutes=90, signal_seconds=60,
         constraint="a100&nvlink", exclusive=True, requeue="interrupted",
         sbatch={"gres": "shard:2", "mail_type": ["END", "FAIL"], "hold": True, "x": None},
@@ -58,7 +58,7 @@ def test_every_setting_becomes_its_option() -> None:
 
 @pytest.mark.parametrize("name", ["with space", "quo'te\"s", "new\nline", "per%cent", "$(id)", "b\udcff"])
 def test_a_strange_run_id_is_plain_in_slurm_and_itself_in_the_command(name: str) -> None:
-    text = script(name)
+    text = script_of(name)
     (line,) = [line for line in text.splitlines() if line.startswith("#SBATCH --job-name=")]
     assert set(line.removeprefix("#SBATCH --job-name=")) <= set("abcdefghijklmnopqrstuvwxyz_")
     words = subprocess.run(
@@ -71,47 +71,53 @@ def test_a_strange_run_id_is_plain_in_slurm_and_itself_in_the_command(name: str)
 def test_two_runs_of_one_name_in_two_workspaces_have_two_comments() -> None:
     one, two = job(), job()
     elsewhere = replace(two, paths=type(two.paths)("/other/runs/exp/run"))
-    assert slurm_script.batch(one, AGENT, "")["comment"] != slurm_script.batch(elsewhere, AGENT, "")["comment"]
+    assert script.batch_of(one, AGENT, "")["comment"] != script.batch_of(elsewhere, AGENT, "")["comment"]
 
 
 def test_an_environment_that_the_job_builds_is_built_before_the_agent_begins() -> None:
     wanted = job(build="job", setup=["module load python"])
     venv = replace(wanted, spec=replace(wanted.spec, environment=replace(wanted.spec.environment, kind="venv")))
-    lines = str(slurm_script.batch(venv, AGENT, "")["script"]).splitlines()
+    lines = str(script.batch_of(venv, AGENT, "")["script"]).splitlines()
     assert lines[-4:-2] == ["set -e", "module load python"]
     assert lines[-2].endswith("build_in_job.py /data/w/runs/exp/run || exit")
     assert " -S " not in lines[-2]
-    assert "build_in_job" not in script(build="job")  # a user-managed Python is as it is
+    assert "build_in_job" not in script_of(build="job")  # a user-managed Python is as it is
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("infinite", None), ("1:00", 1), ("30", 0.5), ("2:00:00", 120), ("1-00:00:00", 1440), ("10-12:30:00", 15150)]
 )
 def test_a_limit_is_read_as_sinfo_prints_it(text: str, expected: float | None) -> None:
-    assert minutes(text) == expected
+    assert minutes(text) == (inf if expected is None else expected)
+
+
+def not_admitted(sinfo: str, **options: str | int) -> list[str]:
+    try:
+        check(Controller({}, Answering(sinfo)), {"options": {"nodes": 3, "cpus-per-task": 1, "time": 60, **options}})
+    except ConfigError as error:
+        return [mistake.what for mistake in error.mistakes]
+    return []
 
 
 def test_a_partition_has_the_nodes_of_all_its_kinds_and_the_cpus_of_its_largest() -> None:
-    told = partitions("gpu*|1-00:00:00|1-4|2|64\ngpu*|1-00:00:00|1-4|6|128\ncpu|infinite|1-infinite|9|2K\nnot a row")
-    gpu, cpu = told["gpu*"], told["cpu"]
-    assert (gpu.minutes, gpu.max_nodes, gpu.nodes, gpu.cpus) == (1440, 4, 8, 128)
-    assert (cpu.minutes, cpu.max_nodes, cpu.nodes, cpu.cpus) == (None, None, 9, None)
+    there_are = "gpu*|1-00:00:00|1-8|2|64\ngpu*|1-00:00:00|1-8|6|128\ncpu|infinite|1-infinite|9|2K\nnot a row"
+    assert not_admitted(there_are, nodes=8, **{"cpus-per-task": 128}, time=1440) == []
+    assert not_admitted(there_are, nodes=9, **{"cpus-per-task": 129}, time=1441) == [
+        "compute.time_minutes=1441 is over the time limit of partition gpu", "9 nodes are over the limit of partition gpu for one job",
+        "129 CPUs on each node (compute.cpus_per_task) are more than any node of partition gpu has",
+    ]  # fmt: skip
+    assert not_admitted(there_are, nodes=9, **{"cpus-per-task": 5000}, time=99999, partition="cpu") == []
+    assert not_admitted(there_are, nodes=10, partition="cpu") == ["10 nodes are more than partition cpu has"]
+    assert not_admitted(there_are, nodes=9, partition="gpu,cpu") == []
 
 
 def test_a_quality_of_service_may_lift_a_partitions_limits_but_adds_no_machines() -> None:
-    def refused(**more: str) -> list[str]:
-        asked = {"nodes": "3", "cpus-per-task": "1", "time": "60", **more}
-        try:
-            check(Controller({}, Answering("main*|30:00|2|3|4")), {"options": asked})
-        except ConfigError as error:
-            return [mistake.what for mistake in error.mistakes]
-        return []
-
+    main = "main*|30:00|2|3|4"
     time = "compute.time_minutes=60 is over the time limit of partition main"
-    assert refused() == [time, "3 nodes are over the limit of partition main for one job"]
-    assert refused(qos="long") == []
-    assert refused(qos="long", nodes="4") == ["4 nodes are more than partition main has"]
-    assert refused(partition="other") == []
+    assert not_admitted(main) == [time, "3 nodes are over the limit of partition main for one job"]
+    assert not_admitted(main, qos="long") == []
+    assert not_admitted(main, qos="long", nodes=4) == ["4 nodes are more than partition main has"]
+    assert not_admitted(main, partition="other") == []
 
 
 class Answering(Processes):
@@ -141,7 +147,7 @@ def test_what_a_job_was_told_is_not_handed_on_and_what_names_the_cluster_is() ->
         ("TIMEOUT", "0:0", ("Failed", 124), "time limit"),
         ("OUT_OF_MEMORY", "0:125", ("Failed", 137), "more memory than Slurm gave it"),
         ("NODE_FAIL", "0:0", ("Failed", None), "a node of job 5 failed on n7"),
-        ("CANCELLED by 1000", "0:0", ("Canceled", None), "by user 1000"),
+        ("CANCELLED by 123456789", "0:0", ("Canceled", None), "by user 123456789"),
         ("PREEMPTED", "0:0", ("Canceled", None), "higher priority"),
         ("FAILED", "3:0", ("Failed", 3), "with exit code 3"),
         ("FAILED", "0:9", ("Failed", 137), "by signal 9"),
@@ -150,10 +156,10 @@ def test_what_a_job_was_told_is_not_handed_on_and_what_names_the_cluster_is() ->
 )
 def test_an_end_that_only_slurm_tells_is_said_in_words(state: str, code: str, expected: tuple[str, int | None], words: str) -> None:
     told = SlurmJob(state, "n7", "None", "trainconf run x", code)
-    ending = slurm_words.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log="")
+    ending = job_states.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log="")
     assert (ending.state, ending.exit_code) == expected
     assert words in ending.reason
-    asked = slurm_words.ending("5", told, "/runs/x", cancel_was_requested=True, agent_was_seen=True, log="")
+    asked = job_states.ending("5", told, "/runs/x", cancel_was_requested=True, agent_was_seen=True, log="")
     assert asked.state == "Canceled"
     assert "cancellation was requested" in asked.reason
 
@@ -161,13 +167,13 @@ def test_an_end_that_only_slurm_tells_is_said_in_words(state: str, code: str, ex
 def test_what_slurm_killed_for_memory_says_so_in_the_jobs_log() -> None:
     said = "slurmstepd-n7: error: StepId=5.batch exceeded memory limit (603049984 > 108003328), being killed / *** JOB 5 ON n7 CANCELLED"
     told = SlurmJob("FAILED", "n7", "None", "trainconf run x", "0:9")
-    ending = slurm_words.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log=said)
+    ending = job_states.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log=said)
     assert ending.reason == "job 5 was ended on n7 because it used 0.56 GiB of memory, and Slurm gave it 0.10 GiB (compute.mem_gib)"
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "A_STATE_OF_TOMORROW"])
 def test_no_other_state_ends_a_run(state: str) -> None:
-    assert state not in slurm_words.OVER
+    assert state not in job_states.OVER
 
 
 NOT_ON_ONE_LINE = ["node1\n#SBATCH --mem=1\ntouch x", "a\rb", "a\x0bb", "a\u2028b", "a\x1b[31m", "\ud83d"]
@@ -197,16 +203,16 @@ def refused(compute: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("text", NOT_ON_ONE_LINE[:4])
 def test_what_is_not_refused_before_is_no_second_line_either(text: str) -> None:
-    lines = slurm_script.directive("comment", text).splitlines()
+    lines = script.directive("comment", text).splitlines()
     assert len(lines) == 1
 
 
 def test_a_sweep_is_sent_with_the_options_of_its_trials_in_its_own_name() -> None:
     from trainconf.paths import RunPaths
 
-    one = slurm_script.batch(job(mem_gib=0.5, cpus_per_task=2, setup=["echo '#SBATCH --mem=9M'"], sbatch={"comment2": "x"}), AGENT, "")
+    one = script.batch_of(job(mem_gib=0.5, cpus_per_task=2, setup=["echo '#SBATCH --mem=9M'"], sbatch={"comment2": "x"}), AGENT, "")
     home = RunPaths("/data/w/runs/exp/sweep")
-    packed = slurm_script.for_sweep(one, home, times=3)
+    packed = script.for_sweep(one, home, times=3)
     assert "#SBATCH --mem=1536M\n" in packed["script"]
     assert "#SBATCH --cpus-per-task=6\n" in packed["script"]
     assert "#SBATCH --job-name=sweep\n" in packed["script"]

@@ -18,8 +18,7 @@ from trainconf.agent.pool import has_unsent
 from trainconf.errors import LaunchError, SecretError
 from trainconf.history import events, liveness
 from trainconf.history.record import read_mapping
-from trainconf.launchers.slurm import ours
-from trainconf.launchers.slurm import refusal as slurm_refusal
+from trainconf.launchers.slurm import admission, ours
 from trainconf.launchers.slurm import script as slurm_script
 from trainconf.launchers.slurm import submission as slurm_submission
 from trainconf.paths import RunPaths
@@ -76,7 +75,7 @@ class Arrays:
     def refusal(self) -> ConfigError:
         """Why one trial more was not taken; it asks for the limits there are."""
         assert self._refused is not None
-        return slurm_refusal.refusal(self._controller, *self._refused)
+        return admission.refusal(self._controller, *self._refused)
 
     def _array(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> dict[str, Any]:
         limit = f"%{at_a_time}" if at_a_time else ""
