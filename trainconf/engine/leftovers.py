@@ -1,4 +1,4 @@
-"""Containers and networks of a run that nobody minds any more: found by label, ended, removed."""
+"""Finds containers and networks that a run has left behind, by their label, and removes them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ if TYPE_CHECKING:
 
     from trainconf.engine.client import Engine
 
-LOOK_AGAIN_SECONDS = 0.05
+POLL_SECONDS = 0.05
 GONE_OR_GOING = (404, 409)
+ENDPOINTS_LEFT = (403, 409)  # of a network, until the engine has taken its containers off it
 NETWORK_PATIENCE_SECONDS = 10.0  # until the engine has taken the containers off it
 
 
 def remove(engine: Engine, run_dir: str, grace_seconds: float) -> int:
-    """End and remove what a run has left; how many containers were still alive. SIGTERM first. Raises EngineError."""
+    """End what a run has left, SIGTERM first, and remove it; how many containers were still alive. Raises EngineError."""
     found = _containers(engine, run_dir, only_living=False)
     living = _containers(engine, run_dir, only_living=True)
     kill_at = time.monotonic() + grace_seconds
     if grace_seconds > 0:
         for each in living:
-            _calmly(engine, "POST", f"/containers/{each['Id']}/kill", {"signal": "SIGTERM"})
+            _ignore_gone(engine, "POST", f"/containers/{each['Id']}/kill", {"signal": "SIGTERM"})
         while _containers(engine, run_dir, only_living=True) and time.monotonic() < kill_at:
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(POLL_SECONDS)
     for each in found:
-        _calmly(engine, "DELETE", f"/containers/{each['Id']}", {"force": True, "v": True})
+        _ignore_gone(engine, "DELETE", f"/containers/{each['Id']}", {"force": True, "v": True})
     for each in engine.get("/networks", _labelled(run_dir)):
         _remove_network(engine, each["Id"])
     return len(living)
 
 
 def end_living(engine: Engine, run_dir: str, grace_seconds: float) -> int:
-    """End and remove what a run has left if any of it still lives; how many containers did. Raises EngineError."""
+    """As `remove`, if any container of the run is still alive. Raises EngineError."""
     return remove(engine, run_dir, grace_seconds) if _containers(engine, run_dir, only_living=True) else 0
 
 
@@ -51,6 +52,7 @@ def _containers(engine: Engine, run_dir: str, *, only_living: bool) -> list[dict
 
 
 def _remove_network(engine: Engine, network: str) -> None:
+    """As soon as no container is on it any more."""
     give_up_at = time.monotonic() + NETWORK_PATIENCE_SECONDS
     while True:
         try:
@@ -58,15 +60,15 @@ def _remove_network(engine: Engine, network: str) -> None:
         except EngineError as error:
             if error.is_missing:
                 return
-            if error.status not in (403, 409) or time.monotonic() >= give_up_at:
+            if error.status not in ENDPOINTS_LEFT or time.monotonic() >= give_up_at:
                 raise
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(POLL_SECONDS)
         else:
             return
 
 
-def _calmly(engine: Engine, method: str, path: str, query: dict[str, Any]) -> None:
-    """Ask for what may have happened by itself."""
+def _ignore_gone(engine: Engine, method: str, path: str, query: dict[str, Any]) -> None:
+    """Ask for what may have happened by itself meanwhile."""
     try:
         engine.call(method, path, query)
     except EngineError as error:
