@@ -1,19 +1,16 @@
-"""`compute.arguments`: further wishes by the names of the docker SDK's `containers.run`, turned into the request by the SDK itself.
+"""`compute.arguments`: further arguments by the names of the docker SDK's `containers.run`. The SDK itself converts them.
 
-What trainconf decides is refused with the setting to use instead. The SDK is imported only when there are arguments.
+An argument that trainconf decides is refused, with the setting to use instead. The SDK is imported only when there are arguments.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from trainconf.errors import Mistake
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
 
 _OURS = "trainconf's own part: it starts, follows and removes the container"
 _NETWORK = "compute.network"
@@ -58,7 +55,7 @@ def convert(arguments: Any, api: str, *, node_count: int = 1) -> tuple[dict[str,
 
 
 def merge(request: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Our request with the further wishes in it: mounts, groups, capabilities and labels are added to, anything else is set."""
+    """Our request with these arguments in it: mounts, groups, capabilities and labels are added to, anything else is set."""
     host = dict(request["HostConfig"])
     for name, value in further.get("HostConfig", {}).items():
         host[name] = [*host.get(name, []), *value] if name in _ADDED_TO else value
@@ -79,7 +76,7 @@ def _unknown(name: str, known: set[str]) -> Mistake:
 
 
 def _convert_one(name: str, value: Any, api: str, request: dict[str, Any], mistakes: list[Mistake]) -> None:
-    """Have the SDK convert one argument, so that what it refuses is told of that one."""
+    """Have the SDK convert one argument, so that its refusal names that one."""
     from docker.errors import DockerException
     from docker.models import containers
     from docker.types import ContainerConfig, HostConfig, Mount
@@ -108,7 +105,7 @@ def _convert_one(name: str, value: Any, api: str, request: dict[str, Any], mista
 
 
 def _missing_sources(name: str, made: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Folders of this machine that are to be mounted and are not there; for `volumes` the engine would make them, as root."""
+    """Folders of this machine that are to be mounted and are missing; for `volumes` the engine would make them, as root."""
     sources = [mount["Source"] for mount in made.get("Mounts", ()) if mount["Type"] == "bind"]
     sources += [bind.partition(":")[0] for bind in made.get("Binds", ())]
     for source in sources:

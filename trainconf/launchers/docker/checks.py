@@ -1,19 +1,15 @@
-"""What a container's request may not say, found before any engine is asked: limits, networks, paths and names."""
+"""Checks the settings of a container before any engine is asked: limits, networks, paths and names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from trainconf.engine.address import EngineFacts
 from trainconf.engine.job_shell import SHELLS_OWN, can_export
 from trainconf.errors import Mistake
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
-
-    from trainconf.engine.address import EngineFacts
-    from trainconf.launchers.protocol import Job
+from trainconf.launchers.protocol import Job
 
 MINIMUM_MEMORY_BYTES = 6 * 2**20  # moby, daemon/daemon_unix.go, linuxMinMemory
 MINIMUM_CPUS = 0.01
@@ -40,13 +36,13 @@ _SYSTEM = (
 _SHARED = ("/dev/shm", "/tmp", "/var/tmp", "/run", "/opt/conda")
 
 
-def check_limits(asked: Mapping[str, Any], facts: EngineFacts) -> Iterator[Mistake]:
+def check_limits(requested: Mapping[str, Any], facts: EngineFacts) -> Iterator[Mistake]:
     """compute.memory_gib, cpu_limit, shm_size_gib, ulimits, capabilities and user."""
-    memory, cpus = asked["memory_gib"], asked["cpu_limit"]
+    memory, cpus = requested["memory_gib"], requested["cpu_limit"]
     for name in ("memory_gib", "cpu_limit"):
-        if asked[name] is not None and not facts.has_cgroups:
+        if requested[name] is not None and not facts.has_cgroups:
             yield Mistake(
-                f"compute.{name}={asked[name]:g} is a limit that this engine cannot keep", ("because", "its cgroup driver is none"),
+                f"compute.{name}={requested[name]:g} is a limit that this engine cannot keep", ("because", "its cgroup driver is none"),
                 hint="a rootless engine keeps limits on a machine with cgroup v2 and systemd; or leave the limit out",
             )  # fmt: skip
     if memory is not None and memory * 2**30 < MINIMUM_MEMORY_BYTES:
@@ -56,25 +52,25 @@ def check_limits(asked: Mapping[str, Any], facts: EngineFacts) -> Iterator[Mista
         most = f" to {facts.cpu_count}, the CPUs of this machine," if facts.cpu_count else " or more,"
         yield Mistake(f"compute.cpu_limit={cpus:g} is not what the engine accepts",
                       ("allowed", f"{MINIMUM_CPUS}{most} or null for no limit"))  # fmt: skip
-    for name, text in asked["ulimits"].items():
+    for name, text in requested["ulimits"].items():
         if name not in ULIMITS:
             yield Mistake(f"compute.ulimits.{name} is not a limit a container has", ("allowed", ", ".join(ULIMITS)))
         elif not _is_ulimit(text):
             yield Mistake(f"compute.ulimits.{name}={text} is not a limit",
                           ("allowed", "a number, or soft:hard with soft up to hard; -1 is unlimited"))  # fmt: skip
-    for name in asked["capabilities"] or ():
+    for name in requested["capabilities"] or ():
         if name not in CAPABILITIES:
             yield Mistake(f"compute.capabilities has {name!r}, which is no capability of Linux",
                           ("allowed", f"ALL, {', '.join(CAPABILITIES[1:])}; see capabilities(7)"))  # fmt: skip
-    if asked["user"] is not None and not _USER.fullmatch(str(asked["user"])):
-        yield Mistake(f"compute.user={asked['user']} is not a user", ("allowed", "uid, uid:gid, or names that the image knows"))
+    if requested["user"] is not None and not _USER.fullmatch(str(requested["user"])):
+        yield Mistake(f"compute.user={requested['user']} is not a user", ("allowed", "uid, uid:gid, or names that the image knows"))
 
 
-def check_network(asked: Mapping[str, Any], node_count: int) -> Iterator[Mistake]:
+def check_network(requested: Mapping[str, Any], node_count: int) -> Iterator[Mistake]:
     """compute.network together with distributed.node_count."""
-    if asked["network"] is not None and node_count > 1:
+    if requested["network"] is not None and node_count > 1:
         yield Mistake(
-            f"compute.network={asked['network']}, but {node_count} nodes find each other on a network of the run's own",
+            f"compute.network={requested['network']}, but {node_count} nodes find each other on a network of the run's own",
             ("allowed", "null, or distributed.node_count=1"),
         )
 
@@ -90,7 +86,7 @@ def check_gpus(gpus: int, node_count: int) -> Iterator[Mistake]:
 
 
 def check_mpi(job: Job) -> Iterator[Mistake]:
-    """distributed=mpi: what starts its processes has no way into another container, and no Slurm to ask."""
+    """distributed=mpi: mpirun has no way into another container, and there is no Slurm."""
     if job.spec.distributed.kind != "mpi":
         return
     if job.spec.distributed.node_count > 1:
@@ -103,7 +99,7 @@ def check_mpi(job: Job) -> Iterator[Mistake]:
 
 
 def check_paths(targets: Iterable[tuple[str, str, bool]], job: Job) -> Iterator[Mistake]:
-    """What is mounted at its own path: it must not hide the image's own files, and the engine must be able to read its name."""
+    """Paths that are mounted as they are: none may hide the image's own files, and the engine must be able to read their names."""
     for what, path, _ in targets:
         try:
             path.encode()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 
+from trainconf import files
+from trainconf.distributed.layout import RankLayout, layout
+from trainconf.engine import address, leftovers
+from trainconf.engine.address import EngineFacts
+from trainconf.engine.client import Engine, EngineError
 from trainconf.errors import StorageError
+from trainconf.launchers.docker import request
+from trainconf.launchers.job import argv
+from trainconf.launchers.job.ranks import rank_plans
 from trainconf.launchers.machine.launcher import AgentLauncher
 from trainconf.launchers.protocol import Job, LaunchPlan, RankPlan
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from trainconf.distributed.layout import RankLayout
-    from trainconf.engine.address import EngineFacts
-    from trainconf.paths import RunPaths
+from trainconf.paths import RunPaths
+from trainconf.records import replace
 
 PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
 
@@ -28,24 +32,17 @@ class DockerLauncher(AgentLauncher):
 
         Raises ConfigError: more slots or GPUs than this machine has, settings no container can have; ContainerEngineError.
         """
-        from trainconf.engine import address
-        from trainconf.engine.client import Engine
-        from trainconf.launchers.docker import request as container_request
-        from trainconf.launchers.job import argv as command
-
         where = address.find(self._environ)
         facts = address.facts(Engine(where.url), where, job.paths.workspace.cache)
-        words = command.argv(job.spec, job.python)
+        program = argv.argv(job.spec, job.python)
         engine = {
             "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
-            "umask": container_request.umask(job), "network": container_request.network(job),
+            "umask": request.umask(job), "network": request.network(job),
         }  # fmt: skip
-        return self._plan(job, words, _ranks(job, words, facts), container_request.variables(job), engine=engine)
+        return self._plan(job, program, _ranks(job, program, facts), request.variables(job), engine=engine)
 
     def stage(self, plan: LaunchPlan) -> RunPaths:
-        """Write plan.json, and make the HOME that is mounted: what is missing would not be made by the engine."""
-        from trainconf.paths import RunPaths
-
+        """Write plan.json, and make the HOME that is mounted: the engine makes no missing folder."""
         try:
             os.makedirs(RunPaths(plan.run_dir).workspace.home, exist_ok=True)
         except OSError as error:
@@ -54,10 +51,6 @@ class DockerLauncher(AgentLauncher):
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
         """End its containers, found by their label, and remove them and their network."""
-        from trainconf import files
-        from trainconf.engine import address, leftovers
-        from trainconf.engine.client import Engine, EngineError
-
         try:
             plan = files.read_json(paths.plan)
             where = address.EngineAddress(plan["engine"]["address"], plan["engine"]["source"])
@@ -70,15 +63,10 @@ class DockerLauncher(AgentLauncher):
         return f"{ended} of its containers {'was' if ended == 1 else 'were'} ended" if ended else ""
 
 
-def _ranks(job: Job, words: list[str], facts: EngineFacts) -> list[RankPlan]:
+def _ranks(job: Job, program: list[str], facts: EngineFacts) -> list[RankPlan]:
     """Every rank; with the first one of each node, the container of them all. Raises ConfigError."""
-    from trainconf.distributed.layout import layout
-    from trainconf.launchers.docker import request as container_request
-    from trainconf.launchers.job.ranks import rank_plans
-    from trainconf.records import replace
-
     nodes: dict[int, list[RankLayout]] = {}
     for place in layout(job.spec.distributed):
         nodes.setdefault(place.node_rank, []).append(place)
-    containers = {places[0].rank: container_request.body(job, places, words, facts) for places in nodes.values()}
-    return [replace(plan, container=containers.get(plan.rank)) for plan in rank_plans(job, words, {})]
+    containers = {places[0].rank: request.body(job, places, program, facts) for places in nodes.values()}
+    return [replace(plan, container=containers.get(plan.rank)) for plan in rank_plans(job, program, {})]

@@ -1,44 +1,38 @@
-"""Containers and networks of this workspace's runs that no agent minds: found by label, for `trainconf gc`.
+"""Finds the containers and networks that this workspace's runs have left without an agent, for `trainconf gc`.
 
-A container that still runs, of a run that exists and has lost its agent, is nobody's leftover: it may be worth keeping, and
-`trainconf cancel` ends it.
+A container that still runs is kept while its run's folder exists, even without an agent: it may be worth keeping, and `trainconf cancel`
+ends it.
 """
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from trainconf import files
 from trainconf.agent import job_folders
 from trainconf.agent.containers.container import ContainerEnd
 from trainconf.agent.containers.node import NodeRanks, by_node
+from trainconf.agent.outcome import Outcome
 from trainconf.engine import container, leftovers
+from trainconf.engine.client import Engine
 from trainconf.errors import StorageError
 from trainconf.files import FileLock
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths, WorkspacePaths, is_inside
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from trainconf.agent.outcome import Outcome
-    from trainconf.engine.client import Engine
+from trainconf.records import Record
 
 LIVING = ("running", "paused", "restarting")
 
 
-class Leftover:
-    """What one run has left in the engine. `may_go` is False for a job that still runs and could be cancelled."""
+class Leftover(Record):
+    """What one run has left in the engine."""
 
-    __slots__ = ("containers", "may_go", "networks", "run_dir", "why")
-
-    def __init__(self, run_dir: str, containers: list[str], networks: list[str], why: str, *, may_go: bool) -> None:
-        self.run_dir = run_dir
-        self.containers = containers
-        self.networks = networks
-        self.why = why
-        self.may_go = may_go
+    run_dir: str
+    containers: list[str]
+    networks: list[str]
+    why: str
+    may_go: bool  # False for a job that still runs and could be canceled
 
 
 def may_exist(workspace: WorkspacePaths) -> bool:

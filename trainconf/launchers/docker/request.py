@@ -1,8 +1,8 @@
-"""What exactly the engine is asked for: the body of POST /containers/create for each node of a job, and of its network.
+"""Makes the requests for a job: the body of POST /containers/create for each of its nodes, and of its network. Calls no engine.
 
-A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. Of the run directory only
-the code and single files can be written to, so a job cannot change what is recorded of it, nor put a link where the host reads.
-Names and meanings are those of https://docs.docker.com/reference/api/engine/. Nothing here speaks to an engine.
+A path means the same inside and outside: the run directory, the inputs and HOME are mounted where they lie. The job can write only to the
+code and to single files of the run directory, so it cannot change what is recorded of it, nor put a link where the host reads.
+Names and meanings are those of https://docs.docker.com/reference/api/engine/.
 
     memory_gib     Memory, and MemorySwap of the same size: no swap on top, so that a run dies of its limit at once instead of crawling
     cpu_limit      NanoCpus: a share of time, not certain processors
@@ -13,20 +13,20 @@ Names and meanings are those of https://docs.docker.com/reference/api/engine/. N
 from __future__ import annotations
 
 import os
+import pwd
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import trainconf
+from trainconf.distributed import mpi
+from trainconf.distributed.layout import RankLayout
 from trainconf.engine import container, job_shell
+from trainconf.engine.address import EngineFacts
 from trainconf.errors import ConfigError, Mistake
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from trainconf.distributed.layout import RankLayout
-    from trainconf.engine.address import EngineFacts
-    from trainconf.launchers.protocol import Job
-    from trainconf.paths import RunPaths
+from trainconf.launchers.docker import arguments, checks
+from trainconf.launchers.job.env import input_variable
+from trainconf.launchers.protocol import Job
+from trainconf.paths import RunPaths
 
 GIB = 2**30
 # An MPI takes large messages out of another process' memory, which a container may not (process_vm_readv(2), seccomp): MPICH fails of it.
@@ -39,11 +39,9 @@ def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: Eng
 
     Raises ConfigError with every mistake of `check`.
     """
-    from trainconf.launchers.docker import arguments as container_arguments
-
-    asked = settings(job)
+    requested = settings(job)
     mistakes = list(check(job, facts))
-    further, wrong = container_arguments.convert(asked["arguments"], facts.api, node_count=job.spec.distributed.node_count)
+    further, wrong = arguments.convert(requested["arguments"], facts.api, node_count=job.spec.distributed.node_count)
     if mistakes or wrong:
         raise ConfigError([*mistakes, *wrong])
     request = {
@@ -51,15 +49,15 @@ def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: Eng
         "Entrypoint": [""],  # none, whatever the image has
         "Cmd": _command(job, places, argv, facts),
         "Env": [*([] if job.spec.distributed.kind == "mpi" else [job_shell.GROUP_ENV]), *_gpu_env(job)],
-        "User": user(asked, facts),
+        "User": user(requested, facts),
         "WorkingDir": job.paths.code,
         "Labels": _labels(job) | {container.LABEL_RANK: str(places[0].rank)},
         "Healthcheck": {"Test": ["NONE"]},
         "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": False, "AttachStderr": False, "Tty": False,
-        "HostConfig": _host_config(job, places, asked, facts),
+        "HostConfig": _host_config(job, places, requested, facts),
         **_network_of(job, places[0].node_rank),
     }  # fmt: skip
-    return container_arguments.merge(request, further)
+    return arguments.merge(request, further)
 
 
 def _command(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: EngineFacts) -> list[str]:
@@ -67,8 +65,7 @@ def _command(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts:
     log, usage, ends = job.paths.log(first), job.paths.usage(first), job.paths.ends(first)
     ranks = [place.rank for place in places]
     if job.spec.distributed.kind == "mpi":
-        asked = job.distributed
-        mpirun = [asked.get("mpirun") or "mpirun", *map(str, asked.get("mpirun_arguments") or [])]
+        mpirun = [job.distributed.get("mpirun") or "mpirun", *map(str, job.distributed.get("mpirun_arguments") or [])]
         return job_shell.mpi_command(log, usage, ends, ranks, mpirun, argv, has_cgroup=has_cgroup)
     if len(ranks) == 1:
         return job_shell.command(log, usage, argv, has_cgroup=has_cgroup)
@@ -87,18 +84,16 @@ def network_name(job: Job) -> str:
 
 
 def variables(job: Job) -> dict[str, str]:
-    """What every rank gets by the shell in its container. What the job asked for wins over our own, save TRAINCONF_*.
+    """The variables that the shell in its container gives every rank. The job's own win over ours, save TRAINCONF_*.
 
-    PYTHONPATH is the container's command's own affair: it alone knows the image's.
+    The shell also sets PYTHONPATH: only there the image's own is known.
     """
-    from trainconf.launchers.job.env import input_variable
-
     home = job.paths.workspace.home
     name = user_name(settings(job)["user"])
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
-        **_mpi_variables(job),
+        **({**mpi.VARIABLES, **NO_FOREIGN_MEMORY} if job.spec.distributed.kind == "mpi" else {}),
         "HOME": home,
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "USER": name,
@@ -112,14 +107,6 @@ def variables(job: Job) -> dict[str, str]:
     }
 
 
-def _mpi_variables(job: Job) -> dict[str, str]:
-    if job.spec.distributed.kind != "mpi":
-        return {}
-    from trainconf.distributed import mpi
-
-    return {**mpi.VARIABLES, **NO_FOREIGN_MEMORY}
-
-
 def settings(job: Job) -> dict[str, Any]:
     """The compute config, with the defaults for what it does not say."""
     from dataclasses import fields
@@ -129,19 +116,17 @@ def settings(job: Job) -> dict[str, Any]:
     return {field.name: default(field) for field in fields(DockerCompute)} | dict(job.compute)
 
 
-def user(asked: Mapping[str, Any], facts: EngineFacts) -> str:
-    """`User` of the container: such that what the job writes is the caller's."""
-    if asked["user"] is not None:
-        return str(asked["user"])
+def user(requested: Mapping[str, Any], facts: EngineFacts) -> str:
+    """`User` of the container. Unless another is requested, what the job writes is the caller's."""
+    if requested["user"] is not None:
+        return str(requested["user"])
     return "0:0" if facts.is_rootless else f"{os.getuid()}:{os.getgid()}"
 
 
-def user_name(asked: str | None) -> str:
-    """Of whom the job runs as: `compute.user`, or the caller. The number where nobody knows a name."""
-    import pwd
-
-    if asked is not None:
-        named = str(asked).partition(":")[0]
+def user_name(requested: str | None) -> str:
+    """The name of the user that the job runs as: `compute.user`, or the caller. The number where nobody knows a name."""
+    if requested is not None:
+        named = str(requested).partition(":")[0]
         return "root" if named == "0" else named
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -159,19 +144,17 @@ def umask(job: Job) -> str:
 
 def check(job: Job, facts: EngineFacts) -> Iterator[Mistake]:
     """What is wrong with the request and can be known without the engine."""
-    from trainconf.launchers.docker import checks as container_limits
-
-    asked = settings(job)
-    yield from container_limits.check_limits(asked, facts)
-    yield from container_limits.check_network(asked, job.spec.distributed.node_count)
-    yield from container_limits.check_mpi(job)
-    yield from container_limits.check_gpus(job.spec.compute.gpus, job.spec.distributed.node_count)
-    yield from container_limits.check_paths(targets(job), job)
-    yield from container_limits.check_names([*job.env, *job.secrets])
+    requested = settings(job)
+    yield from checks.check_limits(requested, facts)
+    yield from checks.check_network(requested, job.spec.distributed.node_count)
+    yield from checks.check_mpi(job)
+    yield from checks.check_gpus(job.spec.compute.gpus, job.spec.distributed.node_count)
+    yield from checks.check_paths(targets(job), job)
+    yield from checks.check_names([*job.env, *job.secrets])
 
 
 def targets(job: Job) -> list[tuple[str, str, bool]]:
-    """What is mounted at its own path: setting it comes from, path, whether it is read-only. What the host believes is read-only."""
+    """What is mounted at its own path: its setting, its path, whether it is read-only. What the host trusts is read-only."""
     inputs = [(f"inputs.{name}", path, True) for name, path in job.spec.code.inputs]
     run = [("the run directory", job.paths.run_dir, True), ("the run directory", job.paths.code, False)]
     return [*run, ("HOME", job.paths.workspace.home, False), *inputs]
@@ -183,41 +166,39 @@ def written_files(paths: RunPaths, ranks: Sequence[int]) -> list[str]:
     return [*(paths.log(rank) for rank in ranks), paths.usage(ranks[0]), paths.ends(ranks[0]), paths.metrics]
 
 
-def capabilities(asked: Mapping[str, Any]) -> dict[str, list[str]]:
-    """None of them unless asked for. A job that is root by the user's wish gets into files of the caller's: without that it has no log."""
-    if asked["capabilities"] is None:
+def capabilities(requested: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Those requested. A job that is root by `compute.user` can also write files of the caller: without that it has no log."""
+    if requested["capabilities"] is None:
         return {}
-    is_others_root = os.getuid() != 0 and asked["user"] is not None and user_name(asked["user"]) == "root"
-    kept = [*asked["capabilities"], *(ROOTS_OWN if is_others_root else ())]
+    is_others_root = os.getuid() != 0 and requested["user"] is not None and user_name(requested["user"]) == "root"
+    kept = [*requested["capabilities"], *(ROOTS_OWN if is_others_root else ())]
     return {"CapDrop": ["ALL"], **({"CapAdd": list(dict.fromkeys(kept))} if kept else {})}
 
 
-def _host_config(job: Job, places: Sequence[RankLayout], asked: Mapping[str, Any], facts: EngineFacts) -> dict[str, Any]:
-    from trainconf.launchers.docker.checks import ulimit
-
-    limits: dict[str, Any] = {"ShmSize": int(asked["shm_size_gib"] * GIB)}
-    if asked["memory_gib"] is not None:
-        limits["Memory"] = limits["MemorySwap"] = int(asked["memory_gib"] * GIB)
-    if asked["cpu_limit"] is not None:
-        limits["NanoCpus"] = round(asked["cpu_limit"] * 1e9)
-    if asked["ulimits"]:
-        limits["Ulimits"] = [ulimit(name, text) for name, text in asked["ulimits"].items()]
+def _host_config(job: Job, places: Sequence[RankLayout], requested: Mapping[str, Any], facts: EngineFacts) -> dict[str, Any]:
+    limits: dict[str, Any] = {"ShmSize": int(requested["shm_size_gib"] * GIB)}
+    if requested["memory_gib"] is not None:
+        limits["Memory"] = limits["MemorySwap"] = int(requested["memory_gib"] * GIB)
+    if requested["cpu_limit"] is not None:
+        limits["NanoCpus"] = round(requested["cpu_limit"] * 1e9)
+    if requested["ulimits"]:
+        limits["Ulimits"] = [checks.ulimit(name, text) for name, text in requested["ulimits"].items()]
     if job.spec.compute.gpus:
-        limits["DeviceRequests"] = [container.gpu_request(asked["gpu_request"])]
-    if asked["user"] is None and not facts.is_rootless:
+        limits["DeviceRequests"] = [container.gpu_request(requested["gpu_request"])]
+    if requested["user"] is None and not facts.is_rootless:
         limits["GroupAdd"] = [str(group) for group in sorted(set(os.getgroups()) - {os.getgid()})]
-    if asked["pids_limit"] is not None and facts.has_cgroups:
-        limits["PidsLimit"] = asked["pids_limit"]
-    if asked["no_new_privileges"]:
+    if requested["pids_limit"] is not None and facts.has_cgroups:
+        limits["PidsLimit"] = requested["pids_limit"]
+    if requested["no_new_privileges"]:
         limits["SecurityOpt"] = ["no-new-privileges"]
     return {
         "Init": True,
         "UsernsMode": "host",
         "LogConfig": {"Type": "none"},
         "Mounts": list(_mounts(job, [place.rank for place in places])),
-        "NetworkMode": (asked["network"] or "default") if job.spec.distributed.node_count == 1 else network_name(job),
+        "NetworkMode": (requested["network"] or "default") if job.spec.distributed.node_count == 1 else network_name(job),
         **limits,
-        **capabilities(asked),
+        **capabilities(requested),
     }
 
 
@@ -253,7 +234,7 @@ def _labels(job: Job) -> dict[str, str]:
 
 
 def _gpu_env(job: Job) -> list[str]:
-    """What NVIDIA's runtime reads from the request itself. An image that asks for all GPUs gets those that were leased, or none."""
+    """Variables that NVIDIA's runtime reads from the request itself. An image that asks for all GPUs gets the leased ones, or none."""
     wanted = {name: value for name, value in job.env.items() if name.startswith("NVIDIA_")}
     if not job.spec.compute.gpus:
         wanted.setdefault("NVIDIA_VISIBLE_DEVICES", "void")

@@ -63,10 +63,10 @@ _UNSPEAKABLE = {PYXIS: re.compile(r"[:,$\\\"`\t\n]"), APPTAINER: re.compile(r"[:
 
 def check(job: Job, controller: Controller) -> str:
     """What will run the image. Raises ConfigError for what cannot be run, as far as that is known here, every mistake at once."""
-    from trainconf.launchers.docker import checks as container_limits
+    from trainconf.launchers.docker import checks
 
     runtime = choose(job, controller)
-    mistakes = [*container_limits.check_paths(_targets(job), job), *container_limits.check_names(job.env), *_unspeakable(job, runtime)]
+    mistakes = [*checks.check_paths(_targets(job), job), *checks.check_names(job.env), *_unspeakable(job, runtime)]
     if job.spec.distributed.kind == "mpi":
         mistakes.append(Mistake(
             "distributed=mpi does not run in containers on Slurm", ("from", "env.docker.image"),
