@@ -1,11 +1,11 @@
-"""A job's command in the container of an image file, on the nodes of a Slurm cluster: what stands before it, what is around it.
+"""Puts a job's command into the container of an image file, on the nodes of a Slurm cluster.
 
     apptainer    apptainer exec OPTIONS IMAGE sh -c INSIDE sh NAME=VALUE... -- <program> <arguments...>; a child of the agent
     singularity  the same, under its older name
     pyxis        srun OPTIONS sh -c INSIDE ...: a step of the job on this node, in a container that Slurm's plug-in makes of the image
 
-A path means the same inside and outside: the run directory and the inputs are mounted where they lie. Of the run directory only the code
-and the metrics can be written to there; what a site mounts besides, such as HOME, is its own affair.
+A path means the same inside and outside: the run directory and the inputs are mounted where they lie. The job can write only to the code
+and the metrics of the run directory. A site may mount more, such as HOME.
 Options: apptainer-exec(1) of Apptainer 1.0 to 1.4 and Singularity 2.4; `srun --help` with pyxis 0.11 to 0.24.
 """
 
@@ -13,27 +13,27 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 
 import trainconf
 from trainconf.engine.job_shell import PACKAGE_PATH
 from trainconf.errors import ConfigError, Mistake
+from trainconf.launchers.docker import checks
+from trainconf.launchers.protocol import Job, RankPlan
+from trainconf.launchers.slurm.commands import Controller
 from trainconf.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
-
-    from trainconf.launchers.protocol import Job, RankPlan
-    from trainconf.launchers.slurm.commands import Controller
 
 PYXIS, APPTAINER, SINGULARITY = "pyxis", "apptainer", "singularity"
 RUN_ID = "TRAINCONF_RUN_ID"
 
-# What says where the machine's own software lies, and means nothing, or the wrong thing, in an image. Both runtimes hand on what they
-# inherit, so it is emptied for them and unset inside.
+# Variables that say where the machine's own software lies, and are wrong in an image. Both runtimes pass on what they inherit, so these are
+# emptied for them and unset inside.
 HOST_ONLY = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "VIRTUAL_ENV", "CONDA_PREFIX")
-# What the user sets for the job must not decide which programs of the machine make its container.
+# The job's own values of these must not decide which programs of the machine make its container.
 INSIDE_ONLY = frozenset({*HOST_ONLY, "PATH", "PYTHONPATH"})
 
 # The variables of the environment win over those of the image, as in Docker. POSIX only: dash, busybox and bash are all called `sh`.
@@ -58,15 +58,13 @@ EXEC = 'exec "$@"'
 # The step of a rank runs beside what the job runs already, on the node whose agent started it.
 ON_THIS_NODE = 'exec srun --nodelist="$SLURMD_NODENAME" "$@"'
 
-_UNSPEAKABLE = {PYXIS: re.compile(r"[:,$\\\"`\t\n]"), APPTAINER: re.compile(r"[:,\"\n]")}  # pyxis has a shell print them to enroot
+_UNSUPPORTED = {PYXIS: re.compile(r"[:,$\\\"`\t\n]"), APPTAINER: re.compile(r"[:,\"\n]")}  # pyxis has a shell print them to enroot
 
 
 def check(job: Job, controller: Controller) -> str:
-    """What will run the image. Raises ConfigError for what cannot be run, as far as that is known here, every mistake at once."""
-    from trainconf.launchers.docker import checks
-
+    """What will run the image. Raises ConfigError, every mistake that can be known here at once."""
     runtime = choose(job, controller)
-    mistakes = [*checks.check_paths(_targets(job), job), *checks.check_names(job.env), *_unspeakable(job, runtime)]
+    mistakes = [*checks.check_paths(_targets(job), job), *checks.check_names(job.env), *_unsupported_paths(job, runtime)]
     if job.spec.distributed.kind == "mpi":
         mistakes.append(Mistake(
             "distributed=mpi does not run in containers on Slurm", ("from", "env.docker.image"),
@@ -78,50 +76,50 @@ def check(job: Job, controller: Controller) -> str:
 
 
 def choose(job: Job, controller: Controller) -> str:
-    """What runs the image: as asked for, else what is found on this machine. Raises ConfigError."""
+    """What runs the image: `compute.container`, else what is found on this machine. Raises ConfigError."""
     from shutil import which
 
-    asked, image = str(job.compute.get("container", "auto")), _image(job)
+    requested, image = str(job.compute.get("container", "auto")), _image(job)
     can_unpack = not os.path.isdir(image) and not image.endswith(".sif")
-    if asked == PYXIS and not can_unpack:
-        raise ConfigError("pyxis runs image files of enroot, and this is none", ("from", "compute.container"), ("image", image),
+    if requested == PYXIS and not can_unpack:
+        raise ConfigError("pyxis runs image files of enroot, and this is not one", ("from", "compute.container"), ("image", image),
                           hint="compute.container=apptainer runs it; `enroot import` makes files for pyxis")  # fmt: skip
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     if can_unpack and "--container-image" in controller.call("srun", "--help").text():
         return PYXIS
     found = next((name for name in (APPTAINER, SINGULARITY) if which(name, path=controller.path)), None)
     if found is None:
         raise ConfigError(
-            "nothing is found that runs an image on this cluster", ("from", "env.docker.image"), ("image", image),
+            "this cluster has no program that runs an image", ("from", "env.docker.image"), ("image", image),
             ("looked for", ("--container-image in `srun --help` (pyxis); " if can_unpack else "") + "apptainer, singularity on PATH"),
-            ("PATH", controller.path), hint="where only the nodes have it, say which: compute.container=apptainer",
+            ("PATH", controller.path), hint="name the one that only the nodes have: compute.container=apptainer",
         )  # fmt: skip
     return found
 
 
-def command(job: Job, runtime: str, words: Sequence[str]) -> list[str]:
-    """The program of a rank, in its container."""
+def command(job: Job, runtime: str, program: Sequence[str]) -> list[str]:
+    """What starts the program of a rank in its container."""
     finds_python = job.spec.code.script and not job.spec.environment.interpreter
     text = [TO_ITS_LOG + OWN_PLACE if runtime == PYXIS else "", INSIDE, PYTHON_OR_PYTHON3 if finds_python else "", EXEC]
-    inside = ["sh", "-c", "".join(text), "sh", *_inside(job, runtime), "--", *words]
+    inside = ["sh", "-c", "".join(text), "sh", *_inside(job, runtime), "--", *program]
     return [*(_step(job) if runtime == PYXIS else _exec(job, runtime)), *inside]
 
 
 def with_log(rank: RankPlan, job: Job, runtime: str) -> RankPlan:
-    """The rank of a step knows its own log."""
+    """The rank, told its own log where it runs in a step."""
     return replace(rank, env=rank.env | {"TRAINCONF_LOG": job.paths.log(rank.rank)}) if runtime == PYXIS else rank
 
 
 def _inside(job: Job, runtime: str) -> Iterator[str]:
-    """NAME=VALUE of what is set in the container. Of a step only that carries the run's id: who makes the container is not the job."""
+    """NAME=VALUE of each variable set in the container. The run's id is set here for a step: around it is the plug-in, not the job."""
     yield from (f"{name}={value}" for name, value in job.env.items())
     if runtime == PYXIS:
         yield f"{RUN_ID}={job.run_id}"
 
 
 def variables(found: Mapping[str, str], job: Job, runtime: str) -> dict[str, str]:
-    """Those around the container, of those that a process would have."""
+    """The variables around the container, from those that a process would have."""
     kept = {name: value for name, value in found.items() if name not in INSIDE_ONLY and (runtime, name) != (PYXIS, RUN_ID)}
     return {**kept, **dict.fromkeys((*HOST_ONLY, "PYTHONPATH"), ""), "PYTHONNOUSERSITE": job.env.get("PYTHONNOUSERSITE", "1")}
 
@@ -147,7 +145,7 @@ def _image(job: Job) -> str:
 
 
 def _targets(job: Job) -> list[tuple[str, str, bool]]:
-    """What is mounted at its own path: setting it comes from, path, whether it is read-only. Folders come before what lies in them."""
+    """What is mounted at its own path: its setting, its path, whether it is read-only. Folders come before what lies in them."""
     inputs = [(f"inputs.{name}", path, True) for name, path in job.spec.code.inputs]
     written = (job.paths.code, job.paths.metrics_folder)
     return [*inputs, ("the run directory", job.paths.run_dir, True), *(("the run directory", path, False) for path in written)]
@@ -161,12 +159,11 @@ def _mounts(job: Job, runtime: str) -> Iterator[tuple[str, str, bool]]:
         yield job.paths.logs, job.paths.logs, False  # a step writes its log itself
 
 
-def _unspeakable(job: Job, runtime: str) -> Iterator[Mistake]:
-    """Paths that a runtime cannot be told: it would split them."""
-    pattern = _UNSPEAKABLE[PYXIS if runtime == PYXIS else APPTAINER]
+def _unsupported_paths(job: Job, runtime: str) -> Iterator[Mistake]:
+    """Paths with characters at which the runtime would split them."""
+    pattern = _UNSUPPORTED[PYXIS if runtime == PYXIS else APPTAINER]
     package, *_ = _mounts(job, runtime)
-    named: Iterable[tuple[str, str]] = [(what, path) for what, path, _ in _targets(job)]
-    for what, path in (("trainconf itself", package[0]), *named):
+    for what, path, _ in (("trainconf itself", package[0], True), *_targets(job)):
         if wrong := pattern.search(path):
             yield Mistake(f"{what} cannot be mounted by {runtime}: its path holds {wrong[0]!r}", ("path", path), hint="move or link it")
 

@@ -1,6 +1,6 @@
-"""Sends what is left of a sweep, where there is room: `python -I -S .../trainconf/launchers/slurm/send_on.py SWEEP [EXIT_CODE]`.
+"""Sends the rest of a sweep, if there is room: `python -I -S .../trainconf/launchers/slurm/send_on.py SWEEP [EXIT_CODE]`.
 
-A reader of the sweep's trials starts it beside itself; a job of the sweep becomes it at its end, with the exit code it shall have then.
+A reader of the sweep's trials starts it in the background. A job of the sweep becomes it at its end, and it then ends with EXIT_CODE.
 Standard library only. It tries once: the next reader, or the next job, tries again.
 """
 
@@ -11,7 +11,7 @@ import sys
 
 
 def send(folder: str, *, is_in_job: bool) -> None:
-    """Send, and say on standard error why not, if so."""
+    """Send, or say on standard error why not."""
     from trainconf import files
     from trainconf.errors import TrainconfError
     from trainconf.launchers.slurm.arrays.chunks import Sending

@@ -107,14 +107,14 @@ def test_what_is_asked_for_is_not_looked_for_here() -> None:
 
 def test_where_nothing_is_found_the_message_says_what_was_looked_for_and_where() -> None:
     told = refused(job(), "/no/where")
-    assert "nothing is found that runs an image" in told
+    assert "this cluster has no program that runs an image" in told
     assert "--container-image in `srun --help` (pyxis); apptainer, singularity on PATH" in told
     assert "/no/where" in told
     assert "pyxis" not in refused(job(image="/x.sif"), "/no/where").partition("hint")[0]
 
 
 def test_pyxis_is_not_asked_to_run_what_it_cannot() -> None:
-    assert "pyxis runs image files of enroot, and this is none" in refused(job(image="/x.sif", compute={"container": "pyxis"}))
+    assert "pyxis runs image files of enroot, and this is not one" in refused(job(image="/x.sif", compute={"container": "pyxis"}))
 
 
 @pytest.mark.parametrize(
