@@ -1,1 +1,1 @@
-"""How the processes of a run are laid out, and where they meet. Pure; agents import it, so nothing is imported here."""
+"""The layout of a run's processes, and where they meet. Pure; agents import it, so nothing is imported here."""

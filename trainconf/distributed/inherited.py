@@ -1,5 +1,5 @@
-"""What a process was told about its place among others. A job submitted from there must not begin with it: it would look for ranks that are
-not its own, and wait for them."""
+"""Variables that tell a process its place among others. A job submitted from there must not inherit them: it would wait for ranks that are
+not its own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _NAMES = frozenset({
     "PMI", "PMI2", "ALPS_APP_PE", "PRTE_LAUNCHED", "OMPI_UNIVERSE_SIZE", "OMPI_APP_CTX_NUM_PROCS", "OMPI_COMMAND", "OMPI_ARGV",
     "OMPI_NUM_APP_CTX", "OMPI_FIRST_RANKS", "OMPI_VERSION", "TRAINCONF_COMMUNICATION_BACKEND",
 })  # fmt: skip
-# A user sets up Open MPI with OMPI_MCA_*, which stay; but its mpirun tells each of its processes where it belongs by these.
-_OF_OPEN_MPIS_RANK = (
+# Users configure Open MPI by OMPI_MCA_*, which stay; but its mpirun tells each of its processes its place by these.
+_OPEN_MPI_RANK = (
     "OMPI_MCA_ess", "OMPI_MCA_orte_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir", "OMPI_MCA_mpi_oversubscribe", "OMPI_MCA_shmem_RUNTIME",
 )  # fmt: skip
 _BEGINNINGS = (
@@ -32,8 +32,8 @@ _KEPT = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_TMPDIR
 
 
 def without_place(environ: Mapping[str, str]) -> dict[str, str]:
-    """The rest of `environ`. A job started in somebody's allocation is not that allocation's job, whose nodes and tasks are not its own."""
-    beginnings = _BEGINNINGS + _OF_OPEN_MPIS_RANK if "OMPI_COMM_WORLD_RANK" in environ else _BEGINNINGS
+    """`environ` without them. A job that is started inside an allocation does not own the nodes and tasks of that allocation."""
+    beginnings = _BEGINNINGS + _OPEN_MPI_RANK if "OMPI_COMM_WORLD_RANK" in environ else _BEGINNINGS
     return {
         name: value for name, value in environ.items()
         if name in _KEPT or (name not in _NAMES and not name.startswith(beginnings))

@@ -1,4 +1,4 @@
-"""From a DistributedSpec to the ranks of a run, and the variables that tell each of them its place."""
+"""Turns a DistributedSpec into the ranks of a run, and into the variables that tell each rank its place."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class RankLayout(Record):
 
 
 def variables(spec: DistributedSpec, place: RankLayout) -> dict[str, str]:
-    """The variables that tell a process its place, in the names torchrun gave them.
+    """The variables that tell a process its place, by torchrun's names.
 
-    Many libraries take RANK, LOCAL_RANK or WORLD_SIZE for "a launcher started me": a process that is no rank gets none of them. Of several
-    nodes it is told the node alone, and starts there what it wants.
+    Many libraries read RANK, LOCAL_RANK or WORLD_SIZE as "a launcher started me", so a process that is no rank gets none of them. On one of
+    several nodes it gets the number of its node, and starts there what it wants.
     """
     if spec.kind != "none":
         return {
@@ -61,8 +61,8 @@ def process_count(spec: DistributedSpec) -> int:
 def layout(spec: DistributedSpec) -> list[RankLayout]:
     """The ranks of a run in order: `node_count * processes_per_node` of them, node by node, or one for each TensorFlow task.
 
-    Of the tasks rank 0 is the chief, or worker 0 where there is none besides; then the workers, node by node; then the parameter servers,
-    dealt out to the nodes in turn. Raises ConfigError for a kind this version does not know, and for counts that do not go together.
+    Among tasks the chief is first, if there is one; then come the workers, node by node; then the parameter servers, dealt out to the nodes
+    in turn. Raises ConfigError for a kind that this version does not know, and for counts that do not go together.
     """
     if spec.kind not in KINDS:
         raise ConfigError(f"distributed.kind={spec.kind} is not one this trainconf knows", ("allowed", ", ".join(KINDS)))
@@ -108,5 +108,5 @@ def _placed(spec: DistributedSpec, processes: list[tuple[int, str, int]]) -> lis
 
 
 def _is_service(spec: DistributedSpec, task: str) -> bool:
-    """Parameter servers serve for ever; so do the workers of a cluster whose chief gives them their work."""
+    """Parameter servers never end by themselves; nor do the workers of a cluster with a chief, which gives them their work."""
     return task == "ps" or (spec.chief and task == "worker")

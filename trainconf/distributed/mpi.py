@@ -1,20 +1,22 @@
-"""MPI implementations: how to recognise one, which launcher goes with it, and the words that start its processes. Pure.
+"""Recognizes MPI implementations, chooses a launcher for one, and makes the command that starts its processes. Pure.
 
-An MPI's processes find each other only when its own mpirun started them, or a srun that speaks its PMI: else each believes to be alone.
+The processes of an MPI find each other only when its own mpirun started them, or a srun that speaks its PMI. Otherwise each runs alone.
 """
 
 from __future__ import annotations
 
 import re
 
+from trainconf.records import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MPIRUN, SRUN = "mpirun", "srun"
-# Those of one implementation may stand beside another's on a PATH; Debian gives each its own name.
+# Programs of several implementations may be on one PATH; Debian gives each its own name.
 PROGRAMS = ("mpirun", "mpiexec", "mpiexec.hydra", "mpirun.mpich", "mpirun.openmpi")
-# What `mpirun --version` and MPI_Get_library_version answer.
+# As `mpirun --version` and MPI_Get_library_version answer.
 _IMPLEMENTATIONS = (
     ("Open MPI", "openmpi", re.compile(r"(?:Open MPI|OpenRTE)\)? v?(\d[\w.]*)")),  # the second is Debian's mpirun.openmpi
     ("Intel MPI", "intel", re.compile(r"Intel\(R\) MPI Library\D*?(\d{4}[\w.]*)")),
@@ -22,10 +24,10 @@ _IMPLEMENTATIONS = (
     ("MVAPICH", "mpich", re.compile(r"MVAPICH\d? Version\s*:\s*(\d[\w.]*)")),
     ("MPICH", "mpich", re.compile(r"(?:MPICH Version|HYDRA build details:\s+Version)\s*:\s*(\d[\w.]*)")),
 )
-# Slurm has some of these whether or not they are of use there: cray_shasta starts any process, and MPICH is alone in it.
+# Slurm lists some of these also where they are of no use: cray_shasta starts any process, but each of MPICH's then runs alone.
 _PMIS = {"openmpi": ("pmix",), "mpich": ("pmi2",), "cray": ("cray_shasta",), "intel": ("pmi2",)}
-# What a run needs to be laid out as asked, unless the job's own variables say otherwise: Open MPI refuses root and more processes than it
-# counts cores, and binds each process to one, of which other runs know nothing (version 4, then 5); Intel MPI goes by Slurm's layout.
+# Variables for the requested layout; the job's own win. Open MPI refuses root and more processes than cores, and binds each process to a
+# core, which other runs do not know (version 4, then 5). Intel MPI follows Slurm's layout.
 VARIABLES = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
@@ -35,30 +37,24 @@ VARIABLES = {
 }  # fmt: skip
 
 
-class Mpi:
-    """One implementation, such as MPICH 5.0.2. Of one `family` are those whose mpirun starts each other's processes."""
+class Mpi(Record):
+    """One implementation, such as MPICH 5.0.2. The mpirun of one starts the processes of others of its `family`."""
 
-    __slots__ = ("family", "name", "version")
-
-    def __init__(self, name: str, family: str, version: str) -> None:
-        self.name = name
-        self.family = family
-        self.version = version
+    name: str
+    family: str
+    version: str
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
 
-class Launch:
-    """What starts the processes: `launcher` is mpirun or srun, `program` its file. `pmi` is srun's --mpi. `mpi` is None if unknown."""
+class Launch(Record):
+    """What starts the processes."""
 
-    __slots__ = ("launcher", "mpi", "pmi", "program")
-
-    def __init__(self, launcher: str, program: str, mpi: Mpi | None, pmi: str = "") -> None:
-        self.launcher = launcher
-        self.program = program
-        self.mpi = mpi
-        self.pmi = pmi
+    launcher: str  # mpirun or srun
+    program: str  # its file
+    mpi: Mpi | None  # None if unknown
+    pmi: str = ""  # --mpi of srun
 
     def __str__(self) -> str:
         if self.launcher == SRUN:
@@ -67,7 +63,7 @@ class Launch:
 
 
 class NoMpi(Exception):
-    """The processes cannot be started; why not, and a hint."""
+    """The processes cannot be started."""
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -76,7 +72,7 @@ class NoMpi(Exception):
 
 
 def recognise(text: str) -> Mpi | None:
-    """The implementation that answers so when asked for its version."""
+    """The implementation whose version this text tells."""
     for name, family, pattern in _IMPLEMENTATIONS:
         found = pattern.search(text)
         if found is not None:
@@ -87,9 +83,9 @@ def recognise(text: str) -> Mpi | None:
 def choose(
     launcher: str, pmi: str | None, library: Mpi | None, programs: Sequence[tuple[str, Mpi | None]], pmis: Sequence[str] | None,
 ) -> Launch:  # fmt: skip
-    """Settle on one launcher. `launcher` (auto, mpirun, srun) and `pmi` are what was asked for.
+    """Choose one launcher. `launcher` (auto, mpirun, srun) and `pmi` are the settings.
 
-    `library` is what the job's processes load, None if nobody knows; `programs` every mpirun there is, first come first; `pmis` what
+    `library` is what the job's processes load, None if unknown; `programs` every mpirun on the PATH, in its order; `pmis` what
     `srun --mpi=list` has, None outside of a job. Raises NoMpi.
     """
     if launcher == SRUN or (launcher == "auto" and pmi is not None and pmis is not None):
@@ -104,7 +100,7 @@ def choose(
     if programs:
         there = " and ".join(f"{path} is of {mpi}" for path, mpi in programs)
         raise NoMpi(
-            f"the job's Python loads {library}, but {there}: each of its processes would believe to be alone",
+            f"the job's Python loads {library}, but {there}: each of its processes would run alone",
             f"set distributed.mpirun to the mpirun of {library}, or have mpi4py load the other library with MPI4PY_LIBMPI",
         )
     raise NoMpi("no mpirun is on the job's PATH", NO_MPIRUN_HINT)
@@ -115,14 +111,14 @@ NO_MPIRUN_HINT = "env=mpi brings one along; distributed.mpirun names one that li
 
 def _srun(pmi: str | None, library: Mpi | None, pmis: Sequence[str] | None) -> Launch:
     if pmis is None:
-        raise NoMpi("distributed.launcher=srun, and this is no job of Slurm's", "distributed.launcher=auto finds what there is")
+        raise NoMpi("distributed.launcher=srun, but this is not a Slurm job", "distributed.launcher=auto finds what there is")
     there = ", ".join(pmis) or "nothing"
     if pmi is not None and pmi not in pmis:
         raise NoMpi(f"distributed.pmi={pmi} is not what this Slurm has: {there}", "choose one of these, or null")
     chosen = pmi or (_fitting_pmi(library, pmis) if library is not None else None)
     if chosen is None:
-        what = f"{library} wants" if library is not None else "the MPI of the job wants, which could not be found out"
-        raise NoMpi(f"this Slurm has nothing for --mpi that {what}; it has {there}", "set distributed.pmi, or distributed.launcher=mpirun")
+        what = f"{library}" if library is not None else "the MPI of the job, which is unknown"
+        raise NoMpi(f"this Slurm has no --mpi for {what}; it has {there}", "set distributed.pmi, or distributed.launcher=mpirun")
     return Launch(SRUN, SRUN, library, chosen)
 
 
@@ -131,20 +127,20 @@ def _fitting_pmi(mpi: Mpi, pmis: Sequence[str]) -> str | None:
 
 
 def read_pmis(text: str) -> list[str]:
-    """What `srun --mpi=list` lists: Slurm 22.05 one a line after a title, `none` among them; before, each after its title."""
-    words = [line.removeprefix("srun:").removeprefix(" MPI types are...").strip() for line in text.splitlines()]
-    versions = [word for line in words if ":" in line for word in line.partition(":")[2].replace(",", " ").split()]
-    return [word for word in words if re.fullmatch(r"[a-z][a-z0-9_]*", word)] + [word for word in versions if word.startswith("pmi")]
+    """The names that `srun --mpi=list` lists: Slurm 22.05 one a line after a title, `none` among them; before, each after its title."""
+    names = [line.removeprefix("srun:").removeprefix(" MPI types are...").strip() for line in text.splitlines()]
+    versions = [name for line in names if ":" in line for name in line.partition(":")[2].replace(",", " ").split()]
+    return [name for name in names if re.fullmatch(r"[a-z][a-z0-9_]*", name)] + [name for name in versions if name.startswith("pmi")]
 
 
-def command(launch: Launch, nodes: int, per_node: int, cpus: int, arguments: Sequence[str], member: Sequence[str]) -> list[str]:
-    """The words that start `member` once for each process, node by node. `cpus` are those of each node, where srun has to be told."""
+def command(launch: Launch, nodes: int, per_node: int, cpus: int, arguments: Sequence[str], worker: Sequence[str]) -> list[str]:
+    """The argument list that starts `worker` once for each process, node by node. `cpus` are those of each node; srun needs them."""
     count = str(nodes * per_node)
     if launch.launcher == SRUN:
         return [
             launch.program, f"--mpi={launch.pmi}", f"--nodes={nodes}", f"--ntasks={count}", f"--ntasks-per-node={per_node}",
             f"--cpus-per-task={max(1, cpus // per_node)}", *(["--overcommit"] if per_node > cpus else []),
-            "--distribution=block", "--cpu-bind=none", "--kill-on-bad-exit=0", "--export=ALL", "--", *member,
+            "--distribution=block", "--cpu-bind=none", "--kill-on-bad-exit=0", "--export=ALL", "--", *worker,
         ]  # fmt: skip
     given = " ".join(arguments)
     if launch.mpi is None:
@@ -153,13 +149,13 @@ def command(launch: Launch, nodes: int, per_node: int, cpus: int, arguments: Seq
         placed = [] if "map-by" in given else ["--map-by", f"ppr:{per_node}:node"]
     else:
         placed = [] if "ppn" in given else ["-ppn", str(per_node)]
-    return [launch.program, "-n", count, *placed, *arguments, *member]
+    return [launch.program, "-n", count, *placed, *arguments, *worker]
 
 
 def interface_variables(launch: Launch, interface: str, network: str, *, is_asked: bool) -> dict[str, str]:
-    """What has the launcher and its daemons meet on one interface. `network` is the one it is in, for nodes where it has another name.
+    """Variables that make the launcher and its daemons meet on one interface. `network` is its network, for nodes where its name differs.
 
-    MPICH's daemons call the launcher by its node's name, and are told otherwise only where somebody asked for it.
+    MPICH's daemons call the launcher by its node's name, unless an interface was asked for.
     """
     if launch.mpi is None or launch.launcher == SRUN:
         return {}
@@ -180,7 +176,7 @@ class Place:
         def first(*names: str) -> int | None:
             return next((int(environ[name]) for name in names if environ.get(name, "").isdigit()), None)
 
-        # Not SLURM_PROCID: who is told no more than that is alone in its world, or the child of a daemon that srun has started
+        # Not SLURM_PROCID: a process that has only that runs alone, or is the child of a daemon that srun has started
         self.rank = first("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "PALS_RANKID")
         self.size = first("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
         self.local_rank = first("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")

@@ -1,4 +1,4 @@
-"""Where the ranks of a run meet: how many ports each node must keep, and the variables made of them. Pure, and cheap for the agent.
+"""The rendezvous of a run's ranks: how many ports each node must keep, and the variables made of them. Pure, and cheap for the agent.
 
 `nodes` is, by node number, {"address": name or number, "ports": [...]}; `ranks` are those of plan.json.
 """
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def node_of(rank: Mapping[str, Any]) -> int:
-    """The number of its node. The one process of a run on one node is told no place."""
+    """The number of its node. The only process of a run has no variable for it."""
     return int(rank["env"].get("NODE_RANK", 0))
 
 
@@ -24,7 +24,7 @@ def port_count(kind: str, node: int, rank_count: int) -> int:
 
 
 def variables(kind: str, ranks: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, str]]:
-    """What each rank is told, by its number: TF_CONFIG, or MASTER_ADDR and MASTER_PORT."""
+    """The variables of each rank, by its number: TF_CONFIG, or MASTER_ADDR and MASTER_PORT."""
     if kind == "tensorflow":
         return _tf_configs(ranks, nodes)
     head = nodes[0]

@@ -1,8 +1,8 @@
-"""What Slurm's variables tell a process about its place, made true for the ranks of a run. Pure.
+"""Corrects Slurm's variables for the ranks of a run. Pure.
 
-Slurm knows the processes that it has started: the batch script, and one agent on each node. Their ranks are others, perhaps several on a
-node, and inherit what these were told. Libraries and scripts read SLURM_PROCID and SLURM_NTASKS as they read RANK and WORLD_SIZE, so both
-say the same, and a process that is no rank has neither (sbatch(1) and srun(1), OUTPUT ENVIRONMENT VARIABLES).
+Slurm knows only the processes that it has started: the batch script, and one agent on each node. Ranks inherit the variables of these, and
+there may be several on a node. Libraries read SLURM_PROCID and SLURM_NTASKS as they read RANK and WORLD_SIZE, so both say the same here,
+and a process that is no rank has neither (sbatch(1) and srun(1), OUTPUT ENVIRONMENT VARIABLES).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Of the process that Slurm has started, not of its job or its node.
+# They describe the process that Slurm has started, not its job or its node.
 _OF_A_TASK = frozenset({
     "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NPROCS", "SLURM_TASKS_PER_NODE", "SLURM_GTIDS", "SLURM_TASK_PID",
     "SLURM_STEPID", "SLURM_DISTRIBUTION", "SLURM_LAUNCH_NODE_IPADDR", "SLURM_PRIO_PROCESS",
@@ -22,7 +22,7 @@ _BEGINNINGS = ("SLURM_STEP_", "SLURM_NTASKS_PER_", "SLURM_SRUN_COMM_", "SLURM_CP
 def corrected(environ: Mapping[str, str], rank: Mapping[str, str], node_count: int, *, is_mpi: bool) -> dict[str, str]:
     """`environ`, for a process whose own variables are `rank`: RANK and the like, or none of them.
 
-    What MPI's processes inherit is how their library finds the others, so there nothing is taken away.
+    Nothing is removed for MPI: by these variables its library finds the other processes.
     """
     if "SLURM_JOB_ID" not in environ:
         return dict(environ)

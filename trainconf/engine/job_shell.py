@@ -1,11 +1,11 @@
-"""The shell that every container of a run begins with: what it is given, what it does, and what it leaves for the agent to read.
+"""The shell scripts that run first in every container of a run: their arguments, what they do, and what they leave for the agent to read.
 
     one process       sh -c SHIM sh <log> <usage> <cgroup> <program> <arguments...>
     several           sh -c RANKS_SHIM sh <log> <usage> <cgroup> <ends> <ranks, such as "0 1 2"> <program> <arguments...>
     those of MPI      sh -c MPI_SHIM sh <log> <usage> <cgroup> <ends> <ranks> <mpirun> <arguments...>
 
-It takes the job's variables from standard input, so that no value is in `docker inspect` or in a file; writes the job's output
-into its log itself, so that nothing is lost when the engine restarts; stays behind the job to record what it used. POSIX only: dash,
+Such a shell reads the job's variables from standard input, so that no value is in `docker inspect` or in a file. It writes the job's output
+into its log itself, so that nothing is lost when the engine restarts. It stays behind the job to record what that used. POSIX only: dash,
 busybox and bash are all called `sh`.
 
     log       must exist and be writable; of several that of the first. So must <usage> and <ends>, and be empty.
@@ -29,9 +29,9 @@ UMASK = "022"
 GOT_SIGTERM, CANNOT_START, NO_MPIRUN, MPIRUN = "got_sigterm", "cannot_start", "no_mpirun", "mpirun"  # the engine cannot tell
 BEGAN, TOLD = "began", "told"  # of ranks that mpirun starts
 
-# The last line of the variables says that they are whole: whoever sends them may die meanwhile. The shell has a handler for signals
-# and does not ignore them, for what is ignored stays ignored in the job. `exec` in a subshell never takes a builtin for the program.
-# What the shell itself says of the job's end ("Terminated") is not the job's output.
+# The last line of the variables says that they are whole: the sender may die meanwhile. The shell handles signals and does not ignore them,
+# because an ignored signal stays ignored in the job. `exec` in a subshell never takes a builtin for the program. What the shell itself says
+# about the job's end ("Terminated") is not the job's output.
 _WHOLE = "# whole"
 _BEGIN = f"""\
 [ -w "$1" ] || exit {NOT_STARTED}
@@ -70,9 +70,8 @@ code=$?
 case $code in 126|127) {_HAS_PROGRAM.format(4)} || echo {CANNOT_START} ;; esac
 {_USAGE}"""
 
-# What becomes of one of several ranks: <rank> <log> <usage> <cgroup> <ends> <ranks> <program> <arguments...>. It gets the signals of its
-# process group, as the program does, and outlives them to write down the end. No name of ours is exported, and none that the job may have
-# is used before it has ended.
+# One of several ranks: <rank> <log> <usage> <cgroup> <ends> <ranks> <program> <arguments...>. It gets the signals of its process group, as
+# the program does, and survives them to record the end. It exports no name of ours, and until the end it uses none that the job may have.
 _RANK = f"""\
 trap : TERM INT HUP QUIT USR1 USR2
 (eval "$TRAINCONF_RANKS"; unset TRAINCONF_RANKS; exec >>"$TRAINCONF_LOG" 2>&1 </dev/null; shift 6; exec "$@")
@@ -93,7 +92,7 @@ done <"$4"
 if [ "$first" != 0 ]; then code=$first; elif [ "$count" = 0 ]; then code=0; elif [ "$code" = 0 ]; then code={NOT_STARTED}; fi
 """
 
-# A pipeline, which has nothing to carry, instead of `&`: in the background SIGINT and SIGQUIT would be ignored, and not to be had back.
+# A pipeline without data instead of `&`: in the background SIGINT and SIGQUIT would be ignored for good.
 RANKS_SHIM = f"""\
 for TRAINCONF_RANK in $5; do
   TRAINCONF_ALL="${{TRAINCONF_ALL-}}${{TRAINCONF_ALL:+ | }}trainconf_rank $TRAINCONF_RANK \\"\\$@\\""
@@ -108,8 +107,8 @@ code=0
 [ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
 {_USAGE}"""
 
-# What mpirun starts for each rank, which is its own process group there. mpirun ends all others at once when one fails, or leaves without
-# MPI_Finalize; who ends them here, and when, is for the agent to decide: one that failed or was told to stop waits for the others.
+# mpirun starts this for each rank, as a process group of its own. mpirun ends all others at once when one fails, or leaves without
+# MPI_Finalize. Here the agent decides who ends them, and when: a rank that failed or was told to stop waits for the others.
 _MPI_RANK = f"""\
 set -- "${{OMPI_COMM_WORLD_RANK-${{PMI_RANK-$PMIX_RANK}}}}" "$@"
 echo "$1 {BEGAN} $$" >>"$5"
@@ -127,8 +126,8 @@ done <"$5"
 done
 """
 
-# SIGTERM comes to this shell alone, which passes it on to the ranks and not to mpirun. A rank that begins at that moment either is on the
-# list or finds it closed. mpirun gives back what the background takes, SIGINT and SIGQUIT; Open MPI the first only.
+# SIGTERM comes to this shell alone, which passes it on to the ranks and not to mpirun. A rank that begins at that moment is either on the
+# list or finds it closed. mpirun restores SIGINT and SIGQUIT, which the background ignores; Open MPI only the first.
 MPI_SHIM = f"""\
 trainconf_tell() {{
 echo "- {TOLD} -" >>"$1"
@@ -158,7 +157,7 @@ GROUP_ENV = "TINI_KILL_PROCESS_GROUP=1"
 
 
 def command(log: str, usage: str, argv: Sequence[str], *, has_cgroup: bool = True) -> list[str]:
-    """`Cmd` of a container that runs `argv`. Without a cgroup of its own what it sees there is the whole machine's, and is not recorded."""
+    """`Cmd` of a container that runs `argv`. Without a cgroup of its own the container sees the whole machine's, which is not recorded."""
     return ["sh", "-c", SHIM, "sh", log, usage, _cgroup(has_cgroup), *argv]
 
 
@@ -183,10 +182,10 @@ def _cgroup(has_cgroup: bool) -> str:
 
 
 def variables_text(variables: Mapping[str, str], umask: str = UMASK, ranks: Iterable[tuple[int, str, Mapping[str, str]]] = ()) -> bytes:
-    """What is sent to the container's standard input: the job's variables, and who may read what it writes.
+    """The text for the container's standard input: the job's variables and its umask.
 
-    `ranks` are those of a container that has several: number, log, and the variables that only this one has. Every name must be one
-    that `can_export` takes.
+    `ranks` are those of a container that has several: number, log, and the variables that only this rank has. `can_export` must hold for
+    every name.
     """
     lines = [f"umask {umask}\n", *_exports(variables)]
     places = "".join(f"{rank}) TRAINCONF_LOG={_quoted(log)}\n{''.join(_exports(own))};;\n" for rank, log, own in ranks)
@@ -195,7 +194,7 @@ def variables_text(variables: Mapping[str, str], umask: str = UMASK, ranks: Iter
     return "".join([*lines, f"{_WHOLE}\n"]).encode("utf-8", "surrogateescape")
 
 
-# What bash, dash or busybox keeps for itself: read-only, an array, a number, or another value whenever it is read. By trial, with bash 5.2.
+# Names that bash, dash or busybox keeps for itself: read-only, an array, a number, or another value at each read. By trial, with bash 5.2.
 SHELLS_OWN = frozenset((
     "_", "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND", "BASH_LINENO", "BASH_SOURCE",
     "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "LINENO",
@@ -237,12 +236,12 @@ def read_oom_kills(text: str) -> int:
 
 
 def _count(text: str | None) -> int | None:
-    """A number as a kernel writes it; None for whatever else the job may have put there."""
+    """A number as a kernel writes it; None for anything else that the job may have put there."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def says(text: str, what: str) -> bool:
-    """Whether a usage file says GOT_SIGTERM: whoever it was, the container was told to stop; or CANNOT_START: no program ran."""
+    """Whether a usage file says GOT_SIGTERM: somebody told the container to stop; or CANNOT_START: no program ran."""
     return what in text.splitlines()
 
 

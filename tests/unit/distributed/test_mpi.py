@@ -73,10 +73,10 @@ def test_the_mpirun_that_fits_is_taken_of_several() -> None:
         ("auto", None, MPICH, [("/bin/mpirun", OPEN_MPI)], None, "loads MPICH 5.0.2, but /bin/mpirun is of Open MPI 4.1.4"),
         ("auto", None, OPEN_MPI, [("/bin/mpirun", MPICH)], PMIS, "loads Open MPI 4.1.4, but /bin/mpirun is of MPICH 5.0.2"),
         ("auto", None, None, [], PMIS, "no mpirun is on the job's PATH"),
-        ("srun", None, MPICH, [], None, "this is no job of Slurm's"),
-        ("srun", None, None, [], PMIS, "nothing for --mpi that the MPI of the job wants, which could not be found out"),
+        ("srun", None, MPICH, [], None, "this is not a Slurm job"),
+        ("srun", None, None, [], PMIS, "this Slurm has no --mpi for the MPI of the job, which is unknown"),
         ("srun", "pmix_v9", MPICH, [], PMIS, "distributed.pmi=pmix_v9 is not what this Slurm has: pmix, none"),
-        ("srun", None, MPICH, [], ["none"], "nothing for --mpi that MPICH 5.0.2 wants; it has none"),
+        ("srun", None, MPICH, [], ["none"], "this Slurm has no --mpi for MPICH 5.0.2; it has none"),
     ],
 )
 def test_what_would_leave_every_process_alone_is_refused(
