@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from trainconf.errors import Mistake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _OURS = "trainconf's own part: it starts, follows and removes the container"
 _NETWORK = "compute.network"

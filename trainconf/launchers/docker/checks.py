@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.job_shell import SHELLS_OWN, can_export
 from trainconf.errors import Mistake
 from trainconf.launchers.protocol import Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MINIMUM_MEMORY_BYTES = 6 * 2**20  # moby, daemon/daemon_unix.go, linuxMinMemory
 MINIMUM_CPUS = 0.01

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import trainconf
 from trainconf.distributed import mpi
@@ -27,6 +26,10 @@ from trainconf.launchers.docker import arguments, checks
 from trainconf.launchers.job.env import input_variable
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 GIB = 2**30
 # An MPI takes large messages out of another process' memory, which a container may not (process_vm_readv(2), seccomp): MPICH fails of it.
