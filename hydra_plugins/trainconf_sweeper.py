@@ -27,10 +27,10 @@ class TrainconfSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> int:
         """Submit the sweep and follow it, or return when detached; its exit code."""
-        from trainconf.cli.arguments.compose import Words
         from trainconf.cli.launch.sweep import run
+        from trainconf.control.compose import ComposeRequest
 
-        return run(Words(list(arguments), self.config_dir, self.config_name, multirun=True))
+        return run(ComposeRequest(arguments, self.config_name, self.config_dir))
 
 
 # A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.

@@ -128,6 +128,11 @@ class RunPaths:
         return self._at("trials.jsonl")
 
     @property
+    def journal(self) -> str:
+        """Of a sweep: what it has asked for, see trainconf.sweeps.journal."""
+        return self._at("journal.jsonl")
+
+    @property
     def sweep(self) -> str:
         """What a sweep is; its presence makes the folder a sweep's."""
         return self._at("sweep.json")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from trainconf.environments import Software
     from trainconf.launchers.protocol import Launcher, LaunchPlan
     from trainconf.reporter import Reporter
+    from trainconf.schema import SubmitConfig
     from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.spec import RunSpec
 
@@ -56,15 +57,17 @@ class Prepared:
 class Submitted:
     """A run that was handed over. Without a plan it is one that completed before and is returned instead.
 
-    `not_looked_at` says which inputs may differ from that run's.
+    `options` say whether to detach and to stream. `not_looked_at` says which inputs may differ from that run's.
     """
 
-    __slots__ = ("_launcher", "not_looked_at", "paths", "plan")
+    __slots__ = ("_launcher", "not_looked_at", "options", "paths", "plan")
 
     def __init__(
-        self, paths: RunPaths, plan: LaunchPlan | None = None, launcher: Launcher | None = None, *, not_looked_at: str = ""
+        self, paths: RunPaths, options: SubmitConfig, plan: LaunchPlan | None = None, launcher: Launcher | None = None, *,
+        not_looked_at: str = "",
     ) -> None:
         self.paths = paths
+        self.options = options
         self.plan = plan
         self.not_looked_at = not_looked_at
         self._launcher = launcher
@@ -218,7 +221,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
     if resolved.config.submit.reuse:
         found = find_completed(workspace, prepared_spec(resolved, prepared))
         if found is not None:
-            return Submitted(found, not_looked_at=not_looked_at(resolved.spec))
+            return Submitted(found, resolved.config.submit, not_looked_at=not_looked_at(resolved.spec))
     with code_of(resolved, prepared) as code:
         paths, plan, lock = create(resolved, prepared, code, workspace)
     handle = None
@@ -234,7 +237,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
         raise
     finally:
         lock.release()
-    return Submitted(paths, plan, prepared.launcher)
+    return Submitted(paths, resolved.config.submit, plan, prepared.launcher)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:

@@ -19,6 +19,7 @@ from trainconf.resolve.resolver import Resolved, resolve
 from trainconf.submission.inputs import not_looked_at, with_digests
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, spec_with_code
+from trainconf.sweeps import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,25 +30,27 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.launchers.protocol import LaunchPlan, Pool
     from trainconf.reporter import Reporter
+    from trainconf.resolve.composed import Composed
     from trainconf.snapshot.blobs.opened import OpenSnapshot
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
 
 
 class Trial:
-    """One run of a sweep: its number, the words that make it differ, and its directory once it has one."""
+    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one."""
 
-    __slots__ = ("events_size", "number", "paths", "resolved", "state", "words")
+    __slots__ = ("_events_size", "number", "overrides", "paths", "resolved", "state", "values")
 
-    def __init__(self, number: int, resolved: Resolved, words: list[str]) -> None:
+    def __init__(self, number: int, resolved: Resolved, overrides: list[str], values: dict[str, Any]) -> None:
         self.number = number
         self.resolved = resolved
-        self.words = words
+        self.overrides = overrides
+        self.values = values
         self.paths: RunPaths | None = None
         self.state: State | None = None
-        self.events_size = -1
+        self._events_size = -1
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Read the state again if something was written; whether it changed."""
         if self.paths is None or (self.state is not None and self.state.is_final):
             return False
@@ -55,9 +58,9 @@ class Trial:
             size = os.stat(self.paths.events).st_size
         except OSError:
             size = 0  # somebody has removed it, as its state will say
-        if size == self.events_size:
+        if size == self._events_size:
             return False
-        self.events_size = size
+        self._events_size = size
         self.state = liveness.state_of(self.paths)
         return True
 
@@ -170,6 +173,10 @@ class Sweep:
             "metric": self.metric, "trainconf": __version__,
         }
 
+    def _entry(self, trial: Trial) -> journal.Entry:
+        paths = self.workspace.run(trial.resolved.experiment_name, f"{self.sweep_id}_{trial.number}")
+        return journal.Entry(trial.number, trial.values, trial.overrides, paths)
+
     def _start_pool(self) -> Pool:
         """Make the sweep's directory and its agent, or nothing."""
         lock = FileLock("")
@@ -179,6 +186,8 @@ class Sweep:
                 lock = FileLock(self.paths.lock)
                 lock.acquire()
                 write_atomic(self.paths.sweep, dumps(self._record()))
+                journal.ask(self.paths, map(self._entry, self.trials))
+                journal.reuse(self.paths, {trial.number: trial.paths for trial in self.trials if trial.paths is not None})
                 launcher = launchers.get(self._target)
                 return launcher.pool(self.paths, lock, self._secrets, self.config.tree["compute"], self._limit)
             except BaseException:
@@ -209,14 +218,14 @@ class Sweep:
     def _create(self, trial: Trial, prepared: Prepared, code: OpenSnapshot, lock_path: str) -> LaunchPlan:
         """Make the directory of one trial; the plan the agent shall carry out."""
         trial.paths, plan, lock = create(
-            trial.resolved, prepared, code, self.workspace, run_id=f"{self.sweep_id}_{trial.number}", parent=self.sweep_id,
-            lock_path=lock_path, durable=False,
+            trial.resolved, prepared, code, self.workspace, run_id=self._entry(trial).paths.run_id,
+            parent=self.sweep_id, lock_path=lock_path, durable=False,
         )
         lock.release()
         return plan
 
     def cancel(self, *, force: bool) -> None:
-        """End all trials, politely or at once; those that wait never start."""
+        """End all trials, after their grace time or at once; those that wait never start."""
         if self._pool is not None:
             self._pool.cancel(force=force)
 
@@ -230,9 +239,9 @@ class Sweep:
         """Whether there is anything to cancel."""
         return self._pool is not None
 
-    def look(self) -> list[Trial]:
-        """The trials whose state changed since the last look."""
-        return [trial for trial in self.trials if trial.look()]
+    def poll(self) -> list[Trial]:
+        """The trials whose state changed since the last call."""
+        return [trial for trial in self.trials if trial.poll()]
 
     def has_ended(self) -> bool:
         """Whether the agent is done; its trials' states are final then, or honest about what was lost."""
@@ -268,12 +277,23 @@ def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> S
     trials = []
     base = resolve(grid.base, workspace)
     for number, composed in enumerate(grid):
-        words = [word for word, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
-        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), words))
+        overrides = [word for word, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
+        values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
+        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), overrides, values))
     return Sweep(trials, workspace, overrides)
 
 
-def _resolve_trial(base: Resolved, composed: Any, varying: Iterable[str], workspace: WorkspacePaths) -> Resolved:
+def _value_at(composed: Composed, key: str) -> Any:
+    """The value of a setting, or the choice of a group; None for a key that an override has removed."""
+    if key in composed.choices:
+        return composed.choices[key]
+    node: Any = composed.config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _resolve_trial(base: Resolved, composed: Composed, varying: Iterable[str], workspace: WorkspacePaths) -> Resolved:
     """Resolve one trial; where only params vary, all but them is as in the first."""
     if all(key.lstrip("+").startswith("params.") for key in varying):
         return base.with_params(composed)

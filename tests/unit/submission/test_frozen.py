@@ -263,7 +263,7 @@ def test_what_is_no_frozen_file_is_told(name: str, here: Here) -> None:
 
 def test_check_takes_the_file_alone(here: Here, workspace: Shell) -> None:
     answer = here("freeze", "--check", "a.lock.yaml", "params.lr=1")
-    assert list(answer.told) == ["freeze --check takes the file alone; it holds its own overrides"]
+    assert list(answer.told) == ["freeze --check takes the file alone; the file has its own overrides"]
 
 
 def test_a_place_that_cannot_be_written_is_told(here: Here, workspace: Shell) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
+from trainconf.control import sweeps
+from trainconf.paths import RunPaths
 from trainconf.sweeps import controller
 
 Here = Callable[..., Answer]
@@ -199,3 +201,16 @@ def test_a_secret_of_a_sweep_is_in_no_file(workspace: Shell) -> None:
 def test_a_single_trial_is_a_sweep_too(here: Here, workspace: Shell) -> None:
     answer = here(*sweep_words(workspace, "+params.a=1"))
     assert (answer.code, len(trials(workspace))) == (0, 1), answer
+
+
+def test_a_sweep_s_journal_has_every_trial_with_the_values_it_ran_with(here: Here, workspace: Shell) -> None:
+    workspace.write("conf/model/small.yaml", "width: 4\n")
+    workspace.write("conf/model/large.yaml", "width: 400\n")
+    assert here("-m", *workspace.script("+params.a=1,2", "+model@params.model=small,large", "+params.b=0")).code == 0
+    (home,) = [RunPaths(str(path)) for path in workspace.run_dirs() if (path / "sweep.json").exists()]
+    found = sweeps.results(home)
+    assert [trial.values for trial in found.trials] == [
+        {"params.a": a, "model@params.model": model} for a in (1, 2) for model in ("small", "large")
+    ]
+    assert [trial.row["run_id"] for trial in found.trials] == [f"{home.run_id}_{number}" for number in range(4)]
+    assert [trial.row["params"]["model"]["width"] for trial in found.trials] == [4, 400, 4, 400]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from trainconf.cli.arguments.compose import split_config_dir
+from trainconf.cli.arguments.compose import split_places
+from trainconf.control.compose import ComposeRequest
 from trainconf.errors import ConfigError
 from trainconf.paths import find_workspace
 from trainconf.resolve.search import config_dirs
@@ -26,13 +27,14 @@ def run(words: list[str]) -> int:
     schema.register()
     register_resolver("secret", secrets.symbolic)
     register_resolver("oc.env", _without_credentials)
-    config_dir, words = split_config_dir(words)
+    places, words = split_places(words)
+    request = ComposeRequest(**places)
     before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = ["trainconf", *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises then: else it prints a traceback for what is no mistake of its grammar
     try:
-        with stock.searching(config_dirs(find_workspace(os.getcwd()), config_dir)) as first:
-            hydra.main(config_path=first, config_name="config", **stock.VERSION_BASE)(_nothing)()
+        with stock.searching(config_dirs(find_workspace(os.getcwd()), request.config_dir)) as first:
+            hydra.main(config_path=first, config_name=request.config_name, **stock.VERSION_BASE)(_nothing)()
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
         first_line, _, rest = f"{error}{cause}".strip().expandtabs(4).partition("\n")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+RUN_HELP = "a run id, the unique beginning of one, `last`, or a run directory"
+RUNS_HELP = f"{RUN_HELP}, or the id of a sweep"
+
+
 class _Formatter(argparse.HelpFormatter):
     """Told the width, it does not import shutil to ask for it, which every added argument would pay for (2 ms)."""
 

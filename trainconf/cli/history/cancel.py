@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.arguments.parser import Arguments
+from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control import runs
 from trainconf.errors import TrainconfError
@@ -14,7 +14,7 @@ from trainconf.paths import RunPaths, find_workspace
 def run(argv: list[str]) -> int:
     """Request the end of every run. 0 when each is ended or will be, also when it had ended before; 1 when one cannot be reached."""
     parser = Arguments("cancel", "Ask runs to end: SIGTERM, and SIGKILL after their grace time. What they have started ends with them.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, a run directory, or the id of a sweep")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=RUNS_HELP)
     parser.add_argument("--force", action="store_true", help="SIGKILL at once")
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())

@@ -6,7 +6,7 @@ import argparse
 import os
 from contextlib import closing
 
-from trainconf.cli.arguments.parser import Arguments, count
+from trainconf.cli.arguments.parser import RUN_HELP, Arguments, count
 from trainconf.cli.screen.printer import printer
 from trainconf.cli.screen.ranks import listed, point_at_failed_rank, tell_failed_rank
 from trainconf.control import follow as following
@@ -40,7 +40,7 @@ def run(argv: list[str]) -> int:
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = Arguments("logs", "Print what a run wrote to its standard output and error.")
-    parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends; also before it has started")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--rank", metavar="N", type=count, help="the process whose output it is (default: 0)")

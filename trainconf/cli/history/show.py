@@ -19,14 +19,14 @@ SHOWN_FILES = SHOWN_RANKS = 20
 
 def run(argv: list[str]) -> int:
     """Print the run as text, as JSON, or the origin of every value of its config."""
-    from trainconf.cli.arguments.parser import Arguments
+    from trainconf.cli.arguments.parser import RUN_HELP, Arguments
     from trainconf.history.find import find_run
     from trainconf.history.record import damage, details
     from trainconf.launchers.scheduled import state_of
     from trainconf.paths import find_workspace
 
     parser = Arguments("show", "Print everything that is known about a run.")
-    parser.add_argument("run", metavar="RUN", help="id, unique beginning of one, `last`, or a run directory")
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--origin", action="store_true", help="print the run's config, and which file or word set each value")
     asked = parser.parse_args(argv)
@@ -45,7 +45,7 @@ def run(argv: list[str]) -> int:
 
 
 def _origins(paths: RunPaths, *, as_json: bool) -> int:
-    from trainconf.cli.launch.config import origins_text
+    from trainconf.cli.screen.config import origins_text
     from trainconf.history.record import read_mapping
 
     record = read_mapping(paths.record)

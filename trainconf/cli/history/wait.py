@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.arguments.parser import Arguments, positive_seconds
+from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, positive_seconds
 from trainconf.cli.screen.end import tell_leftovers
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control import runs
@@ -16,7 +16,7 @@ from trainconf.paths import RunPaths, find_workspace
 def run(argv: list[str]) -> int:
     """Wait for every run; the first exit code that is not 0. A lost run counts as 1, a time-out as 124."""
     parser = Arguments("wait", "Wait until runs have ended. The exit code is the run's; of several, the first that is not 0.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="id, unique beginning of one, `last`, a run directory, or the id of a sweep")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=RUNS_HELP)
     parser.add_argument("--timeout", metavar="S", type=positive_seconds, help="give up after so many seconds, with exit code 124")
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class Interrupts:
-    """A context manager that answers SIGINT and SIGTERM. `cancel(force)` asks for the end; `notice` is said the first time."""
+    """A context manager that answers SIGINT and SIGTERM. `cancel(force)` asks for the end; `notice` is said the first time.
 
-    def __init__(self, cancel: Callable[[bool], None], notice: str) -> None:
+    Until `has_started` there is nothing to cancel: a signal raises KeyboardInterrupt.
+    """
+
+    def __init__(self, cancel: Callable[[bool], None], notice: str, has_started: Callable[[], bool] = lambda: True) -> None:
         self.count = 0
+        self._has_started = has_started
         self._cancel = cancel
         self._notice = notice
         self._before: dict[int, object] = {}
@@ -30,6 +34,8 @@ class Interrupts:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._has_started():
+            raise KeyboardInterrupt
         self.count += 1
         printer.alert(self._notice if self.count == 1 else "killing")
         self._cancel(self.count > 1)

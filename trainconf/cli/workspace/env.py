@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """One of ls, show NAME, build [overrides], lock [overrides] [-o FILE], rm NAME."""
-    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.compose import add_arguments
     from trainconf.cli.arguments.parser import Arguments
     from trainconf.paths import find_workspace
 
@@ -25,9 +25,9 @@ def run(argv: list[str]) -> int:
     actions.add_parser("ls", help="what is built here")
     for name, text in (("show", "the recipe and contents of one"), ("rm", "remove one; it is built again when it is needed")):
         actions.add_parser(name, help=text).add_argument("name", metavar="NAME", help="a hash, the beginning of one, or a name")
-    composing.add_arguments(actions.add_parser("build", help="make the environment of env=... now"))
+    add_arguments(actions.add_parser("build", help="make the environment of env=... now"))
     lock = actions.add_parser("lock", help="pin every version of env=... in a file for version control")
-    composing.add_arguments(lock)
+    add_arguments(lock)
     lock.add_argument("--output", "-o", metavar="FILE", help="where to write it; standard output when left out")
     args = parser.parse_args(argv)
     return {"ls": _ls, "show": _show, "rm": _rm, "build": _build, "lock": _lock}[args.action](args, find_workspace(os.getcwd()))
@@ -74,11 +74,12 @@ def _rm(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments
-    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.compose import request_of
+    from trainconf.control.compose import compose
     from trainconf.errors import ConfigError, Mistake
     from trainconf.resolve.resolver import environment
 
-    composed = composing.composed(args, workspace)
+    composed = compose(request_of(args), workspace, printer)
     mistakes: list[Mistake] = []
     spec = environment(composed, workspace, mistakes)
     if mistakes:
@@ -94,10 +95,11 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf import environments, launchers
-    from trainconf.cli.arguments import compose as composing
+    from trainconf.cli.arguments.compose import request_of
+    from trainconf.control.compose import compose
     from trainconf.files import write_atomic
 
-    config = composing.composed(args, workspace).typed
+    config = compose(request_of(args), workspace, printer).typed
     as_image = launchers.get(config.compute.target).needs_image
     text = environments.lock(
         config.tree["env"], workspace.root, report=printer.info, as_image=as_image, image_build=vars(config.env.docker.build)

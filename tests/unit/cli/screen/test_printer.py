@@ -150,7 +150,7 @@ STEERING = [
 
 
 @pytest.mark.parametrize("text", STEERING)
-@pytest.mark.parametrize("way", ["data", "talk", "alert", "table", "error"])
+@pytest.mark.parametrize("way", ["data", "info", "alert", "table", "error"])
 def test_nothing_that_is_printed_steers_the_terminal(printer: Printer, capfd: pytest.CaptureFixture[str], text: str, way: str) -> None:
     shown = f"<{text}>\tå 日本 👨‍👩‍👧"
     if way == "table":

@@ -8,14 +8,12 @@ import shutil
 import struct
 import sys
 import termios
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from trainconf import files
-from trainconf.cli.launch.sweep import Watching
 from trainconf.cli.screen.printer import width
+from trainconf.cli.screen.sweep import LiveTable
 from trainconf.history import liveness, metrics
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps.controller import Trial
@@ -24,18 +22,17 @@ from ...history.build import make_run
 
 
 def trial_of(paths: RunPaths, number: int, words: list[str]) -> Trial:
-    trial = Trial(number, None, words)  # type: ignore[arg-type]
+    trial = Trial(number, None, words, {})  # type: ignore[arg-type]
     trial.paths = paths
     trial.state = liveness.State("Running")
     return trial
 
 
-def sweep_of(workspace: WorkspacePaths, *words: str) -> Any:
-    trials = [
+def trials_of(workspace: WorkspacePaths, *words: str) -> list[Trial]:
+    return [
         trial_of(make_run(workspace, f"sweep_{number}", states=("NotStarted", "Running"), metrics={"loss": 0.5 + number}), number, [word])
         for number, word in enumerate(words)
     ]
-    return SimpleNamespace(trials=trials, metric={"name": "loss", "goal": "minimize"})
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
@@ -47,41 +44,42 @@ def test_no_row_is_wider_than_the_screen_and_each_is_erased(
     with open(slave, "w", encoding="utf-8") as screen:
         monkeypatch.setattr(sys, "stderr", screen)
         words = ("params.lr=" + "1" * 300, "params.name=日本" + "語" * 100, "params.x=\x1b[31m\n", "params.lr=0.1")
-        watching = Watching(sweep_of(workspace, *words))
-        watching._draw()
+        table = LiveTable(trials_of(workspace, *words), "loss")
+        table.update([])
         drawn = os.read(master, 65536).decode()
         lines = drawn.replace("\r\n", "\n").removesuffix("\n").split("\n")
         assert len(lines) == 5
         assert all(width(line) < columns for line in lines)
         assert "\x1b" not in drawn
         assert "params.lr=0.1  3.5" in lines[4]
-        watching._erase()
+        table.erase()
         screen.flush()
         assert os.read(master, 65536) == b"\x1b[5A\x1b[J"
     os.close(master)
 
 
 def test_a_second_look_at_the_metrics_reads_only_what_is_new(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = sweep_of(workspace, "a=1")
-    watching = Watching(sweep)
-    (trial,) = sweep.trials
-    assert watching._metric(trial) == "0.5"
+    (trial,) = trials_of(workspace, "a=1")
+    table = LiveTable([trial], "loss")
+    assert table._value(trial) == "0.5"
     taken: list[bytes] = []
     last_values = metrics._last_values
     monkeypatch.setattr(metrics, "_last_values", lambda lines: taken.append(lines) or last_values(lines))
-    assert watching._metric(trial) == "0.5"
+    assert table._value(trial) == "0.5"
     assert taken == []
+    assert trial.paths is not None
     files.append_line(trial.paths.metrics, {"name": "loss", "value": 0.25})
-    assert watching._metric(trial) == "0.25"
+    assert table._value(trial) == "0.25"
     assert [b"0.25" in lines and b"0.5" not in lines for lines in taken] == [True]
 
 
 def test_a_trial_whose_folder_goes_is_lost_and_the_sweep_is_watched_on(workspace: WorkspacePaths) -> None:
-    sweep = sweep_of(workspace, "a=1")
-    (trial,) = sweep.trials
-    assert trial.look()
+    (trial,) = trials_of(workspace, "a=1")
+    assert trial.poll()
+    assert trial.paths is not None
     shutil.rmtree(trial.paths.run_dir)
-    assert trial.look()
+    assert trial.poll()
+    assert trial.state is not None
     assert trial.state.status == "NotResponding"
-    assert not trial.look()
-    assert Watching(sweep)._metric(trial) == ""
+    assert not trial.poll()
+    assert LiveTable([trial], "loss")._value(trial) == ""

@@ -1,0 +1,54 @@
+"""What became of a sweep, read from its folder by any process: its trials, the best one, and its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainconf.control import sweeps
+from trainconf.history import events
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.sweeps import journal
+from trainconf.sweeps.journal import Entry
+
+from ..history.build import make_run, write_json
+
+
+def sweep_of(workspace: WorkspacePaths, *trials: tuple[str, float | None], goal: str = "maximize") -> RunPaths:
+    """A sweep of trials that ended so, with these metrics; a trial of state NotStarted has no folder."""
+    home = make_run(workspace, "s", states=("Running", "Completed"))
+    write_json(home.sweep, {"sweep_id": "s", "metric": {"name": "score", "goal": goal}})
+    for number, (status, value) in enumerate(trials):
+        journal.ask(home, [Entry(number, {"params.a": number}, [f"params.a={number}"], workspace.run("digits", f"s_{number}"))])
+        if status != "NotStarted":
+            logged = {} if value is None else {"score": value}
+            make_run(workspace, f"s_{number}", states=("NotStarted", "Running", status), metrics=logged)
+    return home
+
+
+def test_every_trial_is_told_also_one_that_was_never_made(workspace: WorkspacePaths) -> None:
+    found = sweeps.results(sweep_of(workspace, ("Completed", 0.5), ("Failed", None), ("NotStarted", None)))
+    assert [(trial.number, trial.values, trial.overrides, trial.status, trial.metric) for trial in found.trials] == [
+        (0, {"params.a": 0}, ["params.a=0"], "Completed", 0.5),
+        (1, {"params.a": 1}, ["params.a=1"], "Failed", None),
+        (2, {"params.a": 2}, ["params.a=2"], "NotStarted", None),
+    ]
+    assert (found.metric, found.exit_code) == ("score", 1)
+
+
+@pytest.mark.parametrize(("goal", "best"), [("maximize", 2), ("minimize", 1)])
+def test_the_best_is_by_the_goal_and_of_equal_ones_the_first(workspace: WorkspacePaths, goal: str, best: int) -> None:
+    values = [0.5, 0.0, 0.9, 0.9, float("nan"), 0.0]
+    found = sweeps.results(sweep_of(workspace, *[("Completed", value) for value in values], ("Failed", -5.0), ("Failed", 5.0), goal=goal))
+    assert found.best is not None
+    assert found.best.number == best
+
+
+def test_without_a_metric_none_is_the_best(workspace: WorkspacePaths) -> None:
+    found = sweeps.results(sweep_of(workspace, ("Completed", None), ("Completed", None)))
+    assert (found.best, found.exit_code) == (None, 0)
+
+
+def test_a_sweep_that_somebody_cancelled_says_so(workspace: WorkspacePaths) -> None:
+    home = sweep_of(workspace, ("Completed", 1.0))
+    events.request_cancel(home)
+    assert sweeps.results(home).exit_code == 130
