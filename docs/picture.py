@@ -68,9 +68,7 @@ DECIDES = {
     "files": "atomic writes, locks",
     "paths": "every file name",
     "engine": "a container engine",
-    "records": "frozen classes without dataclasses",
-    "sha256": "a hash without OpenSSL",
-    "plain_json": "JSON without importing json",
+    "fast": "JSON, records, hashes without slow imports; starting programs",
     "errors": "how a mistake is told",
     "reporter": "who hears what takes time",
 }

@@ -26,16 +26,16 @@ HALF = {"json", "re", "enum", "signal", "ctypes", "functools", "collections"}
 STARTS_AN_AGENT = [
     "agent.loop", "agent.nodes.slurm_job", "agent.processes.watchdog", "agent.rendezvous.local", "files", "paths", "history.events",
 ]  # fmt: skip
-RUNS_BESIDE_A_JOB = ["agent", "history", "engine", "files", "paths", "errors", "plain_json"]  # each with all its modules
+RUNS_BESIDE_A_JOB = ["agent", "history", "engine", "files", "paths", "errors", "fast"]  # each with all its modules
 RUNS_BEFORE_EACH_JOB = ["snapshot", "git", "process", "launchers.job.env", "launchers.docker.request"]
 READS = ["job_api", "cli.main", "cli.history", "cli.arguments.help", "control.runs", "control.follow"]
 
 # What opens another process, and the only modules that do.
 DOORS = {
     "subprocess": {"process.py"},
-    "os.fork": {"agent/processes/spawn.py", "agent/processes/watchdog.py", "cli/workspace/doctor.py", "testing/cancel.py"},
-    "os.posix_spawn": {"agent/processes/spawn.py"},
-    "os.exec": {"agent/loop.py", "agent/mpi/start.py", "agent/processes/spawn.py"},
+    "os.fork": {"fast/spawn.py", "agent/processes/watchdog.py", "cli/workspace/doctor.py", "testing/cancel.py"},
+    "os.posix_spawn": {"fast/spawn.py"},
+    "os.exec": {"agent/loop.py", "agent/mpi/start.py", "fast/spawn.py"},
     "os.system": set(), "os.popen": set(), "os.spawn": set(), "pty": set(), "multiprocessing": set(),
 }  # fmt: skip
 

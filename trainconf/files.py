@@ -12,8 +12,8 @@ import os
 import stat
 import time
 
-from trainconf.plain_json import dumps as dumps
-from trainconf.plain_json import loads
+from trainconf.fast.json import dumps as dumps
+from trainconf.fast.json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,13 +1,17 @@
 """The only door to other programs: an argument list in, a result out. Nothing here goes through a shell.
 
 Tests replace `run` and `spawn` by passing another `Processes` object; nothing is patched by dotted path.
-The agent starts jobs by its own road (`agent/processes/ranks.py`), because it must not pay for `subprocess`.
+Only `stream` needs `subprocess`, which takes 5 ms to import.
 """
 
 from __future__ import annotations
 
-import signal
+import os
+import time
 from contextlib import contextmanager
+
+from trainconf.fast.spawn import spawn
+from trainconf.fast.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 TIMED_OUT = 124
 LOOK_SECONDS = 0.1  # while a program is silent
+LOOK_AGAIN_SECONDS = 0.002  # for the end of a program that has closed its pipes
 READ_BYTES, READS_AFTER_END = 65536, 16  # pipe(7): a pipe holds 16 pages, 1 MiB where somebody has raised it
 
 
@@ -60,27 +65,30 @@ class Processes:
     """Runs programs. The port that tests replace."""
 
     def run(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
-        input: bytes | None = None,
-        timeout_s: float | None = None,
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, input: bytes | None = None, timeout_s: float | None = None
     ) -> Completed:
         """Run to the end and collect both outputs. A missing program is `found=False`, returncode 127; a time-out is TIMED_OUT."""
-        import subprocess
-
+        env = os.environ if env is None else env
+        ours: list[int] = []  # the ends of the pipes that are ours: of its input, its output, its errors
         try:
-            done = subprocess.run(
-                list(argv), cwd=cwd, env=env, input=input, stdin=None if input is not None else subprocess.DEVNULL,
-                capture_output=True, timeout=timeout_s, check=False,
-            )
-        except OSError as error:  # not there, not allowed, not a program (ENOEXEC)
+            pid = _start(argv, env, ours)
+        except (OSError, ValueError) as error:  # not there, not allowed, not a program (ENOEXEC), no argument at all (NUL)
+            _close(ours)
+            if isinstance(error, ValueError):
+                raise
             return Completed(argv, 127, b"", str(error).encode(), found=False)
-        except subprocess.TimeoutExpired as error:
-            return Completed(argv, TIMED_OUT, error.stdout or b"", error.stderr or b"")
-        return Completed(argv, done.returncode, done.stdout, done.stderr)
+        try:
+            outputs, has_ended = _exchange(ours, input or b"", None if timeout_s is None else time.monotonic() + timeout_s, pid)
+            if not has_ended:
+                os.kill(pid, signal.SIGKILL)
+            status = os.waitpid(pid, 0)[1]
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        finally:
+            _close(ours)
+        return Completed(argv, os.waitstatus_to_exitcode(status) if has_ended else TIMED_OUT, *outputs)
 
     def stream(
         self,
@@ -118,9 +126,79 @@ class Processes:
         return Completed(argv, child.returncode, b"".join(last), b"")
 
 
+def _start(argv: Sequence[str], env: Mapping[str, str], ours: list[int]) -> int:
+    """Start a program, found on the PATH of its variables, and leave our ends of its pipes in `ours`; its pid. Raises OSError."""
+    program = next((path for path in _places(argv[0], env) if os.path.isfile(path) and os.access(path, os.X_OK)), argv[0])
+    theirs: list[int] = []
+    try:
+        for is_input in (True, False, False):
+            read, write = os.pipe()
+            ours.append(write if is_input else read)
+            theirs.append(read if is_input else write)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())  # held interruptions are held for it, too
+        return spawn(program, argv, env, theirs, new_session=False, blocked=blocked, reset=(signal.SIGPIPE, signal.SIGXFSZ))
+    finally:
+        _close(theirs)
+
+
+def _places(name: str, env: Mapping[str, str]) -> list[str]:
+    return [name] if os.sep in name else [os.path.join(folder, name) for folder in os.get_exec_path(env)]
+
+
+def _exchange(ours: list[int], data: bytes, deadline: float | None, pid: int) -> tuple[list[bytes], bool]:
+    """Write the input and read both outputs until the program has ended; what it wrote, and False when the deadline came before."""
+    from select import POLLIN, POLLOUT, poll
+
+    entry, *exits = ours
+    os.set_blocking(entry, False)
+    read: dict[int, list[bytes]] = {fd: [] for fd in exits}
+    rest, waiting = memoryview(data), poll()
+    for fd in exits:
+        waiting.register(fd, POLLIN)
+    waiting.register(entry, POLLOUT)
+    left = set(ours)
+    while left:
+        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        for fd, _ in waiting.poll(None if seconds is None else seconds * 1000):
+            if fd == entry:
+                rest = rest[_write(fd, rest) :]
+                is_over = not rest
+            else:
+                piece = os.read(fd, READ_BYTES)
+                read[fd].append(piece)
+                is_over = not piece
+            if is_over:
+                waiting.unregister(fd)
+                left.remove(fd)
+                if fd == entry:
+                    ours.remove(fd)
+                    os.close(fd)
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+    while deadline is not None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        if time.monotonic() >= deadline:
+            return [b"".join(read[fd]) for fd in exits], False
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return [b"".join(read[fd]) for fd in exits], True
+
+
+def _write(fd: int, data: memoryview) -> int:
+    """How much of it could be written; all of it when nobody reads."""
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return 0
+    except BrokenPipeError:
+        return len(data)
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
 def _lines_until_end(child: Popen[bytes]) -> Iterator[bytes]:
     """What a program writes, line by line, until it has ended: what it started and left behind may have its pipe for longer."""
-    import os
     import select
 
     assert child.stdout is not None
@@ -146,8 +224,6 @@ def _lines_until_end(child: Popen[bytes]) -> Iterator[bytes]:
 
 def _end_session(child: Popen[bytes]) -> None:
     """End a program that leads its own session, with all that is left of the session: asked first, then killed."""
-    import os
-    import signal
     import subprocess
 
     for sign, patience_s in ((signal.SIGTERM, 2.0), (signal.SIGKILL, None)):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import cached_property
 
 from trainconf.errors import FrozenFileError
-from trainconf.plain_json import canonical as canonical
-from trainconf.plain_json import loads
-from trainconf.records import Record
-from trainconf.sha256 import sha256
+from trainconf.fast.json import canonical as canonical
+from trainconf.fast.json import loads
+from trainconf.fast.records import Record
+from trainconf.fast.stdlib import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

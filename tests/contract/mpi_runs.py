@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from trainconf.fast.records import replace
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
-from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 from trainconf.testing.runs import make_job, submit
 

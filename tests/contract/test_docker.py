@@ -17,6 +17,7 @@ from trainconf.engine.address import find
 from trainconf.engine.client import Engine
 from trainconf.engine.container import with_gpus
 from trainconf.errors import ConfigError
+from trainconf.fast.records import replace
 from trainconf.history import events, liveness
 from trainconf.launchers import get
 from trainconf.launchers.docker import request as container_request
@@ -24,7 +25,6 @@ from trainconf.launchers.docker.launcher import DockerLauncher
 from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RunHandle
 from trainconf.paths import RunPaths
-from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 from trainconf.testing import LauncherContract
 from trainconf.testing.runs import (

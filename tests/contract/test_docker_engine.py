@@ -14,10 +14,10 @@ import pytest
 
 from trainconf import files
 from trainconf.engine.client import Engine, EngineError
+from trainconf.fast.records import replace
 from trainconf.history import events
 from trainconf.launchers.docker.launcher import DockerLauncher
 from trainconf.launchers.protocol import RunHandle
-from trainconf.records import replace
 from trainconf.testing.runs import last, make_job, make_run_dir, output, shell, wait_until
 
 pytestmark = pytest.mark.docker

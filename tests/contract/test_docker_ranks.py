@@ -14,10 +14,10 @@ from tests.contract.agents import kill_agent
 from tests.contract.test_docker import BUSYBOX
 from trainconf.engine.address import find
 from trainconf.engine.client import Engine
+from trainconf.fast.records import replace
 from trainconf.history import events
 from trainconf.launchers import get
 from trainconf.launchers.protocol import Job, Launcher, RunHandle
-from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 from trainconf.testing.ranks import MEET, THREE
 from trainconf.testing.runs import (

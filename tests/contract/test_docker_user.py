@@ -21,7 +21,7 @@ SUBMIT = """
 import os, sys
 from trainconf.testing.runs import last, make_job, shell, submit
 from trainconf.launchers import get
-from trainconf.records import replace
+from trainconf.fast.records import replace
 root, image, text, user = sys.argv[1:]
 launcher = get("docker")
 handle = submit(launcher, replace(make_job(root, shell(text), compute={"user": user or None}), image=image))

@@ -16,11 +16,11 @@ from tests.contract.mpi_runs import PROLOGUE, REPORT, Installed, agent_log, end_
 from trainconf.agent.processes import tree
 from trainconf.agent.processes.ranks import find_program
 from trainconf.errors import ConfigError
+from trainconf.fast.records import replace
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import RunHandle
 from trainconf.paths import RunPaths
-from trainconf.records import replace
 from trainconf.spec import CodeSpec
 from trainconf.testing.runs import submit
 

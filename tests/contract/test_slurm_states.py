@@ -48,11 +48,10 @@ class Counting(Processes):
         self.names: list[str] = []
 
     def run(
-        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None, input: bytes | None = None,
-        timeout_s: float | None = None,
-    ) -> Completed:  # fmt: skip
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, input: bytes | None = None, timeout_s: float | None = None
+    ) -> Completed:
         self.names.append(argv[0])
-        return super().run(argv, cwd=cwd, env=env, input=input, timeout_s=timeout_s)
+        return super().run(argv, env=env, input=input, timeout_s=timeout_s)
 
 
 def job_id(handle: RunHandle) -> str:

@@ -41,8 +41,60 @@ def test_a_program_that_takes_too_long_is_124() -> None:
 
 
 def test_input_folder_and_variables_are_handed_on(tmp_path: Path) -> None:
-    done = processes.run(["sh", "-c", "cat; pwd; echo $A"], cwd=str(tmp_path), env={"A": "1", "PATH": os.environ["PATH"]}, input=b"in\n")
-    assert done.stdout == f"in\n{tmp_path}\n1\n".encode()
+    done = processes.run(["sh", "-c", "cat; echo $A"], env={"A": "1", "PATH": os.environ["PATH"]}, input=b"in\n")
+    assert done.stdout == b"in\n1\n"
+    lines: list[str] = []
+    processes.stream(["sh", "-c", "pwd; echo $A"], lines.append, cwd=str(tmp_path), env={"A": "1", "PATH": os.environ["PATH"]})
+    assert lines == [str(tmp_path), "1"]
+
+
+def test_without_input_a_program_reads_nothing_and_ours_stays_ours() -> None:
+    assert processes.run(["cat"], timeout_s=10).stdout == b""
+
+
+@pytest.mark.parametrize("timeout_s", [None, 30.0])
+def test_more_than_a_pipe_holds_goes_both_ways_at_once(timeout_s: float | None) -> None:
+    data = os.urandom(3_000_000)
+    done = processes.run(["sh", "-c", "tee /dev/stderr"], input=data, timeout_s=timeout_s)
+    assert (done.stdout, done.stderr, done.ok) == (data, data, True)
+
+
+def test_input_that_nobody_reads_is_no_mistake() -> None:
+    assert processes.run(["true"], input=b"x" * 3_000_000).ok
+
+
+def test_a_program_that_has_closed_its_outputs_is_waited_for() -> None:
+    script = "exec >&- 2>&-; sleep 0.3; exit 5"
+    assert processes.run(["sh", "-c", script]).returncode == 5
+    assert processes.run(["sh", "-c", script], timeout_s=10).returncode == 5
+    assert processes.run(["sh", "-c", script], timeout_s=0.05).returncode == 124
+
+
+def test_a_program_that_a_signal_ended_has_its_number_below_zero() -> None:
+    assert processes.run(["sh", "-c", "kill -9 $$"]).returncode == -signal.SIGKILL
+
+
+def test_an_interruption_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            processes.run(["sleep", "60"])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_no_descriptor_is_left_open() -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    for argv in (["true"], ["no-such-program"], ["sh", "-c", "echo x >&2; exec <&-"]):
+        processes.run(argv, input=b"data")
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def test_lines_are_handed_over_as_they_come() -> None:

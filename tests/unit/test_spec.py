@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainconf.errors import FrozenFileError
-from trainconf.records import replace
+from trainconf.fast.records import replace
 from trainconf.spec import SCHEMA_VERSION, CodeSpec, ComputeSpec, DistributedSpec, EnvironmentSpec, RunSpec, canonical
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -11,9 +11,9 @@ from trainconf.agent.outcome import Outcome
 from trainconf.agent.processes import tree
 from trainconf.agent.run import RunSupervisor
 from trainconf.agent.signals import WAKE_SIGNAL
+from trainconf.fast.json import loads
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
-from trainconf.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _take_sigterm() -> None:
     """`kill`, `timeout` and service managers mean what Ctrl-C means: tidy up, and end with 130. While a run is watched, it is cancelled."""
-    import signal
+    from trainconf.fast.stdlib import signal
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)

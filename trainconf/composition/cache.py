@@ -12,6 +12,7 @@ import sys
 import time
 
 from trainconf import __version__, plugins
+from trainconf.fast.stdlib import sha256
 from trainconf.files import dumps, fingerprint, is_settled, read_json, write_atomic
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
@@ -62,9 +63,7 @@ def _key(overrides: list[str], dirs: list[str], config_name: str, workspace: Wor
         return ""
     own = [fingerprint(name) for name in _own_files()]
     parts = [overrides, dirs, config_name, workspace.root, sys.version, __version__, versions, own, plugins.distributions()]
-    import hashlib
-
-    return hashlib.sha256(dumps(parts).encode()).hexdigest()[:32]
+    return sha256(dumps(parts).encode()).hexdigest()[:32]
 
 
 def _own_files() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainconf.errors import ConfigError
-from trainconf.records import Record
+from trainconf.fast.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from trainconf.records import Record
+from trainconf.fast.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

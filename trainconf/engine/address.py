@@ -12,7 +12,7 @@ import os
 
 from trainconf.engine.client import OLDEST_API, SCHEME, Engine, EngineError, EngineUnreachable
 from trainconf.errors import ContainerEngineError
-from trainconf.records import Record
+from trainconf.fast.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

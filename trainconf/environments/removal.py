@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 
 from trainconf import files
 from trainconf.environments import store
 from trainconf.errors import EnvironmentRecipeError
+from trainconf.fast.stdlib import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

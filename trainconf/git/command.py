@@ -37,12 +37,12 @@ def ask(
 ) -> Completed:  # fmt: skip
     """Run `git WORDS` in the repository at `root`, or in a `folder` of it. `filters`: the names of all that its configuration has."""
     switched_off = [f"filter.{name}.{key}" for name in filters for key in ("clean=", "smudge=", "process=", "required=false")]
-    argv = ["git", "--no-pager"]
+    argv = ["git", "-C", folder or root, "--no-pager"]
     for setting in (*SAFE_SETTINGS, *switched_off, *settings):
         argv += ["-c", setting]
     safe = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     safe |= {**SAFE_ENV, "GIT_CEILING_DIRECTORIES": os.path.dirname(root), **(env or {})}
-    return processes.run([*argv, *words], cwd=folder or root, env=safe, input=input, timeout_s=TIMEOUT_S)
+    return processes.run([*argv, *words], env=safe, input=input, timeout_s=TIMEOUT_S)
 
 
 def find_root(folder: AnyStr, missing: list[AnyStr] | None = None) -> AnyStr | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from trainconf.fast.stdlib import re
 from trainconf.git.command import ask, why
 
 TYPE_CHECKING = False
@@ -69,7 +68,7 @@ def read(root: str, processes: Processes) -> GitSettings:
 
 def without_credentials(url: str) -> str:
     """A remote's address without user, password or token. The user of an ssh address is part of the address, and stays."""
-    helper = re.match(r"[A-Za-z0-9][A-Za-z0-9+.-]*::", url)  # gitremote-helpers(7): <transport>::<address>
+    helper = re.match(r"[A-Za-z0-9][A-Za-z0-9+.-]*::", url) if "::" in url else None  # gitremote-helpers(7): <transport>::<address>
     if helper:
         return helper.group() + without_credentials(url[helper.end() :])
     scheme, separator, rest = url.partition("://")
@@ -85,4 +84,4 @@ def without_credentials(url: str) -> str:
 
 def _without_password(address: str) -> str:
     """A path, or ssh's short form `user@host:path`; what was meant for a password there (`user:TOKEN@host:path`) goes."""
-    return re.sub(r"\A([^/:@]+):[^/]*@(?=[^/@:]+:)", r"\1@", address)
+    return re.sub(r"\A([^/:@]+):[^/]*@(?=[^/@:]+:)", r"\1@", address) if address.count(":") > 1 else address

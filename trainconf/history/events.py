@@ -13,7 +13,7 @@ import stat
 import time
 
 from trainconf import files
-from trainconf.plain_json import loads
+from trainconf.fast.json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

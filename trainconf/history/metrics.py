@@ -5,11 +5,11 @@ The files only grow, so a cursor remembers how far each was read, and the next l
 
 from __future__ import annotations
 
-import json
 import os
 from binascii import crc32
 
 from trainconf import files
+from trainconf.fast.stdlib import json
 from trainconf.history import metric_files
 
 TYPE_CHECKING = False

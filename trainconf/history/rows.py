@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
 
 from trainconf import files
+from trainconf.fast.stdlib import json
 from trainconf.history import events, liveness, metric_files, metrics, record
 
 TYPE_CHECKING = False

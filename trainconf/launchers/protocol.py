@@ -9,8 +9,8 @@ import os
 
 from trainconf import files
 from trainconf.errors import Mistake, StorageError
+from trainconf.fast.records import Record
 from trainconf.paths import RunPaths
-from trainconf.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

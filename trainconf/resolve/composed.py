@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from trainconf.fast.stdlib import re
 from trainconf.resolve.run_config import RunConfig
 from trainconf.resolve.yaml_text import render
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 
 from trainconf import environments, plugins
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.records import replace
+from trainconf.fast.stdlib import re
 from trainconf.paths import WorkspacePaths, is_inside
-from trainconf.records import replace
 from trainconf.resolve import processes
 from trainconf.resolve.composed import Composed
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, RunSpec, canonical
@@ -17,14 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _INPUT_REFERENCE = re.compile(r"\{inputs\.([^}]*)\}")
 
 
 def is_run_name(name: str) -> bool:
     """Whether a name may be that of a folder below `runs/`: of an experiment, or of a run."""
-    return bool(_NAME.fullmatch(name))
+    return 0 < len(name) <= 200 and name[0].isalnum() and _NAME_CHARACTERS.issuperset(name)
 
 
 class Resolved:
@@ -213,14 +213,14 @@ class _Resolver:
                 self.wrong("unhashed_inputs", f"unhashed_inputs names {name!r}, which is no input",
                            ("allowed", ", ".join(self.config.inputs) or "there are no inputs"))
         self._param_references(self.config.params)
-        unknown = {name for word in arguments for name in _INPUT_REFERENCE.findall(word)} - set(self.config.inputs)
+        unknown = {name for word in arguments if "{inputs." in word for name in _INPUT_REFERENCE.findall(word)} - set(self.config.inputs)
         for name in sorted(unknown):
             known = ", ".join(self.config.inputs) or "there are no inputs"
             self.wrong("arguments", f"{{inputs.{name}}} names no input", ("allowed", known))
         return tuple(sorted(found))
 
     def _param_references(self, params: dict[str, Any]) -> None:
-        if not _INPUT_REFERENCE.search(str(params)):
+        if "{inputs." not in str(params):
             return
         from trainconf.resolve.origins import leaves
 

@@ -7,10 +7,10 @@ and nothing else, so a secret may stand only in `env.variables`.
 from __future__ import annotations
 
 import os
-import re
 import stat
 
 from trainconf.errors import Mistake, SecretError
+from trainconf.fast.stdlib import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
 _CREDENTIAL = re.compile(
-    r"(^|[_.-])(API_?KEY|KEY|SECRET|TOKEN|PASSWORD|PASSWD|PASS|PWD|PW|PAT|CREDENTIALS?|CREDS?|PASSPHRASE|AUTH|ACCESS_?KEY(_ID)?|PRIVATE_?KEY|"
+    r"(?i)(^|[_.-])(API_?KEY|KEY|SECRET|TOKEN|PASSWORD|PASSWD|PASS|PWD|PW|PAT|CREDENTIALS?|CREDS?|PASSPHRASE|AUTH|ACCESS_?KEY(_ID)?|PRIVATE_?KEY|"
     r"DSN|COOKIES?|JWT|BEARER|CONNECTION_?STRING)\d*([_.-]|$)|"
-    r"(APIKEY|PASSWORD|PASSWD|PASSPHRASE|TOKEN|SECRET|CREDENTIALS|COOKIE|(?<!COM)(?<!BY)PASS)\d*$", re.IGNORECASE,
+    r"(APIKEY|PASSWORD|PASSWD|PASSPHRASE|TOKEN|SECRET|CREDENTIALS|COOKIE|(?<!COM)(?<!BY)PASS)\d*$",
 )  # fmt: skip
-_PLACE = re.compile(r"[_.-](FILE|PATH|DIR|SOCK)$", re.IGNORECASE)  # where a credential lies, which is none
-_USER_AND_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@]+@", re.IGNORECASE)
+_PLACE = re.compile(r"(?i)[_.-](FILE|PATH|DIR|SOCK)$")  # where a credential lies, which is none
+_USER_AND_PASSWORD = re.compile(r"(?i)[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@]+@")
 NEWLINE = b"\n"
 SECRETS_FILE = "secrets.env"
 
@@ -32,6 +32,11 @@ SECRETS_FILE = "secrets.env"
 def symbolic(name: str) -> str:
     """The resolver behind `${secret:NAME}`: it answers with itself."""
     return f"${{secret:{name}}}"
+
+
+def is_reference(value: str) -> bool:
+    """Whether a text refers to a secret."""
+    return "${secret:" in value and bool(REFERENCE.search(value))
 
 
 def looks_like_credential(variable: str) -> bool:
@@ -48,7 +53,7 @@ def misplaced(values: Iterable[tuple[str, Any]], origin: Any) -> list[Mistake]:
     """A mistake for every secret outside `env.variables`. `values` are (dotted key, resolved value)."""
     mistakes = []
     for key, value in values:
-        if REFERENCE.search(str(value)) and not key.startswith("env.variables."):
+        if is_reference(str(value)) and not key.startswith("env.variables."):
             mistakes.append(Mistake(
                 f"{key} holds a secret, and its value would be saved or shown",
                 ("from", origin(key)), ("allowed", "secrets in env.variables.<NAME> only; the job reads its environment"),
@@ -95,7 +100,7 @@ def look_up(variables: Iterable[tuple[str, str]], environ: Mapping[str, str], se
     Each is looked up in `environ`, then in `secrets_file` (lines NAME=value, mode 0600). Raises SecretError naming all that are
     unset, and a file that others can read.
     """
-    wanted = [(key, REFERENCE.findall(value)) for key, value in variables if REFERENCE.search(value)]
+    wanted = [(key, REFERENCE.findall(value)) for key, value in variables if is_reference(value)]
     needed = sorted({name for _, names in wanted for name in names})
     kept = _read_file(secrets_file, needed) if any(name not in environ for name in needed) else {}
     found = {name: environ.get(name, kept.get(name)) for name in needed}
@@ -114,7 +119,7 @@ def look_up(variables: Iterable[tuple[str, str]], environ: Mapping[str, str], se
 
 def fill(variables: Iterable[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
     """The variables that refer to secrets, with their values put in."""
-    return {key: REFERENCE.sub(lambda match: values[match[1]], value) for key, value in variables if REFERENCE.search(value)}
+    return {key: REFERENCE.sub(lambda match: values[match[1]], value) for key, value in variables if is_reference(value)}
 
 
 def default_file() -> str:

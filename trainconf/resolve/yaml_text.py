@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from functools import lru_cache
+
+from trainconf.fast.json import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PLAIN = re.compile(r"[A-Za-z_][\w./()-]*(?: [\w./()-]+)*", re.ASCII)
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+_PLAIN = frozenset(f"{_LETTERS}0123456789./()- ")
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # YAML 1.1 reads more words than 1.2 as values
 _WORDS = {None: "null", True: "true", False: "false"}
 
@@ -61,10 +62,11 @@ def text(value: str) -> str:
 
     An undecodable byte of a path is a lone surrogate; it is written as `\\udcff`, which PyYAML reads back and libyaml refuses.
     """
-    if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
+    is_plain = _PLAIN.issuperset(value) and value[:1] in _LETTERS and value[-1:] not in ("", " ") and "  " not in value
+    if is_plain and value.lower() not in _RESERVED:
         return value
-    quoted = json.dumps(value, ensure_ascii=False)
-    return quoted if quoted.isprintable() else "".join(c if c.isprintable() else _escape(ord(c)) for c in quoted)
+    shown = quoted(value)
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else _escape(ord(c)) for c in shown)
 
 
 def _escape(point: int) -> str:

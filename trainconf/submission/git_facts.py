@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import _thread
 
 from trainconf.process import processes
 
@@ -17,15 +17,19 @@ class GitFactsLater:
     def __init__(self, source_directory: str) -> None:
         self._source_directory = source_directory
         self._found: GitFacts | None = None
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self._thread.start()
+        self._asking = _thread.allocate_lock()
+        self._asking.acquire()
+        _thread.start_new_thread(self._ask, ())
 
     def _ask(self) -> None:
         from trainconf.git.facts import facts
 
-        self._found = facts(self._source_directory, processes)
+        try:
+            self._found = facts(self._source_directory, processes)
+        finally:
+            self._asking.release()
 
     def get(self) -> GitFacts | None:
         """The facts; None when no repository holds the source."""
-        self._thread.join()
-        return self._found
+        with self._asking:
+            return self._found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from trainconf.records import replace
+from trainconf.fast.records import replace
 from trainconf.resolve.resolver import Resolved
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ import os
 
 from trainconf import __version__
 from trainconf.agent import job_folders
+from trainconf.fast.records import replace
 from trainconf.files import dumps, write_new
 from trainconf.history import events
-from trainconf.records import replace
 from trainconf.spec import RUN_ID
 
 TYPE_CHECKING = False

@@ -11,9 +11,9 @@ from trainconf.composition.change import kept, made_anew
 from trainconf.composition.compose import change
 from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
+from trainconf.fast.records import replace
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.records import replace
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve

@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 
 from trainconf import environments, launchers
 from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
+from trainconf.fast.records import replace
 from trainconf.files import FileLock
 from trainconf.launchers.protocol import Job, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
-from trainconf.records import replace
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
@@ -166,7 +166,7 @@ def make_job(
     """What a launcher is told about one run; the inputs of its spec are where they lie on this machine."""
     inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
     spec = with_run_id(replace(spec, code=replace(spec.code, inputs=inputs)), paths.run_id)
-    plain = {name: value for name, value in spec.environment.variables if not secrets.REFERENCE.search(value)}
+    plain = {name: value for name, value in spec.environment.variables if not secrets.is_reference(value)}
     config = resolved.config
     return Job(
         spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=software.python, image=software.image,
@@ -280,5 +280,5 @@ def _plan_only(
 ) -> tuple[RunSpec, LaunchPlan]:  # fmt: skip
     spec = spec_with_code(resolved, snapshot_id)
     paths = workspace.run(resolved.experiment_name, f"{resolved.experiment_name}-<time>-<id>")
-    values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.REFERENCE.search(value)), "")
+    values = dict.fromkeys((name for name, value in spec.environment.variables if secrets.is_reference(value)), "")
     return spec, launcher.plan(make_job(resolved, spec, paths, workspace, software, values))

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import pytest
 
 from trainconf.agent.processes import tree
+from trainconf.fast.records import replace
 from trainconf.launchers.protocol import Job, Launcher, RunHandle
-from trainconf.records import replace
 from trainconf.testing.runs import make_job, output, submit, wait_until
 
 START_SECONDS = 2.0  # that a job is given to begin where its output cannot be seen yet

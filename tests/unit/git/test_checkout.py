@@ -109,4 +109,4 @@ def test_a_clone_without_the_files_of_a_commit_says_so_and_fetches_nothing(repos
     run_git(repository, "config", "remote.origin.url", str(tmp_path))
     assert take_from_git(commit, wanted, repository, SnapshotStore(str(tmp_path / "store")))
     assert not trapped.exists()
-    assert processes.run(["git", "status"], cwd=repository).found
+    assert processes.run(["git", "-C", repository, "status"]).found

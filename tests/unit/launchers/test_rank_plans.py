@@ -7,8 +7,8 @@ from contextlib import nullcontext
 import pytest
 
 from trainconf.errors import ConfigError
+from trainconf.fast.records import replace
 from trainconf.launchers.job.ranks import rank_plans
-from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 from trainconf.testing.runs import make_job
 

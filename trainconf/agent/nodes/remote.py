@@ -15,9 +15,9 @@ from collections import deque
 from trainconf import files
 from trainconf.agent.outcome import Outcome, Usage
 from trainconf.agent.processes import ranks
-from trainconf.agent.processes.spawn import spawn
 from trainconf.agent.rank_group import Ended, Started
 from trainconf.agent.signals import WAKE_SIGNAL
+from trainconf.fast.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

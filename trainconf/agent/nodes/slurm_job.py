@@ -13,8 +13,8 @@ from trainconf import files
 from trainconf.agent.log import say
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
 from trainconf.agent.processes import ranks
-from trainconf.agent.processes.spawn import spawn
 from trainconf.agent.signals import signal
+from trainconf.fast.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

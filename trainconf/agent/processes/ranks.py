@@ -13,9 +13,9 @@ from trainconf.agent import outcome
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, Usage
 from trainconf.agent.processes import tree
-from trainconf.agent.processes.spawn import spawn
 from trainconf.agent.rank_group import Ended, Started
 from trainconf.agent.signals import signal
+from trainconf.fast.spawn import spawn
 from trainconf.history import liveness
 
 TYPE_CHECKING = False

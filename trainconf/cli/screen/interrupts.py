@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-
 from trainconf.cli.screen.printer import printer
+from trainconf.fast.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

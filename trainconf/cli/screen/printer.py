@@ -7,10 +7,10 @@ output, which `raw` hands on, stays as it is. Every secret that was handed to `r
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
+from trainconf.fast.stdlib import json
 from trainconf.reporter import Reporter
 
 TYPE_CHECKING = False

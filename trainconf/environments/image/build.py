@@ -64,7 +64,7 @@ def build(
 
 
 def _with_id(spec: EnvironmentSpec, image_id: str) -> EnvironmentSpec:
-    from trainconf.records import replace
+    from trainconf.fast.records import replace
 
     return replace(spec, software_id=image_id)
 

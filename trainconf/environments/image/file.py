@@ -12,8 +12,8 @@ import time
 from trainconf.environments.image.recipe import refuse_recipe
 from trainconf.environments.recipe.reader import read_contents
 from trainconf.errors import EnvironmentRecipeError, Mistake
+from trainconf.fast.records import replace
 from trainconf.paths import WorkspacePaths, is_inside
-from trainconf.records import replace
 from trainconf.spec import EnvironmentSpec
 
 TYPE_CHECKING = False

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 
 from trainconf import files
 from trainconf.errors import EnvironmentRecipeError
+from trainconf.fast.stdlib import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from trainconf.environments.recipe import interpreter
 from trainconf.environments.recipe.installed import installed
 from trainconf.environments.recipe.requirements import RequirementReader, shipped_or_own
 from trainconf.errors import EnvironmentRecipeError, Mistake
+from trainconf.fast.stdlib import re
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.spec import EnvironmentSpec, Pairs, canonical, sha256_hex
 

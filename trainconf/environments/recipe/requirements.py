@@ -6,9 +6,9 @@ Nothing is resolved here: a line is text that an installer will read. It must no
 from __future__ import annotations
 
 import os
-import re
 
 from trainconf.errors import Mistake
+from trainconf.fast.stdlib import re
 from trainconf.paths import packaged
 
 TYPE_CHECKING = False

@@ -10,13 +10,13 @@ from trainconf.engine import address, leftovers
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.client import Engine, EngineError
 from trainconf.errors import StorageError
+from trainconf.fast.records import replace
 from trainconf.launchers.docker import request
 from trainconf.launchers.job import argv
 from trainconf.launchers.job.ranks import rank_plans
 from trainconf.launchers.machine.launcher import AgentLauncher
 from trainconf.launchers.protocol import Job, LaunchPlan, RankPlan
 from trainconf.paths import RunPaths
-from trainconf.records import replace
 
 PATIENCE_SECONDS = 60.0  # with an engine that does not answer, before the job has begun and after it has ended
 

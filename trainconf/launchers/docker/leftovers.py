@@ -17,10 +17,10 @@ from trainconf.agent.outcome import Outcome
 from trainconf.engine import container, leftovers
 from trainconf.engine.client import Engine
 from trainconf.errors import StorageError
+from trainconf.fast.records import Record
 from trainconf.files import FileLock
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths, WorkspacePaths, is_inside
-from trainconf.records import Record
 
 LIVING = ("running", "paused", "restarting")
 

@@ -12,11 +12,10 @@ no value is ever read as shell syntax.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.stdlib import json, re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"\{inputs\.([^{}]+)\}")
 # Of a param, and of a key in a mapping: Hydra has no quotes for them, and reads some words as values of their own.
-_HYDRA_NAME = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
+_HYDRA_NAME = re.compile(r"(?ai)(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*")
 
 
 def argv(spec: RunSpec, python: str) -> list[str]:
@@ -151,8 +150,8 @@ def filled(value: Any, inputs: dict[str, str]) -> Any:
         return {key: filled(item, inputs) for key, item in value.items()}
     if isinstance(value, list):
         return [filled(item, inputs) for item in value]
-    return _fill(value, inputs) if isinstance(value, str) and "{inputs." in value else value
+    return _fill(value, inputs) if isinstance(value, str) else value
 
 
 def _fill(word: str, inputs: dict[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: inputs.get(match[1], match[0]), word)
+    return _PLACEHOLDER.sub(lambda match: inputs.get(match[1], match[0]), word) if "{inputs." in word else word

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import suppress
 
 from trainconf import files
 from trainconf.errors import LaunchError
+from trainconf.fast.stdlib import signal
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 
@@ -25,9 +25,9 @@ AGENT = os.fsencode(os.path.join("agent", "__main__.py"))
 
 def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
     """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
-    from trainconf.agent.processes.spawn import spawn
     from trainconf.agent.signals import LOCK_FD, SIGNALS
     from trainconf.distributed.inherited import without_place
+    from trainconf.fast.spawn import spawn
 
     argv = [*agent_command(sys.executable), paths.run_dir]
     fds: list[int] = []

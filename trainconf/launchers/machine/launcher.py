@@ -209,6 +209,8 @@ def refuse_nul(words: list[str]) -> None:
 
 def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
     """Raises ConfigError for what is no regular expression."""
+    if not patterns:
+        return
     import re
 
     mistakes = []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 from trainconf.agent.processes import tree
 from trainconf.errors import ConfigError
+from trainconf.fast.stdlib import signal
 from trainconf.launchers.machine.launcher import AgentLauncher
 from trainconf.launchers.protocol import Job, LaunchPlan
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from trainconf.distributed.inherited import without_place
 from trainconf.errors import ConfigError
+from trainconf.fast.records import Record
 from trainconf.process import Completed, Processes, processes
-from trainconf.records import Record
 
 ANSWER_SECONDS = 10.0
 IDS_AT_ONCE = 1000

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import trainconf
 from trainconf.engine.job_shell import PACKAGE_PATH
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.records import replace
 from trainconf.launchers.docker import checks
 from trainconf.launchers.protocol import Job, RankPlan
 from trainconf.launchers.slurm.commands import Controller
-from trainconf.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pwd
 import re
 
+from trainconf.fast.records import Record
 from trainconf.launchers.slurm.commands import Job
-from trainconf.records import Record
 
 # squeue(1), JOB STATE CODES. What is in neither set runs, or is on its way out.
 OVER = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}

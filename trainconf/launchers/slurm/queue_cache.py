@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from trainconf import files
+from trainconf.fast.records import replace
 from trainconf.launchers.slurm.commands import ANSWER_SECONDS, Controller, Job
 from trainconf.launchers.slurm.job_states import NOBODY_KNOWS, is_over, needs_exit_code
 from trainconf.paths import WorkspacePaths
-from trainconf.records import replace
 from trainconf.spec import sha256_hex
 
 TYPE_CHECKING = False

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 
 from trainconf.errors import LaunchError
+from trainconf.fast.records import Record
 from trainconf.launchers.slurm import admission
 from trainconf.launchers.slurm.commands import SUBMIT_SECONDS, Controller, no_sbatch
 from trainconf.process import Completed
-from trainconf.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

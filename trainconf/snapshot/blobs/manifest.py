@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 
+from trainconf.fast.stdlib import sha256_digest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,9 +66,7 @@ def render(records: Iterable[tuple[bytes, bytes, bytes, bytes]]) -> bytes:
 
 def identify(manifest: bytes) -> str:
     """The id of the snapshot whose manifest this is."""
-    from hashlib import sha256
-
-    return sha256(manifest).hexdigest()
+    return sha256_digest(manifest).hex()
 
 
 def parse(manifest: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import struct
 from contextlib import suppress
-from hashlib import sha256
 
 from trainconf import files
 from trainconf.errors import StorageError
+from trainconf.fast.stdlib import sha256_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def read_index(path: str) -> list[tuple[bytes, int, int]] | None:
         records = os.pread(fd, count * RECORD.size, start)
     finally:
         os.close(fd)
-    if sha256(records).digest() != digest:
+    if sha256_digest(records) != digest:
         return None
     return list(RECORD.iter_unpack(records))
 
@@ -154,7 +154,7 @@ class PackWriter:
             self.abandon()
             return None
         records = b"".join(RECORD.pack(digest, offset, size) for digest, (offset, size) in sorted(self.places.items()))
-        digest = sha256(records).digest()
+        digest = sha256_digest(records)
         try:
             stream = self._open()
             stream.write(records + FOOTER.pack(len(self.places), digest, MAGIC))
@@ -222,14 +222,16 @@ class PackReader:
         """A blob of at most a few megabytes, proven by its hash. Raises DamagedError."""
         fd, offset, size = self.place(digest)
         data = os.pread(fd, size, offset)
-        if sha256(data).digest() != digest:
+        if sha256_digest(data) != digest:
             raise DamagedError(digest, self.index[digest])
         return data
 
     def chunks(self, digest: bytes) -> Iterator[bytes]:
         """A blob of any size in pieces. Raises DamagedError at the end when the pieces were not what the hash promises."""
+        import hashlib  # here, for it loads OpenSSL
+
         fd, offset, size = self.place(digest)
-        seen = sha256()
+        seen = hashlib.sha256()
         end = offset + size
         while offset < end:
             data = os.pread(fd, min(LARGE_BYTES, end - offset), offset)

@@ -12,8 +12,8 @@ import pytest
 from trainconf.environments import identity
 from trainconf.environments.recipe.interpreter import find_version, fits, inspect
 from trainconf.errors import EnvironmentRecipeError
+from trainconf.fast.records import replace
 from trainconf.process import processes
-from trainconf.records import replace
 
 from ..conftest import Workspace
 

@@ -17,9 +17,9 @@ from trainconf.engine import container, job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.engine.client import Engine
 from trainconf.errors import ConfigError
+from trainconf.fast.records import replace
 from trainconf.launchers.docker import request as container_request
 from trainconf.launchers.protocol import Job
-from trainconf.records import replace
 from trainconf.spec import DistributedSpec
 
 HOSTILE = "a b'\"$(x)%,:=\n日"

@@ -12,10 +12,10 @@ import pytest
 import trainconf
 from tests.unit.launchers.slurm.test_script import Answering
 from trainconf.errors import ConfigError
+from trainconf.fast.records import replace
 from trainconf.launchers.protocol import Job
 from trainconf.launchers.slurm import containers as slurm_containers
 from trainconf.launchers.slurm.commands import Controller
-from trainconf.records import replace
 from trainconf.spec import DistributedSpec, EnvironmentSpec
 from trainconf.testing.runs import make_job
 

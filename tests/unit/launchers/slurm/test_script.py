@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from trainconf.errors import ConfigError
+from trainconf.fast.records import replace
 from trainconf.launchers.protocol import Job
 from trainconf.launchers.slurm import job_states, script
 from trainconf.launchers.slurm.admission import check, minutes
 from trainconf.launchers.slurm.commands import Controller, clean
 from trainconf.launchers.slurm.commands import Job as SlurmJob
 from trainconf.process import Completed, Processes
-from trainconf.records import replace
 from trainconf.testing.runs import make_job
 
 AGENT = ["/opt/py thon", "-I", "-S", "/lib/trainconf/agent/__main__.py"]

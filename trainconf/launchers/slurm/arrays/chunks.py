@@ -253,7 +253,7 @@ def send_on(home: RunPaths) -> None:
     """Have a process of its own send what is left of this user's sweep: a reader of it is not held up."""
     import sys
 
-    from trainconf.agent.processes.spawn import spawn
+    from trainconf.fast.spawn import spawn
 
     if not ours.is_noted(ours.SWEEP, home.run_dir) or not has_unsent(home):
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.agent.processes import tree
-from trainconf.agent.processes.spawn import spawn
+from trainconf.fast.spawn import spawn
 
 TELL = """
 import json, os, signal

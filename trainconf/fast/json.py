@@ -57,8 +57,11 @@ def loads(text: bytes | str) -> Any:
 
 _scan: Callable[[str, int], tuple[Any, int]]
 _encode: Callable[[Any, int], Iterable[str]]
+quoted: Callable[[str], str]  # a text as JSON has it, in any alphabet
 try:
-    from _json import encode_basestring_ascii, make_encoder, make_scanner
+    from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
+
+    quoted = encode_basestring
 
     _scan = make_scanner(_Rules)  # type: ignore[arg-type]  # an object with these attributes is all it wants
     _encode = make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False, True)

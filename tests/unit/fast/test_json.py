@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from trainconf import plain_json
+from trainconf.fast import json as plain_json
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec=None))
 HOLDS_ITSELF: list[object] = []
@@ -66,7 +66,7 @@ def test_a_value_that_json_does_not_have_is_refused() -> None:
 
 def test_a_torn_text_is_refused_where_json_was_never_imported() -> None:
     code = (
-        "from trainconf import plain_json\n"
+        "from trainconf.fast import json as plain_json\n"
         "for text in ('', '{', '[1', '\"a', 'nul', '1 2', b'\\xff'):\n"
         "    try: print(plain_json.loads(text))\n"
         "    except ValueError: print('no')\n"
@@ -78,7 +78,7 @@ def test_a_torn_text_is_refused_where_json_was_never_imported() -> None:
 def test_an_interpreter_without_these_c_parts_gets_json_itself() -> None:
     code = (
         "import sys; sys.modules['_json'] = None\n"
-        "from trainconf import plain_json as p\n"
+        "from trainconf.fast import json as p\n"
         "print(p.dumps({'a': [1.5, None]}), p.loads(b' [1e5, NaN]\\n'))\n"
         "try: p.loads('[')\n"
         "except ValueError: print('no')\n"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from trainconf.records import Record, replace
+from trainconf.fast.records import Record, replace
 
 
 class Place(Record):
@@ -75,6 +75,6 @@ def test_a_record_cannot_change() -> None:
 
 
 def test_records_are_defined_without_any_other_module() -> None:
-    code = "import sys; before = set(sys.modules); import trainconf.records; print(*sorted(set(sys.modules) - before))"
+    code = "import sys; before = set(sys.modules); import trainconf.fast.records; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.split() == ["__future__", "trainconf", "trainconf.records"], done.stderr
+    assert done.stdout.split() == ["__future__", "trainconf", "trainconf.fast", "trainconf.fast.records"], done.stderr

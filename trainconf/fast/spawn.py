@@ -1,4 +1,4 @@
-"""The one way to start a program from the agent and from its submitter: its descriptors, its session, its signals.
+"""The one way to start a program: its descriptors, its session, its signals.
 
 `subprocess` would double an agent's start-up time. A Python that was built against an old glibc has no `setsid` in `os.posix_spawn`
 (CPython compiles it in where the headers have POSIX_SPAWN_SETSID, glibc 2.26); there the same is done by fork and exec.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from trainconf.agent.signals import signal
+from trainconf.fast.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ FIRST_FREE_FD = 10  # the program's descriptors are below; what they are made of
 
 def spawn(
     program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *,
-    new_session: bool = True, blocked: Collection[int] = (), keep: Sequence[int] = (),
+    new_session: bool = True, blocked: Collection[int] = (), reset: Collection[int] = RESET_SIGNALS, keep: Sequence[int] = (),
 ) -> int:  # fmt: skip
     """Start `program`; its pid. Raises OSError when it cannot be executed, ValueError for words that no program can be given.
 
     `fds` become its descriptors 0, 1, 2, and so on; `keep` stay open under their own numbers; all others are closed, as far as they are
-    not inheritable. `blocked` are the signals that it starts with blocked.
+    not inheritable. `blocked` are the signals that it starts with blocked, `reset` those whose system's default it gets back.
     """
     moved: list[int] = []
     try:
         moved += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD) for fd in fds]
         for fd in keep:
             os.set_inheritable(fd, True)
-        return _posix_spawn(program, argv, env, moved, new_session=new_session, blocked=blocked)
+        return _posix_spawn(program, argv, env, moved, new_session=new_session, blocked=blocked, reset=reset)
     finally:
         for fd in keep:
             os.set_inheritable(fd, False)
@@ -43,18 +43,20 @@ def spawn(
 
 
 def _posix_spawn(
-    program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, new_session: bool, blocked: Collection[int]
+    program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, new_session: bool, blocked: Collection[int],
+    reset: Collection[int],
 ) -> int:  # fmt: skip
     session = {"setsid": True} if new_session else {}
     actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)] if hasattr(os, "posix_spawn") else []
     try:
-        return os.posix_spawn(program, argv, env, file_actions=actions, setsigmask=blocked, setsigdef=RESET_SIGNALS, **session)  # type: ignore[arg-type]
+        return os.posix_spawn(program, argv, env, file_actions=actions, setsigmask=blocked, setsigdef=reset, **session)  # type: ignore[arg-type]
     except (NotImplementedError, AttributeError):
-        return _fork_and_exec(program, argv, env, fds, new_session=new_session, blocked=blocked)
+        return _fork_and_exec(program, argv, env, fds, new_session=new_session, blocked=blocked, reset=reset)
 
 
 def _fork_and_exec(
-    program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, new_session: bool, blocked: Collection[int]
+    program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, new_session: bool, blocked: Collection[int],
+    reset: Collection[int],
 ) -> int:  # fmt: skip
     """The same without posix_spawn(3). No signal is taken in between, or a handler of ours would run in the child."""
     failure, report = os.pipe()
@@ -63,7 +65,7 @@ def _fork_and_exec(
         pid = _fork()
         if pid == 0:
             try:
-                _become(program, argv, env, fds, new_session=new_session, blocked=blocked)
+                _become(program, argv, env, fds, new_session=new_session, blocked=blocked, reset=reset)
             except BaseException as error:
                 code = error.errno if isinstance(error, OSError) else 0
                 os.write(report, b"%d %b" % (code or 0, str(error).encode("utf-8", "backslashreplace")[:1000]))
@@ -94,13 +96,14 @@ def _fork() -> int:
 
 
 def _become(
-    program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, new_session: bool, blocked: Collection[int]
+    program: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, new_session: bool, blocked: Collection[int],
+    reset: Collection[int],
 ) -> None:  # fmt: skip
     if new_session:
         os.setsid()
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
-    for number in RESET_SIGNALS:
+    for number in reset:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     os.execve(program, list(argv), env)
