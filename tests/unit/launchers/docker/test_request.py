@@ -110,7 +110,7 @@ def test_nothing_of_the_submitters_environment_leaks_in(engine: Engine, tmp_path
         ({"network": "none"}, "ls /sys/class/net", "lo"),
         ({"arguments": {"cap_drop": ["ALL"]}}, "grep CapBnd /proc/self/status", "CapBnd:\t0000000000000000"),
         ({"arguments": {"tmpfs": {"/scratch": "size=1m"}}}, "df -k /scratch | tail -1 | tr -s ' ' | cut -d' ' -f2", "1024"),
-        ({"arguments": {"extra_hosts": {"db": "10.0.0.5"}}}, "grep db /etc/hosts", "10.0.0.5\tdb"),
+        ({"arguments": {"extra_hosts": {"db": "10.0.0.5"}}}, "grep -w db /etc/hosts", "10.0.0.5\tdb"),
         ({"arguments": {"hostname": "worker"}}, "cat /etc/hostname", "worker"),
         ({"arguments": {"group_add": [4321]}}, "id -G | tr ' ' '\\n' | grep 4321", "4321"),
         ({"arguments": {"read_only": True}}, "touch /x 2>&1 | cut -d: -f3", " Read-only file system"),
