@@ -4,7 +4,7 @@
 
 numpy is downloaded once, into uv's cache.
 
-Hit: milliseconds in the process for importing `trainconf.environments`, `resolve` and `ensure`, measured inside fresh processes that have
+Hit: milliseconds in the process for importing `trainconf.environments`, `read_recipe` and `ensure`, measured in fresh processes that have
 already paid for the lower floors (`trainconf.spec`, `files`, `paths`) and `hashlib`, as every submission has; child processes and
 connections are counted by an audit hook.
 Miss: whole processes, interleaved; the ratio is the median of the ratios of each round. Byte-compiling: what it would cost and save.
@@ -35,14 +35,14 @@ children = []
 COUNTED = ("subprocess.Popen", "os.fork", "os.posix_spawn", "socket.connect")
 sys.addaudithook(lambda event, _: children.append(event) if event in COUNTED else None)
 begin = time.perf_counter()
-from trainconf.environments import ensure, resolve
+from trainconf.environments import EnvironmentRequest, ensure, read_recipe
 from trainconf.paths import WorkspacePaths
 imported = time.perf_counter()
 root, env = sys.argv[1], {RECIPE!r}
 if sys.argv[2] == "current":
     env = {{"python": {{"user_managed_dependencies": True}}}}
-spec = resolve(env, root, [])
-prepared = ensure(spec, WorkspacePaths(root), name="bench", report=lambda line: None, root=root)
+spec = read_recipe(env, root, [])
+prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "bench"))
 done = time.perf_counter()
 print((imported - begin) * 1e3, (done - imported) * 1e3, len(children), int(prepared.built))
 """
@@ -86,7 +86,7 @@ def measure(rounds: int, report: Report) -> None:
         for kind in ("managed", "current"):
             rows = [in_process(root, kind) for _ in range(3 * rounds)]
             total, imports, calls = (statistics.median(column) for column in zip(*((r[0] + r[1], r[0], r[1]) for r in rows), strict=True))
-            report.figure(f"hit, {kind}", total, "ms", f"in the process: import {imports:.2f}, resolve + ensure {calls:.2f}")
+            report.figure(f"hit, {kind}", total, "ms", f"in the process: import {imports:.2f}, read_recipe + ensure {calls:.2f}")
             report.figure("hit, child processes or connections", max(row[2] for row in rows), "")
         ours, theirs, empty, compiled, first, second = ([] for _ in range(6))
         for number in range(rounds):

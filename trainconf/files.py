@@ -154,6 +154,14 @@ def read_untrusted(path: str, limit: int) -> bytes:
     return data
 
 
+def names_in(folder: str) -> list[str]:
+    """The names in a folder, sorted; none when it is missing or no folder. Raises OSError when it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def read_lines(path: str) -> Iterator[Any]:
     """Every readable JSON line, oldest first; torn or foreign lines are passed over. A missing file, or what is no file, has none.
 

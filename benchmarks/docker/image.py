@@ -23,8 +23,10 @@ from typing import Any
 
 from benchmarks.rounds import Limit, Report, median_ratio, parser
 from trainconf.engine.client import Engine
-from trainconf.environments import Prepared, ensure, ls, resolve, rm, sweep_image_leftovers
+from trainconf.environments import EnvironmentRequest, Prepared, ensure, read_recipe
 from trainconf.environments.image.scripts import CA_FILE, PIP_CONFIG
+from trainconf.environments.removal import rm, sweep_image_leftovers
+from trainconf.environments.store import ls
 from trainconf.paths import WorkspacePaths
 
 LIMITS = [Limit("changed last line to first build", 1)]
@@ -37,9 +39,9 @@ HITS = 30
 
 
 def ours(root: str, lines: list[str], build: Mapping[str, Any]) -> tuple[float, Prepared]:
-    spec = resolve({"requirements": lines, "docker": {"base_image": BASE}}, root, [], as_image=True)
+    spec = read_recipe({"requirements": lines, "docker": {"base_image": BASE}}, root, [], as_image=True)
     begin = time.perf_counter()
-    made = ensure(spec, WorkspacePaths(root), name="bench", report=lambda line: None, root=root, image_build=build)
+    made = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "bench", image_build=build))
     return time.perf_counter() - begin, made
 
 
@@ -110,12 +112,12 @@ def measure(rounds: int, pip_config: str, ca_file: str, report: Report) -> None:
                 print(f"round {number + 1}: " + "first {:.1f} s, by hand {:.1f}; changed {:.1f}, by hand {:.1f}".format(*rows[-1]))
                 forget_by_hand()
                 for built in ls(workspace):
-                    rm(workspace, built.hash)
+                    rm(workspace, built.hash, lambda _: ())
                 sweep_image_leftovers(workspace)
             hits(root, build, report)
         finally:
             for built in ls(workspace):
-                rm(workspace, built.hash)
+                rm(workspace, built.hash, lambda _: ())
             sweep_image_leftovers(workspace)
             forget_by_hand()
     for what, a, b in (("first build to `docker build`", 0, 1), ("changed last line to first build", 2, 0), ("changed, to by hand", 2, 3)):

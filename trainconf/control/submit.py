@@ -74,7 +74,7 @@ def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter 
 
     resolved = with_digests(resolve(request, workspace, reporter), workspace, reporter)
     snapshot = hash_tree(resolved.source_directory, store=SnapshotStore(workspace.snapshots))
-    software, state = environments.locate(resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name)
+    software, state = environments.locate(submission.software_of(resolved, workspace))
     spec, launch_plan = submission.plan_only(resolved, workspace, snapshot, software)
     completed = submission.find_completed(workspace, spec)
     return Planned(resolved, spec, launch_plan, f"{state}: {software.image or software.python}", completed)

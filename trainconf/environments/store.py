@@ -1,8 +1,7 @@
-"""The environments of a workspace, keyed by the hash of their recipe: believed when whole, listed, found by name.
+"""The environments of a workspace, keyed by the hash of their recipe: loaded, listed, found by name, locked.
 
-An environment is a folder `.trainconf/envs/<hash>`, moved into place by one rename, with its own account inside. A folder without that
-account is never believed. Of an image only the account lies there: the engine keeps the image. Making them is `build.py`'s and
-`image_build.py`'s, removing them `removal.py`'s.
+An environment is a folder `.trainconf/envs/<hash>`, moved into place by one rename. It is used only if its metadata file is present. The
+folder of an image holds that file alone, for the engine keeps the image.
 """
 
 from __future__ import annotations
@@ -21,22 +20,21 @@ if TYPE_CHECKING:
     from trainconf.paths import WorkspacePaths
 
 HASH_LENGTH = 12
-ACCOUNT = "trainconf-environment.json"
+METADATA = "trainconf-environment.json"
 BUILDING = ".building"
 REMOVING = ".removing"
 IMAGES_MARK = os.path.join(".locks", "images")  # there once this workspace has begun to build an image
 
 
 class BuiltEnvironment:
-    """A whole environment of the store, as its account tells and its folder shows."""
-
-    __slots__ = ("account", "folder")
-
-    def __init__(self, folder: str, account: dict[str, Any]) -> None:
-        self.folder = folder
-        self.account = account
+    """A venv of the store: what its metadata says and its folder shows."""
 
     kind = "venv"
+    image_id = ""
+
+    def __init__(self, folder: str, metadata: dict[str, Any]) -> None:
+        self.folder = folder
+        self.metadata = metadata
 
     @property
     def hash(self) -> str:
@@ -45,7 +43,7 @@ class BuiltEnvironment:
     @property
     def name(self) -> str:
         """What the recipe was called when it was first built; another recipe with the same content shares the environment."""
-        return str(self.account["name"])
+        return str(self.metadata["name"])
 
     @property
     def python(self) -> str:
@@ -54,69 +52,67 @@ class BuiltEnvironment:
 
     @property
     def python_version(self) -> str:
-        return str(self.account["python"])
+        return str(self.metadata["python"])
 
     @property
     def created(self) -> str:
         """When it was built, UTC ISO 8601."""
-        return str(self.account["created"])
+        return str(self.metadata["created"])
 
     def packages(self) -> list[str]:
-        """`name==version` of what is in it now, whatever was built."""
-        return installed(os.path.join(self.folder, site_dir) for site_dir in self.account["site_dirs"])
+        """`name==version` of everything that is installed in it now."""
+        return installed(os.path.join(self.folder, site_dir) for site_dir in self.metadata["site_dirs"])
 
     def lock_text(self) -> str:
         return lock_text(self.python_version, self.packages())
 
     @property
     def trace(self) -> str:
-        """A text that the plan of every run that uses it holds."""
+        """A text that is in the plan of every run that uses this environment."""
         return self.folder + os.sep
 
 
 class BuiltImage(BuiltEnvironment):
     """An environment whose software is an image of the engine's."""
 
-    __slots__ = ()
-
     kind = "image"
 
     @property
     def image(self) -> str:
-        """Its name: ours, or that of an image which is used as it is."""
-        return str(self.account["image"])
+        """The image's name: ours, or the user's name of an image that is used as it is."""
+        return str(self.metadata["image"])
 
     @property
-    def image_id(self) -> str:
-        return str(self.account["image_id"])
+    def image_id(self) -> str:  # type: ignore[override]
+        return str(self.metadata["image_id"])
 
     @property
     def size_bytes(self) -> int:
-        """What it takes with all its layers, shared ones included."""
-        return int(self.account["size_bytes"])
+        """The size of all its layers, shared ones included."""
+        return int(self.metadata["size_bytes"])
 
     @property
     def stages(self) -> list[str]:
-        """Ids of the images below it that we made, lowest first."""
-        return list(self.account["stages"])
+        """Ids of the images below it that trainconf made, lowest first."""
+        return list(self.metadata["stages"])
 
     @property
     def is_ours(self) -> bool:
-        """Whether we made it."""
-        return bool(self.account["base"])
+        """Whether trainconf made it."""
+        return bool(self.metadata["base"])
 
     @property
     def python(self) -> str:
         """Path of its interpreter inside the image; empty when it has none."""
-        return str(self.account["interpreter"])
+        return str(self.metadata["interpreter"])
 
     def packages(self) -> list[str]:
-        return list(self.account["packages"])
+        return list(self.metadata["packages"])
 
     def lock_text(self) -> str:
         """Image, base image and Python as comments, then one pin a line: a requirements file as it stands."""
         lines = [f"# image {self.image} {self.image_id}"]
-        if base := self.account["base"]:
+        if base := self.metadata["base"]:
             lines.append(" ".join(("# base", base["reference"], base["id"], *base["digests"])))
         return "".join(f"{line}\n" for line in lines) + lock_text(self.python_version or "none", self.packages())
 
@@ -125,25 +121,20 @@ class BuiltImage(BuiltEnvironment):
         return self.image_id
 
 
-def environment_dir(workspace: WorkspacePaths, identity: str) -> str:
-    return os.path.join(workspace.envs, identity[:HASH_LENGTH])
-
-
 def lock_of(folder: str) -> files.FileLock:
-    """The lock of an environment's name, held while it is built or removed. The file stays: a waiter may hold it open."""
+    """The lock of an environment, held while it is built or removed. Its file stays, because a waiter may hold it open."""
     locks = os.path.join(os.path.dirname(folder), ".locks")
     os.makedirs(locks, exist_ok=True)
     return files.FileLock(os.path.join(locks, os.path.basename(folder)))
 
 
 def use_of(folder: str) -> files.FileLock:
-    """The lock that is shared by those who were handed an environment and whose run has no plan yet; whoever removes it takes it alone."""
-    lock = lock_of(folder)
-    return files.FileLock(lock.path + ".use")
+    """The lock of those who use an environment before their run has a plan. They share it; removing needs it exclusively."""
+    return files.FileLock(lock_of(folder).path + ".use")
 
 
 def hold(folder: str) -> files.FileLock:
-    """That lock, shared, taken. Raises StorageError."""
+    """Take the lock of `use_of`, shared. Raises StorageError."""
     try:
         lock = use_of(folder)
         lock.acquire(shared=True)
@@ -153,28 +144,28 @@ def hold(folder: str) -> files.FileLock:
 
 
 def load(folder: str, identity: str = "") -> BuiltEnvironment | None:
-    """The environment in a folder, None unless it is whole, has this identity (when one is given), and its Python is there."""
+    """The environment in a folder; None if it is not whole, lacks its Python, or has another identity than the one given."""
     try:
-        account = files.read_json(os.path.join(folder, ACCOUNT))
-        whole = account["version"] == 1 and account["identity"].startswith(os.path.basename(folder))
-        kind = BuiltImage if account.get("kind") == "image" else BuiltEnvironment
+        metadata = files.read_json(os.path.join(folder, METADATA))
+        is_whole = metadata["version"] == 1 and metadata["identity"].startswith(os.path.basename(folder))
+        kind = BuiltImage if metadata.get("kind") == "image" else BuiltEnvironment
         if kind is BuiltEnvironment:
             os.stat(os.path.join(folder, "bin", "python"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return kind(folder, account) if whole and identity in ("", account["identity"]) else None
+    return kind(folder, metadata) if is_whole and identity in ("", metadata["identity"]) else None
 
 
 def base_stat(folder: str) -> list[Any]:
-    """The file an environment's `bin/python` leads to, with what changes when it is replaced by another version."""
+    """Size and time of the file that a venv's `bin/python` links to: they change when another version replaces it."""
     status = os.stat(os.path.join(folder, "bin", "python"))
     return [status.st_size, status.st_mtime_ns]
 
 
 def is_on_same_python(built: BuiltEnvironment) -> bool:
-    """Whether its base Python is still the one it was built on; a newer patch release in its place is noted, another minor is not."""
+    """Whether its base Python is of the minor version it was built on. A newer patch release is written into the metadata."""
     stat = base_stat(built.folder)
-    if stat == built.account["base"]:
+    if stat == built.metadata["base"]:
         return True
     try:
         now = interpreter.inspect(built.python, "").version
@@ -182,19 +173,19 @@ def is_on_same_python(built: BuiltEnvironment) -> bool:
         return False
     if not interpreter.fits(now, built.python_version.rpartition(".")[0]):
         return False
-    built.account.update(python=now, base=stat)
-    files.write_atomic(os.path.join(built.folder, ACCOUNT), files.dumps(built.account))
+    built.metadata.update(python=now, base=stat)
+    files.write_atomic(os.path.join(built.folder, METADATA), files.dumps(built.metadata))
     return True
 
 
 def ls(workspace: WorkspacePaths) -> list[BuiltEnvironment]:
     """Every whole environment, newest first."""
-    found = [load(os.path.join(workspace.envs, name)) for name in names_in(workspace.envs)]
+    found = [load(os.path.join(workspace.envs, name)) for name in files.names_in(workspace.envs)]
     return sorted((built for built in found if built), key=lambda built: built.created, reverse=True)
 
 
 def show(workspace: WorkspacePaths, name_or_hash: str) -> BuiltEnvironment:
-    """The environment that answers to a hash, its beginning, or a name. Raises EnvironmentRecipeError: none, or several."""
+    """The environment with a hash, the beginning of one, or a name. Raises EnvironmentRecipeError: none, or several."""
     everything = ls(workspace)
     found = [built for built in everything if name_or_hash and built.hash.startswith(name_or_hash)]
     found = found or [built for built in everything if built.name == name_or_hash]
@@ -207,7 +198,7 @@ def show(workspace: WorkspacePaths, name_or_hash: str) -> BuiltEnvironment:
 
 
 def discard(folder: str) -> None:
-    """Remove an environment so that no instant shows half of one under its name."""
+    """Remove an environment. Half of one is never visible under its name."""
     import shutil
 
     gone = folder + REMOVING
@@ -216,11 +207,3 @@ def discard(folder: str) -> None:
     if os.path.lexists(folder):
         os.rename(folder, gone)
         shutil.rmtree(gone)
-
-
-def names_in(folder: str) -> list[str]:
-    """The names in a folder, sorted; a missing one has none."""
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []

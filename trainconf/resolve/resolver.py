@@ -107,7 +107,7 @@ def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mi
     except ConfigError as error:
         mistakes += error.mistakes
     else:
-        spec = environments.resolve(
+        spec = environments.read_recipe(
             composed.config["env"], workspace.root, mistakes, as_image=launcher.needs_image, from_file=launcher.takes_image_file,
         )
     for mistake in mistakes[before:]:

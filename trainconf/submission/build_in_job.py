@@ -23,9 +23,10 @@ def build(run_dir: str) -> int:
     try:
         spec = RunSpec.from_dict(files.read_json(paths.spec), paths.spec).environment
         name = str(record.read_mapping(paths.record)["config"]["env"]["name"])
-        if environments.ensure_later(spec, workspace, workspace.root, name=name) is not None:
+        request = environments.EnvironmentRequest(spec, workspace, name, _say)
+        if environments.ensure_later(request) is not None:
             events.append(paths, "Preparing", reason=f"the environment is built on {os.uname().nodename}")
-        made = environments.ensure(spec, workspace, name=name, report=_say, root=workspace.root)
+        made = environments.ensure(request)
         files.write_atomic(paths.environment_lock, made.lock_text, durable=False)
     except TrainconfError as error:
         _say(error.render())

@@ -199,14 +199,20 @@ def _image_now(
     A file is what it is now; one that is gone is added to `mistakes`.
     """
     if environments.is_file(before):
+        from trainconf.environments.image.file import image_now
+
         try:
-            return environments.image_now(before, workspace.root)
+            return image_now(before, workspace.root)
         except EnvironmentRecipeError as error:
             mistakes.extend(error.mistakes)
             return before
-    if not before.image or environments.image_id(before.software_id) == before.software_id:
+    if not before.image:
         return before
-    now = replace(before, software_id=environments.image_id(before.image))
+    from trainconf.environments.image.find import id_of
+
+    if id_of(before.software_id) == before.software_id:
+        return before
+    now = replace(before, software_id=id_of(before.image))
     if not now.software_id:
         reporter.info(f"note: image {before.image} is not here; the one that is pulled by this name may not be {before.software_id}")
     return now

@@ -106,10 +106,10 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -
     reporter.redact(known.values())
     snapshot_id = take_snapshot(resolved, workspace, reporter)
     with _recorded_code(resolved, workspace, snapshot_id) as code:
-        environment = _built_in_job(resolved, workspace) or environments.ensure(
-            resolved.spec.environment, workspace, name=resolved.config.env.name, report=reporter.info, root=workspace.root, code=code,
-            image_build=vars(resolved.config.env.docker.build),
-        )
+        environment = _built_in_job(resolved, workspace) or environments.ensure(environments.EnvironmentRequest(
+            resolved.spec.environment, workspace, resolved.config.env.name, reporter.info,
+            image_build=vars(resolved.config.env.docker.build), recorded_code=code,
+        ))
     if resolved.spec.code.script and not environment.python:
         named = resolved.spec.environment.image or environment.image
         raise EnvironmentRecipeError(
@@ -144,7 +144,12 @@ def _built_in_job(resolved: Resolved, workspace: WorkspacePaths) -> PreparedEnvi
     """The environment that is still missing, where the job shall build it."""
     if resolved.config.compute.build != "job":
         return None
-    return environments.ensure_later(resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name)
+    return environments.ensure_later(software_of(resolved, workspace))
+
+
+def software_of(resolved: Resolved, workspace: WorkspacePaths) -> environments.EnvironmentRequest:
+    """The environment that a resolved config asks for."""
+    return environments.EnvironmentRequest(resolved.spec.environment, workspace, resolved.config.env.name)
 
 
 def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
@@ -261,7 +266,7 @@ def check(resolved: Resolved, workspace: WorkspacePaths, launcher: Launcher) -> 
     """Ask the launcher whether it could carry the run out, before anything is made for it. Raises ConfigError."""
     software = environments.Software(sys.executable)
     if resolved.spec.environment.kind != "image":  # what is not built yet is not there, and may bring what the job needs
-        software, _ = environments.locate(resolved.spec.environment, workspace, workspace.root, name=resolved.config.env.name)
+        software, _ = environments.locate(software_of(resolved, workspace))
     try:
         _plan_only(resolved, workspace, "", software, launcher)
     except ConfigError as error:

@@ -7,14 +7,17 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trainconf.environments import Prepared, ensure, resolve
+from trainconf.environments import EnvironmentRequest, Prepared, ensure, read_recipe
+from trainconf.environments.removal import rm
 from trainconf.environments.venv.installers import Pip, Uv, find_installer
 from trainconf.errors import Mistake
+from trainconf.history.users import users
 from trainconf.paths import WorkspacePaths
 from trainconf.spec import EnvironmentSpec
 
@@ -44,19 +47,25 @@ class Workspace:
         self.mistakes: list[Mistake] = []
 
     def resolve(self, **env: Any) -> EnvironmentSpec:
-        spec = resolve(env, self.root, self.mistakes)
+        spec = read_recipe(env, self.root, self.mistakes)
         assert [mistake.render() for mistake in self.mistakes] == []
         return spec
 
     def wrong(self, **env: Any) -> str:
         """All mistakes of a recipe, as text."""
         mistakes: list[Mistake] = []
-        resolve(env, self.root, mistakes)
+        read_recipe(env, self.root, mistakes)
         assert mistakes
         return "\n\n".join(mistake.render() for mistake in mistakes)
 
+    def request(self, spec: EnvironmentSpec, name: str = "test", **image_build: Any) -> EnvironmentRequest:
+        return EnvironmentRequest(spec, self.paths, name, self.reported.append, image_build=image_build)
+
     def ensure(self, spec: EnvironmentSpec, name: str = "test") -> Prepared:
-        return ensure(spec, self.paths, name=name, report=self.reported.append, root=self.root)
+        return ensure(self.request(spec, name))
+
+    def rm(self, name: str) -> str:
+        return rm(self.paths, name, partial(users, self.paths))
 
     def left(self) -> list[str]:
         """What is in the store besides its locks."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Answer, Shell
-from tests.unit.environments.recipe.test_file_tree import package
+from tests.unit.environments.recipe.test_contents import package
 
 
 def test_a_frozen_file_with_a_local_folder_runs_in_a_clone_and_after_changes(

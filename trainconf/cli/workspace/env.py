@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from trainconf.environments import BuiltEnvironment
+    from trainconf.environments.store import BuiltEnvironment
     from trainconf.paths import WorkspacePaths
 
 
@@ -34,10 +34,11 @@ def run(argv: list[str]) -> int:
 
 
 def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf import environments
+    from trainconf.environments import store
+    from trainconf.environments.image import find
 
-    found = environments.ls(workspace)
-    here = environments.image_ids() if any(isinstance(built, environments.BuiltImage) for built in found) else None
+    found = store.ls(workspace)
+    here = find.ids() if any(isinstance(built, store.BuiltImage) for built in found) else None
     rows = [
         (built.hash, built.name, built.kind, built.python_version or "none", str(len(built.packages())), built.created[:19],
          _where(built, here))
@@ -50,25 +51,28 @@ def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _where(built: BuiltEnvironment, here: set[str] | None) -> str:
     """The image, and whether it is `here`: among the engine's, when that could be asked."""
     from trainconf.cli.screen.printer import size
-    from trainconf.environments import BuiltImage
+    from trainconf.environments.store import BuiltImage
 
     if not isinstance(built, BuiltImage):
         return ""
-    return f"{built.image}, " + (size(built.size_bytes) if here is None or built.image_id in here else "which the engine has not any more")
+    return f"{built.image}, " + (size(built.size_bytes) if here is None or built.image_id in here else "no longer in the engine")
 
 
 def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf import environments
+    from trainconf.environments import store
 
-    built = environments.show(workspace, args.name)
+    built = store.show(workspace, args.name)
     printer.data(f"{built.hash}  {built.name}  built {built.created}\n\npython  {built.python}\n\n{built.lock_text()}".rstrip())
     return 0
 
 
 def _rm(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf import environments
+    from functools import partial
 
-    printer.info(f"removed {environments.rm(workspace, args.name)}")
+    from trainconf.environments.removal import rm
+    from trainconf.history.users import users
+
+    printer.info(f"removed {rm(workspace, args.name, partial(users, workspace))}")
     return 0
 
 
@@ -86,7 +90,7 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         raise ConfigError(mistakes)
     env = composed.typed.env
     ready = environments.ensure(
-        spec, workspace, name=env.name, report=printer.info, root=workspace.root, image_build=vars(env.docker.build)
+        environments.EnvironmentRequest(spec, workspace, env.name, printer.info, image_build=vars(env.docker.build))
     )
     printer.info("built" if ready.built else "it is there already")
     printer.data(ready.image or ready.python)
@@ -94,14 +98,15 @@ def _build(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf import environments, launchers
+    from trainconf import launchers
     from trainconf.cli.arguments.compose import request_of
     from trainconf.control.compose import compose
+    from trainconf.environments.lock import lock
     from trainconf.files import write_atomic
 
     config = compose(request_of(args), workspace, printer).typed
     as_image = launchers.get(config.compute.target).needs_image
-    text = environments.lock(
+    text = lock(
         config.tree["env"], workspace.root, report=printer.info, as_image=as_image, image_build=vars(config.env.docker.build)
     )
     if args.output:

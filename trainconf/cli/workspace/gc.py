@@ -211,7 +211,7 @@ def _remove_path(path: str) -> bool:
 
 
 def _environments(workspace: WorkspacePaths, *, dry_run: bool) -> bool:
-    from trainconf.environments import leftovers, remove_leftover
+    from trainconf.environments.removal import leftovers, remove_leftover
 
     what = "leftovers of environment builds"
     if _is_linked(what, workspace, workspace.envs):
@@ -227,7 +227,7 @@ def _environments(workspace: WorkspacePaths, *, dry_run: bool) -> bool:
 
 def _image_leftovers(workspace: WorkspacePaths, *, dry_run: bool) -> list[str]:
     """What image builds left in the engine; an engine that cannot be asked keeps nothing else from being collected."""
-    from trainconf.environments import sweep_image_leftovers
+    from trainconf.environments.removal import sweep_image_leftovers
     from trainconf.errors import ContainerEngineError
 
     try:

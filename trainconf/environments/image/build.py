@@ -1,4 +1,4 @@
-"""Making an image: base image or Dockerfile, a venv on it, the requirements in layers, a name. Once, under the environment's lock.
+"""Builds an image once, under the environment's lock: a base image or Dockerfile, a venv on it, the requirements in layers, a name.
 
 Nothing that the build is given (pip's configuration, certificates, variables, local files) is in a layer or in the history.
 """
@@ -7,147 +7,116 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 
 from trainconf import files
+from trainconf.engine.client import Engine
 from trainconf.environments import store
-from trainconf.environments.build_folder import building_site
-from trainconf.environments.image import find as image
-from trainconf.environments.image import leftovers as image_store
+from trainconf.environments.build_folder import BuildFolder, build_folder
+from trainconf.environments.image import context as build_context
+from trainconf.environments.image import fetch, find, leftovers
 from trainconf.environments.image.container import BuildContainer, NoShell
 from trainconf.environments.image.install import Base, Installation
 from trainconf.environments.image.layers import pin, read_report
 from trainconf.environments.image.recipe import CONTEXT, DOCKERFILE
 from trainconf.environments.image.scripts import VENV_PYTHON, ImagePython, ask, read_answer
-from trainconf.environments.recipe import reader as recipe
+from trainconf.environments.recipe.file_tree import file_digest
 from trainconf.environments.recipe.interpreter import fits
 from trainconf.environments.recipe.requirements import end_of, option_lines, with_hashes
+from trainconf.environments.request import EnvironmentRequest
 from trainconf.errors import BuildError, EnvironmentRecipeError
-from trainconf.paths import WorkspacePaths
+from trainconf.fast.records import replace
 from trainconf.process import interruptions_held
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
 
-    from trainconf.engine.client import Engine
-    from trainconf.environments.build_folder import Site
-    from trainconf.spec import EnvironmentSpec
+def build(engine: Engine, request: EnvironmentRequest) -> tuple[store.BuiltImage, bool]:
+    """Build the image of a request; whether it is new, for somebody may have built it while this call waited for the lock.
 
-
-def build(
-    engine: Engine, spec: EnvironmentSpec, workspace: WorkspacePaths, identity: str, *, name: str, report: Callable[[str], None],
-    root: str, settings: Mapping[str, Any], code: Callable[[], str] = str,
-) -> tuple[store.BuiltImage, bool]:
-    """Make the image of a spec unless somebody did while we waited for the lock; whether we did.
-
-    `settings` are schema.ImageBuildConfig's. Raises as `prepare.ensure` says, and EngineError.
+    Raises as `prepare.ensure` says, and EngineError.
     """
-    if spec.image and not spec.software_id:  # nobody could ask for its id before: it is part of what the environment is
-        known = _present(engine, spec.image, report, "env.docker.image")
-        spec = _with_id(spec, str(known["Id"]))
-        identity = recipe.identity(spec)
-    final = store.environment_dir(workspace, identity)
-    with building_site(workspace, final, root, report, code) as site:
-        files.write_atomic(os.path.join(workspace.envs, store.IMAGES_MARK), "")
-        found = image.built(engine, workspace, identity)
+    spec = request.spec
+    if spec.image and not spec.software_id:  # its id is part of what the environment is, and could not be asked for before
+        known = _present(engine, spec.image, request.report, "env.docker.image")
+        request = request.with_spec(replace(spec, software_id=str(known["Id"])))
+    with build_folder(request) as folder:
+        found = find.built(engine, request)
         if found is not None:
             return found, False
-        maker = _Maker(engine, spec, identity, name, site, settings, (image_store.BUILD_LABEL, image_store.build_label(workspace, final)))
-        account = maker.used_as_it_is() if spec.image else maker.made()
-        os.mkdir(site.at("env"))
-        files.write_atomic(site.at("env", store.ACCOUNT), files.dumps(account))
-        store.discard(final)
-        site.move("env", final)
-    return store.BuiltImage(final, account), maker.has_built
+        builder = ImageBuilder(engine, folder)
+        metadata = builder.used_as_it_is() if spec.image else builder.build()
+        os.mkdir(folder.at("env"))
+        folder.keep(files.dumps(metadata))
+    return store.BuiltImage(request.folder, metadata), builder.has_built
 
 
-def _with_id(spec: EnvironmentSpec, image_id: str) -> EnvironmentSpec:
-    from trainconf.fast.records import replace
-
-    return replace(spec, software_id=image_id)
+def pinned(request: EnvironmentRequest) -> str:
+    """What the requirements come to on the base image, as a requirements file that names that image. Raises as `build` does."""
+    if request.spec.image:
+        raise EnvironmentRecipeError("there is nothing to pin: this image is used as it is", ("env.docker.image", request.spec.image),
+                                     hint="write its digest instead of its name: NAME@sha256:…")
+    with find.engine() as engine, build_folder(request) as folder:
+        return ImageBuilder(engine, folder).pinned()
 
 
 def _present(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> dict[str, Any]:
-    """What the engine knows of an image, fetched first where it is not here."""
-    known = image.inspect(engine, reference)
+    """What the engine knows of an image, which is pulled if it is missing."""
+    known = find.inspect(engine, reference)
     if known is None:
-        from trainconf.environments.image import fetch as image_fetch
-
-        image_fetch.pull(engine, reference, report, setting)
-        known = image.inspect(engine, reference)
+        fetch.pull(engine, reference, report, setting)
+        known = find.inspect(engine, reference)
     if known is None:
         raise BuildError(f"image {reference} is gone again", ("from", setting))
     return known
 
 
-def lock(spec: EnvironmentSpec, root: str, *, name: str, report: Callable[[str], None], settings: Mapping[str, Any]) -> str:
-    """What the requirements come to on the base image, as a requirements file that names that image. Raises as `build` does."""
-    if spec.image:
-        raise EnvironmentRecipeError("there is nothing to pin: this image is used as it is", ("env.docker.image", spec.image),
-                                     hint="write its digest instead of its name: NAME@sha256:…")
-    workspace = WorkspacePaths(root)
-    identity = recipe.identity(spec)
-    final = store.environment_dir(workspace, identity)
-    with image.engine() as engine, building_site(workspace, final, root, report) as site:
-        files.write_atomic(os.path.join(workspace.envs, store.IMAGES_MARK), "")
-        maker = _Maker(engine, spec, identity, name, site, settings, (image_store.BUILD_LABEL, image_store.build_label(workspace, final)))
-        return maker.pinned()
+class ImageBuilder:
+    """Builds the image of one request. `has_built`: whether it made an image, and not only took one as it is."""
 
-
-class _Maker:
-    """One making of one environment."""
-
-    def __init__(
-        self, engine: Engine, spec: EnvironmentSpec, identity: str, name: str, site: Site, settings: Mapping[str, Any],
-        label: tuple[str, str],
-    ) -> None:
+    def __init__(self, engine: Engine, folder: BuildFolder) -> None:
         self.engine = engine
-        self.spec = spec
-        self.identity = identity
-        self.name = name
-        self.site = site
-        self.settings = settings
-        self.label = label
-        self.report = site.report
+        self.folder = folder
+        self.request = folder.request
+        self.spec = folder.request.spec
         self.has_built = False
-        self.made_here: list[str] = []  # images that a failure takes back, oldest first
+        self._made_here: list[str] = []  # images that are removed after a failure, oldest first
+        files.write_atomic(os.path.join(self.request.workspace.envs, store.IMAGES_MARK), "")
 
     def used_as_it_is(self) -> dict[str, Any]:
-        """The account of an image in which nothing is installed."""
-        known = image.inspect(self.engine, self.spec.software_id)
-        known = known or _present(self.engine, self.spec.image, self.report, "env.docker.image")
-        if known["Id"] != self.spec.software_id:
+        """The metadata of an image in which nothing is installed."""
+        spec = self.spec
+        known = find.inspect(self.engine, spec.software_id)
+        known = known or _present(self.engine, spec.image, self.request.report, "env.docker.image")
+        if known["Id"] != spec.software_id:
             raise EnvironmentRecipeError(
-                f"image {self.spec.image} is not the one this run was recorded with", ("recorded", self.spec.software_id),
-                ("now", str(known["Id"])),
+                f"image {spec.image} is not the one this run was recorded with", ("recorded", spec.software_id), ("now", str(known["Id"])),
                 hint="its name was moved: load the image it was recorded with, or submit anew from the config",
             )
-        python = self._python(known["Id"], self.spec.interpreter)
-        if python is None and (self.spec.python or self.spec.interpreter):
-            raise self._without_python(self.spec.image)
+        python = self._python(known["Id"], spec.interpreter)
+        if python is None and (spec.python or spec.interpreter):
+            raise self._without_python(spec.image)
         if python is not None:
-            self._check_version(python, self.spec.image)
-        return self._account(self.spec.image, known, None, python, [])
+            self._check_version(python, spec.image)
+        return self._metadata(spec.image, known, None, python, [])
 
-    def made(self) -> dict[str, Any]:
-        """Build the image; its account. An image of this recipe that lost its account is taken as it is."""
-        tag = image.tag_of(self.name, self.identity)
-        known = image.inspect(self.engine, tag)
+    def build(self) -> dict[str, Any]:
+        """Build the image; return its metadata. An image of this recipe whose metadata was lost is taken as it is."""
+        tag = find.tag_of(self.request.name, self.request.identity)
+        known = find.inspect(self.engine, tag)
         base = self._base()
         stages: list[str] = []
-        if not image.is_of(known, self.identity):
+        if not find.is_of(known, self.request.identity):
             self.has_built = True
-            self.report(f"building image {tag} from {base.name}")
+            self.request.report(f"building image {tag} from {base.name}")
             try:
                 known, stages = self._build(base, tag)
             except BaseException:
-                image_store.remove_unneeded(self.engine, self.made_here[::-1])
+                leftovers.remove_unneeded(self.engine, self._made_here[::-1])
                 raise
         assert known is not None
         python = self._python(known["Id"], VENV_PYTHON if self._installs else self.spec.interpreter)
-        return self._account(tag, known, base, python, stages)
+        return self._metadata(tag, known, base, python, stages)
 
     def pinned(self) -> str:
         """The text of a lock file. The stage that holds the venv is left for the next build."""
@@ -155,40 +124,35 @@ class _Maker:
         lines = []
         python = self._python_of(base)
         if self._installs:
-            installation = self._installation(base)
-            found = read_report(installation.resolve(installation.with_venv(base)))
-            pins = sorted(pin(distribution, self.spec.files) for distribution in found)
+            pins = sorted(pin(distribution, self.spec.files) for distribution in read_report(self._installation(base).plan(base)))
             lines = [*option_lines(self.spec.requirements), *with_hashes(pins, self.spec.requirements)]
         header = (
-            f"# pinned by `trainconf env lock` from {self.name} for Python {python.version}",
+            f"# pinned by `trainconf env lock` from {self.request.name} for Python {python.version}",
             f"# in image {base.name} {base.digest}; what the image itself has is not listed",
         )
         return "".join(f"{line}\n" for line in (*header, *lines))
 
     def _base(self) -> Base:
-        """What the requirements are installed on, made or fetched where it is not here."""
+        """What the requirements are installed on, made or pulled if it is missing."""
         if not self.spec.dockerfile:
-            return Base(self.spec.base_image, _present(self.engine, self.spec.base_image, self.report, "env.docker.base_image"))
-        image_id = self._dockerfile()
-        self.made_here.append(image_id)
+            return Base(self.spec.base_image, _present(self.engine, self.spec.base_image, self.request.report, "env.docker.base_image"))
+        image_id = self._build_dockerfile()
+        self._made_here.append(image_id)
         return Base(self.spec.dockerfile, self.engine.get(f"/images/{image_id}/json"))
 
-    def _dockerfile(self) -> str:
-        """Build the user's Dockerfile from exactly the files that were recorded; the id of what it makes."""
-        from trainconf.environments.image import context as build_context
-        from trainconf.environments.image import fetch as image_fetch
-        from trainconf.environments.recipe import contents
-
-        path = os.path.join(self.site.root, self.spec.dockerfile)
-        folder = os.path.join(self.site.root, self.spec.build_context) if self.spec.build_context else ""
-        recorded = dict(self.spec.files)
+    def _build_dockerfile(self) -> str:
+        """Build the user's Dockerfile from exactly the files that were recorded; return the id of the image."""
+        root, spec = self.request.root, self.spec
+        path = os.path.join(root, spec.dockerfile)
+        folder = os.path.join(root, spec.build_context) if spec.build_context else ""
+        recorded = dict(spec.files)
         with tempfile.TemporaryFile() as archive:
             try:
                 with open(path, "rb") as stream:
                     text = stream.read()
-                now = {DOCKERFILE + self.spec.dockerfile: contents.digest(path)}
+                now = {DOCKERFILE + spec.dockerfile: file_digest(path)}
                 if folder:
-                    now[CONTEXT + self.spec.build_context] = build_context.digest(folder, path + build_context.IGNORE)
+                    now[CONTEXT + spec.build_context] = build_context.digest(folder, path + build_context.IGNORE)
                 sent = build_context.write_archive(archive, text, folder, path + build_context.IGNORE)
             except FileNotFoundError as error:
                 raise EnvironmentRecipeError("a file of the image is gone", ("looked at", str(error.filename))) from None
@@ -198,14 +162,14 @@ class _Maker:
                     *([("context", folder)] if folder else []), hint="submit (or freeze) again to take it as it is now",
                 )
             archive.seek(0)
-            self.report(f"building {self.spec.dockerfile}" + (f" with {sent / 1e6:.1f} MB of files" if sent else ""))
-            return image_fetch.build(
-                self.engine, archive, build_context.SENT_DOCKERFILE, args=dict(self.spec.build_args),
-                network=self.settings.get("network") or "", labels=dict([self.label]), report=self.report, named=self.spec.dockerfile,
+            self.request.report(f"building {spec.dockerfile}" + (f" with {sent / 1e6:.1f} MB of files" if sent else ""))
+            return fetch.build(
+                self.engine, archive, build_context.SENT_DOCKERFILE, args=dict(spec.build_args), network=self._network,
+                labels={leftovers.BUILD_LABEL: self._container("").label}, report=self.request.report, named=spec.dockerfile,
             )
 
     def _build(self, base: Base, tag: str) -> tuple[dict[str, Any], list[str]]:
-        """The finished image and the ids of the stages below it."""
+        """The finished image, and the ids of the stages below it."""
         top = base
         stages = [base.image_id] if self.spec.dockerfile else []
         if self._installs:
@@ -214,18 +178,18 @@ class _Maker:
                 top, layers = installation.on(base)
                 stages += layers
             finally:
-                self.made_here += installation.made_here
+                self._made_here += installation.made_here
         elif self.spec.python or self.spec.interpreter:
             self._python_of(base)
-        container = self._container({})
-        with container.of(top.image_id, ""):
+        container = self._container("")
+        with container.started_from(top.image_id, ""):
             labels = {
-                image.IDENTITY_LABEL: self.identity, image.ENV_LABEL: self.name, "trainconf.base_digest": base.digest,
-                image_store.STAGE_LABEL: "",  # a label cannot be taken off, and this one is the top stage's
+                find.IDENTITY_LABEL: self.request.identity, find.ENV_LABEL: self.request.name, "trainconf.base_digest": base.digest,
+                leftovers.STAGE_LABEL: "",  # the top stage has this label, and a label cannot be removed
             }
             with interruptions_held():
-                made = container.commit(top.config, labels, f"trainconf: {self.name}")
-                self.made_here.append(made)
+                made = container.commit(top.config, labels, f"trainconf: {self.request.name}")
+                self._made_here.append(made)
         repository, _, version = tag.rpartition(":")
         self.engine.post(f"/images/{made}/tag", {"repo": repository, "tag": version})
         return self.engine.get(f"/images/{made}/json"), stages
@@ -234,20 +198,21 @@ class _Maker:
     def _installs(self) -> bool:
         return len(option_lines(self.spec.requirements)) < len(self.spec.requirements)
 
-    def _installation(self, base: Base) -> Installation:
-        container = self._container(self.settings)
-        return Installation(container, self.spec, self.site, self.settings, self._python_of(base), self.name)
+    @property
+    def _network(self) -> str:
+        return str(self.request.image_build.get("network") or "")
 
-    def _container(self, settings: Mapping[str, Any]) -> BuildContainer:
-        return BuildContainer(
-            self.engine, f"trainconf-build-{self.label[1]}", self.label, self.site.folder, [], settings.get("network") or "", self.report,
-        )
+    def _installation(self, base: Base) -> Installation:
+        return Installation(self._container(self._network), self.folder, self._python_of(base))
+
+    def _container(self, network: str) -> BuildContainer:
+        return BuildContainer(self.engine, self.folder, network, self.request.report)
 
     def _python(self, image_id: str, named: str) -> ImagePython | None:
-        """The Python of an image, of a name or path when one is given; None when there is none."""
-        container = self._container({"network": "none"})
+        """The Python of an image, of a name or path if one is given; None when there is none."""
+        container = self._container("none")
         try:
-            with container.of(image_id, f"{os.getuid()}:{os.getgid()}"):
+            with container.started_from(image_id, f"{os.getuid()}:{os.getgid()}"):
                 code, said = container.run(ask(named))
         except NoShell:
             raise EnvironmentRecipeError(
@@ -276,19 +241,19 @@ class _Maker:
             )
 
     def _without_python(self, base: str) -> EnvironmentRecipeError:
-        looked = self.spec.interpreter or "python, python3"
         return EnvironmentRecipeError(
-            f"image {base} has no Python", ("looked for", looked),
+            f"image {base} has no Python", ("looked for", self.spec.interpreter or "python, python3"),
             hint="name its interpreter with env.python.interpreter_path, or take a base image that has one",
         )
 
-    def _account(
+    def _metadata(
         self, name: str, known: dict[str, Any], base: Base | None, python: ImagePython | None, stages: list[str]
     ) -> dict[str, Any]:
-        """What is known of the image; its presence says that the image was made whole."""
+        """What the store records of an image; its presence says that the image is whole."""
         return {
-            "version": 1, "kind": "image", "identity": self.identity, "name": self.name, "image": name, "image_id": known["Id"],
-            "base": {"reference": base.name, "id": base.image_id, "digests": base.digests} if base else None, "stages": stages,
+            "version": 1, "kind": "image", "identity": self.request.identity, "name": self.request.name, "image": name,
+            "image_id": known["Id"], "stages": stages,
+            "base": {"reference": base.name, "id": base.image_id, "digests": base.digests} if base else None,
             "python": python.version if python else "", "interpreter": python.path if python else "",
             "packages": python.packages if python else [], "size_bytes": known.get("Size", 0),
             "created": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),

@@ -1,4 +1,4 @@
-"""A container that works for a build: a script goes in, an exit code comes out, what it says is followed as it is said.
+"""A container that works for a build: it runs a script, reports its lines as they come, and gives its exit code.
 
 The script arrives on standard input and what it needs is mounted, so neither is in the container's record nor in an image made of it.
 """
@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
-from trainconf.engine.client import EngineError
-from trainconf.environments.image.leftovers import remove_container
+from trainconf.engine.client import Engine, EngineError
+from trainconf.environments.build_folder import BuildFolder
+from trainconf.environments.image.leftovers import BUILD_LABEL, build_label, remove_container
 from trainconf.environments.recipe.requirements import KEPT_LINES
 from trainconf.process import interruptions_held
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
-    from trainconf.engine.client import Engine
-
 INSIDE = "/mnt/trainconf"
-SITE = f"{INSIDE}/site"  # the building folder, read-only
-OUTPUT = f"{INSIDE}/output"  # the part of it that is written
+MOUNTED = f"{INSIDE}/site"  # the build folder, read-only
+OUTPUT = f"{INSIDE}/output"  # the part of it that the script writes to
 LOG, ANSWER = "log", "answer"
 CACHE, CACHE_VOLUME = f"{INSIDE}/pip-cache", "trainconf-pip-cache"
 SHELL = ("sh", "-c", 'eval "$(cat)"')
@@ -35,31 +32,31 @@ class NoShell(Exception):
     """The image has no `sh`."""
 
 
+@dataclass
 class BuildContainer:
-    """Makes containers of one build, one at a time, and images of them.
+    """Makes containers of one build, one at a time, and images of them. `mounts` are further ones, as the engine's API has them."""
 
-    `folder` is the building folder on this machine; `mounts` are further things to mount, as the engine's API has them.
-    """
+    engine: Engine
+    folder: BuildFolder
+    network: str
+    report: Callable[[str], None]
+    mounts: list[dict[str, Any]] = field(default_factory=list)
 
-    def __init__(
-        self, engine: Engine, name: str, label: tuple[str, str], folder: str, mounts: list[dict[str, Any]], network: str,
-        report: Callable[[str], None],
-    ) -> None:
-        self.engine = engine
-        self.name = name
-        self.labels = dict([label])
-        self.folder = folder
-        self.mounts = mounts
-        self.network = network
-        self.report = report
+    @property
+    def label(self) -> str:
+        return build_label(self.folder.request.workspace, self.folder.request.folder)
+
+    @property
+    def name(self) -> str:
+        return f"trainconf-build-{self.label}"
 
     @contextmanager
-    def of(self, image_id: str, user: str) -> Iterator[None]:
-        """A container of an image, gone at the end of the block. Raises EngineError."""
+    def started_from(self, image_id: str, user: str) -> Iterator[None]:
+        """Make a container of an image, and remove it at the end of the block. Raises EngineError."""
         remove_container(self.engine, self.name)
-        os.makedirs(os.path.join(self.folder, "output"), exist_ok=True)
+        os.makedirs(self.folder.at("output"), exist_ok=True)
         body = {
-            "Image": image_id, "Entrypoint": [], "Cmd": list(SHELL), "User": user, "WorkingDir": "/", "Labels": self.labels,
+            "Image": image_id, "Entrypoint": [], "Cmd": list(SHELL), "User": user, "WorkingDir": "/", "Labels": {BUILD_LABEL: self.label},
             "OpenStdin": True, "StdinOnce": True, "Healthcheck": {"Test": ["NONE"]},
             "HostConfig": {
                 "Mounts": self._mounts(), "Tmpfs": {INSIDE: ""}, "LogConfig": {"Type": "none"},
@@ -74,7 +71,7 @@ class BuildContainer:
             remove_container(self.engine, self.name)
 
     def run(self, script: str) -> tuple[int, str]:
-        """Run a script in the container; its exit code, and the last lines of what it said. Raises EngineError, NoShell."""
+        """Run a script in the container; its exit code and its last lines. Raises EngineError, NoShell."""
         self._clear()
         with self.engine.attach_stdin(self.name) as stdin:
             try:
@@ -84,11 +81,11 @@ class BuildContainer:
                     raise NoShell from error
                 raise
             stdin.sendall((HEADER + script).encode("utf-8", "surrogateescape"))
-        return self._followed()
+        return self._follow()
 
     def answer(self) -> bytes:
         """What the script wrote to the file ANSWER."""
-        with open(os.path.join(self.folder, "output", ANSWER), "rb") as stream:
+        with open(self.folder.at("output", ANSWER), "rb") as stream:
             return stream.read()
 
     def commit(self, config: dict[str, Any], labels: dict[str, str], comment: str) -> str:
@@ -99,21 +96,21 @@ class BuildContainer:
 
     def _mounts(self) -> list[dict[str, Any]]:
         return [
-            {"Type": "bind", "Source": self.folder, "Target": SITE, "ReadOnly": True},
-            {"Type": "bind", "Source": os.path.join(self.folder, "output"), "Target": OUTPUT},
+            {"Type": "bind", "Source": self.folder.path, "Target": MOUNTED, "ReadOnly": True},
+            {"Type": "bind", "Source": self.folder.at("output"), "Target": OUTPUT},
             {"Type": "volume", "Source": CACHE_VOLUME, "Target": CACHE},
             *self.mounts,
         ]
 
     def _clear(self) -> None:
-        """Empty output files that anybody may write: who the container's root is on this machine is the engine's affair."""
+        """Make empty output files that anybody may write, because the engine decides who the container's root is on this machine."""
         for name in (LOG, ANSWER):
-            path = os.path.join(self.folder, "output", name)
+            path = self.folder.at("output", name)
             with open(path, "wb"):
                 os.chmod(path, 0o666)
 
-    def _followed(self) -> tuple[int, str]:
-        """Wait for the end, telling each line when it is whole."""
+    def _follow(self) -> tuple[int, str]:
+        """Wait for the end, and report each line when it is whole."""
         ended: list[Any] = []
 
         def wait() -> None:
@@ -125,7 +122,7 @@ class BuildContainer:
         waiter = threading.Thread(target=wait, daemon=True)
         waiter.start()
         last: list[str] = []
-        with open(os.path.join(self.folder, "output", LOG), "rb") as stream:
+        with open(self.folder.at("output", LOG), "rb") as stream:
             torn = b""
             while True:
                 waiter.join(POLL_INTERVAL_S)

@@ -1,19 +1,15 @@
-"""What the docker SDK knows better than we do: registries with their credentials, and Dockerfiles. Imported when one of them is needed."""
+"""What the docker SDK does: it pulls from registries with their credentials, and builds Dockerfiles. The SDK is imported when needed."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any
 
+from trainconf.engine.client import Engine
 from trainconf.environments.image.leftovers import remove_container, remove_unneeded
 from trainconf.errors import BuildError, ContainerEngineError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import IO, Any
-
-    from trainconf.engine.client import Engine
 
 PROGRESS_INTERVAL_S = 2.0
 LAST_LINES = 20
@@ -22,7 +18,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine paints red what a step writ
 
 
 def pull(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> None:
-    """Fetch an image from its registry; `setting` named it. Raises BuildError, ContainerEngineError."""
+    """Fetch an image that `setting` names from its registry. Raises BuildError, ContainerEngineError."""
     registry = registry_of(reference)
     report(f"pulling {reference} from {registry}")
     client = _client(engine, f"to pull {reference}", f"`docker pull {reference}` does it by hand")
@@ -46,9 +42,9 @@ def build(
     engine: Engine, archive: IO[bytes], dockerfile: str, *, args: Mapping[str, str], network: str, labels: Mapping[str, str],
     report: Callable[[str], None], named: str,
 ) -> str:
-    """Build the Dockerfile `named` by the user, which is `dockerfile` in the archive; the id of the image.
+    """Build the Dockerfile that the user knows as `named` and that is `dockerfile` in the archive; return the id of the image.
 
-    Raises BuildError that tells the step, its command and its last lines.
+    Raises BuildError with the step, its command and its last lines.
     """
     client = _client(engine, f"to build {named}", "")
     steps = _Steps(report)
@@ -82,19 +78,19 @@ def build(
 
 
 def registry_of(reference: str) -> str:
-    """Where an image of this name comes from: the part before the first slash, when that can be a host."""
+    """The registry of an image: the part of its name before the first slash, when that can be a host."""
     first, slash, _ = reference.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else DOCKER_HUB
 
 
 class _Progress:
-    """Says how far a pull is, at most every two seconds."""
+    """Reports how far a pull is, at most every two seconds."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self.report = report
         self.layers: dict[str, tuple[int, int]] = {}
         self.done: set[str] = set()
-        self.said = time.monotonic()
+        self.reported = time.monotonic()
 
     def take(self, event: Mapping[str, Any]) -> None:
         layer, status = str(event.get("id", "")), str(event.get("status", ""))
@@ -104,14 +100,14 @@ class _Progress:
         elif status in ("Download complete", "Pull complete", "Already exists"):
             self.done.add(layer)
             self.layers[layer] = (self.layers.get(layer, (0, 0))[1],) * 2
-        if self.layers and time.monotonic() - self.said > PROGRESS_INTERVAL_S:
-            self.said = time.monotonic()
+        if self.layers and time.monotonic() - self.reported > PROGRESS_INTERVAL_S:
+            self.reported = time.monotonic()
             current, total = (sum(column) / 1e6 for column in zip(*self.layers.values(), strict=True))
             self.report(f"  {len(self.done)} of {len(self.layers)} layers, {current:.0f} of {total:.0f} MB")
 
 
 class _Steps:
-    """Follows a Dockerfile's build: the step it is at, its last lines, and the image in the end."""
+    """Follows the build of a Dockerfile: the current step, its last lines, and the image in the end."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self.report = report
@@ -120,9 +116,9 @@ class _Steps:
         self.image_id = ""
         self.error = ""
         self.last: list[str] = []
-        self.container = ""  # that of the step it is at
-        self.made: list[str] = []  # what the steps of this build made, oldest first
-        self._found = True  # the image of the first step is the base, that of a cached one somebody else's
+        self.container = ""  # of the current step
+        self.made: list[str] = []  # images that the steps of this build made, oldest first
+        self._is_found = True  # whether the step's image existed before: the base of the first step, or a cached one
 
     def take(self, event: Mapping[str, Any]) -> None:
         if "error" in event:
@@ -135,13 +131,13 @@ class _Steps:
             self.report(line.rstrip())
             if step := re.fullmatch(r"Step (\d+)/(\d+) : (.*)", line.rstrip()):
                 self.container = ""
-                self._found = step[3].upper().startswith("FROM ")
+                self._is_found = step[3].upper().startswith("FROM ")
                 # the engine adds one for our label
                 self.number, self.command, self.last = f"{step[1]} of {int(step[2]) - 1}", step[3], []
             elif line.strip() == "---> Using cache":
-                self._found = True
+                self._is_found = True
             elif made := re.fullmatch(r" ---> ([0-9a-f]{12})", line.rstrip()):
-                self.made += [] if self._found else [made[1]]
+                self.made += [] if self._is_found else [made[1]]
             else:
                 if running := re.fullmatch(r" ---> Running in ([0-9a-f]{12})", line.rstrip()):
                     self.container = running[1]

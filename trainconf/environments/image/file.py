@@ -1,7 +1,7 @@
-"""Images that no engine holds: a file (.sif, .sqsh) or the folder of an unpacked one, which whatever runs it reads where it lies.
+"""Images that are in no engine: a file (.sif, .sqsh) or the folder of an unpacked one, which is used where it lies.
 
-A file is known by the SHA-256 of its bytes, which is computed once for as long as its stat stays the same. A folder has no id: its
-content may change at any time.
+A file is known by the SHA-256 of its bytes, computed once for as long as its status stays the same. A folder has no id, because its content
+may change at any time.
 """
 
 from __future__ import annotations
@@ -9,58 +9,54 @@ from __future__ import annotations
 import os
 import time
 
-from trainconf.environments.image.recipe import refuse_recipe
-from trainconf.environments.recipe.reader import read_contents
+from trainconf import files
+from trainconf.environments.image.recipe import refuse_recipe, used_as_it_is
+from trainconf.environments.recipe import file_tree
 from trainconf.errors import EnvironmentRecipeError, Mistake
 from trainconf.fast.records import replace
 from trainconf.paths import WorkspacePaths, is_inside
-from trainconf.spec import EnvironmentSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from trainconf.spec import EnvironmentSpec
+
 SUFFIXES = (".sif", ".sqsh", ".sqfs", ".squashfs", ".simg", ".img")
 SOURCE = ("from", "env.docker.image")
 
 
-def is_one(image: str) -> bool:
-    """Whether the `image` of a spec is a path. It then begins as one, which no name in a registry does."""
-    return image.startswith(("/", "./"))
-
-
-def path_of(image: str, root: str) -> str:
-    """Where it lies on this machine; `root` is the workspace."""
-    return os.path.normpath(os.path.join(root, image))
-
-
-def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+def read_image_file(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The facts of an image that is used as it is, by its path. Every mistake is appended to `mistakes`."""
-    docker, python = env["docker"], env.get("python") or {}
-    named = str(docker["image"])
+    docker, digest = env["docker"], ""
     refuse_recipe(env, mistakes, "drop it, or build an image with it where an engine is")
     mistakes.extend(
         Mistake(f"env.docker.{key} and env.docker.image both say what the container is made from", ("from", f"env.docker.{key}"),
                 hint="images are built where an engine is, with compute=docker; here name the finished one: env.docker.image")
         for key in ("base_image", "dockerfile", "build_context") if docker.get(key)
     )  # fmt: skip
-    contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
-    image, digest = _as_recorded(os.path.expanduser(named), root), ""
+    path = _path_of(str(docker["image"]), root)
     try:
-        digest = _digest(named, root)
+        digest = _digest(str(docker["image"]), root)
     except EnvironmentRecipeError as error:
         mistakes.extend(error.mistakes)
-    return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, software_id=digest,
-        variables=contents.variables, image=image,
-    )
+    return used_as_it_is(env, root, mistakes, os.path.join(".", os.path.relpath(path, root)) if is_inside(path, root) else path, digest)
+
+
+def image_now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
+    """The same image with the content that it has now. Raises EnvironmentRecipeError when it is gone."""
+    return replace(before, software_id=_digest(before.image, root))
+
+
+def _path_of(image: str, root: str) -> str:
+    return os.path.normpath(os.path.join(root, os.path.expanduser(image)))
 
 
 def _digest(named: str, root: str) -> str:
     """sha256:<hex> of a file; empty for a folder. Raises EnvironmentRecipeError: it is no image, or cannot be read."""
     if mistakes := _mistakes(named, root):
         raise EnvironmentRecipeError(mistakes)
-    path = path_of(os.path.expanduser(named), root)
+    path = _path_of(named, root)
     try:
         facts = os.stat(path)
         return "" if os.path.isdir(path) else f"sha256:{_file_digest(path, facts, WorkspacePaths(root))}"
@@ -68,26 +64,8 @@ def _digest(named: str, root: str) -> str:
         raise EnvironmentRecipeError([Mistake(f"the image cannot be read: {error.strerror}", SOURCE, ("looked at", path))]) from error
 
 
-def account(spec: EnvironmentSpec) -> str:
-    """The text of environment.lock."""
-    return f"# image {spec.image} {spec.software_id or '(a folder)'}\n# nobody has looked at what is installed in it\n"
-
-
-def warning(spec: EnvironmentSpec) -> str:
-    """What a user must know who runs in it; empty when it is known by its content."""
-    if spec.software_id:
-        return ""
-    return (f"note: the image {spec.image} is a folder, whose content may change: no run in it counts as the same as another; "
-            f"one file can be known by its content: `apptainer build FILE.sif {spec.image}`")  # fmt: skip
-
-
-def now(before: EnvironmentSpec, root: str) -> EnvironmentSpec:
-    """The same image with the content that it has now. Raises EnvironmentRecipeError when it is gone."""
-    return replace(before, software_id=_digest(before.image, root))
-
-
 def _mistakes(named: str, root: str) -> list[Mistake]:
-    path = path_of(os.path.expanduser(named), root)
+    path = _path_of(named, root)
     is_path = named.startswith(("/", ".", "~")) or named.lower().endswith(SUFFIXES)
     if not is_path and not os.path.exists(path):
         return [Mistake(
@@ -104,15 +82,7 @@ def _mistakes(named: str, root: str) -> list[Mistake]:
     return []
 
 
-def _as_recorded(named: str, root: str) -> str:
-    path = path_of(named, root)
-    return os.path.join(".", os.path.relpath(path, root)) if is_inside(path, root) else path
-
-
 def _file_digest(path: str, facts: os.stat_result, workspace: WorkspacePaths) -> str:
-    from trainconf import files
-    from trainconf.environments.recipe import contents
-
     cache_file = os.path.join(workspace.cache, "image_files.json")
     try:
         known = files.read_json(cache_file)
@@ -124,12 +94,12 @@ def _file_digest(path: str, facts: os.stat_result, workspace: WorkspacePaths) ->
     entry = known.get(path)
     if isinstance(entry, list) and entry[:-1] == identity:
         return str(entry[-1])
-    found = contents.digest(path)
+    found = file_tree.file_digest(path)
     if files.is_settled(identity, looked_at_ns) and os.path.isdir(os.path.dirname(workspace.cache)):
         known[path] = [*identity, found]
         try:
             os.makedirs(workspace.cache, exist_ok=True)
             files.write_atomic(cache_file, files.dumps(known), durable=False)
         except OSError:
-            return found  # only a cache: a full or read-only disk is told where something must be written
+            return found  # it is only a cache
     return found

@@ -1,30 +1,28 @@
-"""From pip's resolution of all requirements to layers: what each requirement line brings, in the order of the lines.
+"""From pip's plan for all requirements to layers: what each requirement line adds, in the order of the lines.
 
-A layer holds exact versions and nothing is resolved when it is installed, so it depends on nothing but what it holds: the same layers
-are found again whatever else changed, and a changed line leaves those below it alone.
+A layer holds exact versions, so it depends only on what it holds. The same layers are found again whatever else has changed, and a
+changed line leaves the layers below it alone.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from trainconf.environments.image.container import INSIDE
 from trainconf.environments.recipe.installed import normalised
 from trainconf.environments.recipe.requirements import CONSTRAINT, local_files, local_requirement
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-LAYERS_MAX = 7  # besides the one that holds the empty venv; an image has 127 at most, and each costs a container
+LAYERS_MAX = 7  # besides the one of the empty venv; an image has at most 127, and each costs a container
 
 
 class Distribution:
-    """One distribution of a resolution: the line that installs exactly it, and whether pip can check that by its hash."""
-
-    __slots__ = ("extras", "hashes", "is_local", "line", "name", "requires", "url")
+    """One distribution of pip's plan. `line` installs exactly it; `hashes` are those that pip can check."""
 
     def __init__(self, item: Mapping[str, Any]) -> None:
         metadata, download = item["metadata"], item["download_info"]
@@ -34,7 +32,8 @@ class Distribution:
         self.extras: set[str] = set(item.get("requested_extras") or ())
         self.is_local = self.url.startswith("file:")
         archive = download.get("archive_info") or {}
-        self.hashes = sorted(f"{kind}:{value}" for kind, value in (archive.get("hashes") or {}).items())
+        hashes = sorted(f"{kind}:{value}" for kind, value in (archive.get("hashes") or {}).items())
+        self.hashes = [] if item.get("is_direct") else hashes
         if not item.get("is_direct"):
             self.line = f"{self.name}=={metadata['version']}"
         elif (inside := _inside(self.url)) is not None:
@@ -43,7 +42,6 @@ class Distribution:
             self.line = f"{self.name} @ {vcs['vcs']}+{self.url}@{vcs['commit_id']}"
         else:
             self.line = f"{self.name} @ {self.url}"
-        self.hashes = [] if item.get("is_direct") else self.hashes
 
 
 def read_report(report: Mapping[str, Any]) -> list[Distribution]:
@@ -52,9 +50,9 @@ def read_report(report: Mapping[str, Any]) -> list[Distribution]:
 
 
 def layers(lines: Sequence[str], found: Sequence[Distribution], marker_environment: Mapping[str, str]) -> list[list[Distribution]]:
-    """What each line brings that no line before it brought; empty ones are left out, and the last ones joined beyond LAYERS_MAX.
+    """What each line adds to those before it. Empty layers are left out, and those beyond LAYERS_MAX are joined.
 
-    `lines` are the requirement lines as pip was given them, local paths as it saw them.
+    `lines` are the requirement lines that pip was given, with local paths as it saw them.
     """
     by_name = {distribution.name: distribution for distribution in found}
     left = dict(by_name)
@@ -64,14 +62,14 @@ def layers(lines: Sequence[str], found: Sequence[Distribution], marker_environme
             continue
         names = _closure(_root(line, found), by_name, marker_environment)
         groups.append([left.pop(name) for name in sorted(names) if name in left])
-    groups.append(list(left.values()))  # what only an extra of an extra brings, or a line that could not be read here
+    groups.append(list(left.values()))  # what only an extra of an extra adds, or a line that could not be read here
     groups = [group for group in groups if group]
     rest = [distribution for group in groups[LAYERS_MAX - 1 :] for distribution in group]
     return [*groups[: LAYERS_MAX - 1], *([rest] if rest else [])]
 
 
 def texts(layer: Sequence[Distribution]) -> dict[str, str]:
-    """Requirement files that install a layer, by their name: pip checks hashes of all lines of a file, or of none."""
+    """Requirement files that install a layer, by their names. pip checks the hashes of all lines of a file, or of none."""
     hashed = [d for d in layer if d.hashes]
     plain = [d for d in layer if not d.hashes]
     found = {
@@ -91,17 +89,13 @@ def _inside(url: str) -> str | None:
     """The path below the working directory of a local requirement's URL."""
     if not url.startswith("file:"):
         return None
-    from urllib.parse import unquote, urlsplit
-
     path = unquote(urlsplit(url).path, errors="surrogateescape")
     _, found, rest = path.partition("/sources/")
     return f"./sources/{rest}" if found and path.startswith(INSIDE) else None
 
 
 def _root(line: str, found: Sequence[Distribution]) -> tuple[str, set[str]]:
-    """The distribution a line asks for, and with which extras; an empty name when it cannot be told."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
+    """The distribution that a line asks for, and its extras; an empty name when that is not known."""
     local = local_requirement(line)
     if local is not None:
         inside = os.path.normpath(local.path)
@@ -115,9 +109,7 @@ def _root(line: str, found: Sequence[Distribution]) -> tuple[str, set[str]]:
 
 
 def _closure(root: tuple[str, set[str]], by_name: Mapping[str, Distribution], environment: Mapping[str, str]) -> set[str]:
-    """A distribution and all it requires here, as far as it would be installed."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
+    """The names of a distribution and of all it requires that would be installed."""
     seen: dict[str, set[str]] = {}
     pending = [root]
     while pending:
@@ -129,7 +121,7 @@ def _closure(root: tuple[str, set[str]], by_name: Mapping[str, Distribution], en
             try:
                 wanted = Requirement(text)
             except InvalidRequirement:
-                continue  # old metadata; what it brings is installed with the last layer
+                continue  # old metadata; what it adds is installed with the last layer
             if wanted.marker is None or any(wanted.marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras)):
                 pending.append((normalised(wanted.name), set(wanted.extras)))
     return set(seen)

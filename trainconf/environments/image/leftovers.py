@@ -1,25 +1,21 @@
-"""What image environments leave in the engine: images and build containers, found by label, removed when nobody needs them."""
+"""Removes from the engine what image environments leave there: images and build containers that nobody needs, found by their labels."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
-from trainconf.engine.client import EngineError
+from trainconf import files
+from trainconf.engine.client import Engine, EngineError
 from trainconf.environments import store
-from trainconf.environments.image import find as image
+from trainconf.environments.image import find
 from trainconf.errors import EnvironmentRecipeError
+from trainconf.paths import WorkspacePaths
 from trainconf.spec import sha256_hex
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from trainconf.engine.client import Engine
-    from trainconf.paths import WorkspacePaths
-
-BUILD_LABEL = "trainconf.build"  # whose build made a container or image: <workspace>-<environment>, whose lock tells if it still runs
-STAGE_LABEL = "trainconf.stage"  # what an image that others are built on holds
+BUILD_LABEL = "trainconf.build"  # <workspace>-<environment>: the build that made it. The environment's lock tells whether that still runs
+STAGE_LABEL = "trainconf.stage"  # the key of a stage, an image that others are built on
 CONFLICT = 409
 
 
@@ -29,12 +25,12 @@ def build_label(workspace: WorkspacePaths, folder: str) -> str:
 
 
 def remove(built: store.BuiltImage) -> None:
-    """Remove an image that we made, with the stages nobody else needs; one that is used as it is stays. Raises EnvironmentRecipeError."""
+    """Remove an image that trainconf made, with the stages that no other one needs. Raises EnvironmentRecipeError when it is in use."""
     if not built.is_ours:
         return
-    with image.engine() as engine:
+    with find.engine() as engine:
         for reference in (built.image, built.image_id):
-            if not image.is_of(image.inspect(engine, reference), str(built.account["identity"])):
+            if not find.is_of(find.inspect(engine, reference), str(built.metadata["identity"])):
                 continue
             try:
                 engine.delete(f"/images/{reference}", {"noprune": True})
@@ -49,7 +45,7 @@ def remove(built: store.BuiltImage) -> None:
 
 
 def remove_container(engine: Engine, name: str) -> None:
-    """Remove a build container, also while it works; it may be gone. Raises EngineError."""
+    """Remove a build container, also while it runs; it may be gone. Raises EngineError."""
     try:
         engine.delete(f"/containers/{name}", {"force": True, "v": True})
     except EngineError as error:
@@ -58,12 +54,12 @@ def remove_container(engine: Engine, name: str) -> None:
 
 
 def sweep(workspace: WorkspacePaths, *, dry_run: bool = False) -> list[str]:
-    """Remove what died builds of this workspace left; what was removed. A build that still runs keeps what it has.
+    """Remove what builds of this workspace left when they died; return it in words. A build that still runs keeps what it has.
 
-    A dry run names what the first round would remove: the layers below show only once those above them are gone.
+    A dry run names what the first round would remove: the engine lists layers below only once those above them are gone.
     """
     swept = []
-    with image.engine() as engine:
+    with find.engine() as engine:
         ours = f"{_label_of(workspace)}-"
         found = engine.get("/containers/json", {"all": True, "filters": {"label": [BUILD_LABEL]}})
         for key, container in _orphans(workspace, found, ours):
@@ -81,7 +77,7 @@ def sweep(workspace: WorkspacePaths, *, dry_run: bool = False) -> list[str]:
 
 
 def _orphans(workspace: WorkspacePaths, found: list[dict[str, Any]], ours: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The environment and the engine's facts of each thing that a build of this workspace made and that nobody works on now."""
+    """(environment, the engine's facts) of everything that a build of this workspace made and that no build uses now."""
     for thing in found:
         label = str(thing["Labels"][BUILD_LABEL])
         if not label.startswith(ours):
@@ -96,16 +92,16 @@ def _orphans(workspace: WorkspacePaths, found: list[dict[str, Any]], ours: str) 
 
 
 def remove_unneeded(engine: Engine, ids: list[str]) -> set[str]:
-    """Remove images that nothing is built on and no container uses; those that were removed.
+    """Remove images that nothing is built on and no container uses; return the ids of those that were removed.
 
-    What a Dockerfile made takes its steps along; below our own stages nothing is touched that was there before.
+    An image of a Dockerfile is removed with its steps. A stage is removed alone, for what is below it may have been there before.
     """
     removed = set()
     for id_ in ids:
-        known = image.inspect(engine, id_)
+        known = find.inspect(engine, id_)
         if known is None:
             continue
-        is_stage = {STAGE_LABEL, image.IDENTITY_LABEL} & set((known["Config"] or {}).get("Labels") or {})
+        is_stage = {STAGE_LABEL, find.IDENTITY_LABEL} & set((known["Config"] or {}).get("Labels") or {})
         try:
             engine.delete(f"/images/{id_}", {"noprune": bool(is_stage)})
         except EngineError as error:
@@ -117,9 +113,9 @@ def remove_unneeded(engine: Engine, ids: list[str]) -> set[str]:
 
 
 def _needed(envs: str, but: store.BuiltImage | None = None) -> set[str]:
-    """Ids of the stages that the environments of a store are built on, save one of them."""
-    accounts = [store.load(os.path.join(envs, name)) for name in os.listdir(envs) if but is None or name != but.hash]
-    return {id_ for built in accounts if isinstance(built, store.BuiltImage) for id_ in built.stages}
+    """Ids of the stages that the environments of a store are built on, except for one of them."""
+    found = [store.load(os.path.join(envs, name)) for name in files.names_in(envs) if but is None or name != but.hash]
+    return {id_ for built in found if isinstance(built, store.BuiltImage) for id_ in built.stages}
 
 
 def _label_of(workspace: WorkspacePaths) -> str:

@@ -1,4 +1,7 @@
-"""From what a user wrote under `env:` to the spec of an image: one that is used as it is, or a recipe on a base image or Dockerfile."""
+"""From what a user wrote under `env:` to the spec of an image: one that is used as it is, or a recipe on a base image or Dockerfile.
+
+A submission whose image exists reads its recipe as well, so what reads files is imported only where there are some.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,14 @@ REFERENCE = rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256
 SECRET = re.compile(r"\$\{secret:")
 
 
-def resolve_image(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+def read_image_recipe(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The facts of an image. Every mistake is appended to `mistakes`. An image used as it is gets its id when the engine has it."""
     docker, python = env.get("docker") or {}, env.get("python") or {}
     _check(docker, python, mistakes)
     if docker.get("image"):
-        return _used_as_it_is(env, docker, python, root, mistakes)
+        refuse_recipe(env, mistakes, "drop it, or name the image in env.docker.base_image to have it installed on top")
+        image_id = "" if mistakes else _id_of(docker["image"], mistakes)
+        return used_as_it_is(env, root, mistakes, docker["image"], image_id)
     if python.get("user_managed_dependencies"):
         mistakes.append(Mistake(
             "this environment is the Python of this machine, which no container has", ("from", "env.python.user_managed_dependencies"),
@@ -72,26 +77,28 @@ def _check(docker: dict[str, Any], python: dict[str, Any], mistakes: list[Mistak
         ))
 
 
-def _used_as_it_is(
-    env: dict[str, Any], docker: dict[str, Any], python: dict[str, Any], root: str, mistakes: list[Mistake]
-) -> EnvironmentSpec:
-    refuse_recipe(env, mistakes, "drop it, or name the image in env.docker.base_image to have it installed on top")
+def used_as_it_is(env: dict[str, Any], root: str, mistakes: list[Mistake], image: str, software_id: str) -> EnvironmentSpec:
+    """The spec of an image in which nothing is installed."""
+    python = env.get("python") or {}
     contents = read_contents({"python": python, "variables": env.get("variables")}, root, mistakes)
-    from trainconf.environments.image.find import id_of
-
-    try:
-        image_id = "" if mistakes else id_of(docker["image"])
-    except ContainerEngineError as error:
-        mistakes.extend(error.mistakes)
-        image_id = ""
     return EnvironmentSpec(
-        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, software_id=image_id,
-        variables=contents.variables, image=docker["image"],
+        kind="image", interpreter=python.get("interpreter_path") or "", python=contents.python, software_id=software_id,
+        variables=contents.variables, image=image,
     )
 
 
+def _id_of(image: str, mistakes: list[Mistake]) -> str:
+    from trainconf.environments.image.find import id_of
+
+    try:
+        return id_of(image)
+    except ContainerEngineError as error:
+        mistakes.extend(error.mistakes)
+        return ""
+
+
 def refuse_recipe(env: dict[str, Any], mistakes: list[Mistake], hint: str) -> None:
-    """What a recipe asks for is not installed in an image that is used as it is."""
+    """Add a mistake for each part of a recipe: nothing is installed in an image that is used as it is."""
     image = str(env["docker"]["image"])
     mistakes.extend(
         Mistake(
@@ -103,17 +110,17 @@ def refuse_recipe(env: dict[str, Any], mistakes: list[Mistake], hint: str) -> No
 
 
 def _build_files(docker: dict[str, Any], root: str, mistakes: list[Mistake]) -> tuple[Pairs, str, str]:
-    """Digests of a Dockerfile and its context, and what both are called: relative to the workspace where they lie in it."""
+    """Digests of a Dockerfile and its context, and the paths of both, relative to the workspace for what lies in it."""
     if not docker.get("dockerfile"):
         return (), "", ""
     from trainconf.environments.image import context as build_context
-    from trainconf.environments.recipe import contents
+    from trainconf.environments.recipe.file_tree import file_digest
 
     path, ignore = shipped_or_own(docker["dockerfile"], root), ""
     found: list[tuple[str, str]] = []
     dockerfile = _named(path, root)
     if _is_there(path, "env.docker.dockerfile", "the Dockerfile", os.path.isfile, mistakes):
-        found.append((DOCKERFILE + dockerfile, contents.digest(path)))
+        found.append((DOCKERFILE + dockerfile, file_digest(path)))
         ignore = path + build_context.IGNORE
     if not docker.get("build_context"):
         return tuple(found), dockerfile, ""

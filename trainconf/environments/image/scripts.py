@@ -1,6 +1,6 @@
-"""What is said to a build container: shell scripts that ask for its Python, make a venv in it, resolve requirements and install them.
+"""The shell scripts that run in a build container: they find its Python, make a venv, ask pip for its plan, and install.
 
-The image's own pip does the work, in a venv that sees what the image already has: a vendor's PyTorch stays where it is.
+The image's own pip works in a venv that sees what the image already has, so a vendor's PyTorch stays where it is.
 """
 
 from __future__ import annotations
@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from trainconf.environments.image.container import ANSWER, CACHE, INSIDE, OUTPUT, SITE
+from trainconf.environments.image.container import ANSWER, CACHE, INSIDE, MOUNTED, OUTPUT
 from trainconf.environments.recipe.installed import normalised
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
 
 VENV = "/opt/trainconf/env"
 VENV_PYTHON = f"{VENV}/bin/python"
@@ -38,7 +35,7 @@ except ImportError:
     pass
 print(json.dumps(answer))
 """
-# A venv on a venv sees the packages of the Python below both; this one shall see those of the venv it was made with.
+# A venv made by a venv's Python sees the packages of the Python below both. This makes it see those of the venv as well.
 SHOW_PARENT = """
 import sys, sysconfig
 if sys.prefix != sys.base_prefix:
@@ -49,9 +46,7 @@ if sys.prefix != sys.base_prefix:
 
 
 class ImagePython:
-    """The Python of an image. `modules`: which of ensurepip, pip, venv it has; `pip` the version, empty where unknown."""
-
-    __slots__ = ("modules", "packages", "path", "pip", "version")
+    """The Python of an image. `modules`: which of ensurepip, pip and venv it has; `pip`: the version, empty where unknown."""
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.path = str(answer["executable"])
@@ -65,13 +60,13 @@ class ImagePython:
 
     @property
     def has_usable_pip(self) -> bool:
-        """Whether its pip, if it has one of its own, can say what it would install."""
+        """Whether its pip can report its plan. A Python without pip of its own gets one that can."""
         found = re.match(r"(\d+)\.(\d+)", self.pip)
         return found is None or (int(found[1]), int(found[2])) >= OLDEST_PIP
 
 
 def ask(named: str) -> str:
-    """A script that writes what a Python is to the answer; nothing where there is none."""
+    """A script that describes the image's Python in the answer, which stays empty where there is none."""
     names = " ".join(map(shlex.quote, (named,) if named else ("python", "python3")))
     return (
         f"export PYTHONNOUSERSITE=1\nfor name in {names}; do\n"
@@ -81,7 +76,7 @@ def ask(named: str) -> str:
 
 
 def read_answer(answer: bytes) -> ImagePython | None:
-    """What `ask` found out; None for an image without Python."""
+    """The Python that `ask` found; None for an image without one."""
     try:
         return ImagePython(json.loads(answer.decode("utf-8", "replace").strip().splitlines()[-1]))
     except (ValueError, LookupError, TypeError):
@@ -89,7 +84,7 @@ def read_answer(answer: bytes) -> ImagePython | None:
 
 
 def preamble(variables: Mapping[str, str], *, has_ca_file: bool, has_pip_config: bool) -> str:
-    """What comes first in every script that installs: `variables` of the submitter's, such as proxies, and pip's settings."""
+    """The start of every script that installs: `variables` of the submitter's, such as proxies, and pip's settings."""
     settings = dict(variables) | {"PIP_CACHE_DIR": CACHE, "PIP_ROOT_USER_ACTION": "ignore", "PIP_PROGRESS_BAR": "off"}
     if has_ca_file:
         settings |= dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), CA_FILE)
@@ -99,7 +94,7 @@ def preamble(variables: Mapping[str, str], *, has_ca_file: bool, has_pip_config:
 
 
 def make_venv(python: ImagePython) -> str:
-    """A venv, on top of what the image has; with a pip of its own only where the image has none."""
+    """Make a venv that sees what the image has; with a pip of its own only where the image has none."""
     without_pip = "--without-pip " if "pip" in python.modules else ""
     path = shlex.quote(python.path)
     return (
@@ -108,11 +103,11 @@ def make_venv(python: ImagePython) -> str:
     )
 
 
-def _bring_sources() -> str:
-    """Local requirements where a build may write: folders copied, files linked, below the working directory as pip is told."""
+def _copy_sources() -> str:
+    """Put local requirements where a build may write, below the working directory: copy folders, link files."""
     return (
         f"mkdir -p {WORK}/sources\ncd {WORK}\n"
-        f"for folder in {SITE}/sources/*; do\n"
+        f"for folder in {MOUNTED}/sources/*; do\n"
         '  [ -d "$folder" ] || continue\n  mkdir -p "sources/${folder##*/}"\n'
         '  for path in "$folder"/* "$folder"/.[!.]*; do\n'
         '    if [ -d "$path" ]; then cp -R "$path" "sources/${folder##*/}/"\n'
@@ -121,20 +116,20 @@ def _bring_sources() -> str:
     )
 
 
-def resolve() -> str:
-    """Which distributions the requirements come to: pip's own report as the answer."""
+def pip_plan() -> str:
+    """Make pip report which distributions it would install; the report is the answer."""
     return (
-        f"{_bring_sources()}{PIP} install --dry-run --quiet --report {OUTPUT}/{ANSWER} -r {SITE}/requirements.txt "
-        f"-c {SITE}/constraints.txt\n"
+        f"{_copy_sources()}{PIP} install --dry-run --quiet --report {OUTPUT}/{ANSWER} -r {MOUNTED}/requirements.txt "
+        f"-c {MOUNTED}/constraints.txt\n"
     )
 
 
 def install(files: Iterable[str]) -> str:
-    """Install the lines of some files, each by itself; they name all that is needed."""
-    commands = "".join(f"{PIP} install --no-deps -r {SITE}/{name}\n" for name in files)
-    return _bring_sources() + commands
+    """Install the lines of some files, file by file. They name all that is needed."""
+    commands = "".join(f"{PIP} install --no-deps -r {MOUNTED}/{name}\n" for name in files)
+    return _copy_sources() + commands
 
 
 def check() -> str:
-    """Say what does not fit together; no reason to fail, because it may be the image's own."""
+    """Report what does not fit together. It is no failure, because the image may have brought it."""
     return f'said=$({PIP} check 2>&1) || echo "note: $said"\n'

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import yaml
 
 from trainconf.environments.recipe.installed import normalised
 from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from trainconf.environments.recipe.requirements import RequirementReader
 
 CONDA_KEYS = ("channels", "dependencies", "name", "prefix", "variables")
@@ -20,18 +22,15 @@ CONDA_SPEC = re.compile(r"(?:[\w.-]+::)?(?P<name>[\w.-]+)\s*(?P<version>.*)")
 CONDA_EXACT = re.compile(r"={1,2}\s*(?P<version>\d+(\.\d+)+)(\.\*)?(=\S+)?")
 
 
-class CondaFacts:
-    """What a conda file says besides its pip part: the Python it asks for (may be empty), and variables."""
+class CondaFacts(NamedTuple):
+    """What a conda file says besides its pip part: the Python it asks for, which may be empty, and variables."""
 
-    __slots__ = ("python", "variables")
-
-    def __init__(self, python: str, variables: dict[str, Any]) -> None:
-        self.python = python
-        self.variables = variables
+    python: str
+    variables: dict[str, Any]
 
 
 def read_pyproject(path: str, reader: RequirementReader) -> None:
-    """Hand `project.dependencies` of a pyproject.toml to the reader; what cannot be honoured is a mistake."""
+    """Pass `project.dependencies` of a pyproject.toml to the reader. What cannot be obeyed is a mistake."""
     text = reader.read_text(path, "the pyproject file", "env.pyproject")
     if text is None:
         return
@@ -60,9 +59,7 @@ def read_pyproject(path: str, reader: RequirementReader) -> None:
 
 
 def read_conda(path: str, reader: RequirementReader) -> CondaFacts:
-    """Hand the pip part of a conda environment file to the reader. Anything that needs conda itself is a mistake."""
-    import yaml
-
+    """Pass the pip part of a conda environment file to the reader. Anything that needs conda itself is a mistake."""
     text = reader.read_text(path, "the conda file", "env.conda_file")
     nothing = CondaFacts("", {})
     if text is None:
@@ -82,7 +79,7 @@ def read_conda(path: str, reader: RequirementReader) -> CondaFacts:
 
 
 def _conda_dependencies(dependencies: list[Any], path: str, reader: RequirementReader) -> str:
-    """Read the pip part, refuse what only conda can install; the version of Python that is asked for."""
+    """Read the pip part, refuse what only conda can install, and return the version of Python that is asked for."""
     python = ""
     refused = []
     for entry in dependencies:
@@ -108,7 +105,5 @@ def _conda_dependencies(dependencies: list[Any], path: str, reader: RequirementR
 
 
 def toml_reader() -> Any:
-    """The standard library's parser, or before Python 3.11 the package it was made from."""
-    from importlib import import_module
-
+    """The standard library's parser; before Python 3.11 the package it was made from."""
     return import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

@@ -1,4 +1,4 @@
-"""Which Python: what an interpreter is, asked once and remembered by the stat of its file, and where one of a version is found."""
+"""Finds Pythons, and asks each once what it is; the answer is kept for as long as the status of its file stays the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-SHIMS = "shims"  # what pyenv, asdf and mise call the folder of theirs
+SHIMS = "shims"  # the name of the folder in pyenv, asdf and mise
 ASK_TIMEOUT_S = 60.0
 
 # Runs in the other Python, whatever its version; the last line is the answer, because a sitecustomize may print before it.
@@ -30,14 +30,13 @@ print(json.dumps({'version': sys.version.split()[0], 'executable': sys.executabl
 
 
 class Interpreter:
-    """A Python that has been seen to work.
+    """A Python that works.
 
-    `path` is as it was named, made absolute; its symlinks are never resolved, because a venv's Python is a link and that link is
-    what makes it the venv's. A version manager's shim is another matter: it starts what it likes, so the path is that of what it starts.
-    `version` is in full, such as 3.11.7. `site_dirs` are the folders that it finds installed packages in, but for those of PYTHONPATH.
+    path:       as it was named, made absolute. Its links are not resolved, because a venv's Python is a link, and that link makes it the
+                venv's. The shim of a version manager may start any Python, so this is the path of the one that it starts
+    version:    in full, such as 3.11.7
+    site_dirs:  the folders in which it finds installed packages, without those of PYTHONPATH
     """
-
-    __slots__ = ("path", "site_dirs", "version")
 
     def __init__(self, path: str, version: str, site_dirs: Sequence[str]) -> None:
         self.path = path
@@ -51,12 +50,12 @@ class Interpreter:
 
 
 def fits(version: str, wanted: str) -> bool:
-    """Whether a full version is the one that was asked for: 3.11.7 is a 3.11, 3.11.17 is not a 3.11.1."""
+    """Whether a full version is the requested one: 3.11.7 is a 3.11, and 3.11.17 is not a 3.11.1."""
     return f"{version}.".startswith(f"{wanted}.")
 
 
 def submitting() -> Interpreter:
-    """The Python this process runs in; nothing is asked. Raises EnvironmentRecipeError when it does not know its own path."""
+    """The Python of this process. Starts no process. Raises EnvironmentRecipeError when it does not know its own path."""
     if not sys.executable:
         raise EnvironmentRecipeError("the submitting Python does not know where it is", hint="name one with env.python.interpreter_path")
     lib = os.path.dirname(os.__file__)
@@ -66,7 +65,7 @@ def submitting() -> Interpreter:
 
 
 def python_path(variables: Mapping[str, str]) -> list[str]:
-    """The folders that PYTHONPATH names; an empty one is where the program runs, and no software."""
+    """The folders that PYTHONPATH names. An empty one means the working directory, which is no software."""
     return [path for path in variables.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
@@ -95,9 +94,9 @@ def locate(named: str, root: str) -> str:
 
 
 def inspect(path: str, cache_dir: str) -> Interpreter:
-    """Ask the interpreter at `path` what it is: one child process the first time, none until its file or a place of packages changes.
+    """Ask the interpreter at `path` what it is. Starts a process once, and again when its file or a folder of packages has changed.
 
-    The answer is kept under `cache_dir` when the folder above it exists. Raises EnvironmentRecipeError when it is no Python.
+    The answer is kept in `cache_dir` when the folder above that exists. Raises EnvironmentRecipeError when it is no Python.
     """
     key = _key(path)
     cache_file = os.path.join(cache_dir, "interpreters.json")
@@ -107,7 +106,7 @@ def inspect(path: str, cache_dir: str) -> Interpreter:
         asked_ns = time.time_ns()
         answer = _ask(path)
         if not answer["executable"] or not _same_file(answer["executable"], path):
-            # A wrapper answers for whatever it starts today, which its own stat does not show: never remembered.
+            # A wrapper answers for what it starts today, which its own status does not show: never kept.
             path = answer["executable"] if os.path.basename(os.path.dirname(path)) == SHIMS else path
         elif os.path.isdir(os.path.dirname(cache_dir)):
             seen = _seen(answer["places"])
@@ -139,7 +138,7 @@ def find_version(wanted: str, cache_dir: str, extra: Sequence[str] = ()) -> str:
 
 
 def _candidates() -> Iterator[str]:
-    """Every file that may be a Python 3, once: the submitting one, PATH's, pyenv's."""
+    """Every file that may be a Python 3, once: this process' own, those on PATH, those of pyenv."""
     seen = {sys.executable}
     yield sys.executable
     folders = [entry for entry in os.get_exec_path() if entry]
@@ -183,7 +182,7 @@ def _ask(path: str) -> dict[str, Any]:
 
 
 def _key(path: str) -> str:
-    """Whatever can change the answer: the file, its pyvenv.cfg, the machine, and the variables that Python itself reads."""
+    """All that can change the answer: the file, its pyvenv.cfg, the machine, and the variables that Python itself reads."""
     folder = os.path.dirname(path)
     configured = [os.path.join(place, "pyvenv.cfg") for place in (folder, os.path.dirname(folder))]
     stats = [files.fingerprint(name) for name in (path, *configured)]
@@ -192,7 +191,7 @@ def _key(path: str) -> str:
 
 
 def _seen(places: Sequence[str]) -> list[Any]:
-    """What decides which folders a Python searches: its places for packages, there or not, and the files in them that name others."""
+    """What decides which folders a Python searches: its folders for packages, existing or not, and the files in them that name others."""
     found: list[Any] = []
     for place in places:
         names = [name for name in _names(place) if name.endswith((".pth", ".egg-link")) or name in ("sitecustomize.py", "usercustomize.py")]
@@ -220,4 +219,4 @@ def _write_cache(cache_file: str, known: dict[str, Any]) -> None:
         os.makedirs(os.path.dirname(cache_file), exist_ok=True)
         files.write_atomic(cache_file, files.dumps(known), durable=False)
     except OSError:
-        return  # only a cache: a full or read-only disk is told where something must be written
+        return  # it is only a cache

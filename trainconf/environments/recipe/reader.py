@@ -1,4 +1,4 @@
-"""From what a user wrote under `env:` to the EnvironmentSpec: reads every file the recipe names, installs nothing."""
+"""From what a user wrote under `env:` to the EnvironmentSpec. Reads every file that the recipe names, and installs nothing."""
 
 from __future__ import annotations
 
@@ -23,11 +23,8 @@ VERSION = r"3\.\d+(\.\d+)?"
 OLDEST_MINOR = 8  # what installers and the job's client still serve
 
 
-def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
-    """The facts of a recipe. Every mistake in it is appended to `mistakes`, and the result is then of no use.
-
-    `env` is schema.EnvironmentConfig as plain values, `root` the workspace: files are looked up there, then among the shipped ones.
-    """
+def read_recipe(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
+    """The facts of a recipe that becomes a venv, or of a user-managed Python. See `environments.read_recipe`."""
     docker = env.get("docker") or {}
     mistakes.extend(
         Mistake(
@@ -45,9 +42,9 @@ def resolve(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Environm
 
 
 def identity(spec: EnvironmentSpec) -> str:
-    """SHA-256, hex, of all that decides which software a managed environment holds; variables and names do not.
+    """SHA-256, hex, of all that decides which software a managed environment holds. Variables and names do not.
 
-    The platform is part of it, because a workspace on a shared disk serves machines of several kinds.
+    The platform is part of it, because machines of several kinds may share a workspace on a network disk.
     """
     facts = [spec.interpreter, spec.python, spec.requirements, spec.files, sys.platform, os.uname().machine]
     if spec.kind == "image":
@@ -56,9 +53,10 @@ def identity(spec: EnvironmentSpec) -> str:
 
 
 def current(spec: EnvironmentSpec, root: str) -> tuple[interpreter.Interpreter, list[str]]:
-    """The user-managed Python of a spec as it is now, and the `name==version` of all it has installed, with the PYTHONPATH of the job."""
+    """The user-managed Python of a spec as it is now; the `name==version` of all it has installed, and the PYTHONPATH of the job."""
     found = python_of(spec, root)
-    path = interpreter.python_path({**_environ_of(spec), **dict(spec.variables)})
+    inherited = {} if sys.flags.ignore_environment and not spec.interpreter else os.environ
+    path = interpreter.python_path({**inherited, **dict(spec.variables)})
     packages = installed([*filter(os.path.isabs, path), *found.site_dirs])
     return found, [*packages, *(f"# PYTHONPATH {_portable(entry, root)}" for entry in path)]
 
@@ -69,16 +67,12 @@ def _portable(path: str, root: str) -> str:
 
 
 def python_of(spec: EnvironmentSpec, root: str) -> interpreter.Interpreter:
-    """The user-managed Python of a spec. Raises EnvironmentRecipeError when there is none such."""
+    """The user-managed Python of a spec. Raises EnvironmentRecipeError when it does not exist."""
     return _named_interpreter(spec.interpreter, root) if spec.interpreter else interpreter.submitting()
 
 
-def _environ_of(spec: EnvironmentSpec) -> Mapping[str, str]:
-    return {} if sys.flags.ignore_environment and not spec.interpreter else os.environ
-
-
 def packages_digest(packages: list[str]) -> str:
-    """What a spec keeps of a user-managed Python's packages."""
+    """The `software_id` of a user-managed Python with these packages."""
     return sha256_hex("\n".join(packages))
 
 
@@ -119,9 +113,7 @@ def _managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: l
 
 
 class RecipeContents:
-    """What a recipe asks for, whatever it becomes: a venv or an image. `python` is the version, empty where none was given."""
-
-    __slots__ = ("files", "python", "requirements", "variables")
+    """What a recipe asks for, be it for a venv or an image. `python` is the version, empty where none was given."""
 
     def __init__(self, python: str, requirements: tuple[str, ...], files: Pairs, variables: Pairs) -> None:
         self.python = python
@@ -131,7 +123,7 @@ class RecipeContents:
 
 
 def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> RecipeContents:
-    """Read the requirements, with every file they name, the version of Python and the variables."""
+    """Read the requirements with every file they name, the version of Python and the variables."""
     reader = RequirementReader(root, mistakes)
     reader.read_lines("\n".join(map(str, env.get("requirements") or ())), root, "env.requirements")
     if named := env.get("requirements_file"):
@@ -147,7 +139,7 @@ def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Re
 
         conda = read_conda(shipped_or_own(named, root), reader)
         variables.update(conda.variables)
-        theirs = _version(conda.python, "env.conda_file", mistakes) if conda.python else ""
+        theirs = _version(conda.python, "env.conda_file", mistakes)
         if wanted and theirs and not (interpreter.fits(wanted, theirs) or interpreter.fits(theirs, wanted)):
             facts = (("env.python.version", wanted), ("conda_file", theirs))
             mistakes.append(Mistake("the recipe asks for two versions of Python", *facts, hint="drop one of them"))
@@ -158,7 +150,7 @@ def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Re
 
 
 def _python_version(named: str, wanted: str, root: str, mistakes: list[Mistake]) -> str:
-    """The version a managed environment gets: as asked for, else that of the interpreter it is built on."""
+    """The version of a managed environment: as requested, else that of the interpreter it is built on."""
     if not named:
         return wanted or ".".join(map(str, sys.version_info[:2]))
     try:
@@ -172,7 +164,7 @@ def _python_version(named: str, wanted: str, root: str, mistakes: list[Mistake])
 
 
 def _version(value: Any, source: str, mistakes: list[Mistake]) -> str:
-    """A version that was asked for, checked; empty when none was."""
+    """A requested version, checked; empty when none was requested."""
     text = str(value).strip() if value is not None else ""
     if not text:
         return ""

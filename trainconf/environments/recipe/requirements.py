@@ -1,12 +1,13 @@
-"""Requirement lines as pip reads them: files inlined, comments gone, local paths found, credentials refused.
+"""Requirement lines as pip reads them: inlines files, drops comments, finds local paths, refuses credentials.
 
-Nothing is resolved here: a line is text that an installer will read. It must not need `packaging`.
+It resolves no versions: a line is text that an installer will read. It must not need `packaging`.
 """
 
 from __future__ import annotations
 
 import os
 
+from trainconf.environments.recipe.installed import normalised
 from trainconf.errors import Mistake
 from trainconf.fast.stdlib import re
 from trainconf.paths import packaged
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-CONSTRAINT = "--constraint "  # one constraint of an inlined constraints file, kept apart from what shall be installed
+CONSTRAINT = "--constraint "  # marks one line of an inlined constraints file
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # Patterns are compiled when a line first needs one: a plain pin needs none, and compiling them all is a third of a cache hit.
 COMMENT = r"(^|\s)#.*$"
@@ -28,7 +29,7 @@ VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 HIDDEN = "***"
 PIN = r"([\w.-]+)\s*(?:\[[^\]]*\])?\s*==\s*([^\s;]+)"
 HASH = r"--hash=sha256:([0-9a-f]{64})"
-KEPT_LINES, LAST_LINES = 200, 20  # of what an installer says: those to look through after a failure, and those to tell
+KEPT_LINES, LAST_LINES = 200, 20  # of an installer's output: those to search after a failure, and those to show
 NO_HASH = "one line with a hash asks for a hash of every package. The lines of a shipped environment without them: -r conf/env/NAME.in"
 OTHER_FILE = (
     "your index serves another file than the one that was locked: find out why before you trust it. "
@@ -42,8 +43,6 @@ NAMED_URL = r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file
 
 class LocalRequirement:
     """A requirement that names a file or folder of this machine. `rest` is what follows the path: extras, marker, options."""
-
-    __slots__ = ("path", "rest")
 
     def __init__(self, path: str, rest: str) -> None:
         self.path = path
@@ -72,11 +71,11 @@ def local_requirement(line: str) -> LocalRequirement | None:
 
 
 class RequirementReader:
-    """Gathers lines from everything a recipe names, in order, and all mistakes on the way instead of the first.
+    """Reads the lines of everything a recipe names, in order, and gathers all mistakes instead of the first.
 
-    `lines` are normalised: local paths relative to the workspace where they are inside it (`./pkg`), editable installs as plain
-    ones (a run sees what was hashed, not what the tree becomes), constraints as `--constraint X`. `digests` maps each local path
-    to the SHA-256 of its content.
+    lines:    normalised. Local paths are relative to the workspace where they are inside it (`./pkg`), editable installs are plain ones
+              (a run sees what was hashed, not what the tree becomes), constraints are `--constraint X`
+    digests:  the SHA-256 of the content of each local path
     """
 
     def __init__(self, root: str, mistakes: list[Mistake]) -> None:
@@ -87,7 +86,7 @@ class RequirementReader:
         self._reading: list[str] = []
 
     def read_file(self, path: str, source: str, *, constraints: bool = False) -> None:
-        """Inline a requirements file and all it includes. `source` says who named it."""
+        """Inline a requirements file and all that it includes. `source` is what named it."""
         if path in self._reading:
             self._wrong("the requirements file includes itself", ("from", source), ("file", path))
             return
@@ -98,7 +97,7 @@ class RequirementReader:
             self._reading.pop()
 
     def read_text(self, path: str, what: str, source: str) -> str | None:
-        """A text file that the recipe names; a mistake and None when it cannot be read."""
+        """The text of a file that the recipe names; None, and a mistake, when it cannot be read."""
         try:
             with open(path, encoding="utf-8-sig") as stream:
                 return stream.read()
@@ -113,7 +112,7 @@ class RequirementReader:
         return None
 
     def read_lines(self, text: str, folder: str, source: str, *, constraints: bool = False) -> None:
-        """Take requirement lines. Includes and local paths in them are relative to `folder`, local paths first to the workspace."""
+        """Read requirement lines. Includes are relative to `folder`; local paths to the workspace, else to `folder`."""
         for number, line in _logical_lines(text):
             self._read_line(line, folder, f"{source}:{number}", constraints)
 
@@ -179,7 +178,7 @@ class RequirementReader:
         return next((candidate for candidate in candidates if os.path.exists(candidate)), None)
 
     def _relative(self, path: str) -> str:
-        """Inside the workspace `./relative`, so that another clone of it has the same identity; else as it is."""
+        """`./relative` for what is in the workspace, so that another clone of it has the same identity; else the path as it is."""
         inside = os.path.relpath(path, self.root) if os.path.isabs(path) else path
         return path if inside.startswith("..") else os.path.join(".", inside) if inside != "." else "."
 
@@ -188,24 +187,24 @@ class RequirementReader:
 
 
 def shipped_or_own(named: str, root: str) -> str:
-    """A file the recipe names: the workspace's own, else the one that ships with trainconf; the workspace's path when neither is."""
+    """The path of a file that the recipe names: in the workspace, or else among those that ship with trainconf if it is there."""
     own, named = os.path.normpath(os.path.join(root, named)), os.path.normpath(named)
     ships = named.startswith(SHIPPED) and not os.path.exists(own) and os.path.exists(packaged(named))
     return packaged(named) if ships else own
 
 
 def local_files(files: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those of a spec's (path, digest) that requirements name: what a Dockerfile is made of is marked with its part in that."""
+    """The (path, digest) pairs of a spec that requirements name. Those of a Dockerfile and its context have a mark before the path."""
     return [pair for pair in files if pair[0].startswith((".", "/"))]
 
 
 def option_lines(lines: Iterable[str]) -> list[str]:
-    """The lines that are options for the installer, such as an index."""
+    """The lines that are options of the installer, such as an index."""
     return [line for line in lines if line.startswith("-") and not line.startswith(CONSTRAINT)]
 
 
 def for_installer(lines: Sequence[str], rename: dict[str, str]) -> tuple[str, str]:
-    """Text of a requirements file and of a constraints file. `rename` maps the local paths to those the installer shall read."""
+    """The texts of a requirements file and of a constraints file. `rename` maps local paths to those that the installer reads."""
     texts: tuple[list[str], list[str]] = ([], [])
     for line in lines:
         text = line.removeprefix(CONSTRAINT)
@@ -217,9 +216,7 @@ def for_installer(lines: Sequence[str], rename: dict[str, str]) -> tuple[str, st
 
 
 def with_hashes(pins: Iterable[str], lines: Iterable[str]) -> list[str]:
-    """Pins with the hashes that requirement lines give for them."""
-    from trainconf.environments.recipe.installed import normalised
-
+    """Add to pins the hashes that requirement lines give for them."""
     known: dict[str, list[str]] = {}
     for line in lines:
         if "--hash=" in line and (match := re.match(PIN, line)):
@@ -228,7 +225,7 @@ def with_hashes(pins: Iterable[str], lines: Iterable[str]) -> list[str]:
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """Lines with their number, continuations joined, comments and blanks gone."""
+    """Lines with their numbers, with continuations joined and without comments and blank lines."""
     found: list[tuple[int, str]] = []
     held, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -247,7 +244,7 @@ def _without_comment(line: str) -> str:
 
 
 def with_secret_hidden(line: str) -> str:
-    """The line with its credential as ***, or empty text when it holds none: a ${VARIABLE} or an ssh user name is no secret."""
+    """The line with its credential as ***; empty when it holds none. A ${VARIABLE} or an ssh user name is no secret."""
     hidden = line
     for scheme, user in re.findall(SECRET_IN_URL, line) if "://" in line else ():
         name, colon, password = user.partition(":")
@@ -261,25 +258,25 @@ def with_secret_hidden(line: str) -> str:
 
 
 def variables(lines: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The values of the variables that requirement lines name, as far as there are any: an installer reads them."""
+    """The values of those variables that requirement lines name and that are set. An installer reads them."""
     names = {name for line in lines if "${" in line for name in re.findall(VARIABLE, line)}
     return {name: environ[name] for name in sorted(names) if environ.get(name)}
 
 
 def redacted(text: str, named: Mapping[str, str]) -> str:
-    """What an installer said, without the values of variables that may be credentials."""
+    """An installer's output without the values of variables, which may be credentials."""
     return _replaced(text, named, lambda _: HIDDEN)
 
 
 def end_of(said: str, lines: Iterable[str] = ()) -> str:
-    """The last lines of what an installer said, without the hashes that `lines` allow: it may list dozens before the one that it found."""
+    """The last lines of an installer's output, without the hashes that `lines` allow: it may list dozens before the one it found."""
     allowed = {found[1] for line in lines for found in re.finditer(HASH, line)}
     kept = [line for line in said.splitlines() if line.split(":")[-1].split(" ")[-1] not in allowed]
     return "\n".join(kept[-LAST_LINES:])
 
 
 def unexpanded(text: str, named: Mapping[str, str]) -> str:
-    """A text with `${NAME}` again where an installer put its value."""
+    """A text with `${NAME}` in place of its value."""
     return _replaced(text, named, lambda name: f"${{{name}}}")
 
 

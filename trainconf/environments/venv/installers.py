@@ -1,7 +1,7 @@
-"""uv, and pip where uv is missing: the commands that make a venv, fill it and pin a recipe. Running them is `build.py`'s.
+"""The installers, uv and pip: the commands that make a venv, fill it and pin a recipe. `build.py` runs them.
 
-Both work in one folder, with relative paths only, so that no path of the user's can be misread by them: `env` is the venv,
-`requirements.txt` and `constraints.txt` what goes in.
+Both work in one folder and with relative paths only, so that they cannot misread a path of the user's: `env` is the venv,
+`requirements.txt` and `constraints.txt` are what goes into it.
 """
 
 from __future__ import annotations
@@ -9,43 +9,45 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
+from trainconf.environments.recipe.installed import normalised
 from trainconf.environments.recipe.requirements import NO_HASH, OTHER_FILE
+from trainconf.environments.venv.pip_configuration import pip_environ, uv_environ
 from trainconf.errors import BuildError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any, Protocol
-
-    class Installer(Protocol):
-        """What a build needs. `commands` and `pin_commands` are run in order, in the building folder, until one fails."""
-
-        name: str
-        fetches_pythons: bool  # whether `python` may be a version that is not installed yet
-
-        def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]: ...
-        def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]: ...
-        def pin_commands(self, python: str, constrained: bool) -> list[list[str]]: ...
-        def read_pins(self, folder: str) -> list[str]: ...
-        def make_movable(self, folder: str) -> None: ...
-        def known_pythons(self) -> list[str]: ...
-
+from trainconf.files import names_in, read_json
+from trainconf.process import processes
 
 PYTHON = os.path.join("env", "bin", "python")
 PINS = "pins.txt"
 REPORT = "report.json"
 
-# The first lines of a script as pip writes them, by the plain or by the long road; see "Relocatable" in `Pip.make_movable`.
+# The first lines of a script as pip writes them, in the short or the long form; see `Pip.make_movable`.
 SCRIPT_HEADER = re.compile(rb"\A#!(?:[^\0]*?/env/bin/python[\d.]*\n|/bin/sh\n'''exec' .*?\n' '''\n)", re.DOTALL)
 MOVABLE_HEADER = b"""#!/bin/sh\n'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"\n' '''\n"""
 
 
-class Uv:
-    """Astral's installer: a tenth of pip's time.
+class Installer(Protocol):
+    """What a build needs. `commands` and `pin_commands` are run in order, in the build folder, until one fails."""
 
-    Byte-compiling is left to the first import: for numpy it made the build 8 times as long (1.3 s more) to save 0.2 s once, because
-    most modules of a package are never imported (benchmarks/environment.py).
+    name: str
+    fetches_pythons: bool  # whether `python` may be a version that is not installed yet
+
+    def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]: ...
+    def commands(self, python: str, prompt: str, is_constrained: bool, is_empty: bool) -> list[list[str]]: ...
+    def pin_commands(self, python: str, is_constrained: bool) -> list[list[str]]: ...
+    def read_pins(self, folder: str) -> list[str]: ...
+    def make_movable(self, folder: str) -> None: ...
+    def known_pythons(self) -> list[str]: ...
+
+
+class Uv:
+    """uv, which takes a tenth of pip's time.
+
+    It does not compile to bytecode: for numpy that made the build 8 times as long (1.3 s more) to save 0.2 s once, because most modules
+    of a package are never imported (benchmarks/environment.py).
     """
 
     name = "uv"
@@ -55,19 +57,17 @@ class Uv:
         self.fetches_pythons = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in ("automatic", "auto")
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
-        from trainconf.environments.venv.pip_configuration import uv_environ
-
         return uv_environ(environ, root)
 
-    def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]:
+    def commands(self, python: str, prompt: str, is_constrained: bool, is_empty: bool) -> list[list[str]]:
         made = [self.path, "venv", "--relocatable", "--no-project", "--quiet", "--prompt", prompt, "--python", python, "env"]
-        filled = [self.path, "pip", "install", "--python", PYTHON, "-r", "requirements.txt", *_constraints(constrained)]
-        return [made] if empty else [made, filled]
+        filled = [self.path, "pip", "install", "--python", PYTHON, "-r", "requirements.txt", *_constraints(is_constrained)]
+        return [made] if is_empty else [made, filled]
 
-    def pin_commands(self, python: str, constrained: bool) -> list[list[str]]:
+    def pin_commands(self, python: str, is_constrained: bool) -> list[list[str]]:
         return [[
             self.path, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python, "requirements.txt",
-            *_constraints(constrained), "-o", PINS,
+            *_constraints(is_constrained), "-o", PINS,
         ]]
 
     def read_pins(self, folder: str) -> list[str]:
@@ -75,14 +75,12 @@ class Uv:
             return [line.rstrip("\n") for line in stream if line.strip() and not line.startswith(("#", "-"))]
 
     def make_movable(self, folder: str) -> None:
-        """It already is: `uv venv --relocatable`."""
+        """Nothing to do: `uv venv --relocatable` made it so."""
 
     def known_pythons(self) -> list[str]:
-        """Pythons that only uv knows of: those it installed itself."""
-        from trainconf.process import processes
-
+        """The Pythons that uv itself installed."""
         folder = processes.run([self.path, "python", "dir"]).text()
-        return [os.path.join(folder, name, "bin", "python3") for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else ())]
+        return [os.path.join(folder, name, "bin", "python3") for name in names_in(folder)]
 
 
 class Pip:
@@ -92,30 +90,25 @@ class Pip:
     fetches_pythons = False
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
-        from trainconf.environments.venv.pip_configuration import pip_environ
-
         return pip_environ(environ)
 
-    def commands(self, python: str, prompt: str, constrained: bool, empty: bool) -> list[list[str]]:
+    def commands(self, python: str, prompt: str, is_constrained: bool, is_empty: bool) -> list[list[str]]:
         made = [python, "-I", "-m", "venv", "--prompt", prompt, "env"]
-        filled = [*self._install(constrained), "--progress-bar", "off"]
-        return [made] if empty else [made, filled]
+        filled = [*self._install(is_constrained), "--progress-bar", "off"]
+        return [made] if is_empty else [made, filled]
 
-    def pin_commands(self, python: str, constrained: bool) -> list[list[str]]:
-        pinned = [*self._install(constrained), "--quiet", "--dry-run", "--ignore-installed", "--report", REPORT]
+    def pin_commands(self, python: str, is_constrained: bool) -> list[list[str]]:
+        pinned = [*self._install(is_constrained), "--quiet", "--dry-run", "--ignore-installed", "--report", REPORT]
         return [[python, "-I", "-m", "venv", "env"], pinned]
 
     def read_pins(self, folder: str) -> list[str]:
-        from trainconf.environments.recipe.installed import normalised
-        from trainconf.files import read_json
-
         report = read_json(os.path.join(folder, REPORT))
         return sorted(_pin(item, normalised(item["metadata"]["name"])) for item in report["install"])
 
     def make_movable(self, folder: str) -> None:
-        """Relocatable: scripts look for the Python beside them, whatever the folder is called, as uv's do.
+        """Make the scripts look for the Python beside them, as those of uv do.
 
-        pip writes the absolute path of the folder it works in, unquoted where the path holds `"` or `$(`, which is then another bug.
+        pip writes the absolute path of the folder it works in. It does not quote it either, which breaks where it holds `"` or `$(`.
         """
         bin_dir = os.path.join(folder, "bin")
         for name in os.listdir(bin_dir):
@@ -129,13 +122,13 @@ class Pip:
                 with open(path, "wb") as stream:
                     stream.write(new)
             elif name.lower().startswith("activate"):
-                os.unlink(path)  # it would put a folder on PATH that no longer exists; the environment is run, not activated
+                os.unlink(path)  # it would put a folder on PATH that no longer exists
 
     def known_pythons(self) -> list[str]:
         return []
 
-    def _install(self, constrained: bool) -> list[str]:
-        return [PYTHON, "-I", "-m", "pip", "install", "-r", "requirements.txt", *_constraints(constrained)]
+    def _install(self, is_constrained: bool) -> list[str]:
+        return [PYTHON, "-I", "-m", "pip", "install", "-r", "requirements.txt", *_constraints(is_constrained)]
 
 
 def find_installer() -> Installer:
@@ -144,12 +137,10 @@ def find_installer() -> Installer:
 
 
 def _is_uv(path: str) -> bool:
-    """Whether a program is uv itself, or a script that does start one: pyenv leaves a `uv` on PATH that only answers with an error."""
+    """Whether a program is uv, or a script that starts it: pyenv leaves a `uv` on PATH that only prints an error."""
     with open(path, "rb") as stream:
         if stream.read(2) != b"#!":
             return True
-    from trainconf.process import processes
-
     return processes.run([path, "--version"]).stdout.startswith(b"uv ")
 
 
@@ -169,8 +160,8 @@ def _uv_programs() -> Iterator[str]:
         return
 
 
-def _constraints(constrained: bool) -> Sequence[str]:
-    return ("-c", "constraints.txt") if constrained else ()
+def _constraints(is_constrained: bool) -> Sequence[str]:
+    return ("-c", "constraints.txt") if is_constrained else ()
 
 
 def _pin(item: Any, name: str) -> str:
@@ -179,15 +170,13 @@ def _pin(item: Any, name: str) -> str:
     if not item.get("is_direct"):
         return f"{name}=={item['metadata']['version']}"
     if url.startswith("file:"):
-        from urllib.parse import unquote, urlsplit
-
         return "./" + unquote(urlsplit(url).path).partition("/sources/")[2].join(("sources/", ""))
     vcs = item["download_info"].get("vcs_info")
     return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{name} @ {url}"
 
 
 def failure(installer: Installer, command: Sequence[str], said: str, what: str) -> BuildError:
-    """The installer's failure, told with its last lines."""
+    """The error for an installer that failed, with its last lines."""
     hints = {
         "No space left on device": "free some space; the installer's cache and temporary folder count too",
         "os error 28": "free some space; the installer's cache and temporary folder count too",

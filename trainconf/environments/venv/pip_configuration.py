@@ -1,8 +1,8 @@
-"""What a user told pip and uv, as far as a build heeds it: how packages are reached, and never which ones are taken.
+"""The user's settings of pip and uv, as far as a build obeys them: where packages come from, and never which ones are taken.
 
-Which ones is the recipe's alone, or pip and uv, or two machines, would make different software of one recipe. So neither reads its own
-configuration: it is read here, and what counts is handed on in variables, pip's to uv as well, because a user who set up a mirror once
-expects it to be used.
+Only the recipe decides which ones, or one recipe would become different software with pip, with uv and on another machine. So neither
+installer reads its own configuration. This module reads it and passes on what counts in variables. uv gets pip's settings as well,
+because a user who set up a mirror once expects it to be used.
 
 Names and order of precedence: pip 23 to 26, "Configuration" (global, user, site, PIP_CONFIG_FILE, then PIP_* variables);
 uv 0.5 and later, "Configuration files" (the project's, the user's, the system's, below UV_* variables).
@@ -10,13 +10,13 @@ uv 0.5 and later, "Configuration files" (the project's, the user's, the system's
 
 from __future__ import annotations
 
+import configparser
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
+from trainconf.environments.recipe.formats import toml_reader
 
 PIP_REACH = (
     "cache-dir", "cert", "client-cert", "default-timeout", "extra-index-url", "find-links", "index-url", "keyring-provider", "no-cache-dir",
@@ -44,24 +44,24 @@ UV_CHOICE = (
     "exclude-dependencies", "exclude-newer", "exclude-newer-package", "no-binary", "no-binary-package", "no-build", "no-build-isolation",
     "no-build-package", "no-deps", "only-binary", "override", "override-dependencies", "prerelease", "require-hashes", "resolution",
 )
-# uv options that say where packages come from; a user who set any of them has decided for uv, and pip's are left alone.
+# uv's options for where packages come from. If the user has set one of them, uv gets none of pip's.
 UV_INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX", "UV_INDEX_URL", "UV_NO_INDEX",
 )
-# What a shell says of its own Python sends a build to another place.
+# Variables of the shell's own Python, which would make a build install into that one.
 OF_A_PYTHON = ("CONDA_PREFIX", "PIP_", "PYTHON", "UV_", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 TRUE = ("1", "on", "t", "true", "y", "yes")
 
 
 def pip_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a pip that reads no configuration file."""
+    """The variables for a pip that reads no configuration file."""
     pip = read_pip_configuration(environ)
-    told = {f"PIP_{name.upper().replace('-', '_')}": pip[name] for name in PIP_REACH if pip.get(name)}
-    return _without_a_python(environ) | told | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    settings = {f"PIP_{name.upper().replace('-', '_')}": pip[name] for name in PIP_REACH if pip.get(name)}
+    return _without_a_python(environ) | settings | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
 def uv_environ(environ: Mapping[str, str], root: str) -> dict[str, str]:
-    """The environment of a uv that reads no configuration file; of pip's settings it gets those that the user has not told uv."""
+    """The variables for a uv that reads no configuration file. It gets those of pip's settings that the user has not set for uv."""
     kept = {name: value for name, value in environ.items() if value and (name in UV_REACH_VARIABLES or name.startswith("UV_INDEX_"))}
     written = _uv_settings(environ, root)
     if "UV_INDEX_URL" in kept:
@@ -80,7 +80,7 @@ def _without_a_python(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def not_heeded(environ: Mapping[str, str], root: str) -> list[str]:
-    """Settings of the user that would have a say in which packages are taken, as the user knows them."""
+    """The user's settings that would change which packages are taken, by the names the user knows."""
     found = {f"{name} (pip)" for name in read_pip_configuration(environ) if name in PIP_CHOICE}
     found |= {name for name in environ if name.startswith("UV_") and name[3:].lower().replace("_", "-") in UV_CHOICE and environ[name]}
     for _, settings in _uv_files(environ, root):
@@ -132,21 +132,19 @@ def read_pip_configuration(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def reach_of(path: str) -> str:
-    """The text of a pip.conf with what that one says of how packages are reached."""
+    """The text of a pip.conf with those settings of another one that say where packages come from."""
     found = _read_pip_file(path)
     lines = (f"{name} = {found[name]}".replace("\n", "\n  ") for name in PIP_REACH if name in found)
     return "\n".join(("[global]", *lines, ""))
 
 
 def _read_pip_file(path: str) -> dict[str, str]:
-    import configparser
-
     found: dict[str, str] = {}
     parser = configparser.RawConfigParser()
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError):
-        return found  # what it says may stand elsewhere, too
+        return found  # the other files may still set something
     for section in ("global", "install"):
         if parser.has_section(section):
             found.update({name.replace("_", "-"): value for name, value in parser.items(section)})
@@ -168,7 +166,7 @@ def _pip_files(environ: Mapping[str, str]) -> list[str]:
 
 
 def _uv_settings(environ: Mapping[str, str], root: str) -> dict[str, str]:
-    """Variables that say what uv's configuration files do."""
+    """uv's configuration files as variables."""
     found: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
     for folder, settings in _uv_files(environ, root):
@@ -184,7 +182,7 @@ def _uv_settings(environ: Mapping[str, str], root: str) -> dict[str, str]:
 
 
 def _uv_places(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(variable, place) of everything that names one. An index that is only for packages which say so is of no use here."""
+    """(variable, place) of every setting that names a place. An explicit index, which only some packages use, is left out."""
     for index in settings.get("index") or ():
         if isinstance(index, dict) and index.get("url") and not index.get("explicit"):
             variable = "UV_DEFAULT_INDEX" if index.get("default") else "UV_FIND_LINKS" if index.get("format") == "flat" else "UV_INDEX"
@@ -229,15 +227,13 @@ def _upwards(folder: str) -> Iterator[str]:
 
 
 def _uv_file_in(folder: str) -> str:
-    """The file of a project that says something to uv; empty when this folder has none."""
+    """The file of a project that configures uv; empty when this folder has none."""
     paths = (os.path.join(folder, name) for name in ("uv.toml", "pyproject.toml"))
     return next((path for path in paths if os.path.isfile(path) and (path.endswith("uv.toml") or _uv_table(path))), "")
 
 
 def _uv_table(path: str) -> dict[str, Any]:
-    """What a file says to uv; nothing where it cannot be read, which an installer will tell."""
-    from trainconf.environments.recipe.formats import toml_reader
-
+    """The settings of uv in a file; none where it cannot be read."""
     try:
         with open(path, encoding="utf-8") as stream:
             text = stream.read()

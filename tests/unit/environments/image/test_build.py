@@ -17,9 +17,12 @@ import pytest
 
 from tests.conftest import wait_for
 from trainconf.engine.client import Engine, EngineError
-from trainconf.environments import Prepared, ensure, locate, lock, ls, resolve, rm, sweep_image_leftovers
+from trainconf.environments import Prepared, ensure, locate, read_recipe
 from trainconf.environments.image.find import inspect
 from trainconf.environments.image.leftovers import BUILD_LABEL, build_label
+from trainconf.environments.lock import lock
+from trainconf.environments.removal import sweep_image_leftovers
+from trainconf.environments.store import ls
 from trainconf.errors import BuildError, ContainerEngineError, EnvironmentRecipeError
 from trainconf.spec import EnvironmentSpec
 
@@ -31,14 +34,14 @@ BUSYBOX, EMPTY = "trainconf-testbed/busybox:1", "trainconf-testbed/empty:1"
 LINKS = ["--no-index", "--find-links wheels"]
 ENSURE = """
 import json, sys
-from trainconf.environments import ensure, resolve
+from trainconf.environments import EnvironmentRequest, ensure, read_recipe
 from trainconf.paths import WorkspacePaths
 root, env = sys.argv[1], json.loads(sys.argv[2])
-spec = resolve(env, root, [], as_image=True)
+spec = read_recipe(env, root, [], as_image=True)
 print("ready", flush=True)
 def report(line):
     print(line, flush=True)
-prepared = ensure(spec, WorkspacePaths(root), name="test", report=report, root=root, image_build=env["docker"].get("build"))
+prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "test", report, image_build=env["docker"].get("build")))
 print("built" if prepared.built else "reused", flush=True)
 """
 SLOW_BACKEND = """
@@ -74,12 +77,12 @@ class Images(Workspace):
 
     def spec(self, **env: Any) -> EnvironmentSpec:
         env.setdefault("docker", self.docker)
-        spec = resolve(env, self.root, self.mistakes, as_image=True)
+        spec = read_recipe(env, self.root, self.mistakes, as_image=True)
         assert [mistake.render() for mistake in self.mistakes] == []
         return spec
 
     def make(self, spec: EnvironmentSpec, name: str = "test", **build: Any) -> Prepared:
-        made = ensure(spec, self.paths, name=name, report=self.reported.append, root=self.root, image_build=build)
+        made = ensure(self.request(spec, name, **build))
         made.release()
         return made
 
@@ -103,7 +106,7 @@ class Images(Workspace):
 
     def clear(self) -> None:
         for built in ls(self.paths):
-            rm(self.paths, built.hash)
+            self.rm(built.hash)
         sweep_image_leftovers(self.paths)
 
 
@@ -120,13 +123,13 @@ def images(tmp_path: Path, docker_engine: str, docker_base_image: str) -> Iterat
 
 def test_an_image_is_made_once_and_then_found(images: Images) -> None:
     spec = images.spec(requirements=[*LINKS, "alpha"])
-    assert locate(spec, images.paths, images.root, name="test")[1] == "will be built"
+    assert locate(images.request(spec))[1] == "will be built"
     made = images.make(spec)
     images.reported.clear()
     again = images.make(spec, name="other")
     assert (made.built, again.built, again.image, again.lock_text) == (True, False, made.image, made.lock_text)
     assert images.reported == []
-    assert locate(spec, images.paths, images.root, name="test")[1] == "ready"
+    assert locate(images.request(spec))[1] == "ready"
     assert images.run(made, made.python, "-c", "import alpha, beta, sys; print(sys.prefix)") == "/opt/trainconf/env"
     assert images.run(made, "alpha-hello") == "'/opt/trainconf/env'"  # programs of the environment are on PATH
 
@@ -186,7 +189,7 @@ def test_a_missing_file_of_the_builds_settings_is_told(images: Images, key: str)
 def test_a_name_that_was_moved_is_not_believed(images: Images) -> None:
     spec = images.spec(requirements=[*LINKS, "beta"])
     made = images.make(spec)
-    tag = str(ls(images.paths)[0].account["image"])
+    tag = str(ls(images.paths)[0].metadata["image"])
     repository, _, version = tag.partition(":")
     images.engine.post(f"/images/{BUSYBOX}/tag", {"repo": repository, "tag": version})
     assert images.make(spec).image == made.image  # its id is what is asked for
@@ -335,7 +338,7 @@ def test_an_image_used_as_it_is_is_recorded_by_its_id(images: Images) -> None:
     assert spec.software_id == known["Id"] == made.image
     assert made.python.startswith("/")
     assert not made.built
-    rm(images.paths, ls(images.paths)[0].hash)
+    images.rm(ls(images.paths)[0].hash)
     assert images.engine.get(f"/images/{images.docker['base_image']}/json")["Id"] == known["Id"]  # it was not ours to remove
 
 
@@ -385,8 +388,8 @@ def test_what_lock_writes_is_a_recipe_of_both_kinds(images: Images) -> None:
     Path(images.root, "lock.txt").write_text(text)
     made = images.make(images.spec(requirements_file="lock.txt"))
     assert "beta==2.0" in made.lock_text
-    venv = resolve({"requirements_file": "lock.txt"}, images.root, [])
-    assert "alpha==1.0" in ensure(venv, images.paths, name="venv", report=images.reported.append, root=images.root).lock_text
+    venv = read_recipe({"requirements_file": "lock.txt"}, images.root, [])
+    assert "alpha==1.0" in images.ensure(venv).lock_text
 
 
 def test_an_unfinished_run_keeps_its_image(images: Images) -> None:
@@ -397,8 +400,8 @@ def test_an_unfinished_run_keeps_its_image(images: Images) -> None:
     os.makedirs(run.run_dir)
     Path(run.plan).write_text(json.dumps({"ranks": [{"container": {"Image": made.image}}]}))
     with files.FileLock(run.lock), pytest.raises(EnvironmentRecipeError, match="is in use"):
-        rm(images.paths, ls(images.paths)[0].hash)
-    rm(images.paths, ls(images.paths)[0].hash)
+        images.rm(ls(images.paths)[0].hash)
+    images.rm(ls(images.paths)[0].hash)
     with pytest.raises(EngineError):
         images.engine.get(f"/images/{made.image}/json")
 
@@ -406,7 +409,7 @@ def test_an_unfinished_run_keeps_its_image(images: Images) -> None:
 def test_without_an_engine_a_plan_can_still_be_made(images: Images, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     spec = images.spec(requirements=[*LINKS, "beta"])
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-    assert locate(spec, images.paths, images.root, name="test")[1] == "unknown, because there is no container engine"
+    assert locate(images.request(spec))[1] == "unknown, because there is no container engine"
     with pytest.raises(ContainerEngineError):
         images.make(spec)
     assert images.spec(docker={"image": "python:3"}).software_id == ""
@@ -419,6 +422,6 @@ def test_a_run_without_a_build_never_imports_the_sdk(images: Images) -> None:
     code = ENSURE + "print(sorted(name for name in ('docker', 'requests', 'subprocess') if name in sys.modules))\n"
     done = subprocess.run(
         [sys.executable, "-c", code, images.root, json.dumps(env)], capture_output=True, text=True, check=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])},
     )
     assert done.stdout.splitlines() == ["ready", "reused", "[]"]

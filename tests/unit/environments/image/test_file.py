@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from trainconf import environments, files
-from trainconf.environments.recipe import contents
+from trainconf.environments.image.file import image_now
+from trainconf.environments.recipe import file_tree
 from trainconf.errors import EnvironmentRecipeError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.spec import EnvironmentSpec
@@ -27,14 +28,14 @@ def root(tmp_path: Path) -> str:
 
 def spec_of(root: str, image: str, **env: Any) -> EnvironmentSpec:
     mistakes: list[Mistake] = []
-    spec = environments.resolve({"docker": {"image": image}, **env}, root, mistakes, from_file=True)
+    spec = environments.read_recipe({"docker": {"image": image}, **env}, root, mistakes, from_file=True)
     assert [mistake.render() for mistake in mistakes] == []
     return spec
 
 
 def wrong(root: str, image: str, docker: dict[str, str] | None = None, **env: Any) -> str:
     mistakes: list[Mistake] = []
-    environments.resolve({"docker": {"image": image, **(docker or {})}, **env}, root, mistakes, from_file=True)
+    environments.read_recipe({"docker": {"image": image, **(docker or {})}, **env}, root, mistakes, from_file=True)
     return "\n\n".join(mistake.render() for mistake in mistakes)
 
 
@@ -56,14 +57,14 @@ def test_a_file_elsewhere_keeps_its_absolute_path(root: str, tmp_path: Path, mon
 def test_a_file_with_other_content_is_another_environment(root: str) -> None:
     before = spec_of(root, "torch.sif")
     Path(root, "torch.sif").write_bytes(b"other")
-    assert environments.image_now(before, root).software_id == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
+    assert image_now(before, root).software_id == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
 
 
 def test_the_bytes_are_read_once_and_again_when_the_file_changes(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "RACY_NS", -(10**13))  # the file need not have lain there for long
     read: list[str] = []
-    digest = contents.digest
-    monkeypatch.setattr(contents, "digest", lambda path: (read.append(path), digest(path))[1])
+    digest = file_tree.file_digest
+    monkeypatch.setattr(file_tree, "file_digest", lambda path: (read.append(path), digest(path))[1])
     first = spec_of(root, "torch.sif")
     assert spec_of(root, "torch.sif") == first
     assert len(read) == 1
@@ -88,7 +89,7 @@ def test_a_file_whose_bytes_cannot_be_had_is_refused_and_never_taken_for_a_folde
     def fail(path: str) -> str:
         raise OSError(5, "Input/output error", path)
 
-    monkeypatch.setattr(contents, "digest", fail)
+    monkeypatch.setattr(file_tree, "file_digest", fail)
     assert "the image cannot be read: Input/output error" in wrong(root, "torch.sif")
 
 
@@ -98,7 +99,7 @@ def test_a_folder_has_no_id_and_is_never_the_same_as_before(root: str) -> None:
     assert not environments.is_known(spec)
     assert environments.is_known(spec_of(root, "torch.sif"))
     told: list[str] = []
-    prepared = environments.ensure(spec, WorkspacePaths(root), name="n", report=told.append, root=root)
+    prepared = environments.ensure(environments.EnvironmentRequest(spec, WorkspacePaths(root), "n", told.append))
     assert (prepared.python, prepared.image) == ("python", os.path.join(root, "unpacked"))
     assert "no run in it counts as the same as another" in told[0]
 
@@ -126,4 +127,4 @@ def test_an_image_that_is_gone_is_told_when_its_run_is_run_again(root: str) -> N
     spec = spec_of(root, "torch.sif")
     os.unlink(os.path.join(root, "torch.sif"))
     with pytest.raises(EnvironmentRecipeError, match="the image does not exist"):
-        environments.image_now(spec, root)
+        image_now(spec, root)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trainconf.environments import identity, resolve
+from trainconf.environments import identity, read_recipe
 from trainconf.environments.image import context as build_context
 from trainconf.environments.image import layers as image_layers
 from trainconf.environments.image.fetch import registry_of
@@ -23,14 +23,14 @@ from ..conftest import Workspace
 
 def spec_of(root: str, **env: Any) -> EnvironmentSpec:
     mistakes: list[Mistake] = []
-    spec = resolve(env, root, mistakes, as_image=True)
+    spec = read_recipe(env, root, mistakes, as_image=True)
     assert [mistake.render() for mistake in mistakes] == []
     return spec
 
 
 def wrong(root: str, *, as_image: bool = True, **env: Any) -> str:
     mistakes: list[Mistake] = []
-    resolve(env, root, mistakes, as_image=as_image)
+    read_recipe(env, root, mistakes, as_image=as_image)
     return "\n\n".join(mistake.render() for mistake in mistakes)
 
 
@@ -121,7 +121,7 @@ def test_how_an_image_is_built_here_is_not_in_its_identity(workspace: Workspace)
 
 def test_a_venv_and_an_image_of_one_recipe_are_two_environments(workspace: Workspace) -> None:
     image = spec_of(workspace.root)
-    venv = resolve({"python": {"version": "3.11"}}, workspace.root, [])
+    venv = read_recipe({"python": {"version": "3.11"}}, workspace.root, [])
     assert identity(image) != identity(venv)
 
 
@@ -149,7 +149,7 @@ def test_an_ignore_file_means_what_it_means_to_docker(tmp_path: Path, rules: str
     (tmp_path / ".dockerignore").write_text(rules)
     patterns = [line.strip() for line in rules.splitlines() if line.strip() and not line.startswith("#")]
     theirs = {name for name in exclude_paths(str(tmp_path), patterns) if not (tmp_path / name).is_dir()}
-    ours = {name for name, _ in build_context.members(str(tmp_path)) if not (tmp_path / name).is_dir()}
+    ours = {name for name, *_ in build_context.members(str(tmp_path)) if not (tmp_path / name).is_dir()}
     assert ours - {".dockerignore"} == theirs - {".dockerignore", "Dockerfile"}
 
 
@@ -157,7 +157,7 @@ def test_a_backslash_takes_the_meaning_from_a_character(tmp_path: Path) -> None:
     for name in ("[odd]", "o"):
         (tmp_path / name).touch()
     (tmp_path / ".dockerignore").write_text("\\[odd\\]\n")
-    assert [name for name, _ in build_context.members(str(tmp_path))] == [".dockerignore", "o"]
+    assert [name for name, *_ in build_context.members(str(tmp_path))] == [".dockerignore", "o"]
 
 
 def test_an_archive_is_the_same_in_every_clone(tmp_path: Path) -> None:

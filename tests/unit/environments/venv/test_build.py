@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainconf.environments import identity, leftovers, lock, ls, remove_leftover, rm, show
+from trainconf.environments import identity
+from trainconf.environments.lock import lock
+from trainconf.environments.removal import leftovers, remove_leftover
+from trainconf.environments.store import ls, show
 from trainconf.errors import BuildError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock, is_locked
 from trainconf.paths import RunPaths, packaged
@@ -25,12 +28,12 @@ from ..conftest import Starter, Workspace, both_installers, make_wheel
 DEMO = "./demo-1.0-py3-none-any.whl"
 ENSURE = """
 import sys
-from trainconf.environments import ensure, resolve
+from trainconf.environments import EnvironmentRequest, ensure, read_recipe
 from trainconf.paths import WorkspacePaths
 root = sys.argv[1]
-spec = resolve({"requirements": sys.argv[2:]}, root, [])
+spec = read_recipe({"requirements": sys.argv[2:]}, root, [])
 print("ready", flush=True)
-prepared = ensure(spec, WorkspacePaths(root), name="test", report=lambda line: print(line, flush=True), root=root)
+prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "test", lambda line: print(line, flush=True)))
 print("built" if prepared.built else "reused", flush=True)
 """
 # A source package whose build waits until a file appears: a build that can be caught in the middle.
@@ -250,7 +253,7 @@ def test_environments_are_shown_by_hash_or_name_and_removed(workspace: Workspace
     with pytest.raises(EnvironmentRecipeError, match="no environment answers"):
         show(workspace.paths, "")
     assert show(workspace.paths, oldest.hash[:8]).packages()[0] == "demo==1.0"
-    assert rm(workspace.paths, newest.hash) == newest.hash
+    assert workspace.rm(newest.hash) == newest.hash
     assert workspace.left() == [oldest.hash]
     assert show(workspace.paths, "one").hash == oldest.hash
 
@@ -263,10 +266,10 @@ def test_an_environment_in_use_is_not_removed(workspace: Workspace) -> None:
     held = FileLock(run.lock)
     held.acquire()
     with pytest.raises(EnvironmentRecipeError, match=r"in use(?s:.*)digits-1"):
-        rm(workspace.paths, "test")
+        workspace.rm("test")
     held.release()
     del prepared
-    rm(workspace.paths, "test")
+    workspace.rm("test")
     assert workspace.left() == []
 
 
@@ -347,8 +350,8 @@ def test_an_environment_is_not_removed_between_being_handed_out_and_the_plan_of_
     name = os.path.basename(os.path.dirname(os.path.dirname(ready.python)))
     del ready
     with pytest.raises(EnvironmentRecipeError, match="handed to a run"):
-        rm(workspace.paths, name)
+        workspace.rm(name)
     assert os.path.exists(again.python)
     del again
-    assert rm(workspace.paths, name) == name
+    assert workspace.rm(name) == name
     assert workspace.ensure(spec).built
