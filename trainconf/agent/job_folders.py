@@ -17,7 +17,7 @@ from trainconf.agent.log import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from trainconf.paths import RunPaths
@@ -36,9 +36,9 @@ def make(paths: RunPaths) -> None:
     os.symlink(LINK, paths.outputs)
 
 
-def prepare(paths: RunPaths, plan: Mapping[str, Any]) -> None:
+def prepare(paths: RunPaths, *, has_metrics_folder: bool) -> None:
     """Make what an earlier attempt has removed, as far as that can be, and the folder of metrics where several machines write some."""
-    for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if "TRAINCONF_METRICS" in plan.get("env", ()) else [])):
+    for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if has_metrics_folder else [])):
         try:
             if not os.path.lexists(folder):
                 os.mkdir(folder)

@@ -28,8 +28,9 @@ from trainconf.agent.signals import WAKE_SIGNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterator
+
+    from trainconf.agent.plan import Gpus, Slots
 
 FALLBACK_SECONDS = 1.0
 DOOR_SECONDS = 0.02
@@ -148,14 +149,14 @@ class Claim:
     leaves the queue, at any time.
     """
 
-    def __init__(self, run_id: str, slots: Mapping[str, Any], gpus: Mapping[str, Any]) -> None:
+    def __init__(self, run_id: str, slots: Slots, gpus: Gpus) -> None:
         self.run_id = run_id
-        self.directory = str(slots["dir"])
+        self.directory = slots.dir
         self.gpus: list[str] = []
         self.waiting_for = ""
         self.deadline: float | None = None  # monotonic
-        self._slots = [f"slot-{n}" for n in range(slots["count"])], int(slots["take"])
-        self._devices = list(gpus["devices"]), int(gpus["take"])
+        self._slots = [f"slot-{n}" for n in range(slots.count)], slots.take
+        self._devices = list(gpus.devices), gpus.take
         self._number = 0
         self._ticket = -1
         self._watched = ""

@@ -18,6 +18,7 @@ from trainconf import files
 from trainconf.agent import pool as pools
 from trainconf.agent.journal import Journal
 from trainconf.agent.log import say
+from trainconf.agent.nodes import scheduler_job
 from trainconf.agent.outcome import Outcome, signal_name
 from trainconf.agent.processes.watchdog import Watchdog, start_watchdog
 from trainconf.agent.signals import LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.nodes.scheduler_job import SchedulerJob
 
 STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
@@ -67,7 +68,7 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
         say(f"another agent holds {home.lock!r}")
         return 1
     os.chdir("/")
-    job = _job(home.plan)
+    job = scheduler_job.job_here(home.plan, os.environ)
     watchdog = _watchdog(job)
     if os.path.exists(home.sweep):
         return _carry_out_sweep(home, job, watchdog)
@@ -95,11 +96,11 @@ def _part(name: str) -> Callable[[RunPaths], int]:
     return carry_out
 
 
-def _watchdog(job: SlurmJob | None) -> Watchdog:
+def _watchdog(job: SchedulerJob | None) -> Watchdog:
     """Where a scheduler ends all processes of its job by itself, there is none: its fork is a tenth of a short task's time."""
     if job is None:
         return start_watchdog()
-    return Watchdog() if job.ends_with_us() else start_watchdog(job.grace_seconds, ends_with_guard=True)
+    return Watchdog() if job.ends_with_us() else start_watchdog(job.grace_seconds, ends_with_watchdog=True)
 
 
 def _send_on(sweep: RunPaths, code: int) -> None:
@@ -111,16 +112,7 @@ def _send_on(sweep: RunPaths, code: int) -> None:
         say(f"the rest of the sweep cannot be sent: {error}")
 
 
-def _job(plan_path: str) -> SlurmJob | None:
-    """The scheduler's job that this agent was submitted as, if so. A local run may be started inside of one, and is not that job's."""
-    if "SLURM_JOB_ID" not in os.environ:
-        return None
-    from trainconf.agent.nodes.slurm_job import job_here
-
-    return job_here(plan_path, os.environ)
-
-
-def _carry_out_sweep(home: RunPaths, job: SlurmJob | None, watchdog: Watchdog) -> int:
+def _carry_out_sweep(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdog) -> int:
     """A sweep's own events say which agent its trials have, and how it ended."""
     journal = Journal(home)
     scheduler = {} if job is None else {"scheduler": job.identity()}

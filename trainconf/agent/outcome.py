@@ -1,10 +1,11 @@
-"""How an attempt ended: state, exit code and reason in words, from a wait status and what the agent itself did."""
+"""How an attempt ended: its state, its exit code and the reason for people. And what it consumed."""
 
 from __future__ import annotations
 
 import os
 
 from trainconf.agent.signals import signal
+from trainconf.fast.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,44 +17,23 @@ NOT_FOUND_CODE = 127
 NOT_EXECUTABLE_CODE = 126
 
 
-class Outcome:
-    """The end of an attempt. `exit_code` is None for a run that was cancelled before anything of it ended.
+class Outcome(Record):
+    """The end of an attempt, or of a rank."""
 
-    `may_retry` is on for a script that failed by itself. A time limit or a program that cannot be started would only repeat
-    itself, and a cancelled run is not wanted any more. `may_requeue` is on for a run that its scheduler interrupts and that shall go on
-    in the same job, later; this is how it has ended if that cannot be. `is_out_of_time`: by the time limit of its job, which would only
-    repeat itself, too, if the script began anew. `note` tells what went wrong in a run that completed.
-    """
-
-    __slots__ = ("exit_code", "host", "is_out_of_time", "may_requeue", "may_retry", "note", "rank", "reason", "state")
-
-    def __init__(
-        self, state: str, exit_code: int | None, reason: str = "", rank: int | None = None, *,
-        may_retry: bool = False, may_requeue: bool = False, is_out_of_time: bool = False, host: str | None = None,
-        note: str = "",
-    ) -> None:  # fmt: skip
-        self.state = state
-        self.exit_code = exit_code
-        self.reason = reason
-        self.rank = rank
-        self.host = host  # of the rank, where a run has several nodes
-        self.may_retry = may_retry
-        self.may_requeue = may_requeue
-        self.is_out_of_time = is_out_of_time
-        self.note = note
-
-    def copy(self) -> Outcome:
-        """The same end for another run, whose exit code may become known."""
-        return Outcome(
-            self.state, self.exit_code, self.reason, self.rank, may_retry=self.may_retry, may_requeue=self.may_requeue,
-            is_out_of_time=self.is_out_of_time, host=self.host, note=self.note,
-        )  # fmt: skip
+    state: str
+    exit_code: int | None  # None for a run that was cancelled before anything of it had ended
+    reason: str = ""
+    rank: int | None = None  # the first that failed
+    host: str | None = None  # of that rank, in a run of several nodes
+    may_retry: bool = False  # the script failed by itself: a time limit, or a program that cannot start, would only repeat itself
+    may_requeue: bool = False  # the scheduler interrupts the run, which goes on later; the rest says how it has ended if it cannot
+    is_out_of_time: bool = False  # by the time limit of its job, which would repeat itself, too, if the script began anew
+    note: str = ""  # what went wrong in a run that completed
 
     def facts(self) -> dict[str, Any]:
-        """What an event tells of it; `rank` only where one failed first, and its `host` where that is known."""
-        facts: dict[str, Any] = {"exit_code": self.exit_code, "reason": self.reason}
-        which = {"rank": self.rank, "host": self.host}
-        return facts | {name: value for name, value in which.items() if value is not None}
+        """What an event tells of it."""
+        known = {"rank": self.rank, "host": self.host}
+        return {"exit_code": self.exit_code, "reason": self.reason} | {name: value for name, value in known.items() if value is not None}
 
 
 def exit_code(status: int) -> int:

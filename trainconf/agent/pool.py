@@ -9,6 +9,7 @@ from trainconf import files
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.processes import tree
+from trainconf.agent.processes.ranks import ProcessRanks
 from trainconf.agent.run import RunSupervisor
 from trainconf.agent.signals import WAKE_SIGNAL
 from trainconf.fast.json import loads
@@ -19,8 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.leases import Claim
+    from trainconf.agent.nodes.scheduler_job import SchedulerJob
+    from trainconf.agent.plan import Plan
     from trainconf.agent.processes.watchdog import Watchdog
+    from trainconf.agent.rank_group import RankGroup
 
 
 class OneRun:
@@ -121,7 +125,7 @@ class Trials:
 class Pool:
     """Carries out what a feed gives, `feed.limit` at a time."""
 
-    def __init__(self, feed: OneRun | Trials, job: SlurmJob | None, watchdog: Watchdog) -> None:
+    def __init__(self, feed: OneRun | Trials, job: SchedulerJob | None, watchdog: Watchdog) -> None:
         self.feed = feed
         self.job = job
         self.watchdog = watchdog
@@ -154,7 +158,31 @@ class Pool:
                 self.to_requeue.append(run)
 
     def _supervisor(self, paths: RunPaths) -> RunSupervisor:
-        return RunSupervisor(paths, self._living_ranks, gets_orphans=self._gets_orphans, watchdog=self.watchdog, job=self.job)
+        return RunSupervisor(paths, self._rank_group, self.watchdog, self.job)
+
+    def _rank_group(self, paths: RunPaths, plan: Plan, claim: Claim | None) -> RankGroup:
+        """What carries out the ranks of a plan. Imports only that."""
+        if plan.engine is not None:
+            from trainconf.agent.containers.ranks import ContainerRanks
+
+            return ContainerRanks(paths, plan)
+        may_requeue = self.job is not None and self.job.may_requeue
+        if plan.mpi is not None:
+            from trainconf.agent.mpi.ranks import MpiRanks
+
+            return MpiRanks(paths, plan, self._living_ranks, may_requeue=may_requeue)
+        if self.job is not None and plan.batch is not None and plan.batch.nodes > 1:
+            from trainconf.agent.nodes.srun import SrunRanks
+
+            return SrunRanks(paths, plan, may_requeue=may_requeue)
+        rendezvous = None
+        if plan.rendezvous is not None:
+            from trainconf.agent.rendezvous.local import Rendezvous
+
+            rendezvous = Rendezvous(plan)
+        return ProcessRanks(
+            paths, plan, self._living_ranks, gets_orphans=self._gets_orphans, rendezvous=rendezvous, claim=claim,
+        )  # fmt: skip
 
     def is_done(self) -> bool:
         return not self.runs and not self.feed.has_more()
@@ -216,7 +244,7 @@ class Pool:
         while self._unstarted and not end.may_requeue:
             self._cancel_unstarted(self._unstarted.pop(0), end.reason)
         for run in self.runs:
-            run.stop(end.copy(), force=force)
+            run.stop(end, force=force)
 
     @property
     def is_interrupted(self) -> bool:

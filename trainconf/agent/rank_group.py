@@ -1,9 +1,11 @@
-"""What a run is carried out by: its rank group. Processes (`ranks`), also of several nodes (`nodes`), or `containers`.
+"""What carries out the ranks of a run: processes of this machine or of several nodes, MPI processes, or containers.
 
-`RunSupervisor` decides what shall happen and when; a rank group makes it happen, never blocks, and tells what came of it as news.
+`RunSupervisor` decides what shall happen and when. A rank group makes it happen, never blocks, and tells as news what came of it.
 """
 
 from __future__ import annotations
+
+from trainconf.fast.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,38 +13,28 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from trainconf.agent.outcome import Outcome, Usage
-
 else:
     Protocol = object  # `typing` is 2 ms of every agent
 
 
-class Started:
-    """Every rank runs. `ranks` is what the event tells of each, `facts` what it tells besides."""
+class Started(Record):
+    """Every rank runs."""
 
-    __slots__ = ("facts", "ranks")
-
-    def __init__(self, ranks: list[dict[str, Any]], facts: Mapping[str, Any] | None = None) -> None:
-        self.ranks = ranks
-        self.facts = facts or {}
+    ranks: Sequence[Mapping[str, Any]]  # what the event tells of each
+    facts: Mapping[str, Any] = {}  # what it tells besides
 
 
-class Ended:
-    """A rank has ended, or could not start. `outcome` is how, as if nobody had asked for its end; `rank` is None for all that are left."""
+class Ended(Record):
+    """A rank has ended, or could not start."""
 
-    __slots__ = ("outcome", "rank")
-
-    def __init__(self, outcome: Outcome, rank: int | None = None) -> None:
-        self.outcome = outcome
-        self.rank = rank
+    outcome: Outcome  # as if nobody had asked for its end
+    rank: int | None = None  # None: all that are left
 
 
-class Noted:
-    """Something a reader of the run's history should know while it goes on."""
+class Noted(Record):
+    """Something that a reader of the run's history should know while it goes on."""
 
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+    text: str
 
 
 if TYPE_CHECKING:
@@ -50,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class RankGroup(Protocol):
-    """One attempt after the other. `usage` is what the present one consumed; `is_empty` says that no rank is left to wait for."""
+    """Carries out one attempt after the other. `usage` is what the present one consumed. `is_empty`: no rank is left to wait for."""
 
     usage: Usage
 
@@ -71,16 +63,16 @@ class RankGroup(Protocol):
         """
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:
-        """Go on ending all that is left: gracefully, or with SIGKILL. Seconds until it has to be asked again; None when nothing is left.
+        """Go on ending all that is left: gracefully, or with SIGKILL. Returns the seconds until the next call; None when nothing is left.
 
-        What holds the only proof of an exit code is kept until `is_recorded`: that the code is on disk.
+        The only proof of an exit code is kept until `is_recorded`: the code is on disk.
         """
 
     def has_leftovers(self) -> bool:
         """Whether something is still to be ended once every rank has."""
 
     def child_ended(self, pid: int, status: int, rusage: Any) -> None:
-        """A child process of the agent, one of this group's as far as can be told, was reaped."""
+        """A child process of the agent was reaped. As far as anybody can tell it is one of this group."""
 
     def has_process(self, pid: int) -> bool:
         """Whether a pid is that of a living rank."""

@@ -197,7 +197,7 @@ def test_a_run_of_before_keeps_its_folders(tmp_path: Path) -> None:
     os.symlink("../outputs", paths.job_outputs)
     os.symlink("../logs", paths.job_logs)
     Path(paths.job_outputs, "m").write_text("m")
-    job_folders.prepare(paths, {})
+    job_folders.prepare(paths, has_metrics_folder=False)
     job_folders.collect(paths)
     assert Path(paths.outputs, "m").read_text() == "m"
     assert os.readlink(paths.job_logs) == "../logs"

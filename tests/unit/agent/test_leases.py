@@ -17,6 +17,7 @@ import pytest
 from trainconf import files
 from trainconf.agent import leases
 from trainconf.agent.leases import Claim
+from trainconf.agent.plan import Gpus, Slots
 from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +44,7 @@ def folder(tmp_path: Path) -> str:
 
 
 def claim(folder: str, name: str, count: int = 1, take: int = 1, devices: tuple[str, ...] = (), gpus: int = 0) -> Claim:
-    return Claim(name, {"dir": folder, "count": count, "take": take}, {"devices": devices, "take": gpus})
+    return Claim(name, Slots(folder, count, take), Gpus(devices, gpus))
 
 
 def queue_of(folder: str) -> list[str]:
@@ -139,9 +140,10 @@ def test_the_folder_serves_every_user_whatever_the_umask(folder: str) -> None:
 def test_two_users_share_one_folder() -> None:
     code = textwrap.dedent("""
         import os, sys
+        from trainconf.agent.plan import Gpus, Slots
         from trainconf.agent.leases import Claim  # as root, who can read this folder
         os.setuid(int(sys.argv[2]))
-        claim = Claim("run-" + sys.argv[2], {"dir": sys.argv[1], "count": 1, "take": 1}, {"devices": [], "take": 0})
+        claim = Claim("run-" + sys.argv[2], Slots(sys.argv[1], 1, 1), Gpus())
         print(claim.advance(), claim.waiting_for)
     """)
     folder = f"/tmp/trainconf-test-leases-{os.getpid()}"
@@ -266,6 +268,7 @@ def test_who_holds_is_told_by_run_and_user(folder: str) -> None:
 WORKER = textwrap.dedent("""
     import os, signal, sys, time
     from trainconf.agent import leases
+    from trainconf.agent.plan import Gpus, Slots
     from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
     folder, name, journal, work_s, die = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5] == "die"
     signals = {WAKE_SIGNAL, FREED_SIGNAL}
@@ -279,7 +282,7 @@ WORKER = textwrap.dedent("""
             if self.gpus:  # noted while nobody else may take anything: one who is slow after it is not overtaken in the journal
                 note("got", self.gpus)
             super()._leave_queue()
-    claim = Noted(name, {"dir": folder, "count": 2, "take": 1}, {"devices": ["x", "y", "z"], "take": 1})
+    claim = Noted(name, Slots(folder, 2, 1), Gpus(["x", "y", "z"], 1))
     got = claim.advance()
     print("queued", flush=True)
     while not got:

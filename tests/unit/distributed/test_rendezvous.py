@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainconf.agent.plan import RankPlan
 from trainconf.distributed import rendezvous
 from trainconf.distributed.gpus import gpus_seen
 from trainconf.distributed.layout import layout, variables
@@ -17,16 +18,16 @@ from trainconf.spec import DistributedSpec
 GPUS = ["4", "GPU-8d", "MIG-1/2/0", "7"]
 
 
-def planned(spec: DistributedSpec) -> list[dict[str, Any]]:
+def planned(spec: DistributedSpec) -> list[RankPlan]:
     return [
-        {"rank": place.rank, "env": variables(spec, place), "task": {"type": place.task, "index": place.task_index} if place.task else None}
+        RankPlan(place.rank, env=variables(spec, place), task={"type": place.task, "index": place.task_index} if place.task else None)
         for place in layout(spec)
     ]
 
 
 def offers(spec: DistributedSpec) -> list[dict[str, Any]]:
     ranks = planned(spec)
-    counts = [sum(rendezvous.node_of(rank) == node for rank in ranks) for node in range(spec.node_count)]
+    counts = [sum(rank.node == node for rank in ranks) for node in range(spec.node_count)]
     ports = [rendezvous.port_count(spec.kind, node, count) for node, count in enumerate(counts)]
     return [{"address": f"node{node}", "ports": list(range(20000, 20000 + count))} for node, count in enumerate(ports)]
 

@@ -1,10 +1,10 @@
-"""One container of a run, from its making to its exit code, supervised by a thread of its own that speaks to the engine.
+"""One container of a run, from its making to its exit code. A thread of its own supervises it.
 
-The thread waits for the engine; the agent's main loop never does. What happens is told by `tell`, called in that thread.
+The thread waits for the engine; the agent's main loop never does. The thread calls `tell` with what happens.
 
-    is_up          the job has been given its variables, and signals reach it
-    engine away    before that: the container is made anew for a while. After that: waited for, for ever. The job may run on without
-                   an engine (live-restore), and its exit code is the engine's to tell.
+    is_up          the job has its variables, and signals reach it
+    engine away    before that: the container is made anew for a while. After that: the thread waits for the engine without end. The job
+                   may run on without it (live-restore), and only the engine knows its exit code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import suppress
 from trainconf.agent.log import say
 from trainconf.engine import job_shell
 from trainconf.engine.client import EngineError, EngineUnreachable
+from trainconf.fast.records import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,40 +31,28 @@ BEING_REMOVED = ("removing", "dead")
 NOBODY_THERE = (2, 13, 111)  # errno(3): no socket, no permission, nobody listens: then nothing was asked for
 
 
-class ContainerUp:
-    """The job has begun. `host_pid` is the container's first process as the engine sees it, 0 if unknown."""
+class ContainerUp(Record):
+    """The job has begun."""
 
-    __slots__ = ("host_pid",)
-
-    def __init__(self, host_pid: int) -> None:
-        self.host_pid = host_pid
+    host_pid: int  # the container's first process as the engine sees it, 0 if unknown
 
 
-class EngineAway:
-    """The engine does not answer, and why; an empty reason: it is back."""
+class EngineAway(Record):
+    """The engine does not answer."""
 
-    __slots__ = ("reason",)
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    reason: str  # empty: it is back
 
 
-class ContainerEnd:
-    """How it ended, as plain facts.
+class ContainerEnd(Record):
+    """How a container ended, as plain facts."""
 
-    code: the exit code; None if the job was never begun or nobody knows. refusal: why the engine would not have it.
-    """
-
-    __slots__ = ("code", "engine_was_away", "is_out_of_memory", "refusal", "usage", "was_removed", "was_stopped")
-
-    def __init__(self) -> None:
-        self.code: int | None = None
-        self.refusal: EngineError | None = None
-        self.was_removed = False
-        self.was_stopped = False  # somebody asked the engine to signal it, and that was not us
-        self.is_out_of_memory = False
-        self.engine_was_away = False
-        self.usage = ""
+    code: int | None = None  # None: the job was never begun, or nobody knows
+    refusal: EngineError | None = None  # why the engine refused the container
+    usage: str = ""  # what the shell in the container has left
+    was_removed: bool = False
+    was_stopped: bool = False  # somebody else than this agent asked the engine to signal it
+    is_out_of_memory: bool = False
+    engine_was_away: bool = False
 
 
 class Container:
@@ -87,18 +76,17 @@ class Container:
         self._began = 0  # seconds since the epoch
 
     def supervise(self, read_usage: Callable[[], str]) -> None:
-        """Make it, start it, wait for its end. The last thing told is always a ContainerEnd."""
+        """Make it, start it, wait for its end. The last news is always a ContainerEnd."""
         end = ContainerEnd()
         try:
             if self._bring_up():
                 self._tell(ContainerUp(self._host_pid()))
-                self._wait(end)
-                end.usage = read_usage()
-                self._look_closer(end)
+                end = self._wait()
+                end = self._look_closer(replace(end, usage=read_usage()))
         except EngineError as error:
-            end.refusal = error
+            end = replace(end, refusal=error)
         except BaseException as error:  # a fault of ours must not leave a run that nobody supervises
-            end.refusal = EngineError(0, f"{type(error).__name__}: {error}")
+            end = replace(end, refusal=EngineError(0, f"{type(error).__name__}: {error}"))
             raise
         finally:
             self._is_over = True
@@ -191,7 +179,8 @@ class Container:
         except EngineError:
             return 0
 
-    def _wait(self, end: ContainerEnd) -> None:
+    def _wait(self) -> ContainerEnd:
+        was_away = False
         while True:
             try:
                 answer = self._engine.post(f"/containers/{self.id}/wait", timeout_s=None)
@@ -200,14 +189,12 @@ class Container:
             except EngineError as error:
                 if not error.is_missing:
                     raise
-                end.was_removed = True
-                return
+                return ContainerEnd(was_removed=True, engine_was_away=was_away)
             else:
                 if answer:
-                    end.code = int(answer["StatusCode"])
-                    return
+                    return ContainerEnd(int(answer["StatusCode"]), engine_was_away=was_away)
                 self._wait_for_engine("the answer broke off")  # its head comes at once, its body with the end
-            end.engine_was_away = True
+            was_away = True
 
     def _wait_for_engine(self, reason: str) -> None:
         self._tell(EngineAway(reason))
@@ -222,20 +209,19 @@ class Container:
             self._tell(EngineAway(""))
             return
 
-    def _look_closer(self, end: ContainerEnd) -> None:
-        """What an exit code does not say. An engine that does not answer now is not waited for."""
-        was_told = not self._wanted and job_shell.says(end.usage, job_shell.GOT_SIGTERM)
-        if end.was_removed or (end.code == 0 and not was_told):
-            return
+    def _look_closer(self, end: ContainerEnd) -> ContainerEnd:
+        """Add what an exit code does not say. An engine that does not answer now is not waited for."""
+        got_signal = not self._wanted and job_shell.says(end.usage, job_shell.GOT_SIGTERM)
+        if end.was_removed or (end.code == 0 and not got_signal):
+            return end
         try:
-            if was_told:
-                end.was_stopped = self._was_signalled()
+            if got_signal:
+                end = replace(end, was_stopped=self._was_signalled())
             state = self._engine.get(f"/containers/{self.id}/json")["State"]
-            end.is_out_of_memory = bool(state["OOMKilled"])
-            end.was_removed = state["Status"] in BEING_REMOVED
+            return replace(end, is_out_of_memory=bool(state["OOMKilled"]), was_removed=state["Status"] in BEING_REMOVED)
         except EngineError as error:
-            end.was_removed = error.is_missing
-            end.engine_was_away = end.engine_was_away or isinstance(error, EngineUnreachable)
+            was_away = end.engine_was_away or isinstance(error, EngineUnreachable)
+            return replace(end, was_removed=error.is_missing, engine_was_away=was_away)
 
     def _was_signalled(self) -> bool:
         """Whether the engine was asked to; else the job itself has signalled its process group."""

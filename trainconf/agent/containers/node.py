@@ -1,7 +1,7 @@
 """The ranks in the container of one node: which of them have ended, and how.
 
 Of a single rank, the container's end is the end. Several end one by one: the shell in the container writes a line for each, and this reads
-them. The last of them is told with the container's own end, when is known what they used.
+them. The end of the last one comes with that of the container, when it is known what they used.
 """
 
 from __future__ import annotations
@@ -10,47 +10,38 @@ import os
 from contextlib import suppress
 
 from trainconf import files
-from trainconf.agent.containers import outcome as container_outcome
+from trainconf.agent.containers import outcome
 from trainconf.agent.containers.container import ContainerEnd
 from trainconf.agent.outcome import Outcome
-from trainconf.distributed.rendezvous import node_of
 from trainconf.engine import job_shell
+from trainconf.fast.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterator, Sequence
 
+    from trainconf.agent.plan import Plan, RankPlan
     from trainconf.paths import RunPaths
-
 
 READ_BYTES = 1 << 22  # of what their shell has left; a line for each of 100,000 ranks is half of that
 
 
-def by_node(plan: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
-    """The ranks of a plan by the number of their node; the first of each has the container."""
-    nodes: dict[int, list[dict[str, Any]]] = {}
-    for rank in plan["ranks"]:
-        nodes.setdefault(node_of(rank), []).append(rank)
-    return dict(sorted(nodes.items()))
-
-
-def end_apart(plan: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> bool:
+def end_apart(plan: Plan, ranks: Sequence[RankPlan]) -> bool:
     """Whether these ranks of one container end apart from it: there are several, or mpirun stands between."""
-    return len(ranks) > 1 or plan.get("mpi") is not None
+    return len(ranks) > 1 or plan.mpi is not None
 
 
 class NodeRanks:
     """`ranks` are those of the plan on one node; `living` the numbers of those whose end has not been told."""
 
-    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]], address: str) -> None:
-        self.numbers = [int(rank["rank"]) for rank in ranks]
+    def __init__(self, paths: RunPaths, plan: Plan, ranks: Sequence[RankPlan], address: str) -> None:
+        self.numbers = [rank.rank for rank in ranks]
         self.living = set(self.numbers)
         self.is_watched = False  # while they run, and some may end before the container does
-        self._argv = ranks[0]["argv"]
-        self._body = ranks[0]["container"]
+        self._argv = ranks[0].argv
+        self._body = ranks[0].container or {}
         self._address = address
-        self._is_alone = len(plan["ranks"]) == 1
+        self._is_alone = len(plan.ranks) == 1
         self._kept = [*(paths.log(number) for number in self.numbers), paths.metrics]
         self._usage, self._all_ends = paths.usage(self.numbers[0]), paths.ends(self.numbers[0])
         self._ends = self._all_ends if end_apart(plan, ranks) else None
@@ -79,7 +70,7 @@ class NodeRanks:
         for rank, code, has_run in self._new_ends():
             if len(self.living) == 1:
                 return
-            yield self._ended(rank, self._outcome(ContainerEnd(), code, has_run, oom_kills))
+            yield self._ended(rank, self._outcome(ContainerEnd(None), code, has_run, oom_kills))
 
     def ended(self, end: ContainerEnd, oom_kills: int) -> Iterator[tuple[int, Outcome]]:
         """Every rank that is left, those whose end was written down first."""
@@ -89,9 +80,9 @@ class NodeRanks:
         left = sorted(self.living)
         for rank in left:
             if self._ends is not None and end.usage:  # their shell lived, and knows of no end
-                found = container_outcome.untold(end, self._body)
+                found = outcome.untold(end, self._body)
             else:
-                found = container_outcome.of(end, self._body, self._argv, self._address, oom_kills)
+                found = outcome.of(end, self._body, self._argv, self._address, oom_kills)
             yield self._ended(rank, found, left)
 
     def _new_ends(self) -> list[tuple[int, int, bool]]:
@@ -100,21 +91,20 @@ class NodeRanks:
 
     def _outcome(self, end: ContainerEnd, code: int, has_run: bool, oom_kills: int) -> Outcome:
         """Of a rank whose code is known; `end` is what is known of its container besides."""
-        own = ContainerEnd()
-        own.code = code
-        own.usage = f"{end.usage}\n{'its end was told' if has_run else job_shell.CANNOT_START}"
-        own.was_stopped, own.engine_was_away = end.was_stopped, end.engine_was_away
-        own.is_out_of_memory = end.is_out_of_memory and code != 0
-        return container_outcome.of(own, self._body, self._argv, self._address, oom_kills)
+        own = ContainerEnd(
+            code, was_stopped=end.was_stopped, engine_was_away=end.engine_was_away, is_out_of_memory=end.is_out_of_memory and code != 0,
+            usage=f"{end.usage}\n{'its end was told' if has_run else job_shell.CANNOT_START}",
+        )  # fmt: skip
+        return outcome.of(own, self._body, self._argv, self._address, oom_kills)
 
     def _ended(self, rank: int, found: Outcome, together: Sequence[int] = ()) -> tuple[int, Outcome]:
         """Which of several that failed `together` was the first, nobody knows."""
         self.living.discard(rank)
-        found.rank = rank if found.state == "Failed" and len(together) < 2 else None
-        if found.reason and not self._is_alone:
-            who = f"rank {rank}" if len(together) < 2 else f"ranks {', '.join(map(str, together))}"
-            found.reason = f"{who}: {found.reason}"
-        return rank, found
+        is_first = len(together) < 2
+        reason = found.reason
+        if reason and not self._is_alone:
+            reason = f"rank {rank}: {reason}" if is_first else f"ranks {', '.join(map(str, together))}: {reason}"
+        return rank, replace(found, rank=rank if found.state == "Failed" and is_first else None, reason=reason)
 
 
 def _read_text(path: str) -> str:

@@ -14,7 +14,7 @@ from collections import deque
 from trainconf.agent import outcome
 from trainconf.agent.containers.container import Container, ContainerEnd, ContainerUp, EngineAway
 from trainconf.agent.containers.network import Network
-from trainconf.agent.containers.node import NodeRanks, by_node
+from trainconf.agent.containers.node import NodeRanks
 from trainconf.agent.containers.variables import ContainerVariables
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Usage
@@ -27,9 +27,10 @@ from trainconf.history import liveness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from trainconf.agent.plan import Plan, RankPlan
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
@@ -40,13 +41,14 @@ WATCH_SECONDS = 0.2  # between two looks for ranks that have ended in a containe
 class ContainerRanks:
     """Ranks in containers."""
 
-    def __init__(self, paths: RunPaths, plan: Mapping[str, Any]) -> None:
+    def __init__(self, paths: RunPaths, plan: Plan) -> None:
         self.usage = Usage()
         self._paths = paths
         self._plan = plan
-        self._engine = Engine(plan["engine"]["address"], plan["engine"].get("api", ""))
-        self._patience_s = float(plan["engine"]["patience_seconds"])
-        self._network = Network(self._engine, plan["engine"].get("network"), self._patience_s)
+        assert plan.engine is not None
+        self._engine = Engine(plan.engine.address, plan.engine.api)
+        self._patience_s = plan.engine.patience_seconds
+        self._network = Network(self._engine, plan.engine.network, self._patience_s)
         self._variables = ContainerVariables(paths, plan)
         self._nodes: dict[int, NodeRanks] = {}  # by number, as these
         self._containers: dict[int, Container] = {}
@@ -74,7 +76,7 @@ class ContainerRanks:
             self._variables.arrange()
         except OSError as error:
             refusal = EngineError(0, f"its ranks have nowhere to meet: {error}")
-        nodes = by_node(self._plan)
+        nodes = self._plan.nodes()
         self._nodes = {node: NodeRanks(self._paths, self._plan, ranks, self._engine.address) for node, ranks in nodes.items()}
         self._containers = {
             node: self._container(node, ranks, attempt, contract.gpus_of_node(gpus, node, len(nodes))) for node, ranks in nodes.items()
@@ -85,8 +87,8 @@ class ContainerRanks:
         else:
             self._refuse(refusal)
 
-    def _container(self, node: int, ranks: list[dict[str, Any]], attempt: int, gpus: Sequence[str]) -> Container:
-        body = contract.with_gpus(ranks[0]["container"], gpus)
+    def _container(self, node: int, ranks: Sequence[RankPlan], attempt: int, gpus: Sequence[str]) -> Container:
+        body = contract.with_gpus(ranks[0].container or {}, gpus)
         body = {**body, "Labels": {**body["Labels"], contract.LABEL_ATTEMPT: str(attempt)}}
         name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{node}" if len(self._nodes) > 1 else "")
         variables = self._variables.text(ranks, attempt, len(gpus))
@@ -118,9 +120,7 @@ class ContainerRanks:
     def _refuse(self, refusal: EngineError) -> None:
         """None of the containers can be begun."""
         for node in self._nodes:
-            end = ContainerEnd()
-            end.refusal = refusal
-            self._tell(node, end)
+            self._tell(node, ContainerEnd(None, refusal))
 
     def news(self) -> Iterator[News]:
         while self._inbox:
@@ -134,7 +134,7 @@ class ContainerRanks:
                 node.came_up()
                 record = self._record(self._containers[number].id, told.host_pid)
                 self._up |= {rank: {"rank": rank, **record} for rank in node.numbers}
-                if len(self._up) == len(self._plan["ranks"]):
+                if len(self._up) == len(self._plan.ranks):
                     yield Started([self._up[rank] for rank in sorted(self._up)])
             elif isinstance(told, EngineAway):
                 yield from self._note_engine_availability(number, told.reason)

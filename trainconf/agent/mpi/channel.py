@@ -220,8 +220,8 @@ def _connect(address: str, port: int, secret: str, patience_s: float) -> socket:
     return connection
 
 
-def tell(variable: str, what: str, **facts: Any) -> None:
-    """Say one thing to the run's agent as what starts the others, and wait until it was heard: who ends before has said nothing.
+def report(variable: str, what: str, **facts: Any) -> None:
+    """Report one thing to the run's agent as the starter of the others. Waits until the agent has heard it.
 
     Raises OSError.
     """

@@ -21,7 +21,6 @@ from trainconf.agent.processes import tree
 from trainconf.agent.rank_group import Noted
 from trainconf.agent.rendezvous import interfaces
 from trainconf.agent.rendezvous.local import THIS_MACHINE
-from trainconf.distributed.rendezvous import node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import Any
 
-    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.plan import Plan
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
@@ -48,11 +47,11 @@ class MpiRanks(remote.RemoteRanks):
 
     program = "mpirun"
 
-    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], job: SlurmJob | None) -> None:
+    def __init__(self, paths: RunPaths, plan: Plan, living_ranks: set[int], *, may_requeue: bool) -> None:
         self._plan = plan
         self._living_ranks = living_ranks  # of all runs of this agent: here what starts them
         self._exchange: channel.Exchange | None = None
-        super().__init__(paths, len(plan["ranks"]), may_requeue=job is not None and job.may_requeue)
+        super().__init__(paths, len(plan.ranks), may_requeue=may_requeue)
 
     def _begin(self, attempt: int, gpus: Sequence[str]) -> None:
         super()._begin(attempt, gpus)
@@ -88,9 +87,9 @@ class MpiRanks(remote.RemoteRanks):
 
     def _address(self) -> str:
         """Where the ranks' agents reach this one, and it listens: nowhere else. Empty: nobody knows more than its name. Raises OSError."""
-        if not self._has_nodes:
+        if not self._plan.has_nodes:
             return THIS_MACHINE
-        interface = self._plan["rendezvous"]["interface"]
+        interface = None if self._plan.rendezvous is None else self._plan.rendezvous.interface
         if interface is not None:
             from trainconf.agent.rendezvous.ports import address_of
 
@@ -99,10 +98,6 @@ class MpiRanks(remote.RemoteRanks):
 
         found = way_to_nodes()
         return "" if found is None else found[1]
-
-    @property
-    def _has_nodes(self) -> bool:
-        return any(node_of(rank) for rank in self._plan["ranks"])
 
     def _send(self, order: bytes) -> None:
         for connection, worker in self._callers.items():
@@ -240,13 +235,13 @@ class MpiRanks(remote.RemoteRanks):
 
     def _offers_of_nodes(self) -> list[dict[str, Any]]:
         """That of the first rank on each node."""
-        return [self._offers[rank["rank"]] for rank in self._plan["ranks"] if rank["env"]["LOCAL_RANK"] == "0"]
+        return [self._offers[rank.rank] for rank in self._plan.ranks if rank.env["LOCAL_RANK"] == "0"]
 
     def _misplaced(self) -> str:
         """Which rank is not on the node that was asked for, if so."""
         hosts: dict[int, str] = {}  # by number of the node
-        for rank in self._plan["ranks"]:
-            number, node, host = rank["rank"], node_of(rank), self._hosts[rank["rank"]]
+        for rank in self._plan.ranks:
+            number, node, host = rank.rank, rank.node, self._hosts[rank.rank]
             if node in hosts and hosts[node] != host:
                 return f"rank {number} was started on {host}, and on {hosts[node]} it was asked for"
             if node not in hosts and host in hosts.values():
@@ -274,7 +269,7 @@ class MpiRanks(remote.RemoteRanks):
             self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
         else:
             yield from super()._hear_worker(worker, told)
-        if told["news"] == "started" and len(self._started) == self._count and self._has_nodes:
+        if told["news"] == "started" and len(self._started) == self._count and self._plan.has_nodes:
             self._silent_at = time.monotonic() + SILENT_SECONDS
 
     def _program_ended(self, pid: int, status: int) -> None:
@@ -292,7 +287,7 @@ class MpiRanks(remote.RemoteRanks):
             code = "goes on" if self._pid else f"ended with exit code {self._exit_code}"
             return f"{self._name(self._cut_off)} was ended by {self.program} or with its agent{left}; {self.program} {code}{said}"
         if self._pid:
-            network = f". {self._network()}" if self._has_nodes else ""
+            network = f". {self._network()}" if self._plan.has_nodes else ""
             return f"of {self._count} ranks {len(self._hosts)} were there after {START_SECONDS:g} s{said}{network}"
         return f"{self.program} ended with exit code {self._exit_code}, and {len(self._hosts)} of {self._count} ranks were there{said}"
 

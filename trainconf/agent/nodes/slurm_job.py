@@ -9,18 +9,20 @@ from __future__ import annotations
 import os
 import time
 
-from trainconf import files
 from trainconf.agent.log import say
 from trainconf.agent.outcome import TIME_LIMIT_CODE, Outcome
-from trainconf.agent.processes import ranks
+from trainconf.agent.processes.ranks import find_program
 from trainconf.agent.signals import signal
+from trainconf.fast.records import replace
 from trainconf.fast.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import FileIO
     from typing import Any
 
+    from trainconf.agent.plan import Batch
 
 ANSWER_SECONDS = 3.0  # well within KillWait, which is 30 by default
 ASK_AGAIN_SECONDS = (0.1, 0.4, 1.0)  # after a question that was refused: a busy controller is back in a moment
@@ -31,19 +33,14 @@ REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIA
 STATES_AT_WORK = ("RUNNING", "SIGNALING")  # the second until Slurm knows that its signal has arrived
 LAST_WORDS_BYTES = 4096
 POLL_SECONDS = 0.01
-PIPE_BYTES = 65536
 _ENDED = rb"\*\*\* JOB %b ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)"
 _UNITS = (86400, 3600, 60, 1)
 
 
 class SlurmJob:
-    """One job, or one task of an array.
+    """A job of Slurm's; see `SchedulerJob`."""
 
-    `lead_seconds`: how long before the end of its time it is told; `may_requeue`: that its owner wants it continued when it is
-    interrupted; `max_timeouts`: how often also when its time is up.
-    """
-
-    def __init__(self, environ: Mapping[str, str], batch: Mapping[str, Any], grace_seconds: float) -> None:
+    def __init__(self, environ: Mapping[str, str], batch: Batch, grace_seconds: float) -> None:
         array = environ.get("SLURM_ARRAY_JOB_ID")
         self.job_id = f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"]
         self.job_number = environ["SLURM_JOB_ID"]  # a task of an array has one of its own
@@ -51,10 +48,9 @@ class SlurmJob:
         self.cluster = environ.get("SLURM_CLUSTER_NAME", "")
         self.nodes = environ.get("SLURM_JOB_NODELIST", "")
         self.grace_seconds = grace_seconds
-        self.node_count = int(batch.get("nodes", 1))
-        self.lead_seconds = float(batch.get("lead_seconds") or 0.0)
-        self.may_requeue = batch.get("requeue", "never") != "never"
-        self.max_timeouts = int(batch.get("max_requeues", 0)) if batch.get("requeue") == "always" else 0
+        self.may_requeue = batch.requeue != "never"
+        self.max_timeouts = batch.max_requeues if batch.requeue == "always" else 0
+        self._lead_seconds = batch.lead_seconds or 0.0
 
     def identity(self) -> dict[str, Any]:
         """What events tell of it."""
@@ -97,8 +93,7 @@ class SlurmJob:
         for _ in range(SAME_CAUSE_LOOKS):
             if signal.SIGTERM in signal.sigpending():
                 cause = self.why_ending("SIGTERM")
-                cause.exit_code = end.exit_code if cause.exit_code is None else cause.exit_code
-                return cause
+                return cause if cause.exit_code is not None else replace(cause, exit_code=end.exit_code)
             time.sleep(SAME_CAUSE_SECONDS / SAME_CAUSE_LOOKS)
         return end
 
@@ -112,7 +107,7 @@ class SlurmJob:
     def _time_is_up(self, facts: Mapping[str, str]) -> bool:
         """Whether the time limit is why: reached, or so near that the signal of sbatch's --signal is due."""
         run, limit = seconds(facts.get("RunTime", "")), seconds(facts.get("TimeLimit", ""))
-        lead = self.lead_seconds + WARNING_SLACK_SECONDS if self.lead_seconds and facts.get("JobState") in STATES_AT_WORK else 1.0
+        lead = self._lead_seconds + WARNING_SLACK_SECONDS if self._lead_seconds and facts.get("JobState") in STATES_AT_WORK else 1.0
         return run is not None and limit is not None and limit - run <= lead
 
     def _failed_nodes(self) -> str:
@@ -141,57 +136,36 @@ class SlurmJob:
         return "" if code == 0 else said.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
 
 
-def job_here(plan_path: str, environ: Mapping[str, str]) -> SlurmJob | None:
-    """The job this agent was submitted as. A local run that is started inside some job is not that job's."""
-    if "SLURM_JOB_ID" not in environ:
-        return None
-    try:
-        plan = files.read_json(plan_path)
-        batch = plan.get("batch")
-        return SlurmJob(environ, batch, float(plan.get("grace_seconds", 0.0))) if isinstance(batch, dict) else None
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
 def ask(argv: list[str], timeout_s: float, env: Mapping[str, str] = os.environ) -> tuple[int, str]:
-    """Exit code of a program, and what it said on both channels. The main loop waits, so it is never taken for a rank."""
-    listening, speaking = os.pipe()
+    """Exit code of a program, and what it printed on both channels. The main loop waits, so it is never taken for a rank."""
+    reading, writing = os.pipe()
     nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        pid = spawn(ranks.find_program(argv[0], env), argv, env, (nothing, speaking, speaking), new_session=False)
-        return _listen(pid, listening, argv, timeout_s)
-    except OSError as error:
-        return 127, f"{argv[0]}: {error.strerror}"
-    finally:
-        for fd in (listening, speaking, nothing):
-            os.close(fd)
+    with open(reading, "rb", buffering=0) as output:
+        try:
+            pid = spawn(find_program(argv[0], env), argv, env, (nothing, writing, writing), new_session=False)
+        except OSError as error:
+            return 127, f"{argv[0]}: {error.strerror}"
+        finally:
+            os.close(writing)
+            os.close(nothing)
+        os.set_blocking(reading, False)
+        return _wait_for(pid, output, argv, timeout_s)
 
 
-def _listen(pid: int, listening: int, argv: list[str], timeout_s: float) -> tuple[int, str]:
-    """Until it ends; it is killed when its time is over. Looks again and again, for no older kernel can wait for both with a limit."""
-    os.set_blocking(listening, False)
+def _wait_for(pid: int, output: FileIO, argv: list[str], timeout_s: float) -> tuple[int, str]:
+    """Polls, for no older kernel can wait with a limit for a process and its output."""
     give_up_at = time.monotonic() + timeout_s
-    said = b""
+    printed = b""
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
-        said += _drained(listening)  # afterwards: what it said before its end is there
+        printed += output.read() or b""  # afterwards: what it printed before its end is there
         if ended:
-            return os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace")
+            return os.waitstatus_to_exitcode(status), printed.decode("utf-8", "replace")
         if time.monotonic() >= give_up_at:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return TIME_LIMIT_CODE, f"{' '.join(argv[:2])} did not answer for {timeout_s:g} s"
         time.sleep(POLL_SECONDS)
-
-
-def _drained(pipe: int) -> bytes:
-    """What is in a pipe now."""
-    found = b""
-    while True:
-        try:
-            found += os.read(pipe, PIPE_BYTES)
-        except BlockingIOError:
-            return found
 
 
 def seconds(text: str) -> float | None:

@@ -15,10 +15,10 @@ from trainconf.agent.nodes import remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import Any
 
-    from trainconf.agent.nodes.slurm_job import SlurmJob
+    from trainconf.agent.plan import Plan
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
@@ -29,11 +29,11 @@ BAD_END = re.compile(r"srun: error: (\S+): tasks? \S+: (.+)")
 class SrunRanks(remote.RemoteRanks):
     """Ranks that are processes of several nodes, this one among them."""
 
-    def __init__(self, paths: RunPaths, plan: Mapping[str, Any], job: SlurmJob) -> None:
-        batch = plan["batch"]
-        silence_s = float(batch.get("node_silence_seconds", remote.SILENCE_SECONDS))
-        super().__init__(paths, int(batch["nodes"]), silence_s=silence_s, may_requeue=job.may_requeue)
-        self._cpus = batch.get("cpus_per_task")
+    def __init__(self, paths: RunPaths, plan: Plan, *, may_requeue: bool) -> None:
+        assert plan.batch is not None
+        silence_s = plan.batch.node_silence_seconds or remote.SILENCE_SECONDS
+        super().__init__(paths, plan.batch.nodes, silence_s=silence_s, may_requeue=may_requeue)
+        self._cpus = plan.batch.cpus_per_task
         self._to_srun = -1
 
     def _launch(self) -> int:

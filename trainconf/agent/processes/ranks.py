@@ -15,6 +15,7 @@ from trainconf.agent.outcome import Outcome, Usage
 from trainconf.agent.processes import tree
 from trainconf.agent.rank_group import Ended, Started
 from trainconf.agent.signals import signal
+from trainconf.fast.records import replace
 from trainconf.fast.spawn import spawn
 from trainconf.history import liveness
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.leases import Claim
+    from trainconf.agent.plan import Plan, RankPlan
     from trainconf.agent.rank_group import News
     from trainconf.agent.rendezvous.local import Rendezvous
     from trainconf.paths import RunPaths
@@ -39,7 +41,7 @@ class ProcessRanks:
     deadline = None  # whatever happens comes with a signal
 
     def __init__(
-        self, paths: RunPaths, plan: Mapping[str, Any], living_ranks: set[int], *, gets_orphans: bool, rendezvous: Rendezvous | None = None,
+        self, paths: RunPaths, plan: Plan, living_ranks: set[int], *, gets_orphans: bool, rendezvous: Rendezvous | None = None,
         has_all_of_run: bool = True, claim: Claim | None = None,
     ) -> None:  # fmt: skip
         self.usage = Usage()
@@ -51,10 +53,10 @@ class ProcessRanks:
         self._claim = claim  # what it holds is held by the ranks, too: for one that outlives both the agent and its watchdog
         self._mark = paths.run_dir if has_all_of_run else None  # by which processes of the run are this group's
         # Each rank is srun, and the run's id is carried only by the processes of its step, which Slurm has made a container for.
-        self._are_steps = (plan.get("batch") or {}).get("container") == "pyxis"
+        self._are_steps = plan.batch is not None and plan.batch.container == "pyxis"
         self._ranks: dict[int, int] = {}  # living ranks by pid
         self._pids: set[int] = set()  # of this attempt, ended ones included
-        self._told: set[int] = set()  # processes that got SIGTERM
+        self._signaled: set[int] = set()  # processes that got SIGTERM
         self._news: list[News] = []
         self._oom_kills = self._oom_kills_of_job = 0
 
@@ -63,17 +65,17 @@ class ProcessRanks:
         return not self._ranks
 
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
-        self.usage, self._pids, self._told = Usage(), set(), set()
+        self.usage, self._pids, self._signaled = Usage(), set(), set()
         self.usage.is_known = not self._are_steps
         self._oom_kills, self._oom_kills_of_job = outcome.count_oom_kills(), outcome.count_oom_kills_of_job()
         try:
-            told = {} if self._rendezvous is None else self._rendezvous.variables()
+            places = {} if self._rendezvous is None else self._rendezvous.variables()
         except OSError as error:
             self._news.append(Ended(Outcome("Failed", 1, f"the ranks have nowhere to meet: {error.strerror or error}")))
             return
         failed = None
-        for rank in self._plan["ranks"]:
-            failed = self._start_rank(rank, environment(self._plan, rank, attempt, gpus, told.get(rank["rank"], {})))
+        for rank in self._plan.ranks:
+            failed = self._start_rank(rank, environment(self._plan, rank, attempt, gpus, places.get(rank.rank, {})))
             if failed is not None:
                 break
         if self._ranks:
@@ -81,9 +83,9 @@ class ProcessRanks:
         if failed is not None:
             self._news.append(Ended(failed, failed.rank))
 
-    def _start_rank(self, rank: Mapping[str, Any], env: Mapping[str, str]) -> Outcome | None:
+    def _start_rank(self, rank: RankPlan, env: Mapping[str, str]) -> Outcome | None:
         """Start one process; why it could not be started, if so."""
-        number, argv, cwd, log = rank["rank"], rank["argv"], self._plan["cwd"], self._paths.log(rank["rank"])
+        number, argv, cwd, log = rank.rank, list(rank.argv), self._plan.cwd, self._paths.log(rank.rank)
         try:
             pid = start(argv, env, cwd, log, () if self._claim is None else self._claim.held)
         except OSError as error:
@@ -95,8 +97,7 @@ class ProcessRanks:
             self._pids.add(pid)
             self._living_ranks.add(pid)
             return None
-        failed.rank = number
-        return failed
+        return replace(failed, rank=number)
 
     def _record(self, pid: int) -> dict[str, int]:
         return {"rank": self._ranks[pid], "pid": pid, "start_ticks": liveness.start_ticks(pid)}
@@ -114,19 +115,19 @@ class ProcessRanks:
             left = self._inside(left, kill=kill)
         if kill:
             tree.send(left, signal.SIGKILL)
-            self._told |= left
+            self._signaled |= left
             return KILL_AGAIN_SECONDS
-        tree.send(left - self._told, signal.SIGTERM)
-        self._told |= left
+        tree.send(left - self._signaled, signal.SIGTERM)
+        self._signaled |= left
         return POLL_SECONDS
 
     def _inside(self, left: set[int], *, kill: bool) -> set[int]:
         """Those in the containers of steps. SIGKILL would take srun away without an end of its step, and on SIGTERM it has everything
         killed, also what puts the container away: so it is told only where nothing has run in it yet."""
         inside = {pid for pid in left if tree.session_of(pid) not in self._pids}
-        if kill and not inside and not self._told:
+        if kill and not inside and not self._signaled:
             tree.send(self._ranks, signal.SIGTERM)
-            self._told |= self._ranks.keys()
+            self._signaled |= self._ranks.keys()
         return inside
 
     def has_leftovers(self) -> bool:
@@ -166,35 +167,33 @@ class ProcessRanks:
 
 
 def environment(
-    plan: Mapping[str, Any], rank: Mapping[str, Any], attempt: int, gpus: Sequence[str], told: Mapping[str, str]
+    plan: Plan, rank: RankPlan, attempt: int, gpus: Sequence[str], place: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables of one rank; `told` is where it meets the others. CUDA_VISIBLE_DEVICES is touched only to narrow it down."""
+    """The variables of one rank; `place` is where it meets the others. CUDA_VISIBLE_DEVICES is touched only to narrow it down."""
     environ: Mapping[str, str] = os.environ
-    if plan.get("batch") is not None:
+    if plan.batch is not None:
         from trainconf.distributed import slurm_variables
 
-        node_count = int(plan["batch"].get("nodes", 1))
-        environ = slurm_variables.corrected(environ, rank["env"], node_count, is_mpi=plan.get("mpi") is not None)
-    env = {**inherited(plan, {**environ, **told}), **rank["env"], "TRAINCONF_ATTEMPT": str(attempt)}
+        environ = slurm_variables.corrected(environ, rank.env, plan.batch.nodes, is_mpi=plan.mpi is not None)
+    env = {**inherited(plan, {**environ, **place}), **rank.env, "TRAINCONF_ATTEMPT": str(attempt)}
     if gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-    if rank.get("gpu_share") is not None and env.get("CUDA_VISIBLE_DEVICES"):
+    if rank.gpu_share is not None and env.get("CUDA_VISIBLE_DEVICES"):
         from trainconf.distributed.gpus import gpus_seen
 
-        env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus_seen(env["CUDA_VISIBLE_DEVICES"].split(","), rank["gpu_share"]))
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus_seen(env["CUDA_VISIBLE_DEVICES"].split(","), rank.gpu_share))
     return env
 
 
-def inherited(plan: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+def inherited(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
     """What every rank has of `environ`, with the job's own variables, and a PATH that finds the programs of its environment first.
 
     A PATH that the job itself asks for is the one it gets.
     """
-    dropped = plan.get("not_inherited", ())
-    env = {name: value for name, value in environ.items() if name not in dropped}
-    env |= plan["env"]
-    if "PATH" not in plan["env"] and (first := plan.get("first_on_path")):
-        env["PATH"] = ":".join([*first, env.get("PATH", DEFAULT_PATH)])
+    env = {name: value for name, value in environ.items() if name not in plan.not_inherited}
+    env |= plan.env
+    if "PATH" not in plan.env and plan.first_on_path:
+        env["PATH"] = ":".join([*plan.first_on_path, env.get("PATH", DEFAULT_PATH)])
     return env
 
 

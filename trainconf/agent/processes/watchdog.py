@@ -13,7 +13,6 @@ import os
 import sys
 import time
 
-from trainconf import files
 from trainconf.agent import job_folders
 from trainconf.agent.log import say
 from trainconf.agent.outcome import signal_name
@@ -25,8 +24,10 @@ from trainconf.paths import RunPaths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, NoReturn
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+    from trainconf.agent.plan import Plan
 
 POLL_SECONDS = 0.05
 DEFAULT_GRACE_SECONDS = 10.0
@@ -73,11 +74,11 @@ class Watchdog:
             say(f"the watchdog of this agent is gone ({error.strerror}): were the agent killed, too, its job would run on")
 
 
-def start_watchdog(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: bool = False) -> Watchdog:
+def start_watchdog(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_watchdog: bool = False) -> Watchdog:
     """Go on as a child, in a session of its own, of this process, which becomes the watchdog and never returns.
 
     Called before this process has threads or children. The watchdog ends processes with the grace of the runs that go on, or `grace_s` when
-    it is told of none. With `ends_with_guard` the agent gets SIGTERM when the watchdog is killed.
+    it is told of none. With `ends_with_watchdog` the agent gets SIGTERM when the watchdog is killed.
     """
     import _socket
 
@@ -90,7 +91,7 @@ def start_watchdog(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_guard: b
         _be_watchdog(agent, theirs, grace_s)
     theirs.close()
     os.setsid()
-    if ends_with_guard:
+    if ends_with_watchdog:
         tree.prctl(tree.PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -133,7 +134,7 @@ def _watch(agent: int, channel: socket, grace_s: float) -> int:
     say(f"the agent was ended ({signal_name(-code) if code < 0 else f'code {code}'}); ending what is left of its runs")
     runs = [RunPaths(run_dir) for run_dir in held]
     plans = [_plan(paths) for paths in runs]
-    graces = [float(plan.get("grace_seconds", grace_s)) for plan in plans]
+    graces = [grace_s if plan is None else plan.grace_seconds for plan in plans]
     count = _end_all(_descendants, max(graces, default=grace_s), lambda: any(map(_is_forced, runs)))
     for paths, plan, grace in zip(runs, plans, graces, strict=True):
         _note_end(paths, count + _end_containers(plan, 0.0 if _is_forced(paths) else grace))
@@ -158,12 +159,13 @@ def _hold_what_is_sent(channel: socket) -> dict[str, list[int]]:
                 os.close(fd)
 
 
-def _plan(paths: RunPaths) -> Mapping[str, Any]:
+def _plan(paths: RunPaths) -> Plan | None:
+    from trainconf.agent.plan import Plan
+
     try:
-        plan = files.read_json(paths.plan)
-    except (OSError, ValueError):
-        return {}
-    return plan if isinstance(plan, dict) else {}
+        return Plan.load(paths.plan)
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _is_forced(paths: RunPaths) -> bool:
@@ -171,15 +173,15 @@ def _is_forced(paths: RunPaths) -> bool:
     return bool((events.cancel_request(paths) or {}).get("force"))
 
 
-def _end_containers(plan: Mapping[str, Any], grace_s: float) -> int:
+def _end_containers(plan: Plan | None, grace_s: float) -> int:
     """End the containers of a run that still live; how many. One that has ended is kept: it alone knows the exit code."""
-    if not plan.get("engine"):
+    if plan is None or plan.engine is None:
         return 0
     from trainconf.engine import leftovers
     from trainconf.engine.client import Engine, EngineError
 
     try:
-        return leftovers.end_living(Engine(plan["engine"]["address"]), plan["run_dir"], grace_s)
+        return leftovers.end_living(Engine(plan.engine.address), plan.run_dir, grace_s)
     except EngineError as error:
         say(f"containers that are left cannot be ended: {error}")
         return 0
@@ -202,7 +204,7 @@ def _note_end(paths: RunPaths, count: int) -> None:
         say(f"{paths.run_id}: this cannot be noted ({error.strerror}): {reason}")
 
 
-def dismiss(alive: int) -> None:
+def dismiss_shell(alive: int) -> None:
     """All is ended as it should be. Whoever stayed behind may have been killed."""
     try:
         os.write(alive, b".")
@@ -212,11 +214,11 @@ def dismiss(alive: int) -> None:
         os.close(alive)
 
 
-def stay_behind(grace_s: float) -> tuple[int, int]:
+def leave_shell_behind(grace_s: float) -> tuple[int, int]:
     """Go on as a process of a session of its own, while the one that was started stays and does nothing but end with it.
 
-    For an agent whose parent, or what that is told by, kills it at will. Two descriptors: the first comes to its end when the one that
-    stayed is gone; `dismiss` of the second ends that, and else, when this one was killed, it ends all its descendants gracefully first.
+    For an agent whose parent kills it at will. Returns two descriptors. The first one comes to its end when the process that stayed is
+    gone; `dismiss_shell` of the second one ends that process. When this one was killed, that process ends all its descendants gracefully.
     """
     quiet, alive = os.pipe()
     there, here = os.pipe()
@@ -251,14 +253,14 @@ def _descendants() -> set[int]:
 def _end_all(living: Callable[[], set[int]], grace_s: float, is_forced: Callable[[], bool] = lambda: False) -> int:
     """SIGTERM once to each process there is, SIGKILL after the grace, until none is left; how many there were."""
     kill_at = time.monotonic() + grace_s
-    told: set[int] = set()
+    signaled: set[int] = set()
     left = living()
     while left:
         if time.monotonic() >= kill_at or is_forced():
             tree.send(left, signal.SIGKILL)
         else:
-            tree.send(left - told, signal.SIGTERM)
-        told |= left
+            tree.send(left - signaled, signal.SIGTERM)
+        signaled |= left
         time.sleep(POLL_SECONDS)
         left = living()
-    return len(told)
+    return len(signaled)

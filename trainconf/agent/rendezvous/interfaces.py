@@ -57,7 +57,7 @@ def toward(host: str) -> tuple[str, str] | None:
     return None
 
 
-def rendezvous(nodes: Sequence[str], number: int) -> tuple[str, str] | None:
+def toward_peers(nodes: Sequence[str], number: int) -> tuple[str, str] | None:
     """The interface of node `number` that leads to the head, which is the first of `nodes`; on the head, the one of its own name.
 
     Where the head's name means the loopback on the head itself, as Debian has it, the one that leads to the next node.
@@ -106,23 +106,23 @@ def text() -> str:
     return ", ".join(f"{name} ({' '.join(known)})" for name, known in found.items())
 
 
-def variables(kind: str, interface: str, said: Mapping[str, str]) -> dict[str, str]:
-    """What has the libraries of a rank meet on `interface`, each by its own name for that; what is `said` already stays as it is."""
+def variables(kind: str, interface: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Variables that have the libraries of a rank meet on `interface`. Each library has its own name for that. What is `known` stands."""
     wanted = {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": f"={interface}"}
     if kind == "mpi":
         wanted |= {"OMPI_MCA_btl_tcp_if_include": interface, "FI_TCP_IFACE": interface}
         if not _has_rdma():
             wanted["UCX_NET_DEVICES"] = interface
-    return unsaid(wanted, said)
+    return unset(wanted, known)
 
 
-def unsaid(wanted: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
-    """What `said` has no word about. Open MPI refuses to be told both what to include and what to exclude."""
-    return {name: value for name, value in wanted.items() if name not in said and name.replace("_include", "_exclude") not in said}
+def unset(wanted: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The wanted variables that are not `known`. Open MPI refuses to be given both what to include and what to exclude."""
+    return {name: value for name, value in wanted.items() if name not in known and name.replace("_include", "_exclude") not in known}
 
 
-def said_by_open_mpi(environ: Mapping[str, str]) -> dict[str, str]:
-    """What its parameter files say of interfaces, as variables: the user's, and those of the installation whose mpirun comes first.
+def open_mpi_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Open MPI's parameter files say of interfaces, as variables: the user's, and those of the installation whose mpirun comes first.
 
     A variable would win over them (https://docs.open-mpi.org/en/v5.0.x/mca.html).
     """

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from trainconf import files
 from trainconf.agent import job_folders
 from trainconf.agent.containers.container import ContainerEnd
-from trainconf.agent.containers.node import NodeRanks, by_node
+from trainconf.agent.containers.node import NodeRanks
 from trainconf.agent.outcome import Outcome
+from trainconf.agent.plan import Plan
 from trainconf.engine import container, leftovers
 from trainconf.engine.client import Engine
 from trainconf.errors import StorageError
@@ -70,8 +70,8 @@ def _record_end(engine: Engine, paths: RunPaths) -> None:
         if event is None or event["state"] in (*events.TERMINAL, "CancelRequested"):
             return
         try:
-            plan = files.read_json(paths.plan)
-            nodes = [NodeRanks(paths, plan, ranks, engine.address) for ranks in by_node(plan).values()]
+            plan = Plan.load(paths.plan)
+            nodes = [NodeRanks(paths, plan, ranks, engine.address) for ranks in plan.nodes().values()]
         except (OSError, ValueError, TypeError, KeyError):
             return
         found = _containers_of(engine, paths, event["attempt"])
@@ -82,8 +82,8 @@ def _record_end(engine: Engine, paths: RunPaths) -> None:
             key=lambda timed: timed[0],
         )
         end = next((end for _, end in ends if end.state == "Failed"), ends[-1][1])
-        end.reason = f"{end.reason}; its agent was gone, and the engine told this afterwards".removeprefix("; ")
-        facts = {**end.facts(), **job_folders.put_away_later(paths)}
+        reason = f"{end.reason}; its agent was gone, and the engine told this afterwards".removeprefix("; ")
+        facts = {**end.facts(), "reason": reason, **job_folders.put_away_later(paths)}
         events.append(paths, end.state, event["attempt"], **facts, time=_time(ends[-1][0]))
         for node in nodes:
             node.clear()
@@ -102,8 +102,7 @@ def _containers_of(engine: Engine, paths: RunPaths, attempt: int) -> dict[int, d
 
 def _outcomes(node: NodeRanks, described: dict[str, Any]) -> list[Outcome]:
     """Of the ranks in one container, in the order in which they ended."""
-    end = ContainerEnd()
-    end.code, end.is_out_of_memory, end.usage = described["State"]["ExitCode"], described["State"]["OOMKilled"], node.usage()
+    end = ContainerEnd(described["State"]["ExitCode"], is_out_of_memory=described["State"]["OOMKilled"], usage=node.usage())
     return [found for _, found in node.ended(end, 0)]
 
 

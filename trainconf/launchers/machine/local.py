@@ -37,10 +37,11 @@ class LocalLauncher(AgentLauncher):
             not_inherited=job_env.not_inherited(job), first_on_path=job_env.first_on_path(job, self._environ),
         )  # fmt: skip
         if job.spec.distributed.kind == "mpi":
+            from trainconf.agent.plan import Plan
             from trainconf.agent.processes import ranks
             from trainconf.launchers import mpi_checks
 
-            mpi_checks.check_here(job, ranks.inherited(vars(plan), self._environ))
+            mpi_checks.check_here(job, ranks.inherited(Plan.of(plan.to_dict()), self._environ))
         return plan
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:

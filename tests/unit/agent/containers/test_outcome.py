@@ -6,19 +6,12 @@ from typing import Any
 
 import pytest
 
-from trainconf.agent.containers import outcome as container_outcome
+from trainconf.agent.containers import outcome
 from trainconf.agent.containers.container import ContainerEnd
 from trainconf.agent.outcome import Usage
 from trainconf.engine.client import EngineError, EngineUnreachable
 
 BODY = {"Image": "image:1", "User": "1:2", "HostConfig": {"Memory": 2 << 30}}
-
-
-def end(**facts: Any) -> ContainerEnd:
-    made = ContainerEnd()
-    for name, value in facts.items():
-        setattr(made, name, value)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -47,19 +40,19 @@ def end(**facts: Any) -> ContainerEnd:
     ],
 )
 def test_what_went_wrong_is_told(facts: dict[str, Any], code: int | None, may_retry: bool, words: str) -> None:
-    found = container_outcome.of(end(**facts), BODY, ["prog"], "unix:///s", 0)
+    found = outcome.of(ContainerEnd(**facts), BODY, ["prog"], "unix:///s", 0)
     assert (found.state, found.exit_code, found.may_retry) == ("Failed", code, may_retry)
     assert words in found.reason
 
 
 @pytest.mark.parametrize("facts", [{}, {"usage": "x 1"}, {"usage": "got_sigterm"}, {"usage": "x 1", "engine_was_away": True}])
 def test_a_script_that_ended_well_by_itself_has_completed(facts: dict[str, Any]) -> None:
-    assert container_outcome.of(end(code=0, **facts), BODY, ["prog"], "unix:///s", 0).state == "Completed"
+    assert outcome.of(ContainerEnd(code=0, **facts), BODY, ["prog"], "unix:///s", 0).state == "Completed"
 
 
 def test_without_a_limit_the_machine_ran_out_of_memory() -> None:
-    assert "what the machine has" in container_outcome.of(end(code=137, is_out_of_memory=True), {"Image": "i"}, ["p"], "a", 0).reason
-    assert "out-of-memory killer" in container_outcome.of(end(code=137), BODY, ["p"], "a", 1).reason
+    assert "what the machine has" in outcome.of(ContainerEnd(code=137, is_out_of_memory=True), {"Image": "i"}, ["p"], "a", 0).reason
+    assert "out-of-memory killer" in outcome.of(ContainerEnd(code=137), BODY, ["p"], "a", 1).reason
 
 
 def test_what_a_killed_container_used_is_unknown() -> None:

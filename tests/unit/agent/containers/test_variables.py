@@ -5,39 +5,37 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from trainconf.agent.containers.variables import ContainerVariables
+from trainconf.agent.plan import EnginePlan, Plan, RankPlan, RendezvousPlan
+from trainconf.fast.records import replace
 from trainconf.paths import RunPaths
 
 NAMES = ("MASTER_ADDR", "MASTER_PORT", "TF_CONFIG", "CUDA_VISIBLE_DEVICES", "TRAINCONF_ATTEMPT")
 
 
-def plan(
-    nodes: list[int], kind: str = "pytorch", *, env: dict[str, str] | None = None, gpu_share: bool = False
-) -> dict[str, Any]:
+def plan(nodes: list[int], kind: str = "pytorch", *, env: dict[str, str] | None = None, gpu_share: bool = False) -> Plan:
     """A rank on each of these nodes, in this order."""
-    ranks: list[dict[str, Any]] = []
+    ranks: list[RankPlan] = []
     for number, node in enumerate(nodes):
         local = nodes[:number].count(node)
+        place = {"NODE_RANK": str(node), "LOCAL_RANK": str(local)}
         share = (local, nodes.count(node)) if gpu_share else None
-        task = {"type": "worker", "index": number}
-        ranks.append({"rank": number, "env": {"NODE_RANK": str(node), "LOCAL_RANK": str(local)}, "task": task, "gpu_share": share})
-    ranks[0]["container"] = {"HostConfig": {"NetworkMode": "default"}}
-    rendezvous = {"kind": kind, "interface": None}
-    return {"ranks": ranks, "env": env or {}, "secret_env": [], "engine": {}, "rendezvous": rendezvous, "mpi": None}
+        container = None if number else {"HostConfig": {"NetworkMode": "default"}}
+        ranks.append(RankPlan(number, env=place, task={"type": "worker", "index": number}, gpu_share=share, container=container))
+    return Plan("/", ranks, env or {}, None, 1.0, engine=EnginePlan("unix:///s"), rendezvous=RendezvousPlan(kind))
 
 
-def told(folder: Path, plan: dict[str, Any], node: int = 0, gpu_count: int = 0) -> list[dict[str, str]]:
+def told(folder: Path, plan: Plan, node: int = 0, gpu_count: int = 0) -> list[dict[str, str]]:
     """The variables of each rank of a node, as a shell understands what it is sent."""
     variables = ContainerVariables(RunPaths(str(folder)), plan)
     variables.arrange()
-    ranks = [rank for rank in plan["ranks"] if rank["env"]["NODE_RANK"] == str(node)]
+    ranks = plan.nodes()[node]
     text = variables.text(ranks, 3, gpu_count).decode()
     show = " ".join(f'"{name}=${{{name}-unset}}"' for name in NAMES)
     found = []
     for rank in ranks:
-        script = f"{text}\nset -- {rank['rank']}\neval \"${{TRAINCONF_RANKS-}}\"\nprintf '%s\\n' {show}"
+        script = f"{text}\nset -- {rank.rank}\neval \"${{TRAINCONF_RANKS-}}\"\nprintf '%s\\n' {show}"
         out = subprocess.run(["sh", "-c", script], env={}, check=True, capture_output=True, text=True).stdout
         found.append({name: value for name, _, value in (line.partition("=") for line in out.splitlines()) if value != "unset"})
     return found
@@ -59,7 +57,7 @@ def test_each_task_of_tensorflow_has_a_port_of_its_own_in_its_container(tmp_path
 
 
 def test_a_rank_alone_is_told_nothing_of_a_meeting(tmp_path: Path) -> None:
-    assert told(tmp_path, {**plan([0]), "rendezvous": None}) == [{"TRAINCONF_ATTEMPT": "3"}]
+    assert told(tmp_path, replace(plan([0]), rendezvous=None)) == [{"TRAINCONF_ATTEMPT": "3"}]
 
 
 def test_gpus_are_shared_among_the_ranks_of_a_node_as_the_container_counts_them(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from trainconf.agent.mpi import ranks as mpi
+from trainconf.agent.plan import Plan, RankPlan, RendezvousPlan
 from trainconf.agent.rank_group import Ended, Noted, Started
 from trainconf.paths import RunPaths
 
@@ -15,14 +16,11 @@ from trainconf.paths import RunPaths
 def rank_group_of(folder: Path, nodes: int, monkeypatch: pytest.MonkeyPatch) -> mpi.MpiRanks:
     """Two ranks of which nothing is started."""
     places = [{"NODE_RANK": str(rank % nodes), "LOCAL_RANK": str(rank // nodes)} for rank in range(2)]
-    plan = {
-        "ranks": [{"rank": rank, "env": place} for rank, place in enumerate(places)], "rendezvous": {"kind": "mpi", "interface": None},
-        "env": {},
-    }  # fmt: skip
+    plan = Plan("/", [RankPlan(rank, env=place) for rank, place in enumerate(places)], {}, None, 1.0, rendezvous=RendezvousPlan("mpi"))
     paths = RunPaths(str(folder))
     (folder / "logs").mkdir(exist_ok=True)
     monkeypatch.setattr(mpi.MpiRanks, "_launch", lambda self: 2**22)
-    ranks = mpi.MpiRanks(paths, plan, set(), None)
+    ranks = mpi.MpiRanks(paths, plan, set(), may_requeue=False)
     ranks.start(1, ())
     return ranks
 

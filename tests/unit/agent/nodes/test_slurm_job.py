@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.agent.nodes import slurm_job
+from trainconf.agent.nodes import scheduler_job, slurm_job
 from trainconf.agent.nodes.slurm_job import SlurmJob
+from trainconf.agent.plan import Batch
 
 RUNNING = "JobId=7 JobName=x Requeue=1 Restarts=0 RunTime=00:00:25 TimeLimit=00:01:00 JobState=RUNNING Reason=None PreemptTime=None"
 
@@ -23,7 +24,7 @@ def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def job(*, requeue: str = "never", lead_seconds: float = 0.0, **environ: str) -> SlurmJob:
-    return SlurmJob({"SLURM_JOB_ID": "7", **environ}, {"requeue": requeue, "max_requeues": 2, "lead_seconds": lead_seconds}, 1.0)
+    return SlurmJob({"SLURM_JOB_ID": "7", **environ}, Batch(requeue=requeue, max_requeues=2, lead_seconds=lead_seconds), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_run_that_is_no_job_of_its_own_is_not_that_of_the_job_around_it(tmp_pa
     plan = tmp_path / "plan.json"
     for text in ('{"target": "local", "batch": null}', '{"target": "local"}', "[]", "{", '{"batch": []}'):
         plan.write_text(text)
-        assert slurm_job.job_here(str(plan), {"SLURM_JOB_ID": "7"}) is None
+        assert scheduler_job.job_here(str(plan), {"SLURM_JOB_ID": "7"}) is None
 
 
 @pytest.mark.parametrize(("text", "length"), [("00:01:00", 60.0), ("2-03:04:05", 183845.0), ("UNLIMITED", None), ("", None), ("1:2", None)])

@@ -35,7 +35,7 @@ def test_nodes_meet_on_the_way_to_the_head(
     monkeypatch: pytest.MonkeyPatch, number: int, ways: dict[str, tuple[str, str]], expected: tuple[str, str] | None
 ) -> None:
     monkeypatch.setattr(interfaces, "toward", ways.get)
-    assert interfaces.rendezvous(["head", "second", "third"], number) == expected
+    assert interfaces.toward_peers(["head", "second", "third"], number) == expected
 
 
 def test_every_library_is_told_in_its_own_words_and_what_was_said_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_what_open_mpis_own_files_say_of_interfaces_stays(tmp_path: Path) -> Non
     (tmp_path / "bin" / "mpirun").touch(mode=0o755)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "prte-mca-params.conf").write_text("prte_if_include = 10.0.0.0/8\n")
-    said = interfaces.said_by_open_mpi({"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")})
+    said = interfaces.open_mpi_settings({"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")})
     expected = {"OMPI_MCA_btl_tcp_if_include": "ib0", "OMPI_MCA_oob_tcp_if_exclude": "lo", "PRTE_MCA_prte_if_include": "10.0.0.0/8"}
     assert {name: said.get(name) for name in expected} == expected
     wanted = dict.fromkeys(("OMPI_MCA_oob_tcp_if_include", "OMPI_MCA_btl_tcp_if_include", "PRTE_MCA_prte_if_include"), "eth0")
-    assert interfaces.unsaid(wanted, said) == {}
+    assert interfaces.unset(wanted, said) == {}

@@ -59,7 +59,7 @@ def write_plan(job: Job, count: int = 1) -> None:
     """With `count` ranks in one container."""
     ranks = [{"rank": rank, "argv": ["true"], "env": {"NODE_RANK": "0"}} for rank in range(count)]
     ranks[0]["container"] = body(job)
-    files.write_atomic(job.paths.plan, files.dumps({"ranks": ranks}))
+    files.write_atomic(job.paths.plan, files.dumps({"cwd": job.paths.code, "env": {}, "slots": None, "grace_seconds": 1.0, "ranks": ranks}))
 
 
 def test_what_a_run_that_is_over_has_left_goes_with_its_network(engine: Engine, tmp_path: Path) -> None:
