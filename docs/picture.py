@@ -2,19 +2,20 @@
 
     python docs/picture.py
 
-Floors and rooms come from the contract and from the folders of `trainconf/`; the mark "in a job" comes from the imports themselves.
+Floors and rooms come from the contract and from the folders of `trainconf/`; what runs in a job is what the agent imports.
 Only the sentences are written here: one a room, what it decides.
 """
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import import_module
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "trainconf"
@@ -103,40 +104,6 @@ LINE_STEP = 18
 INNER_NAME_SIZE, INNER_LINE_SIZE, INNER_STEP = 14, 12.5, 16
 FOOT = 196
 
-STYLE = """
-text { font-family: Inter, "Helvetica Neue", "Segoe UI", "Noto Sans", "DejaVu Sans", Arial, sans-serif; fill: #1d2733 }
-.name { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-weight: 700 }
-.quiet { fill: #526173 }
-.paper { fill: #fbfaf7; stroke: #d9d5cb }
-.floor { fill: #f1eee6 }
-.room { fill: #ffffff; stroke: #c9cfd6 }
-.job { fill: #e9f5f1; stroke: #5aa58d }
-.inner { fill: #ffffff; stroke: #dfe3e8 }
-.injob { fill: #f6fbf9; stroke: #a8d3c4 }
-.badge { fill: #d9622b }
-.number { fill: #ffffff; font-weight: 700 }
-.down { stroke: #9aa5b1; fill: none }
-.downhead { fill: #9aa5b1 }
-.hand { stroke: #d9622b; fill: none }
-.handhead { fill: #d9622b }
-.handed { fill: #a8451a }
-@media (prefers-color-scheme: dark) {
-text { fill: #e6e9ed }
-.quiet { fill: #a3afbc }
-.paper { fill: #14181d; stroke: #2b323b }
-.floor { fill: #1b2027 }
-.room { fill: #232a33; stroke: #3d4753 }
-.job { fill: #17332b; stroke: #3f8f77 }
-.inner { fill: #1b2128; stroke: #38424d }
-.injob { fill: #132a23; stroke: #2f6b59 }
-.down { stroke: #66717e }
-.downhead { fill: #66717e }
-.hand { stroke: #ef8a57 }
-.handhead { fill: #ef8a57 }
-.handed { fill: #f4a57d }
-}
-"""
-
 
 @dataclass
 class Room:
@@ -163,7 +130,7 @@ def floors() -> list[list[Room]]:
     toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     contracts = toml.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    in_job = loaded_by("trainconf.agent") | loaded_by("trainconf.job_api")
+    in_job = loaded_by("agent", "job_api")
     handed = {name for source, target, _ in HANDED for name in (source, target)}  # at the right end, where the arrows are
     split = [sorted((name.strip() for name in layer.split("|")), key=lambda name: name in handed) for layer in layers]
     rows = [[_room(name, in_job) for name in layer] for layer in split]
@@ -182,45 +149,11 @@ def _room(name: str, in_job: set[str]) -> Room:
     return Room(name, DECIDES.get(name, ""), is_in_job, [Room(part, DECIDES.get(f"{name}/{part}", ""), is_in_job) for part in inner])
 
 
-def loaded_by(package: str) -> set[str]:
-    """The rooms of trainconf that a package names in its imports, and what they name in turn, itself included."""
-    waiting, seen = _modules(package), set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        waiting += [target for name in _imports(path) for target in _files_of(name)]
-    return {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in seen if path != PACKAGE / "__init__.py"}
-
-
-def _modules(package: str) -> list[Path]:
-    stem = ROOT.joinpath(*package.split("."))
-    return sorted(stem.rglob("*.py")) if stem.is_dir() else [stem.with_suffix(".py")]
-
-
-def _imports(path: Path) -> Iterator[str]:
-    """What is imported when the module is loaded, and in its functions; not what only type checkers read."""
-    waiting: list[ast.AST] = [ast.parse(path.read_text())]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            waiting += node.orelse
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        waiting += ast.iter_child_nodes(node)
-
-
-def _files_of(module: str) -> list[Path]:
-    """The file of a module of ours, and the `__init__.py` of the packages it lies in."""
-    parts = module.split(".")
-    stems = [ROOT.joinpath(*parts[:count]) for count in range(1, len(parts) + 1)]
-    found = [path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py")]
-    return [path for path in found if path.is_relative_to(PACKAGE) and path.is_file()]
+def loaded_by(*rooms: str) -> set[str]:
+    """The rooms of trainconf that some rooms import, directly or not, these included: in the graph that the contracts are checked on."""
+    graph = grimp.build_graph("trainconf", cache_dir=None, exclude_type_checking_imports=True)
+    found = set[str]().union(*(graph.find_upstream_modules(f"trainconf.{room}", as_package=True) for room in rooms))
+    return {name.split(".")[1] for name in found if "." in name} | set(rooms)
 
 
 class Canvas:
@@ -251,7 +184,7 @@ class Canvas:
 
 
 def width_of(text: str, size: float, *, is_mono: bool = False) -> float:
-    """About as wide as the widest of the fonts in STYLE draws it."""
+    """About as wide as the widest of the fonts in architecture.css draws it."""
     if is_mono:
         return len(text) * size * 0.62
     return sum(0.32 if letter in "iljft.,:;'|! " else 0.92 if letter in "mwMW" else 0.59 for letter in text) * size
@@ -274,10 +207,6 @@ def shares(row: Sequence[Room], width: float) -> list[float]:
     weights = [1.3 + len(room.rooms) for room in row]
     free = width - GAP * (len(row) - 1)
     return [free * weight / sum(weights) for weight in weights]
-
-
-def is_one_line(row: Sequence[Room]) -> bool:
-    return len(row) == 1 and not row[0].rooms
 
 
 def inner_height(room: Room, width: float) -> float:
@@ -329,7 +258,7 @@ def draw_room(canvas: Canvas, room: Room, box: Box) -> dict[str, Box]:
 def draw_floor(canvas: Canvas, row: Sequence[Room], y: float) -> tuple[dict[str, Box], float]:
     """A floor at `y`: its rooms by name, and its height."""
     width = WIDTH - LEFT - RIGHT
-    if is_one_line(row):
+    if len(row) == 1 and not row[0].rooms:
         (room,) = row
         box = Box(LEFT, y, width, 42)
         canvas.rect(box, "job" if room.in_job else "room")
@@ -401,9 +330,10 @@ def picture() -> str:
     draw_hands(canvas, found)
     draw_way(canvas, found, y + 40)
     draw_legend(canvas, y + 164)
+    style = (ROOT / "docs" / "architecture.css").read_text()
     names = f"The floors of trainconf, from {rows[0][0].name} down to {rows[-1][-1].name}"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}" role="img">'
-    return "\n".join([head, f"<title>{names}</title>", f"<style>{STYLE}</style>", *canvas.lines, "</svg>", ""])
+    return "\n".join([head, f"<title>{names}</title>", f"<style>\n{style}</style>", *canvas.lines, "</svg>", ""])
 
 
 def draw_legend(canvas: Canvas, y: float) -> None:
