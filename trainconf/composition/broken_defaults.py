@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hydra.core.override_parser.types import Override
 
 from trainconf.composition.explain import unknown_choice
-from trainconf.composition.hydra.loader import Default, File
+from trainconf.composition.hydra.yaml_files import Default, File
 from trainconf.errors import Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.search import groups, label

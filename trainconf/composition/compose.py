@@ -1,30 +1,31 @@
-"""Overrides and files in, one typed and fully resolved config out, with the origin of every value.
+"""Overrides, files and layers in, one typed and fully resolved config out, with the origin of every value.
 
-Every mistake is collected, then raised at once. Interpolations are resolved here, exactly once.
+All mistakes are collected and raised together. Interpolations are resolved here, exactly once.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, cast
 
 import yaml
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from trainconf import schema
-from trainconf.composition import explain, values
+from trainconf.composition import explain, overrides, values
 from trainconf.composition.broken_defaults import BrokenDefaults
-from trainconf.composition.change import made_anew, written
-from trainconf.composition.hydra.loader import LeanLoader, is_hydras, register_resolver
+from trainconf.composition.hydra.loader import ConfigLoader, is_hydras, register_resolver
 from trainconf.composition.hydra.reads import Reads
 from trainconf.composition.hydra.settings import OWN, HydraSettings
+from trainconf.composition.layers import Layer, Literals
+from trainconf.composition.merge import merge, strip_defaults
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets
@@ -34,94 +35,126 @@ from trainconf.resolve.search import config_dirs, label
 from trainconf.resolve.settings import Setting, settings
 
 
+def compose(
+    texts: Sequence[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
+    layers: Sequence[Layer] = (),
+) -> Composed:
+    """Compose and resolve the config that overrides and layers ask for.
+
+    Later values win: config files, then `layers` in their order, then overrides. A layer sets values; a config group is chosen by an
+    override, such as `compute=docker`.
+
+    Raises ConfigError with every mistake: overrides that cannot be read, unknown groups, choices and keys, wrong types and ranges,
+    values that are missing or do not resolve, secrets where they would be saved.
+    """
+    with without_collector():
+        composition = Composition(ConfigLoader(config_dirs(workspace, config_dir), config_name), workspace, layers=layers)
+        composition.read(texts)
+        composition.run()
+        return composition.finish()
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Leave garbage alone: a composition makes thousands of nodes that all live to its end, which costs 10 of 60 ms."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Composition:
-    """One composition in progress: what Hydra needs, what came out so far, and the mistakes met on the way."""
+    """One composition in progress: what Hydra needs, what came out so far, and the mistakes met on the way.
+
+    overrides: read already. literals: the texts of values that came from a program. number: the trial's in its sweep.
+    """
 
     def __init__(
-        self, overrides: list[str], workspace: WorkspacePaths, config_dir: str | None, config_name: str, number: int = 0
+        self, loader: ConfigLoader, workspace: WorkspacePaths, given: Sequence[Override] = (), *, layers: Sequence[Layer] = (),
+        literals: Literals | None = None, number: int = 0,
     ) -> None:
         schema.register()
-        self.words = overrides
+        self.loader = loader
         self.workspace = workspace
-        self.config_name = config_name
-        self.dirs = config_dirs(workspace, config_dir)
-        self.loader = LeanLoader(self.dirs)
+        self.overrides = list(given)
+        self.layers = layers
+        self.literals = literals or Literals()
+        self.number = number
         self.origins = Origins()
         self.reads = Reads()
-        self.hydra = HydraSettings(overrides, config_name, number)
         self.mistakes: list[Mistake] = []
-        self.whole = True
-        self.searched = False
         self.choices: dict[str, str] = {}
         self.cfg: DictConfig = OmegaConf.create()
+        self._is_whole = True  # nothing was left out because of a mistake
+        self._is_searched = False  # hydra.searchpath leads to further folders
+
+    @property
+    def dirs(self) -> list[str]:
+        """The folders that are searched for config files."""
+        return self.loader.dirs
+
+    @property
+    def texts(self) -> list[str]:
+        """The overrides as they were typed."""
+        return [overrides.text_of(override) for override in self.overrides]
+
+    @cached_property
+    def hydra(self) -> HydraSettings:
+        """What Hydra's own settings mean for these overrides."""
+        return HydraSettings(self.texts, self.loader.config_name, self.number)
+
+    def read(self, texts: Sequence[str]) -> None:
+        """Take overrides as they were typed."""
+        self.overrides = overrides.read(texts, self.loader, self.mistakes)
 
     def run(self) -> None:
         """Compose; `cfg` is typed and holds unresolved interpolations afterwards. Raises ConfigError with all mistakes."""
-        with self.recording():
+        with self._recording():
             self._run()
 
-    def recording(self) -> AbstractContextManager[None]:
-        """Record what resolvers read, and answer `${hydra:...}`."""
-        return self.reads.recording({"hydra": self.hydra.answer(self.cfg)})
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Record what resolvers read, answer `${hydra:...}`, and tell mistakes with the texts of a program."""
+        try:
+            with self.reads.recording({"hydra": self.hydra.answer(self.cfg)}):
+                yield
+        except ConfigError as error:
+            self.literals.show_in(list(error.mistakes))
+            raise ConfigError(error.mistakes) from error
 
     def _run(self) -> None:
-        parsed = self.parse()
-        repository = self.loader.caching_repository(self.config_name, parsed)
-        self.searched = len(repository.get_sources()) > len(self.dirs) + 1
-        parsed = self._without_hydras(parsed)
-        parsed = explain.drop_unknown_choices(parsed, repository, self.mistakes)
-        self.whole = not self.mistakes
+        repository = self.loader.caching_repository(self.overrides)
+        self._is_searched = len(repository.get_sources()) > len(self.dirs) + 1
+        given = overrides.without_hydras(self.overrides, self.hydra, self.mistakes)
+        given = overrides.without_unknown_choices(given, repository, self.mistakes)
+        self._is_whole = not self.mistakes
         try:
-            defaults = self.loader.defaults_list(self.config_name, parsed, repository)
+            defaults = self.loader.defaults_list(given, repository)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError, AssertionError) as error:
             self.refuse_exposed()
-            broken = BrokenDefaults(error, self.loader.read(repository), parsed, self.dirs, self.workspace, self.config_name).told()
+            read = self.loader.read(repository)
+            broken = BrokenDefaults(error, read, given, self.dirs, self.workspace, self.loader.config_name).told()
             raise ConfigError([*self.mistakes, broken]) from error
         except RecursionError as error:
-            raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.words)}")) from error
+            raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.texts)}")) from error
         known = defaults.overrides.known_choices
         self.choices = {str(group): explain.shown_choice(choice) for group, choice in known.items() if group[0] not in "./"}
         self.hydra.choices = self.choices
-        self._merge(defaults.defaults, repository)
+        self._merge_files(defaults.defaults, repository)
         if OmegaConf.get_type(self.cfg) is not schema.Config:
-            raise ConfigError([*self.mistakes, explain.not_ours(self.config_name, self.dirs, self.workspace)])
+            raise ConfigError([*self.mistakes, explain.not_ours(self.loader.config_name, self.dirs, self.workspace)])
         self._type_groups()
+        for layer in self.layers:
+            self.merge_layer(layer)
         OmegaConf.set_struct(self.cfg, True)
         self.apply(defaults.config_overrides)
-        if self.mistakes and not self.whole:
-            raise ConfigError(self.mistakes)  # with a choice or a word missing, more complaints would mislead
+        if self.mistakes and not self._is_whole:
+            raise ConfigError(self.mistakes)  # with a choice or an override missing, more complaints would mislead
 
-    def parse(self) -> list[Override]:
-        parsed: list[Override] = []
-        for word in self.words:
-            try:
-                override = self.loader.parse(self.config_name, [word])[0]
-            except OverrideParseException as error:
-                self.mistakes.append(explain.unreadable_word(word, explain.why_unreadable(word, error)))
-                continue
-            except HydraException as error:
-                self.mistakes.append(Mistake(str(error).splitlines()[0], ("from", f"command line: {word[:200]}")))
-                continue
-            except ValueError:
-                limit = sys.get_int_max_str_digits()
-                self.mistakes.append(Mistake(f"no number may have more than {limit} digits", ("from", f"command line: {word[:200]}")))
-                continue
-            if not override.key_or_group:
-                self.mistakes.append(explain.unreadable_word(word, "it names no key"))
-            elif override.is_sweep_override():
-                self.mistakes.append(explain.sweep_without_m(override))
-            else:
-                parsed.append(override)
-        return parsed
-
-    def _without_hydras(self, parsed: list[Override]) -> list[Override]:
-        """The words without those about Hydra itself; each is told."""
-        for override in parsed:
-            if override.is_hydra_override() and override.value() != OWN:
-                self.hydra.told(override.key_or_group, f"command line: {override.input_line}", self.mistakes)
-        return [override for override in parsed if not override.is_hydra_override()]
-
-    def _merge(self, defaults: list[Any], repository: Any) -> None:
+    def _merge_files(self, defaults: list[Any], repository: Any) -> None:
         for default in defaults:
             try:
                 loaded = self.loader.load(default, repository)
@@ -131,12 +164,12 @@ class Composition:
             homeless = self._note_files()
             if homeless is not None:
                 self.mistakes.append(homeless)
-                self.whole = False
+                self._is_whole = False
                 continue
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
                 loaded.config.pop("hydra")  # each of its settings is told by `_note_file`
-            explain.merge(self.cfg, loaded.config, self.origins, self.mistakes)
-        explain.strip_defaults(self.cfg)
+            merge(self.cfg, loaded.config, self.origins, self.mistakes)
+        strip_defaults(self.cfg)
 
     def _note_files(self) -> Mistake | None:
         """Note what the files just loaded set; a mistake for one whose group is no key of ours and that names no package."""
@@ -160,10 +193,10 @@ class Composition:
     def _type_groups(self) -> None:
         """Give a group's node its schema when its file forgot to name one."""
         for group in schema.GROUPS:
-            node = explain.group_node(self.cfg, group)
+            node = values.group_node(self.cfg, group)
             if not isinstance(node, DictConfig) or node._is_none():
                 if "/" not in group:
-                    self.mistakes.append(explain.no_choice(group, self.words, self.dirs, self._origin_of_group(group)))
+                    self.mistakes.append(explain.no_choice(group, self.texts, self.dirs, self._origin_of_group(group)))
             elif OmegaConf.get_type(node) is dict:
                 self._type_group(group, node)
 
@@ -183,57 +216,50 @@ class Composition:
         OmegaConf.update(self.cfg, key, OmegaConf.structured(wanted), merge=False)
         given = OmegaConf.create()
         OmegaConf.update(given, key, node)
-        explain.merge(self.cfg, given, self.origins, self.mistakes)
+        merge(self.cfg, given, self.origins, self.mistakes)
 
-    def adopt_origins(self, recorded: dict[str, str]) -> None:
-        """Start from origins that were recorded with a run."""
-        for key, origin in recorded.items():
-            if origin != DEFAULT:
-                self.origins.add_recorded(key, origin)
-
-    def set_here(self, key: str, value: Any) -> None:
-        """A value of `conf/local.yaml`; settings of another choice than this config's are passed over."""
-        source = label(os.path.join(self.workspace.conf, "local.yaml"), self.workspace)
-        try:
-            OmegaConf.update(self.cfg, key, value)
-        except (ConfigKeyError, ConfigAttributeError):
+    def merge_layer(self, layer: Layer) -> None:
+        """Merge the values of a program, exactly as they are."""
+        wrong = [Mistake(f"{key} cannot be {problem}", ("from", layer.source), ("allowed", values.PLAIN))
+                 for key, problem in values.not_plain(layer.values, "")]
+        if wrong:
+            self.mistakes += wrong
             return
-        except (OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
-            self.mistakes.append(Mistake(f"{key} cannot be {value!r}", ("from", source), ("because", str(error).splitlines()[0])))
-            return
-        self.origins.add_recorded(key, source)
+        for key, value in leaves(layer.values):
+            self.origins.add_value(key, layer.source, value)
+        merge(self.cfg, OmegaConf.create(self.literals.hide(layer.values)), self.origins, self.mistakes)
 
-    def apply(self, overrides: list[Override]) -> None:
-        for override in overrides:
+    def apply(self, given: Sequence[Override]) -> None:
+        """Set what overrides say, in order."""
+        for override in given:
             if override.is_delete() and explain.is_setting(override.key_or_group, self.cfg):
                 self.mistakes.append(explain.removed_setting(override))
                 continue
             try:
                 self.loader.apply([override], self.cfg)
             except (ConfigCompositionException, OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
-                self.mistakes.append(explain.refused_word(override, error, self.cfg, self.origins))
+                self.mistakes.append(explain.refused_override(override, error, self.cfg, self.origins))
                 continue
             if override.is_delete():
                 self.origins.remove(override.key_or_group)
             else:
-                self.origins.add_word(override.key_or_group, str(override.input_line), override.value())
+                self.origins.add_value(override.key_or_group, f"command line: {override.input_line}", override.value())
 
-    def finish(self, choices: dict[str, str], overrides: list[str]) -> Composed:
+    def finish(self) -> Composed:
         """Resolve the typed config into plain values and check them. Raises ConfigError with all mistakes, earlier ones included."""
         register_resolver("secret", secrets.symbolic)
         raw = cast(dict[str, Any], OmegaConf.to_container(self.cfg, resolve=False))
-        nodes = explain.group_types(self.cfg)
-        mistakes = list(self.mistakes)
-        with self.recording():
-            config = values.resolve(self.cfg, self.origins, mistakes)
-        self.refuse_exposed()
-        mistakes += values.not_settings(config, nodes, self.origins)
-        mistakes += self.wrong_values(config, settings(nodes))
-        if mistakes:
-            raise ConfigError(mistakes)
+        nodes = values.group_types(self.cfg)
+        with self._recording():
+            config = self.literals.show(values.resolve(self.cfg, self.origins, self.mistakes))
+            self.refuse_exposed()
+            self.mistakes += values.not_settings(config, nodes, self.origins)
+            self.mistakes += self.wrong_values(config, settings(nodes))
+            if self.mistakes:
+                raise ConfigError(self.mistakes)
         found = self.origins.of_all(key for key, _ in leaves(config))
-        reads = sorted(self.reads.env) if self.reads.is_repeatable and not self.searched else None
-        return Composed(config, found, choices, overrides, reads, written(raw), self.hydra.notes)
+        reads = sorted(self.reads.env) if self.reads.is_repeatable and not self._is_searched else None
+        return Composed(config, found, self.choices, self.texts, reads, self.literals.show(written(raw)), self.hydra.notes)
 
     def wrong_values(self, config: dict[str, Any], known: dict[str, Setting]) -> list[Mistake]:
         """A mistake for every value that is out of range, and every secret that would be saved."""
@@ -258,75 +284,6 @@ class Composition:
         return next((f"{label(file.path, self.workspace)}:{default.line}" for file, default in exact), "a defaults list")
 
 
-def compose(
-    overrides: list[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config", number: int = 0,
-) -> Composed:
-    """Compose and resolve the config that `overrides` ask for. `number` is the trial's in its sweep.
-
-    Raises ConfigError with every mistake: words that cannot be read, unknown groups, choices and keys, wrong types and ranges,
-    values that are missing or do not resolve, secrets where they would be saved.
-    """
-    collecting = gc.isenabled()
-    gc.disable()  # a composition makes thousands of nodes that all live to its end: 10 of 60 ms
-    try:
-        composition = Composition(overrides, workspace, config_dir, config_name, number)
-        composition.run()
-        return composition.finish(composition.choices, overrides)
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def change(then: Composed, overrides: list[str], workspace: WorkspacePaths, *, machine: Mapping[str, Any] | None = None) -> Composed:
-    """A recorded config under today's schemas, with values replaced; a setting that it does not know yet has its default.
-
-    `machine`: what this machine says about settings that the record leaves open, by dotted key.
-    Groups stay as they were chosen: choosing means composing anew. Raises ConfigError, also for a config that is damaged.
-    """
-    composition = Composition(overrides, workspace, None, "config")
-    parsed = composition.parse()
-    groups = [o for o in parsed if composition.loader.repository.group_exists(o.key_or_group)]
-    composition.mistakes += [
-        Mistake(f"{o.key_or_group} was chosen when the run was submitted", ("from", f"command line: {o.input_line}"),
-                hint="other values can be given here; another choice is a new submission") for o in groups
-    ]
-    composition.cfg = _typed(then.config)
-    OmegaConf.set_struct(composition.cfg, True)
-    composition.adopt_origins(then.origins)
-    for key, value in (machine or {}).items():
-        composition.set_here(key, value)
-    try:
-        for key, value in made_anew(then.derived or {}, overrides, then.origins).items() if overrides else ():
-            OmegaConf.update(composition.cfg, key, value, merge=False)
-    except (OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
-        raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error
-    composition.apply([o for o in parsed if o not in groups])
-    if groups:
-        raise ConfigError(composition.mistakes)
-    return composition.finish(then.choices, [*then.overrides, *overrides])
-
-
-def _typed(config: dict[str, Any]) -> DictConfig:
-    """A plain config under its schemas again. Raises ConfigError."""
-    cfg = OmegaConf.structured(schema.Config)
-    try:
-        for group, node in schema.group_nodes(config).items():
-            wanted, key = schema.group_schema(group, node), f"{schema.node_key(group)}.{schema.GROUPS[group].kind_key}"
-            if wanted is None and group != "compute":  # whose launcher may be one that is not installed here
-                raise LookupError(f"{key} cannot be {node.get(schema.GROUPS[group].kind_key)!r}")
-            OmegaConf.update(cfg, schema.node_key(group), OmegaConf.structured(wanted) if wanted is not None else {}, merge=False)
-        cfg.merge_with(_escaped(schema.without_retired(config)))
-    except (OmegaConfBaseException, LookupError, AttributeError, TypeError) as error:
-        raise ConfigError("the recorded config is damaged, or was edited", ("because", str(error).splitlines()[0])) from error
-    return cast(DictConfig, cfg)
-
-
-def _escaped(value: Any) -> Any:
-    """Resolved text as OmegaConf must be given it, so that a literal `${...}` in it, such as a secret's name, is not resolved again."""
-    if isinstance(value, dict):
-        return {key: _escaped(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_escaped(item) for item in value]
-    if isinstance(value, str) and "${" in value and not secrets.REFERENCE.search(value):
-        return value.replace("${", "\\${")
-    return value
+def written(raw: dict[str, Any]) -> dict[str, Any]:
+    """Of an unresolved config the leaves that refer to something, by dotted key."""
+    return {key: value for key, value in leaves(raw) if "${" in secrets.REFERENCE.sub("", str(value))}

@@ -1,7 +1,4 @@
-"""Hydra's and OmegaConf's refusals, told as `Mistake`s: what is wrong, where it came from, what is near or allowed.
-
-Each function looks at one kind of refusal, records it, and lets the composition go on, so that all mistakes are told at once.
-"""
+"""Messages: Hydra's and OmegaConf's refusals as `Mistake`s that say what is wrong, where it came from, and what is near or allowed."""
 
 from __future__ import annotations
 
@@ -12,15 +9,15 @@ from dataclasses import fields
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
-from omegaconf._utils import split_key
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trainconf.composition.values import group_node, known_settings
 from trainconf.errors import Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.search import groups, label
-from trainconf.resolve.settings import Setting, nearest, settings, shown
+from trainconf.resolve.settings import nearest, shown
 from trainconf.schema import GROUPS, group_of, node_key
 
 # What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
@@ -29,27 +26,6 @@ _OPEN_MAPPINGS = (
     "params", "tags", "inputs", "stdout_metrics", "env.variables", "env.docker.build.args", "compute.ulimits", "compute.arguments",
     "compute.sbatch",
 )  # fmt: skip
-
-
-def drop_unknown_choices(parsed: list[Override], repository: Any, mistakes: list[Mistake]) -> list[Override]:
-    """Without the words that choose what a group does not have, so that the rest can still be looked at.
-
-    Of several words for one group the last one chooses, as in Hydra; the others are not looked at.
-    """
-    kept = []
-    chooses = {override.get_key_element().lstrip("+"): override for override in parsed}
-    for override in parsed:
-        group, value = override.key_or_group, override.value()
-        is_last = chooses[override.get_key_element().lstrip("+")] is override
-        is_choice = is_last and repository.group_exists(group) and not override.is_delete() and not isinstance(value, dict)
-        choices = (value if isinstance(value, list) else [value]) if is_choice else []
-        unknown = [choice for choice in choices if choice is None or not repository.config_exists(f"{group}/{choice}")]
-        if not unknown:
-            kept.append(override)
-        for choice in unknown:
-            source = f"command line: {override.input_line}"
-            mistakes.append(unknown_choice(group, shown_choice(choice), repository.get_group_options(group), source))
-    return kept
 
 
 def shown_choice(choice: Any) -> str:
@@ -77,10 +53,10 @@ def why_unreadable(word: str, error: Exception) -> str:
     return lines[0] if lines else "it holds a sign, or a space, where the grammar has none"
 
 
-def unreadable_word(word: str, because: str) -> Mistake:
+def unreadable_override(text: str, because: str) -> Mistake:
     """A word that Hydra's override grammar cannot read, or that says nothing by it."""
     return Mistake(
-        f"{word!r} is not an override", ("from", "command line"), ("because", because),
+        f"{text!r} is not an override", ("from", "command line"), ("because", because),
         ("allowed", "key=value, +key=value, ++key=value, ~key, group=choice"),
         hint="quote what the grammar would read as its own: 'key=\"a, b\"'; a verb comes first: `trainconf --help`",
     )
@@ -95,54 +71,10 @@ def sweep_without_m(override: Override) -> Mistake:
     )
 
 
-def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake]) -> None:
-    """Merge one file's config into `cfg`; keys that are refused are told, taken out, and the rest is merged."""
-    while True:
-        try:
-            cfg.merge_with(other)
-            return
-        except OmegaConfBaseException as error:
-            key = error.full_key or _culprit(cfg, other)
-            if isinstance(other, DictConfig) and "." in key and key in other:
-                mistakes.append(_dotted(key, origins))
-                with open_dict(other):
-                    other.__delitem__(key)
-                continue
-            value = OmegaConf.to_container(other, resolve=False)
-            for part in split_key(key) if key else ():
-                value = value.get(part) if isinstance(value, dict) else None
-            mistakes.append(_refused(key, error, cfg, origins, origins.of_part(key), value))
-            if not key or not _remove(other, key):
-                return
-
-
-def _dotted(key: str, origins: Origins) -> Mistake:
+def dotted(key: str, origins: Origins) -> Mistake:
     """A path of keys, as the command line has them, in a file."""
     nested = "".join(f"{'  ' * depth}{part}:\n" for depth, part in enumerate(key.split("."))).rstrip("\n") + " ..."
     return Mistake(f"{key} is one name in a file, dots and all", ("from", origins.of_part(key)), ("write", nested))
-
-
-def _culprit(cfg: DictConfig, other: Any) -> str:
-    """The top-level key that cannot be merged, for an error that does not say it; empty when none is it alone."""
-    for key in other if isinstance(other, DictConfig) else ():
-        try:
-            OmegaConf.merge(cfg, {key: other._get_node(key)})
-        except OmegaConfBaseException:
-            return str(key)
-    return ""
-
-
-def _remove(cfg: Any, key: str) -> bool:
-    """Take a dotted key out of a config; False when it is not there."""
-    *parents, last = split_key(key)
-    node = cfg
-    for part in parents:
-        node = node._get_node(part) if isinstance(node, DictConfig) else None
-    if not isinstance(node, DictConfig) or last not in node:
-        return False
-    with open_dict(node):
-        node.__delitem__(last)
-    return True
 
 
 def not_ours(config_name: str, dirs: list[str], workspace: WorkspacePaths) -> Mistake:
@@ -183,19 +115,7 @@ def removed_setting(override: Override) -> Mistake:
                    hint=f"give it another value: {key}=...; only what a mapping such as params holds can be removed")
 
 
-def strip_defaults(cfg: Any) -> None:
-    """Drop the defaults lists that Hydra marked for removal, as its own composition does at its end."""
-    if not isinstance(cfg, DictConfig) or cfg._is_none() or cfg._is_missing():
-        return
-    if cfg._get_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"):
-        cfg._set_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS", None)
-        with open_dict(cfg):
-            cfg.pop("defaults", None)
-    for _, value in cfg.items_ex(resolve=False):
-        strip_defaults(value)
-
-
-def refused_word(override: Override, error: Exception, cfg: DictConfig, origins: Origins) -> Mistake:
+def refused_override(override: Override, error: Exception, cfg: DictConfig, origins: Origins) -> Mistake:
     """A word of the command line that the config does not take."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = override.key_or_group
@@ -206,7 +126,7 @@ def refused_word(override: Override, error: Exception, cfg: DictConfig, origins:
         return Mistake(f"{key} is not there, so it cannot be removed", ("from", f"command line: {override.input_line}"),
                        *_nearest_fact(key, cfg, origins))
     word = "" if override.is_add() or override.is_force_add() else str(override.input_line)
-    return _refused(key, cause, cfg, origins, f"command line: {override.input_line}", override.value(), word)
+    return refused(key, cause, cfg, origins, f"command line: {override.input_line}", override.value(), word)
 
 
 def _is_there(key: str, cfg: DictConfig) -> bool:
@@ -217,7 +137,7 @@ def _is_there(key: str, cfg: DictConfig) -> bool:
         return False
 
 
-def _refused(
+def refused(
     key: str, error: BaseException, cfg: DictConfig, origins: Origins, source: str, value: Any, word: str = ""
 ) -> Mistake:
     """`value` is what was given; `word` the word of the command line that only sets, empty for one that adds and for a file."""
@@ -258,25 +178,6 @@ def _choices_with(key: str) -> list[str]:
     name = key.removeprefix(f"{node_key(group)}.")
     having = [f"{group}={kind}" for kind, node in schemas.items() if name in {field.name for field in fields(node)}]
     return having if len(schemas) > 1 else []
-
-
-def group_types(cfg: DictConfig) -> dict[str, Any]:
-    """The type behind each group's node, as it was chosen; `dict` where its keys are free."""
-    nodes = {node_key(group): group_node(cfg, group) for group in GROUPS}
-    return {key: OmegaConf.get_type(node) for key, node in nodes.items() if isinstance(node, DictConfig)}
-
-
-def group_node(cfg: DictConfig, group: str) -> Any:
-    """The node that a group fills, whatever it is; None where there is none."""
-    node: Any = cfg
-    for part in group.split("/"):
-        node = node._get_node(part) if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing()) else None
-    return node
-
-
-def known_settings(cfg: DictConfig) -> dict[str, Setting]:
-    """Every setting of the groups as they were chosen."""
-    return settings(group_types(cfg))
 
 
 def _nearest_fact(key: str, cfg: DictConfig, origins: Origins) -> list[tuple[str, str]]:

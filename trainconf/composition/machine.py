@@ -49,7 +49,7 @@ def of_machine(config: dict[str, Any], workspace: WorkspacePaths) -> dict[str, A
 
     Raises ConfigError when the file cannot be read.
     """
-    from trainconf.composition.hydra.loader import read_yaml
+    from trainconf.composition.hydra.yaml_files import read_yaml
 
     path = os.path.join(workspace.conf, LOCAL)
     said = read_yaml(path)[2] if os.path.exists(path) else None

@@ -13,6 +13,9 @@ from trainconf.composition.hydra.settings import NoMeaning, why_not
 from trainconf.errors import Mistake
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.settings import Setting, nearest, settings, shown
+from trainconf.schema import GROUPS, node_key
+
+PLAIN = "text, integers, finite numbers, true, false, null, lists and mappings with text keys"
 
 
 def resolve(cfg: DictConfig, origins: Origins, mistakes: list[Mistake]) -> dict[str, Any]:
@@ -79,10 +82,10 @@ def out_of_range(config: dict[str, Any], known: dict[str, Setting], origins: Ori
             mistakes.append(Mistake(f"{key} cannot be {shown(flat[key])}", ("from", origins.of(key)),
                                     ("allowed", setting.allowed), ("meaning", setting.doc)))
     told = {mistake.what.partition(" ")[0] for mistake in mistakes}
-    for key, problem in _not_plain(config, ""):
+    for key, problem in not_plain(config, ""):
         if key not in told:
             mistakes.append(Mistake(f"{key} cannot be {problem}", ("from", origins.of(key)),
-                                    ("allowed", "text, integers, finite numbers, true, false, null, lists and mappings with text keys")))
+                                    ("allowed", PLAIN)))
     return mistakes
 
 
@@ -102,18 +105,36 @@ def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
     return mistakes
 
 
-def _not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:
+def not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:
     """Dotted key and what is wrong, for everything below a value that canonical JSON could not hold."""
     if isinstance(value, dict):
         for name, item in value.items():
             if not isinstance(name, str):
                 yield key, f"a mapping with the key {name!r}"
-            yield from _not_plain(item, f"{key}.{name}" if key else str(name))
+            yield from not_plain(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
         for item in value:
-            yield from _not_plain(item, key)
+            yield from not_plain(item, key)
     elif isinstance(value, float) and not math.isfinite(value):
         yield key, str(value)
     elif value is not None and not isinstance(value, (str, int, float, bool)):
         yield key, f"a {type(value).__name__}"
 
+
+def group_types(cfg: DictConfig) -> dict[str, Any]:
+    """The type behind each group's node, as it was chosen; `dict` where its keys are free."""
+    nodes = {node_key(group): group_node(cfg, group) for group in GROUPS}
+    return {key: OmegaConf.get_type(node) for key, node in nodes.items() if isinstance(node, DictConfig)}
+
+
+def group_node(cfg: DictConfig, group: str) -> Any:
+    """The node that a group fills, whatever it is; None where there is none."""
+    node: Any = cfg
+    for part in group.split("/"):
+        node = node._get_node(part) if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing()) else None
+    return node
+
+
+def known_settings(cfg: DictConfig) -> dict[str, Setting]:
+    """Every setting of the groups as they were chosen."""
+    return settings(group_types(cfg))

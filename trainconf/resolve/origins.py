@@ -37,17 +37,21 @@ class Origins:
                 self._forget(key)
             self._by_key[key] = f"{label}:{line}"
 
-    def add_word(self, key: str, word: str, value: Any) -> None:
-        """One override of the command line; `value` tells which keys below `key` it set."""
+    def add_value(self, key: str, source: str, value: Any) -> None:
+        """A value that was set at `key`; a mapping was merged."""
         if not isinstance(value, Mapping):
             self._forget(key)
-        self._by_key[key] = f"command line: {word}"
+        self._by_key[key] = source
         for leaf, _ in leaves(value, key):
-            self._by_key[leaf] = f"command line: {word}"
+            self._by_key[leaf] = source
 
     def add_recorded(self, key: str, origin: str) -> None:
         """An origin as it was told before."""
         self._by_key[key] = origin
+
+    def replace(self, recorded: Mapping[str, str]) -> None:
+        """Start anew from origins that were recorded with a run."""
+        self._by_key = dict(recorded)
 
     def remove(self, key: str) -> None:
         """A key that the command line deleted."""

@@ -167,7 +167,7 @@ def _agree(spec: RunSpec, composed: Composed, workspace: WorkspacePaths, path: s
 
     It is what guards files of version 1, whose hash is that of the spec. Raises FrozenFileError for a config that is none.
     """
-    from trainconf.composition.compose import change
+    from trainconf.composition.change import change
     from trainconf.resolve.processes import distributed
 
     if spec.params != composed.config.get("params"):

@@ -7,8 +7,7 @@ import os
 from typing import Any
 
 from trainconf import environments
-from trainconf.composition.change import kept, made_anew
-from trainconf.composition.compose import change
+from trainconf.composition.change import change, kept, made_anew
 from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.fast.records import replace

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.composition.compose import Composition, compose
 from trainconf.composition.grid import grid
-from trainconf.composition.hydra.loader import LeanLoader, register_resolver
+from trainconf.composition.hydra.loader import ConfigLoader, register_resolver
 from trainconf.composition.hydra.original import compose_stock
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
@@ -149,7 +149,8 @@ OVERRIDES = st.builds(lambda start, words: start + words, START, st.lists(st.one
 def ours(words: list[str]) -> Any:
     """The unresolved container, or None when the words are refused."""
     try:
-        composition = Composition(words, PLACE[0], None, "config")
+        composition = Composition(ConfigLoader(config_dirs(PLACE[0])), PLACE[0])
+        composition.read(words)
         composition.run()
     except ConfigError:
         return None
@@ -285,7 +286,7 @@ def composed_grid(words: list[str]) -> list[Composed] | None:
 
 def hydras_trials(words: list[str]) -> list[list[str]] | None:
     """The words of each trial as Hydra's own sweeper deals them out; None when it cannot read them."""
-    loader = LeanLoader(config_dirs(PLACE[0]))
+    loader = ConfigLoader(config_dirs(PLACE[0]))
     try:
         batches = BasicSweeper.split_arguments(OverridesParser.create(config_loader=loader).parse_overrides(words), max_batch_size=None)
     except (HydraException, ValueError, ArithmeticError):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainconf.composition.compose import change, compose
+from trainconf.composition.change import change
+from trainconf.composition.compose import compose
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
@@ -118,7 +119,7 @@ def test_of_all_writers_the_last_one_is_told(writes: list[tuple[str, int]]) -> N
     tree: dict[str, tuple[int, str]] = {}
     for number, (key, value) in enumerate(writes):
         word = f"{key}={value}#{number}"
-        origins.add_word(key, word, value)
+        origins.add_value(key, f"command line: {word}", value)
         tree = {other: seen for other, seen in tree.items() if not other.startswith(f"{key}.")}
         tree[key] = (number, word)
     for key, (_, word) in tree.items():

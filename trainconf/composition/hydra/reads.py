@@ -26,12 +26,13 @@ _REPEATABLE = {"oc.env", "oc.select", "oc.decode", "oc.create", "oc.deprecated",
 class Reads:
     """The record of one composition.
 
-    env: variable to the dotted keys of the values that asked for it; empty for a defaults list. is_repeatable: whether the same
-    variables give the same config.
+    env: variable to the dotted keys of the values that asked for it; empty for a defaults list. keys: those that interpolations asked
+    for, whether they are there or not. is_repeatable: whether the same variables give the same config.
     """
 
     def __init__(self) -> None:
         self.env: dict[str, list[str]] = {}
+        self.keys: set[str] = set()
         self.is_repeatable = True
 
     @contextmanager
@@ -40,7 +41,8 @@ class Reads:
         answers = resolvers or {}
         left = MAX_INTERPOLATIONS
         items_left = MAX_ITEMS
-        evaluate, write_out = Container.resolve_parse_tree, BaseContainer._to_content
+        depth = 0
+        evaluate, write_out, select = Container.resolve_parse_tree, BaseContainer._to_content, Container._select_impl
         registered = OmegaConf.__dict__["_get_resolver"]
         known = OmegaConf._get_resolver
 
@@ -56,11 +58,15 @@ class Reads:
             return call
 
         def counted(self: Container, parse_tree: Any, *args: Any, **words: Any) -> Any:
-            nonlocal left
+            nonlocal left, depth
             left -= 1 + parse_tree.getChild(0).getChildCount()  # what a text is put together of is parsed each time
             if left < 0:
                 raise _TooManyError
-            found = evaluate(self, parse_tree, *args, **words)
+            depth += 1
+            try:
+                found = evaluate(self, parse_tree, *args, **words)
+            finally:
+                depth -= 1
             if isinstance(found, str) and len(found) > MAX_TEXT:
                 raise _TooManyError
             return found
@@ -72,6 +78,14 @@ class Reads:
                 raise _TooManyError
             return write_out(conf, *args, **words)
 
+        def selected(self_: Container, key: Any, *args: Any, **words: Any) -> Any:
+            if depth:
+                above = str(self_._get_full_key(None))
+                below = key if isinstance(key, str) else ".".join(map(str, key))
+                self.keys.add(f"{above}.{below}" if above and below else above or below)
+            return select(self_, key, *args, **words)
+
+        Container._select_impl = selected  # type: ignore[method-assign, assignment]
         Container.resolve_parse_tree = counted  # type: ignore[method-assign]
         BaseContainer._to_content = staticmethod(written_out)  # type: ignore[method-assign]
         OmegaConf._get_resolver = staticmethod(recorded)  # type: ignore[method-assign]
@@ -84,9 +98,14 @@ class Reads:
                 hint="one that refers to others that refer to others is evaluated anew each time",
             ) from error
         finally:
+            Container._select_impl = select  # type: ignore[method-assign]
             OmegaConf._get_resolver = registered  # type: ignore[method-assign]
             Container.resolve_parse_tree = evaluate  # type: ignore[method-assign]
             BaseContainer._to_content = staticmethod(write_out)  # type: ignore[method-assign]
+
+    def has_read(self, key: str) -> bool:
+        """Whether an interpolation asked for a dotted key, for what lies below it, or for a mapping that holds it."""
+        return any(not read or f"{key}.".startswith(f"{read}.") or read.startswith((f"{key}.", f"{key}[")) for read in self.keys)
 
     def _note(self, resolver: str, args: tuple[Any, ...], node: Any) -> None:
         if resolver == "oc.env" and args:
