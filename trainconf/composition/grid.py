@@ -36,6 +36,11 @@ class Axis:
         self._values = values
 
     @property
+    def path(self) -> str:
+        """The dotted key in the config; of a group, how it is chosen."""
+        return overrides.path_of(self._override)
+
+    @property
     def first(self) -> Override:
         """The first of its overrides."""
         return self._at(0)

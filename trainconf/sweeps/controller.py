@@ -277,9 +277,9 @@ def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> S
     trials = []
     base = resolve(grid.base, workspace)
     for number, composed in enumerate(grid):
-        overrides = [word for word, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
+        own = [override for override, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
         values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
-        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), overrides, values))
+        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), own, values))
     return Sweep(trials, workspace, overrides)
 
 

@@ -28,12 +28,7 @@ def test_a_key_that_is_not_there_is_no_attribute() -> None:
         RunConfig({}).compute  # noqa: B018 (it raises)
 
 
-def test_whether_runs_wait_for_slots_is_told_by_the_setting_and_not_by_its_value() -> None:
-    assert ComputeConfig(target="local", slots=None).takes_slots
-    assert not ComputeConfig(target="site").takes_slots
-
-
 def test_a_target_from_outside_has_the_answers_of_the_schema() -> None:
     site = ComputeConfig(target="site", queue="q")
-    assert (site.cpus, site.gpus, site.pack, site.build, site.has_gpus) == (1, 0, 1, "submit", False)
+    assert (site.cpus, site.gpus, site.build, site.has_gpus) == (1, 0, "submit", False)
     assert ComputeConfig(target="slurm", gpus_per_node=2).has_gpus
