@@ -14,7 +14,7 @@ import pytest
 
 from tests.contract.agents import agent_of, kill_agent
 from trainconf import files
-from trainconf.agent import leases
+from trainconf.agent.leases import queue
 from trainconf.agent.processes import tree
 from trainconf.errors import ConfigError
 from trainconf.history import events, follow, liveness
@@ -132,7 +132,7 @@ class TestLocal(LauncherContract):
         kill_agent(first)
         second = submit(launcher, make_job(root, shell("echo ran"), run_id="second", compute=one))
         wait_until(lambda: last(second).get("waiting_for") == "slot", "the second to wait")
-        assert leases.holders(os.path.join(root, "leases")) == ["slot-0: what is left of a run whose agent is gone"]
+        assert queue.holders(os.path.join(root, "leases")) == ["slot-0: what is left of a run whose agent is gone"]
         assert "the job still runs as pid" in launcher.state(first).reason
         launcher.cancel(RunHandle(first.paths), force=True)
         assert launcher.wait(second).status == "Completed"
@@ -279,7 +279,7 @@ class TestLocal(LauncherContract):
         wait_until(lambda: sum(last(handle)["state"] == "Running" for handle in handles) == 3, "three to run")
         waiting = next(handle for handle in handles if last(handle)["state"] != "Running")
         wait_until(lambda: last(waiting).get("waiting_for") == "gpu", "the fourth to wait")
-        assert leases.place(os.path.join(root, "leases"), waiting.paths.run_id) == 1
+        assert queue.place(os.path.join(root, "leases"), waiting.paths.run_id) == 1
         running = [handle for handle in handles if handle is not waiting]
         wait_until(lambda: all(output(handle) for handle in running), "their output")
         assert sorted(output(handle).strip() for handle in running) == ["2", "GPU-aaa", "MIG-GPU-bbb/1/0"]
@@ -330,7 +330,7 @@ class TestLocal(LauncherContract):
         waiting: list[RunHandle] = []
         for n in range(4):
             waiting.append(submit(launcher, make_job(root, shell("true"), run_id=f"run-{n}", compute=one)))
-            wait_until(lambda n=n: leases.place(os.path.join(root, "leases"), waiting[n].paths.run_id) == n + 1, "its place")
+            wait_until(lambda n=n: queue.place(os.path.join(root, "leases"), waiting[n].paths.run_id) == n + 1, "its place")
         Path(first.paths.run_dir, "go").touch()
         for handle in [first, *waiting]:
             launcher.wait(handle)

@@ -176,7 +176,7 @@ def _why_stopped(pool: pools.Pool, number: int) -> Outcome:
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     request = events.cancel_request(sweep) if sweep is not None else None
     if request is not None:
-        pool.cancel_all(force=bool(request.get("force")), reason="cancellation of the sweep was requested")
+        pool.stop_all(Outcome("Canceled", None, "cancellation of the sweep was requested"), force=bool(request.get("force")))
     return request is not None
 
 

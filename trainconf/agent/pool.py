@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from trainconf.agent.leases import Claim
+    from trainconf.agent.leases.claim import Claim
     from trainconf.agent.nodes.scheduler_job import SchedulerJob
     from trainconf.agent.plan import Plan
     from trainconf.agent.processes.watchdog import Watchdog
@@ -233,10 +233,6 @@ class Pool:
         for run in self.runs:
             run.read_cancel_request()
 
-    def cancel_all(self, *, force: bool, reason: str) -> None:
-        """End everything and take nothing more."""
-        self.stop_all(Outcome("Canceled", None, reason), force=force)
-
     def stop_all(self, end: Outcome, *, force: bool) -> None:
         """End everything in this way and take nothing more. What has not started waits on if the rest shall be continued."""
         self.feed.read_on()
@@ -265,7 +261,7 @@ class Pool:
 
     def _cancel_unstarted(self, paths: RunPaths, reason: str) -> None:
         run = self._supervisor(paths)
-        run.cancel(force=False, reason=reason)
+        run.stop(Outcome("Canceled", None, reason), force=False)
         self.runs.append(run)  # until its event is on disk
 
 

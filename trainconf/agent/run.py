@@ -1,6 +1,6 @@
 """One run from its first event to its last: queue, attempts, time limit, cancellation, the end of its whole process tree.
 
-A `RunSupervisor` never blocks. The pool tells it what happened (`begin`, `child_ended`, `read_cancel_request`, `cancel`) and calls `tick`
+A `RunSupervisor` never blocks. The pool tells it what happened (`begin`, `child_ended`, `read_cancel_request`, `stop`) and calls `tick`
 whenever a signal came or `deadline` has passed. Its phases:
 
     WAITING   for slots and devices              BACKOFF   until the next attempt
@@ -19,7 +19,7 @@ import time
 from trainconf.agent import job_folders, outcome
 from trainconf.agent.attempts import Attempts
 from trainconf.agent.journal import Journal
-from trainconf.agent.leases import Claim
+from trainconf.agent.leases.claim import Claim
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.plan import Plan
@@ -158,11 +158,7 @@ class RunSupervisor:
             self._heard_requests |= {False, force}
             if events.is_cancel_requested(self.paths):
                 self._record("CancelRequested", requested=request.get("time"), **({"force": True} if force else {}))
-        self.cancel(force=force, reason="cancellation was requested")
-
-    def cancel(self, *, force: bool, reason: str) -> None:
-        """End the run as Canceled; see `stop`."""
-        self.stop(Outcome("Canceled", None, reason), force=force)
+        self.stop(Outcome("Canceled", None, "cancellation was requested"), force=force)
 
     def stop(self, end: Outcome, *, force: bool) -> None:
         """End the run: SIGTERM to its tree and SIGKILL after the grace, or at once with `force`.

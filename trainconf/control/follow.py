@@ -165,12 +165,12 @@ class _Follower:
             yield Scheduled(state.reason)
 
     def _queue(self) -> Iterator[Event]:
-        from trainconf.agent import leases
+        from trainconf.agent.leases import queue
 
         if not self._lease_dir:
             slots = record.read_plan(self._paths).get("slots")
             self._lease_dir = str(slots.get("dir", "")) if isinstance(slots, dict) else ""
-        place = leases.place(self._lease_dir, self._paths.run_id)
+        place = queue.place(self._lease_dir, self._paths.run_id)
         if place is not None and place != self._place:
             self._place = place
-            yield Waiting(self._resource, place, leases.holders(self._lease_dir))
+            yield Waiting(self._resource, place, queue.holders(self._lease_dir))

@@ -119,13 +119,13 @@ def logged(found: list[Event]) -> list[tuple[str, float]]:
 
 
 def test_a_run_that_waits_for_a_slot_says_its_place(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainconf.agent import leases
+    from trainconf.agent.leases import queue
 
     paths = make_run(workspace, states=("NotStarted",))
     write_json(paths.plan, {"slots": {"dir": "/the/leases"}})
     places = iter([2, 2, 1])
-    monkeypatch.setattr(leases, "place", lambda folder, run_id: next(places, 1) if folder == "/the/leases" else None)
-    monkeypatch.setattr(leases, "holders", lambda folder: ["slot-0: another"])
+    monkeypatch.setattr(queue, "place", lambda folder, run_id: next(places, 1) if folder == "/the/leases" else None)
+    monkeypatch.setattr(queue, "holders", lambda folder: ["slot-0: another"])
     with files.FileLock(paths.lock):
         events.append(paths, "Queued", waiting_for="slot")
         found = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trainconf import launchers, plugins
-from trainconf.agent import leases
+from trainconf.agent.leases import shared_folder
 from trainconf.errors import ConfigError
 from trainconf.launchers.job.env import input_variable
 from trainconf.launchers.machine.local import LocalLauncher
@@ -101,7 +101,7 @@ def test_the_built_in_launchers_come_through_the_same_door(name: str) -> None:
 def test_the_defaults_of_a_plan_are_those_of_the_machine(tmp_path: Path) -> None:
     job = make_job(str(tmp_path), shell("true"), compute={"slots": None, "lease_dir": None, "gpu_devices": None})
     plan = LocalLauncher().plan(job)
-    assert plan.slots == {"dir": leases.default_dir(), "count": len(os.sched_getaffinity(0)), "take": 1}
+    assert plan.slots == {"dir": shared_folder.default_dir(), "count": len(os.sched_getaffinity(0)), "take": 1}
     assert plan.gpus == {"devices": [], "take": 0}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from trainconf.agent.leases import Claim
+    from trainconf.agent.leases.claim import Claim
     from trainconf.agent.plan import Plan, RankPlan
     from trainconf.agent.rank_group import News
     from trainconf.agent.rendezvous.local import Rendezvous

@@ -10,7 +10,8 @@ import time
 from contextlib import suppress
 
 from trainconf import files, launchers
-from trainconf.agent import job_folders, leases
+from trainconf.agent import job_folders
+from trainconf.agent.leases import shared_folder
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.launchers.machine.agent_process import agent_of, grace_of, start_agent, tell_agent
@@ -47,7 +48,7 @@ class AgentLauncher(Launcher):
         paths = super().stage(plan)
         try:
             if plan.slots is not None:
-                leases.prepare(plan.slots["dir"])
+                shared_folder.prepare(plan.slots["dir"])
         except OSError as error:
             raise StorageError.from_os_error(error, "the run cannot be prepared") from error
         return paths
@@ -164,7 +165,7 @@ class AgentLauncher(Launcher):
                     hint="name them with compute.gpu_devices, or ask for fewer",
                 )
             )
-        lease_dir = os.path.expanduser(compute.get("lease_dir") or leases.default_dir())
+        lease_dir = os.path.expanduser(compute.get("lease_dir") or shared_folder.default_dir())
         if not os.path.isabs(lease_dir):
             mistakes.append(
                 Mistake(

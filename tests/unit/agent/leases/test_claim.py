@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from trainconf import files
-from trainconf.agent import leases
-from trainconf.agent.leases import Claim
+from trainconf.agent.leases import queue, shared_folder
+from trainconf.agent.leases.claim import Claim
 from trainconf.agent.plan import Gpus, Slots
 from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 SIGNALS = {WAKE_SIGNAL, FREED_SIGNAL}
@@ -90,7 +90,7 @@ def test_nobody_overtakes_a_waiting_run_even_if_his_slot_is_free(folder: str) ->
     assert not wide.advance()
     narrow = claim(folder, "narrow", count=2, take=1)
     assert not narrow.advance()
-    assert (leases.place(folder, "wide"), leases.place(folder, "narrow"), leases.place(folder, "a")) == (1, 2, None)
+    assert (queue.place(folder, "wide"), queue.place(folder, "narrow"), queue.place(folder, "a")) == (1, 2, None)
     holder.release()
     assert not narrow.advance()
     assert wide.advance()
@@ -106,7 +106,7 @@ def test_dead_tickets_are_cleared_away(folder: str) -> None:
     waiting = claim(folder, "b")
     assert not waiting.advance()
     assert not dead.exists()
-    assert leases.place(folder, "b") == 1
+    assert queue.place(folder, "b") == 1
     holder.release()
     waiting.release()
     assert queue_of(folder) == []
@@ -141,7 +141,7 @@ def test_two_users_share_one_folder() -> None:
     code = textwrap.dedent("""
         import os, sys
         from trainconf.agent.plan import Gpus, Slots
-        from trainconf.agent.leases import Claim  # as root, who can read this folder
+        from trainconf.agent.leases.claim import Claim  # as root, who can read this folder
         os.setuid(int(sys.argv[2]))
         claim = Claim("run-" + sys.argv[2], Slots(sys.argv[1], 1, 1), Gpus())
         print(claim.advance(), claim.waiting_for)
@@ -165,7 +165,7 @@ def shared() -> Iterator[str]:
     if os.getuid() != 0:
         pytest.skip("needs root to become another user")
     folder = f"/tmp/trainconf-test-leases-{os.getpid()}-{os.urandom(4).hex()}"
-    leases.prepare(folder)
+    shared_folder.prepare(folder)
     yield folder
     subprocess.run(["rm", "-rf", folder], check=True)
 
@@ -202,11 +202,11 @@ def test_what_another_user_plants_harms_nobody(shared: str, tmp_path: Path, atta
         assert second.advance()
     else:
         assert not second.advance()
-        assert f"slot-0: no lock, but something of {leases.user_name(65534)}'s" in leases.holders(shared)
+        assert f"slot-0: no lock, but something of {shared_folder.user_name(65534)}'s" in queue.holders(shared)
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     first.release()
     second.release()
-    assert leases.place(shared, "first") is None
+    assert queue.place(shared, "first") is None
 
 
 def test_who_keeps_the_way_into_the_queue_shut_stops_nobody_and_is_named(shared: str) -> None:
@@ -217,7 +217,7 @@ def test_who_keeps_the_way_into_the_queue_shut_stops_nobody_and_is_named(shared:
         waiting = claim(shared, "mine")
         assert not waiting.advance()  # and the agent hears what it is told meanwhile
         assert waiting.deadline is not None
-        assert leases.holders(shared) == [f"door: flock (pid {holder.pid} of {leases.user_name(65534)})"]
+        assert queue.holders(shared) == [f"door: flock (pid {holder.pid} of {shared_folder.user_name(65534)})"]
     finally:
         subprocess.run(["pkill", "-P", str(holder.pid)], check=False)
         holder.wait()
@@ -236,13 +236,13 @@ def test_a_folder_of_another_user_is_not_used_and_one_of_ones_own_is(how: str, t
     if os.getuid() != 0:
         pytest.skip("needs root to become another user")
     folder = f"/tmp/trainconf-test-leases-{os.urandom(4).hex()}"
-    monkeypatch.setattr(leases, "SHARED_DIR", folder)
-    assert leases.default_dir() == folder
+    monkeypatch.setattr(shared_folder, "SHARED_DIR", folder)
+    assert shared_folder.default_dir() == folder
     as_other(how, folder)
     try:
         with pytest.raises(OSError, match=told):
             claim(folder, "mine").advance()
-        assert leases.default_dir() == f"{folder}-0"
+        assert shared_folder.default_dir() == f"{folder}-0"
     finally:
         subprocess.run(["rm", "-rf", folder], check=True)
 
@@ -258,16 +258,16 @@ def test_a_folder_that_others_can_rearrange_is_not_used(tmp_path: Path) -> None:
 def test_who_holds_is_told_by_run_and_user(folder: str) -> None:
     mine = claim(folder, "mine")
     assert mine.advance()
-    (told,) = leases.holders(folder)
+    (told,) = queue.holders(folder)
     assert told.startswith("slot-0: ")
-    assert f"(pid {os.getpid()} of {leases.user_name(os.getuid())})" in told
+    assert f"(pid {os.getpid()} of {shared_folder.user_name(os.getuid())})" in told
     mine.release()
-    assert leases.holders(folder) == []
+    assert queue.holders(folder) == []
 
 
 WORKER = textwrap.dedent("""
     import os, signal, sys, time
-    from trainconf.agent import leases
+    from trainconf.agent.leases.claim import Claim
     from trainconf.agent.plan import Gpus, Slots
     from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
     folder, name, journal, work_s, die = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5] == "die"
@@ -277,7 +277,7 @@ WORKER = textwrap.dedent("""
         fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(fd, f"{name} {what} {','.join(gpus)}\\n".encode())
         os.close(fd)
-    class Noted(leases.Claim):
+    class Noted(Claim):
         def _leave_queue(self):
             if self.gpus:  # noted while nobody else may take anything: one who is slow after it is not overtaken in the journal
                 note("got", self.gpus)

@@ -1,0 +1,74 @@
+"""The queue for leases, and who holds some. `Claim` waits in it; whoever asks for people only looks.
+
+A ticket is a file `queue/<number>-<run_id>`, locked by whoever waits with it. Numbers rise in the order of arrival.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from trainconf.agent.leases import shared_folder
+from trainconf.agent.leases.shared_folder import QUEUE, QUEUE_LOCK, user_name
+
+DIGITS = 12
+LAST_NUMBER = 10**DIGITS - 1  # only somebody who plants tickets gets there; those with it are served in any order
+
+
+def ticket_name(number: int, run_id: str) -> str:
+    return f"{number:0{DIGITS}d}-{run_id}"
+
+
+def tickets(directory: str) -> list[tuple[int, str]]:
+    """All tickets, dead ones included, in the order of their numbers."""
+    try:
+        names = os.listdir(os.path.join(directory, QUEUE))
+    except FileNotFoundError:
+        return []
+    return sorted((int(name[:DIGITS]), name) for name in names if name.isascii() and name[:DIGITS].isdigit() and name[DIGITS:][:1] == "-")
+
+
+def place(directory: str, run_id: str) -> int | None:
+    """The place of a run in the queue, 1 for the next one to be served; None when it does not wait."""
+    ahead = 0
+    for number, name in tickets(directory):
+        if not shared_folder.is_held(os.path.join(directory, QUEUE, name)):
+            continue
+        ahead += 1
+        if name == ticket_name(number, run_id):
+            return ahead
+    return None
+
+
+def holders(directory: str) -> list[str]:
+    """Who holds leases, or the lock on the way into the queue: the run or program, its pid and user. Empty if nobody can tell."""
+    try:
+        with open("/proc/locks", encoding="ascii") as stream:
+            lines = [line.split() for line in stream if " FLOCK " in line and "->" not in line]
+        names = sorted(name for name in os.listdir(directory) if name == QUEUE_LOCK or name.startswith(("slot-", "gpu-")))
+        stats = {name: os.lstat(os.path.join(directory, name)) for name in names}
+    except OSError:
+        return []
+    inodes = {each.st_ino: name for name, each in stats.items()}
+    foreign = {name: user_name(each.st_uid) for name, each in stats.items() if not stat.S_ISREG(each.st_mode)}
+    found: dict[int, list[str]] = {}
+    for line in lines:
+        name = inodes.get(int(line[5].rpartition(":")[2]))
+        if name is not None:
+            found.setdefault(int(line[4]), []).append(name)
+    holding = [f"{', '.join(names)}: {_who(pid)}" for pid, names in sorted(found.items(), key=lambda each: each[1])]
+    return [f"{name}: no lock, but something of {user}'s" for name, user in foreign.items()] + holding
+
+
+def _who(pid: int) -> str:
+    try:
+        uid = os.stat(f"/proc/{pid}").st_uid
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            words = [os.fsdecode(word) for word in stream.read().split(b"\0") if word]
+    except OSError:
+        words = []
+    if not words:
+        return "what is left of a run whose agent is gone"
+    is_agent = any(word.endswith("agent/__main__.py") for word in words)
+    what = os.path.basename(words[-1]) if is_agent else os.path.basename(words[0])
+    return f"{what} (pid {pid} of {user_name(uid)})"
