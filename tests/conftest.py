@@ -83,6 +83,7 @@ class Shell:
     def __init__(self, root: Path, home: Path) -> None:
         self.root = root
         self.home = home
+        self.python = sys.executable
         self.leases = home / "leases"
         kept = {name: value for name, value in os.environ.items() if name in KEPT}
         self.env = kept | {
@@ -104,7 +105,7 @@ class Shell:
     ) -> subprocess.Popen[bytes]:
         """trainconf as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "trainconf", *words],
+            [self.python, "-m", "trainconf", *words],
             cwd=cwd or self.root,
             env=self.env | (env or {}),
             stdin=subprocess.DEVNULL,

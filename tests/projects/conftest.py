@@ -19,6 +19,7 @@ from tests.conftest import Answer, Shell
 from trainconf.history import metric_files
 from trainconf.paths import RunPaths
 
+collect_ignore = ["nice_launcher"]  # a package of its own, whose tests run in an environment of their own
 HELD_OUT = 360  # images of digits that are not trained on
 PATIENCE_S = 300.0  # a framework is imported within seconds where nobody else wants the cores
 

@@ -116,8 +116,8 @@ def register() -> None:
             store.store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
 
 
-def register_offered(path: str) -> None:
-    """Put the schema at `schema/<group>/<kind>` into Hydra's ConfigStore, where another package offers it. Raises ConfigError."""
+def register_offered(path: str) -> bool:
+    """Put the schema at `schema/<group>/<kind>` into Hydra's ConfigStore; False when no other package offers it. Raises ConfigError."""
     _, _, choice = path.removesuffix(".yaml").partition("schema/")
     group, _, kind = choice.rpartition("/")
     known = GROUPS.get(group)
@@ -130,3 +130,4 @@ def register_offered(path: str) -> None:
             ConfigStore.instance().store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
         except OmegaConfBaseException as error:
             raise plugins.broken(kind, f"its config has a field that no config can hold: {str(error).splitlines()[0]}") from error
+    return node is not None

@@ -28,6 +28,7 @@ class Contract:
     has_slots = True  # runs wait for slots of this machine: compute.slots, compute.lease_dir
     sees_processes = True  # the job's processes are in this machine's /proc
     shares_disk_at_once = True  # what the job writes is in the run directory at once, and the other way; else it is when the run has ended
+    finds_programs = True  # it looks for the job's program itself; else a missing one is an exit code like any other
     states_of_a_good_end: tuple[str, ...] = ("NotStarted", "Queued", "Starting", "Running", "Finalizing", "Completed")
 
     @pytest.fixture

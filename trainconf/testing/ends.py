@@ -41,9 +41,9 @@ class EndsContract(Contract):
         assert os.stat(os.path.join(handle.paths.outputs, "mine")).st_mode & 0o777 == 0o640
 
     def test_a_program_that_does_not_exist_fails_with_127_and_is_named(self, launcher: Launcher, root: str) -> None:
-        handle = self.run(launcher, self.job(root, ["no-such-program"], retries=3))
+        handle = self.run(launcher, self.job(root, ["no-such-program"], retries=3 if self.finds_programs else 0))
         assert (last(handle)["state"], last(handle)["exit_code"], last(handle)["attempt"]) == ("Failed", 127, 1)
-        assert "no-such-program" in last(handle)["reason"]
+        assert "no-such-program" in (last(handle)["reason"] if self.finds_programs else output(handle))
 
     def test_a_program_that_is_not_executable_fails_with_126(self, launcher: Launcher, root: str) -> None:
         job = self.job(root, ["./plain.txt"])

@@ -19,6 +19,7 @@ from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra._internal.defaults_list import create_defaults_list
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
@@ -100,7 +101,10 @@ class Repository(ConfigRepository):
             self.sources.append(known[scheme](element.provider, element.path))
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        schema.register_offered(config_path)
+        if schema.register_offered(config_path):
+            for source in self.sources:
+                if isinstance(source, StructuredConfigSource):
+                    source.store = ConfigStore.instance()  # else a copy, of before
         try:
             return super().load_config(config_path)
         except ValueError as error:  # a defaults list that is none
