@@ -124,3 +124,9 @@ def test_it_keeps_the_contract_under_a_pytest_configuration_of_its_own(python: P
     done = subprocess.run(suite, cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def test_its_files_are_those_of_the_page_that_tells_how_to_add_a_launcher() -> None:
+    blocks = re.findall(r"```(?:python|toml|yaml)\n(.*?)```\n", (ROOT / "docs" / "contributing.md").read_text(), re.DOTALL)
+    done = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "."], cwd=PACKAGE, capture_output=True, text=True, check=True)
+    assert sorted(blocks) == sorted((PACKAGE / name).read_text() for name in done.stdout.split())
