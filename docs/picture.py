@@ -34,7 +34,7 @@ DECIDES = {
     "cli/history": "verbs about runs: ls, show, logs, wait, cancel",
     "cli/workspace": "verbs about the workspace: init, env, snapshot, gc, doctor",
     "cli/screen": "the only printer: tables, progress, a run followed",
-    "control": "what can be done with runs and sweeps, once: follow, wait, cancel; prints nothing",
+    "control": "what can be done with runs, sweeps and a workspace, once; prints nothing",
     "sweeps": "which trials a sweep has, which run now, and what to do when one ends",
     "submission": "the one road from a config to a run: code, software, directory, launch",
     "launchers": "how a RunSpec becomes a job of a target; other people's come in by entry point",

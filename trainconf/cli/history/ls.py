@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.screen.printer import local_time, number, one_line, printer, short_duration
+from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def _table(rows: list[Row]) -> None:
         value = number(fields["metrics"].get(row.metric))
         if only is None and value:
             value = f"{row.metric} {value}"
-        created = local_time(seconds(fields["created"]))
+        created = utc_time(seconds(fields["created"]))
         took = short_duration(fields["duration_s"])
         cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, took, value))
-    printer.table(("run", "status", "experiment", "created", "duration", only or "metric"), cells, status_column=1)
+    printer.table(("run", "status", "experiment", "created (UTC)", "duration", only or "metric"), cells, status_column=1)
 
 
 def _nothing(workspace: WorkspacePaths, asked: argparse.Namespace) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.screen.printer import duration, local_time, number, one_line, printer, size
+from trainconf.cli.screen.printer import duration, number, one_line, printer, size, utc_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,15 +85,14 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
     from trainconf.cli.screen.end import files_left
-    from trainconf.history.events import seconds
     from trainconf.history.record import notes
 
     last = found["events"][-1] if found["events"] else {}
     named = {
         "reason": found["reason"],
         "experiment": found["experiment_name"], "display name": found["display_name"],
-        "created": local_time(seconds(found["created"])), "started": local_time(seconds(found["started"])),
-        "ended": local_time(seconds(found["ended"])), "duration": duration(found["duration_s"]),
+        "created": _time(found["created"]), "started": _time(found["started"]),
+        "ended": _time(found["ended"]), "duration": duration(found["duration_s"]),
         "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],
         "command": _command(paths), "compute": found["compute"], "env": found["env"],
         "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
@@ -103,6 +102,13 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
     for label, value in named.items():
         if value is not None and value != "":
             yield label, str(value)
+
+
+def _time(text: str | None) -> str:
+    from trainconf.history.events import seconds
+
+    moment = seconds(text)
+    return "" if moment is None else f"{utc_time(moment)} UTC"
 
 
 def _command(paths: RunPaths) -> str:

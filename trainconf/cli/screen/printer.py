@@ -199,13 +199,13 @@ def short_duration(seconds: float | None) -> str:
     return duration(seconds).replace(" ", "")
 
 
-def local_time(seconds: float | None) -> str:
-    """2026-11-23 06:32:07 in this machine's zone; empty for None."""
+def utc_time(seconds: float | None) -> str:
+    """2026-11-23 06:32:07, in UTC as run ids and files have it; empty for None."""
     if seconds is None:
         return ""
     import time
 
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
 
 def size(count: float) -> str:

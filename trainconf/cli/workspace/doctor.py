@@ -3,235 +3,26 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from trainconf.cli.screen.printer import printer, size
+from trainconf.cli.arguments.parser import Arguments
+from trainconf.cli.screen.printer import printer
+from trainconf.control.doctor import examine
+from trainconf.paths import find_workspace
+from trainconf.process import processes
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from trainconf.engine.address import EngineFacts
-    from trainconf.engine.client import Engine
-    from trainconf.paths import WorkspacePaths
-    from trainconf.process import Processes
-
-ASK_S = 10.0
-LOW_DISK_BYTES = 1_000_000_000
-
-
-class Check:
-    """One line of the report. `ok` is None where something is missing that not everybody needs; `meaning` says what follows."""
-
-    __slots__ = ("detail", "meaning", "name", "ok")
-
-    def __init__(self, name: str, ok: bool | None, detail: str, meaning: str = "") -> None:
-        self.name = name
-        self.ok = ok
-        self.detail = detail
-        self.meaning = meaning
-
-    @property
-    def verdict(self) -> str:
-        """The word in the report's first column."""
-        return "missing" if self.ok is None else "ok" if self.ok else "broken"
+COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
 def run(argv: list[str]) -> int:
     """Print one line per thing; 1 when something that every run needs is broken."""
-    from trainconf.cli.arguments.parser import Arguments
-    from trainconf.paths import find_workspace
-    from trainconf.process import processes
-
     parser = Arguments("doctor", "Tell what works on this machine. The exit code is 1 when something that every run needs is broken.")
     parser.add_argument("--json", action="store_true", help="print a JSON array: name, verdict, detail, meaning")
-    asked = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     checks = examine(find_workspace(os.getcwd()), processes)
-    if asked.json:
+    if args.json:
         printer.json([{"name": c.name, "verdict": c.verdict, "detail": c.detail, "meaning": c.meaning} for c in checks])
     else:
-        colours = {"ok": "green", "missing": "yellow", "broken": "red"}
         for check in checks:
             meaning = f": {check.meaning}" if check.meaning else ""
-            printer.data(f"{printer.paint(f'{check.verdict:<7}', colours[check.verdict])}  {check.name:<10}  {check.detail}{meaning}")
+            printer.data(f"{printer.paint(f'{check.verdict:<7}', COLOURS[check.verdict])}  {check.name:<10}  {check.detail}{meaning}")
     return 1 if any(check.ok is False for check in checks) else 0
-
-
-def examine(workspace: WorkspacePaths, processes: Processes) -> list[Check]:
-    """Every check, in the order in which a run would meet them."""
-    folder = _existing(workspace.root)
-    return [
-        python(), hydra(), installer(), git(processes), disk(folder), locks(folder), processes_seen(), gpus(processes),
-        docker(), slurm(processes),
-    ]  # fmt: skip
-
-
-def python() -> Check:
-    found = ".".join(map(str, sys.version_info[:3]))
-    return Check("python", sys.version_info >= (3, 10), f"{found} at {sys.executable}")
-
-
-def hydra() -> Check:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return Check("hydra", True, f"hydra-core {version('hydra-core')}, omegaconf {version('omegaconf')}")
-    except PackageNotFoundError as error:
-        return Check("hydra", False, f"{error.name} is not installed", "no config can be composed; `pip install hydra-core`")
-
-
-def installer() -> Check:
-    from importlib.util import find_spec
-
-    from trainconf.environments.venv.installers import find_installer
-
-    found = find_installer().name
-    if found.startswith("uv"):
-        return Check("uv", True, found)
-    if find_spec("ensurepip") is None:
-        return Check("uv", None, "not found, and this Python has no ensurepip", "only env=current works; `pip install uv`")
-    return Check("uv", None, f"not found, {found} is used", "environments take ten times as long to build; `pip install uv`")
-
-
-def git(processes: Processes) -> Check:
-    answer = processes.run(["git", "--version"], timeout_s=ASK_S)
-    if answer.ok:
-        return Check("git", True, answer.text())
-    return Check("git", None, "not found", "runs are recorded without commit and patch; the snapshot still holds all code")
-
-
-def disk(folder: str) -> Check:
-    """Whether the workspace's disk can be written to and synced, and how much is free."""
-    probe = os.path.join(folder, f".trainconf-doctor.{os.getpid()}")
-    try:
-        with open(probe, "xb") as stream:
-            stream.write(b"x")
-            os.fsync(stream.fileno())
-        os.unlink(probe)
-        stats = os.statvfs(folder)
-    except OSError as error:
-        return Check("disk", False, f"{folder} cannot be written: {error.strerror}", "no run can be recorded here")
-    free = stats.f_bavail * stats.f_frsize
-    return Check("disk", True, f"{size(free)} free at {folder}", "that is little" if free < LOW_DISK_BYTES else "")
-
-
-def locks(folder: str) -> Check:
-    """Whether a lock that this process holds is refused to another one; some network disks only pretend."""
-    from trainconf.files import FileLock
-
-    path = os.path.join(folder, f".trainconf-doctor.{os.getpid()}.lock")
-    try:
-        with FileLock(path):
-            refused = _refused_to_another_process(path)
-        os.unlink(path)
-    except OSError as error:
-        return Check("locks", False, f"file locks fail in {folder}: {error.strerror}", "nobody could tell whether a run's agent lives")
-    if refused:
-        return Check("locks", True, "file locks exclude other processes")
-    return Check("locks", False, f"file locks in {folder} do not exclude anybody", "put the workspace on a local disk")
-
-
-def _refused_to_another_process(path: str) -> bool:
-    from trainconf.files import FileLock
-
-    child = os.fork()
-    if child == 0:
-        got_it = True
-        try:
-            got_it = FileLock(path).acquire(blocking=False)
-        finally:
-            os._exit(int(got_it))  # never back into the caller's code
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def processes_seen() -> Check:
-    """Whether /proc tells enough to recognise a process beyond doubt."""
-    from trainconf.history import liveness
-
-    try:
-        known = bool(liveness.identity()["boot_id"])
-    except (OSError, ProcessLookupError):
-        known = False
-    if known:
-        return Check("processes", True, "start times and boot id can be read")
-    return Check("processes", False, "/proc cannot be read", "agents and jobs cannot be told from other processes")
-
-
-def gpus(processes: Processes) -> Check:
-    from trainconf.launchers.machine.gpus import NvidiaDevices
-
-    devices = NvidiaDevices(os.environ, processes).devices()
-    outer = "CUDA_VISIBLE_DEVICES" in os.environ
-    if devices:
-        return Check("gpus", True, ", ".join(devices) + (" (by CUDA_VISIBLE_DEVICES)" if outer else ""))
-    why = "CUDA_VISIBLE_DEVICES names none" if outer else "no NVIDIA driver found"
-    return Check("gpus", None, why, "runs with compute.gpus above 0 are refused")
-
-
-def docker() -> Check:
-    """The engine that compute=docker would use, what it is like, and what of it works here."""
-    from trainconf.engine import address
-    from trainconf.engine.client import Engine
-    from trainconf.errors import ContainerEngineError
-
-    try:
-        where = address.find(os.environ)
-        engine = Engine(where.url)
-        found = address.facts(engine, where)
-    except ContainerEngineError as error:
-        (mistake,) = error.mistakes
-        tried = ", ".join(f"{label} {text}" for label, text in mistake.facts if label in ("address", "from"))
-        hint = f"; {mistake.hint}" if mistake.hint else ""
-        return Check("docker", None, f"{mistake.what} ({tried})", f"compute=docker cannot be used{hint}")
-    kind = "rootless" if found.is_rootless else "user namespaces" if found.has_userns_remap else "as root"
-    gpus = "NVIDIA runtime" if "nvidia" in found.runtimes else "no NVIDIA runtime"
-    at = f"engine {found.version}, API {found.api}, at {where.url} ({where.source})"
-    lacks = [text for text in (_no_limits(found), _no_sdk(), _no_base_image(engine)) if text]
-    return Check("docker", True, f"{at}, runs {kind}, cgroup v{found.cgroup_version}, {gpus}", "; ".join(lacks))
-
-
-def _no_limits(found: EngineFacts) -> str:
-    return "" if found.has_cgroups else "it has no cgroups: compute.memory_gib and compute.cpu_limit are refused"
-
-
-def _no_sdk() -> str:
-    from importlib.util import find_spec
-
-    if find_spec("docker") is not None:
-        return ""
-    return "no docker SDK, which pulls images, builds Dockerfiles and reads compute.arguments: `pip install 'trainconf[docker]'`"
-
-
-def _no_base_image(engine: Engine) -> str:
-    from trainconf.engine.client import EngineError
-    from trainconf.environments.image.recipe import DEFAULT_PYTHON
-
-    image = f"python:{DEFAULT_PYTHON}-slim"
-    try:
-        engine.get(f"/images/{image}/json")
-    except EngineError as error:
-        return f"{image} is not here yet and will be pulled" if error.is_missing else f"images cannot be asked for: {error.message}"
-    return ""
-
-
-def slurm(processes: Processes) -> Check:
-    """Whether there is a client, a cluster that answers, and accounting."""
-    answer = processes.run(["sbatch", "--version"], timeout_s=ASK_S)
-    if not answer.found:
-        return Check("slurm", None, "no sbatch", "jobs cannot be sent to Slurm from here")
-    if not answer.ok:
-        return Check("slurm", None, f"sbatch fails: {answer.last_lines(1)}", "jobs cannot be sent to Slurm from here")
-    version = answer.text()
-    asked = processes.run(["scontrol", "show", "config"], timeout_s=ASK_S)
-    if not asked.ok:
-        return Check("slurm", None, f"{version}, but its controller does not answer: {asked.last_lines(1)}", "no job can be sent now")
-    settings = dict(line.split("=", 1) for line in asked.text().splitlines() if "=" in line)
-    facts = {key.strip(): value.strip() for key, value in settings.items()}
-    has_accounting = facts.get("AccountingStorageType", "") == "accounting_storage/slurmdbd"
-    detail = f"{version}, cluster {facts.get('ClusterName', '?')}, {'with' if has_accounting else 'no'} accounting"
-    forgets = f"how a job ended that could not say so itself is forgotten after {facts.get('MinJobAge', '?')}"
-    return Check("slurm", True, detail, "" if has_accounting else forgets)
-
-
-def _existing(folder: str) -> str:
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    return folder

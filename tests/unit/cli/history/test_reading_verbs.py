@@ -29,7 +29,7 @@ def test_ls_shows_the_newest_first_with_the_metric(workspace: WorkspacePaths, ve
     make_run(workspace, "run-2", at=SECOND, states=("NotStarted", "Running", "Failed"), exit_code=3)
     said = verb("ls")
     header, second, first = said.out.splitlines()
-    assert header.split() == ["run", "status", "experiment", "created", "duration", "val_accuracy"]
+    assert header.split() == ["run", "status", "experiment", "created", "(UTC)", "duration", "val_accuracy"]
     assert second.split()[:3] == ["run-2", "Failed", "digits"]
     assert first.split()[-2:] == ["2.0s", "0.931235"]
     assert (said.code, said.err) == (0, "")

@@ -14,6 +14,7 @@ import pytest
 
 from trainconf import paths
 from trainconf.cli.workspace import init
+from trainconf.control.init import make_workspace
 from trainconf.errors import StorageError, UserError
 
 HOSTILE = [b"with space", b"quote'\"", b"new\nline", b"100%s", b"$(touch x)", b"\xff\xfe", b"-dash"]
@@ -43,7 +44,7 @@ def test_an_empty_folder_gets_examples_their_config_machine_facts_and_ignore_rul
 
 
 def test_every_shipped_project_arrives_unchanged_with_its_experiment(tmp_path: Path) -> None:
-    init.make_workspace(str(tmp_path))
+    make_workspace(str(tmp_path))
     shipped = paths.packaged("projects")
     assert sorted(os.listdir(shipped)) == sorted(os.listdir(tmp_path / "projects"))
     for project in os.listdir(shipped):
@@ -55,7 +56,7 @@ def test_every_shipped_project_arrives_unchanged_with_its_experiment(tmp_path: P
 
 
 def test_the_machine_facts_are_all_comments_so_they_change_nothing(tmp_path: Path) -> None:
-    init.make_workspace(str(tmp_path))
+    make_workspace(str(tmp_path))
     lines = (tmp_path / "conf/local.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert [line for line in lines if line and not line.startswith("#")] == []
@@ -78,9 +79,9 @@ def test_a_file_that_exists_is_kept_and_named(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
-    first = init.make_workspace(str(tmp_path))
+    first = make_workspace(str(tmp_path))
     before = tree(tmp_path)
-    second = init.make_workspace(str(tmp_path))
+    second = make_workspace(str(tmp_path))
     assert tree(tmp_path) == before
     assert second.made == []
     assert sorted(second.kept) == sorted(first.made)
@@ -99,7 +100,7 @@ def test_ignore_rules_are_completed_and_otherwise_left_alone(tmp_path: Path, bef
     ignore = tmp_path / ".gitignore"
     ignore.write_bytes(before)
     ignore.chmod(0o600)
-    init.make_workspace(str(tmp_path))
+    make_workspace(str(tmp_path))
     assert ignore.read_bytes() == after
     assert ignore.stat().st_mode & 0o777 == 0o600
 
@@ -138,7 +139,7 @@ def test_something_of_another_kind_in_the_way_is_told_and_nothing_made(tmp_path:
     else:
         obstacle.write_text("a file")
     with pytest.raises(StorageError) as caught:
-        init.make_workspace(str(tmp_path))
+        make_workspace(str(tmp_path))
     assert in_the_way in caught.value.render()
     assert [path.name for path in tmp_path.rglob("*")] == [in_the_way]
 

@@ -18,6 +18,17 @@ def test_a_tree_is_recorded_listed_shown_compared_and_verified(shell: Shell) -> 
     assert shell("snapshot", "verify", second).code == 0
 
 
+def test_a_snapshot_is_put_back_into_a_new_folder_and_never_over_one(shell: Shell) -> None:
+    shell.write("code/train.py", "print(1)\n")
+    snapshot = shell("snapshot", "create", "code").out.strip()
+    shell.write("code/train.py", "print(2)\n")
+    assert shell("snapshot", "restore", snapshot[:12], "then").code == 0
+    assert (shell.root / "then/train.py").read_text() == "print(1)\n"
+    again = shell("snapshot", "restore", snapshot, "code")
+    assert (again.code, (shell.root / "code/train.py").read_text()) == (2, "print(2)\n"), again
+    assert list(again.told), again
+
+
 def test_damaged_content_is_named(shell: Shell) -> None:
     shell.write("code/train.py", "print(1)\n")
     snapshot = shell("snapshot", "create", "code").out.strip()
