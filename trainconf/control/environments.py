@@ -1,0 +1,63 @@
+"""What can be done with the environments of a workspace: list, show, build, pin and remove them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+from trainconf import environments, launchers
+from trainconf.control.compose import ComposeRequest, compose
+from trainconf.environments import lock as locking
+from trainconf.environments import removal, store
+from trainconf.environments.image import find as images
+from trainconf.errors import ConfigError, Mistake
+from trainconf.history.users import users
+from trainconf.paths import WorkspacePaths
+from trainconf.reporter import SILENT, Reporter
+from trainconf.resolve.resolver import environment
+
+
+class Listed(NamedTuple):
+    """An environment that was built here. `is_here` is False for an image that the engine no longer has."""
+
+    built: store.BuiltEnvironment
+    is_here: bool
+
+
+def ls(workspace: WorkspacePaths) -> list[Listed]:
+    """Every environment of the workspace. The engine is asked for images only where one was built."""
+    found = store.ls(workspace)
+    here = images.ids() if any(isinstance(built, store.BuiltImage) for built in found) else None
+    return [Listed(built, here is None or not isinstance(built, store.BuiltImage) or built.image_id in here) for built in found]
+
+
+def show(workspace: WorkspacePaths, name: str) -> store.BuiltEnvironment:
+    """The environment with a name, or whose hash begins so. Raises EnvironmentRecipeError."""
+    return store.show(workspace, name)
+
+
+def rm(workspace: WorkspacePaths, name: str) -> str:
+    """Remove an environment; its hash. Raises EnvironmentRecipeError when a run uses it or it is being built."""
+    return removal.rm(workspace, name, partial(users, workspace))
+
+
+def build(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> environments.Prepared:
+    """The environment that a config asks for, built unless it is there. Raises ConfigError, BuildError and StorageError."""
+    composed = compose(request, workspace, reporter)
+    mistakes: list[Mistake] = []
+    spec = environment(composed, workspace, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes)
+    env = composed.typed.env
+    return environments.ensure(
+        environments.EnvironmentRequest(spec, workspace, env.name, reporter.info, image_build=vars(env.docker.build))
+    )
+
+
+def lock(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> str:
+    """A requirements file with every version pinned. Raises ConfigError, EnvironmentRecipeError, BuildError and StorageError."""
+    config = compose(request, workspace, reporter).typed
+    as_image = launchers.get(config.compute.target).needs_image
+    return locking.lock(
+        config.tree["env"], workspace.root, report=reporter.info, as_image=as_image, image_build=vars(config.env.docker.build)
+    )
