@@ -1,4 +1,4 @@
-"""What an agent costs while it waits: resident memory, CPU, wake-ups; how soon it is up; and what a trial adds in a pool.
+"""What an agent costs: memory, CPU and wake-ups while it waits, the time until its first event, the CPU of a trial in a pool.
 
     python -m benchmarks.agent_memory [--seconds 10] [--check]
 """
@@ -30,7 +30,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def status(pids: list[int], field: str, name: str = "status") -> int:
-    """A number of /proc/PID/status, of all of them."""
+    """The sum of a field of /proc/PID/status over some processes."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/{name}", encoding="ascii") as stream:

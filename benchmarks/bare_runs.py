@@ -1,4 +1,4 @@
-"""The least of a run that an agent can carry out: a directory, a plan, a lock, the first event."""
+"""The smallest run that an agent can carry out: a directory, a plan, a lock, the first event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainconf.spec import CodeSpec, DistributedSpec, RunSpec
 
 
 def submit(folder: str, argv: list[str], process_count: int = 1) -> RunHandle:
-    """Start a run of `argv` in the new run directory `folder`, in so many processes."""
+    """Start a run of `argv` in the new run directory `folder`."""
     paths = RunPaths(folder)
     os.makedirs(paths.code)
     distributed = DistributedSpec(kind="pytorch", processes_per_node=process_count) if process_count > 1 else DistributedSpec()
@@ -29,7 +29,7 @@ def submit(folder: str, argv: list[str], process_count: int = 1) -> RunHandle:
 
 
 def finish(handle: RunHandle) -> dict[str, float]:
-    """Wait for the end; what the run consumed. Raises RuntimeError when it did not complete."""
+    """Wait for the end; return what the run consumed. Raises RuntimeError when it did not complete."""
     state = LocalLauncher().wait(handle)
     if state.status != "Completed":
         raise RuntimeError(f"{state.status}: {state.reason}")
@@ -38,7 +38,7 @@ def finish(handle: RunHandle) -> dict[str, float]:
 
 
 def processes_of(handle: RunHandle) -> list[int]:
-    """The pids of an agent and its guard, once the agent has said its name."""
+    """The pids of an agent and its watchdog, once the agent has written its first event."""
     while True:
         named = [event["agent"]["pid"] for event in events.read(handle.paths) if "agent" in event]
         if named and handle.agent_pid is not None:

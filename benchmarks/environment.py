@@ -61,7 +61,7 @@ def timed(*argv: str, env: dict[str, str] = ENV) -> float:
 
 
 def by_hand(uv: Uv, folder: str, *options: str) -> float:
-    """What a person would type: uv venv, uv pip install, with the same index settings."""
+    """Seconds of `uv venv` and `uv pip install` with the same index settings."""
     env = uv.environ(ENV, folder)
     python = os.path.join(folder, "bin", "python")
     made = timed(uv.path, "venv", "--quiet", "--no-project", "--python", sys.executable, folder, env=env)

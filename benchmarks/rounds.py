@@ -15,7 +15,7 @@ ROOT = str(Path(__file__).parents[1])
 
 
 def environment() -> dict[str, str]:
-    """The caller's variables, with this checkout importable and byte code kept, as it is for an installed package."""
+    """The caller's variables. This checkout is importable, and byte code is kept as for an installed package."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": ROOT}
 
 
@@ -44,7 +44,7 @@ def median_ratio(own: Sequence[float], floor: Sequence[float]) -> float:
 
 
 class Limit(NamedTuple):
-    """The most that a figure may be: of its own unit, or times the row `to`."""
+    """The most that a figure may be: in its own unit, or as a ratio to the row `to`."""
 
     name: str
     at_most: float
@@ -52,7 +52,7 @@ class Limit(NamedTuple):
 
 
 class Report:
-    """Prints figures beside their limits, and knows which of these were missed, or never measured."""
+    """Prints figures beside their limits, and knows which limits were missed or never measured."""
 
     def __init__(self, *limits: Limit) -> None:
         self.limits = limits
@@ -93,7 +93,7 @@ class Report:
 
 
 def parser(description: str | None, rounds: int | None = None) -> argparse.ArgumentParser:
-    """The words that every benchmark understands."""
+    """A parser with the arguments of every benchmark."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--check", action="store_true", help="end with code 1 when a figure is above its limit")
     if rounds is not None:

@@ -1,4 +1,4 @@
-"""What all tests share: the flag that rewrites golden files, and a workspace of one's own to run trainconf in."""
+"""What all tests share: the flag that rewrites golden files, and a workspace for each test to run trainconf in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Look every 50 ms until it is so; after half a minute it did not happen."""
+    """Wait until the condition holds, at most half a minute. Raises AssertionError."""
     for _ in range(600):
         if condition():
             return
@@ -45,7 +45,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 class Answer:
-    """What a command answered; text with undecodable bytes as surrogates."""
+    """The exit code and the output of a command; undecodable bytes are surrogates."""
 
     def __init__(self, code: int, out: bytes, err: bytes) -> None:
         self.code = code
@@ -54,7 +54,7 @@ class Answer:
 
     @property
     def told(self) -> dict[str, dict[str, str]]:
-        """The mistakes on standard error: each one's first line, and its facts by label, `hint` among them.
+        """The mistakes on standard error: the facts of each by label, `hint` among them, by the first line of the mistake.
 
         Whatever does not have the form of a mistake is an AssertionError.
         """
@@ -78,7 +78,7 @@ class Answer:
 
 
 class Shell:
-    """A folder and a home nobody else has, and trainconf started in it as a user would."""
+    """A folder and a home of its own, and trainconf started there as a user would."""
 
     def __init__(self, root: Path, home: Path) -> None:
         self.root = root
@@ -103,7 +103,7 @@ class Shell:
     def start(
         self, *words: str, cwd: Path | str | None = None, env: dict[str, str] | None = None, before: Callable[[], object] | None = None
     ) -> subprocess.Popen[bytes]:
-        """trainconf as a process of its own."""
+        """Start trainconf as a process of its own."""
         return subprocess.Popen(
             [self.python, "-m", "trainconf", *words],
             cwd=cwd or self.root,
@@ -117,13 +117,13 @@ class Shell:
     def __call__(
         self, *words: str, cwd: Path | str | None = None, env: dict[str, str] | None = None, before: Callable[[], object] | None = None
     ) -> Answer:
-        """trainconf to its end."""
+        """Run trainconf to its end."""
         child = self.start(*words, cwd=cwd, env=env, before=before)
         out, err = child.communicate(timeout=120)
         return Answer(child.returncode, out, err)
 
     def script(self, *words: str) -> list[str]:
-        """The words for a run of `train.py` in the Python we are in, with slots nobody else counts."""
+        """The overrides for a run of `train.py` in the Python of the tests, with slots of its own."""
         return ["experiment=adhoc", "script=train.py", "env=current", f"compute.lease_dir={self.leases}", "compute.slots=4", *words]
 
     def write(self, name: str, text: str) -> Path:
@@ -133,11 +133,11 @@ class Shell:
         return path
 
     def run_dirs(self) -> list[Path]:
-        """Every folder below runs/<experiment>/, also a half-made one, oldest name first."""
+        """Every folder below runs/<experiment>/, half-made ones included, oldest name first."""
         return sorted(self.root.glob("runs/*/*"))
 
     def tree(self) -> dict[str, bytes]:
-        """Every file of the workspace but trainconf's own state, with its content; links by their target."""
+        """The content of every file of the workspace, without trainconf's own state, by path."""
         found = {}
         for folder, folders, names in os.walk(self.root):
             folders[:] = [name for name in folders if name != ".trainconf"]
@@ -165,7 +165,7 @@ def workspace(shell: Shell) -> Shell:
 
 @pytest.fixture
 def here(workspace: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Answer]]:
-    """`here(...)` runs trainconf in this process, in the folder of `workspace`: as good as `shell`, where a process adds nothing."""
+    """`here(...)` runs trainconf in this process, in the folder of `workspace`: faster than `shell`, where no process of its own is needed."""
     from trainconf.cli.main import main
 
     for name in list(os.environ):

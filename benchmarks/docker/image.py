@@ -46,7 +46,7 @@ def ours(root: str, lines: list[str], build: Mapping[str, Any]) -> tuple[float, 
 
 
 def by_hand(folder: str, lines: list[str], mounted: Mapping[str, str], *, cached: bool) -> float:
-    """What a careful user writes: a venv, one layer per requirement. The mirror's files are copied in, which ours are not."""
+    """Build what a careful user writes: a venv, one layer for each requirement. It copies the mirror's files in; ours mounts them."""
     for name, path in mounted.items():
         shutil.copy(path, os.path.join(folder, name))
     settings = "".join(f"COPY {name} {target}\n" for name, target in (("pip.conf", PIP_CONFIG), ("ca.pem", CA_FILE)) if name in mounted)

@@ -28,7 +28,7 @@ SETTLED_S = 1.0  # a job is scheduled sooner or later by what has just happened:
 
 
 def bare_job(folder: str) -> float:
-    """`sbatch --wrap`, until the job's output file is there."""
+    """Seconds from `sbatch --wrap` to the job's output file."""
     path = os.path.join(folder, f"{time.time_ns()}.out")
     begin = time.perf_counter()
     subprocess.run(["sbatch", "--parsable", f"--output={path}", "--wrap=true"], check=True, stdout=subprocess.DEVNULL)
@@ -38,7 +38,7 @@ def bare_job(folder: str) -> float:
 
 
 def bare_sbatch(folder: str) -> float:
-    """`sbatch` alone, of a job that waits."""
+    """Seconds of `sbatch` alone, for a job that is held."""
     begin = time.perf_counter()
     words = ["sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true"]
     job_id = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=folder).stdout.strip()
@@ -54,7 +54,7 @@ def our_job(folder: str) -> dict[str, float]:
 
 
 def once(folder: str) -> dict[str, float]:
-    """Plan twice, as a submission does, submit, wait; seconds of each."""
+    """Plan twice, as a submission does, submit and wait; seconds of each."""
     import hydra  # noqa: F401 (what every submission has loaded by then)
 
     import trainconf.launchers.protocol

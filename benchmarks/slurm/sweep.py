@@ -48,7 +48,7 @@ def bare(root: Path, count: int) -> float:
 
 
 def ours(root: Path, count: int, *words: str) -> tuple[float, float]:
-    """Seconds from the first job sent to the last output, and those before it."""
+    """Seconds from the first job sent to the last output, and seconds before the first job."""
     (root / "train.py").write_text("print('done')\n")
     began = time.perf_counter()
     clock = time.time() - began
@@ -71,7 +71,7 @@ def submit(root: Path, count: int, *words: str) -> str:
 
 
 def submission(root: Path, count: int) -> dict[str, float]:
-    """The client's seconds for so many trials, and of these the ones for composing and resolving them; beside plain calls."""
+    """Seconds of the client to compose and to submit trials, beside plain calls that make the same files."""
     code = (
         "import os, resource, sys, time\nfrom trainconf.cli.screen.printer import printer\nfrom trainconf.paths import find_workspace\n"
         "from trainconf.composition.grid import grid\nfrom trainconf.sweeps.controller import plan_sweep\n"
@@ -91,7 +91,7 @@ def submission(root: Path, count: int) -> dict[str, float]:
 
 
 def same_files(tree: Path, dest: Path) -> float:
-    """Seconds for the folders, links and files of a tree, with as many bytes, by nothing but the calls that make them, and for one sync."""
+    """Seconds to make the same folders, links and files by plain calls, and to sync once."""
     found = [(folder, folders, names) for folder, folders, names in os.walk(tree)]
     sizes = {(folder, name): os.lstat(os.path.join(folder, name)).st_size for folder, _, names in found for name in names}
     data = b"x" * max(sizes.values())
@@ -134,7 +134,7 @@ def main() -> int:
 
 
 def sweeps(top: Path, rounds: int, trials: int, pack: int) -> dict[str, list[float]]:
-    """The seconds of every way, round by round."""
+    """Seconds of the bare array, our array and our pack, round by round."""
     rows: dict[str, list[float]] = {"bare": [], "array": [], "packed": [], "prepared": []}
     for number in range(rounds):
         rows["bare"].append(bare(folder_in(top, f"bare_{number}"), trials))
@@ -153,7 +153,7 @@ def folder_in(top: Path, name: str) -> Path:
 
 
 def idle(name: str) -> None:
-    """Until the cluster has done with the jobs of that name."""
+    """Wait until the cluster has no job of that name."""
     while subprocess.run(["squeue", "--noheader", "--me", f"--name={name}"], check=True, stdout=subprocess.PIPE).stdout.strip():
         time.sleep(0.1)
 

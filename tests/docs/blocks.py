@@ -1,4 +1,4 @@
-"""The `console` blocks of a page, run in one shell, and what they printed compared with what the page shows.
+"""Runs the `console` blocks of a page in one shell, and compares their output with what the page shows.
 
 A line that starts with `$ ` is a command; it must end with 0. The lines after it are its output, both channels, where `...` stands for
 anything; `...` on a line of its own for any number of lines.

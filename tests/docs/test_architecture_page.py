@@ -1,4 +1,4 @@
-"""docs/architecture.md: its picture is the one that today's contracts and folders make, and each file that it names exists."""
+"""docs/architecture.md: its picture is up to date, and each file that it names exists."""
 
 from __future__ import annotations
 

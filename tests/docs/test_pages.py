@@ -111,7 +111,7 @@ def test_the_commands_of_a_page_do_what_it_shows(page: Path, installed: Path, tm
 def test_the_commands_of_a_page_that_need_docker_do_what_it_shows(
     page: Path, installed: Path, tmp_path: Path, docker_settings: list[str]
 ) -> None:
-    """As written; what builds need on this machine stands in conf/local.yaml, where the page says that it does."""
+    """Run the page as it is written. conf/local.yaml holds what builds need on this machine, as the page describes."""
     local = f"# @package _global_\n{json.dumps(nested(docker_settings))}\n"
     hold(page, list(filter(needs_docker, blocks.commands(page.read_text()))), local, installed, tmp_path)
 
@@ -123,12 +123,12 @@ def test_the_commands_of_a_page_that_need_docker_do_what_it_shows(
 def test_the_commands_of_a_page_that_need_slurm_do_what_it_shows(
     page: Path, installed: Path, tmp_path: Path, slurm_cluster: Cluster
 ) -> None:
-    """As written: SLURM_CONF names the cluster to the shell, as a login node's own configuration does."""
+    """Run the page as it is written. SLURM_CONF names the cluster, as the configuration of a login node does."""
     hold(page, list(filter(needs_slurm, blocks.commands(page.read_text()))), "# @package _global_\n", installed, tmp_path)
 
 
 def nested(overrides: list[str]) -> dict[str, Any]:
-    """Words of the command line as the tree a file holds."""
+    """Overrides as the tree that a config file would hold."""
     tree: dict[str, Any] = {}
     for word in overrides:
         key, _, value = word.partition("=")

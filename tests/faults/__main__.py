@@ -1,4 +1,4 @@
-"""`make faults`: many faults, each of which can be had again by its seed and number."""
+"""`make faults`: many faults. A seed and a number repeat one of them."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ for number in range(asked.disk_cases) if asked.only is None and os.getuid() == 0
     found = disk.run(os.path.join(work, "disk"), os.path.join(work, "disk.leases"), asked.seed, number)
     print(f"disk {number}", *(found or ["ok"]), sep="  ", flush=True)
     wrong += bool(found)
-print(f"{wrong} cases were not as they must be; seed {asked.seed}, {work}")
+print(f"{wrong} cases went wrong; seed {asked.seed}, {work}")
 sys.exit(wrong > 0)

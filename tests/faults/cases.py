@@ -1,4 +1,4 @@
-"""One fault at one moment, drawn from a seed; and what must be true afterwards, whatever it was.
+"""One fault at one moment, drawn from a seed, and the checks that must hold afterwards.
 
     python -m tests.faults --cases 200 --seed 7          as `make faults`
     python -m tests.faults --seed 7 --only 42            that case once more
@@ -37,7 +37,7 @@ SETTLE_SECONDS = 60.0
 
 
 class Case:
-    """Case `number` of a seed. `wrong` is what was not as it must be."""
+    """Case `number` of a seed. `wrong` lists what went wrong."""
 
     def __init__(self, place: Place, seed: int, number: int) -> None:
         draw = random.Random(f"{seed}/{number}")
@@ -58,7 +58,7 @@ class Case:
         return f"{self.number}: {self.scene}, {self.signal} to {what} {self.pause_s:.3f} s after event {self.event} {self.clock}".rstrip()
 
     def run(self) -> None:
-        """Carry it out and look."""
+        """Cause the fault and check everything."""
         place = self.place
         place.before = set(place.folders())
         place.write("src/number.py", f"number = {self.number}\n")
@@ -119,7 +119,7 @@ class Case:
                 self.wrong.append(f"a traceback of {self.verb}: {err}")
 
     def _settle(self) -> None:
-        """Until nothing changes any more by itself; a run that has ended must not live on meanwhile."""
+        """Wait until nothing changes any more by itself. A run that has ended must have no process left meanwhile."""
 
         def is_settled() -> bool:
             rows = self.place.rows()
@@ -150,7 +150,7 @@ class Case:
                 self.wrong.append(f"the submitter ended with {code}, and the run is {row['status']}, {row['exit_code']}")
 
     def _check_words(self) -> None:
-        """Of a run without an agent it must be told rightly whether something of it lives, which nothing does where its guard does."""
+        """`show` must say rightly whether a run without an agent still has processes. It has none where its watchdog lives."""
         for run_dir in self.place.new_runs():
             if self.place.rows()[run_dir]["status"] == "NotResponding":
                 before = bool(self.place.living(os.path.basename(run_dir)))

@@ -17,7 +17,7 @@ VERBS = (["ls"], ["show", "last"], ["ls", "--reindex"], ["gc"], ["logs", "last"]
 
 @contextmanager
 def small_disk(folder: str) -> Iterator[str]:
-    """A disk of 24 MiB, mounted; for root."""
+    """Mount a disk of 24 MiB. Needs root."""
     os.makedirs(folder, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,nr_inodes=20000", "tmpfs", folder], check=True)
     try:
@@ -27,7 +27,7 @@ def small_disk(folder: str) -> Iterator[str]:
 
 
 def run(folder: str, leases: str, seed: int, number: int) -> list[str]:
-    """One case on a fresh disk; what was not as it must be."""
+    """Run one case on a fresh disk; return what went wrong."""
     draw, wrong = random.Random(f"disk/{seed}/{number}"), []
     with small_disk(folder) as root:
         place = Place(root, leases=leases)
@@ -62,7 +62,7 @@ def run(folder: str, leases: str, seed: int, number: int) -> list[str]:
 
 
 def _fill(root: str, left: int) -> str:
-    """Take all room but so much; the file that does."""
+    """Fill the disk but for `left` bytes; return the file that does it."""
     path = os.path.join(root, ".filler")
     with open(path, "wb", buffering=0) as stream:
         try:

@@ -1,4 +1,4 @@
-"""A workspace to break things in, and what is true of it, found without trainconf's own code: processes, locks, files."""
+"""A workspace for faults, and checks of its processes, locks and files that do not use trainconf's own code."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ sys.exit(3 if do == "fail" else 0)
 
 
 class Place:
-    """A workspace at `root`, and the program that is tried there."""
+    """A workspace at `root` in which trainconf is run."""
 
     def __init__(self, root: str, *, slots: int = 2, leases: str = "") -> None:
         self.root = root
@@ -87,14 +87,14 @@ class Place:
             stream.write(text)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """trainconf, in a session of its own."""
+        """Start trainconf in a session of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "trainconf", *words], cwd=self.root, env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
     def call(self, *words: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-        """trainconf, to its end. Raises AssertionError for a traceback, and when it does not end."""
+        """Run trainconf to its end. Raises AssertionError when it prints a traceback or does not end."""
         child = self.start(*words)
         try:
             out, err = child.communicate(timeout=timeout_s)
@@ -111,20 +111,20 @@ class Place:
         return {row["run_dir"]: row for row in json.loads(done.stdout)}
 
     def folders(self) -> list[str]:
-        """Runs and sweeps, half-made ones included."""
+        """The folders of all runs and sweeps, half-made ones included."""
         runs = os.path.join(self.root, "runs", "faults")
         return sorted(os.path.join(runs, name) for name in (os.listdir(runs) if os.path.isdir(runs) else []))
 
     def new_runs(self) -> list[str]:
-        """Runs that exist, of the present case."""
+        """The runs of the present case."""
         return [d for d in self.folders() if d not in self.before and events(d) and not os.path.exists(os.path.join(d, "sweep.json"))]
 
     def agents(self) -> list[int]:
-        """Agents and their guards."""
+        """Agents and their watchdogs."""
         return [pid for pid, (words, _) in self._processes().items() if any(word.endswith("agent/__main__.py") for word in words)]
 
     def living(self, run_id: str = "") -> list[int]:
-        """Processes of jobs: of one run those that carry its id, of all also those that carry nothing."""
+        """The processes of jobs. With a run id, only those that have it in their environment; else also those without any variable."""
         carry = b"TRAINCONF_RUN_ID=" + run_id.encode()
         marked = f"TRAINCONF_RUN_DIR={self.root}/".encode()
         found = []
@@ -166,7 +166,7 @@ def read(path: str) -> bytes:
 
 
 def events(run_dir: str) -> list[dict[str, Any]]:
-    """What a run's history holds; a torn last line is none."""
+    """The events of a run, without a torn last line."""
     found = []
     try:
         lines = read(os.path.join(run_dir, "events.jsonl")).split(b"\n")
@@ -181,7 +181,7 @@ def events(run_dir: str) -> list[dict[str, Any]]:
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
-    """Look until it is so, for so long at most; whether it is."""
+    """Wait until the condition holds, at most `seconds`; whether it does."""
     give_up_at = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > give_up_at:

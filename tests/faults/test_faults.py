@@ -1,4 +1,4 @@
-"""A few faults of the many that `make faults` tries, for every change: each is the same each time."""
+"""A few of the faults that `make faults` tries, the same ones in every run of the tests."""
 
 from __future__ import annotations
 

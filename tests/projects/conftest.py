@@ -25,21 +25,21 @@ PATIENCE_S = 300.0  # a framework is imported within seconds where nobody else w
 
 
 class Ended:
-    """A run that has ended well: what `show` says of it, and all it logged."""
+    """A Completed run: its record as `show` prints it, and all its metrics."""
 
     def __init__(self, told: dict[str, Any]) -> None:
         self.told = told
         self.run_dir = Path(told["run_dir"])
 
     def values(self, name: str) -> list[Any]:
-        """Every value of a metric, in the order in which they were logged."""
+        """Every value of a metric, in the order of logging."""
         texts = [Path(path).read_text() for path in metric_files.of_run(RunPaths(str(self.run_dir)))]
         lines = [json.loads(line) for text in texts for line in text.splitlines()]
         return [line["value"] for line in sorted(lines, key=lambda line: str(line["time"])) if line["name"] == name]
 
     @property
     def log_count(self) -> int:
-        """How many processes had an output of their own."""
+        """How many processes have a log of their own."""
         return len(list((self.run_dir / "logs").glob("std_log*.txt")))
 
 
@@ -54,19 +54,19 @@ class Experiment:
         self.python = Path(built.out.strip())
 
     def run(self, *words: str, env: dict[str, str] | None = None) -> Ended:
-        """Submit it as a user would, follow it to its end, which must be a good one."""
+        """Submit it as a user would and follow it to its end, which must be Completed."""
         child = self.workshop.start(*self.words, *words, env=env)
         out, err = child.communicate(timeout=PATIENCE_S)
         assert child.returncode == 0, Answer(child.returncode, out, err)
         return Ended(json.loads(self.workshop("show", "last", "--json").out))
 
     def here(self, *words: str) -> Ended:
-        """On this machine, with slots that nobody else counts."""
+        """Run on this machine, with slots of its own."""
         return self.run("compute=local", f"compute.lease_dir={self.workshop.leases}", "compute.slots=4", *words)
 
     @cached_property
     def alone(self) -> Ended:
-        """One process: what all others are held against."""
+        """The run of one process, with which all others are compared."""
         return self.here()
 
 

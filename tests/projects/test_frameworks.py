@@ -1,4 +1,4 @@
-"""Lightning, Fabric, accelerate, transformers, torchrun and whatever reads the environment, as they are: each knows which rank of how many it is."""
+"""Lightning, Fabric, accelerate, transformers, torchrun and plain readers of the environment: each knows its rank and the world's size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ON_NODES = [*(pytest.param(*counts, marks=pytest.mark.nightly) for counts in ((1
 
 @pytest.fixture(scope="session")
 def python() -> Path:
-    """A Python that has them all, made once on a machine: pip takes torch's own file for CPUs where there is one, and uv does not see it."""
+    """A Python with all of them, made once on a machine. pip takes torch's own wheel for CPUs where there is one; uv does not see it."""
     key = hashlib.sha256("\n".join([sys.version, sys.executable, *REQUIREMENTS]).encode()).hexdigest()[:12]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "trainconf-tests" / f"frameworks-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ class Bench:
         (shell.root / "train.py").write_text(SCRIPT.read_text())
 
     def run(self, *words: str, nodes: int = 1, processes: int = 1, libraries: tuple[str, ...], env: dict[str, str] | None = None) -> Path:
-        """To its end, which must be a good one; the run's folder."""
+        """Run it to its end, which must be Completed; return the run's folder."""
         counts = [f"+env.variables.NODES='{nodes}'", f"+env.variables.PROCESSES='{processes}'"]
         script = [] if any(word.startswith("command=") for word in words) else ["script=train.py", f"arguments=[{','.join(libraries)}]"]
         child = self.shell.start("experiment=adhoc", "env=current", *script, *counts, *words, env=env)
@@ -73,7 +73,7 @@ def bench(shell: Shell, python: Path) -> Iterator[Bench]:
 
 
 def worlds(run_dir: Path) -> dict[str, list[list[int]]]:
-    """Rank and size of the world by library, as each process has written it down."""
+    """Rank and world size by library, as each process wrote them."""
     found: dict[str, list[list[int]]] = {}
     for path in sorted((run_dir / "outputs").glob("*_*.json")):
         found.setdefault(path.name.rpartition("_")[0], []).append(json.loads(path.read_text()))
@@ -103,7 +103,7 @@ def test_a_torchrun_of_ones_own_starts_two_ranks_of_a_process_alone(bench: Bench
 
 
 def in_container(python: Path, image: str) -> list[str]:
-    """The packages are mounted, not installed once more."""
+    """The settings of a container. The packages are mounted, not installed again."""
     (packages,) = python.parent.parent.glob("lib/python*/site-packages")
     return [
         "compute=docker", f"env.docker.image={image}", f"+inputs.packages='{packages}'", f"+env.variables.PYTHONPATH='{packages}'",

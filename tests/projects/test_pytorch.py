@@ -44,7 +44,7 @@ def test_a_checkpoint_of_another_training_is_refused(pytorch: Experiment) -> Non
 
 
 def test_no_thread_of_gloo_outlives_the_group(pytorch: Experiment, tmp_path: Path) -> None:
-    """One that does may let go of a tensor while the interpreter ends, which aborts the process."""
+    """Such a thread may free a tensor while the interpreter ends. That aborts the process."""
     script = pytorch.workshop.root / "projects" / "digits_torch" / "train.py"
     code = (
         f"import os, runpy; runpy.run_path({str(script)!r}, run_name='__main__')\n"
@@ -59,7 +59,7 @@ def test_no_thread_of_gloo_outlives_the_group(pytorch: Experiment, tmp_path: Pat
 
 @pytest.mark.docker
 def test_two_containers_learn_what_one_process_learns(pytorch: Experiment, docker_base_image: str) -> None:
-    """What is installed is mounted, not installed once more: images are made, and tested, elsewhere."""
+    """The installed packages are mounted. Other tests build images."""
     (packages,) = pytorch.python.parent.parent.glob("lib/python*/site-packages")
     assert docker_base_image.startswith(f"python:{packages.parent.name.removeprefix('python')}-"), "compiled for the Python of this machine"
     image = ["env=current", f"env.docker.image={docker_base_image}"]

@@ -1,4 +1,4 @@
-"""What a test marked `slurm` gets: a cluster of the testbed, or a skip that says why; and what can go wrong in one."""
+"""Fixtures for tests marked `slurm`: a cluster of the testbed, or a skip with the reason; and ways to break a cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Cluster:
-    """One of the two clusters, and the daemons that a test may harm; they are repaired when it ends."""
+    """One of the two clusters. A test may harm its daemons; they are repaired when the test ends."""
 
     def __init__(self, conf: str) -> None:
         self.conf = conf
@@ -31,7 +31,7 @@ class Cluster:
         subprocess.run([TESTBED / "daemon", verb, name], check=True)
 
     def ask(self, *words: str) -> str:
-        """What a command of Slurm's prints."""
+        """The output of a Slurm command."""
         return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

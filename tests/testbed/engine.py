@@ -1,4 +1,4 @@
-"""What a test marked `docker` gets: an engine that answers, or a skip that says why; and the settings with which images build here."""
+"""Fixtures for tests marked `docker`: an engine that answers, or a skip with the reason; and the settings with which images build here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USUAL_ADDRESS = "unix:///var/run/docker.sock"
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[str]:
-    """The address of an engine that answers and has the testbed's images; the docker command's context decides which."""
+    """The address of an engine that answers and has the testbed's images. The context of the docker command decides which engine."""
     status_of("docker")
     asked = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
     address = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
@@ -30,7 +30,7 @@ def docker_engine() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def docker_base_image(docker_engine: str) -> str:
-    """The image of a Python that this engine has: python:<minor>-slim."""
+    """The Python image of this engine: python:<minor>-slim."""
     return status_of("docker").split()[-1]
 
 

@@ -1,4 +1,4 @@
-"""What the markers of the testbed mean: a marked test has its part, is skipped with the reason, or fails where CI could have had it."""
+"""The markers of the testbed. A marked test has its part, is skipped with the reason, or fails where CI could have had the part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BRINGS = {"docker": "docker_engine", "slurm": "slurm_cluster"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A marker brings its fixture, before any other one."""
+    """Give a marked test the fixture of its marker, before any other fixture."""
     if not isinstance(item, pytest.Function):
         return
     for marker, fixture in BRINGS.items():
@@ -23,7 +23,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def could_be_up() -> bool:
-    """Where CI could have brought it up, a skip would hide that it did not."""
+    """Whether CI could have brought the testbed up here. A skip would then hide that it did not."""
     if os.environ.get("CI", "").lower() not in ("true", "1") or os.geteuid() != 0:
         return False
     try:
@@ -33,7 +33,7 @@ def could_be_up() -> bool:
 
 
 def status_of(part: str) -> str:
-    """What `tests/testbed/status` says of a part that is up; otherwise this test ends here."""
+    """The line of `tests/testbed/status` for a part that is up. Skips or fails the test for any other."""
     status = subprocess.run([TESTBED / "status", part], stdout=subprocess.PIPE, text=True)
     if status.returncode:
         if could_be_up():

@@ -1,4 +1,4 @@
-"""Trains a tiny model by one library, as its own documentation would, and writes down which rank of how many the library takes itself for."""
+"""Trains a tiny model by one library, as its documentation does, and writes the rank and world size that the library sees."""
 
 import gc
 import json
@@ -78,7 +78,7 @@ def by_transformers():
 
 
 def by_environment():
-    """As DeepSpeed and many scripts look whether a launcher has started them."""
+    """How DeepSpeed and many scripts find out whether a launcher has started them."""
     if not all(name in os.environ for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")):
         assert not any(name in os.environ for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE")), "either all of them or none"
         return 0, 1
