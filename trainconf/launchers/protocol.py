@@ -10,6 +10,7 @@ import os
 from trainconf import files
 from trainconf.errors import Mistake, StorageError
 from trainconf.fast.records import Record
+from trainconf.fast.records import replace as replace  # for launchers of other packages
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainconf.launchers.machine.local import LocalLauncher
-from trainconf.launchers.protocol import Job, LaunchPlan
-from trainconf.records import replace
+from trainconf.launchers.protocol import Job, LaunchPlan, replace
 from trainconf.schema import LocalCompute, setting
 
 
