@@ -30,7 +30,7 @@ MANY_LOGS = 1000  # entries of ./logs; more are not moved one by one
 
 def make(paths: RunPaths) -> None:
     """Make the folders of a new run, whose code is there already. Raises OSError."""
-    os.mkdir(paths.logs)
+    os.makedirs(paths.logs, exist_ok=True)  # an agent that waits for the run has its log there
     os.mkdir(paths.job_outputs)
     os.mkdir(paths.job_logs)
     os.symlink(LINK, paths.outputs)

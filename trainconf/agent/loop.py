@@ -21,7 +21,7 @@ from trainconf.agent.log import say
 from trainconf.agent.nodes import scheduler_job
 from trainconf.agent.outcome import Outcome, signal_name
 from trainconf.agent.processes.watchdog import Watchdog, start_watchdog
-from trainconf.agent.signals import LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
+from trainconf.agent.signals import GO_FD, LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 
@@ -42,7 +42,8 @@ def main(folder: str, *part: str) -> NoReturn:
     """Carry out the run, or the sweep, in `folder`, and leave the process.
 
     `part` is `--node` for what this node has to do of a run, `--mpi` to start its MPI processes, `--rank` beside one of these, or `--task
-    OFFSET` for one trial of a sweep: that with the number OFFSET + SLURM_ARRAY_TASK_ID in its list.
+    OFFSET` for one trial of a sweep: that with the number OFFSET + SLURM_ARRAY_TASK_ID in its list. With `--wait` it gets ready, and begins
+    when its submitter has made the run.
     """
     code = 1
     try:
@@ -64,12 +65,15 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     for number in (signal.SIGCHLD, signal.SIGUSR1):  # a batch script ignores the latter until we can take it
         signal.signal(number, signal.SIG_DFL)
-    if not _adopt_lock(home):
+    waits = part == ("--wait",)
+    if not _adopt_lock(home, last_fd=GO_FD if waits else LOCK_FD):
         say(f"another agent holds {home.lock!r}")
         return 1
     os.chdir("/")
-    job = scheduler_job.job_here(home.plan, os.environ)
+    job = None if waits else scheduler_job.job_here(home.plan, os.environ)
     watchdog = _watchdog(job)
+    if waits and not _may_begin():
+        return 0
     if os.path.exists(home.sweep):
         return _carry_out_sweep(home, job, watchdog)
     pool = pools.Pool(pools.OneRun(home), job, watchdog)
@@ -180,15 +184,25 @@ def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     return request is not None
 
 
-def _adopt_lock(home: RunPaths) -> bool:
+def _may_begin() -> bool:
+    """Wait for the submitter; False when it has given up, or was killed."""
+    try:
+        return bool(os.read(GO_FD, 1))
+    finally:
+        os.close(GO_FD)
+
+
+def _adopt_lock(home: RunPaths, last_fd: int) -> bool:
     """Keep the lock that the submitter left open for us, or take it when started by hand; close whatever else came along.
 
     A flock belongs to the open file, so there is no moment without a holder. A descriptor inherited from the submitter's
     shell, such as a pipe, would keep its other end waiting for as long as the run lasts.
     """
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > LOCK_FD:
+        if int(name) > last_fd:
             _close(int(name))
+        elif int(name) > LOCK_FD:
+            os.set_inheritable(int(name), False)
     if _is_lock(LOCK_FD, home.lock):
         os.set_inheritable(LOCK_FD, False)
         return True

@@ -160,6 +160,12 @@ class Launcher:
             raise StorageError.from_os_error(error, "the run cannot be prepared") from error
         return paths
 
+    def get_ready(self, paths: RunPaths, lock: FileLock, secrets: Mapping[str, str]) -> None:
+        """Begin with what may go on while the run's directory is being filled. `submit` or `give_up` comes next. Raises LaunchError."""
+
+    def give_up(self) -> None:
+        """Take back what `get_ready` has begun, if it has: there will be no run. May be called twice."""
+
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
         """Have it done. `secrets` are the values of `plan.secret_env`; `lock` passes to whoever carries it out.
 

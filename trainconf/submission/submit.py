@@ -203,11 +203,14 @@ def create(
             if not lock_path:
                 lock = FileLock(paths.lock)
                 lock.acquire()
+                with interruptions_held():  # or nobody would know of what was begun
+                    prepared.launcher.get_ready(paths, lock, prepared.secrets)
             job = make_job(resolved, spec, paths, workspace, prepared.environment, prepared.secrets)
             plan = prepared.launcher.plan(job)
             code.materialize(paths.code)
             write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path, durable=durable)
         except BaseException:
+            prepared.launcher.give_up()
             lock.release()
             remove_run_dir(paths)
             raise
@@ -236,6 +239,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
         record_in_index(workspace, paths)
     except BaseException as error:
         if handle is None:
+            prepared.launcher.give_up()
             remove_run_dir(paths)
         elif isinstance(error, KeyboardInterrupt):
             prepared.launcher.cancel(handle)

@@ -23,27 +23,71 @@ GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and it
 AGENT = os.fsencode(os.path.join("agent", "__main__.py"))
 
 
+class WaitingAgent:
+    """An agent that gets ready while its run is being made. When we end without a word, so does it."""
+
+    def __init__(self, paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+        """Start it. Raises LaunchError."""
+        self.run_dir = paths.run_dir
+        waits_on, self._go = os.pipe()
+        try:
+            os.makedirs(paths.logs, exist_ok=True)
+            self._pid = _spawn(paths, lock, environ, secrets, waits_on)
+        except BaseException:
+            os.close(self._go)
+            raise
+        finally:
+            os.close(waits_on)
+
+    def begin(self) -> int | None:
+        """Let it carry out the run; its pid. None when it has ended, and agent.log tells why."""
+        try:
+            os.write(self._go, b".")
+        except BrokenPipeError:
+            self.stop()
+            return None
+        os.close(self._go)
+        return self._pid
+
+    def stop(self) -> None:
+        """End it: there will be no run."""
+        os.close(self._go)
+        os.waitpid(self._pid, 0)
+
+
 def start_agent(paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]) -> int:
     """Start the agent of a run or a sweep, in a session of its own; its pid. The lock is its from here on. Raises LaunchError."""
-    from trainconf.agent.signals import LOCK_FD, SIGNALS
+    try:
+        return _spawn(paths, lock, environ, secrets)
+    finally:
+        lock.release()
+
+
+def _spawn(
+    paths: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str], waits_on: int | None = None
+) -> int:  # fmt: skip
+    """Start an agent that has the lock as we have it; its pid. Raises LaunchError."""
+    from trainconf.agent.signals import GO_FD, LOCK_FD, SIGNALS
     from trainconf.distributed.inherited import without_place
     from trainconf.fast.spawn import spawn
 
-    argv = [*agent_command(sys.executable), paths.run_dir]
+    argv = [*agent_command(sys.executable), paths.run_dir, *(["--wait"] if waits_on is not None else [])]
     fds: list[int] = []
     try:
         fds.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
         fds.append(os.open(paths.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
         # Blocked from birth: a signal that comes before the agent can take it must wait, not kill.
-        env, given = {**without_place(environ), **secrets}, (fds[0], fds[1], fds[1], lock.fd)
+        env, given = {**without_place(environ), **secrets}, [fds[0], fds[1], fds[1], lock.fd]
         assert given[LOCK_FD] == lock.fd
+        if waits_on is not None:
+            given.append(waits_on)
+            assert given[GO_FD] == waits_on
         return spawn(sys.executable, argv, env, given, blocked=SIGNALS)
     except OSError as error:
         raise LaunchError(f"the agent cannot be started: {error.strerror}", ("program", argv[0]), ("log", paths.agent_log)) from error
     finally:
         for fd in fds:
             os.close(fd)
-        lock.release()
 
 
 def tell_agent(paths: RunPaths) -> bool:

@@ -14,7 +14,7 @@ from trainconf.agent import job_folders
 from trainconf.agent.leases import shared_folder
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.history import events, liveness
-from trainconf.launchers.machine.agent_process import agent_of, grace_of, start_agent, tell_agent
+from trainconf.launchers.machine.agent_process import WaitingAgent, agent_of, grace_of, start_agent, tell_agent
 from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RankPlan, RunHandle
 
@@ -37,10 +37,25 @@ class AgentLauncher(Launcher):
     def __init__(self, devices: DeviceLister | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._devices = devices
+        self._waiting: WaitingAgent | None = None
+
+    def get_ready(self, paths: RunPaths, lock: FileLock, secrets: Mapping[str, str]) -> None:
+        """Start the agent: its interpreter takes as long as what is left to do here."""
+        self._waiting = WaitingAgent(paths, lock, self._environ, secrets)
+
+    def give_up(self) -> None:
+        """End the agent that `get_ready` has started."""
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.stop()
 
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
-        """Write plan.json and start an agent, which inherits the lock."""
+        """Write plan.json and let the agent begin; or start one, which inherits the lock."""
         paths = self.stage(plan)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and (pid := waiting.begin()) is not None:
+            lock.release()
+            return RunHandle(paths, pid)
         return RunHandle(paths, start_agent(paths, lock, self._environ, secrets))
 
     def stage(self, plan: LaunchPlan) -> RunPaths:
