@@ -165,7 +165,7 @@ def workspace(shell: Shell) -> Shell:
 
 @pytest.fixture
 def here(workspace: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Answer]]:
-    """`here(...)` runs trainconf in this process, in the folder of `workspace`: faster than `shell`, where no process of its own is needed."""
+    """`here(...)` runs trainconf in this process, in the folder of `workspace`. It is faster than `shell`."""
     from trainconf.cli.main import main
 
     for name in list(os.environ):
