@@ -82,14 +82,16 @@ class Ended(Event):
 
 
 def follow(
-    paths: RunPaths, output: Output | Interleaved | None = None, *, with_metrics: bool = False, reader_fd: int | None = None
+    paths: RunPaths, output: Output | Interleaved | None = None, *, with_metrics: bool = False, reader_fd: int | None = None,
+    agent_pid: int | None = None,
 ) -> Generator[Event]:
     """Every event from the run's beginning until it has ended or its agent is lost.
 
     `output` is what to read of the job's output; it is closed at the end. Raises BrokenPipeError once nobody reads from `reader_fd`.
+    `agent_pid` is known to whoever has submitted the run.
     """
     follower = _Follower(paths, output, metrics.Cursor() if with_metrics else None)
-    watch = Watch(paths, reader_fd)
+    watch = Watch(paths, reader_fd, agent_pid)
     pause_s = BUSY_PAUSE_S
     try:
         while True:

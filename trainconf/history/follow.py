@@ -56,15 +56,21 @@ class Output:
 
 
 class Watch:
-    """Pauses that end early when the run's agent does. `reader_fd`: where output goes; its reader's end is noticed too."""
+    """Pauses that end early when the run's agent does.
 
-    def __init__(self, paths: RunPaths, reader_fd: int | None = None) -> None:
+    `reader_fd`: where output goes; its reader's end is noticed too. `agent_pid`: the agent, if it is a child of ours that nobody has
+    waited for; the run's events name it a little later.
+    """
+
+    def __init__(self, paths: RunPaths, reader_fd: int | None = None, agent_pid: int | None = None) -> None:
         self._paths = paths
         self._poll = select.poll()
         self._pidfd = -1
         self._seen_pid = 0
         if reader_fd is not None:
             self._poll.register(reader_fd, 0)
+        if agent_pid is not None:
+            self._register(agent_pid)
 
     def pause(self, seconds: float) -> None:
         """Sleep, at most so long. Raises BrokenPipeError when nobody reads the output any more."""
@@ -87,16 +93,17 @@ class Watch:
         agent = next((event["agent"] for event in reversed(events.read(self._paths)) if isinstance(event.get("agent"), dict)), None)
         if agent is None or agent.get("pid") == self._seen_pid or not liveness.is_alive(agent):
             return
+        self._register(agent["pid"])
+        if not liveness.is_alive(agent):  # asked again, for the pid may have changed hands in between
+            self._close_pidfd()
+
+    def _register(self, pid: int) -> None:
         try:
-            pidfd = os.pidfd_open(agent["pid"])
+            self._pidfd = os.pidfd_open(pid)
         except (OSError, AttributeError):
             return  # it has just ended, or this kernel or this Python has no such call: files tell, a little later
-        self._seen_pid = agent["pid"]
-        if not liveness.is_alive(agent):  # asked again, for the pid may have changed hands in between
-            os.close(pidfd)
-            return
-        self._pidfd = pidfd
-        self._poll.register(pidfd, select.POLLIN)
+        self._seen_pid = pid
+        self._poll.register(self._pidfd, select.POLLIN)
 
     def _close_pidfd(self) -> None:
         if self._pidfd >= 0:

@@ -57,16 +57,18 @@ class Prepared:
 class Submitted:
     """A run that was handed over. Without a plan it is one that completed before and is returned instead.
 
-    `options` say whether to detach and to stream. `not_looked_at` says which inputs may differ from that run's.
+    `options` say whether to detach and to stream. `agent_pid` is that of the run's agent, where it is our child. `not_looked_at` says
+    which inputs may differ from that run's.
     """
 
-    __slots__ = ("_launcher", "not_looked_at", "options", "paths", "plan")
+    __slots__ = ("_launcher", "agent_pid", "not_looked_at", "options", "paths", "plan")
 
     def __init__(
         self, paths: RunPaths, options: SubmitConfig, plan: LaunchPlan | None = None, launcher: Launcher | None = None, *,
-        not_looked_at: str = "",
+        agent_pid: int | None = None, not_looked_at: str = "",
     ) -> None:
         self.paths = paths
+        self.agent_pid = agent_pid
         self.options = options
         self.plan = plan
         self.not_looked_at = not_looked_at
@@ -246,7 +248,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
         raise
     finally:
         lock.release()
-    return Submitted(paths, resolved.config.submit, plan, prepared.launcher)
+    return Submitted(paths, resolved.config.submit, plan, prepared.launcher, agent_pid=handle.agent_pid)
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:

@@ -23,10 +23,13 @@ def append(path: str, data: bytes) -> None:
         stream.write(data)
 
 
-def test_the_end_of_the_agent_wakes_a_waiter_at_once(workspace: WorkspacePaths) -> None:
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_the_end_of_the_agent_wakes_a_waiter_at_once(workspace: WorkspacePaths, is_recorded: bool) -> None:
     with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as agent:
-        paths = make_run(workspace, states=QUEUED, agent=liveness.identity(agent.pid))
-        watch = follow.Watch(paths)
+        if is_recorded:
+            watch = follow.Watch(make_run(workspace, states=QUEUED, agent=liveness.identity(agent.pid)))
+        else:
+            watch = follow.Watch(make_run(workspace, states=("NotStarted",)), agent_pid=agent.pid)
         ended = threading.Event()
 
         def pause() -> None:

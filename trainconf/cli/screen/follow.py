@@ -32,7 +32,7 @@ def show_to_end(submitted: Submitted, *, show_output: bool) -> int:
     screen = _Screen(submitted.paths)
     output = Output(submitted.paths.log(0)) if show_output else None
     cancel = Interrupts(lambda force: submitted.cancel(force=force), "canceling; press Ctrl-C again to kill it")
-    with cancel, closing(following.follow(submitted.paths, output)) as found:
+    with cancel, closing(following.follow(submitted.paths, output, agent_pid=submitted.agent_pid)) as found:
         for event in found:
             screen.show(event)
     return exit_code(screen.end)
