@@ -316,7 +316,9 @@ def check_grid(words: list[str]) -> bool:
     alone = one_by_one(wanted)
     assert alone is not None
     assert [trial.config for trial in trials] == [trial.config for trial in alone]
-    assert [trial.origins for trial in trials] == [compose(trial.overrides, PLACE[0]).origins for trial in trials]
+    composed = {tuple(words): found for words, found in zip(wanted, alone, strict=True)}  # a composition takes 50 ms
+    own = [composed.get(tuple(trial.overrides)) or compose(trial.overrides, PLACE[0]) for trial in trials]
+    assert [trial.origins for trial in trials] == [found.origins for found in own]
     for number in {0, len(trials) - 1}:
         assert trials[number].config == hydras_config(wanted[number])
     return True
