@@ -11,24 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainconf import plugins
-from trainconf.schema.compute import DockerCompute as DockerCompute
-from trainconf.schema.compute import LocalCompute as LocalCompute
-from trainconf.schema.compute import SlurmCompute as SlurmCompute
-from trainconf.schema.distributed import MpiDistributed as MpiDistributed
-from trainconf.schema.distributed import NoDistributed as NoDistributed
-from trainconf.schema.distributed import PyTorchDistributed as PyTorchDistributed
-from trainconf.schema.distributed import TensorFlowDistributed as TensorFlowDistributed
-from trainconf.schema.environment import EnvironmentConfig as EnvironmentConfig
-from trainconf.schema.environment import ImageBuildConfig as ImageBuildConfig
-from trainconf.schema.environment import ImageConfig as ImageConfig
-from trainconf.schema.environment import PythonConfig as PythonConfig
-from trainconf.schema.fields import default as default
-from trainconf.schema.fields import setting as setting
-from trainconf.schema.sweep import GridSweep as GridSweep
-from trainconf.schema.top import Config as Config
-from trainconf.schema.top import MetricConfig as MetricConfig
-from trainconf.schema.top import SnapshotConfig as SnapshotConfig
-from trainconf.schema.top import SubmitConfig as SubmitConfig
+from trainconf.schema.compute import DockerCompute, LocalCompute, SlurmCompute
+from trainconf.schema.distributed import MpiDistributed, NoDistributed, PyTorchDistributed, TensorFlowDistributed
+from trainconf.schema.environment import EnvironmentConfig
+from trainconf.schema.fields import default, setting
+from trainconf.schema.sweep import GridSweep
+from trainconf.schema.top import Config, SnapshotConfig, SubmitConfig
+
+__all__ = [
+    "GROUPS", "Config", "DockerCompute", "EnvironmentConfig", "GridSweep", "Group", "LocalCompute", "MpiDistributed", "NoDistributed",
+    "PyTorchDistributed", "SlurmCompute", "SnapshotConfig", "SubmitConfig", "TensorFlowDistributed", "default", "setting",
+]
 
 
 @dataclass(frozen=True)

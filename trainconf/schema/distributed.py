@@ -23,14 +23,14 @@ class PyTorchDistributed:
 
     kind: str = setting("pytorch", "set by the choice of `distributed`", choices=("pytorch",))
     node_count: int = setting(1, "nodes", minimum=1)
-    process_count: Optional[int] = setting(None, "processes on all nodes together; null is one on each", minimum=1)
-    process_count_per_node: Optional[int] = setting(None, "processes on each node: the same said otherwise", minimum=1)
+    process_count: Optional[int] = setting(None, "processes on all nodes together; default: one on each", minimum=1)
+    process_count_per_node: Optional[int] = setting(None, "processes on each node, instead of process_count", minimum=1)
     communication_backend: str = setting(
-        "auto", "told as TRAINCONF_COMMUNICATION_BACKEND; auto is nccl where the run is given GPUs, else gloo",
+        "auto", "value of TRAINCONF_COMMUNICATION_BACKEND; auto is nccl where the run has GPUs, else gloo",
         choices=("auto", "gloo", "nccl"),
     )
-    interface: Optional[str] = setting(None, "network interface the processes meet on, as in ib0; null is that of the head node's name")
-    gpu_visibility: str = setting("node", "GPUs a process sees: all of its node, or its own share", choices=("node", "process"))
+    interface: Optional[str] = setting(None, "network interface between the processes, as in ib0; default: that of the first node's name")
+    gpu_visibility: str = setting("node", "GPUs that a process sees: all of its node, or its own share", choices=("node", "process"))
 
 
 @dataclass
@@ -39,27 +39,27 @@ class MpiDistributed:
 
     kind: str = setting("mpi", "set by the choice of `distributed`", choices=("mpi",))
     node_count: int = setting(1, "nodes", minimum=1)
-    process_count_per_node: Optional[int] = setting(None, "processes on each node; null is one", minimum=1)
-    process_count: Optional[int] = setting(None, "processes on all nodes together: the same said otherwise", minimum=1)
+    process_count_per_node: Optional[int] = setting(None, "processes on each node; default: one", minimum=1)
+    process_count: Optional[int] = setting(None, "processes on all nodes together, instead of process_count_per_node", minimum=1)
     launcher: str = setting(
         "auto", "what starts them; auto is srun or mpirun inside a Slurm job, as the MPI found there wants it, else mpirun",
         choices=("auto", "mpirun", "srun"),
     )
-    pmi: Optional[str] = setting(None, "srun's --mpi, one of `srun --mpi=list`; null is what goes with the MPI found")
-    mpirun: Optional[str] = setting(None, "the mpirun to use; null is the first on the job's PATH, which begins with its environment")
+    pmi: Optional[str] = setting(None, "srun's --mpi, one of `srun --mpi=list`; default: what goes with the MPI that is found")
+    mpirun: Optional[str] = setting(None, "the mpirun to use; default: the first on the job's PATH, which begins with its environment")
     mpirun_arguments: list[str] = setting(list, "further arguments of mpirun")
-    interface: Optional[str] = setting(None, "network interface of MASTER_ADDR; null is that of the head node's name")
-    gpu_visibility: str = setting("node", "GPUs a process sees: all of its node, or its own share", choices=("node", "process"))
+    interface: Optional[str] = setting(None, "network interface of MASTER_ADDR; default: that of the first node's name")
+    gpu_visibility: str = setting("node", "GPUs that a process sees: all of its node, or its own share", choices=("node", "process"))
 
 
 @dataclass
 class TensorFlowDistributed:
-    """distributed=tensorflow: tasks of a TensorFlow cluster, told by TF_CONFIG. Worker 0 is the chief unless there is one besides."""
+    """distributed=tensorflow: tasks of a TensorFlow cluster, which TF_CONFIG describes. Worker 0 is the chief, unless `chief` adds one."""
 
     kind: str = setting("tensorflow", "set by the choice of `distributed`", choices=("tensorflow",))
-    node_count: int = setting(1, "nodes the tasks are dealt out to; at most worker_count", minimum=1)
+    node_count: int = setting(1, "nodes that share the tasks; at most worker_count", minimum=1)
     worker_count: int = setting(1, "workers", minimum=1)
-    parameter_server_count: int = setting(0, "parameter servers; they are ended when the workers are done", minimum=0)
-    chief: bool = setting(False, "a chief besides the workers, as ParameterServerStrategy wants; the run is done when it is")
-    interface: Optional[str] = setting(None, "network interface the tasks meet on; null is that of each node's name")
-    gpu_visibility: str = setting("process", "GPUs a task sees: all of its node, or its own share", choices=("node", "process"))
+    parameter_server_count: int = setting(0, "parameter servers; they end when the workers are done", minimum=0)
+    chief: bool = setting(False, "a chief besides the workers, as ParameterServerStrategy needs; the run ends when the chief does")
+    interface: Optional[str] = setting(None, "network interface between the tasks; default: that of each node's name")
+    gpu_visibility: str = setting("process", "GPUs that a task sees: all of its node, or its own share", choices=("node", "process"))

@@ -14,28 +14,28 @@ class PythonConfig:
     """Which Python."""
 
     user_managed_dependencies: bool = setting(False, "true: install nothing, use what the interpreter already has")
-    interpreter_path: Optional[str] = setting(None, "a Python to use (user-managed) or to build on; null is the submitting one")
-    version: Optional[str] = setting(None, "such as 3.11; a managed environment gets it, null is the submitting Python's")
+    interpreter_path: Optional[str] = setting(None, "a Python to use (user-managed) or to build on; default: the submitting one")
+    version: Optional[str] = setting(None, "version of a managed environment, such as 3.11; default: that of the submitting Python")
 
 
 @dataclass
 class ImageBuildConfig:
     """How images are built on this machine; none of it is part of an image's identity, save `args`."""
 
-    network: Optional[str] = setting(None, "network of the build: host, none or a network's name; null is the engine's default")
-    ca_file: Optional[str] = setting(None, "PEM bundle the installer trusts while it builds; relative to the workspace")
-    pip_config: Optional[str] = setting(None, "pip.conf the installer reads while it builds; may hold credentials, and is in no layer")
-    args: dict[str, str] = setting(dict, "build arguments of the Dockerfile; its history shows them, so never a secret")
+    network: Optional[str] = setting(None, "network of the build: host, none or the name of a network; default: the engine's")
+    ca_file: Optional[str] = setting(None, "PEM bundle that the installer trusts during the build; relative to the workspace")
+    pip_config: Optional[str] = setting(None, "pip.conf that the installer reads; may hold credentials: no layer keeps it")
+    args: dict[str, str] = setting(dict, "build arguments of the Dockerfile; the image's history shows them, so never a secret")
 
 
 @dataclass
 class ImageConfig:
     """What a container is made from; at most one of image, base_image and dockerfile is given."""
 
-    image: Optional[str] = setting(None, "an image that is used as it is: nothing is installed in it")
-    base_image: Optional[str] = setting(None, "image the requirements are installed on; null is a slim official Python of that version")
-    dockerfile: Optional[str] = setting(None, "a Dockerfile the requirements are installed on, relative to the workspace")
-    build_context: Optional[str] = setting(None, "folder the Dockerfile copies from, relative to the workspace; null sends no files")
+    image: Optional[str] = setting(None, "an image to use as it is: nothing is installed in it")
+    base_image: Optional[str] = setting(None, "image to install the requirements on; default: a slim official Python of that version")
+    dockerfile: Optional[str] = setting(None, "a Dockerfile to install the requirements on, relative to the workspace")
+    build_context: Optional[str] = setting(None, "folder that the Dockerfile copies from, relative to the workspace; default: none")
     build: ImageBuildConfig = setting(ImageBuildConfig, "how images are built here")
 
 

@@ -32,7 +32,7 @@ class SnapshotConfig:
 
     max_mb: float = setting(300.0, "megabytes; a larger tree is refused and its largest files named", above=0)
     max_files: int = setting(100_000, "files; a larger tree is refused and its fullest folders named", minimum=1)
-    allow_keys: list[str] = setting(list, "file patterns that look like private keys and may travel all the same")
+    allow_keys: list[str] = setting(list, "file patterns that may travel although they look like private keys")
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Config:
     argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, not at all", choices=("argparse", "hydra", "none"))
     params: dict[str, Any] = setting(dict, "hyperparameters, any tree of values; add one with +params.name=value")
     inputs: dict[str, str] = setting(dict, "name: path of data the job reads; also TRAINCONF_INPUT_<NAME>")
-    unhashed_inputs: list[str] = setting(list, "names of inputs too large to read at submission: they count by their path, not by content")
+    unhashed_inputs: list[str] = setting(list, "names of inputs too large to read at submission: their path counts, not their content")
     metric: MetricConfig = setting(MetricConfig, "the number the experiment is judged by")
     stdout_metrics: dict[str, str] = setting(dict, "name: regular expression with one group; each match in rank 0's output is logged")
     max_run_duration_seconds: Optional[float] = setting(None, "seconds of wall time per attempt; then SIGTERM, then SIGKILL", above=0)
