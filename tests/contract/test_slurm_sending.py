@@ -16,7 +16,7 @@ from tests.contract.slurm_runs import slurm, until
 from tests.testbed.cluster import Cluster
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
-from trainconf.launchers.slurm.arrays.chunks import Sending
+from trainconf.launchers.slurm.arrays.chunks import ChunkSubmitter
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.paths import RunPaths
 
@@ -158,7 +158,7 @@ def test_an_array_that_was_sent_and_not_written_down_is_found_and_not_sent_again
     before = liveness.scheduler_of(home)["arrays"]
     os.unlink(home.events)
     monkeypatch.setenv("SLURM_CONF", space.env["SLURM_CONF"])
-    Sending(home, SlurmLauncher().controller)()
+    ChunkSubmitter(home, SlurmLauncher().clusters.controller)()
     assert liveness.scheduler_of(home)["arrays"] == before
     assert len(set(slurm("squeue", "--noheader", f"--name={home.run_id}", "--format=%F").split())) == 1
     space("cancel", home.run_id)

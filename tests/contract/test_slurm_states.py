@@ -22,7 +22,7 @@ from trainconf.launchers.protocol import RunHandle
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.launchers.slurm.queue_cache import QueueCache
-from trainconf.launchers.slurm.reconcile import reconcile
+from trainconf.launchers.slurm.reconcile import reconcile_jobs
 from trainconf.paths import RunPaths
 from trainconf.process import Completed, Processes
 from trainconf.testing.runs import is_running, last, make_job, make_run_dir, output, shell, states, submit, unique_sleep, wait_until
@@ -247,9 +247,9 @@ def test_without_accounting_a_forgotten_job_is_not_responding_and_never_failed(r
     clock = Clock()
     answers = QueueCache(Controller(os.environ), handle.paths.workspace, clock)
     recorded = liveness.state_of(handle.paths)
-    assert reconcile(answers, [(handle.paths, recorded)])[0].status == "Running"  # it may have been asked too early
+    assert reconcile_jobs(answers, [(handle.paths, recorded)])[0].status == "Running"  # it may have been asked too early
     clock.seconds += 60
-    (state,) = reconcile(answers, [(handle.paths, recorded)])
+    (state,) = reconcile_jobs(answers, [(handle.paths, recorded)])
     assert state.status == "NotResponding"
     assert "no accounting tells how it ended" in state.reason
     assert states(handle)[-1] == "Running"
@@ -328,7 +328,7 @@ def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_clus
         assert set(counting.names) == {"squeue"}
         assert per_minute[0] <= 12
         assert max(per_minute[2:]) <= 2
-        (state,) = reconcile(watchers[0], recorded[:1])
+        (state,) = reconcile_jobs(watchers[0], recorded[:1])
         assert "JobHeldUser, which only a change" in state.reason
     finally:
         subprocess.run(["scancel", array], check=True)
@@ -340,13 +340,13 @@ def test_a_lost_agent_is_asked_about_at_once_and_then_ever_more_seldom(root: str
     try:
         counting, clock = Counting(), Clock()
         answers = QueueCache(Controller(os.environ, counting, slurm_cluster.conf), handle.paths.workspace, clock)
-        reconcile(answers, [(handle.paths, liveness.state_of(handle.paths))])
+        reconcile_jobs(answers, [(handle.paths, liveness.state_of(handle.paths))])
         events.append(handle.paths, "Running")
         asked_at = []
         for tick in range(120):
             clock.seconds += 0.5
             before = len(counting.names)
-            reconcile(answers, [(handle.paths, liveness.state_of(handle.paths))])
+            reconcile_jobs(answers, [(handle.paths, liveness.state_of(handle.paths))])
             asked_at += [tick / 2] * (len(counting.names) - before)
         assert asked_at[0] == 0
         assert len([at for at in asked_at if at <= 5]) <= 5

@@ -17,11 +17,10 @@ from tests.testbed.cluster import Cluster
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.history.liveness import State
-from trainconf.launchers.slurm.arrays import sweep as slurm_sweep
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.launchers.slurm.queue_cache import QueueCache
-from trainconf.launchers.slurm.reconcile import reconcile
+from trainconf.launchers.slurm.reconcile import reconcile_jobs, reconcile_sweep
 from trainconf.paths import RunPaths
 
 pytestmark = pytest.mark.slurm
@@ -137,10 +136,10 @@ def test_a_task_that_is_taken_out_of_the_queue_by_hand_is_canceled_though_slurm_
     slurm("scancel", f"{liveness.scheduler_of(home)['job_id']}_2")
     moved = time.time()
     answers = QueueCache(Controller(space.env), home.workspace, lambda: moved)
-    assert reconcile(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"
+    assert reconcile_jobs(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"
     moved += 60
     answers.refresh([jobs(home)[0]], {os.getuid()})  # somebody else asks about another
-    assert reconcile(answers, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
+    assert reconcile_jobs(answers, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
     assert states(home) == ["Running", "NotStarted", "Canceled"]
     space("cancel", home.run_id)
 
@@ -151,7 +150,7 @@ def test_a_sweep_whose_last_trials_are_lost_is_not_waited_for_without_end(space:
             return [State("NotResponding", "", state.event, state.scheduler) for _, state in runs]
 
     home = detach(space, "+params.lr=1,2", "+compute.sbatch.begin=now+1hour")
-    state = slurm_sweep.settle(Lost(), home)
+    state = reconcile_sweep(home, Lost().reconcile)
     assert (state.status, state.is_final) == ("NotResponding", False)
     assert all(paths.run_id in state.reason for paths in trials_of(home))
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trainconf import files
 from trainconf.agent import job_folders
+from trainconf.agent.pool import end_sweep
 from trainconf.history import events, left_processes, liveness, record
+from trainconf.history.find import trials_of
+from trainconf.history.follow import has_ended
 from trainconf.history.liveness import State
 from trainconf.launchers.slurm import job_states
+from trainconf.launchers.slurm.clusters import Clusters
 from trainconf.launchers.slurm.commands import Job
 from trainconf.launchers.slurm.job_states import Ending
 from trainconf.launchers.slurm.queue_cache import FORGOTTEN_S, QueueCache
@@ -26,7 +31,44 @@ LOG_LINES = 3
 WITH_AGENT = ("Starting", "Running", "Finalizing")  # recorded states that only an agent writes, which then holds the run's lock
 
 
-def reconcile(queue: QueueCache, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool = False) -> list[State]:
+def reconcile(clusters: Clusters, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool = False) -> list[State]:
+    """The states of runs and sweeps, whose recorded ones these are: one question for all of a workspace and cluster."""
+    found: dict[int, State] = {}
+    by_queue: dict[tuple[str, str], list[int]] = {}
+    for index, (paths, state) in enumerate(runs):
+        conf = (state.scheduler or {}).get("conf") or clusters.conf
+        if os.path.exists(paths.sweep):
+            found[index] = reconcile_sweep(paths, lambda trials: reconcile(clusters, trials))
+        elif not clusters.knows(conf):
+            why = f"as recorded; this shell knows another cluster: if the run is yours, export SLURM_CONF={shlex.quote(conf)}"
+            found[index] = _noted(state, why)
+        else:
+            by_queue.setdefault((paths.workspace.root, conf), []).append(index)
+    for key, indices in by_queue.items():
+        some = [runs[index] for index in indices]
+        found |= zip(indices, reconcile_jobs(clusters.queue(*key), some, at_once=at_once), strict=True)
+    return [found[index] for index in range(len(runs))]
+
+
+def reconcile_sweep(home: RunPaths, reconcile_trials: Callable[[list[tuple[RunPaths, State]]], list[State]]) -> State:
+    """The state of a sweep: over when each of its trials is, and lost when only lost ones are left."""
+    state = liveness.state_of(home)
+    if state.scheduler is None:
+        return state
+    open_trials = [(paths, found) for paths in trials_of(home) if not (found := liveness.state_of(paths)).is_final]
+    of_slurm = [run for run in open_trials if run[1].scheduler is not None]
+    states = reconcile_trials(of_slurm) if of_slurm else []
+    if len(of_slurm) < len(open_trials) or not all(has_ended(found) for found in states):
+        return state
+    lost = [paths.run_id for (paths, _), found in zip(of_slurm, states, strict=True) if not found.is_final]
+    if lost:
+        names = ", ".join(lost[:3]) + " …" * (len(lost) > 3)
+        return State("NotResponding", f"nobody can tell how {names} ended", state.event, state.scheduler)
+    end_sweep(home)
+    return liveness.state_of(home)
+
+
+def reconcile_jobs(queue: QueueCache, runs: Sequence[tuple[RunPaths, State]], *, at_once: bool = False) -> list[State]:
     """The states of runs of one cluster, whose recorded ones these are."""
     job_ids = {str(state.scheduler["job_id"]) for _, state in runs if state.scheduler and state.scheduler["job_id"]}
     lost = {str(state.scheduler["job_id"]) for _, state in runs if state.scheduler and state.status in WITH_AGENT}

@@ -14,19 +14,19 @@ def send(folder: str, *, is_in_job: bool) -> None:
     """Send, or say on standard error why not."""
     from trainconf import files
     from trainconf.errors import TrainconfError
-    from trainconf.launchers.slurm.arrays.chunks import Sending
+    from trainconf.launchers.slurm.arrays.chunks import ChunkSubmitter
+    from trainconf.launchers.slurm.clusters import Clusters
     from trainconf.launchers.slurm.commands import Controller
-    from trainconf.launchers.slurm.launcher import SlurmLauncher
     from trainconf.paths import RunPaths
 
     home = RunPaths(folder)
-    if is_in_job:  # what the job was told about itself must not reach others; what `setup` did to known variables is done again
+    if is_in_job:  # the job's own variables must not reach other jobs; `setup` changes known variables there again
         known = set(files.read_json(home.plan).get("environment") or os.environ)
         for name in set(os.environ) - known:
             del os.environ[name]
     try:
-        sending = Sending(home, (lambda conf: Controller(os.environ, conf=conf)) if is_in_job else SlurmLauncher().controller)
-        sending.from_a_job() if is_in_job else sending()
+        submit = ChunkSubmitter(home, (lambda conf: Controller(os.environ, conf=conf)) if is_in_job else Clusters().controller)
+        submit.from_a_job() if is_in_job else submit()
     except TrainconfError as error:
         print(f"the rest of sweep {home.run_id} is not sent from here\n\n{error.render()}", file=sys.stderr)
 

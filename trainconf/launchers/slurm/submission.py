@@ -6,10 +6,13 @@ import re
 import time
 from collections.abc import Mapping
 
-from trainconf.errors import LaunchError
+from trainconf import files
+from trainconf.errors import LaunchError, StorageError
 from trainconf.fast.records import Record
+from trainconf.history import events
 from trainconf.launchers.slurm import admission
 from trainconf.launchers.slurm.commands import SUBMIT_SECONDS, Controller, no_sbatch
+from trainconf.paths import RunPaths
 from trainconf.process import Completed
 
 TYPE_CHECKING = False
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 SENDS = 3
 LOOK_UP_PAUSES_S = (0.2, 1.0, 2.0)  # before each look for a job whose reply was lost: the controller may still be at it
+READER_SECONDS = 0.05  # for a reader that holds the run's lock for a moment; its agent, which may hold it too, is not waited for
 _REPLY = re.compile(r"^(\d+)(?:;(\S+))?$", re.MULTILINE)
 # Slurm says so when nobody knows whether the job was taken (slurm_errno.c); any other refusal is one.
 _UNCERTAIN = re.compile(r"timed out|[Uu]nable to contact|[Zz]ero [Bb]ytes|[Cc]ommunication|[Tt]ransport|Connection re|temporarily|Protocol")
@@ -50,6 +54,39 @@ def send_where_there_is_room(controller: Controller, batch: Mapping[str, Any], s
         if admission.NO_ROOM.search(str(refused)):
             return str(refused)
         raise admission.refusal(controller, batch, str(refused)) from None
+
+
+def record_sent(controller: Controller, paths: RunPaths, sent: Sent, scheduler: Mapping[str, Any]) -> None:
+    """Record which job a run, or a sweep in one job, has become. Raises StorageError; the job is canceled then."""
+    facts: dict[str, Any] = {"waiting_for": "scheduler", "scheduler": {**scheduler, "job_id": sent.job_id, "cluster": sent.cluster}}
+    if sent.job_id is None:
+        facts["reason"] = "Slurm has not answered; whether it has the job shows when it does"
+    try:
+        _record_unless_begun(paths, facts)
+    except OSError as error:
+        if sent.job_id:
+            controller.call("scancel", sent.job_id)
+        raise StorageError.from_os_error(error, "the job's number cannot be recorded, so it was canceled") from error
+    request = events.cancel_request(paths) if sent.job_id else None
+    if request is not None and sent.job_id:  # asked for while it was being sent
+        from trainconf.launchers.slurm.cancel import end_jobs
+
+        end_jobs(controller, paths.run_id, [sent.job_id], force=bool(request.get("force")))
+
+
+def _record_unless_begun(paths: RunPaths, facts: dict[str, Any]) -> None:
+    """Record that a run waits in a queue, unless its agent has said more by then, or has the run and is about to. Raises OSError."""
+    lock = files.FileLock(paths.lock)
+    if not _has_begun(paths) and lock.acquire(blocking=False, patience_s=READER_SECONDS):
+        try:
+            if not _has_begun(paths):
+                events.append(paths, "Queued", **facts)
+        finally:
+            lock.release()
+
+
+def _has_begun(paths: RunPaths) -> bool:
+    return any("agent" in event or event["state"] in events.TERMINAL for event in events.read(paths))
 
 
 def _send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str, str]) -> Sent:

@@ -9,7 +9,7 @@ from pathlib import Path
 from trainconf.history import events, liveness
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.queue_cache import QueueCache
-from trainconf.launchers.slurm.reconcile import reconcile
+from trainconf.launchers.slurm.reconcile import reconcile_jobs
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import Completed, Processes
 from trainconf.testing.runs import make_job, make_run_dir, shell
@@ -42,7 +42,7 @@ def run_of(root: Path, name: str, job_id: str) -> RunPaths:
 
 def look(root: Path, cluster: Cluster, paths: RunPaths, later_s: float = 0.0) -> liveness.State:
     answers = QueueCache(Controller({}, cluster), WorkspacePaths(str(root)), now=lambda: time.time() + later_s)
-    return reconcile(answers, [(paths, liveness.state_of(paths))])[0]
+    return reconcile_jobs(answers, [(paths, liveness.state_of(paths))])[0]
 
 
 def queue(*names: str) -> str:
@@ -81,5 +81,5 @@ def test_many_that_ended_at_once_all_have_their_exit_code(tmp_path: Path) -> Non
     runs = [run_of(tmp_path, name, str(number)) for number, name in enumerate(names, 1)]
     cluster = Cluster(squeue=queue(*names), codes="".join(f"{number}|{number << 8}|\n" for number in range(1, 61)))
     answers = QueueCache(Controller({}, cluster), WorkspacePaths(str(tmp_path)))
-    found = reconcile(answers, [(paths, liveness.state_of(paths)) for paths in runs])
+    found = reconcile_jobs(answers, [(paths, liveness.state_of(paths)) for paths in runs])
     assert [state.event["exit_code"] for state in found] == list(range(1, 61))

@@ -12,7 +12,7 @@ from trainconf.errors import LaunchError
 from trainconf.history import events, liveness
 from trainconf.launchers.protocol import RunHandle
 from trainconf.launchers.scheduled import state_of
-from trainconf.launchers.slurm import ours
+from trainconf.launchers.slurm import clusters
 from trainconf.launchers.slurm.arrays import chunks
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.paths import RunPaths
@@ -61,7 +61,7 @@ def test_the_configuration_that_only_a_run_names_is_given_to_no_command(tmp_path
 
 def test_a_cluster_that_was_submitted_to_is_asked_also_where_the_shell_does_not_name_it(tmp_path: Path, record: Path) -> None:
     conf = str(tmp_path / "slurm.conf")
-    ours.note(ours.CLUSTER, conf)
+    clusters.note(clusters.CLUSTER, conf)
     state_of(claims(tmp_path, conf=conf))
     assert f"SLURM_CONF={conf}" in record.read_text()
 
@@ -95,10 +95,10 @@ def test_the_rest_of_a_sweep_is_sent_only_by_who_began_it(tmp_path: Path, record
     Path(home.logs).mkdir(parents=True)
     Path(home.plan).write_text(json.dumps({"target": "slurm", "batch": None, "chunks": [[0, 1]], "width": 0, "cluster": {"conf": ""}}))
     Path(home.trials).write_text("")
-    assert SlurmLauncher()._sender_of(home) is None
+    assert SlurmLauncher()._submitter_of(home) is None
     chunks.send_on(home)
     assert not Path(home.agent_log).exists()
-    ours.note(ours.SWEEP, home.run_dir)
-    assert SlurmLauncher()._sender_of(home) is not None
-    ours.forget(ours.SWEEP, home.run_dir)
-    assert SlurmLauncher()._sender_of(home) is None
+    clusters.note(clusters.SWEEP, home.run_dir)
+    assert SlurmLauncher()._submitter_of(home) is not None
+    clusters.forget(clusters.SWEEP, home.run_dir)
+    assert SlurmLauncher()._submitter_of(home) is None

@@ -1,44 +1,42 @@
-"""Sends the trials of a sweep as arrays that are as large as Slurm takes now, and the others as there is room (MaxSubmitJobs and its like).
+"""Sends the trials of a sweep as arrays that are as large as Slurm takes now, and the others when there is room (such as MaxSubmitJobs).
 
-Everything that is needed for it lies in the sweep's folder: trials.jsonl and the trials' plans, `chunks` and `width` in plan.json, and in
-the events which arrays there are. So anybody may go on with it: the command that began the sweep, `trainconf wait SWEEP`, and a process of
-its own (`send_on`) that a reader of its trials starts, and each of its jobs at its end. A lock on trials.jsonl lets one of them at it
-at a time. An array's comment says which trials it has: before anything is sent, Slurm is asked for arrays that nobody could record.
+Everything that is needed for it lies in the sweep's folder: trials.jsonl and the trials' plans, `chunks` and `width` in plan.json, and the
+arrays in the events. So several may go on with it: the command that began the sweep, `trainconf wait SWEEP`, a process (`send_on`) that a
+reader of its trials starts, and each of its jobs at its end. A lock on trials.jsonl lets one of them send at a time. An array's comment
+says which trials it has: before anything is sent, Slurm is asked for arrays that nobody could record.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from trainconf import files
 from trainconf.agent.pool import has_unsent
-from trainconf.errors import LaunchError, SecretError
+from trainconf.errors import ConfigError, LaunchError, SecretError
+from trainconf.fast.spawn import spawn
 from trainconf.history import events, liveness
 from trainconf.history.record import read_mapping
-from trainconf.launchers.slurm import admission, ours
-from trainconf.launchers.slurm import script as slurm_script
-from trainconf.launchers.slurm import submission as slurm_submission
+from trainconf.launchers.slurm import admission, clusters, script
+from trainconf.launchers.slurm.commands import Controller
+from trainconf.launchers.slurm.submission import Sent, send_where_there_is_room
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from trainconf.errors import ConfigError
-    from trainconf.launchers.slurm.commands import Controller
-    from trainconf.launchers.slurm.submission import Sent
-
-LOOK_PAUSE_S = 1.0
+POLL_PAUSE_S = 1.0
 JOBS_PATIENCE_S = 15.0  # of a job that has ended but for this: Slurm counts others that have just ended for some seconds
 RETRY_PAUSE_S = 30.0  # at most, after a refusal; a second after a trial has ended, doubled each time, for Slurm counts it a while longer
 
 
-class Arrays:
-    """The door through which arrays of one sweep go. `batch` is that of the trial with which an array begins."""
+class ArraySender:
+    """Sends arrays of one sweep."""
 
     def __init__(self, home: RunPaths, controller: Controller, secrets: Mapping[str, str], trials: Sequence[RunPaths]) -> None:
         self._home = home
@@ -48,17 +46,17 @@ class Arrays:
         self._refused: tuple[Mapping[str, Any], str] | None = None
 
     def send(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> Iterator[list[Any]]:
-        """As many of these trials as fit, in order: [job id, first trial, count] of each array.
+        """Send as many of these trials as fit, in order: [job id, first trial, count] of each array.
 
-        `at_a_time` of them, also where they are several arrays, 0 leaves it to Slurm; none before the jobs `after`. Raises ConfigError,
-        LaunchError.
+        `batch` is that of the first trial. `at_a_time` of them run at a time, also where they are several arrays; 0 leaves it to Slurm.
+        None starts before the jobs `after`. Raises ConfigError, LaunchError.
         """
         size, begin = count, first
         before: list[str] = []
         while count:
             is_chained = before and 0 < at_a_time < first + size - begin
             wanted = self._array(batch, first, size, at_a_time, before if is_chained else after)
-            sent = slurm_submission.send_where_there_is_room(self._controller, wanted, self._secrets)
+            sent = send_where_there_is_room(self._controller, wanted, self._secrets)
             if not isinstance(sent, str):
                 job_id = known(sent, wanted)
                 yield [job_id, first, size]
@@ -73,24 +71,24 @@ class Arrays:
                 size //= 2
 
     def refusal(self) -> ConfigError:
-        """Why one trial more was not taken; it asks for the limits there are."""
+        """Why the last trial was not taken, and the limits of the cluster."""
         assert self._refused is not None
         return admission.refusal(self._controller, *self._refused)
 
     def _array(self, batch: Mapping[str, Any], first: int, count: int, at_a_time: int, after: Sequence[str]) -> dict[str, Any]:
         limit = f"%{at_a_time}" if at_a_time else ""
         argv = [
-            "sbatch", "--parsable", f"--chdir={self._home.workspace.root}", f"--output={slurm_script.pattern(self._log(first))}%a.log",
+            "sbatch", "--parsable", f"--chdir={self._home.workspace.root}", f"--output={script.pattern(self._log(first))}%a.log",
             f"--array=0-{count - 1}{limit}", *([f"--dependency=afterany:{':'.join(after)}"] if after else []),
         ]  # fmt: skip
-        words = [self._home.run_dir, "--task", str(first)]
-        return {**slurm_script.named(batch, self._home.run_id, words, f"{first}+{count}"), "argv": argv}
+        arguments = [self._home.run_dir, "--task", str(first)]
+        return {**script.named(batch, self._home.run_id, arguments, f"{first}+{count}"), "argv": argv}
 
     def _log(self, first: int) -> str:
         return os.path.join(self._home.logs, f"agent_{first}_")
 
     def _link(self, first: int, count: int) -> None:
-        """A trial's agent writes where its array's do; its own folder has it, too."""
+        """Slurm writes the logs of an array's agents into the sweep's folder; a link shows each in its trial's folder."""
         for task in range(count):
             agent_log = self._trials[first + task].agent_log
             with suppress(FileExistsError):  # of an array that Slurm turned out not to have
@@ -104,7 +102,7 @@ def record(home: RunPaths, scheduler: Mapping[str, Any], arrays: Sequence[Sequen
 
 
 def known(sent: Sent, batch: Mapping[str, Any]) -> str:
-    """The number of a job that was sent for a sweep. Raises LaunchError when nobody knows whether there is one."""
+    """The id of a job that was sent for a sweep. Raises LaunchError when nobody knows whether there is one."""
     if sent.job_id is None:
         raise LaunchError("Slurm has not answered; whether it has a job of the sweep shows when it does", ("name", batch["job_name"]),
                           hint="`squeue --me` tells; `scancel` those with this name before the sweep is sent again")  # fmt: skip
@@ -112,7 +110,7 @@ def known(sent: Sent, batch: Mapping[str, Any]) -> str:
 
 
 def left(chunks: Sequence[Sequence[int]], arrays: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
-    """What of each chunk, [first trial, count], no array has: arrays take a chunk from its beginning."""
+    """The part of each chunk, [first trial, count], that no array has: arrays take a chunk from its beginning."""
     ends = {int(first): int(first) + int(count) for _, first, count in arrays}
     found = []
     for first, count in chunks:
@@ -124,24 +122,24 @@ def left(chunks: Sequence[Sequence[int]], arrays: Sequence[Sequence[Any]]) -> li
     return found
 
 
-class Sending:
-    """Sends what is left of a sweep for as long as somebody calls it. It looks rarely, and asks Slurm only when there may be room."""
+class ChunkSubmitter:
+    """Sends the rest of a sweep while somebody keeps calling it. It looks rarely, and asks Slurm only when there may be room."""
 
     def __init__(self, home: RunPaths, controller_of: Callable[[str], Controller], secrets: Mapping[str, str] | None = None) -> None:
         self._home = home
         self._controller_of = controller_of
         self._secrets = secrets
         self._is_needed = "chunks" in read_mapping(home.plan)
-        self._next_look = self._retry_at = self._pause_s = 0.0
+        self._next_poll = self._retry_at = self._pause_s = 0.0
         self._open_count = -1
 
     def __call__(self) -> None:
         """Raises ConfigError, SecretError: Slurm does not want it any more, or this process cannot send it."""
-        if not self._is_needed or time.monotonic() < self._next_look:
+        if not self._is_needed or time.monotonic() < self._next_poll:
             return
-        self._next_look = time.monotonic() + LOOK_PAUSE_S
+        self._next_poll = time.monotonic() + POLL_PAUSE_S
         lock = files.FileLock(self._home.trials)
-        if lock.acquire(blocking=False):  # else somebody else is at it, or cancels it
+        if lock.acquire(blocking=False):  # else another process sends it, or cancels it
             try:
                 self._is_needed = self._send()
             except LaunchError:
@@ -151,7 +149,7 @@ class Sending:
                 lock.release()
 
     def from_a_job(self) -> None:
-        """As a call, from a job of the sweep at its end: one that ends beside it has the room a moment longer, and must not wait, too.
+        """As a call, from a job of the sweep at its end. It waits for the room of jobs that end beside it; those must not wait, too.
 
         Raises ConfigError, LaunchError, SecretError.
         """
@@ -162,7 +160,7 @@ class Sending:
             before = len(liveness.scheduler_of(self._home).get("arrays") or [])
             give_up_at = time.monotonic() + JOBS_PATIENCE_S
             while self._send() and len(liveness.scheduler_of(self._home)["arrays"]) == before and time.monotonic() < give_up_at:
-                time.sleep(LOOK_PAUSE_S)
+                time.sleep(POLL_PAUSE_S)
                 self._open_count = -1
         finally:
             lock.release()
@@ -175,7 +173,7 @@ class Sending:
         rest = left(plan.get("chunks") or [], arrays)
         latest = events.last(self._home)
         if not rest or (latest is not None and latest["state"] in events.TERMINAL) or events.cancel_request(self._home) is not None:
-            ours.forget(ours.SWEEP, self._home.run_dir)
+            clusters.forget(clusters.SWEEP, self._home.run_dir)
             return False
         trials = trials_in_order(self._home)
         sent = (trials[number] for _, first, count in arrays for number in range(first, first + count))
@@ -183,7 +181,7 @@ class Sending:
         now = time.monotonic()
         if open_count == self._open_count and now < self._retry_at:
             return True
-        self._pause_s = min(2 * self._pause_s, RETRY_PAUSE_S) if open_count == self._open_count else LOOK_PAUSE_S
+        self._pause_s = min(2 * self._pause_s, RETRY_PAUSE_S) if open_count == self._open_count else POLL_PAUSE_S
         self._open_count, self._retry_at = open_count, now + self._pause_s
         room = plan["width"] - open_count if plan["width"] else len(trials)
         if room <= 0:
@@ -195,23 +193,23 @@ class Sending:
             record(self._home, scheduler, sorted([*arrays, *unrecorded], key=lambda array: int(array[1])))
             self._open_count = -1
             return self._send()
-        return self._send_parts(rest, room, scheduler, trials)
+        return self._send_chunks(rest, room, scheduler, trials)
 
     def _unrecorded(self, scheduler: Mapping[str, Any], arrays: Sequence[Sequence[Any]]) -> list[list[Any]] | None:
-        """Arrays that Slurm has and nobody could write down: whoever sent them was ended over it. None when Slurm does not answer."""
-        name = slurm_script.job_name(self._home.run_id)
+        """Arrays that Slurm has and that are not recorded: their sender was ended meanwhile. None when Slurm does not answer."""
+        name = script.job_name(self._home.run_id)
         named = self._controller_of(scheduler.get("conf") or "").named(name)
         if named is None:
             return None
         found = []
         for job_id, comment in sorted(set(named)):
-            told = re.search(r" (\d+)\+(\d+)$", comment)
-            is_ours = told and comment == slurm_script.comment(name, [self._home.run_dir, "--task", told[1]], told[0].strip())
-            if told and is_ours and int(told[1]) not in {int(first) for _, first, _ in arrays}:
-                found.append([job_id, int(told[1]), int(told[2])])
+            trials = re.search(r" (\d+)\+(\d+)$", comment)
+            is_ours = trials and comment == script.comment(name, [self._home.run_dir, "--task", trials[1]], trials[0].strip())
+            if trials and is_ours and int(trials[1]) not in {int(first) for _, first, _ in arrays}:
+                found.append([job_id, int(trials[1]), int(trials[2])])
         return found
 
-    def _send_parts(self, rest: list[tuple[int, int]], room: int, scheduler: Mapping[str, Any], trials: list[RunPaths]) -> bool:
+    def _send_chunks(self, rest: list[tuple[int, int]], room: int, scheduler: Mapping[str, Any], trials: list[RunPaths]) -> bool:
         """At most `room` trials, until Slurm refuses; whether something is left."""
         arrays = list(scheduler.get("arrays") or [])
         size = 1  # doubled as long as they are taken: a refusal costs Slurm one call, and much room not many
@@ -220,12 +218,12 @@ class Sending:
             while first < begin + count:
                 trial = files.read_json(trials[first].plan)
                 secrets = _secrets(trial["secret_env"]) if self._secrets is None else self._secrets
-                door = Arrays(self._home, self._controller_of(scheduler.get("conf") or ""), secrets, trials)
+                sender = ArraySender(self._home, self._controller_of(scheduler.get("conf") or ""), secrets, trials)
                 wanted = min(size, begin + count - first, room)
                 taken = 0
                 if events.cancel_request(self._home) is not None:
                     return False
-                for array in door.send(trial["batch"], first, wanted, 0, ()):
+                for array in sender.send(trial["batch"], first, wanted, 0, ()):
                     arrays.append(array)
                     record(self._home, scheduler, arrays)
                     taken += array[2]
@@ -241,7 +239,7 @@ def trials_in_order(home: RunPaths) -> list[RunPaths]:
 
 
 def _secrets(names: Sequence[str]) -> dict[str, str]:
-    """Their values, which are nowhere but in the environment."""
+    """Their values, from the environment: they are saved nowhere."""
     missing = [name for name in names if name not in os.environ]
     if missing:
         raise SecretError("trials of the sweep that Slurm does not have yet need secrets, which are saved nowhere",
@@ -250,14 +248,10 @@ def _secrets(names: Sequence[str]) -> dict[str, str]:
 
 
 def send_on(home: RunPaths) -> None:
-    """Have a process of its own send what is left of this user's sweep: a reader of it is not held up."""
-    import sys
-
-    from trainconf.fast.spawn import spawn
-
-    if not ours.is_noted(ours.SWEEP, home.run_dir) or not has_unsent(home):
+    """Start a process that sends the rest of this user's sweep, so that no reader has to wait for it."""
+    if not clusters.is_noted(clusters.SWEEP, home.run_dir) or not has_unsent(home):
         return
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "send_on.py")
-    command = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, home.run_dir]
+    program = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "send_on.py")
+    command = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", program, home.run_dir]
     with open(home.agent_log, "ab") as log, open(os.devnull, "rb") as nothing:
         spawn(sys.executable, command, os.environ, (nothing.fileno(), log.fileno(), log.fileno()))
