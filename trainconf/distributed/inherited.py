@@ -16,17 +16,17 @@ _NAMES = frozenset({
     "HOROVOD_HOSTNAME", "HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS", "HOROVOD_GLOO_RENDEZVOUS_ADDR", "HOROVOD_GLOO_RENDEZVOUS_PORT",
     "PMI", "PMI2", "ALPS_APP_PE", "PRTE_LAUNCHED", "OMPI_UNIVERSE_SIZE", "OMPI_APP_CTX_NUM_PROCS", "OMPI_COMMAND", "OMPI_ARGV",
     "OMPI_NUM_APP_CTX", "OMPI_FIRST_RANKS", "OMPI_VERSION", "TRAINCONF_COMMUNICATION_BACKEND",
-})  # fmt: skip
+})
 # Users configure Open MPI by OMPI_MCA_*, which stay; but its mpirun tells each of its processes its place by these.
 _OPEN_MPI_RANK = (
     "OMPI_MCA_ess", "OMPI_MCA_orte_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir", "OMPI_MCA_mpi_oversubscribe", "OMPI_MCA_shmem_RUNTIME",
-)  # fmt: skip
+)
 _BEGINNINGS = (
     "TORCHELASTIC_", "PET_",  # torchrun's, and what it takes its arguments from
     "PMI_", "PMIX_", "PALS_", "MPI_LOCAL", "HYDI_", "MPISPAWN_", "MV2_COMM_WORLD_", "OMPI_COMM_WORLD_", "OMPI_FILE_LOCATION",
     "JSM_NAMESPACE_", "FLUX_JOB_", "FLUX_TASK_",  # of jsrun and flux, which start MPI processes, too
     "TRAINCONF_INPUT_", "SLURM_", "SLURMD_", "SBATCH_", "SALLOC_", "SRUN_",
-)  # fmt: skip
+)
 # Of Slurm's: which cluster and who asks, and a folder that some sites make for each job.
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_TMPDIR"})
 
@@ -37,4 +37,4 @@ def without_place(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value for name, value in environ.items()
         if name in _KEPT or (name not in _NAMES and not name.startswith(beginnings))
-    }  # fmt: skip
+    }

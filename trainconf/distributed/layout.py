@@ -101,7 +101,7 @@ def _placed(spec: DistributedSpec, processes: list[tuple[int, str, int]]) -> lis
             share = (0, 0) if task == "ps" else (shares[node], sharers[node])
         found.append(RankLayout(
             rank, seen[node], node, len(processes), sizes[node], task, index, _is_service(spec, task), share,
-        ))  # fmt: skip
+        ))
         seen[node] += 1
         shares[node] += task != "ps"
     return found

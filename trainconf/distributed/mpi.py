@@ -34,7 +34,7 @@ VARIABLES = {
     "PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PRTE_MCA_hwloc_default_binding_policy": "none",
     "I_MPI_JOB_RESPECT_PROCESS_PLACEMENT": "0", "I_MPI_PIN": "0",
-}  # fmt: skip
+}
 
 
 class Mpi(Record):
@@ -82,7 +82,7 @@ def recognise(text: str) -> Mpi | None:
 
 def choose(
     launcher: str, pmi: str | None, library: Mpi | None, programs: Sequence[tuple[str, Mpi | None]], pmis: Sequence[str] | None,
-) -> Launch:  # fmt: skip
+) -> Launch:
     """Choose one launcher. `launcher` (auto, mpirun, srun) and `pmi` are the settings.
 
     `library` is what the job's processes load, None if unknown; `programs` every mpirun on the PATH, in its order; `pmis` what
@@ -141,7 +141,7 @@ def command(launch: Launch, nodes: int, per_node: int, cpus: int, arguments: Seq
             launch.program, f"--mpi={launch.pmi}", f"--nodes={nodes}", f"--ntasks={count}", f"--ntasks-per-node={per_node}",
             f"--cpus-per-task={max(1, cpus // per_node)}", *(["--overcommit"] if per_node > cpus else []),
             "--distribution=block", "--cpu-bind=none", "--kill-on-bad-exit=0", "--export=ALL", "--", *worker,
-        ]  # fmt: skip
+        ]
     given = " ".join(arguments)
     if launch.mpi is None:
         placed = []

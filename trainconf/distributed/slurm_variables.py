@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OF_A_TASK = frozenset({
     "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NPROCS", "SLURM_TASKS_PER_NODE", "SLURM_GTIDS", "SLURM_TASK_PID",
     "SLURM_STEPID", "SLURM_DISTRIBUTION", "SLURM_LAUNCH_NODE_IPADDR", "SLURM_PRIO_PROCESS",
-})  # fmt: skip
+})
 _BEGINNINGS = ("SLURM_STEP_", "SLURM_NTASKS_PER_", "SLURM_SRUN_COMM_", "SLURM_CPU_BIND", "SLURM_MEM_BIND")
 
 
@@ -40,7 +40,7 @@ def _place(environ: Mapping[str, str], rank: Mapping[str, str], node_count: int)
         "SLURM_PROCID": rank["RANK"], "SLURM_LOCALID": rank["LOCAL_RANK"], "SLURM_NODEID": rank["NODE_RANK"],
         "SLURM_NTASKS": world_size, "SLURM_NPROCS": world_size, "SLURM_STEP_NUM_TASKS": world_size, "SLURM_STEP_NUM_NODES": str(node_count),
         "SLURM_STEP_NODELIST": environ.get("SLURM_STEP_NODELIST", environ.get("SLURM_JOB_NODELIST", "")),
-    }  # fmt: skip
+    }
     if int(local_world_size) * node_count == int(world_size):  # else no two nodes need have the same number of tasks
         each = f"{local_world_size}(x{node_count})" if node_count > 1 else local_world_size
         found |= {"SLURM_NTASKS_PER_NODE": local_world_size, "SLURM_TASKS_PER_NODE": each, "SLURM_STEP_TASKS_PER_NODE": each}

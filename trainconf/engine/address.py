@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
+from trainconf import files
 from trainconf.engine.client import OLDEST_API, SCHEME, Engine, EngineError, EngineUnreachable
 from trainconf.errors import ContainerEngineError
 from trainconf.fast.records import Record
@@ -116,7 +118,7 @@ def explain(address: EngineAddress, error: EngineError) -> ContainerEngineError:
         if error.status == 505:
             oldest = ".".join(map(str, OLDEST_API))
             return ContainerEngineError("the container engine is too old", *address.facts, ("because", error.message),
-                                        hint=f"Docker 20.10 is the oldest whose interface has version {oldest}")  # fmt: skip
+                                        hint=f"Docker 20.10 is the oldest whose interface has version {oldest}")
         return ContainerEngineError("the container engine refuses", *address.facts, ("because", error.message))
     what, hint = _UNREACHABLE.get(error.errno or 0, _SILENT)
     return ContainerEngineError(what, *address.facts, ("because", error.message), hint=hint.format(socket=address.socket))
@@ -135,7 +137,7 @@ def explain_missing_source(address: EngineAddress, path: str) -> ContainerEngine
     return ContainerEngineError(
         f"the container engine does not see {path}, which is here", *address.facts,
         hint="its socket leads to a machine with another disk; folders are mounted by their path, so submit there",
-    )  # fmt: skip
+    )
 
 
 def _on_this_machine(address: EngineAddress) -> EngineAddress:
@@ -146,7 +148,7 @@ def _on_this_machine(address: EngineAddress) -> EngineAddress:
         ("allowed", f"{SCHEME}<absolute path of a socket on this machine>"),
         hint="the run's folder and its inputs are mounted by their path, which would name that machine's disk: submit there, or "
              f"choose the engine of this machine with DOCKER_HOST={SCHEME}{DEFAULT_SOCKET} or `docker context use default`",
-    )  # fmt: skip
+    )
 
 
 def _current_context(path: str) -> str:
@@ -171,10 +173,10 @@ def _context_host(folder: str, name: str, said_by: str) -> str:
             return str(json.load(stream)["Endpoints"]["docker"]["Host"])
     except FileNotFoundError as error:
         raise ContainerEngineError(f"there is no docker context {name}", ("from", said_by), ("path", path),
-                                   hint="`docker context ls` lists them") from error  # fmt: skip
+                                   hint="`docker context ls` lists them") from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ContainerEngineError(f"the docker context {name} cannot be read", ("from", said_by), ("path", path),
-                                   ("because", f"{type(error).__name__}: {error}")) from error  # fmt: skip
+                                   ("because", f"{type(error).__name__}: {error}")) from error
 
 
 def _from_info(info: dict[str, Any], api: str) -> EngineFacts:
@@ -185,7 +187,7 @@ def _from_info(info: dict[str, Any], api: str) -> EngineFacts:
         cgroup_version=str(info.get("CgroupVersion", "")), cpu_count=int(info.get("NCPU") or 0),
         memory_bytes=int(info.get("MemTotal") or 0), runtimes=tuple(sorted(info.get("Runtimes") or ())),
         system=str(info.get("OperatingSystem", "")),
-    )  # fmt: skip
+    )
 
 
 def _cache_file(address: EngineAddress, api: str, cache_dir: str) -> str:
@@ -202,8 +204,7 @@ def _cache_file(address: EngineAddress, api: str, cache_dir: str) -> str:
 
 def _read_cache(path: str) -> EngineFacts | None:
     try:
-        with open(path, encoding="utf-8") as stream:
-            values = json.load(stream)
+        values = files.read_json(path)
         return EngineFacts(**(values | {"runtimes": tuple(values["runtimes"])}))
     except (OSError, ValueError, TypeError, LookupError):
         return None  # not there, or of another version: the engine is asked
@@ -212,11 +213,6 @@ def _read_cache(path: str) -> EngineFacts | None:
 def _write_cache(path: str, found: EngineFacts) -> None:
     if not path:
         return
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
+    with suppress(OSError):  # without it the next run asks again, for 10 ms
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as stream:
-            json.dump(found.to_dict(), stream)
-        os.replace(temporary, path)
-    except OSError:
-        return  # a cache that cannot be written costs 10 ms, and no run
+        files.write_atomic(path, files.dumps(found.to_dict()), durable=False)

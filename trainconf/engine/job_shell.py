@@ -163,14 +163,14 @@ def command(log: str, usage: str, argv: Sequence[str], *, has_cgroup: bool = Tru
 
 def ranks_command(
     log: str, usage: str, ends: str, ranks: Sequence[int], argv: Sequence[str], *, has_cgroup: bool = True
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """`Cmd` of a container that runs `argv` once for each of several ranks."""
     return ["sh", "-c", RANKS_SHIM, "sh", log, usage, _cgroup(has_cgroup), ends, " ".join(map(str, ranks)), *argv]
 
 
 def mpi_command(
     log: str, usage: str, ends: str, ranks: Sequence[int], mpirun: Sequence[str], argv: Sequence[str], *, has_cgroup: bool = True
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """`Cmd` of a container whose `mpirun`, given with its further arguments, runs `argv` as all ranks of the run."""
     words = [log, usage, _cgroup(has_cgroup), ends, " ".join(map(str, ranks))]
     started = [*mpirun, "-n", str(len(ranks)), "sh", "-c", _MPI_RANK, "sh", *words, *argv]
@@ -199,7 +199,7 @@ SHELLS_OWN = frozenset((
     "_", "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND", "BASH_LINENO", "BASH_SOURCE",
     "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "LINENO",
     "OPTIND", "PPID", "RANDOM", "SECONDS", "SHELLOPTS", "SRANDOM", "UID",
-))  # fmt: skip
+))
 
 
 def can_export(name: str) -> bool:

@@ -28,7 +28,7 @@ OWNED = {
     "device_requests": "compute.gpus", "restart_policy": "retries", "stop_signal": "always SIGTERM, then SIGKILL after grace_seconds",
     "userns_mode": "always host, so that the job's files are yours", "use_config_proxy": "env.variables.HTTP_PROXY and its like",
     "platform": "env.docker.base_image, of the platform you need",
-}  # fmt: skip
+}
 _ADDED_TO = ("Mounts", "GroupAdd", "CapAdd", "CapDrop", "SecurityOpt")
 _SPLIT = ("ports", "volumes")  # go into more than one place of the request
 
@@ -41,7 +41,7 @@ def convert(arguments: Any, api: str, *, node_count: int = 1) -> tuple[dict[str,
         from docker.models import containers
     except ImportError as error:
         return {}, [Mistake("compute.arguments needs the docker SDK, which is not installed", ("because", str(error)),
-                            hint="pip install 'trainconf[docker]'")]  # fmt: skip
+                            hint="pip install 'trainconf[docker]'")]
     known = {*containers.RUN_CREATE_KWARGS, *containers.RUN_HOST_CONFIG_KWARGS, *_SPLIT} - {"version"}
     request: dict[str, Any] = {"HostConfig": {}}
     mistakes: list[Mistake] = []
@@ -114,6 +114,6 @@ def _missing_sources(name: str, made: Mapping[str, Any]) -> Iterator[Mistake]:
     for source in sources:
         if source.startswith((".", "~")) or (name == "mounts" and not os.path.isabs(source)):
             yield Mistake(f"compute.arguments.{name} mounts {source}, which is not an absolute path",
-                          ("allowed", "an absolute path, or a volume's name"))  # fmt: skip
+                          ("allowed", "an absolute path, or a volume's name"))
         elif os.path.isabs(source) and not os.path.exists(source):
             yield Mistake(f"compute.arguments.{name} mounts {source}, which does not exist")

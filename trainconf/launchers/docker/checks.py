@@ -19,14 +19,14 @@ MINIMUM_CPUS = 0.01
 ULIMITS = (
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending",
     "stack",
-)  # fmt: skip
+)
 CAPABILITIES = (
     "ALL", "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE",
     "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE",
     "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
     "SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE",
     "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM",
-)  # fmt: skip
+)
 _ULIMIT = re.compile(r"(-1|\d+)(?::(-1|\d+))?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
@@ -34,7 +34,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?"
 _SYSTEM = (
     "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/local/bin", "/usr/local/lib",
     "/etc", "/proc", "/sys", "/opt/trainconf", "/mnt/trainconf",
-)  # fmt: skip
+)
 # What programs expect to be there and writable: nothing may be mounted on them or above them, but something in them may.
 _SHARED = ("/dev/shm", "/tmp", "/var/tmp", "/run", "/opt/conda")
 
@@ -47,24 +47,24 @@ def check_limits(requested: Mapping[str, Any], facts: EngineFacts) -> Iterator[M
             yield Mistake(
                 f"compute.{name}={requested[name]:g} is a limit that this engine cannot keep", ("because", "its cgroup driver is none"),
                 hint="a rootless engine keeps limits on a machine with cgroup v2 and systemd; or leave the limit out",
-            )  # fmt: skip
+            )
     if memory is not None and memory * 2**30 < MINIMUM_MEMORY_BYTES:
         yield Mistake(f"compute.memory_gib={memory:g} is less than an engine accepts",
-                      ("allowed", "at least 0.006 (6 MiB), or null for no limit"))  # fmt: skip
+                      ("allowed", "at least 0.006 (6 MiB), or null for no limit"))
     if cpus is not None and not MINIMUM_CPUS <= cpus <= (facts.cpu_count or cpus):
         most = f" to {facts.cpu_count}, the CPUs of this machine," if facts.cpu_count else " or more,"
         yield Mistake(f"compute.cpu_limit={cpus:g} is not what the engine accepts",
-                      ("allowed", f"{MINIMUM_CPUS}{most} or null for no limit"))  # fmt: skip
+                      ("allowed", f"{MINIMUM_CPUS}{most} or null for no limit"))
     for name, text in requested["ulimits"].items():
         if name not in ULIMITS:
             yield Mistake(f"compute.ulimits.{name} is not a limit a container has", ("allowed", ", ".join(ULIMITS)))
         elif not _is_ulimit(text):
             yield Mistake(f"compute.ulimits.{name}={text} is not a limit",
-                          ("allowed", "a number, or soft:hard with soft up to hard; -1 is unlimited"))  # fmt: skip
+                          ("allowed", "a number, or soft:hard with soft up to hard; -1 is unlimited"))
     for name in requested["capabilities"] or ():
         if name not in CAPABILITIES:
             yield Mistake(f"compute.capabilities has {name!r}, which is no capability of Linux",
-                          ("allowed", f"ALL, {', '.join(CAPABILITIES[1:])}; see capabilities(7)"))  # fmt: skip
+                          ("allowed", f"ALL, {', '.join(CAPABILITIES[1:])}; see capabilities(7)"))
     if requested["user"] is not None and not _USER.fullmatch(str(requested["user"])):
         yield Mistake(f"compute.user={requested['user']} is not a user", ("allowed", "uid, uid:gid, or names that the image knows"))
 
@@ -96,7 +96,7 @@ def check_mpi(job: Job) -> Iterator[Mistake]:
         yield Mistake(
             f"distributed.node_count={job.spec.distributed.node_count}, but with compute=docker mpirun has all processes in one container",
             ("allowed", "1"), hint="raise distributed.process_count_per_node; compute=slurm has several nodes",
-        )  # fmt: skip
+        )
     if job.distributed.get("launcher") == "srun":
         yield Mistake("distributed.launcher=srun, but with compute=docker there is no Slurm to ask", ("allowed", "auto or mpirun"))
 
@@ -113,7 +113,7 @@ def check_paths(targets: Iterable[tuple[str, str, bool]], job: Job) -> Iterator[
         if hidden:
             hint = "" if what.startswith("inputs.") else f"the workspace is {job.paths.workspace.root}: move it"
             yield Mistake(f"{what} is mounted at its own path, and would hide {hidden} of the image", ("path", path),
-                          hint=hint or "link or copy it to another place, such as a folder of the workspace")  # fmt: skip
+                          hint=hint or "link or copy it to another place, such as a folder of the workspace")
 
 
 def check_names(names: Iterable[str]) -> Iterator[Mistake]:
@@ -121,10 +121,10 @@ def check_names(names: Iterable[str]) -> Iterator[Mistake]:
     for name in names:
         if name in SHELLS_OWN:
             yield Mistake(f"env.variables has {name}, which some shells in a container keep for themselves: it would not reach the job",
-                          hint="give it another name, or set it in the script")  # fmt: skip
+                          hint="give it another name, or set it in the script")
         elif not can_export(name):
             yield Mistake(f"env.variables has {name!r}, which the shell in a container cannot hand on",
-                          ("allowed", "letters, digits and _, not a digit first"))  # fmt: skip
+                          ("allowed", "letters, digits and _, not a digit first"))
 
 
 def hides(path: str) -> str:

@@ -38,7 +38,7 @@ class DockerLauncher(AgentLauncher):
         engine = {
             "address": where.url, "source": where.source, "version": facts.version, "api": facts.api, "patience_seconds": PATIENCE_SECONDS,
             "umask": request.umask(job), "network": request.network(job),
-        }  # fmt: skip
+        }
         return self._plan(job, program, _ranks(job, program, facts), request.variables(job), engine=engine)
 
     def stage(self, plan: LaunchPlan) -> RunPaths:

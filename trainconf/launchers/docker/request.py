@@ -59,7 +59,7 @@ def body(job: Job, places: Sequence[RankLayout], argv: Sequence[str], facts: Eng
         "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": False, "AttachStderr": False, "Tty": False,
         "HostConfig": _host_config(job, places, requested, facts),
         **_network_of(job, places[0].node_rank),
-    }  # fmt: skip
+    }
     return arguments.merge(request, further)
 
 

@@ -131,7 +131,7 @@ def _scancel(controller: Controller, *argv: str) -> None:
 
 def _not_told(message: str) -> LaunchError:
     return LaunchError("the request is recorded, but Slurm could not be told", ("Slurm says", message or "nothing"),
-                       hint="`trainconf cancel` again when it answers")  # fmt: skip
+                       hint="`trainconf cancel` again when it answers")
 
 
 def _is_waiting(controller: Controller, job_id: str) -> bool:

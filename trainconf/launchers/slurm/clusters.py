@@ -44,7 +44,7 @@ class Clusters:
         """Raises LaunchError for a cluster that only a run's folder names: Slurm's commands load programs that its file names."""
         if not self.knows(conf):
             raise LaunchError("this shell knows another cluster than the run", ("SLURM_CONF of the run", conf),
-                              hint=f"if the run is yours: export SLURM_CONF={shlex.quote(conf)}")  # fmt: skip
+                              hint=f"if the run is yours: export SLURM_CONF={shlex.quote(conf)}")
         return Controller(self.environ, self._processes, conf)
 
     def queue(self, root: str, conf: str) -> QueueCache:

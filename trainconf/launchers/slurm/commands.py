@@ -48,7 +48,7 @@ def clean(environ: Mapping[str, str]) -> dict[str, str]:
 
 def no_sbatch() -> ConfigError:
     return ConfigError("compute=slurm needs Slurm's client commands, and sbatch was not found on PATH",
-                       hint="submit from a login node of the cluster; `trainconf doctor` tells what works here")  # fmt: skip
+                       hint="submit from a login node of the cluster; `trainconf doctor` tells what works here")
 
 
 class Controller:
@@ -71,22 +71,23 @@ class Controller:
 
     def call(
         self, *argv: str, input: bytes | None = None, env: Mapping[str, str] | None = None, timeout_s: float = ANSWER_SECONDS,
-    ) -> Completed:  # fmt: skip
+    ) -> Completed:
         """Run a command; `env` comes on top of the environment."""
         return self._processes.run(argv, input=input, env={**self._env, **(env or {})}, timeout_s=timeout_s)
 
     def squeue(
         self, columns: str, *options: str, job_ids: Sequence[str] | None = None, timeout_s: float = ANSWER_SECONDS,
-    ) -> list[list[str]] | None:  # fmt: skip
-        """The jobs that the controller remembers, ended ones included, as rows of `columns`, such as `%i|%T`.
+    ) -> list[list[str]] | None:
+        """The jobs that the controller remembers, ended ones included, as rows of `columns`, such as `%i|%T` or `JobID:|,exit_code:|`.
 
         Of `job_ids` when given: an id that Slurm does not know has no row. None when the controller does not answer.
         """
         rows = []
         width = columns.count("|")
+        layout = f"--format={columns}" if columns.startswith("%") else f"--Format={columns}"
         for ids in [None] if job_ids is None else in_chunks(job_ids):
             chosen = () if ids is None else (f"--jobs={','.join(ids)}",)
-            done = self.call("squeue", "--noheader", "--all", "--states=all", *options, *chosen, f"--format={columns}", timeout_s=timeout_s)
+            done = self.call("squeue", "--noheader", "--all", "--states=all", *options, *chosen, layout, timeout_s=timeout_s)
             if not done.ok and UNKNOWN_ID not in done.last_lines():
                 return None
             rows += [line.replace("(null)", "").split("|", width) for line in done.text().split("\n") if line.count("|") >= width and line]
@@ -101,17 +102,11 @@ class Controller:
 
     def exit_codes(self, job_ids: Sequence[str]) -> dict[str, str] | None:
         """The exit codes, as `code:signal`, of those jobs that the controller remembers; None when it does not answer."""
-        found: dict[str, str] = {}
-        for some in in_chunks(job_ids):
-            jobs = f"--jobs={','.join(some)}"
-            done = self.call("squeue", "--noheader", "--all", "--array", "--states=all", jobs, "--Format=JobArrayID:|,exit_code:|")
-            if not done.ok and UNKNOWN_ID not in done.last_lines():
-                return None
-            for line in done.text().splitlines():
-                job_id, _, status = line.rstrip("|").partition("|")
-                if job_id in some and status.isdecimal():  # as wait(2) gives it
-                    found[job_id] = f"{int(status) >> 8 & 255}:{int(status) & 127}"
-        return found
+        rows = self.squeue("JobArrayID:|,exit_code:|", "--array", job_ids=job_ids)
+        if rows is None:
+            return None
+        codes = {job_id: int(status) for job_id, status, _ in rows if status.isdecimal()}  # as wait(2) gives it
+        return {job_id: f"{codes[job_id] >> 8 & 255}:{codes[job_id] & 127}" for job_id in job_ids if job_id in codes}
 
     def accounted(self, job_ids: Sequence[str]) -> dict[str, Job] | None:
         """Jobs by the accounting, none where it is switched off; None when it does not answer."""
@@ -120,7 +115,7 @@ class Controller:
             done = self.call(
                 "sacct", "--noheader", "--parsable2", "--allocations", "--starttime=now-30days", f"--jobs={','.join(some)}",
                 "--format=JobID,State,NodeList,Reason,JobName,ExitCode", env={"SLURM_BITSTR_LEN": "0"},
-            )  # fmt: skip
+            )
             if not done.ok:
                 return {} if "storage is disabled" in done.last_lines() else None
             for row in (line.split("|") for line in done.text().split("\n")):

@@ -69,7 +69,7 @@ def check(job: Job, controller: Controller) -> str:
         mistakes.append(Mistake(
             "distributed=mpi does not run in containers on Slurm", ("from", "env.docker.image"),
             hint="use a venv there, or compute=docker; distributed=pytorch and tensorflow do run in containers",
-        ))  # fmt: skip
+        ))
     if mistakes:
         raise ConfigError(mistakes)
     return runtime
@@ -83,7 +83,7 @@ def choose(job: Job, controller: Controller) -> str:
     can_unpack = not os.path.isdir(image) and not image.endswith(".sif")
     if requested == PYXIS and not can_unpack:
         raise ConfigError("pyxis runs image files of enroot, and this is not one", ("from", "compute.container"), ("image", image),
-                          hint="compute.container=apptainer runs it; `enroot import` makes files for pyxis")  # fmt: skip
+                          hint="compute.container=apptainer runs it; `enroot import` makes files for pyxis")
     if requested != "auto":
         return requested
     if can_unpack and "--container-image" in controller.call("srun", "--help").text():
@@ -94,7 +94,7 @@ def choose(job: Job, controller: Controller) -> str:
             "this cluster has no program that runs an image", ("from", "env.docker.image"), ("image", image),
             ("looked for", ("--container-image in `srun --help` (pyxis); " if can_unpack else "") + "apptainer, singularity on PATH"),
             ("PATH", controller.path), hint="name the one that only the nodes have: compute.container=apptainer",
-        )  # fmt: skip
+        )
     return found
 
 
@@ -137,7 +137,7 @@ def _step(job: Job) -> list[str]:
         "--mem=0", "--kill-on-bad-exit=0", "--input=none", "--export=ALL", "--mpi=none",
         f"--container-image={_image(job)}", f"--container-mounts={mounts}", f"--container-workdir={job.paths.code}",
         "--no-container-entrypoint", "--no-container-remap-root", "--",
-    ]  # fmt: skip
+    ]
 
 
 def _image(job: Job) -> str:

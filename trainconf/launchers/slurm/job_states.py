@@ -24,7 +24,7 @@ TIME_LIMIT_CODE = 124
 NEVER = {  # reasons (squeue(1), JOB REASON CODES) for which a job waits in vain until somebody changes something
     "PartitionTimeLimit", "PartitionNodeLimit", "PartitionConfig", "BadConstraints", "DependencyNeverSatisfied", "JobHeldAdmin",
     "JobHeldUser", "QOSMaxWallDurationPerJobLimit", "AssociationTimeLimit", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
-}  # fmt: skip
+}
 
 
 class Ending(Record):
@@ -69,7 +69,7 @@ def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, a
         "PREEMPTED": ("Canceled", None, f"job {job_id} was preempted{on} by one of higher priority"),
         "CANCELLED": ("Canceled", None, f"job {job_id} was canceled in Slurm{_by(job)}"),
         "REVOKED": ("Canceled", None, f"job {job_id} was taken over by another cluster of the federation"),
-    }  # fmt: skip
+    }
     found = Ending(*known[state]) if state in known else _ended(job_id, job, on, run_dir, agent_was_seen=agent_was_seen, log=log)
     if cancel_was_requested:
         return Ending("Canceled", found.exit_code, f"cancellation was requested; {found.reason}")

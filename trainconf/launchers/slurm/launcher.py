@@ -81,7 +81,7 @@ class SlurmLauncher(Launcher):
         return LaunchPlan.of(
             self.name, job, ranks, variables, slots=None, gpus={"devices": [], "take": 0}, batch=batch,
             not_inherited=env.not_inherited(job), first_on_path=env.first_on_path(job, self._job_environ),
-        )  # fmt: skip
+        )
 
     def _check(self, job: Job) -> str:
         """What makes containers of the job's image; empty for processes. Raises ConfigError."""

@@ -20,12 +20,12 @@ SETTINGS = {
     "time": "compute.time_minutes", "signal": "compute.signal_seconds", "constraint": "compute.constraint",
     "exclusive": "compute.exclusive", "requeue": "compute.requeue", "no-requeue": "compute.requeue",
     "ntasks": "distributed", "ntasks-per-node": "distributed", "array": "a sweep (-m)",
-}  # fmt: skip
+}
 # Options by which trainconf finds its job again, or keeps it in its folder.
 _OWNED = {
     "job-name", "comment", "output", "error", "input", "open-mode", "chdir", "parsable", "wrap", "wait", "test-only", "export",
     "export-file", "help", "usage", "version", "quiet", "verbose", "clusters", "uid", "gid", "get-user-env",
-}  # fmt: skip
+}
 
 
 def check(compute: Mapping[str, Any], controller: Controller) -> None:
@@ -36,7 +36,7 @@ def check(compute: Mapping[str, Any], controller: Controller) -> None:
         raise no_sbatch()
     if controller.configuration and not os.path.exists(controller.configuration):  # sbatch waits a minute for it
         raise ConfigError("SLURM_CONF names a file that is not there", ("from", f"environment: SLURM_CONF={controller.configuration}"),
-                          hint="without it Slurm's commands look for their cluster themselves")  # fmt: skip
+                          hint="without it Slurm's commands look for their cluster themselves")
     mistakes = [*_lines(compute), *(_options(compute, controller) if compute.get("sbatch") else ())]
     if mistakes:
         raise ConfigError(mistakes)

@@ -165,5 +165,5 @@ class QueueCache:
             "asked": self.asked, "pause_s": self._pause_s, "silent_since": self.silent_since, "missing": self.missing_since,
             "no_accounting_until": self._no_accounting_until, "lost": self._lost_since,
             "jobs": {job_id: list(vars(job).values()) for job_id, job in self.jobs.items()},
-        }  # fmt: skip
+        }
         files.write_atomic(self._path, files.dumps(kept), durable=False)

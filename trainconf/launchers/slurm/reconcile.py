@@ -177,7 +177,7 @@ def _record_end(paths: RunPaths, recorded: State, job_id: str, job: Job) -> Stat
     ending = job_states.ending(
         job_id, job, paths.run_dir, cancel_was_requested=any(event["state"] == "CancelRequested" for event in history),
         agent_was_seen=any("agent" in event for event in history), log=_log(paths),
-    )  # fmt: skip
+    )
     return _record(paths, recorded, ending)
 
 

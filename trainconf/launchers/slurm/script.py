@@ -34,7 +34,7 @@ def batch_of(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
         **_resources(compute, job.spec.distributed.node_count), **_shared(compute.get("cpus_per_task", 1), mem_mib),
         **_pass_through(compute),
         "open-mode": "append", "signal": f"B:TERM@{lead_seconds}", ("no-requeue" if requeue == "never" else "requeue"): True,
-    }  # fmt: skip
+    }
     found = {
         "argv": ["sbatch", "--parsable", f"--chdir={job.paths.workspace.root}", f"--output={pattern(job.paths.agent_log)}"],
         "options": {name: value for name, value in options.items() if value is not None and value is not False},
@@ -43,7 +43,7 @@ def batch_of(job: Job, agent: list[str], conf: str) -> dict[str, Any]:
         "agent": agent, "cluster": {"conf": conf},
         "nodes": job.spec.distributed.node_count, "cpus_per_task": compute.get("cpus_per_task", 1), "mem_mib": mem_mib,
         "lead_seconds": lead_seconds, "requeue": requeue, "max_requeues": compute.get("max_requeues", 0),
-    }  # fmt: skip
+    }
     return named(found, job.run_id, [job.paths.run_dir])
 
 
@@ -101,7 +101,7 @@ def _resources(compute: Mapping[str, Any], node_count: int) -> dict[str, Any]:
         "partition": compute.get("partition"), "account": compute.get("account"), "qos": compute.get("qos"), "nodes": node_count,
         "ntasks-per-node": 1, "gpus-per-node": compute.get("gpus_per_node") or None, "time": compute.get("time_minutes"),
         "constraint": compute.get("constraint"), "exclusive": compute.get("exclusive") or None,
-    }  # fmt: skip
+    }
 
 
 def _shared(cpus: int, mem_mib: int | None) -> dict[str, Any]:

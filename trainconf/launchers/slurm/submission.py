@@ -109,7 +109,7 @@ def _send(controller: Controller, batch: Mapping[str, Any], secrets: Mapping[str
         if found:
             return Sent(found[0])
     raise LaunchError(f"Slurm did not take the job, asked {SENDS} times", ("Slurm says", message or "nothing"),
-                      hint="`scontrol ping` tells whether it is up")  # fmt: skip
+                      hint="`scontrol ping` tells whether it is up")
 
 
 def _look_up(controller: Controller, batch: Mapping[str, Any]) -> list[str] | None:

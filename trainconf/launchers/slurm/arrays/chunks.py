@@ -80,7 +80,7 @@ class ArraySender:
         argv = [
             "sbatch", "--parsable", f"--chdir={self._home.workspace.root}", f"--output={script.pattern(self._log(first))}%a.log",
             f"--array=0-{count - 1}{limit}", *([f"--dependency=afterany:{':'.join(after)}"] if after else []),
-        ]  # fmt: skip
+        ]
         arguments = [self._home.run_dir, "--task", str(first)]
         return {**script.named(batch, self._home.run_id, arguments, f"{first}+{count}"), "argv": argv}
 
@@ -105,7 +105,7 @@ def known(sent: Sent, batch: Mapping[str, Any]) -> str:
     """The id of a job that was sent for a sweep. Raises LaunchError when nobody knows whether there is one."""
     if sent.job_id is None:
         raise LaunchError("Slurm has not answered; whether it has a job of the sweep shows when it does", ("name", batch["job_name"]),
-                          hint="`squeue --me` tells; `scancel` those with this name before the sweep is sent again")  # fmt: skip
+                          hint="`squeue --me` tells; `scancel` those with this name before the sweep is sent again")
     return sent.job_id
 
 
@@ -243,7 +243,7 @@ def _secrets(names: Sequence[str]) -> dict[str, str]:
     missing = [name for name in names if name not in os.environ]
     if missing:
         raise SecretError("trials of the sweep that Slurm does not have yet need secrets, which are saved nowhere",
-                          ("unset", ", ".join(missing)), hint="export them, then `trainconf wait` again")  # fmt: skip
+                          ("unset", ", ".join(missing)), hint="export them, then `trainconf wait` again")
     return {name: os.environ[name] for name in names}
 
 
