@@ -19,7 +19,7 @@ from trainconf.agent.plan import Gpus, Plan, Slots
 from trainconf.agent.processes.watchdog import Watchdog
 from trainconf.agent.rank_group import Ended, Noted, Started
 from trainconf.agent.run import RunSupervisor
-from trainconf.agent.signals import SIGNALS
+from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.fast.records import replace
 from trainconf.history import events
 from trainconf.paths import RunPaths
@@ -180,11 +180,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def bench(tmp_path: Path, clock: Clock) -> Iterator[Bench]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (WAKE_SIGNAL, FREED_SIGNAL)}  # of leases that are given back
     yield Bench(tmp_path, clock)
-    while signal.sigtimedwait(SIGNALS, 0) is not None:
-        pass
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def completes(bench: Bench) -> None:

@@ -1,7 +1,7 @@
-"""The rank group of MPI processes, of one node or several: each has an agent of its own beside it (`mpi_rank`), started by mpirun or srun.
+"""The rank group of MPI processes, on one node or several: mpirun or srun starts them, and each has a worker beside it.
 
-Which of these, and whose, is found out by looking (`mpi_start`). It starts the processes and tells them of each other; how they end is
-told by their agents, and only when these cannot, by the words of mpirun.
+`mpi.start` finds out which of them, and whose. It starts the processes and tells them of each other. The workers report how the processes
+end. The output of mpirun counts only when they cannot.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 START_SECONDS = 300.0  # until every rank is there
-SILENT_SECONDS = 60.0  # that no rank of several nodes has written anything, until that is told
-WORDS_SECONDS = 2.0  # for mpirun to say why it ends its processes
+SILENT_SECONDS = 60.0  # without output of any rank of several nodes, until a note tells so
+EXPLANATION_SECONDS = 2.0  # for mpirun to print why it ends its processes
 ALONE_SECONDS = 5.0  # for mpirun, when none of its processes is left
 POLL_SECONDS = 0.1
 LAST_BYTES = 4096  # of a log
@@ -59,30 +59,30 @@ class MpiRanks(remote.RemoteRanks):
         self._callers: dict[socket, int] = {}  # who has called, by connection
         self._exit_code: int | None = None  # of the program
         self._cut_off: int | None = None  # the first rank that was ended by the program
-        self._break_off_at: float | None = time.monotonic() + START_SECONDS
+        self._fail_at: float | None = time.monotonic() + START_SECONDS
         self._silent_at: float | None = None  # when to tell that no rank has written anything yet, by the monotonic clock
-        self._has_said_all = self._is_new_matter = False
+        self._has_output_ended = self._is_new_block = False
         self._alone_at = 0.0
-        self._over: set[int] = set()  # workers that have said all
-        self._told: set[int] = set()  # processes that got SIGTERM
+        self._over: set[int] = set()  # workers that have reported their last news
+        self._signaled: set[int] = set()  # processes that got SIGTERM
 
     def _launch(self) -> int:
-        words, nothing = os.pipe(), os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        output, nothing = os.pipe(), os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
             channel.make_room(self._count)
             address = self._address()
             self._exchange = channel.Exchange(address or os.uname().nodename, self._inbox, address)
             env = {**os.environ, channel.VARIABLE: self._exchange.variable}
-            pid = remote.start_program([*remote.own_command(), self._paths.run_dir, "--mpi"], env, nothing, words[1], words[1])
+            pid = remote.start_program([*remote.own_command(), self._paths.run_dir, "--mpi"], env, nothing, output[1], output[1])
         except OSError:
-            os.close(words[0])
+            os.close(output[0])
             raise
         finally:
-            os.close(words[1])
+            os.close(output[1])
             os.close(nothing)
         self._living_ranks.add(pid)
         self._open_channels = 1
-        _thread.start_new_thread(remote.listen, ("words", words[0], self._inbox))
+        _thread.start_new_thread(remote.listen, ("output", output[0], self._inbox))
         return pid
 
     def _address(self) -> str:
@@ -116,18 +116,18 @@ class MpiRanks(remote.RemoteRanks):
             self._silent_at = None
             if len(self._living) == self._count and not any(self._has_written(rank) for rank in range(self._count)):
                 yield Noted(self._silence())
-        if self._living and self._break_off_at is not None and (time.monotonic() >= self._break_off_at or self._is_explained):
-            yield from self._end_unasked("; ".join(self._words))
+        if self._living and self._fail_at is not None and (time.monotonic() >= self._fail_at or self._is_explained):
+            yield from self._fail_unexplained()
 
-    def _end_unasked(self, words: str) -> Iterator[News]:
-        """Who wanted it, where that is known: MPI_Abort has all processes killed before the one that calls it has ended."""
+    def _fail_unexplained(self) -> Iterator[News]:
+        """Names the rank that wanted it, where that is known: MPI_Abort has all processes killed before the one that calls it has ended."""
         aborted = self._aborted()
         if aborted is not None:
             rank, code = aborted
             why = f"rank {rank}: MPI_Abort with error code {code}"
-            yield from self._break_off(why, code & 255 or 1, rank, may_retry=True)
+            yield from self._fail(why, code & 255 or 1, rank, may_retry=True)
         else:
-            yield from self._break_off(self._why_over(words), self._exit_code or 1, may_retry=self._cut_off is not None)
+            yield from self._fail(self._why_over(), self._exit_code or 1, may_retry=self._cut_off is not None)
 
     def _has_written(self, rank: int) -> bool:
         try:
@@ -159,60 +159,60 @@ class MpiRanks(remote.RemoteRanks):
 
     @property
     def _is_explained(self) -> bool:
-        return self._cut_off is not None and self._pid == 0 and self._has_said_all
+        return self._cut_off is not None and self._pid == 0 and self._has_output_ended
 
     @property
     def deadline(self) -> float | None:
-        own = (self._break_off_at, self._silent_at) if self._living else ()
+        own = (self._fail_at, self._silent_at) if self._living else ()
         return min((t for t in (super().deadline, *own) if t is not None), default=None)
 
-    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
-        if channel == "words":
+    def _receive(self, channel: Any, line: bytes | None) -> Iterator[News]:
+        if channel == "output":
             if line is None:
                 self._open_channels -= 1
-                self._has_said_all = True
+                self._has_output_ended = True
             else:
-                self._hear_words(line)
+                self._note_output(line)
         elif line is None:
             self._hung_up(channel)
         else:
-            told = remote.read_news(line)
-            if told is None:
-                self._hear_words(line)
+            message = remote.read_news(line)
+            if message is None:
+                self._note_output(line)
             else:
-                yield from self._hear_caller(channel, *told)
+                yield from self._take_call(channel, *message)
 
-    def _hear_words(self, line: bytes) -> None:
-        """Keep the first lines of what was said last, which is what matters; a line that only frames begins or ends something."""
+    def _note_output(self, line: bytes) -> None:
+        """Keep the first lines of the last block, which is what matters. A line of dashes begins or ends a block."""
         if _FRAME.fullmatch(line):
-            self._is_new_matter = True
+            self._is_new_block = True
             return
         if not line.strip():
             return
-        if self._is_new_matter:
-            self._words.clear()
-            self._is_new_matter = False
-        if len(self._words) < self.last_words:
-            super()._hear_words(line)
+        if self._is_new_block:
+            self._last_lines.clear()
+            self._is_new_block = False
+        if len(self._last_lines) < self.line_count:
+            super()._note_output(line)
         else:
             os.write(2, line + b"\n")
 
-    def _hear_caller(self, connection: socket, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
+    def _take_call(self, connection: socket, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
         if connection not in self._callers:
             self._open_channels += 1
             if worker != channel.STARTER and worker in self._callers.values():
-                yield from self._break_off(f"{self.program} started rank {worker} twice: its processes do not know each other")
+                yield from self._fail(f"{self.program} started rank {worker} twice: its processes do not know each other")
             self._callers[connection] = worker
             for order in self._orders.values() if worker != channel.STARTER else ():
                 self._send_to(connection, order)
-        if told["news"] == "chosen":
-            self.program = told["program"]
-            self._facts = {"mpi": told["text"]}
-            say(f"{self._paths.run_id}: its MPI processes are started by {told['text']}")
-        elif told["news"] != "refused":
-            yield from self._hear_worker(worker, told)
+        if message["news"] == "chosen":
+            self.program = message["program"]
+            self._facts = {"mpi": message["text"]}
+            say(f"{self._paths.run_id}: its MPI processes are started by {message['text']}")
+        elif message["news"] != "refused":
+            yield from self._take_news(worker, message)
         elif self._living:
-            yield from self._break_off(told["reason"])
+            yield from self._fail(message["reason"])
 
     def _hung_up(self, connection: socket) -> None:
         worker = self._callers.pop(connection, None)
@@ -223,13 +223,13 @@ class MpiRanks(remote.RemoteRanks):
         if worker != channel.STARTER and worker not in self._over:
             self.usage.add_container(None, None)
             if worker in self._living:
-                self._wait_for_words(worker)
+                self._wait_for_explanation(worker)
 
     def _all_are_here(self) -> Iterator[News]:
-        self._break_off_at = None
+        self._fail_at = None
         mistake = self._misplaced()
         if mistake:
-            return self._break_off(f"{mistake}; distributed.mpirun_arguments may say otherwise")
+            return self._fail(f"{mistake}; distributed.mpirun_arguments may say otherwise")
         self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=self._offers_of_nodes())
         return iter(())
 
@@ -249,27 +249,27 @@ class MpiRanks(remote.RemoteRanks):
             hosts[node] = host
         return ""
 
-    def _rank_ended(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
+    def _rank_ended(self, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
         """Without its mpirun no end is a rank's own: Open MPI's fail then, and one of Intel's that has called MPI_Abort may complete."""
-        has_failed = told["outcome"]["state"] != "Completed"
-        if told["is_cut_off"] or (has_failed and not self._pid):
-            self._wait_for_words(worker)
+        has_failed = message["outcome"]["state"] != "Completed"
+        if message["is_cut_off"] or (has_failed and not self._pid):
+            self._wait_for_explanation(worker)
         else:
-            yield from super()._rank_ended(worker, told)
+            yield from super()._rank_ended(worker, message)
 
-    def _wait_for_words(self, worker: int) -> None:
+    def _wait_for_explanation(self, worker: int) -> None:
         """A rank was ended, and it is not known why."""
         if self._cut_off is None:
-            self._cut_off, self._break_off_at = worker, time.monotonic() + WORDS_SECONDS
+            self._cut_off, self._fail_at = worker, time.monotonic() + EXPLANATION_SECONDS
 
-    def _hear_worker(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
-        if told["news"] == "over":
+    def _take_news(self, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
+        if message["news"] == "over":
             self._over.add(worker)
-        if self._cut_off is not None and told["news"] == "over" and worker in self._living:
-            self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
+        if self._cut_off is not None and message["news"] == "over" and worker in self._living:
+            self.usage.add_container(message["cpu_s"], message["peak_rss_bytes"])
         else:
-            yield from super()._hear_worker(worker, told)
-        if told["news"] == "started" and len(self._started) == self._count and self._plan.has_nodes:
+            yield from super()._take_news(worker, message)
+        if message["news"] == "started" and len(self._started) == self._count and self._plan.has_nodes:
             self._silent_at = time.monotonic() + SILENT_SECONDS
 
     def _program_ended(self, pid: int, status: int) -> None:
@@ -279,8 +279,8 @@ class MpiRanks(remote.RemoteRanks):
     def _name(self, worker: int) -> str:
         return f"rank {worker} on {self._hosts[worker]}" if worker in self._hosts else f"rank {worker}"
 
-    def _why_over(self, words: str) -> str:
-        said = f": {words}" if words else ", and says nothing"
+    def _why_over(self) -> str:
+        said = f": {'; '.join(self._last_lines)}" if self._last_lines else ", and says nothing"
         if self._cut_off is not None:
             gone = ", ".join(str(rank) for rank in range(self._count) if rank not in self._living)
             left = f", after rank {gone} had ended with exit code 0, perhaps without MPI_Finalize" if gone else ""
@@ -300,8 +300,8 @@ class MpiRanks(remote.RemoteRanks):
         left = tree.processes_of_run(self._paths.run_dir, (), with_orphans=False)
         if not left:
             return None
-        tree.send(left if kill else left - self._told, signal.SIGKILL if kill else signal.SIGTERM)
-        self._told |= left
+        tree.send(left if kill else left - self._signaled, signal.SIGKILL if kill else signal.SIGTERM)
+        self._signaled |= left
         return POLL_SECONDS
 
     def _leave_none_alone(self) -> None:

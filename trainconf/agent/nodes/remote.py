@@ -1,7 +1,7 @@
-"""A rank group whose ranks have agents of their own, its workers: one on each node (`nodes`), or one beside each MPI process (`mpi`).
+"""A rank group whose ranks have workers: one on each node (`SrunRanks`), or one beside each MPI process (`MpiRanks`).
 
-Another program starts the workers. They get orders and tell news, one JSON line each; docs/architecture.md has the words. No rank starts
-before every worker is there, and when the run's agent dies they find the orders ended. See `trainconf.agent.rank_group.RankGroup`.
+Another program starts the workers. They get orders and report news, a JSON line each, as docs/architecture.md describes. No rank starts
+before every worker is there. When the run's agent dies, the orders end, and the workers end their ranks.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
-SILENCE_SECONDS = 60.0  # a worker that says nothing for so long is lost; each says something every HEARTBEAT_SECONDS
+SILENCE_SECONDS = 60.0  # without news of a worker, until it is lost
 HEARTBEAT_SECONDS = 10.0
 POLL_SECONDS = 1.0  # everything of note comes with a signal
-KILL_PATIENCE_SECONDS = 10.0  # for workers that were told to kill, before the program that started them is
+KILL_PATIENCE_SECONDS = 10.0  # for workers that have the order to kill, until the program that started them is killed
 
 
 class RemoteRanks:
-    """What all teams have in common. Which program starts `count` workers, and how orders reach them, is for subclasses to say."""
+    """What both have in common. A subclass decides which program starts the `count` workers, and how orders reach them."""
 
     program = "srun"  # for people
-    last_words = 3  # lines of it
+    line_count = 3  # of its output are kept as the reason of a failure
 
     def __init__(self, paths: RunPaths, count: int, *, silence_s: float = SILENCE_SECONDS, may_requeue: bool = False) -> None:
         self.usage = Usage()
@@ -55,37 +55,38 @@ class RemoteRanks:
         self._inbox: deque[tuple[Any, bytes | None]] = deque()  # channel, and a line or its end
         self._open_channels = 0
         self._hosts: dict[int, str] = {}  # of the workers that are there, by number
-        self._offers: dict[int, dict[str, Any]] = {}  # where the ranks of each could be met
-        self._heard: dict[int, float] = {}  # when each was last
-        self._looked = time.monotonic()
+        self._offers: dict[int, dict[str, Any]] = {}  # of each for the rendezvous
+        self._heard_at: dict[int, float] = {}  # the time of the latest news of each
+        self._polled_at = time.monotonic()
         self._records: list[dict[str, Any]] = []
         self._started: set[int] = set()  # workers
         self._living: set[int] = set()  # workers with ranks to wait for
         self._orders: dict[str, bytes] = {}  # given so far
-        self._words: deque[str] = deque(maxlen=self.last_words)
-        self._facts: dict[str, Any] = {}  # what else the event tells once every rank runs
+        self._last_lines: deque[str] = deque(maxlen=self.line_count)
+        self._facts: dict[str, Any] = {}  # for the event, once every rank runs
         self._kill_program_at = 0.0
 
-    # What a subclass is: these, and who a worker is.
-
     def _launch(self) -> int:
-        """Have the workers started; the pid of the program. Raises OSError."""
+        """Start the program that starts the workers; its pid. Raises OSError."""
         raise NotImplementedError
 
     def _send(self, order: bytes) -> None:
         """Pass an order on to every worker that is or will be there."""
         raise NotImplementedError
 
-    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
-        """What came through a channel, or its end."""
+    def _receive(self, channel: Any, line: bytes | None) -> Iterator[News]:
+        """Take a line of a channel, or its end."""
         raise NotImplementedError
 
     def _program_ended(self, pid: int, status: int) -> None:
-        """It was reaped."""
         raise NotImplementedError
 
     def _name(self, worker: int) -> str:
         """For people."""
+        raise NotImplementedError
+
+    def _fail_unexplained(self) -> Iterator[News]:
+        """Everything is over before its time."""
         raise NotImplementedError
 
     @property
@@ -102,7 +103,7 @@ class RemoteRanks:
         try:
             self._pid = self._launch()
         except OSError as error:
-            self._words.append(f"{self.program} cannot be started: {error.strerror or error}")
+            self._last_lines.append(f"{self.program} cannot be started: {error.strerror or error}")
 
     def _order(self, what: str, **facts: Any) -> None:
         if what not in self._orders:
@@ -111,74 +112,67 @@ class RemoteRanks:
 
     def news(self) -> Iterator[News]:
         while self._inbox:
-            yield from self._hear(*self._inbox.popleft())
+            yield from self._receive(*self._inbox.popleft())
         if self._living and (self._is_over or self._lost_worker() is not None):
-            yield from self._fall_apart()
+            yield from self._fail_early()
 
-    def _hear_words(self, line: bytes) -> None:
-        """What the program and the workers have to say to people."""
+    def _note_output(self, line: bytes) -> None:
+        """Keep what the program and the workers print for people."""
         os.write(2, line + b"\n")
-        self._words.append(line.decode("utf-8", "replace"))
+        self._last_lines.append(line.decode("utf-8", "replace"))
 
-    def _hear_worker(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
-        what = told["news"]
-        self._heard[worker] = time.monotonic()
+    def _take_news(self, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
+        what = message["news"]
+        self._heard_at[worker] = time.monotonic()
         if what == "here":
-            self._hosts[worker] = told["host"]
-            self._offers[worker] = {"address": told["address"], "ports": told["ports"]}
+            self._hosts[worker] = message["host"]
+            self._offers[worker] = {"address": message["address"], "ports": message["ports"]}
             if len(self._hosts) == self._count:
                 yield from self._all_are_here()
         elif what == "started":
             self._started.add(worker)
-            self._records += told["ranks"]
+            self._records += message["ranks"]
             if len(self._started) == self._count:
                 yield Started(sorted(self._records, key=lambda record: int(record["rank"])), self._facts)
         elif what == "ended":
-            yield from self._rank_ended(worker, told)
+            yield from self._rank_ended(worker, message)
         elif what == "over":
-            self.usage.add_container(told["cpu_s"], told["peak_rss_bytes"])
+            self.usage.add_container(message["cpu_s"], message["peak_rss_bytes"])
             if worker in self._living:
                 self._living.discard(worker)
                 yield Ended(Outcome("Failed", 1, f"{self._name(worker)} was told to stop", may_requeue=self._may_requeue))
 
     def _all_are_here(self) -> Iterator[News]:
-        """Every worker has said where its ranks can be met."""
+        """Every worker has reported what it offers for the rendezvous."""
         self._order("start", attempt=self._attempt, gpus=self._gpus, nodes=[self._offers[worker] for worker in sorted(self._offers)])
         return iter(())
 
-    def _rank_ended(self, worker: int, told: Mapping[str, Any]) -> Iterator[News]:
-        if worker not in self._living:  # its end was told already, for another reason
+    def _rank_ended(self, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
+        if worker not in self._living:  # it has failed already, for another reason
             return
-        if told["was_last"]:
+        if message["was_last"]:
             self._living.discard(worker)
-        yield Ended(_rank_outcome(told["outcome"], self._hosts.get(worker)), told["rank"])
+        yield Ended(_rank_outcome(message["outcome"], self._hosts.get(worker)), message["rank"])
 
     def _lost_worker(self) -> int | None:
-        """One that has been silent for too long. When this process stood still itself, as a suspended job does, all get new time."""
+        """A worker without news for too long. After this process itself stood still, as in a suspended job, all get new time."""
         now = time.monotonic()
-        if now - self._looked > self._silence_s / 2:
-            self._heard = dict.fromkeys(self._heard, now)
-        self._looked = now
-        silent = (worker for worker in sorted(self._living & self._heard.keys()) if now - self._heard[worker] > self._silence_s)
+        if now - self._polled_at > self._silence_s / 2:
+            self._heard_at = dict.fromkeys(self._heard_at, now)
+        self._polled_at = now
+        silent = (worker for worker in sorted(self._living & self._heard_at.keys()) if now - self._heard_at[worker] > self._silence_s)
         return next(silent, None)
 
-    def _fall_apart(self) -> Iterator[News]:
+    def _fail_early(self) -> Iterator[News]:
         """A worker was lost, or everything is over before its time."""
         lost = self._lost_worker()
         if lost is not None:
-            yield from self._break_off(f"{self._name(lost)} was lost: nothing was heard of it for {self._silence_s:g} s")
+            yield from self._fail(f"{self._name(lost)} was lost: nothing was heard of it for {self._silence_s:g} s")
         else:
-            yield from self._end_unasked("; ".join(self._words))
+            yield from self._fail_unexplained()
 
-    def _end_unasked(self, words: str) -> Iterator[News]:
-        """Everything is over before its time; `words` are the program's last."""
-        raise NotImplementedError
-
-    def _break_off(self, reason: str, exit_code: int = 1, rank: int | None = None, *, may_retry: bool = False) -> Iterator[News]:
-        """Nothing will be heard of the ranks any more. Only workers that were there once may come again in a requeued job.
-
-        `rank` is the one that is the reason, where there is one.
-        """
+    def _fail(self, reason: str, exit_code: int = 1, rank: int | None = None, *, may_retry: bool = False) -> Iterator[News]:
+        """All ranks that are left have failed, because of `rank` if it is known. Only workers that were there once may be requeued."""
         may_requeue = self._may_requeue and len(self._hosts) == self._count
         self._living = set()
         host = None if rank is None else self._hosts.get(rank)
@@ -205,8 +199,8 @@ class RemoteRanks:
 
     @property
     def deadline(self) -> float | None:
-        """When to look whether a worker has fallen silent, by the monotonic clock."""
-        return self._looked + self._silence_s / 4 if self._living and self._pid else None
+        """When to look for a lost worker, by the monotonic clock."""
+        return self._polled_at + self._silence_s / 4 if self._living and self._pid else None
 
     def has_process(self, pid: int) -> bool:
         return pid != 0 and pid == self._pid
@@ -221,7 +215,7 @@ def start_program(argv: list[str], env: Mapping[str, str], stdin: int, stdout: i
 
 
 def listen(channel: Any, fd: int, inbox: deque[tuple[Any, bytes | None]]) -> None:
-    """Put every line into the inbox, and the end as None, until then; each time the main loop is woken. A thread of its own."""
+    """Put every line into the inbox, then None for the end. Wakes the main loop each time. Runs in a thread of its own."""
     rest = b""
     while True:
         data = os.read(fd, 65536)
@@ -236,16 +230,16 @@ def listen(channel: Any, fd: int, inbox: deque[tuple[Any, bytes | None]]) -> Non
 
 
 def read_news(line: bytes) -> tuple[int, dict[str, Any]] | None:
-    """Whose news a line is, and what it tells; None for what is not news."""
+    """The worker and its message; None for a line that is no news."""
     try:
-        told = json.loads(line)
-        return (int(told["worker"]), told) if isinstance(told["news"], str) else None
+        message = json.loads(line)
+        return (int(message["worker"]), message) if isinstance(message["news"], str) else None
     except (ValueError, TypeError, KeyError):
         return None
 
 
 def _rank_outcome(end: Mapping[str, Any], host: str | None) -> Outcome:
-    """As its worker told it, and which rank it was, where."""
+    """The end of a rank as its worker reports it."""
     rank, reason = end.get("rank"), end["reason"]
     if rank is not None and not reason.startswith(f"rank {rank}: "):
         reason = f"rank {rank}: {reason}"

@@ -1,6 +1,6 @@
-"""The rank group of several nodes: one agent of its own on each (`node`), started by srun. See `trainconf.agent.nodes.remote`.
+"""The rank group of several nodes: srun starts a worker on each.
 
-They are spoken to through srun: its standard input goes to all of them, its standard output comes from all of them. No file system lies
+Orders and news go through srun: its standard input goes to all workers, its standard output comes from all of them. No file system lies
 between.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainconf.agent.rank_group import News
     from trainconf.paths import RunPaths
 
-# What srun says of a node's agent that has not ended by itself with code 0, which it always does.
+# What srun prints when a worker does not end by itself with code 0, as all do.
 BAD_END = re.compile(r"srun: error: (\S+): tasks? \S+: (.+)")
 
 
@@ -37,8 +37,8 @@ class SrunRanks(remote.RemoteRanks):
         self._to_srun = -1
 
     def _launch(self) -> int:
-        orders, news, words = os.pipe(), os.pipe(), os.pipe()
-        ours, theirs = (orders[1], news[0], words[0]), (orders[0], news[1], words[1])
+        orders, news, output = os.pipe(), os.pipe(), os.pipe()
+        ours, theirs = (orders[1], news[0], output[0]), (orders[0], news[1], output[1])
         try:
             pid = remote.start_program(self._command(), os.environ, *theirs)
         except OSError:
@@ -49,12 +49,12 @@ class SrunRanks(remote.RemoteRanks):
             for fd in theirs:
                 os.close(fd)
         self._to_srun, self._open_channels = orders[1], 2
-        for channel, fd in (("news", news[0]), ("words", words[0])):
+        for channel, fd in (("news", news[0]), ("output", output[0])):
             _thread.start_new_thread(remote.listen, (channel, fd, self._inbox))
         return pid
 
     def _command(self) -> list[str]:
-        """One agent on every node of the job. srun(1): CPUs are not inherited from the job between 22.05 and 23.11, so it is told them."""
+        """One agent on every node of the job. The CPUs are given: between 22.05 and 23.11 a step does not inherit them (srun(1))."""
         return [
             "srun", f"--nodes={self._count}", f"--ntasks={self._count}", "--ntasks-per-node=1",
             *([f"--cpus-per-task={self._cpus}"] if self._cpus else []),
@@ -68,21 +68,21 @@ class SrunRanks(remote.RemoteRanks):
             return
         try:
             os.write(self._to_srun, order)
-        except OSError as error:  # srun is gone, which comes as news of its own
+        except OSError as error:  # srun is gone, and its end comes as news
             say(f"{self._paths.run_id}: the nodes could not be given an order: {error}")
 
-    def _hear(self, channel: Any, line: bytes | None) -> Iterator[News]:
+    def _receive(self, channel: Any, line: bytes | None) -> Iterator[News]:
         if line is None:
             self._open_channels -= 1
             return
-        told = remote.read_news(line) if channel == "news" else None
-        if told is not None:
-            yield from self._hear_worker(*told)
+        message = remote.read_news(line) if channel == "news" else None
+        if message is not None:
+            yield from self._take_news(*message)
             return
-        self._hear_words(line)
-        bad = BAD_END.match(self._words[-1])
+        self._note_output(line)
+        bad = BAD_END.match(self._last_lines[-1])
         if bad is not None and self._living:
-            yield from self._break_off(self._why_ended(bad[1], bad[2]))
+            yield from self._fail(self._why_ended(bad[1], bad[2]))
 
     def _program_ended(self, pid: int, status: int) -> None:
         os.close(self._to_srun)
@@ -91,8 +91,8 @@ class SrunRanks(remote.RemoteRanks):
     def _name(self, worker: int) -> str:
         return f"node {self._hosts[worker]}"
 
-    def _end_unasked(self, words: str) -> Iterator[News]:
-        return self._break_off(f"the nodes of the run were ended: {words or 'srun does not say why'}")
+    def _fail_unexplained(self) -> Iterator[News]:
+        return self._fail(f"the nodes of the run were ended: {'; '.join(self._last_lines) or 'srun does not say why'}")
 
     def _why_ended(self, nodes: str, how: str) -> str:
         if len(self._hosts) == self._count:

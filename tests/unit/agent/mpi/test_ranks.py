@@ -32,8 +32,8 @@ def news(ranks: mpi.MpiRanks) -> list[Any]:
 def tell_started(ranks: mpi.MpiRanks) -> list[Any]:
     found: list[Any] = []
     for worker in range(2):
-        told = {"news": "started", "ranks": [{"rank": worker}], "worker": worker}
-        found += ranks._hear_worker(worker, told)
+        message = {"news": "started", "ranks": [{"rank": worker}], "worker": worker}
+        found += ranks._take_news(worker, message)
     return found
 
 
