@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths
 
+SECOND_FORMAT = "%Y-%m-%dT%H:%M:%S"
+_PARTS = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))  # of a time: year, month, day, hour, minute, second
 REQUESTED = "CancelRequested"
 LONGEST_TAIL_BYTES = 1 << 25  # in which the last event is looked for
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
@@ -35,7 +37,7 @@ STATES = (
 def now() -> str:
     """The time as UTC ISO 8601 with microseconds, such as 2026-11-23T05:32:07.123456Z."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds // 1000:06d}Z"
+    return f"{time.strftime(SECOND_FORMAT, time.gmtime(seconds))}.{nanoseconds // 1000:06d}Z"
 
 
 def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:
@@ -182,10 +184,15 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 def seconds(time_text: Any) -> float | None:
     """A recorded time as seconds since the epoch; None for anything that `now` would not have written."""
-    from datetime import datetime, timezone
-
     try:
-        moment = datetime.fromisoformat(time_text.removesuffix("Z"))
-    except (AttributeError, ValueError):
-        return None
-    return moment.replace(tzinfo=timezone.utc).timestamp()
+        year, month, day, hour, minute, second = (int(time_text[start:end]) for start, end in _PARTS)
+        # Days of the Gregorian calendar, whose years begin in March here. `datetime` takes 1 ms of every listing.
+        years = year if month > 2 else year - 1
+        days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
+        whole = days * 86400 + hour * 3600 + minute * 60 + second
+        fraction = time_text[20:26]
+        if fraction.isdecimal() and f"{time.strftime(SECOND_FORMAT, time.gmtime(whole))}.{fraction}Z" == time_text:
+            return whole + int(fraction) / 1_000_000
+    except (TypeError, LookupError, ValueError, AttributeError, OverflowError, OSError):
+        pass
+    return None

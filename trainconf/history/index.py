@@ -17,10 +17,10 @@ What keeps it true:
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 
 from trainconf import files
+from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness
 from trainconf.history.rows import look, read_row, unpack, unread_row
 from trainconf.paths import RunPaths

@@ -242,7 +242,7 @@ def _who_did_not_start_it(paths: RunPaths) -> str:
     home = Paths(os.path.dirname(lock_of(paths)))
     if home.run_dir != paths.run_dir and any("agent" in event for event in events.read(home)):
         return "the agent of its sweep was ended before this trial began"
-    if os.path.exists(home.agent_log):  # made right before an agent is started
+    if os.path.exists(home.agent_log) and (os.path.exists(home.sweep) or os.path.exists(home.plan)):  # written before the agent may begin
         return "its agent was ended before it took over"
     return "the submitter was ended before an agent took over"
 

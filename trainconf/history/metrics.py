@@ -9,7 +9,7 @@ import os
 from binascii import crc32
 
 from trainconf import files
-from trainconf.fast.stdlib import json
+from trainconf.fast.json import loads
 from trainconf.history import metric_files
 
 TYPE_CHECKING = False
@@ -136,7 +136,7 @@ def _last_values(text: bytes) -> dict[str, Any]:
             start = text.rfind(b"\n", 0, found) + 1
             stop = text.find(b"\n", found)
             entry = _decode(text[start : stop if stop >= 0 else len(text)])
-            if entry is not None and entry["name"] == json.loads(token):
+            if entry is not None and entry["name"] == loads(token):
                 found_at.append((found, entry))
                 break
             end = start  # a torn line, or one that holds this text as a value: look further up
@@ -147,7 +147,7 @@ def _last_values(text: bytes) -> dict[str, Any]:
 def _decode(line: bytes) -> dict[str, Any] | None:
     """What one line records; None when it is torn or foreign."""
     try:
-        entry = json.loads(line)
+        entry = loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or "value" not in entry:

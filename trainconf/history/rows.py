@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 
 from trainconf import files
-from trainconf.fast.stdlib import json
+from trainconf.fast.json import loads
+from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness, metric_files, metrics, record
 
 TYPE_CHECKING = False
@@ -103,6 +103,6 @@ def look(paths: RunPaths) -> int:
 def parse(text: str) -> Any:
     """JSON that the index holds. Raises sqlite3.DatabaseError when it is damaged."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return loads(text)
+    except (ValueError, RecursionError):
         raise sqlite3.DatabaseError("damaged row") from None

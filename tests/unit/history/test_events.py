@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -34,7 +37,17 @@ def test_times_are_utc_with_microseconds() -> None:
     assert events.seconds("1970-01-01T00:01:00.500000Z") == 60.5
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", None, 5, "2026-13-01T00:00:00.000000Z"])
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 31)))
+def test_a_recorded_time_is_read_back(moment: datetime) -> None:
+    text = f"{moment.isoformat(timespec='microseconds')}Z"
+    assert events.seconds(text) == pytest.approx(moment.replace(tzinfo=timezone.utc).timestamp(), abs=1e-5)
+
+
+@pytest.mark.parametrize("text", [
+    "", "yesterday", None, 5, "2026-13-01T00:00:00.000000Z", "2026-02-30T00:00:00.000000Z", "2026-02-03T25:00:00.000000Z",
+    "2026-02-03T04:05:06.000000", "2026-02-03 04:05:06.000000Z", "2026-02-03T04:05:06.0000000Z", "2026-02-03T04:05:06.0_0000Z",
+    "2026-02-03T04:05:06.-00001Z", "99999-02-03T04:05:06.000000Z", "2026-02-03T04:05:06.12e456Z",
+])
 def test_a_time_that_is_none_is_unknown(text: object) -> None:
     assert events.seconds(text) is None
 

@@ -92,7 +92,10 @@ def test_the_reason_says_that_the_submitter_ended_before_an_agent_was_there(work
 def test_an_agent_that_was_ended_before_its_first_word_is_not_taken_for_its_submitter(workspace: WorkspacePaths) -> None:
     paths = make_run(workspace, states=("NotStarted",))
     os.makedirs(paths.logs, exist_ok=True)
-    files.write_atomic(paths.agent_log, b"")  # as `start_agent` does
+    files.write_atomic(paths.agent_log, b"")
+    os.unlink(paths.plan)
+    assert "submitter was ended" in liveness.state_of(paths).reason  # while the agent only waited for the run
+    files.write_atomic(paths.plan, b"{}")
     state = liveness.state_of(paths)
     assert state.status == "NotResponding"
     assert "its agent was ended before it took over" in state.reason
