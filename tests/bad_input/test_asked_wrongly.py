@@ -41,7 +41,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     ),
     "an unknown key at the top": (["grace_secnds=2"], "grace_secnds is not a setting", {"nearest": "grace_seconds .*"}),
     "a key nobody reads": (["+metric.x=1"], "metric.x is not a setting", {"from": r"command line: \+metric.x=1", "hint": ".*params.*"}),
-    "a param that is not there": (["params.lr=1"], "params.lr is not among the params", {"hint": r".*\+params.lr=1"}),
+    "a param that is not there": (["params.lr=1"], "params has no 'lr'", {"hint": r".*\+params.lr=1"}),
     "a wrong type": (["compute.cpus=two"], "compute.cpus cannot be 'two'", {"allowed": "integer >= 1", "meaning": "slots .*"}),
     "a list for a text": (["display_name=[a]"], r"display_name cannot be \['a'\]", {"allowed": "text, or null"}),
     "a tag that is no text": (
@@ -164,7 +164,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a word without a value": (
         ["compute.cpus"],
         "'compute.cpus' is not an override",
-        {"because": "it has no =", "allowed": "key=value, .*"},
+        {"because": "it has no =", "allowed": "key=value, .*", "hint": "give it a value: compute.cpus=VALUE; .*"},
     ),
     "a value without a key": (["=3"], "'=3' is not an override", {"because": "it names no key"}),
     "a lone tilde": (["~"], "'~' is not an override", {"because": "it names no key"}),
@@ -174,7 +174,16 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "tags does not hold all of these yet",
         {"from": "command line: tags={a: b}", "hint": r"to add what is new: \+tags={a: b}"},
     ),
-    "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": "it holds a sign, or a space, .*"}),
+    "a text with a sign of the grammar's": (
+        ["+params.x=it's&more"], ".* is not an override",
+        {"because": """character 13, "'", cannot stand there without quotes""",
+         "hint": r"""to give it as a text: '\+params\.x="it'"'"'s&more"'"""},
+    ),
+    "a value with another =": (
+        ["+params.x=a=b"], ".* is not an override", {"because": "= needs quotes there", "hint": r"""to .*'\+params\.x="a=b"'"""},
+    ),
+    "a list without its end": (["+params.x=[1,"], ".* is not an override", {"because": r"\[1, is not finished, or needs quotes"}),
+    "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": """its key has "'"; a key has .*"""}),
     "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),
     "a setting of Hydra's own": (["hydra.launcher.x=1"], "hydra.launcher.x has no effect.*", {"from": "command line: hydra.launcher.x=1"}),
@@ -190,7 +199,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "there is no config named 'nope'",
         {"from": "command line: --config-name.*", "allowed": "config"},
     ),
-    "an unknown flag": (["--nosuch"], "--nosuch is not a flag", {"allowed": "-m, .*"}),
+    "an unknown flag": (["--nosuch"], "there is no flag --nosuch", {"allowed": "-m, .*"}),
     "a grid over an interval": (["-m", "+params.x=interval(0,1)"], r".*params.x is given an interval.*", {"hint": "list them: .*"}),
     "a grid with a wrong value": (["-m", "+params.x=1,2", "retries=0,-1"], "retries cannot be -1", {"from": "command line: retries=-1"}),
     "a grid over what all its runs share": (
@@ -319,7 +328,7 @@ def test_a_value_below_an_interpolation_that_is_no_mapping_is_told(here: Here, w
     before = workspace.tree()
     answer = here(*ADHOC, "params=${experiment_name}", "params.lr=1")
     assert (answer.code, answer.out, len(answer.told)) == (2, "", 2), answer
-    assert answer.told["params.lr is not among the params"]["from"] == "command line: params.lr=1"
+    assert answer.told["params has no 'lr'"]["from"] == "command line: params.lr=1"
     assert workspace.tree() == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -27,6 +28,8 @@ _OPEN_MAPPINGS = (
     "compute.sbatch",
 )  # fmt: skip
 
+NO_VALUE = "it has no ="
+
 
 def shown_choice(choice: Any) -> str:
     """A choice as it is typed: one, a list of them, or none at all."""
@@ -44,21 +47,37 @@ def unknown_choice(group: str, choice: str, options: Sequence[str], source: str)
     return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=f"a file conf/{group}/{choice}.yaml would make it one")
 
 
-def why_unreadable(word: str, error: Exception) -> str:
-    """What Hydra's grammar says against a word, without what it says about itself."""
-    about_itself = ("Error parsing", "Error when parsing", "See ", "LexerNoViable")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip("^ ") and not line.startswith(about_itself)]
-    if "=" not in word:
-        return "it has no ="
-    return lines[0] if lines else "it holds a sign, or a space, where the grammar has none"
+def why_unreadable(text: str, error: Exception) -> str:
+    """What Hydra's grammar says against an override, in words."""
+    key, equals, _ = text.partition("=")
+    if not equals:
+        return NO_VALUE
+    if strange := re.search(r"[^\w./@:-]", key.lstrip("+~")):
+        return f"its key has {strange[0]!r}; a key has letters, digits and _ - . / @"
+    lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "Error when parsing", "See "))]
+    said = lines[0].strip() if lines else ""
+    if said.startswith("LexerNoViableAlt") and len(lines) > 1:
+        at = lines[1].find("^") - lines[0].find(text)
+        if 0 <= at < len(text):
+            return f"character {at + 1}, {text[at]!r}, cannot stand there without quotes"
+    found = re.match(r"(mismatched|extraneous) input '(.*)' expecting", said) or re.match(r"(no viable alternative) at input '(.*)'", said)
+    if not found:
+        return said or "Hydra's grammar does not take it"
+    return f"{found[2]} is not finished, or needs quotes" if found[1] == "no viable alternative" else f"{found[2]} needs quotes there"
 
 
 def unreadable_override(text: str, because: str) -> Mistake:
     """A word that Hydra's override grammar cannot read, or that says nothing by it."""
+    key, equals, value = text.partition("=")
+    hint = "a verb comes first: `trainconf --help`"
+    if because == NO_VALUE and not text.startswith("~"):
+        hint = f"give it a value: {text}=VALUE; {hint}"
+    elif equals and re.fullmatch(r"[+~]*[\w./@-]+", key) and "\\" not in value:
+        quoted = value.replace('"', '\\"')
+        hint = "to give it as a text: " + shlex.quote(f'{key}="{quoted}"')
     return Mistake(
         f"{text!r} is not an override", ("from", "command line"), ("because", because),
-        ("allowed", "key=value, +key=value, ++key=value, ~key, group=choice"),
-        hint="quote what the grammar would read as its own: 'key=\"a, b\"'; a verb comes first: `trainconf --help`",
+        ("allowed", "key=value, +key=value, ++key=value, ~key, group=choice"), hint=hint,
     )
 
 
@@ -149,7 +168,7 @@ def refused(
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
         if word and not _is_there(key, cfg):
-            return Mistake(f"{key} is not among the {parent}", ("from", source), *_nearest_fact(key, cfg, origins),
+            return Mistake(f"{parent} has no {key.removeprefix(f'{parent}.')!r}", ("from", source), *_nearest_fact(key, cfg, origins),
                            hint=f"to add a new one: +{word}")
         because = ("because", str(error).splitlines()[0])
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", f"in a {known[parent].allowed}"), because)

@@ -58,7 +58,7 @@ def _check_interface(name: str | None) -> None:
             address_of(name)
         except OSError as error:
             what = f"distributed.interface={name} cannot be used: {error.strerror}"
-            raise ConfigError(what, hint="null is right on one machine") from error
+            raise ConfigError(what, hint="leave it out on one machine") from error
 
 
 def end_processes(run_dir: str, grace_seconds: float) -> int:
