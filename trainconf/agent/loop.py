@@ -129,7 +129,7 @@ def _carry_out_sweep(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdo
         journal.add("Queued", 1, waiting_for="requeue", reason="its job was interrupted by Slurm")
         pool.requeue()
     elif canceled:
-        journal.add("Canceled", 1, exit_code=None, reason="cancellation was requested")
+        journal.add("Canceled", 1, exit_code=None, reason=events.why_canceled(home))
     elif trials.is_whole:
         journal.add("Completed", 1, exit_code=0, reason="")
     else:
@@ -179,9 +179,10 @@ def _why_stopped(pool: pools.Pool, number: int) -> Outcome:
 
 def _sweep_canceled(pool: pools.Pool, sweep: RunPaths | None) -> bool:
     request = events.cancel_request(sweep) if sweep is not None else None
-    if request is not None:
-        pool.stop_all(Outcome("Canceled", None, "cancellation of the sweep was requested"), force=bool(request.get("force")))
-    return request is not None
+    if sweep is None or request is None:
+        return False
+    pool.stop_all(Outcome("Canceled", None, f"{events.why_canceled(sweep)}, for the whole sweep"), force=bool(request.get("force")))
+    return True
 
 
 def _may_begin() -> bool:

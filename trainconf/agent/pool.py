@@ -229,7 +229,7 @@ class Pool:
         """Somebody says that there is something to read: new trials, or a request to cancel."""
         self.feed.read_on()
         for paths in self.feed.canceled():
-            self._cancel_unstarted(paths, "cancellation was requested")
+            self._cancel_unstarted(paths, events.why_canceled(paths))
         for run in self.runs:
             run.read_cancel_request()
 
@@ -280,7 +280,7 @@ def end_sweep(home: RunPaths) -> None:
         latest = events.last(home)
         if latest is None or latest["state"] not in events.TERMINAL:
             is_canceled = latest is not None and latest["state"] == "CancelRequested"
-            facts = {"exit_code": None, "reason": "cancellation was requested"} if is_canceled else {"exit_code": 0, "reason": ""}
+            facts = {"exit_code": None, "reason": events.why_canceled(home)} if is_canceled else {"exit_code": 0, "reason": ""}
             events.append(home, "Canceled" if is_canceled else "Completed", **facts)
 
 

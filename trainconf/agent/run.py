@@ -158,7 +158,7 @@ class RunSupervisor:
             self._heard_requests |= {False, force}
             if events.is_cancel_requested(self.paths):
                 self._record("CancelRequested", requested=request.get("time"), **({"force": True} if force else {}))
-        self.stop(Outcome("Canceled", None, "cancellation was requested"), force=force)
+        self.stop(Outcome("Canceled", None, events.why_canceled(self.paths)), force=force)
 
     def stop(self, end: Outcome, *, force: bool) -> None:
         """End the run: SIGTERM to its tree and SIGKILL after the grace, or at once with `force`.

@@ -49,11 +49,29 @@ def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:
 def request_cancel(paths: RunPaths, *, force: bool = False) -> None:
     """Ask for the end of a run, or of a sweep. Raises OSError when the disk refuses."""
     latest = last(paths)
-    facts = {"time": now(), "state": REQUESTED, "attempt": 1 if latest is None else latest.get("attempt", 1)}
+    facts = {"time": now(), "state": REQUESTED, "attempt": 1 if latest is None else latest.get("attempt", 1), "by": _requester()}
     for forced in (False, True) if force else (False,):
         path = paths.cancel_request(force=forced)
         if not os.path.exists(path):
             files.write_atomic(path, files.dumps({**facts, **({"force": True} if forced else {})}))
+
+
+def why_canceled(paths: RunPaths) -> str:
+    """The reason of a run that ends because it was asked to: who asked, where the request tells."""
+    by = (cancel_request(paths) or {}).get("by")
+    return "cancellation was requested" + (f" by {by}" if isinstance(by, str) else "")
+
+
+def _requester() -> str:
+    """This user and machine: ada@login1."""
+    import pwd
+
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"user {uid}"
+    return f"{name}@{os.uname().nodename}"
 
 
 def is_cancel_requested(paths: RunPaths) -> bool:

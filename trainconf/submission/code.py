@@ -37,10 +37,10 @@ def find_code(snapshot_id: str, source_directory: str, git: dict[str, Any], work
     where = {not_here(commit): "into this clone", _in_no_repository(source_directory): "into a clone, and run it there"}.get(tried)
     if commit and where and not git.get("dirty"):
         hints.append(f"fetch commit {commit[:12]} of {git.get('repository') or 'the repository'} {where}")
-    hints.append("run it where it was frozen, whose snapshot store has it")
+    hints.append("run it in the workspace that recorded it, whose snapshot store has it")
     hints.append("or make the working tree what it was")
     raise FrozenFileError(
-        "the code it names is not to be found", ("from", source), ("snapshot", snapshot_id),
+        "the code of this run was not found", ("from", source), ("snapshot", snapshot_id),
         ("store", f"{workspace.snapshots} does not have it"), ("working tree", f"{source_directory} is different or missing"),
         ("git", tried), hint="; ".join(hints),
     )

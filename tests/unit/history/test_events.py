@@ -175,3 +175,11 @@ def test_a_damaged_request_is_a_request_all_the_same(run: RunPaths) -> None:
     with open(run.cancel_request(), "w") as stream:
         stream.write("{")
     assert (events.cancel_request(run) or {})["state"] == "CancelRequested"
+
+
+def test_a_request_to_cancel_says_who_asked_and_one_of_before_need_not(workspace: WorkspacePaths) -> None:
+    asked, before = (make_run(workspace, name, states=("NotStarted", "Queued")) for name in ("asked", "before"))
+    events.request_cancel(asked)
+    assert re.fullmatch(r"cancellation was requested by \S+@\S+", events.why_canceled(asked))
+    events.append(before, "CancelRequested")
+    assert events.why_canceled(before) == "cancellation was requested"

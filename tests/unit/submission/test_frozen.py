@@ -128,7 +128,7 @@ def test_code_that_is_nowhere_is_told_with_the_three_ways_out(clone: Path, repos
     shutil.rmtree(clone / ".git")
     answer = repository("run", "mine.lock.yaml", cwd=clone)
     assert answer.code == 2, answer
-    facts = answer.told["the code it names is not to be found"]
+    facts = answer.told["the code of this run was not found"]
     assert set(facts) >= {"from", "snapshot", "store", "working tree", "git", "hint"}
     assert "fetch commit" in facts["hint"]
     assert not (clone / "runs").exists()
@@ -285,7 +285,7 @@ def test_without_git_it_is_not_claimed_that_no_commit_holds_the_code(repository:
     assert "it is not known whether a commit holds this code (git is not installed)" in told
     shutil.rmtree(repository.root / ".trainconf")
     repository.write("code/train.py", "print('second')\n")
-    facts = repository("run", "mine.lock.yaml", env=without).told["the code it names is not to be found"]
+    facts = repository("run", "mine.lock.yaml", env=without).told["the code of this run was not found"]
     assert (facts["git"], "fetch commit" in facts["hint"]) == ("git is not installed", False)
     assert "not in this store, and git is not installed" in repository("freeze", "--check", "mine.lock.yaml", env=without).out
 

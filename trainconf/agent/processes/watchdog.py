@@ -197,7 +197,7 @@ def _note_end(paths: RunPaths, count: int) -> None:
     try:
         if events.is_cancel_requested(paths):
             facts = {"exit_code": None, **job_folders.put_away_later(paths)}
-            events.append(paths, "Canceled", attempt, reason=f"cancellation was requested; {reason}", **facts)
+            events.append(paths, "Canceled", attempt, reason=f"{events.why_canceled(paths)}; {reason}", **facts)
         else:
             events.append(paths, state, attempt, reason=reason, is_lost=True)
     except OSError as error:

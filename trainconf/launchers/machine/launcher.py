@@ -139,7 +139,7 @@ class AgentLauncher(Launcher):
                 return
             ended = self._end_leftovers(paths, 0.0 if force else grace_of(paths))
             left = f"; {ended}" if ended else ""
-            reason = f"cancellation was requested; its agent was gone{left}"
+            reason = f"{events.why_canceled(paths)}; its agent was gone{left}"
             events.append(paths, "Canceled", attempt, exit_code=None, reason=reason, **job_folders.put_away_later(paths))
         finally:
             lock.release()

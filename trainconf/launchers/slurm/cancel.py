@@ -28,7 +28,7 @@ def cancel_job(clusters: Clusters, paths: RunPaths, *, force: bool) -> None:
     """End the job of a run whose request to cancel is recorded. Raises LaunchError."""
     scheduler = liveness.scheduler_of(paths)
     if scheduler.get("job_id", "") == "":  # a run, or a trial, that was not sent
-        end_unless_held(paths, "cancellation was requested before it was sent")
+        end_unless_held(paths, f"{events.why_canceled(paths)}, before it was sent")
         return
     if not scheduler["job_id"] and is_being_sent(paths):  # whoever sends it looks for requests then
         return
@@ -39,7 +39,7 @@ def cancel_job(clusters: Clusters, paths: RunPaths, *, force: bool) -> None:
         if found is None:
             raise LaunchError("Slurm does not answer by now; the run is canceled when it does", ("run", paths.run_id))
         if not found:
-            end_unless_held(paths, "cancellation was requested, and Slurm never got its job")
+            end_unless_held(paths, f"{events.why_canceled(paths)}, and Slurm never got its job")
             return
         job_id = found[0]
     own = _own(controller, paths.run_id, [job_id])
@@ -104,7 +104,7 @@ def record_taken_out(controller: Controller, trials: Sequence[tuple[RunPaths, st
     there = {job_id for job_id, state in rows if state != "CANCELLED"}
     for paths, job_id in trials:
         if job_id not in there and (latest := events.last(paths)) is not None and latest["state"] not in events.TERMINAL:
-            end_unless_held(paths, "cancellation was requested before it began")
+            end_unless_held(paths, f"{events.why_canceled(paths)}, before it began")
 
 
 def _own(controller: Controller, run_id: str, job_ids: Sequence[str]) -> list[str]:

@@ -153,7 +153,7 @@ def _unknown(queue: QueueCache, paths: RunPaths, recorded: State, job_id: str) -
         return recorded
     why = f"Slurm does not know job {job_id} any more, and no accounting tells how it ended" if job_id else "Slurm never got its job"
     if recorded.status == "CancelRequested":
-        return _record(paths, recorded, Ending("Canceled", None, f"cancellation was requested; {why}"))
+        return _record(paths, recorded, Ending("Canceled", None, f"{events.why_canceled(paths)}; {why}"))
     why += f"; it was last recorded as {recorded.status}, at {recorded.event.get('time')}; `trainconf cancel` ends it"
     return State("NotResponding", why, recorded.event, recorded.scheduler)
 

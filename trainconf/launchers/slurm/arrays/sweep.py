@@ -223,7 +223,7 @@ def cancel_sweep(known: Clusters, home: RunPaths, *, force: bool = False) -> Non
     if not jobs or "arrays" in scheduler:
         record_taken_out(controller, [(paths, str(liveness.scheduler_of(paths).get("job_id") or "")) for paths in trials])
     if not jobs:
-        end_unless_held(home, "cancellation was requested before it was sent")
+        end_unless_held(home, f"{events.why_canceled(home)}, before it was sent")
     for paths in trials:
         end_left_here(paths, force=force)
     reconcile_sweep(home, lambda open_trials: reconcile(known, open_trials))
