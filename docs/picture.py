@@ -43,6 +43,7 @@ DECIDES = {
     "launchers/docker": "the request that makes a container",
     "launchers/slurm": "the sbatch script, arrays, and what Slurm says",
     "agent": "what happens beside a job, and how the run ends",
+    "agent/leases": "slots and GPUs, first come first served",
     "agent/processes": "ranks as processes, and their watchdog",
     "agent/containers": "ranks in containers of an engine",
     "agent/nodes": "ranks on the nodes of a Slurm job",
