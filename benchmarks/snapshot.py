@@ -72,9 +72,14 @@ def create(base: str) -> None:
 
 
 def git_snapshot(repository: str, tree: str) -> None:
-    for words in (["add", "-A"], ["write-tree"]):
-        argv = ["git", f"--git-dir={repository}", f"--work-tree={tree}", *words]
-        subprocess.run(argv, env=GIT_ENV, check=True, stdout=subprocess.DEVNULL)
+    run_git(repository, tree, "add", "-A")
+    run_git(repository, tree, "write-tree")
+
+
+def run_git(repository: str, tree: str, *words: str) -> None:
+    """One git process, with its start-up."""
+    argv = ["git", f"--git-dir={repository}", f"--work-tree={tree}", *words]
+    subprocess.run(argv, env=GIT_ENV, check=True, stdout=subprocess.DEVNULL)
 
 
 class Round:
@@ -113,6 +118,8 @@ def one_round(base: str, files: int, number: int) -> dict[str, float]:
         taken.time("scandir+stat walk", lambda: walk(tree))
         taken.time("unchanged", lambda: take(store, tree))
         taken.time("git, unchanged", lambda: git_snapshot(git_dir, tree))
+        taken.time("git update-index --refresh", lambda: run_git(git_dir, tree, "update-index", "--refresh"))
+        taken.time("git status", lambda: run_git(git_dir, tree, "status", "--porcelain"))
         taken.time("snapshot create, unchanged", lambda: create(base))
     snapshot = take(store, tree)
     copies: list[tuple[str, Callable[[], object]]] = [

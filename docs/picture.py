@@ -72,6 +72,7 @@ DECIDES = {
     "engine": "a container engine",
     "fast": "JSON, records, hashes without slow imports; starting programs",
     "errors": "how a mistake is told",
+    "limits": "defaults that need no schema",
     "reporter": "who hears what takes time",
 }
 

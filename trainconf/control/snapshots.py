@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from trainconf.errors import SnapshotError
-from trainconf.schema import SnapshotConfig
+from trainconf.limits import SNAPSHOT_MAX_FILES, SNAPSHOT_MAX_MB
 from trainconf.snapshot import SnapshotStore
 from trainconf.snapshot.store import Snapshot
 
 
 def take(store: SnapshotStore, directory: str) -> Snapshot:
     """Record a folder, with the default guards against large trees and private keys. Raises SnapshotError, StorageError."""
-    guards = SnapshotConfig()
-    return store.take(directory, max_mb=guards.max_mb, max_files=guards.max_files)
+    return store.take(directory, max_mb=SNAPSHOT_MAX_MB, max_files=SNAPSHOT_MAX_FILES)
 
 
 def find(store: SnapshotStore, beginning: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from trainconf.limits import SNAPSHOT_MAX_FILES, SNAPSHOT_MAX_MB
 from trainconf.schema.fields import setting
 
 
@@ -30,8 +31,8 @@ class SubmitConfig:
 class SnapshotConfig:
     """Guards on the source tree."""
 
-    max_mb: float = setting(300.0, "megabytes; a larger tree is refused and its largest files named", above=0)
-    max_files: int = setting(100_000, "files; a larger tree is refused and its fullest folders named", minimum=1)
+    max_mb: float = setting(SNAPSHOT_MAX_MB, "megabytes; a larger tree is refused and its largest files named", above=0)
+    max_files: int = setting(SNAPSHOT_MAX_FILES, "files; a larger tree is refused and its fullest folders named", minimum=1)
     allow_keys: list[str] = setting(list, "file patterns that may travel although they look like private keys")
 
 
