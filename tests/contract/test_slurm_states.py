@@ -245,11 +245,11 @@ def test_without_accounting_a_forgotten_job_is_not_responding_and_never_failed(r
     kill_agent(handle)
     wait_until(lambda: not jobs_named(handle.paths.run_id), "Slurm to forget it")
     clock = Clock()
-    answers = QueueCache(Controller(os.environ), handle.paths.workspace, clock)
+    queue = QueueCache(Controller(os.environ), handle.paths.workspace, clock)
     recorded = liveness.state_of(handle.paths)
-    assert reconcile_jobs(answers, [(handle.paths, recorded)])[0].status == "Running"  # it may have been asked too early
+    assert reconcile_jobs(queue, [(handle.paths, recorded)])[0].status == "Running"  # it may have been asked too early
     clock.seconds += 60
-    (state,) = reconcile_jobs(answers, [(handle.paths, recorded)])
+    (state,) = reconcile_jobs(queue, [(handle.paths, recorded)])
     assert state.status == "NotResponding"
     assert "no accounting tells how it ended" in state.reason
     assert states(handle)[-1] == "Running"
@@ -321,9 +321,9 @@ def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_clus
             before = len(counting.names)
             for _ in range(60):
                 clock.seconds += 1
-                for number, answers in enumerate(watchers):
+                for number, queue in enumerate(watchers):
                     some = recorded[number * 200 : number * 200 + 200]
-                    answers.refresh((str(state.scheduler["job_id"]) for _, state in some if state.scheduler), {os.getuid()})
+                    queue.refresh((str(state.scheduler["job_id"]) for _, state in some if state.scheduler), {os.getuid()})
             per_minute.append(len(counting.names) - before)
         assert set(counting.names) == {"squeue"}
         assert per_minute[0] <= 12
@@ -339,14 +339,14 @@ def test_a_lost_agent_is_asked_about_at_once_and_then_ever_more_seldom(root: str
     handle = submit(launcher, make_job(root, shell("true"), compute=LATER))
     try:
         counting, clock = Counting(), Clock()
-        answers = QueueCache(Controller(os.environ, counting, slurm_cluster.conf), handle.paths.workspace, clock)
-        reconcile_jobs(answers, [(handle.paths, liveness.state_of(handle.paths))])
+        queue = QueueCache(Controller(os.environ, counting, slurm_cluster.conf), handle.paths.workspace, clock)
+        reconcile_jobs(queue, [(handle.paths, liveness.state_of(handle.paths))])
         events.append(handle.paths, "Running")
         asked_at = []
         for tick in range(120):
             clock.seconds += 0.5
             before = len(counting.names)
-            reconcile_jobs(answers, [(handle.paths, liveness.state_of(handle.paths))])
+            reconcile_jobs(queue, [(handle.paths, liveness.state_of(handle.paths))])
             asked_at += [tick / 2] * (len(counting.names) - before)
         assert asked_at[0] == 0
         assert len([at for at in asked_at if at <= 5]) <= 5

@@ -135,11 +135,11 @@ def test_a_task_that_is_taken_out_of_the_queue_by_hand_is_canceled_though_slurm_
     last = trials_of(home)[2]
     slurm("scancel", f"{liveness.scheduler_of(home)['job_id']}_2")
     moved = time.time()
-    answers = QueueCache(Controller(space.env), home.workspace, lambda: moved)
-    assert reconcile_jobs(answers, [(last, liveness.state_of(last))])[0].status == "NotStarted"
+    queue = QueueCache(Controller(space.env), home.workspace, lambda: moved)
+    assert reconcile_jobs(queue, [(last, liveness.state_of(last))])[0].status == "NotStarted"
     moved += 60
-    answers.refresh([jobs(home)[0]], {os.getuid()})  # somebody else asks about another
-    assert reconcile_jobs(answers, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
+    queue.refresh([jobs(home)[0]], {os.getuid()})  # somebody else asks about another
+    assert reconcile_jobs(queue, [(last, liveness.state_of(last))])[0].reason.endswith("was canceled in Slurm")
     assert states(home) == ["Running", "NotStarted", "Canceled"]
     space("cancel", home.run_id)
 

@@ -27,7 +27,7 @@ _BEGINNINGS = (
     "JSM_NAMESPACE_", "FLUX_JOB_", "FLUX_TASK_",  # of jsrun and flux, which start MPI processes, too
     "TRAINCONF_INPUT_", "SLURM_", "SLURMD_", "SBATCH_", "SALLOC_", "SRUN_",
 )
-# Of Slurm's: which cluster and who asks, and a folder that some sites make for each job.
+# Of Slurm's: the cluster, the user's token, and a folder that some sites make for each job.
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_TMPDIR"})
 
 

@@ -1,1 +1,1 @@
-"""The one door to a container engine: `client` speaks its HTTP interface, `address` says which engine that is."""
+"""Everything that calls a container engine: `client` has its HTTP interface, `address` says which engine that is."""

@@ -82,12 +82,12 @@ def find(environ: Mapping[str, str]) -> EngineAddress:
     if url:
         return _on_this_machine(EngineAddress(url, "DOCKER_HOST"))
     folder = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".docker")
-    name, said_by = environ.get("DOCKER_CONTEXT", ""), "DOCKER_CONTEXT"
+    name, named_by = environ.get("DOCKER_CONTEXT", ""), "DOCKER_CONTEXT"
     if not name:
-        said_by = os.path.join(folder, "config.json")
-        name = _current_context(said_by)
+        named_by = os.path.join(folder, "config.json")
+        name = _current_context(named_by)
     if name not in ("", "default"):
-        return _on_this_machine(EngineAddress(_context_host(folder, name, said_by), f"context {name} ({said_by})"))
+        return _on_this_machine(EngineAddress(_context_host(folder, name, named_by), f"context {name} ({named_by})"))
     rootless = os.path.join(environ.get("XDG_RUNTIME_DIR", ""), "docker.sock")
     if not os.path.exists(DEFAULT_SOCKET) and os.path.isabs(rootless) and os.path.exists(rootless):
         return EngineAddress(SCHEME + rootless, "the default socket of a rootless engine")
@@ -163,7 +163,7 @@ def _current_context(path: str) -> str:
     return str(name)
 
 
-def _context_host(folder: str, name: str, said_by: str) -> str:
+def _context_host(folder: str, name: str, named_by: str) -> str:
     """Where a context leads; its file is named by the hash of its name (docker CLI, context store)."""
     import hashlib
 
@@ -172,10 +172,10 @@ def _context_host(folder: str, name: str, said_by: str) -> str:
         with open(path, encoding="utf-8") as stream:
             return str(json.load(stream)["Endpoints"]["docker"]["Host"])
     except FileNotFoundError as error:
-        raise ContainerEngineError(f"there is no docker context {name}", ("from", said_by), ("path", path),
+        raise ContainerEngineError(f"there is no docker context {name}", ("from", named_by), ("path", path),
                                    hint="`docker context ls` lists them") from error
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ContainerEngineError(f"the docker context {name} cannot be read", ("from", said_by), ("path", path),
+        raise ContainerEngineError(f"the docker context {name} cannot be read", ("from", named_by), ("path", path),
                                    ("because", f"{type(error).__name__}: {error}")) from error
 
 

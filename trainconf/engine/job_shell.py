@@ -10,7 +10,7 @@ busybox and bash are all called `sh`.
 
     log       must exist and be writable; of several that of the first. So must <usage> and <ends>, and be empty.
     ends      gets a line `<rank> <exit code>` as each process ends, in that order; CANNOT_START after it where no program ran. With MPI
-              there are further lines: `<rank> BEGAN <pid>`, and one with TOLD when all were told to stop.
+              there are further lines: `<rank> BEGAN <pid>`, and one with SIGNALED when all were told to stop.
     exit code the program's own, of several the first that is not 0; 127 no such program, 126 not executable, 128 + n ended by signal n.
               NOT_STARTED without a usage file: nothing was started, for the log cannot be written or the variables did not arrive whole;
               with one: a process has ended and nobody could write down how.
@@ -27,7 +27,7 @@ NODE_HOST = "node-{}"  # what the container of each of several nodes is called, 
 NOT_STARTED = 125
 UMASK = "022"
 GOT_SIGTERM, CANNOT_START, NO_MPIRUN, MPIRUN = "got_sigterm", "cannot_start", "no_mpirun", "mpirun"  # the engine cannot tell
-BEGAN, TOLD = "began", "told"  # of ranks that mpirun starts
+BEGAN, SIGNALED = "began", "signaled"  # of ranks that mpirun starts
 
 # The last line of the variables says that they are whole: the sender may die meanwhile. The shell handles signals and does not ignore them,
 # because an ignored signal stays ignored in the job. `exec` in a subshell never takes a builtin for the program. What the shell itself says
@@ -44,7 +44,7 @@ eval "$1"
 shift
 unset TINI_KILL_PROCESS_GROUP
 export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
-trap TRAINCONF_TOLD=1 TERM
+trap TRAINCONF_SIGNALED=1 TERM
 trap : INT HUP QUIT USR1 USR2
 """
 _HAS_PROGRAM = 'line=$(command -v -- "${}") && [ -x "$line" ] && [ ! -d "$line" ]'
@@ -66,7 +66,7 @@ SHIM = f"""\
 (exec 2>&3 3>&-; shift 3; exec "$@")
 code=$?
 {{
-[ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
+[ -z "$TRAINCONF_SIGNALED" ] || echo {GOT_SIGTERM}
 case $code in 126|127) {_HAS_PROGRAM.format(4)} || echo {CANNOT_START} ;; esac
 {_USAGE}"""
 
@@ -85,7 +85,7 @@ _COUNT = f"""\
 IFS=' ' count=0 first=0
 for rank in $5; do count=$((count + 1)); done
 while read -r rank ended line; do
-  case $ended in {BEGAN}|{TOLD}) continue ;; esac
+  case $ended in {BEGAN}|{SIGNALED}) continue ;; esac
   count=$((count - 1))
   [ "$first" != 0 ] || first=$ended
 done <"$4"
@@ -104,7 +104,7 @@ exec >/dev/null 2>&1
 eval "$TRAINCONF_ALL"
 code=0
 {_COUNT}{{
-[ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
+[ -z "$TRAINCONF_SIGNALED" ] || echo {GOT_SIGTERM}
 {_USAGE}"""
 
 # mpirun starts this for each rank, as a process group of its own. mpirun ends all others at once when one fails, or leaves without
@@ -113,13 +113,13 @@ _MPI_RANK = f"""\
 set -- "${{OMPI_COMM_WORLD_RANK-${{PMI_RANK-$PMIX_RANK}}}}" "$@"
 echo "$1 {BEGAN} $$" >>"$5"
 while read -r TRAINCONF_RANK TRAINCONF_WORD TRAINCONF_REST; do
-  [ "$TRAINCONF_WORD" != {TOLD} ] || {{ echo "$1 143" >>"$5"; exit 0; }}
+  [ "$TRAINCONF_WORD" != {SIGNALED} ] || {{ echo "$1 143" >>"$5"; exit 0; }}
 done <"$5"
 {_RANK}while :; do
   count=0
   for rank in $6; do count=$((count + 1)); done
   while read -r rank ended line; do
-    case $ended in {TOLD}) code={TOLD} ;; {BEGAN}) ;; *) count=$((count - 1)) ;; esac
+    case $ended in {SIGNALED}) code={SIGNALED} ;; {BEGAN}) ;; *) count=$((count - 1)) ;; esac
   done <"$5"
   [ "$code" != 0 ] && [ "$count" != 0 ] || exit 0
   sleep 0.1 2>/dev/null || sleep 1
@@ -129,8 +129,8 @@ done
 # SIGTERM comes to this shell alone, which passes it on to the ranks and not to mpirun. A rank that begins at that moment is either on the
 # list or finds it closed. mpirun restores SIGINT and SIGQUIT, which the background ignores; Open MPI only the first.
 MPI_SHIM = f"""\
-trainconf_tell() {{
-echo "- {TOLD} -" >>"$1"
+trainconf_signal() {{
+echo "- {SIGNALED} -" >>"$1"
 while IFS=' ' read -r TRAINCONF_RANK TRAINCONF_WORD TRAINCONF_PID; do
   [ "$TRAINCONF_WORD" != {BEGAN} ] || kill -TERM "-$TRAINCONF_PID"
 done <"$1"
@@ -142,14 +142,14 @@ exit 127
 }}
 export TRAINCONF_RANKS
 exec 3>&2 2>/dev/null
-trap 'TRAINCONF_TOLD=1; trainconf_tell "$4"' TERM
-[ -z "$TRAINCONF_TOLD" ] || trainconf_tell "$4"
+trap 'TRAINCONF_SIGNALED=1; trainconf_signal "$4"' TERM
+[ -z "$TRAINCONF_SIGNALED" ] || trainconf_signal "$4"
 (exec 2>&3 3>&-; shift 6; exec "$TRAINCONF_MPIRUN" "$@") &
 while wait "$!"; code=$?; kill -0 "$!"; do :; done
 TRAINCONF_MPI=$code
 {_COUNT}{{
 echo "{MPIRUN} $TRAINCONF_MPI"
-[ -z "$TRAINCONF_TOLD" ] || echo {GOT_SIGTERM}
+[ -z "$TRAINCONF_SIGNALED" ] || echo {GOT_SIGTERM}
 {_USAGE}"""
 
 # The init process of the engine (tini 0.19) then signals the whole process group of the job and not only its shell; not for MPI_SHIM.
@@ -172,9 +172,9 @@ def mpi_command(
     log: str, usage: str, ends: str, ranks: Sequence[int], mpirun: Sequence[str], argv: Sequence[str], *, has_cgroup: bool = True
 ) -> list[str]:
     """`Cmd` of a container whose `mpirun`, given with its further arguments, runs `argv` as all ranks of the run."""
-    words = [log, usage, _cgroup(has_cgroup), ends, " ".join(map(str, ranks))]
-    started = [*mpirun, "-n", str(len(ranks)), "sh", "-c", _MPI_RANK, "sh", *words, *argv]
-    return ["sh", "-c", MPI_SHIM, "sh", *words, *started]
+    arguments = [log, usage, _cgroup(has_cgroup), ends, " ".join(map(str, ranks))]
+    started = [*mpirun, "-n", str(len(ranks)), "sh", "-c", _MPI_RANK, "sh", *arguments, *argv]
+    return ["sh", "-c", MPI_SHIM, "sh", *arguments, *started]
 
 
 def _cgroup(has_cgroup: bool) -> str:

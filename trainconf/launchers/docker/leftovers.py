@@ -36,7 +36,7 @@ class Leftover(Record):
 
 
 def may_exist(workspace: WorkspacePaths) -> bool:
-    """Whether a container was ever asked for here; where none was, no engine needs to be."""
+    """Whether a container was ever requested here; if not, no engine is needed."""
     return os.path.isdir(workspace.home)
 
 

@@ -105,8 +105,8 @@ def minutes(text: str) -> float:
 
 def _facts(controller: Controller, batch: Mapping[str, Any], message: str) -> list[tuple[str, str]]:
     """What was asked for, and what the cluster has of that."""
-    for words, options, label, question in _SUBJECTS:
-        if re.search(words, message):
+    for pattern, options, label, question in _SUBJECTS:
+        if re.search(pattern, message):
             given = {name: batch["options"][name] for name in options if name in batch["options"]}
             requested = [f"{SETTINGS.get(name, f'compute.sbatch.{name}')} (--{name}={value})" for name, value in sorted(given.items())]
             answer = _answer(controller, question)

@@ -17,7 +17,7 @@ ANSWER_SECONDS = 10.0
 IDS_AT_ONCE = 1000
 SUBMIT_SECONDS = 120.0  # sbatch tries for long while a controller is busy
 UNKNOWN_ID = "nvalid job id"
-KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # which cluster, and who asks
+KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"}  # the cluster, and the user's token
 # What belongs to the job or the rank this process may be in; a new job must not begin with it.
 _LEFT_BY_A_JOB = re.compile(
     r"SLURM_.*|SLURMD_.*|SBATCH_.*|SALLOC_.*|SRUN_.*|SQUEUE_.*|SINFO_.*|SCONTROL_.*|SACCT_.*|SCANCEL_.*|"

@@ -41,17 +41,17 @@ def run_of(root: Path, name: str, job_id: str) -> RunPaths:
 
 
 def look(root: Path, cluster: Cluster, paths: RunPaths, later_s: float = 0.0) -> liveness.State:
-    answers = QueueCache(Controller({}, cluster), WorkspacePaths(str(root)), now=lambda: time.time() + later_s)
-    return reconcile_jobs(answers, [(paths, liveness.state_of(paths))])[0]
+    queue = QueueCache(Controller({}, cluster), WorkspacePaths(str(root)), now=lambda: time.time() + later_s)
+    return reconcile_jobs(queue, [(paths, liveness.state_of(paths))])[0]
 
 
-def queue(*names: str) -> str:
+def squeue_of(*names: str) -> str:
     return "".join(f"{number}|FAILED|n1|None|trainconf {name} 0\n" for number, name in enumerate(names, 1))
 
 
 def test_a_look_at_one_run_does_not_settle_another_without_its_exit_code(tmp_path: Path) -> None:
     one, two = run_of(tmp_path, "one", "1"), run_of(tmp_path, "two", "2")
-    cluster = Cluster(squeue=queue("one", "two"), codes="1|768|\n2|9|\n")
+    cluster = Cluster(squeue=squeue_of("one", "two"), codes="1|768|\n2|9|\n")
     assert look(tmp_path, cluster, one).event["exit_code"] == 3
     first = look(tmp_path, cluster, two)
     assert first.is_final is False
@@ -61,9 +61,9 @@ def test_a_look_at_one_run_does_not_settle_another_without_its_exit_code(tmp_pat
 
 def test_while_neither_controller_nor_accounting_answers_nothing_is_settled(tmp_path: Path) -> None:
     paths = run_of(tmp_path, "one", "1")
-    silent = Cluster(squeue=queue("one"), codes=None)
+    silent = Cluster(squeue=squeue_of("one"), codes=None)
     assert not look(tmp_path, silent, paths).is_final
-    forgotten = Cluster(squeue=queue("one"), codes="", sacct=None)
+    forgotten = Cluster(squeue=squeue_of("one"), codes="", sacct=None)
     assert not look(tmp_path, forgotten, paths, later_s=10).is_final
     told = Cluster(squeue="", codes="", sacct="1|FAILED|n1|None|one|0:9")
     assert look(tmp_path, told, paths, later_s=1000).event["exit_code"] == 137
@@ -71,7 +71,7 @@ def test_while_neither_controller_nor_accounting_answers_nothing_is_settled(tmp_
 
 def test_when_nobody_has_the_exit_code_the_run_is_settled_with_these_words(tmp_path: Path) -> None:
     paths = run_of(tmp_path, "one", "1")
-    state = look(tmp_path, Cluster(squeue=queue("one"), codes="", sacct=""), paths)
+    state = look(tmp_path, Cluster(squeue=squeue_of("one"), codes="", sacct=""), paths)
     assert (state.status, state.event["exit_code"]) == ("Failed", None)
     assert "for reasons that Slurm does not tell" in state.reason
 
@@ -79,7 +79,7 @@ def test_when_nobody_has_the_exit_code_the_run_is_settled_with_these_words(tmp_p
 def test_many_that_ended_at_once_all_have_their_exit_code(tmp_path: Path) -> None:
     names = [f"run{number}" for number in range(60)]
     runs = [run_of(tmp_path, name, str(number)) for number, name in enumerate(names, 1)]
-    cluster = Cluster(squeue=queue(*names), codes="".join(f"{number}|{number << 8}|\n" for number in range(1, 61)))
-    answers = QueueCache(Controller({}, cluster), WorkspacePaths(str(tmp_path)))
-    found = reconcile_jobs(answers, [(paths, liveness.state_of(paths)) for paths in runs])
+    cluster = Cluster(squeue=squeue_of(*names), codes="".join(f"{number}|{number << 8}|\n" for number in range(1, 61)))
+    queue = QueueCache(Controller({}, cluster), WorkspacePaths(str(tmp_path)))
+    found = reconcile_jobs(queue, [(paths, liveness.state_of(paths)) for paths in runs])
     assert [state.event["exit_code"] for state in found] == list(range(1, 61))
