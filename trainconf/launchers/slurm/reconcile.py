@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 
 from trainconf import files
 from trainconf.agent import job_folders
-from trainconf.agent.pool import end_sweep
 from trainconf.history import events, left_processes, liveness, record
-from trainconf.history.find import trials_of
-from trainconf.history.follow import has_ended
 from trainconf.history.liveness import State
 from trainconf.launchers.slurm import job_states
 from trainconf.launchers.slurm.clusters import Clusters
@@ -52,6 +49,10 @@ def reconcile(clusters: Clusters, runs: Sequence[tuple[RunPaths, State]], *, at_
 
 def reconcile_sweep(home: RunPaths, reconcile_trials: Callable[[list[tuple[RunPaths, State]]], list[State]]) -> State:
     """The state of a sweep: over when each of its trials is, and lost when only lost ones are left."""
+    from trainconf.agent.pool import end_sweep  # half of the agent, which `ls` does without
+    from trainconf.history.find import trials_of
+    from trainconf.history.follow import has_ended
+
     state = liveness.state_of(home)
     if state.scheduler is None:
         return state
