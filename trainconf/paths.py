@@ -80,7 +80,7 @@ class RunPaths:
 
     @property
     def metrics(self) -> str:
-        """Metrics that the processes of one machine write. `history.metric_files` lists all files that hold metrics."""
+        """Metrics that the processes of one machine write. `history.metrics` lists all files that hold metrics."""
         return self._at("metrics.jsonl")
 
     @property

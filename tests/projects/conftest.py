@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer, Shell
-from trainconf.history import metric_files
+from trainconf.history import metrics
 from trainconf.paths import RunPaths
 
 collect_ignore = ["nice_launcher"]  # a package of its own, whose tests run in an environment of their own
@@ -33,7 +33,7 @@ class Ended:
 
     def values(self, name: str) -> list[Any]:
         """Every value of a metric, in the order of logging."""
-        texts = [Path(path).read_text() for path in metric_files.of_run(RunPaths(str(self.run_dir)))]
+        texts = [Path(path).read_text() for path in metrics.files_of(RunPaths(str(self.run_dir)))]
         lines = [json.loads(line) for text in texts for line in text.splitlines()]
         return [line["value"] for line in sorted(lines, key=lambda line: str(line["time"])) if line["name"] == name]
 

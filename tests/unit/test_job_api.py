@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from trainconf.history import metric_files
+from trainconf.history.metrics import file_of_this_machine, files_of
 from trainconf.job_api import Run
 from trainconf.paths import RunPaths
 
@@ -53,10 +53,10 @@ def test_each_machine_of_a_shared_disk_has_a_file_of_its_own(run: Run, monkeypat
         uname = os.uname()
         monkeypatch.setattr(os, "uname", lambda: os.uname_result((uname[0], host, *uname[2:])))  # noqa: B023 (asked at once)
         Run({"TRAINCONF_RUN_DIR": run.run_dir, "TRAINCONF_METRICS": paths.metrics_folder}).log("host", host)
-        assert json.loads(Path(metric_files.of_this_machine(paths)).read_text())["value"] == host
+        assert json.loads(Path(file_of_this_machine(paths)).read_text())["value"] == host
     assert sorted(os.listdir(paths.metrics_folder)) == [".._.._odd_host.jsonl", "node1.jsonl", "node2.site.jsonl"]
     assert not os.path.exists(paths.metrics)
-    assert len(metric_files.of_run(paths)) == 3
+    assert len(files_of(paths)) == 3
 
 
 def test_the_folder_of_another_run_is_not_written_to(run: Run, tmp_path: Path) -> None:

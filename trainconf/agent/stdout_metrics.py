@@ -11,7 +11,7 @@ import time
 
 from trainconf import files
 from trainconf.agent.signals import signal
-from trainconf.history import events, metric_files
+from trainconf.history import events, metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class LogReader:
         values = [match.group(1) if pattern.groups else match.group() for match in new]
         records = [{"time": events.now(), "name": name, "value": _number(value), "step": None} for value in values if value is not None]
         if records:
-            files.append_lines(metric_files.of_this_machine(self._paths), records)
+            files.append_lines(metrics.file_of_this_machine(self._paths), records)
 
     def _was_too_slow(self, name: str, length: int) -> None:
         self._slow[name] = self._slow.get(name, 0) + 1

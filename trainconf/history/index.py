@@ -21,8 +21,8 @@ import time
 
 from trainconf import files
 from trainconf.fast.sqlite import sqlite3
-from trainconf.history import events, liveness
-from trainconf.history.rows import look, read_row, unpack, unread_row
+from trainconf.history import events, index_file, liveness
+from trainconf.history.rows import fingerprint, read_row, unpack, unread_row
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -35,28 +35,12 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-VERSION = 3
 BUSY_S = 0.25
 ADD_BUSY_S = 0.05  # a submission does not wait for the index: the folder's signature tells the next `ls`
 BATCH = 500  # runs written at once: nobody else waits longer than that takes
 LOOKS = 5  # at what is shown, until it stays the same
 UNTRUSTED = 0  # a signature's time that never matches
 UNLISTED = (UNTRUSTED, -1)  # the signature of a folder that was found, and not listed yet
-
-# Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
-SCHEMA = (
-    "CREATE TABLE runs (folder BLOB PRIMARY KEY, experiment BLOB NOT NULL, run_id BLOB NOT NULL, created TEXT NOT NULL,"
-    " status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, row TEXT NOT NULL, spec_hash TEXT NOT NULL)",
-    "CREATE INDEX by_created ON runs (created, run_id)",
-    "CREATE INDEX by_experiment ON runs (experiment, created, run_id)",
-    "CREATE INDEX by_status ON runs (status, created, run_id)",
-    "CREATE INDEX by_run_id ON runs (run_id)",
-    "CREATE INDEX by_spec_hash ON runs (spec_hash)",
-    "CREATE INDEX living ON runs (status) WHERE final = 0",
-    "CREATE TABLE folders (path BLOB PRIMARY KEY, mtime_ns INTEGER NOT NULL, subfolders INTEGER NOT NULL)",
-    "CREATE TABLE boot (id TEXT NOT NULL)",
-    f"PRAGMA user_version = {VERSION}",
-)
 
 
 class Index:
@@ -82,7 +66,7 @@ class Index:
         """Note runs that now exist, or whose record changed. Never fails: what it could not note, the next `ls` finds."""
         try:
             os.makedirs(self.workspace.state, exist_ok=True)
-            self._db = _open(self.workspace.index, ADD_BUSY_S)
+            self._db = index_file.open_index(self.workspace.index, ADD_BUSY_S)
             self._add(runs)
         except (OSError, sqlite3.Error):
             pass  # the directories are the truth; the index is only a shortcut to them
@@ -108,7 +92,7 @@ class Index:
 
     def rebuild(self) -> int:
         """Forget everything and read every run directory again; how many runs there are."""
-        _remove(self.workspace.index)
+        index_file.remove(self.workspace.index)
         return self._ask(lambda: int(self._select("SELECT count(*) FROM runs WHERE status != ''")[0][0]))
 
     # -- opening ---------------------------------------------------------------------------------------------------------
@@ -118,8 +102,8 @@ class Index:
         try:
             return self._attempt(self.workspace.index, question)
         except (sqlite3.Error, OSError) as error:
-            if _is_damage(error):
-                _remove(self.workspace.index)
+            if index_file.is_damage(error):
+                index_file.remove(self.workspace.index)
                 try:
                     return self._attempt(self.workspace.index, question)
                 except (sqlite3.Error, OSError):
@@ -132,7 +116,7 @@ class Index:
         elif path != ":memory:":
             os.makedirs(self.workspace.state, exist_ok=True)
         self.close()
-        self._db = _open(path, BUSY_S)
+        self._db = index_file.open_index(path, BUSY_S)
         self._refresh_folders()
         self._refresh("final = 0 AND status = ''")
         return question()
@@ -209,7 +193,7 @@ class Index:
         paths = self._paths(folder)
         if not status:
             return not events.exists(paths) and os.path.isdir(paths.run_dir) and not os.path.exists(paths.sweep)
-        if seen == "0" or seen != str(look(paths)):
+        if seen == "0" or seen != str(fingerprint(paths)):
             return False
         return bool(final) or status == "NotResponding" or files.is_locked(liveness.lock_of(paths))
 
@@ -275,55 +259,6 @@ class Index:
 
     def _count(self, experiment: bytes) -> int:
         return int(self._select("SELECT count(*) FROM runs WHERE experiment = ?", (experiment,))[0][0])
-
-
-def _open(path: str, busy_s: float) -> sqlite3.Connection:
-    """The index at `path`, made when missing. Raises sqlite3.Error, DatabaseError itself when it is damaged or another version's."""
-    db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
-    try:
-        db.execute("PRAGMA synchronous = OFF")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            _create(db)
-        elif version != VERSION:
-            raise sqlite3.DatabaseError(f"index of version {version}")
-        boot_id = liveness.boot_id()
-        if db.execute("SELECT id FROM boot").fetchall() != [(boot_id,)]:
-            db.execute("DELETE FROM folders")
-            db.execute("DELETE FROM boot")
-            db.execute("INSERT INTO boot VALUES (?)", (boot_id,))
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _create(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if db.execute("PRAGMA user_version").fetchone() == (0,):  # nobody else was quicker
-            for statement in SCHEMA:
-                db.execute(statement)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether a new file would help: not when this one is only locked, read-only, or cannot be opened."""
-    if isinstance(error, sqlite3.OperationalError):
-        return str(error).startswith("no such")
-    return isinstance(error, sqlite3.DatabaseError)
-
-
-def _remove(path: str) -> None:
-    for name in (path, path + "-journal"):
-        try:
-            os.unlink(name)
-        except OSError:
-            continue  # not there, or not ours to remove: then it is opened, or passed by, as it is
 
 
 def _signature(folder: str) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import time
 
+from trainconf.fast.records import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,20 +20,17 @@ _DEAD = (b"Z", b"X", b"x")
 _MARK = b"\0TRAINCONF_RUN_ID="
 
 
-class Process:
-    """A living process, or a zombie of this one. `run_id` and `workdir` are empty where they say nothing of a run."""
+class Process(Record):
+    """A living process, or a zombie that is a child of this one. The last two are empty where they say nothing of a run."""
 
-    __slots__ = ("parent", "run_id", "session", "workdir")
-
-    def __init__(self, parent: int, session: int, run_id: bytes, workdir: str) -> None:
-        self.parent = parent
-        self.session = session
-        self.run_id = run_id
-        self.workdir = workdir
+    parent: int
+    session: int
+    run_id: bytes
+    workdir: str
 
 
-def look() -> dict[int, Process]:
-    """Every process there is, zombies of others excepted."""
+def scan() -> dict[int, Process]:
+    """Every living process, and zombies that are children of this one."""
     me = os.getpid()
     found = {}
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
@@ -91,9 +90,9 @@ def left_of(run_dir: str) -> set[int]:
     global _seen
     now = time.monotonic()
     if now - _seen[0] > FRESH_SECONDS:
-        _seen = now, look()
+        _seen = now, scan()
     found = with_descendants(_seen[1], of_run(_seen[1], run_dir))
     if found:  # it may have ended since
-        _seen = time.monotonic(), look()
+        _seen = time.monotonic(), scan()
         found = with_descendants(_seen[1], of_run(_seen[1], run_dir))
     return found

@@ -1,6 +1,9 @@
-"""Reading the metrics of a run: the last value of each, or every new one, without reading anything twice.
+"""The metrics of a run: which files hold them, the last value of each, and every new one, without reading anything twice.
 
-The files only grow, so a cursor remembers how far each was read, and the next look goes on from there.
+    metrics.jsonl          what the processes of one machine append; the kernel keeps their lines whole
+    metrics/<host>.jsonl   on a disk that several machines write to, one file for each: appending is not atomic there (open(2), O_APPEND)
+
+A run has the first, or the second, or both. The files only grow: a cursor remembers how far each was read.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from binascii import crc32
 
 from trainconf import files
 from trainconf.fast.json import loads
-from trainconf.history import metric_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     Place = list[int]  # in one file: its inode number, how far it was read, and a checksum of what stands before that
 
+SUFFIX = ".jsonl"
+NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # what a file's name takes of a host's
 CHUNK_BYTES = 1 << 22
 LINE_BYTES = 1 << 20  # a longer line is no metric's: nothing of that file is read from there on
 CHECKED_BYTES = 64
@@ -56,13 +60,31 @@ class Summary:
         return {name: value for name, (_, value) in found.items()}
 
 
+def file_of_this_machine(paths: RunPaths) -> str:
+    """The file that processes of this machine append to; `trainconf.job_api` decides likewise, by TRAINCONF_METRICS."""
+    if not os.path.isdir(paths.metrics_folder):
+        return paths.metrics
+    host = "".join(c if c in NAME else "_" for c in os.uname().nodename)
+    return os.path.join(paths.metrics_folder, f"{host}{SUFFIX}")
+
+
+def files_of(paths: RunPaths) -> list[str]:
+    """The files there are, in an order that stays; open them with `files.open_regular`, for a job may have put anything there."""
+    found = [paths.metrics] if os.path.lexists(paths.metrics) else []
+    try:
+        names = os.listdir(paths.metrics_folder)
+    except OSError:
+        return found
+    return [*found, *(os.path.join(paths.metrics_folder, name) for name in sorted(names) if name.endswith(SUFFIX))]
+
+
 def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
     """Every metric written since the cursor's last use, which moves on: mappings with "name" and "value", and mostly "time" and "step".
 
     Of a file that was replaced everything counts as new.
     """
     found: list[dict[str, Any]] = []
-    for path in metric_files.of_run(paths):
+    for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
         place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(_decode, lines.split(b"\n")))))
         cursor.places[name] = place
@@ -72,7 +94,7 @@ def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
 def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
     """The last value per name. `known`, an earlier answer, saves reading what it covers."""
     before, summary = known or Summary(), Summary()
-    for path in metric_files.of_run(paths):
+    for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
         last: dict[str, Any] = {}
 

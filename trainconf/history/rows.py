@@ -7,8 +7,9 @@ import time
 
 from trainconf import files
 from trainconf.fast.json import loads
+from trainconf.fast.records import Record
 from trainconf.fast.sqlite import sqlite3
-from trainconf.history import events, liveness, metric_files, metrics, record
+from trainconf.history import events, liveness, metrics, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,16 +18,13 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 
-class Row:
-    """A listed run: its paths, its stable fields, the metric its experiment is judged by, and what of its files cannot be read."""
+class Row(Record):
+    """A listed run."""
 
-    __slots__ = ("damage", "fields", "metric", "paths")
-
-    def __init__(self, paths: RunPaths, fields: dict[str, Any], metric: str | None, damage: str) -> None:
-        self.paths = paths
-        self.fields = fields
-        self.metric = metric
-        self.damage = damage
+    paths: RunPaths
+    fields: dict[str, Any]  # the stable ones
+    metric: str | None  # by which its experiment is judged
+    damage: str  # what of its files cannot be read
 
 
 def unpack(paths: RunPaths, text: str) -> Row:
@@ -48,7 +46,7 @@ def read_row(folder: bytes, paths: RunPaths, row: str) -> tuple[Any, ...]:
         return (*names, "", "", 1, "0", "{}", "")
     if not events.exists(paths):
         return (*names, "", "", 0, "0", "{}", "")
-    seen_now = look(paths)  # before reading: what changes meanwhile is read again next time
+    seen = fingerprint(paths)  # before reading: what changes meanwhile is read again next time
     summary = metrics.summarise(paths, _summary_in(row))
     state = liveness.state_of(paths)
     recorded = record.read_mapping(paths.record)
@@ -57,7 +55,7 @@ def read_row(folder: bytes, paths: RunPaths, row: str) -> tuple[Any, ...]:
     kept: dict[str, Any] = {"fields": fields, "metric": record.metric(paths, recorded), "damage": record.damage(paths, recorded)}
     if not state.is_final:
         kept["read"] = [summary.cursor.places, summary.last]
-    return (*names, created, state.status, int(state.is_final), str(seen_now), files.dumps(kept), _text(fields["spec_hash"]))
+    return (*names, created, state.status, int(state.is_final), str(seen), files.dumps(kept), _text(fields["spec_hash"]))
 
 
 def unread_row(folder: bytes, paths: RunPaths) -> tuple[Any, ...]:
@@ -79,14 +77,14 @@ def _summary_in(row: str) -> metrics.Summary | None:
         return None  # the row was pending until now, or of a run that had ended
 
 
-def look(paths: RunPaths) -> int:
+def fingerprint(paths: RunPaths) -> int:
     """A number that changes when one of the files does that a row is made of; 0 while the next change might not show.
 
     What a file was written over with in place, at its old size and time, changes its ctime all the same (stat(2)).
     """
     found: list[int] = []
     newest_ns = 0  # of the times alone: an inode's number may be larger than any of them
-    for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.git, *metric_files.of_run(paths)):
+    for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.git, *metrics.files_of(paths)):
         try:
             info = os.lstat(path)
         except OSError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trainconf.history import metric_files
+from trainconf.history import metrics
 from trainconf.launchers.protocol import Job, Launcher
 from trainconf.process import processes
 from trainconf.testing.contract import Contract
@@ -119,7 +119,7 @@ class JobsContract(Contract):
         assert not os.path.exists("pwned")
 
     def metrics(self, job: Job) -> list[dict[str, Any]]:
-        return [json.loads(line) for path in metric_files.of_run(job.paths) for line in Path(path).read_text().splitlines()]
+        return [json.loads(line) for path in metrics.files_of(job.paths) for line in Path(path).read_text().splitlines()]
 
     def test_the_plan_is_inert_and_is_what_stands_in_the_run(self, launcher: Launcher, root: str) -> None:
         job = self.job(root, shell("echo $0"))

@@ -58,7 +58,7 @@ def children() -> set[int] | None:
 def processes_with_run_id(run_id: str) -> set[int]:
     """Living processes that were started with TRAINCONF_RUN_ID=<run_id>, this one excepted; any parent, any session."""
     me = os.getpid()
-    return {pid for pid, each in left_processes.look().items() if each.run_id == os.fsencode(run_id) and pid != me}
+    return {pid for pid, each in left_processes.scan().items() if each.run_id == os.fsencode(run_id) and pid != me}
 
 
 def processes_of_run(run_dir: str | None, ranks: Collection[int], *, with_orphans: bool) -> set[int]:
@@ -68,7 +68,7 @@ def processes_of_run(run_dir: str | None, ranks: Collection[int], *, with_orphan
     when it has one run only. A zombie counts while it is this process' to reap: its exit code and usage are not collected yet.
     """
     me = os.getpid()
-    living = left_processes.look()
+    living = left_processes.scan()
     # A pid that was given anew to a stranger is not a rank's any more: then its holder is not our child.
     sessions = {rank for rank in ranks if rank not in living or living[rank].parent == me}
     mine = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from trainconf import files
-from trainconf.history import metric_files, metrics
+from trainconf.history import metrics
 from trainconf.paths import WorkspacePaths
 
 from .build import make_run
@@ -21,4 +21,4 @@ def test_what_each_machine_has_written_counts(workspace: WorkspacePaths) -> None
     os.symlink("/etc/passwd", os.path.join(run.metrics_folder, "d.jsonl"))
     os.mkfifo(os.path.join(run.metrics_folder, "e.jsonl"))
     assert metrics.summarise(run).values == {"loss": 1, "other": 2}
-    assert len(metric_files.of_run(run)) == 5
+    assert len(metrics.files_of(run)) == 5

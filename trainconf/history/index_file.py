@@ -1,0 +1,75 @@
+"""The file of the index: its tables, how it is opened, and when a new one would help."""
+
+from __future__ import annotations
+
+import os
+
+from trainconf.fast.sqlite import sqlite3
+from trainconf.history import liveness
+
+VERSION = 3
+
+# Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
+SCHEMA = (
+    "CREATE TABLE runs (folder BLOB PRIMARY KEY, experiment BLOB NOT NULL, run_id BLOB NOT NULL, created TEXT NOT NULL,"
+    " status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, row TEXT NOT NULL, spec_hash TEXT NOT NULL)",
+    "CREATE INDEX by_created ON runs (created, run_id)",
+    "CREATE INDEX by_experiment ON runs (experiment, created, run_id)",
+    "CREATE INDEX by_status ON runs (status, created, run_id)",
+    "CREATE INDEX by_run_id ON runs (run_id)",
+    "CREATE INDEX by_spec_hash ON runs (spec_hash)",
+    "CREATE INDEX living ON runs (status) WHERE final = 0",
+    "CREATE TABLE folders (path BLOB PRIMARY KEY, mtime_ns INTEGER NOT NULL, subfolders INTEGER NOT NULL)",
+    "CREATE TABLE boot (id TEXT NOT NULL)",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+
+def open_index(path: str, busy_s: float) -> sqlite3.Connection:
+    """The index at `path`, made when missing. Raises sqlite3.Error, DatabaseError itself when it is damaged or another version's."""
+    db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = OFF")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            _create(db)
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"index of version {version}")
+        boot_id = liveness.boot_id()
+        if db.execute("SELECT id FROM boot").fetchall() != [(boot_id,)]:
+            db.execute("DELETE FROM folders")
+            db.execute("DELETE FROM boot")
+            db.execute("INSERT INTO boot VALUES (?)", (boot_id,))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if db.execute("PRAGMA user_version").fetchone() == (0,):  # nobody else was quicker
+            for statement in SCHEMA:
+                db.execute(statement)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether a new file would help: not when this one is only locked, read-only, or cannot be opened."""
+    if isinstance(error, sqlite3.OperationalError):
+        return str(error).startswith("no such")
+    return isinstance(error, sqlite3.DatabaseError)
+
+
+def remove(path: str) -> None:
+    """Remove an index, as far as that can be: one that stays is opened, or passed by, as it is."""
+    for name in (path, path + "-journal"):
+        try:
+            os.unlink(name)
+        except OSError:
+            continue  # not there, or not ours to remove
