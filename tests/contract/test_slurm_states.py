@@ -17,12 +17,12 @@ from tests.testbed.cluster import Cluster
 from trainconf.errors import LaunchError
 from trainconf.files import FileLock, write_atomic
 from trainconf.history import events, follow, liveness
-from trainconf.launchers import scheduled
 from trainconf.launchers.protocol import RunHandle
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.launchers.slurm.queue_cache import QueueCache
 from trainconf.launchers.slurm.reconcile import reconcile_jobs
+from trainconf.launchers.states import states_of
 from trainconf.paths import RunPaths
 from trainconf.process import Completed, Processes
 from trainconf.testing.runs import is_running, last, make_job, make_run_dir, output, shell, states, submit, unique_sleep, wait_until
@@ -362,7 +362,7 @@ def test_readers_of_a_workspace_ask_once_for_all_its_runs(root: str, slurm_clust
         found = SlurmLauncher(os.environ, counting).reconcile([(handle.paths, liveness.state_of(handle.paths)) for handle in handles])
         assert [state.reason.partition(": ")[2] for state in found] == ["BeginTime"] * 3
         assert counting.names == ["squeue"]
-        assert [state.status for state in scheduled.states_of([handle.paths for handle in handles])] == ["Queued"] * 3
+        assert [state.status for state in states_of([handle.paths for handle in handles])] == ["Queued"] * 3
     finally:
         for handle in handles:
             launcher.cancel(handle)

@@ -109,9 +109,10 @@ def _watchdog(job: SchedulerJob | None) -> Watchdog:
 
 def _send_on(sweep: RunPaths, code: int) -> None:
     """Become what sends the trials for which there is room now, and ends with this code; the run is over, and its lock is let go."""
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launchers", "slurm", "send_on.py")
+    from trainconf.fast.spawn import own_command
+
     try:
-        os.execv(sys.executable, [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script, sweep.run_dir, str(code)])
+        os.execv(sys.executable, [*own_command("launchers/slurm/send_on.py"), sweep.run_dir, str(code)])
     except OSError as error:
         say(f"the rest of the sweep cannot be sent: {error}")
 

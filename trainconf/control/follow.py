@@ -9,7 +9,7 @@ import os
 
 from trainconf.history import events, metrics, record
 from trainconf.history.follow import Watch, has_ended
-from trainconf.launchers.scheduled import Looking
+from trainconf.launchers.states import StatePoller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class _Follower:
     """How far a run was followed."""
 
     def __init__(self, paths: RunPaths, output: Output | Interleaved | None, cursor: metrics.Cursor | None) -> None:
-        self.look = Looking()
+        self.look = StatePoller()
         self._paths = paths
         self._output = output
         self._cursor = cursor

@@ -8,7 +8,7 @@ import time
 from trainconf import launchers
 from trainconf.history import find as finding
 from trainconf.history import follow
-from trainconf.launchers import scheduled
+from trainconf.launchers import states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def is_sweep(paths: RunPaths) -> bool:
 
 def state(paths: RunPaths) -> State:
     """The state now. A scheduler is asked where the files leave it open."""
-    return scheduled.state_of(paths)
+    return states.state_of(paths)
 
 
 def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[Waited]:
     """Wait for each in turn. All together get `timeout_s` seconds."""
     until = None if timeout_s is None else time.monotonic() + timeout_s
-    look = scheduled.Looking()
+    look = states.StatePoller()
     for paths in runs:
         found = follow.wait(paths, until, look)
         if not follow.has_ended(found):
@@ -57,7 +57,7 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
             yield Waited(paths, found, follow.exit_code(found))
         else:
             trials = finding.trials_of(paths)
-            ended = zip(trials, scheduled.states_of(trials), strict=True)
+            ended = zip(trials, states.states_of(trials), strict=True)
             failed = [(trial, state) for trial, state in ended if state.status != "Completed"]
             yield Waited(paths, found, 1 if failed else 0, failed)
 

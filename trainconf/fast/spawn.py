@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 
 from trainconf.fast.stdlib import signal
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 # Signals that the agent, its Python or its submitter may ignore; the program starts with the system's defaults.
 RESET_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD]
 FIRST_FREE_FD = 10  # the program's descriptors are below; what they are made of is moved up, so that none overwrites another
+
+
+AGENT = "agent/__main__.py"
+
+
+def own_command(script: str = AGENT, *, python: str = "") -> list[str]:
+    """The command that starts one of our scripts in `python`, by default in this interpreter. Its arguments follow."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # -I -S: no user site, no PYTHON* variables, no site-packages; the file system's encoding must be ours all the same
+    return [python or sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", os.path.join(package, script)]
 
 
 def spawn(

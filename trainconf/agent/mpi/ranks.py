@@ -21,6 +21,7 @@ from trainconf.agent.processes import tree
 from trainconf.agent.rank_group import Noted
 from trainconf.agent.rendezvous import interfaces
 from trainconf.agent.rendezvous.local import THIS_MACHINE
+from trainconf.fast.spawn import own_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class MpiRanks(remote.RemoteRanks):
             address = self._address()
             self._exchange = channel.Exchange(address or os.uname().nodename, self._inbox, address)
             env = {**os.environ, channel.VARIABLE: self._exchange.variable}
-            pid = remote.start_program([*remote.own_command(), self._paths.run_dir, "--mpi"], env, nothing, output[1], output[1])
+            pid = remote.start_program([*own_command(), self._paths.run_dir, "--mpi"], env, nothing, output[1], output[1])
         except OSError:
             os.close(output[0])
             raise

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 
 from trainconf.agent.mpi import channel
-from trainconf.agent.nodes import remote, slurm_job
+from trainconf.agent.nodes import slurm_job
 from trainconf.agent.plan import MpiPlan, Plan
 from trainconf.agent.processes import ranks
 from trainconf.agent.rendezvous import interfaces, ports
 from trainconf.distributed import mpi
+from trainconf.fast.spawn import own_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def carry_out(paths: RunPaths) -> int:
         launch = _choose(asked, env, is_in_job=plan.slots is None)
         channel.report(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))
         env |= _network(plan, asked, launch, env)
-        argv = _command(plan, asked, launch, [*remote.own_command(), paths.run_dir, "--rank"])
+        argv = _command(plan, asked, launch, [*own_command(), paths.run_dir, "--rank"])
         os.chdir(plan.cwd)
         os.execve(ranks.find_program(argv[0], env), argv, env)
     except mpi.NoMpi as why:

@@ -244,11 +244,3 @@ def _rank_outcome(end: Mapping[str, Any], host: str | None) -> Outcome:
     if rank is not None and not reason.startswith(f"rank {rank}: "):
         reason = f"rank {rank}: {reason}"
     return Outcome(end["state"], end["exit_code"], reason, rank, may_retry=end["may_retry"], host=host)
-
-
-def own_command() -> list[str]:
-    """How this agent was started."""
-    import sys
-
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py")
-    return [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script]

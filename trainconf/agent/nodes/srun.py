@@ -12,6 +12,7 @@ import re
 
 from trainconf.agent.log import say
 from trainconf.agent.nodes import remote
+from trainconf.fast.spawn import own_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SrunRanks(remote.RemoteRanks):
             *([f"--cpus-per-task={self._cpus}"] if self._cpus else []),
             "--overlap",  # a step that is not would hold all that the job has, and a srun of the script's own would wait for it in vain
             "--kill-on-bad-exit=0",  # the other nodes are ended gracefully
-            "--input=all", "--export=ALL", "--mpi=none", "--", *remote.own_command(), self._paths.run_dir, "--node",
+            "--input=all", "--export=ALL", "--mpi=none", "--", *own_command(), self._paths.run_dir, "--node",
         ]  # fmt: skip
 
     def _send(self, order: bytes) -> None:

@@ -49,7 +49,7 @@ def run(argv: list[str]) -> int:
 
 def _settled(index: Index) -> dict[str, str]:
     """What schedulers say of runs whose files leave it open, by run directory; ends are recorded, and the index sees them there."""
-    from trainconf.launchers.scheduled import states_of
+    from trainconf.launchers.states import states_of
 
     living = index.living()
     return {paths.run_dir: state.status for paths, state in zip(living, states_of(living), strict=True) if state.scheduler is not None}

@@ -22,7 +22,7 @@ def run(argv: list[str]) -> int:
     from trainconf.cli.arguments.parser import RUN_HELP, Arguments
     from trainconf.history.find import find_run
     from trainconf.history.record import damage, details
-    from trainconf.launchers.scheduled import state_of
+    from trainconf.launchers.states import state_of
     from trainconf.paths import find_workspace
 
     parser = Arguments("show", "Print everything that is known about a run.")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trainconf.files import FileLock
 
 GRACE_SECONDS = 10.0  # for what is left of a run that has lost its agent and its plan
-AGENT = os.fsencode(os.path.join("agent", "__main__.py"))
 
 
 class WaitingAgent:
@@ -69,9 +68,9 @@ def _spawn(
     """Start an agent that has the lock as we have it; its pid. Raises LaunchError."""
     from trainconf.agent.signals import GO_FD, LOCK_FD, SIGNALS
     from trainconf.distributed.inherited import without_place
-    from trainconf.fast.spawn import spawn
+    from trainconf.fast.spawn import own_command, spawn
 
-    argv = [*agent_command(sys.executable), paths.run_dir, *(["--wait"] if waits_on is not None else [])]
+    argv = [*own_command(), paths.run_dir, *(["--wait"] if waits_on is not None else [])]
     fds: list[int] = []
     try:
         fds.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
@@ -142,10 +141,12 @@ def _is_agent_of(who: Mapping[str, Any], paths: RunPaths) -> bool:
             with suppress(OSError):
                 if os.path.samestat(os.stat(f"/proc/{pid}/fd/{fd}"), mark):
                     return True
+    from trainconf.fast.spawn import AGENT
+
     with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as stream:
-        words = stream.read().split(b"\0")
-        folders = {os.fsencode(os.path.realpath(folder)) for folder in (paths.run_dir, os.path.dirname(lock))}
-        return any(word.endswith(AGENT) for word in words) and any(os.path.realpath(word) in folders for word in words if word)
+        argv = os.fsdecode(stream.read()).split("\0")
+        folders = {os.path.realpath(folder) for folder in (paths.run_dir, os.path.dirname(lock))}
+        return any(word.endswith(AGENT) for word in argv) and any(os.path.realpath(word) in folders for word in argv if word)
     return False
 
 
@@ -166,12 +167,3 @@ def grace_of(paths: RunPaths) -> float:
         return float(files.read_json(paths.plan)["grace_seconds"])
     except (OSError, ValueError, TypeError, KeyError):
         return GRACE_SECONDS
-
-
-def agent_command(python: str) -> list[str]:
-    """What an agent is started with, but for its folder."""
-    import trainconf.agent
-
-    script = os.path.join(os.path.dirname(os.path.abspath(trainconf.agent.__file__)), "__main__.py")
-    # -I -S: no user site, no PYTHON* variables, no site-packages; the file system's encoding must be ours all the same
-    return [python, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", script]

@@ -1,6 +1,6 @@
 """What the targets of this machine share: slots and GPUs by lease, and an agent that outlives whoever submitted the run.
 
-The agent is a process of its own session; what it carries out, processes or containers, the plan says.
+The agent is a process in a session of its own. The plan says what it carries out: processes or containers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from trainconf.agent import job_folders
 from trainconf.agent.leases import shared_folder
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.history import events, liveness
+from trainconf.launchers.job import checks
 from trainconf.launchers.machine.agent_process import WaitingAgent, agent_of, grace_of, start_agent, tell_agent
 from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RankPlan, RunHandle
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.machine.gpus import DeviceLister
     from trainconf.paths import RunPaths
 
-GUARD_SECONDS = 10.0  # besides the grace, for the guard of an agent that was killed
+WATCHDOG_SECONDS = 10.0  # besides the grace, for the watchdog of an agent that was killed
 
 
 class AgentLauncher(Launcher):
@@ -125,10 +126,10 @@ class AgentLauncher(Launcher):
     def _end_without_agent(self, paths: RunPaths, attempt: int, *, force: bool) -> None:
         """The agent is gone: end what is left of the run. The lock keeps a second canceller out.
 
-        The guard of an agent that was killed holds it while it ends what is left; before there is an agent, whoever holds it starts one.
+        The watchdog of a killed agent holds it while it ends what is left. Before there is an agent, whoever starts one holds it.
         """
         lock = files.FileLock(liveness.lock_of(paths))
-        give_up_at = time.monotonic() + (grace_of(paths) + GUARD_SECONDS if agent_of(paths) is not None else 0.0)
+        give_up_at = time.monotonic() + (grace_of(paths) + WATCHDOG_SECONDS if agent_of(paths) is not None else 0.0)
         while not lock.acquire(blocking=False):
             if time.monotonic() >= give_up_at:
                 return
@@ -145,14 +146,13 @@ class AgentLauncher(Launcher):
             lock.release()
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
-        """End what is left of a run that has lost its agent; what that was, in words. Raises OSError, TrainconfError."""
+        """End what is left of a run that has lost its agent; a description of that. Raises OSError, TrainconfError."""
         return ""
 
-    def _plan(self, job: Job, words: list[str], ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
-        """The plan of a run whose ranks are known; `words` is the program of each, `more` the target's own. Raises ConfigError."""
+    def _plan(self, job: Job, argv: list[str], ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
+        """The plan of a run whose ranks are known; `argv` is that of each, `more` the target's own fields. Raises ConfigError."""
         slots, gpus = self._leases(job)
-        refuse_nul(words)
-        refuse_broken_patterns(job.stdout_metrics)
+        checks.check(job, argv)
         return LaunchPlan.of(self.name, job, ranks, env, slots=slots, gpus=gpus, **more)
 
     def _leases(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -165,29 +165,22 @@ class AgentLauncher(Launcher):
             devices = list(dict.fromkeys(self._lister().devices() if given is None else map(str, given)))
         mistakes = []
         if wanted.cpus > count:
-            mistakes.append(
-                Mistake(
-                    f"compute.cpus={wanted.cpus}, but this machine has {count} slot{'s' * (count != 1)} for all runs together",
-                    ("allowed", f"1 to {count}"), hint="ask for fewer, or set compute.slots if that count is wrong",
-                )
-            )  # fmt: skip
+            mistakes.append(Mistake(
+                f"compute.cpus={wanted.cpus}, but this machine has {count} slot{'s' * (count != 1)} for all runs together",
+                ("allowed", f"1 to {count}"), hint="ask for fewer, or set compute.slots if that count is wrong",
+            ))
         if wanted.gpus > len(devices):
-            mistakes.append(
-                Mistake(
-                    f"compute.gpus={wanted.gpus}, but {len(devices) or 'no'} GPU{'s' * (len(devices) != 1)} can be leased here",
-                    ("found", ", ".join(devices) or "none"),
-                    ("from", self._device_source(compute)),
-                    hint="name them with compute.gpu_devices, or ask for fewer",
-                )
-            )
+            mistakes.append(Mistake(
+                f"compute.gpus={wanted.gpus}, but {len(devices) or 'no'} GPU{'s' * (len(devices) != 1)} can be leased here",
+                ("found", ", ".join(devices) or "none"), ("from", self._device_source(compute)),
+                hint="name them with compute.gpu_devices, or ask for fewer",
+            ))
         lease_dir = os.path.expanduser(compute.get("lease_dir") or shared_folder.default_dir())
         if not os.path.isabs(lease_dir):
-            mistakes.append(
-                Mistake(
-                    f"compute.lease_dir={lease_dir} would be another folder for every folder a run is submitted from",
-                    ("allowed", "an absolute path, or one that begins with ~"),
-                )
-            )
+            mistakes.append(Mistake(
+                f"compute.lease_dir={lease_dir} would be another folder for every folder a run is submitted from",
+                ("allowed", "an absolute path, or one that begins with ~"),
+            ))
         if mistakes:
             raise ConfigError(mistakes)
         return {"dir": lease_dir, "count": count, "take": wanted.cpus}, {"devices": devices, "take": wanted.gpus}
@@ -210,30 +203,3 @@ class AgentLauncher(Launcher):
 def _slots(compute: Mapping[str, Any]) -> int:
     """Slots of this machine for all runs together."""
     return int(compute.get("slots") or len(os.sched_getaffinity(0)))
-
-
-def refuse_nul(words: list[str]) -> None:
-    """Raises ConfigError for what no process can be given."""
-    wrong = [word for word in words if "\0" in word]
-    if wrong:
-        raise ConfigError(
-            Mistake(f"the argument {word!r} holds a NUL character, which no process can be given",
-                    hint="use argument_style=none and read the file TRAINCONF_PARAMS")
-            for word in wrong
-        )  # fmt: skip
-
-
-def refuse_broken_patterns(patterns: Mapping[str, str]) -> None:
-    """Raises ConfigError for what is no regular expression."""
-    if not patterns:
-        return
-    import re
-
-    mistakes = []
-    for name, pattern in patterns.items():
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            mistakes.append(Mistake(f"stdout_metrics.{name} is not a regular expression: {error}", ("pattern", pattern)))
-    if mistakes:
-        raise ConfigError(mistakes)

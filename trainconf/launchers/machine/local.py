@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 
 class LocalLauncher(AgentLauncher):
-    """The launcher of this machine; see `trainconf.launchers.protocol.Launcher` for what it promises."""
+    """The launcher of this machine."""
 
     name = "local"
 
     def plan(self, job: Job) -> LaunchPlan:
         """What the agent will do. Raises ConfigError: more slots or GPUs than this machine has; StorageError."""
-        from trainconf.launchers.job import argv as command
-        from trainconf.launchers.job import env as job_env
+        from trainconf.launchers.job import argv, env
         from trainconf.launchers.job.ranks import rank_plans
 
         nodes = job.spec.distributed.node_count
@@ -31,17 +30,17 @@ class LocalLauncher(AgentLauncher):
             raise ConfigError(f"distributed.node_count={nodes}, but compute=local is this machine alone", ("allowed", "1"),
                               hint="compute=docker runs each node as a container")
         _check_interface(job.distributed.get("interface"))
-        words, env = command.argv(job.spec, job.python), job_env.variables(job, self._environ)
+        command = argv.argv(job.spec, job.python)
         plan = self._plan(
-            job, words, rank_plans(job, words, self._environ), env,
-            not_inherited=job_env.not_inherited(job), first_on_path=job_env.first_on_path(job, self._environ),
+            job, command, rank_plans(job, command, self._environ), env.variables(job, self._environ),
+            not_inherited=env.not_inherited(job), first_on_path=env.first_on_path(job, self._environ),
         )  # fmt: skip
         if job.spec.distributed.kind == "mpi":
             from trainconf.agent.plan import Plan
             from trainconf.agent.processes import ranks
-            from trainconf.launchers import mpi_checks
+            from trainconf.launchers.job import checks
 
-            mpi_checks.check_here(job, ranks.inherited(Plan.of(plan.to_dict()), self._environ))
+            checks.check_mpi_here(job, ranks.inherited(Plan.of(plan.to_dict()), self._environ))
         return plan
 
     def _end_leftovers(self, paths: RunPaths, grace_seconds: float) -> str:
@@ -62,7 +61,7 @@ def _check_interface(name: str | None) -> None:
 
 
 def end_processes(run_dir: str, grace_seconds: float) -> int:
-    """SIGTERM, and SIGKILL after the grace, to every process that carries the run's marks and their descendants; how many there were."""
+    """SIGTERM, and SIGKILL after the grace, to every process with the run's marks and its descendants; their number."""
     found = tree.processes_of_run(run_dir, (), with_orphans=False)
     tree.send(found, signal.SIGTERM)
     kill_at = time.monotonic() + grace_seconds

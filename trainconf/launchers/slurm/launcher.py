@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -48,10 +47,9 @@ class SlurmLauncher(Launcher):
 
     def plan(self, job: Job) -> LaunchPlan:
         """What is sent, and what the agent does with it. Raises ConfigError: no client here, options sbatch does not have."""
-        from trainconf.launchers.job import argv, env
+        from trainconf.fast.spawn import own_command
+        from trainconf.launchers.job import argv, checks, env
         from trainconf.launchers.job.ranks import rank_plans
-        from trainconf.launchers.machine.agent_process import agent_command
-        from trainconf.launchers.machine.launcher import refuse_broken_patterns, refuse_nul
         from trainconf.launchers.slurm.commands import clean
         from trainconf.launchers.slurm.script import batch_of
 
@@ -60,8 +58,7 @@ class SlurmLauncher(Launcher):
             self._runtime = self._check(job)
             self._checked = facts
         program = argv.argv(job.spec, job.python)
-        refuse_nul(program)
-        refuse_broken_patterns(job.stdout_metrics)
+        checks.check(job, program)
         if self._job_environ is None:  # every node sees the workspace; nobody knows of HOME and caches
             environ = clean(self.clusters.environ)
             self._job_environ = {name: value for name, value in environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
@@ -70,7 +67,8 @@ class SlurmLauncher(Launcher):
 
             program = containers.command(job, self._runtime, program)
         ranks = rank_plans(job, program, self._job_environ)
-        batch = batch_of(job, agent_command(os.path.expanduser(job.compute.get("python") or sys.executable)), self.clusters.conf)
+        agent = own_command(python=os.path.expanduser(job.compute.get("python") or ""))
+        batch = batch_of(job, agent, self.clusters.conf)
         variables = env.variables(job, self._job_environ)
         if self._runtime or job.spec.distributed.node_count > 1:
             variables["TRAINCONF_METRICS"] = job.paths.metrics_folder
@@ -90,9 +88,9 @@ class SlurmLauncher(Launcher):
         controller = self.clusters.controller()
         options.check(job.compute, controller)
         if job.spec.distributed.kind == "mpi":
-            from trainconf.launchers import mpi_checks
+            from trainconf.launchers.job import checks
 
-            mpi_checks.check_slurm(job, controller.call)
+            checks.check_mpi_in_slurm(job, controller.call)
         if job.spec.environment.kind != "image":
             return ""
         from trainconf.launchers.slurm import containers
@@ -184,9 +182,9 @@ class SlurmLauncher(Launcher):
     def wait(self, handle: RunHandle) -> State:
         """Wait for its last event. Slurm is asked now and then, in case nobody is left to write it."""
         from trainconf.history import follow
-        from trainconf.launchers.scheduled import Looking
+        from trainconf.launchers.states import StatePoller
 
-        return follow.wait(handle.paths, look=Looking(self))
+        return follow.wait(handle.paths, look=StatePoller(self))
 
     def cancel(self, handle: RunHandle, *, force: bool = False) -> None:
         """Record the request and tell the agent, or take a waiting job out of the queue. Raises StorageError, LaunchError."""

@@ -11,10 +11,10 @@ import pytest
 from trainconf.errors import LaunchError
 from trainconf.history import events, liveness
 from trainconf.launchers.protocol import RunHandle
-from trainconf.launchers.scheduled import state_of
 from trainconf.launchers.slurm import clusters
 from trainconf.launchers.slurm.arrays import chunks
 from trainconf.launchers.slurm.launcher import SlurmLauncher
+from trainconf.launchers.states import state_of
 from trainconf.paths import RunPaths
 from trainconf.testing.runs import make_job, make_run_dir, shell
 

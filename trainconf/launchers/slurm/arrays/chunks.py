@@ -18,7 +18,7 @@ from contextlib import suppress
 from trainconf import files
 from trainconf.agent.pool import has_unsent
 from trainconf.errors import ConfigError, LaunchError, SecretError
-from trainconf.fast.spawn import spawn
+from trainconf.fast.spawn import own_command, spawn
 from trainconf.history import events, liveness
 from trainconf.history.record import read_mapping
 from trainconf.launchers.slurm import admission, clusters, script
@@ -251,7 +251,6 @@ def send_on(home: RunPaths) -> None:
     """Start a process that sends the rest of this user's sweep, so that no reader has to wait for it."""
     if not clusters.is_noted(clusters.SWEEP, home.run_dir) or not has_unsent(home):
         return
-    program = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "send_on.py")
-    command = [sys.executable, "-I", "-S", f"-Xutf8={sys.flags.utf8_mode}", program, home.run_dir]
+    command = [*own_command("launchers/slurm/send_on.py"), home.run_dir]
     with open(home.agent_log, "ab") as log, open(os.devnull, "rb") as nothing:
         spawn(sys.executable, command, os.environ, (nothing.fileno(), log.fileno(), log.fileno()))

@@ -1,4 +1,4 @@
-"""The honest states of runs, wherever they run: what a run's files leave open, its scheduler is asked, once for all of them.
+"""The honest states of runs, wherever they run. What a run's files leave open, its scheduler is asked, once for all runs.
 
 For readers: `trainconf ls`, `show`, `wait`, `logs`, `cancel`. Runs of this machine cost nothing here.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainconf.launchers.protocol import Launcher
     from trainconf.paths import RunPaths
 
-PATIENCE_S = 1.0  # of a watcher that has only begun: most jobs tell by themselves how they are
+PATIENCE_S = 1.0  # before the first question: most jobs report their states by themselves
 
 
 def states_of(runs: Sequence[RunPaths]) -> list[State]:
@@ -29,9 +29,10 @@ def states_of(runs: Sequence[RunPaths]) -> list[State]:
             by_kind.setdefault(str(state.scheduler.get("kind")), []).append(index)
     for kind, indices in by_kind.items():
         launcher = _launcher(kind)
-        runs_of_kind = [(runs[index], states[index]) for index in indices]
-        for index, state in zip(indices, launcher.reconcile(runs_of_kind) if launcher else (), strict=launcher is not None):
-            states[index] = state
+        if launcher is not None:
+            found = launcher.reconcile([(runs[index], states[index]) for index in indices])
+            for index, state in zip(indices, found, strict=True):
+                states[index] = state
     return states
 
 
@@ -40,8 +41,8 @@ def state_of(paths: RunPaths) -> State:
     return states_of([paths])[0]
 
 
-class Looking:
-    """`state_of` for one who looks again and again: the scheduler is asked only after a while, and as seldom as its launcher says."""
+class StatePoller:
+    """`state_of` for whoever calls again and again. It asks the scheduler after a while, and as seldom as the launcher says."""
 
     def __init__(self, launcher: Launcher | None = None) -> None:
         self._launchers: dict[str, Launcher | None] = {} if launcher is None else {launcher.name: launcher}
