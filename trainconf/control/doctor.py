@@ -13,6 +13,7 @@ from trainconf.engine.client import Engine, EngineError
 from trainconf.environments.image.recipe import DEFAULT_PYTHON
 from trainconf.environments.venv.installers import find_installer
 from trainconf.errors import ContainerEngineError
+from trainconf.fast.records import Record
 from trainconf.files import FileLock
 from trainconf.history import liveness
 from trainconf.launchers.machine.gpus import NvidiaDevices
@@ -23,14 +24,13 @@ ASK_S = 10.0
 LOW_DISK_BYTES = 1_000_000_000
 
 
-class Check:
+class Check(Record):
     """One line of the report. `ok` is None where something is missing that not everybody needs; `meaning` says what follows."""
 
-    def __init__(self, name: str, ok: bool | None, detail: str, meaning: str = "") -> None:
-        self.name = name
-        self.ok = ok
-        self.detail = detail
-        self.meaning = meaning
+    name: str
+    ok: bool | None
+    detail: str
+    meaning: str = ""
 
     @property
     def verdict(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf.fast.records import Record
 from trainconf.history import events, metrics, record
 from trainconf.history.follow import Watch, has_ended
 from trainconf.launchers.states import StatePoller
@@ -26,59 +27,52 @@ LEASED = ("slot", "gpu")
 IDLE_PAUSE_S = 0.1  # the end of a job on another machine only shows in files
 
 
-class Event:
+class Event(Record):
     """Something that happened to a run."""
 
 
 class Written(Event):
     """The job wrote `chunk`."""
 
-    def __init__(self, chunk: bytes) -> None:
-        self.chunk = chunk
+    chunk: bytes
 
 
 class Unreadable(Event):
     """The output cannot be read: no more `Written` events follow. The run goes on."""
 
-    def __init__(self, error: OSError) -> None:
-        self.error = error
+    error: OSError
 
 
 class Changed(Event):
     """`event` is a new line of the run's events.jsonl."""
 
-    def __init__(self, event: dict[str, Any]) -> None:
-        self.event = event
+    event: dict[str, Any]
 
 
 class Waiting(Event):
     """The run waits for a slot or a GPU of this machine, at `place` in the queue. `holders` says in words who has them."""
 
-    def __init__(self, resource: str, place: int, holders: list[str]) -> None:
-        self.resource = resource
-        self.place = place
-        self.holders = holders
+    resource: str
+    place: int
+    holders: list[str]
 
 
 class Scheduled(Event):
     """The scheduler says something new about a run that waits for it or has gone quiet."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    reason: str
 
 
 class Logged(Event):
     """The run logged metrics: mappings with "name" and "value", and mostly "time" and "step"."""
 
-    def __init__(self, entries: list[dict[str, Any]]) -> None:
-        self.entries = entries
+    entries: list[dict[str, Any]]
 
 
 class Ended(Event):
     """The run has ended, or its agent is lost. This is the last event."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    state: State
 
 
 def follow(

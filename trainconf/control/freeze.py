@@ -7,6 +7,7 @@ from collections.abc import Callable
 from trainconf import environments
 from trainconf.control.compose import ComposeRequest, compose, resolve
 from trainconf.errors import UserError
+from trainconf.fast.records import Record
 from trainconf.git.facts import facts as git_facts
 from trainconf.paths import WorkspacePaths
 from trainconf.process import processes
@@ -20,16 +21,15 @@ from trainconf.submission.inputs import not_looked_at, with_digests
 from trainconf.submission.submit import spec_with_code, take_snapshot
 
 
-class FrozenRun:
+class FrozenRun(Record):
     """A run that was frozen. `only_here` says why only this snapshot store can run it; empty when a commit holds its code."""
 
-    def __init__(self, experiment_name: str, spec_hash: str, only_here: str) -> None:
-        self.experiment_name = experiment_name
-        self.spec_hash = spec_hash
-        self.only_here = only_here
+    experiment_name: str
+    spec_hash: str
+    only_here: str
 
 
-class Drift:
+class Drift(Record):
     """What of a frozen file would run differently today.
 
     differences: lines by part of the spec. code_diff: the changed lines of code, when they were asked for. strange_program: a program
@@ -37,11 +37,10 @@ class Drift:
     no spec holds, in words.
     """
 
-    def __init__(self, differences: dict[str, list[str]], code_diff: str, strange_program: str, not_compared: str) -> None:
-        self.differences = differences
-        self.code_diff = code_diff
-        self.strange_program = strange_program
-        self.not_compared = not_compared
+    differences: dict[str, list[str]]
+    code_diff: str
+    strange_program: str
+    not_compared: str
 
 
 def freeze(

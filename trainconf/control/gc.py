@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from trainconf.control.half_made import half_made_runs, needed_snapshots
@@ -16,6 +16,7 @@ from trainconf.engine import address
 from trainconf.engine.client import Engine, EngineError
 from trainconf.environments import removal
 from trainconf.errors import ContainerEngineError, StorageError, TrainconfError, UserError
+from trainconf.fast.records import Record
 from trainconf.launchers.docker import leftovers as container_leftovers
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.snapshot import SnapshotStore
@@ -25,7 +26,7 @@ DAY_S = 86400.0
 CACHE_AGE_S = 30 * DAY_S
 
 
-class Garbage:
+class Garbage(Record):
     """What of one kind may go.
 
     what: the kind, in words
@@ -34,23 +35,20 @@ class Garbage:
     size_bytes: of all together, where it is known
     error: why nothing of this kind can go
     is_whole: whether all could be read, and removed
+    how: removes it, and says what went in the same form
     """
 
-    def __init__(
-        self, what: str, names: Iterable[str] = (), stays: Iterable[str] = (), *, size_bytes: int | None = None,
-        error: TrainconfError | None = None, is_whole: bool = True, remove: Callable[[], Garbage] | None = None,
-    ) -> None:
-        self.what = what
-        self.names = list(names)
-        self.stays = list(stays)
-        self.size_bytes = size_bytes
-        self.error = error
-        self.is_whole = is_whole
-        self._remove = remove
+    what: str
+    names: Sequence[str] = ()
+    stays: Sequence[str] = ()
+    size_bytes: int | None = None
+    error: TrainconfError | None = None
+    is_whole: bool = True
+    how: Callable[[], Garbage] | None = None
 
     def remove(self) -> Garbage:
         """Remove it; what went, in the same form. What is needed again meanwhile stays."""
-        return self if self._remove is None else self._remove()
+        return self if self.how is None else self.how()
 
 
 def find(workspace: WorkspacePaths, *, unused_s: float = DAY_S, drop_pins: list[str] | None = None) -> Iterator[Garbage]:
@@ -111,7 +109,7 @@ def _of_paths(what: str, paths: Iterable[str], remove: Callable[[str], bool]) ->
                 stays.append(f"{path} stays: {error.strerror or error}")
         return Garbage(what, names, stays, is_whole=not stays)
 
-    return Garbage(what, found, remove=remove_all)
+    return Garbage(what, found, how=remove_all)
 
 
 def _remove_path(path: str) -> bool:
@@ -141,7 +139,7 @@ def _images(workspace: WorkspacePaths) -> Iterator[Garbage]:
     except ContainerEngineError as error:
         yield Garbage(what, error=error)
         return
-    yield Garbage(what, found, remove=lambda: Garbage(what, removal.sweep_image_leftovers(workspace)))
+    yield Garbage(what, found, how=lambda: Garbage(what, removal.sweep_image_leftovers(workspace)))
 
 
 def _containers(workspace: WorkspacePaths) -> Iterator[Garbage]:
@@ -177,7 +175,7 @@ def _containers(workspace: WorkspacePaths) -> Iterator[Garbage]:
         f"{kind} {name}: {left.why}"
         for left in goners for kind, of in (("container", left.containers), ("network", left.networks)) for name in of
     ]  # fmt: skip
-    yield Garbage(what, names, stays, remove=remove)
+    yield Garbage(what, names, stays, how=remove)
 
 
 def _check_pins(store: SnapshotStore, names: list[str]) -> None:
@@ -203,7 +201,7 @@ def _pins(store: SnapshotStore, pins: list[Pin], dropped: list[Pin]) -> Garbage:
         return Garbage(what, names, stays)
 
     what, names = "pins of frozen files", [f"pin {pin.name} of {pin.file_text}" for pin in dropped]
-    return Garbage(what, names, stays, remove=remove)
+    return Garbage(what, names, stays, how=remove)
 
 
 def _snapshots(workspace: WorkspacePaths, store: SnapshotStore, unused_s: float, dropped: list[Pin]) -> Garbage:
@@ -218,9 +216,9 @@ def _snapshots(workspace: WorkspacePaths, store: SnapshotStore, unused_s: float,
             result = store.gc(needed_or_not_listed, unused_s=unused_s)
         except StorageError as error:
             return Garbage("snapshots", error=error, is_whole=False)
-        return Garbage("snapshots", map(_snapshot, result.removed), size_bytes=max(0, result.freed_bytes))
+        return Garbage("snapshots", list(map(_snapshot, result.removed)), size_bytes=max(0, result.freed_bytes))
 
-    return Garbage("snapshots", map(_snapshot, unneeded), size_bytes=sum(sizes.get(id_, 0) for id_ in unneeded), remove=remove)
+    return Garbage("snapshots", list(map(_snapshot, unneeded)), size_bytes=sum(sizes.get(id_, 0) for id_ in unneeded), how=remove)
 
 
 def _snapshot(id_: str) -> str:

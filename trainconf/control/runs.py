@@ -6,6 +6,7 @@ import os
 import time
 
 from trainconf import launchers
+from trainconf.fast.records import Record
 from trainconf.history import find as finding
 from trainconf.history import follow
 from trainconf.launchers import states
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 TIMED_OUT = 124
 
 
-class Waited:
+class Waited(Record):
     """A run or sweep that was waited for. `exit_code` is 124 when the time was up first. `failed` are the trials that did not complete."""
 
-    def __init__(self, paths: RunPaths, state: State, exit_code: int, failed: Sequence[tuple[RunPaths, State]] = ()) -> None:
-        self.paths = paths
-        self.state = state
-        self.exit_code = exit_code
-        self.failed = failed
+    paths: RunPaths
+    state: State
+    exit_code: int
+    failed: Sequence[tuple[RunPaths, State]] = ()
 
 
 def find(workspace: WorkspacePaths, name: str) -> RunPaths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainconf.control.compose import resolve
+from trainconf.fast.records import Record
 from trainconf.reporter import SILENT
 from trainconf.submission import submit as submission
 
@@ -55,15 +56,14 @@ def run_frozen(path: str, overrides: Sequence[str], workspace: WorkspacePaths, r
     return submission.submit(resolved, workspace, reporter)
 
 
-class Planned:
+class Planned(Record):
     """What a submission would send. `environment` says in words what is built; `completed` is an equal run that completed before."""
 
-    def __init__(self, resolved: Resolved, spec: RunSpec, plan: LaunchPlan, environment: str, completed: RunPaths | None) -> None:
-        self.resolved = resolved
-        self.spec = spec
-        self.plan = plan
-        self.environment = environment
-        self.completed = completed
+    resolved: Resolved
+    spec: RunSpec
+    plan: LaunchPlan
+    environment: str
+    completed: RunPaths | None
 
 
 def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Planned:

@@ -15,6 +15,7 @@ from typing import Any
 from trainconf import __version__
 from trainconf.composition.machine import without_machine
 from trainconf.errors import ConfigError, FrozenFileError, Mistake, SnapshotError, StorageError
+from trainconf.fast.records import Record
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve.composed import Composed
@@ -32,18 +33,15 @@ VERSION = 2  # 1: only `spec` was guarded by a hash
 FROZEN_FIRST_LINE = FROZEN_LINE.decode()
 
 
-class Frozen:
+class Frozen(Record):
     """A frozen file that was read: the run it describes, where its code was recorded, and the folder its words were typed in."""
 
-    __slots__ = ("config_name", "file_hash", "folder", "git", "path", "resolved")
-
-    def __init__(self, path: str, resolved: Resolved, git: dict[str, Any], config_name: str, folder: str, file_hash: str) -> None:
-        self.path = path
-        self.file_hash = file_hash
-        self.resolved = resolved
-        self.git = git
-        self.config_name = config_name
-        self.folder = folder
+    path: str
+    resolved: Resolved
+    git: dict[str, Any]
+    config_name: str
+    folder: str
+    file_hash: str
 
 
 def is_committed(resolved: Resolved, snapshot_id: str, workspace: WorkspacePaths, git: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from trainconf import environments, launchers
 from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
-from trainconf.fast.records import replace
+from trainconf.fast.records import Record, replace
 from trainconf.files import FileLock
 from trainconf.launchers.protocol import Job, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -37,47 +37,34 @@ if TYPE_CHECKING:
     from trainconf.spec import RunSpec
 
 
-class Prepared:
+class Prepared(Record):
     """What the runs of one submission share: the code, the software, the secrets' values, and who launches."""
 
-    __slots__ = ("environment", "git", "launcher", "secrets", "snapshot_id", "store")
-
-    def __init__(
-        self, store: SnapshotStore, snapshot_id: str, environment: PreparedEnvironment, git: GitFactsLater, launcher: Launcher,
-        secret_values: dict[str, str],
-    ) -> None:
-        self.store = store
-        self.snapshot_id = snapshot_id
-        self.environment = environment
-        self.git = git
-        self.launcher = launcher
-        self.secrets = secret_values
+    store: SnapshotStore
+    snapshot_id: str
+    environment: PreparedEnvironment
+    git: GitFactsLater
+    launcher: Launcher
+    secrets: dict[str, str]
 
 
-class Submitted:
+class Submitted(Record):
     """A run that was handed over. Without a plan it is one that completed before and is returned instead.
 
-    `options` say whether to detach and to stream. `agent_pid` is that of the run's agent, where it is our child. `not_looked_at` says
-    which inputs may differ from that run's.
+    `options` say whether to detach and to stream. `not_looked_at` says which inputs may differ from that run's.
     """
 
-    __slots__ = ("_launcher", "agent_pid", "not_looked_at", "options", "paths", "plan")
-
-    def __init__(
-        self, paths: RunPaths, options: SubmitConfig, plan: LaunchPlan | None = None, launcher: Launcher | None = None, *,
-        agent_pid: int | None = None, not_looked_at: str = "",
-    ) -> None:
-        self.paths = paths
-        self.agent_pid = agent_pid
-        self.options = options
-        self.plan = plan
-        self.not_looked_at = not_looked_at
-        self._launcher = launcher
+    paths: RunPaths
+    options: SubmitConfig
+    plan: LaunchPlan | None = None
+    launcher: Launcher | None = None
+    agent_pid: int | None = None
+    not_looked_at: str = ""
 
     def cancel(self, *, force: bool = False) -> None:
         """Ask for the end of the run; nothing to do for one that completed before."""
-        if self._launcher is not None:
-            self._launcher.cancel(RunHandle(self.paths), force=force)
+        if self.launcher is not None:
+            self.launcher.cancel(RunHandle(self.paths), force=force)
 
 
 def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -> str:
