@@ -45,7 +45,7 @@ def intruders(tmp_path: Path) -> dict[str, str]:
     (lib / "sitecustomize.py").write_text("import builtins; builtins.intruded = True")
     (lib / "startup.py").write_text("raise SystemExit(9)")
     return {
-        "PYTHONPATH": f"{lib}{os.pathsep}{Path(__file__).parents[3]}", "PYTHONUSERBASE": str(lib / "user"), "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": f"{lib}{os.pathsep}{Path(__file__).parents[4]}", "PYTHONUSERBASE": str(lib / "user"), "PYTHONSAFEPATH": "1",
         "PYTHONSTARTUP": str(lib / "startup.py"), "VIRTUAL_ENV": str(lib), "CONDA_PREFIX": str(lib),
     }  # fmt: skip
 
@@ -179,7 +179,7 @@ def test_the_pythonpath_of_a_user_managed_python_is_recorded_and_reaches_the_job
 
 def test_a_python_told_to_ignore_the_shell_has_jobs_that_do_as_well(workspace: Shell, intruders: dict[str, str]) -> None:
     workspace.write("train.py", LOOK)
-    root = str(Path(__file__).parents[3])
+    root = str(Path(__file__).parents[4])
     code = f"import sys; sys.path.insert(0, {root!r}); from trainconf.__main__ import main; sys.exit(main())"
     words = [sys.executable, "-E", "-s", "-c", code]
     done = subprocess.run([*words, *workspace.script()], cwd=workspace.root, env=workspace.env | intruders, capture_output=True, text=True)
