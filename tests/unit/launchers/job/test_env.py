@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Answer, Shell
+from trainconf.launchers.job.env import input_variable
 
 LOOK = """\
 import json, os, subprocess, sys
@@ -187,3 +188,7 @@ def test_a_python_told_to_ignore_the_shell_has_jobs_that_do_as_well(workspace: S
     seen = seen_by(workspace)
     assert seen["intruder"] is None
     assert "evil" not in (workspace.run_dirs()[-1] / "environment.lock").read_text()
+
+
+def test_names_of_inputs_become_names_of_variables() -> None:
+    assert input_variable("train-set.2") == "TRAINCONF_INPUT_TRAIN_SET_2"
