@@ -1,6 +1,6 @@
-"""A plan, as plan.json has it, for people: commands that can be pasted, then where, limits, leases and variables.
+"""A plan, as plan.json has it, as text: commands that can be pasted, then place, limits, leases and variables.
 
-What many ranks share is told once.
+What many ranks share is printed once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHOWN_RANKS = 16
 
 
 def render(plan: Plan) -> str:
-    """Everything the plan says, but of very many ranks only the first and the last one's own values."""
+    """The whole plan; where there are more than SHOWN_RANKS ranks, the values of the first and the last ones."""
     facts = list(_facts(plan))
     width = max(len(label) for label, _ in facts)
     shared = _shared(plan["ranks"])
@@ -44,7 +44,7 @@ def render(plan: Plan) -> str:
 
 
 def _commands(ranks: Sequence[Rank]) -> Iterator[str]:
-    """Each different command once, under a comment that says whose it is when they are several."""
+    """Each different command once, under a comment that says which ranks run it."""
     commands: dict[str, list[int]] = {}
     for rank in ranks:
         commands.setdefault(shlex.join(rank["argv"]), []).append(rank["rank"])
@@ -66,7 +66,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "time limit", "none" if plan["max_run_duration_seconds"] is None else f"{plan['max_run_duration_seconds']:g} s per attempt"
     yield "grace", f"{plan['grace_seconds']:g} s between SIGTERM and SIGKILL"
     yield "retries", f"{plan['retries']}, the first after {plan['retry_backoff_seconds']:g} s" if plan["retries"] else "0"
-    if plan["slots"] is not None:  # nothing is leased where a scheduler gives
+    if plan["slots"] is not None:  # under a scheduler nothing is leased
         yield "slots", f"{plan['slots']['take']} of {plan['slots']['count']}, leased in {shlex.quote(plan['slots']['dir'])}"
         yield "gpus", f"{plan['gpus']['take']} of {', '.join(plan['gpus']['devices'])}" if plan["gpus"]["take"] else "0"
     if plan["rendezvous"] is not None:
@@ -97,7 +97,7 @@ def _own(rank: Rank, shared: Mapping[str, str]) -> dict[str, str]:
 
 
 def _gpus(which: int, count: int) -> str:
-    """A share of its node's GPUs, for people, who count from 1."""
+    """A share of its node's GPUs, counted from 1."""
     return f"part {which + 1} of {count}" if count else "none"
 
 
@@ -115,7 +115,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 
 def _requests(plan: Plan) -> Iterator[tuple[str, Any]]:
-    """What the engine is asked for, with a title for each."""
+    """The requests to the engine, each with a title."""
     if plan["engine"] is not None and plan["engine"]["network"] is not None:
         yield "its network, POST /networks/create:", plan["engine"]["network"]
     containers = [rank for rank in plan["ranks"] if rank["container"] is not None]

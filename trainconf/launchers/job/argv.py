@@ -1,8 +1,7 @@
-"""The argument list of a job, out of its spec. Pure: it looks at nothing but its arguments.
+"""The argument list of a job, from its spec. Pure.
 
-A script becomes `[python, script, *arguments, *params]`; a command is executed as it stands, followed by the same. A command given
-as one shell string, `("sh", "-c", text)`, gets them as its positional parameters, so that `"$@"` in the text stands for all of them and
-no value is ever read as shell syntax.
+A script becomes `[python, script, *arguments, *params]`. A command stays as it is, followed by the same. A command that is one shell
+string, `("sh", "-c", text)`, gets them as positional parameters: `"$@"` in the text stands for them, and no value is read as shell syntax.
 
     argument_style   params {lr: 0.1, optim: {name: sgd}, layers: [8, 4], amp: true, fast: false, seed: null}
     argparse         --lr 0.1 --optim.name sgd --layers 8 4 --amp            false and null are left out
@@ -25,16 +24,15 @@ if TYPE_CHECKING:
     from trainconf.spec import RunSpec
 
 _PLACEHOLDER = re.compile(r"\{inputs\.([^{}]+)\}")
-# Of a param, and of a key in a mapping: Hydra has no quotes for them, and reads some words as values of their own.
+# Names of params and keys of mappings. Hydra has no quotes for them, and reads some words as values.
 _HYDRA_NAME = re.compile(r"(?ai)(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*")
 
 
 def argv(spec: RunSpec, python: str) -> list[str]:
     """What is executed. `python` is the interpreter of a script.
 
-    `{inputs.<name>}` in an argument, in a command or in the value of a param becomes that input's path; names that are no input stay as
-    they are.
-    Raises ConfigError when params have names that Hydra's override grammar cannot express.
+    `{inputs.<name>}` in an argument, in a command or in the value of a param becomes that input's path; other names stay.
+    Raises ConfigError for names of params that Hydra's override grammar cannot express.
     """
     code = spec.code
     inputs = dict(code.inputs)
@@ -48,16 +46,16 @@ def argv(spec: RunSpec, python: str) -> list[str]:
 
 
 def render_params(params: dict[str, Any], style: str) -> list[str]:
-    """The params as arguments, in the order in which they are given."""
+    """The params as arguments, in their order."""
     if style == "argparse":
         return [word for name, value in _leaves(params) for word in _argparse(name, value)]
     if style == "hydra":
-        _refuse_unspeakable(params)
+        _refuse_unsupported_names(params)
         return [f"{name}={hydra_value(value)}" for name, value in _leaves(params)]
     return []
 
 
-def _refuse_unspeakable(params: dict[str, Any]) -> None:
+def _refuse_unsupported_names(params: dict[str, Any]) -> None:
     wrong = [name for name in _names(params) if not _HYDRA_NAME.fullmatch(name)]
     if wrong:
         raise ConfigError(
@@ -98,9 +96,9 @@ def hydra_value(value: Any) -> str:
 
 
 def _hydra_string(text: str) -> str:
-    """In single quotes, so that it stays itself also where OmegaConf looks for `${`.
+    """In single quotes, and with `${` escaped for OmegaConf.
 
-    Both take a backslash for an escape only in front of what it can escape: Hydra a quote or the end, OmegaConf `${`.
+    A backslash is an escape only in front of what it can escape: for Hydra a quote or the end, for OmegaConf `${`.
     """
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     body = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
@@ -132,7 +130,7 @@ def _argparse(name: str, value: Any) -> list[str]:
     if isinstance(value, list):
         return [f"--{name}", *map(_word, value)]
     text = _word(value)
-    # argparse takes a word that begins with a dash for an option, unless it looks like a number
+    # argparse reads a word that begins with a dash as an option, unless it looks like a number
     return [f"--{name}={text}"] if text.startswith("-") and isinstance(value, str) else [f"--{name}", text]
 
 

@@ -1,11 +1,11 @@
-"""The environment variables of a job, but for those only its rank, its attempt or its leases decide."""
+"""The environment variables of a job, without those that depend on its rank, its attempt or its leases."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from trainconf.launchers.job import import_path as jobpath
+from trainconf.launchers.job import import_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from trainconf.launchers.protocol import Job
 
 
-# What the submitter's shell says about *its* Python, and what changes what a Python imports.
+# Variables of the submitter's shell that describe *its* Python, or change what a Python imports.
 OF_A_PYTHON = (
     "PYTHONCASEOK", "PYTHONEXECUTABLE", "PYTHONHOME", "PYTHONINSPECT", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONPLATLIBDIR",
     "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__",
 )
 OF_AN_ACTIVATION = ("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "CONDA_PROMPT_MODIFIER", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
-# What every job is told of its run, whatever else it is told.
+# Variables that every job gets about its run.
 OWN_NAMES = ("TRAINCONF_RUN_ID", "TRAINCONF_RUN_DIR", "TRAINCONF_EXPERIMENT", "TRAINCONF_PARAMS", "TRAINCONF_ATTEMPT")
 
 
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
-    """What every rank gets on top of what it inherits from `environ`. What the job asked for wins over our own, save TRAINCONF_*."""
-    path = [jobpath.folder(environ, job.paths.workspace.state)]
+    """What every rank gets besides what it inherits from `environ`. The job's own variables win over ours, except over TRAINCONF_*."""
+    path = [import_path.folder(environ, job.paths.workspace.state)]
     inherited = "" if "PYTHONPATH" in not_inherited(job) else environ.get("PYTHONPATH", "")
     path += filter(None, [job.env.get("PYTHONPATH", inherited)])
     return {
@@ -43,7 +43,7 @@ def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def not_inherited(job: Job) -> list[str]:
-    """Variables of the submitter that a rank does not get: they would put software in its sight that is not in its environment."""
+    """Variables of the submitter that a rank does not get: they would make software visible that is not in its environment."""
     spec = job.spec.environment
     if spec.kind == "venv":
         return sorted((*OF_A_PYTHON, *OF_AN_ACTIVATION))
@@ -55,17 +55,17 @@ def not_inherited(job: Job) -> list[str]:
 
 
 def _no_user_site(job: Job) -> dict[str, str]:
-    """A managed environment has all it needs; the submitting Python may have been told to do without (`python -s`)."""
+    """A managed environment has all it needs; the submitting Python may run without its user site (`python -s`)."""
     spec = job.spec.environment
     is_without = spec.kind == "venv" or (spec.kind == "current" and not spec.interpreter and sys.flags.no_user_site)
     return {"PYTHONNOUSERSITE": "1"} if is_without else {}
 
 
 def first_on_path(job: Job, environ: Mapping[str, str]) -> list[str]:
-    """Folders in front of a rank's PATH, so that a `python` or `torchrun` that it starts is the recorded one. Raises StorageError."""
+    """Folders in front of a rank's PATH, so that it starts the recorded `python` and `torchrun`. Raises StorageError."""
     if job.spec.environment.kind not in ("current", "venv"):
         return []
-    return jobpath.programs(environ, job.paths.workspace.state, job.python)
+    return import_path.programs(environ, job.paths.workspace.state, job.python)
 
 
 def input_variable(name: str) -> str:

@@ -1,7 +1,7 @@
-"""Folders for the paths of a job: one puts trainconf, and nothing else, on that of its Python; others put a Python first on PATH.
+"""Folders for a job's PYTHONPATH and PATH: one has trainconf and nothing else, others have a Python that comes first.
 
-The first holds one symbolic link, `trainconf -> the installed package`, so that `from trainconf import Run` works in any Python with
-nothing installed there, while the packages that lie beside an installed trainconf stay out of sight.
+The first holds one symbolic link, `trainconf -> the installed package`. So `from trainconf import Run` works in a Python where nothing is
+installed, and the packages beside an installed trainconf stay invisible.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-SHARED = frozenset(("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))  # hold more than a Python's programs
+# They hold more than a Python's programs.
+SYSTEM_FOLDERS = frozenset(("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))
 
 
 def folder(environ: Mapping[str, str], fallback: str) -> str:
-    """The folder, made on first use: in the user's cache, else under `fallback`, else in /tmp.
+    """The folder for PYTHONPATH, made on first use: in the user's cache, else under `fallback`, else in /tmp.
 
-    PYTHONPATH cannot hold a path with a colon, so such a place is passed over. Raises StorageError when nowhere is left.
+    PYTHONPATH cannot hold a path with a colon, so such a place is skipped. Raises StorageError when none is left.
     """
     package = os.path.dirname(os.path.abspath(trainconf.__file__))
     return _made(environ, fallback, package, lambda path: _link(os.path.join(path, "trainconf"), package))
 
 
 def programs(environ: Mapping[str, str], fallback: str, python: str) -> list[str]:
-    """Folders that make `python` and `python3` on a PATH this interpreter, and the programs beside it those that are found first.
+    """Folders for PATH in which `python` and `python3` are this interpreter, and in which the programs beside it are found first.
 
-    A folder of the system is not moved to the front: it holds much else. PATH cannot hold a colon either: a link stands for such a folder.
+    A folder of the system is never put first: it holds much else. PATH cannot hold a colon either: a link replaces such a folder.
     Raises StorageError.
     """
     beside = os.path.dirname(python)
     if not os.path.isabs(python):
         return []
     found = []
-    if beside in SHARED or not all(_is_same(os.path.join(beside, name), python) for name in ("python", "python3")):
+    if beside in SYSTEM_FOLDERS or not all(_is_same(os.path.join(beside, name), python) for name in ("python", "python3")):
         found.append(_made(environ, fallback, f"python {python}", lambda path: _wrap(path, python)))
-    if beside in SHARED or (found and not any(os.path.lexists(os.path.join(beside, name)) for name in ("python", "python3"))):
+    if beside in SYSTEM_FOLDERS or (found and not any(os.path.lexists(os.path.join(beside, name)) for name in ("python", "python3"))):
         return found
     if os.pathsep in beside:
         home, name = os.path.split(beside)  # a link to the folder above: a Python looks there for what makes it a venv's
@@ -83,7 +84,7 @@ def _name(content: str) -> str:
 
 
 def _own(path: str) -> None:
-    """Make the folder, or find it made. One that others may write to could run their code in our jobs."""
+    """Make the folder, or accept it as it is. One that others may write to could run their code in our jobs."""
     os.makedirs(path, mode=0o700, exist_ok=True)
     for owned in (path, os.path.dirname(path)):
         facts = os.lstat(owned)
@@ -100,7 +101,7 @@ def _link(link: str, target: str) -> None:
 
 
 def _wrap(path: str, python: str) -> None:
-    """`python` and `python3` that are an interpreter of another name or place; as links they would not find what belongs to it."""
+    """Make scripts `python` and `python3` for an interpreter of another name or place. As links they would not find its packages."""
     for program in (os.path.join(path, name) for name in ("python", "python3")):
         if not os.access(program, os.X_OK):
             from shlex import quote
@@ -110,7 +111,7 @@ def _wrap(path: str, python: str) -> None:
 
 
 def _is_same(path: str, python: str) -> bool:
-    """Whether a path leads to this interpreter; one that is yet to be made will have all its names."""
+    """Whether a path leads to this interpreter. One that is not built yet will have all its names."""
     try:
         return os.path.samefile(path, python)
     except OSError:

@@ -1,4 +1,4 @@
-"""The ranks of a job: for each its program, its place, and what a process among many should know. Pure."""
+"""The ranks of a job: the program of each, its place, and its variables. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from trainconf.distributed.layout import RankLayout
 
 
-def rank_plans(job: Job, words: list[str], environ: Mapping[str, str]) -> list[RankPlan]:
-    """In the order of their ranks; `words` is the program of each, `environ` what it inherits.
+def rank_plans(job: Job, argv: list[str], environ: Mapping[str, str]) -> list[RankPlan]:
+    """In the order of the ranks; `argv` is the program of each, `environ` what it inherits.
 
-    Raises ConfigError as `layout` does, and for a variable of the job that cannot be what the job wants it to be.
+    Raises ConfigError as `layout` does, and for a variable of the job that a rank cannot have as the job has it.
     """
     from trainconf.distributed.layout import layout
 
@@ -25,7 +25,7 @@ def rank_plans(job: Job, words: list[str], environ: Mapping[str, str]) -> list[R
         raise ConfigError(mistakes)
     return [
         RankPlan(
-            place.rank, words, variables(job, place, environ), place.is_service,
+            place.rank, argv, variables(job, place, environ), place.is_service,
             {"type": place.task, "index": place.task_index} if place.task else None, place.gpu_share,
         )
         for place in places
@@ -33,26 +33,26 @@ def rank_plans(job: Job, words: list[str], environ: Mapping[str, str]) -> list[R
 
 
 def variables(job: Job, place: RankLayout, environ: Mapping[str, str]) -> dict[str, str]:
-    """What only this rank gets. What the job's own variables say stays; what it inherits, too, where nothing was asked for."""
+    """What only this rank gets. The job's own variables win; so do inherited ones over our defaults."""
     from trainconf.distributed import layout
 
     spec = job.spec.distributed
-    asked, found = {}, {}
+    wanted, defaults = {}, {}
     if place.local_world_size > 1:
-        found["OMP_NUM_THREADS"] = str(max(1, _cpus(job) // place.local_world_size))  # or each would start a thread on every CPU
+        defaults["OMP_NUM_THREADS"] = str(max(1, _cpus(job) // place.local_world_size))  # or each would start a thread on every CPU
     interface = job.distributed.get("interface")
     if spec.kind == "pytorch":
-        asked["TRAINCONF_COMMUNICATION_BACKEND"] = spec.communication_backend
+        wanted["TRAINCONF_COMMUNICATION_BACKEND"] = spec.communication_backend
         if interface is not None:
-            asked |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": f"={interface}"}
+            wanted |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": f"={interface}"}
         elif spec.node_count == 1:
-            found["GLOO_SOCKET_IFNAME"] = "lo"  # or gloo looks up the machine's own name, which need not mean anything
-    asked |= {name: value for name, value in found.items() if name not in environ}
-    return layout.variables(spec, place) | {name: value for name, value in asked.items() if name not in {*job.env, *job.secrets}}
+            defaults["GLOO_SOCKET_IFNAME"] = "lo"  # or gloo looks up the machine's own name, which may have no address
+    wanted |= {name: value for name, value in defaults.items() if name not in environ}
+    return layout.variables(spec, place) | {name: value for name, value in wanted.items() if name not in {*job.env, *job.secrets}}
 
 
 def _taken_names(job: Job, place: RankLayout) -> Iterator[Mistake]:
-    """Variables of the job that it would not get: what tells each process its place, and TRAINCONF_*, which are ours."""
+    """Variables of the job that it would not get: those that hold a process's place, and our TRAINCONF_*."""
     from trainconf.distributed import layout
     from trainconf.launchers.job.env import OWN_NAMES, input_variable
 

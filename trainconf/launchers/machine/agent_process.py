@@ -89,10 +89,10 @@ def _spawn(
             os.close(fd)
 
 
-def tell_agent(paths: RunPaths) -> bool:
-    """Send SIGUSR1 to the agent that the run's events name, or its sweep's; False when there is none alive on this machine.
+def wake_agent(paths: RunPaths) -> bool:
+    """Send SIGUSR1 to the agent of a run or of its sweep; False when none is alive on this machine.
 
-    One that somebody has stopped goes on, for it could not obey.
+    A stopped agent gets SIGCONT, too: it could not obey otherwise.
     """
     who = agent_of(paths)
     if who is None or not _is_agent_of(who, paths):
@@ -104,12 +104,12 @@ def tell_agent(paths: RunPaths) -> bool:
 
 
 def send(who: Mapping[str, Any], *numbers: int) -> bool:
-    """Send signals to the very process of an identity; False when it does not live on this machine. Raises PermissionError."""
+    """Send signals to the process with this identity; False when it is not alive on this machine. Raises PermissionError."""
     try:
         fd = os.pidfd_open(who["pid"])  # from here on the number cannot become another process'
     except ProcessLookupError:
         return False
-    except (OSError, AttributeError):  # a kernel before 5.3, or a Python built for one: looked at just before
+    except (OSError, AttributeError):  # a kernel before 5.3, or a Python built for one
         fd = -1
     try:
         for number in numbers:
@@ -128,7 +128,7 @@ def send(who: Mapping[str, Any], *numbers: int) -> bool:
 
 
 def _is_agent_of(who: Mapping[str, Any], paths: RunPaths) -> bool:
-    """Whether a process is what events say it is: it has the run's lock open, or was started for the run's folder or its sweep's.
+    """Whether a process is the run's agent: it has the lock open, or was started for the folder of the run or its sweep.
 
     Anybody could have written another process into the events.
     """
@@ -151,7 +151,7 @@ def _is_agent_of(who: Mapping[str, Any], paths: RunPaths) -> bool:
 
 
 def agent_of(paths: RunPaths) -> dict[str, Any] | None:
-    """The identity of the latest agent: the run's own events name it, or, for a trial that has not started, its sweep's."""
+    """The identity of the latest agent, from the run's events, or from its sweep's for a trial that has not started."""
     home = RunPaths(os.path.dirname(liveness.lock_of(paths)))
     for source in (paths, home) if home.run_dir != paths.run_dir else (paths,):
         for event in reversed(events.read(source)):

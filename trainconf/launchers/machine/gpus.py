@@ -1,4 +1,4 @@
-"""Which GPUs there are to lease. Ids are opaque strings: indices, UUIDs and MIG ids are kept as they were given."""
+"""The GPUs of this machine. Ids are opaque strings: indices, UUIDs and MIG ids stay as they are."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from trainconf.process import Processes
 
     class DeviceLister(Protocol):
-        """Tells the devices a run may be given. The port that tests replace."""
+        """Lists the devices that a run may be given. Tests replace it."""
 
         def devices(self) -> list[str]:
-            """Their ids, in the order in which they shall be taken; empty when there are none."""
+            """Their ids, in the order in which they are leased; empty when there are none."""
 
 
 PROC_DRIVER = "/proc/driver/nvidia/gpus"
 
 
 class NvidiaDevices:
-    """CUDA_VISIBLE_DEVICES of the submitter where it is set, an empty one meaning none; else what the driver knows."""
+    """Those of the submitter's CUDA_VISIBLE_DEVICES where it is set (empty means none), else those of the driver."""
 
     def __init__(self, environ: Mapping[str, str], processes: Processes, proc_driver: str = PROC_DRIVER) -> None:
         self._environ = environ
@@ -30,7 +30,7 @@ class NvidiaDevices:
         self._proc_driver = proc_driver
 
     def devices(self) -> list[str]:
-        """As the protocol says. Indices where the driver lists the boards, else UUIDs of `nvidia-smi -L`."""
+        """Indices where the driver lists the boards, else UUIDs of `nvidia-smi -L`."""
         visible = self._environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None:
             return _visible(visible)

@@ -15,7 +15,7 @@ from trainconf.agent.leases import shared_folder
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.launchers.job import checks
-from trainconf.launchers.machine.agent_process import WaitingAgent, agent_of, grace_of, start_agent, tell_agent
+from trainconf.launchers.machine.agent_process import WaitingAgent, agent_of, grace_of, start_agent, wake_agent
 from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RankPlan, RunHandle
 
@@ -118,7 +118,7 @@ class AgentLauncher(Launcher):
         try:
             # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.
             events.request_cancel(paths, force=force)
-            if not tell_agent(paths):
+            if not wake_agent(paths):
                 self._end_without_agent(paths, attempt, force=force)
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error

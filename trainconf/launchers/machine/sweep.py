@@ -1,4 +1,4 @@
-"""The trials of a sweep on this machine: one agent carries out all of them, so many at a time; the next starts when one ends.
+"""The trials of a sweep on this machine: one agent carries out all of them, a limited number at a time.
 
     pool = launcher.pool(home, lock, ...)    home: the sweep's folder, with sweep.json in it
     pool.add([plan, plan, ...])              as often as there are more
@@ -15,7 +15,7 @@ import os
 from trainconf import files
 from trainconf.errors import StorageError
 from trainconf.launchers import get
-from trainconf.launchers.machine.agent_process import start_agent, tell_agent
+from trainconf.launchers.machine.agent_process import start_agent, wake_agent
 from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
 
 TYPE_CHECKING = False
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 class TrialPool:
     """A sweep's agent, as seen by the one process that gives it trials.
 
-    While more may come, this process holds a lock on trials.jsonl; were it killed, the agent would carry out what it was given and end.
+    This process holds a lock on trials.jsonl while more may come. When it is killed, the agent carries out what it has and ends.
     """
+
+    is_unsent = False  # the agent is there before any trial is
+    unsent_count = 0
 
     def __init__(self, launcher: Launcher, handle: RunHandle, writer: FileLock) -> None:
         self.handle = handle
         self._launcher = launcher
         self._writer = writer
-
-    is_unsent = False  # the agent is there before any trial is
-    unsent_count = 0
 
     @property
     def trial_lock(self) -> str:
@@ -69,27 +69,27 @@ class TrialPool:
         for plan in plans:
             get(plan.target).stage(plan)
             self._append({"run_dir": plan.run_dir})
-        tell_agent(self.handle.paths)
+        wake_agent(self.handle.paths)
 
     def close(self) -> None:
         """There will be no more. May be called twice."""
         if self._writer.fd >= 0:
             self._append({"end": True})
             self._writer.release()
-            tell_agent(self.handle.paths)
+            wake_agent(self.handle.paths)
 
     def cancel(self, *, force: bool = False) -> None:
         """End every trial, running or not."""
         self._launcher.cancel(self.handle, force=force)
 
     def has_ended(self) -> bool:
-        """Whether the agent is gone; every trial is over then, or has lost it. The agent is our child, and is waited for here."""
+        """Whether the agent is gone: every trial is over then, or lost. The agent is our child, so this waits for it."""
         assert self.handle.agent_pid is not None
         try:
             is_there = os.waitpid(self.handle.agent_pid, os.WNOHANG)[0] == 0
         except ChildProcessError:
             is_there = False  # somebody has waited for it
-        return not is_there and not files.is_locked(self.handle.paths.lock)  # the agent outlives a guard that was killed
+        return not is_there and not files.is_locked(self.handle.paths.lock)  # the agent outlives a killed watchdog
 
     def wait(self) -> State:
         """Wait until every trial is over, or the agent is gone; the state of the sweep."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.errors import StorageError
-from trainconf.launchers.job import import_path as jobpath
+from trainconf.launchers.job import import_path
 
 
 def importable(path: str) -> str:
@@ -20,25 +20,25 @@ def importable(path: str) -> str:
 
 
 def test_it_holds_trainconf_and_nothing_else(tmp_path: Path) -> None:
-    path = jobpath.folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}, str(tmp_path / "state"))
+    path = import_path.folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}, str(tmp_path / "state"))
     assert path.startswith(str(tmp_path / "cache"))
     assert importable(path) == "['trainconf']"
-    assert jobpath.folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}, "") == path
+    assert import_path.folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}, "") == path
 
 
 def test_home_is_used_where_no_cache_is_named(tmp_path: Path) -> None:
-    assert jobpath.folder({"HOME": str(tmp_path)}, "").startswith(str(tmp_path / ".cache"))
+    assert import_path.folder({"HOME": str(tmp_path)}, "").startswith(str(tmp_path / ".cache"))
 
 
 @pytest.mark.parametrize("home", ["", "/proc/none", "relative", "/tmp/with:colon"])
 def test_where_the_cache_cannot_serve_the_workspace_does(tmp_path: Path, home: str) -> None:
-    path = jobpath.folder({"HOME": home}, str(tmp_path / "it's here"))
+    path = import_path.folder({"HOME": home}, str(tmp_path / "it's here"))
     assert path.startswith(str(tmp_path / "it's here"))
     assert importable(path) == "['trainconf']"
 
 
 def test_a_colon_everywhere_leaves_the_temporary_folder() -> None:
-    path = jobpath.folder({"HOME": "/a:b"}, "/c:d")
+    path = import_path.folder({"HOME": "/a:b"}, "/c:d")
     assert path.startswith(f"/tmp/trainconf-jobpath-{os.getuid()}/")
     assert importable(path) == "['trainconf']"
 
@@ -46,20 +46,20 @@ def test_a_colon_everywhere_leaves_the_temporary_folder() -> None:
 def test_a_folder_others_may_write_to_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "cache" / "trainconf" / "jobpath").mkdir(parents=True)
     (tmp_path / "cache" / "trainconf" / "jobpath").chmod(0o777)
-    path = jobpath.folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}, str(tmp_path / "state"))
+    path = import_path.folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}, str(tmp_path / "state"))
     assert path.startswith(str(tmp_path / "state"))
 
 
 def test_a_link_to_another_package_is_not_followed(tmp_path: Path) -> None:
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    path = Path(jobpath.folder(environ, ""))
+    path = Path(import_path.folder(environ, ""))
     (path / "trainconf").unlink()
     (path / "trainconf").symlink_to("/elsewhere")
-    assert jobpath.folder(environ, str(tmp_path / "state")).startswith(str(tmp_path / "state"))
+    assert import_path.folder(environ, str(tmp_path / "state")).startswith(str(tmp_path / "state"))
 
 
 def test_when_nowhere_is_left_all_refusals_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobpath, "_places", lambda *_: iter(["/proc/a", "/proc/b"]))
+    monkeypatch.setattr(import_path, "_places", lambda *_: iter(["/proc/a", "/proc/b"]))
     with pytest.raises(StorageError) as error:
-        jobpath.folder({}, "")
+        import_path.folder({}, "")
     assert str(error.value).count("tried") == 2
