@@ -12,6 +12,7 @@ import sys
 import time
 
 from trainconf import __version__, plugins
+from trainconf.composition.patch import plain_overrides, with_plain
 from trainconf.fast.stdlib import sha256
 from trainconf.files import dumps, fingerprint, is_settled, read_json, write_atomic
 from trainconf.paths import WorkspacePaths
@@ -20,7 +21,10 @@ from trainconf.resolve.search import config_dirs, has_foreign_plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from trainconf.composition.layers import Layer
 
 MAX_ENTRIES = 256
 _VERSION_FILES = ("hydra/__init__.py", "omegaconf/version.py", "yaml/__init__.py")
@@ -28,24 +32,35 @@ _VERSION_FILES = ("hydra/__init__.py", "omegaconf/version.py", "yaml/__init__.py
 
 def compose(
     overrides: list[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
-    environ: Mapping[str, str] = os.environ,
+    layers: Sequence[Layer] = (), environ: Mapping[str, str] = os.environ,
 ) -> Composed:
-    """As `trainconf.composition.compose.compose`, answered from the cache where that is safe."""
+    """As `trainconf.composition.compose.compose`, answered from the cache where that is safe.
+
+    Overrides that only set plain values are no part of the entry's name, and put into what another command line has composed.
+    """
     dirs = config_dirs(workspace, config_dir, with_plugins=False)
-    key = "" if has_foreign_plugins() else _key(overrides, dirs, config_name, workspace)
-    path = os.path.join(workspace.cache, "compose", f"{key}.json") if key else ""
-    hit = _read(path, environ) if path else None
-    if hit is not None:
-        return hit
+    plain = plain_overrides(overrides, dirs)
+    key = "" if has_foreign_plugins() else _key(dirs, config_name, workspace, layers)
+    shape: list[Any] = [[plain[place].sign, plain[place].key] if place in plain else text for place, text in enumerate(overrides)]
+    rest = [text for place, text in enumerate(overrides) if place not in plain]
+    names = (_hash([key, part]) for part in (shape, overrides, rest))
+    path, exact_path, rest_path = (os.path.join(workspace.cache, "compose", f"{name}.json") for name in names)
+    for name in dict.fromkeys((path, exact_path, rest_path)) if key else ():
+        hit = _read(name, environ)
+        if hit is not None and hit.overrides == overrides:
+            return hit
+        patched = with_plain(hit, plain, overrides) if hit is not None else None
+        if patched is not None:
+            return patched
     from trainconf.composition import compose as cold
 
     started_ns = time.time_ns()
     # Before the files are read: a change while we compose must not look like what we read.
-    watched = _watch([*dirs, *plugins.roots()]) if path else None
-    composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name)
+    watched = _watch([*dirs, *plugins.roots()]) if key else None
+    composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
     is_believable = composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched)
     if is_believable and watched is not None and not _holds_a_credential(composed):
-        _write(path, composed, watched, environ)
+        _write(exact_path if with_plain(composed, plain, overrides) is None else path, composed, watched, environ)
     return composed
 
 
@@ -56,13 +71,24 @@ def _holds_a_credential(composed: Composed) -> bool:
     return any(with_secret_hidden(str(line)) for line in (composed.config.get("env") or {}).get("requirements") or ())
 
 
-def _key(overrides: list[str], dirs: list[str], config_name: str, workspace: WorkspacePaths) -> str:
-    """Hash of everything that chooses the entry; empty when a version cannot be told without importing."""
+def _key(dirs: list[str], config_name: str, workspace: WorkspacePaths, layers: Sequence[Layer]) -> str:
+    """Hash of all but the overrides that names an entry; empty when a version cannot be told without importing, or a value not be named."""
     versions = [found for name in _VERSION_FILES if (found := _first_on_path(name))]
-    if len(versions) < len(_VERSION_FILES):
+    if len(versions) < len(_VERSION_FILES) or not all(_is_json(layer.values) for layer in layers):
         return ""
     own = [fingerprint(name) for name in _own_files()]
-    parts = [overrides, dirs, config_name, workspace.root, sys.version, __version__, versions, own, plugins.distributions()]
+    given = [[layer.source, layer.values] for layer in layers]
+    return _hash([dirs, config_name, workspace.root, sys.version, __version__, versions, own, plugins.distributions(), given])
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value is one that JSON names without doubt; others are refused by composing."""
+    if isinstance(value, dict):
+        return all(type(key) is str and _is_json(item) for key, item in value.items())
+    return all(map(_is_json, value)) if isinstance(value, list) else type(value) in (str, int, float, bool, type(None))
+
+
+def _hash(parts: list[Any]) -> str:
     return sha256(dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -106,7 +132,7 @@ def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
             return None
         return Composed(
             entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"],
-            tuple((name, text) for name, text in entry["compute_options"]),
+            tuple((name, text) for name, text in entry["compute_options"]), entry["bound"],
         )  # fmt: skip
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None  # absent or damaged: composing again is always right
@@ -118,7 +144,7 @@ def _write(path: str, composed: Composed, watched: list[tuple[str, list[int]]], 
     entry = {
         "compute_options": compute_options(composed.config["compute"]),
         "config": composed.config, "origins": composed.origins, "choices": composed.choices, "overrides": composed.overrides,
-        "derived": composed.derived, "notes": composed.notes, "watched": watched,
+        "derived": composed.derived, "notes": composed.notes, "watched": watched, "bound": composed.bound,
         "env_reads": {name: _digest(environ.get(name)) for name in composed.env_reads or ()},
     }
     folder = os.path.dirname(path)

@@ -259,7 +259,18 @@ class Composition:
                 raise ConfigError(self.mistakes)
         found = self.origins.of_all(key for key, _ in leaves(config))
         reads = sorted(self.reads.env) if self.reads.is_repeatable and not self._is_searched else None
-        return Composed(config, found, self.choices, self.texts, reads, self.literals.show(written(raw)), self.hydra.notes)
+        derived = self.literals.show(written(raw))
+        return Composed(config, found, self.choices, self.texts, reads, derived, self.hydra.notes, bound=self._bound())
+
+    def _bound(self) -> list[str] | None:
+        """See `Composed.bound`."""
+        if not self.reads.is_repeatable or self.loader.has_aliases:
+            return None
+        if "" in self.reads.keys:
+            return ["params", "tags"]  # the whole config was read
+        read = {values.present(self.cfg, key) for key in self.reads.keys if key.partition(".")[0] in ("params", "tags")}
+        types = {"params": Any, "tags": str}
+        return [*sorted(read), *(key for name, of in types.items() for key in values.typed_keys(self.cfg._get_node(name), name, of))]
 
     def wrong_values(self, config: dict[str, Any], known: dict[str, Setting]) -> list[Mistake]:
         """A mistake for every value that is out of range, and every secret that would be saved."""

@@ -1,6 +1,14 @@
-"""Puts single values into a config that is composed already. Loads no Hydra."""
+"""Puts plain values into a config that is composed already, and reads the overrides that ask for no more. Loads no Hydra.
+
+A plain override sets text, a number, true, false or null below `params` or `tags`: `params.lr=0.1`, `+tags.owner=me`. The reader agrees
+with Hydra's grammar on all that it reads (a property test), and leaves everything else to Hydra.
+"""
 
 from __future__ import annotations
+
+import math
+import os
+from typing import NamedTuple
 
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
@@ -10,6 +18,53 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+_MOST_DIGITS = 400  # Python reads far more, and limits them
+_NOT_READ = object()
+
+
+class PlainOverride(NamedTuple):
+    """`text` sets `value` at the dotted key. sign: `+` adds a key, `++` adds it or sets it."""
+
+    text: str
+    sign: str
+    key: str
+    value: Any
+
+
+def plain_overrides(texts: Sequence[str], dirs: Sequence[str]) -> dict[int, PlainOverride]:
+    """The plain ones by their place; none where one of them may meet another override of the same value. `dirs` hold the config groups."""
+    found = {place: plain for place, text in enumerate(texts) if (plain := read_plain(text)) is not None}
+    keys = [text.lstrip("+~").partition("=")[0] for text in texts]
+    for place, plain in found.items():
+        others = [key for other, key in enumerate(keys) if other != place]
+        if any(f"{plain.key}.".startswith(f"{key}.") or key.startswith(f"{plain.key}.") for key in others):
+            return {}
+        if any(os.path.isdir(os.path.join(folder, plain.key)) for folder in dirs):
+            return {}  # it chooses a config group
+    return found
+
+
+def with_plain(base: Composed, plain: Mapping[int, PlainOverride], texts: Sequence[str]) -> Composed | None:
+    """What `texts` compose to, when `base` was composed of the same with other plain overrides, or with none; None when Hydra must."""
+    values, sources = {}, {}
+    before = [read_plain(text) for text in base.overrides]
+    signs = {one.key: one.sign for one in before if one is not None}
+    for text, sign, key, value in plain.values():
+        *parents, last = key.split(".")
+        node: Any = base.config
+        for part in parents:
+            node = node.get(part) if isinstance(node, dict) else None
+        if base.bound is None or not isinstance(node, dict) or isinstance(node.get(last), (dict, list)):
+            return None
+        is_right = signs[key] == sign if key in signs else sign == "++" or (sign == "+") != (last in node)
+        if not is_right or any(f"{key}.".startswith(f"{bound}.") or bound.startswith(f"{key}.") for bound in base.bound):
+            return None
+        is_tag = key.startswith("tags.")
+        if is_tag and type(value) not in (str, int):
+            return None
+        values[key], sources[key] = str(value) if is_tag else value, f"command line: {text}"
+    return patched(base, values, sources, texts)
+
 
 def patched(base: Composed, values: Mapping[str, Any], sources: Mapping[str, str], overrides: Sequence[str]) -> Composed:
     """A composed config with other values at dotted keys, the origins of those, and the overrides that ask for it all.
@@ -17,14 +72,15 @@ def patched(base: Composed, values: Mapping[str, Any], sources: Mapping[str, str
     Each key must be one that nothing else in the config depends on, and the mapping that holds it must be there.
     """
     config = replaced(base.config, values)
-    is_new = any(key not in base.origins for key in sources)
     origins = {**base.origins, **sources}
-    if is_new:  # in the order of the config, and without the mapping that was empty
+    if not sources.keys() <= base.origins.keys():  # in the order of the config, and without the mapping that was empty
         origins = {key: origins[key] for key, _ in leaves(config)}
     derived = base.derived
     if derived and not derived.keys().isdisjoint(values):
         derived = {key: value for key, value in derived.items() if key not in values}
-    return Composed(config, origins, base.choices, overrides, base.env_reads, derived, base.notes)
+    return Composed(
+        config, origins, base.choices, overrides, base.env_reads, derived, base.notes, base.compute_options, base.bound
+    )  # fmt: skip
 
 
 def replaced(config: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,3 +97,46 @@ def replaced(config: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any
             node = copied[path]
         node[last] = value
     return result
+
+
+def read_plain(text: str) -> PlainOverride | None:
+    """A plain override; None for any other text."""
+    left, equals, right = text.partition("=")
+    key = left.lstrip("+")
+    sign = left[: len(left) - len(key)]
+    first, *rest = key.split(".")
+    if not equals or first not in ("params", "tags") or not rest or len(sign) > 2 or not all(map(_is_name, rest)):
+        return None
+    value = read_scalar(right)
+    return None if value is _NOT_READ else PlainOverride(text, sign, key, value)
+
+
+def read_scalar(text: str) -> Any:
+    """A value as Hydra's grammar reads it, or `_NOT_READ`."""
+    word = text.lower()
+    if word in ("true", "false", "null"):
+        return {"true": True, "false": False, "null": None}[word]
+    if _is_number(text):
+        number = float(text) if "." in text or "e" in word else int(text)
+        return number if math.isfinite(number) else _NOT_READ
+    inside = text[1:-1]
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        is_plain = inside.isprintable() and inside != "???" and not any(sign in inside for sign in ("\\", "$", text[0]))
+        return inside if is_plain else _NOT_READ
+    is_plain = text.isascii() and text.replace("_", "a").replace("-", "a").replace(".", "a").replace("/", "a").isalnum()
+    return text if is_plain and (text[0].isalpha() or text[0] == "_") and word not in ("nan", "inf") else _NOT_READ
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is one whole or decimal number, without the underscores and the plus sign that Hydra allows, too."""
+    mantissa, e, exponent = text.lower().removeprefix("-").partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    if not text.isascii() or len(text) > _MOST_DIGITS or (e and not exponent.removeprefix("-").removeprefix("+").isdecimal()):
+        return False
+    is_whole = whole.isdecimal() and (whole == "0" or whole[0] != "0")
+    return (is_whole or (not whole and bool(fraction))) and (not fraction or fraction.isdecimal())
+
+
+def _is_name(part: str) -> bool:
+    letters = part.replace("_", "a").replace("-", "a")
+    return part.isascii() and letters.isalnum() and (part[0].isalpha() or part[0] == "_")

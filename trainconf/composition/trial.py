@@ -24,7 +24,6 @@ from trainconf.composition.layers import Layer, Literals
 from trainconf.composition.patch import patched
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
-from trainconf.resolve import secrets
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.search import config_dirs
@@ -254,7 +253,7 @@ def written(value: Any) -> str:
 def _refers(value: Any) -> bool:
     """Whether a tree of values holds an interpolation, or a value still to be given."""
     texts = (str(text) for _, text in leaves(value))
-    return any(text == "???" or "'???'" in text or "${" in secrets.REFERENCE.sub("", text) for text in texts)
+    return any(text == "???" or "'???'" in text or "${" in text for text in texts)
 
 
 def _is_within(key: str, mapping: str) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf, StringNode
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from trainconf.composition.hydra.settings import NoMeaning, why_not
@@ -111,7 +111,7 @@ def not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:
         for name, item in value.items():
             if not isinstance(name, str):
                 yield key, f"a mapping with the key {name!r}"
-            yield from not_plain(item, f"{key}.{name}" if key else str(name))
+            yield from not_plain(item, f"{key}.{name!s}" if key else str(name))
     elif isinstance(value, list):
         for item in value:
             yield from not_plain(item, key)
@@ -138,3 +138,24 @@ def group_node(cfg: DictConfig, group: str) -> Any:
 def known_settings(cfg: DictConfig) -> dict[str, Setting]:
     """Every setting of the groups as they were chosen."""
     return settings(group_types(cfg))
+
+
+def typed_keys(node: Any, key: str, of: Any) -> list[str]:
+    """The dotted keys, at or below a node, that do not take any value of a type as it is."""
+    if not isinstance(node, DictConfig) or node._is_interpolation() or node._is_none():
+        return [] if type(node) in (AnyNode, ListConfig) or (of is str and type(node) is StringNode) else [key]
+    if node._metadata.object_type not in (dict, None) or node._metadata.element_type is not of:
+        return [key]
+    return [found for name in node for found in typed_keys(node._get_node(name), f"{key}.{name!s}", of)]
+
+
+def present(cfg: DictConfig, key: str) -> str:
+    """As much of a dotted key as is there. What is not may be named by an environment variable, and is not to be written down."""
+    node: Any = cfg
+    found: list[str] = []
+    for part in key.partition("[")[0].split("."):
+        node = node._get_node(part, validate_access=False) if isinstance(node, DictConfig) and not node._is_interpolation() else None
+        if node is None:
+            break
+        found.append(part)
+    return ".".join(found)

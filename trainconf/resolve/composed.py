@@ -25,14 +25,16 @@ class Composed:
     the record does not tell. env_reads: environment variables whose values went into it, or None when it cannot be known what it depends
     on.
     notes: what was asked for and has no effect. compute_options: see `settings.compute_options`; None where the schema must be asked.
+    bound: keys of `params` and `tags` that cannot be changed without composing anew, for other values are made of them or a schema types
+    them; None where it is not known.
     """
 
-    __slots__ = ("choices", "compute_options", "config", "derived", "env_reads", "notes", "origins", "overrides")
+    __slots__ = ("bound", "choices", "compute_options", "config", "derived", "env_reads", "notes", "origins", "overrides")
 
     def __init__(
         self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
         env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None, notes: Sequence[str] = (),
-        compute_options: Pairs | None = None,
+        compute_options: Pairs | None = None, bound: Sequence[str] | None = None,
     ) -> None:
         self.config = config
         self.origins = origins
@@ -42,6 +44,7 @@ class Composed:
         self.derived = derived
         self.notes = list(notes)
         self.compute_options = compute_options
+        self.bound = bound
 
     @property
     def typed(self) -> RunConfig:
