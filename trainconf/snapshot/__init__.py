@@ -1,10 +1,10 @@
-"""Snapshots: the source tree as it was at submission, content-addressed, whole, and cheap to take again.
+"""Snapshots: the source tree as it was at submission, stored by its content, whole, and cheap to take again.
 
     take         walk (rules, stat cache) -> guards -> read what is new -> pack -> manifest
     materialize  manifest -> a folder, copied from the packs
-    gc           manifests that nobody needs, then what only they needed
+    gc           removes manifests that nobody needs, then what only they needed
 
-`layout` knows where a store keeps what; `store` is the road through the parts. Standard library only.
+`layout` knows the files of a store; `store` calls the other modules in order. Standard library only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The snapshot store: source trees, content-addressed, shared by every run of a workspace.
+"""The snapshot store: source trees by their content, shared by every run of a workspace.
 
-This module is the road through the parts, and must stay cheap to import: what an unchanged tree does not need is imported when needed.
+This module calls the others in order. It must be cheap to import: what an unchanged tree does not need is imported when needed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from trainconf.errors import SnapshotError, StorageError
+from trainconf.fast.records import Record
 from trainconf.snapshot.blobs.layout import StoreLayout, unnoticed
 from trainconf.snapshot.tree.stat_cache import StatCache
 
@@ -24,33 +25,27 @@ if TYPE_CHECKING:
 UNUSED_S = 3600.0  # a snapshot nobody holds yet may belong to a submission on its way
 
 
-class Snapshot:
+class Snapshot(Record):
     """A source tree as it was taken. `leaving_links` point out of the tree; `skipped` are sockets, pipes and devices."""
 
-    __slots__ = ("file_count", "id", "leaving_links", "size_bytes", "skipped")
-
-    def __init__(self, id: str, file_count: int, size_bytes: int, leaving_links: list[str], skipped: list[str]) -> None:
-        self.id = id
-        self.file_count = file_count
-        self.size_bytes = size_bytes
-        self.leaving_links = leaving_links
-        self.skipped = skipped
+    id: str
+    file_count: int
+    size_bytes: int
+    leaving_links: list[str]
+    skipped: list[str]
 
 
-class SnapshotInfo:
-    """A stored snapshot, as a list shows it. `created` is in seconds since the epoch."""
+class SnapshotInfo(Record):
+    """A stored snapshot in a list. `created` is in seconds since the epoch."""
 
-    __slots__ = ("created", "file_count", "id", "size_bytes")
-
-    def __init__(self, id: str, created: float, file_count: int, size_bytes: int) -> None:
-        self.id = id
-        self.created = created
-        self.file_count = file_count
-        self.size_bytes = size_bytes
+    id: str
+    created: float
+    file_count: int
+    size_bytes: int
 
 
 class SnapshotStore:
-    """Takes, keeps and gives back source trees. Any number of processes may use one store at once; a kill leaves it sound."""
+    """Takes, keeps and gives back source trees. Any number of processes may use one store at once, and killing one does no harm."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -67,8 +62,7 @@ class SnapshotStore:
         allowed = tuple(allow_keys)
         store = self._store
         self._create()
-        lock = store.locked()
-        try:
+        with store.locked():  # OSErrors of the source are SnapshotErrors by then
             cache = StatCache.load(store.stat_cache(source), source)
             is_same = cache and cache.allow_keys == allowed and cache.fits(max_mb, max_files) and cache.is_current()
             if cache and is_same and store.touch(cache.summary[0]):
@@ -76,10 +70,6 @@ class SnapshotStore:
             from trainconf.snapshot.tree.taking import take
 
             snapshot = Snapshot(*take(store, source, cache, allowed, max_mb=max_mb, max_files=max_files))
-        except OSError as error:  # those of the source are SnapshotErrors by now
-            raise StorageError.from_os_error(error, "the snapshot store cannot be used") from error
-        finally:
-            lock.release()
         self._tidy()
         return snapshot
 
@@ -92,7 +82,7 @@ class SnapshotStore:
             snapshot.materialize(dest)
 
     def opened(self, snapshot_id: str) -> OpenSnapshot:
-        """The snapshot, for one folder or for thousands; `gc` waits until it is closed. Raises as `materialize` does."""
+        """The snapshot, to make one folder or thousands of it. `gc` waits until it is closed. Raises as `materialize` does."""
         from trainconf.snapshot.blobs.opened import OpenSnapshot
 
         return OpenSnapshot(self._store, snapshot_id, self._damaged)
@@ -126,14 +116,11 @@ class SnapshotStore:
         """The content of one file of a snapshot, as `show` names it. Raises StorageError."""
         from trainconf.snapshot.blobs.packs import DamagedError, PackReader
 
-        lock = self._store.locked()
-        try:
-            with PackReader(self._store.packs, self._store.packs.index()) as reader:
+        with self._store.locked(), PackReader(self._store.packs, self._store.packs.index()) as reader:
+            try:
                 return b"".join(reader.chunks(bytes.fromhex(file.content)))
-        except DamagedError as error:
-            raise self._damaged(snapshot_id, error) from error
-        finally:
-            lock.release()
+            except DamagedError as error:
+                raise self._damaged(snapshot_id, error) from error
 
     def diff(self, a: str, b: str) -> SnapshotDiff:
         """What `b` has that `a` has not. Raises SnapshotError, StorageError."""
@@ -142,27 +129,23 @@ class SnapshotStore:
         return compare(self._store.read_manifest(a), self._store.read_manifest(b))
 
     def verify(self, snapshot_id: str) -> list[str]:
-        """Read every byte of a snapshot again; the paths whose content is missing or damaged. Raises SnapshotError, StorageError."""
+        """Read every byte of a snapshot; return the paths whose content is missing or damaged. Raises SnapshotError, StorageError."""
         from trainconf.snapshot.blobs.manifest import blobs
         from trainconf.snapshot.blobs.packs import DamagedError, PackReader
 
         bad = []
-        lock = self._store.locked()
-        try:
-            with PackReader(self._store.packs, self._store.packs.index()) as reader:
-                for digest, path in blobs(self._store.read_manifest(snapshot_id)):
-                    try:
-                        for _ in reader.chunks(digest):
-                            pass
-                    except DamagedError as error:
-                        self._distrust(error)
-                        bad.append(os.fsdecode(path))
-        finally:
-            lock.release()
+        with self._store.locked(), PackReader(self._store.packs, self._store.packs.index()) as reader:
+            for digest, path in blobs(self._store.read_manifest(snapshot_id)):
+                try:
+                    for _ in reader.chunks(digest):
+                        pass
+                except DamagedError as error:
+                    self._distrust(error)
+                    bad.append(os.fsdecode(path))
         return bad
 
     def unneeded(self, keep: Collection[str], *, unused_s: float = UNUSED_S, but_for: Collection[Pin] = ()) -> list[str]:
-        """The snapshots that `gc` would remove now, were those pins dropped; nothing is removed. Raises StorageError."""
+        """The snapshots that `gc` would remove now if those pins were dropped. Removes nothing. Raises StorageError."""
         from trainconf.snapshot.blobs.collect import unneeded
 
         try:
@@ -171,21 +154,16 @@ class SnapshotStore:
             raise StorageError.from_os_error(error, "the snapshot store cannot be read") from error
 
     def pin(self, snapshot_id: str, file: str, file_hash: str) -> Pin:
-        """Keep a snapshot for the frozen file at a path, or for one that was written where nobody can look: an empty `file`.
+        """Keep a snapshot for the frozen file at a path; `file` is empty for one that was written to a pipe.
 
         Raises SnapshotError when it was collected meanwhile, StorageError.
         """
         from trainconf.snapshot.blobs.pins import write
 
         self._create()
-        lock = self._store.locked()  # `gc` reads the pins when it has the store alone
-        try:
+        with self._store.locked("the snapshot cannot be pinned for the frozen file"):  # `gc` reads the pins with the store to itself
             self._store.read_manifest(snapshot_id)
             return write(self._store, [snapshot_id], file, file_hash)
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the snapshot cannot be pinned for the frozen file") from error
-        finally:
-            lock.release()
 
     def pins(self) -> list[Pin]:
         """Every pin, oldest first. Raises StorageError."""
@@ -194,7 +172,7 @@ class SnapshotStore:
         return read(self._store)
 
     def unpin(self, pin: Pin) -> None:
-        """Let a snapshot go that nobody else needs. Raises StorageError."""
+        """Drop a pin, so that `gc` may remove what only this pin kept. Raises StorageError."""
         from trainconf.snapshot.blobs.pins import remove
 
         remove(self._store, pin)
@@ -202,21 +180,16 @@ class SnapshotStore:
     def gc(self, keep: Callable[[], Collection[str]], *, unused_s: float = UNUSED_S) -> GcResult:
         """Remove every snapshot that is neither pinned nor kept, and was not taken or materialised in the last `unused_s` seconds.
 
-        Waits until nobody takes or materialises, and asks for what to `keep` then. Raises StorageError; nothing that stays is harmed.
+        Waits until nobody takes or materialises, and only then calls `keep`. Raises StorageError; the snapshots that stay are whole.
         """
         from trainconf.snapshot.blobs.collect import collect
 
         self._create()
-        lock = self._store.locked(alone=True)
-        try:
+        with self._store.locked("the snapshot store cannot be cleaned", alone=True):
             return collect(self._store, keep(), unused_s)
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the snapshot store cannot be cleaned") from error
-        finally:
-            lock.release()
 
     def _create(self) -> None:
-        """Make the store's folders; in a store of an older trainconf, with a pin for all that it holds. Raises StorageError."""
+        """Make the store's folders. In a store of an older trainconf also a pin for everything in it. Raises StorageError."""
         if not os.path.isdir(self._store.pins):
             from trainconf.snapshot.blobs.pins import begin
 
@@ -227,7 +200,7 @@ class SnapshotStore:
         self._store.create()
 
     def _tidy(self) -> None:
-        """Join small packs when there are many and nobody else is here."""
+        """Join small packs when there are many and no other process is in the store."""
         from trainconf.snapshot.blobs import collect
 
         if collect.has_many_small_packs(self._store) and (lock := self._store.try_lock_alone()):
@@ -237,14 +210,14 @@ class SnapshotStore:
                 lock.release()
 
     def _damaged(self, snapshot_id: str, error: DamagedError) -> StorageError:
-        """What to tell of damaged content; the next take stores it anew."""
+        """The error for damaged content. The next take stores that content anew."""
         self._distrust(error)
         where = ("pack", self._store.packs.path(error.place[0])) if error.place else ("missing from", self._store.packs.root)
         hint = "submit from the working tree again: what is damaged will be stored anew"
         return StorageError(f"the stored content of snapshot {snapshot_id} is damaged", ("content", error.digest.hex()), where, hint=hint)
 
     def _distrust(self, error: DamagedError) -> None:
-        """Make the next take store this content anew: no stat cache may say that it is here."""
+        """Make the next take store this content anew, which a stat cache would prevent."""
         if error.place:
             self._store.packs.mark_damaged(error.place)
         self._store.forget_stat_caches()

@@ -1,6 +1,6 @@
-"""Garbage collection and repacking, both with the store locked against everybody else.
+"""Garbage collection and repacking, both with the store's lock held exclusively.
 
-The order is what makes a kill harmless: first the new packs are in place, then manifests go, then the packs they needed. Pruning
+The order makes a kill harmless: first the new packs are put in place, then manifests are removed, then the packs they needed. Removing
 last also keeps the disk fast: ext4 does not reuse fresh inodes, and scans past them.
 """
 
@@ -10,7 +10,9 @@ import os
 import time
 
 from trainconf.errors import StorageError
+from trainconf.fast.records import Record
 from trainconf.snapshot.blobs import manifest as manifests
+from trainconf.snapshot.blobs import pins
 from trainconf.snapshot.blobs.materialize import remove_tree
 from trainconf.snapshot.blobs.packs import DamagedError, PackReader, PackWriter, read_index
 
@@ -24,20 +26,17 @@ SMALL_PACK_BYTES = 8_000_000
 SMALL_PACKS = 64  # every changed submission adds a pack; with more small ones than this they become one
 
 
-class GcResult:
-    """What a collection freed: the ids that are gone, and bytes of packs and manifests."""
+class GcResult(Record):
+    """What a collection removed: ids, and bytes of packs and manifests."""
 
-    __slots__ = ("freed_bytes", "removed")
-
-    def __init__(self, removed: list[str], freed_bytes: int) -> None:
-        self.removed = removed
-        self.freed_bytes = freed_bytes
+    removed: list[str]
+    freed_bytes: int
 
 
 def collect(store: StoreLayout, keep: Collection[str], unused_s: float) -> GcResult:
-    """Remove the snapshots that nobody needs (`unneeded`). The caller holds the lock alone.
+    """Remove the snapshots that nobody needs (`unneeded`). The caller holds the lock exclusively.
 
-    Raises StorageError when a manifest that stays cannot be read: what it needs is then unknown, and nothing is removed.
+    Raises StorageError, and removes nothing, when a manifest that stays cannot be read: what it needs is then unknown.
     """
     before = _disk_bytes(store)
     remove_debris(store)
@@ -55,8 +54,6 @@ def collect(store: StoreLayout, keep: Collection[str], unused_s: float) -> GcRes
 
 def unneeded(store: StoreLayout, keep: Collection[str], unused_s: float, dropped: Collection[str] = ()) -> list[str]:
     """Ids of the snapshots that are not in `keep`, not used in the last `unused_s` seconds, and have no pin but `dropped` ones; sorted."""
-    from trainconf.snapshot.blobs import pins
-
     pinned = {id_ for pin in pins.read(store) if pin.name not in dropped for id_ in pin.snapshots}
     used_before = time.time() - unused_s
     candidates = [id_ for id_ in store.ids() if id_ not in keep and id_ not in pinned]
@@ -64,7 +61,7 @@ def unneeded(store: StoreLayout, keep: Collection[str], unused_s: float, dropped
 
 
 def consolidate(store: StoreLayout) -> None:
-    """Make one pack of many small ones. The caller holds the lock alone."""
+    """Make one pack of many small ones. The caller holds the lock exclusively."""
     old = repack(store, lambda _, size: size < SMALL_PACK_BYTES, None)
     _remove_packs(store, old)
 
@@ -123,7 +120,7 @@ def _remove_packs(store: StoreLayout, names: list[str]) -> None:
 
 
 def remove_debris(store: StoreLayout) -> None:
-    """What killed writers left, and the trees that version 0.1 kept for hard links. With the lock held alone nobody is writing."""
+    """Remove what killed writers left, and the trees that version 0.1 kept for hard links. The lock is held, so nobody is writing."""
     remove_tree(os.fsencode(os.path.join(store.root, "trees")))
     for folder in store.folders():
         for name in os.listdir(folder):

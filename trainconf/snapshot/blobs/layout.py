@@ -1,6 +1,6 @@
-"""Where a snapshot store keeps what, and the lock that its users share.
+"""The files of a snapshot store, and the lock that its users share.
 
-    lock            shared by whoever takes or materialises; exclusive for whoever removes or repacks
+    lock            shared while snapshots are taken or materialised; exclusive while they are removed or repacked
     packs/          blobs
     manifests/<id>  one file per snapshot; modified when it was taken, accessed when it was last used
     stat/<hash>     the stat cache of one source folder
@@ -13,11 +13,32 @@ import os
 import time
 
 from trainconf.errors import SnapshotError, StorageError
-from trainconf.files import FileLock
+from trainconf.files import FileLock, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trainconf.snapshot.blobs.packs import PackDir
+
+
+class StoreLock(FileLock):
+    """The store's lock. Raises StorageError when it cannot be taken, and in place of an OSError inside the block."""
+
+    def __init__(self, path: str, what: str, alone: bool) -> None:
+        super().__init__(path)
+        self._what = what
+        self._alone = alone
+
+    def __enter__(self) -> StoreLock:
+        try:
+            self.acquire(shared=not self._alone)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the snapshot store cannot be locked") from error
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.release()
+        if isinstance(raised[1], OSError):
+            raise StorageError.from_os_error(raised[1], self._what) from raised[1]
 
 
 class StoreLayout:
@@ -45,7 +66,7 @@ class StoreLayout:
     def stat_cache(self, source: bytes) -> str:
         from binascii import crc32, hexlify
 
-        # The cache says itself whose it is; two folders that share a name only take turns.
+        # The cache holds the path of its folder, so two folders that share a name only replace each other's.
         return os.path.join(self.root, "stat", f"{crc32(source):08x}{hexlify(source[-12:]).decode()}")
 
     def folders(self) -> list[str]:
@@ -58,17 +79,12 @@ class StoreLayout:
         except OSError as error:
             raise StorageError.from_os_error(error, "the snapshot store cannot be made") from error
 
-    def locked(self, *, alone: bool = False) -> FileLock:
-        """The store's lock, taken, shared unless `alone`; `release` it."""
-        lock = FileLock(os.path.join(self.root, "lock"))
-        try:
-            lock.acquire(shared=not alone)
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the snapshot store cannot be locked") from error
-        return lock
+    def locked(self, what: str = "the snapshot store cannot be used", *, alone: bool = False) -> StoreLock:
+        """The lock, for a `with` block; shared unless `alone`. `what` is said of an OSError in that block."""
+        return StoreLock(os.path.join(self.root, "lock"), what, alone)
 
     def try_lock_alone(self) -> FileLock | None:
-        """The store's lock for this process alone; None when anybody else is in the store."""
+        """The lock, exclusive; None when another process is in the store."""
         lock = FileLock(os.path.join(self.root, "lock"))
         return lock if lock.acquire(blocking=False, patience_s=0.0) else None
 
@@ -78,13 +94,10 @@ class StoreLayout:
             os.unlink(os.path.join(folder, name))
 
     def ids(self) -> list[str]:
-        try:
-            return sorted(name for name in os.listdir(os.path.join(self.root, "manifests")) if not name.endswith(".tmp"))
-        except FileNotFoundError:
-            return []
+        return [name for name in names_in(os.path.join(self.root, "manifests")) if not name.endswith(".tmp")]
 
     def read_manifest(self, snapshot_id: str) -> bytes:
-        """The manifest, proven by its hash. Raises SnapshotError when there is none, StorageError when it is damaged."""
+        """The manifest, checked by its hash. Raises SnapshotError when there is none, StorageError when it is damaged."""
         from trainconf.snapshot.blobs.manifest import identify
 
         path = self.manifest(snapshot_id)
@@ -100,7 +113,7 @@ class StoreLayout:
         return data
 
     def touch(self, snapshot_id: str) -> bool:
-        """Note that a snapshot is used now, so that gc leaves it alone for a while; False when it is not there."""
+        """Record that a snapshot is used now, so that gc keeps it for a while; False when it does not exist."""
         path = self.manifest(snapshot_id)
         try:
             os.utime(path, ns=(time.time_ns(), os.stat(path).st_mtime_ns))
@@ -110,7 +123,7 @@ class StoreLayout:
 
 
 def unnoticed(path: str, flags: int) -> int:
-    """An opener that leaves the time of access alone, for that is when a snapshot was last used: looking at it is not using it."""
+    """An opener that keeps the time of access, which says when a snapshot was last used. Listing it is not using it."""
     try:
         return os.open(path, flags | os.O_NOATIME | os.O_CLOEXEC)
     except PermissionError:

@@ -7,13 +7,14 @@ Records of four fields, each ended by a NUL, so that any file name travels. The 
     l       symbolic link              target            empty  path
     d       empty folder               empty             empty  path
 
-Where blobs lie is not part of it: a repacked store has the same ids.
+Where blobs lie is not part of it, so a repacked store has the same ids.
 """
 
 from __future__ import annotations
 
 import os
 
+from trainconf.fast.records import Record
 from trainconf.fast.stdlib import sha256_digest
 
 TYPE_CHECKING = False
@@ -23,29 +24,23 @@ if TYPE_CHECKING:
 FORMAT = b"trainconf snapshot 1"
 
 
-class Entry:
+class Entry(Record):
     """One thing in a snapshot. `kind`: file, link or folder; `content`: a file's hash or a link's target."""
 
-    __slots__ = ("content", "executable", "kind", "path", "size_bytes")
-
-    def __init__(self, kind: str, path: str, content: str, size_bytes: int, *, executable: bool) -> None:
-        self.kind = kind
-        self.path = path
-        self.content = content
-        self.size_bytes = size_bytes
-        self.executable = executable
+    kind: str
+    path: str
+    content: str
+    size_bytes: int
+    executable: bool
 
 
-class SnapshotDiff:
-    """What snapshot B has that A has not, as sorted paths. `modes` changed their executable bit and nothing else."""
+class SnapshotDiff(Record):
+    """What snapshot B has that A has not, as sorted paths. Those of `modes` changed only their executable bit."""
 
-    __slots__ = ("added", "changed", "modes", "removed")
-
-    def __init__(self, added: list[str], removed: list[str], changed: list[str], modes: list[str]) -> None:
-        self.added = added
-        self.removed = removed
-        self.changed = changed
-        self.modes = modes
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+    modes: list[str]
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.modes)
@@ -100,7 +95,7 @@ def blobs(manifest: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def compare(a: bytes, b: bytes) -> SnapshotDiff:
-    """What has to happen to the tree of manifest `a` to make it that of `b`."""
+    """The changes that turn the tree of manifest `a` into that of `b`."""
     old = {path: (kind, content) for kind, content, _, path in parse(a)}
     new = {path: (kind, content) for kind, content, _, path in parse(b)}
     both = sorted(path for path in old.keys() & new.keys() if old[path] != new[path])

@@ -1,8 +1,8 @@
-"""A snapshot becomes a folder, copied from the packs; a disk that can share blocks between files shares those of large ones.
+"""Makes a folder of a snapshot by copying from the packs. A disk that can share blocks between files shares those of large ones.
 
-`dest` appears whole or not at all: it is made beside its place and renamed. A content below a megabyte is proven by its hash as it is
-copied; a larger one goes from disk to disk unseen, as with cp (hashing would take twice the time of copying): `verify` proves those.
-No hard links: their owner can change the mode of a read-only file, and would write through it into the code of other runs.
+`dest` appears whole or not at all: it is made beside its place and renamed. Content below a megabyte is checked by its hash as it is
+copied. Larger content is copied by the kernel, as cp does, because hashing would take twice the time of copying; `verify` checks it.
+Hard links are not used: their owner can change the mode of a read-only file, and would write through it into the code of other runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_KERNEL_COPY = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 def build(dest: str, fill: Callable[[bytes], None]) -> None:
-    """Make the folder `dest` in one step: `fill` a folder beside it, then rename. On any failure nothing is left."""
+    """Make the folder `dest` in one step: `fill` a folder beside it, then rename it. A failure leaves nothing."""
     if os.path.lexists(dest):
         raise StorageError("the folder for the code exists already", ("path", dest))
     temp = os.fsencode(f"{dest}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
@@ -45,7 +45,7 @@ def build(dest: str, fill: Callable[[bytes], None]) -> None:
 
 
 def layout(manifest: bytes) -> Layout:
-    """The manifest by folder; every folder of the tree is a key, parents before children when sorted."""
+    """The manifest by folder. Every folder of the tree is a key; sorted, parents come before children."""
     folders: Layout = {b"": []}
     for kind, content, size, path in manifests.parse(manifest):
         folder, _, name = path.rpartition(b"/")
@@ -91,7 +91,7 @@ def _write(reader: PackReader, record: Record, folder_fd: int) -> None:
 
 
 def _write_large(reader: PackReader, digest: bytes, fd: int) -> None:
-    """Let the kernel copy, or share the blocks where the disk can; through this process only where the kernel will not."""
+    """Let the kernel copy, or share the blocks where the disk can. Copy through this process only where the kernel does not."""
     source, offset, size = reader.place(digest)
     end = offset + size
     try:
@@ -109,7 +109,7 @@ def _write_large(reader: PackReader, digest: bytes, fd: int) -> None:
 
 
 def remove_tree(path: bytes) -> None:
-    """Remove a folder of our own making and all in it; a missing one is no error."""
+    """Remove a folder that trainconf made, with all in it; a missing one is no error."""
     for folder, folders, names in os.walk(path, topdown=False):
         for name in names:
             os.unlink(os.path.join(folder, name))

@@ -1,4 +1,4 @@
-"""One stored snapshot, opened to become folders: what it takes to find its content is done once, however many folders there are."""
+"""One stored snapshot, opened to make folders of it. Its content is looked up once, however many folders there are."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class OpenSnapshot:
-    """A context manager, in the store for as long as it is open: `gc` waits.
+    """A context manager that holds the store's lock while it is open, so that `gc` waits.
 
-    `damaged` says what to tell of content that is not what its hash promises. Raises SnapshotError when there is no such snapshot,
+    `damaged` makes the error for content that does not have its hash. Raises SnapshotError when there is no such snapshot,
     StorageError when the store cannot be used.
     """
 
     def __init__(self, store: StoreLayout, snapshot_id: str, damaged: Callable[[str, DamagedError], StorageError]) -> None:
         self.id = snapshot_id
         self._damaged = damaged
-        self._lock = store.locked()
+        self._lock = store.locked().__enter__()
         try:
             self._folders = materialize.layout(store.read_manifest(snapshot_id))
             store.touch(snapshot_id)
@@ -42,7 +42,7 @@ class OpenSnapshot:
         self._lock.release()
 
     def materialize(self, dest: str) -> None:
-        """Make the folder `dest` hold it, whole or not at all. Raises StorageError: dest exists, disk full, damaged store."""
+        """Make the folder `dest` hold the snapshot, whole or not at all. Raises StorageError: dest exists, disk full, damaged store."""
         try:
             materialize.build(dest, self._fill)
         except DamagedError as error:

@@ -1,9 +1,9 @@
 """Blobs in packs: many contents in one immutable file, found by their SHA-256.
 
 A pack is the blobs one after the other, then its index (hash, offset, size of each), then a footer (number of blobs, hash of
-the index, magic). It is written beside its place, synced, and renamed: one that has its name is whole. Large blobs start on
-a page, so that a disk that shares blocks between files can. A record found damaged is listed in the file `damaged` and no
-longer believed; whoever has the content then stores it anew.
+the index, magic). It is written beside its place, synced and renamed, so a pack that has its name is whole. Large blobs start on
+a page, so that a disk can share blocks between files. A record that was found damaged is listed in the file `damaged` and not
+used any more; the next take stores its content anew.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PAGE_BYTES = 4096
 
 
 class DamagedError(Exception):
-    """A blob's bytes are not those its hash promises. `place` is where; None when no pack has the blob."""
+    """A blob's bytes do not have its hash. `place` is where they are; None when no pack has the blob."""
 
     def __init__(self, digest: bytes, place: Place | None) -> None:
         super().__init__(digest.hex())
@@ -48,16 +48,13 @@ class PackDir:
         self._damaged = os.path.join(root, "damaged")
 
     def names(self) -> list[str]:
-        try:
-            return sorted(name for name in os.listdir(self.root) if name.endswith(".pack"))
-        except FileNotFoundError:
-            return []
+        return [name for name in files.names_in(self.root) if name.endswith(".pack")]
 
     def path(self, name: str) -> str:
         return os.path.join(self.root, name)
 
     def index(self) -> Index:
-        """Where every blob lies. A pack whose index is damaged has none to offer."""
+        """Where every blob lies. The blobs of a pack whose index is damaged are not found."""
         damaged = {tuple(line) for line in files.read_lines(self._damaged)}
         index: Index = {}
         for name in self.names():
@@ -67,14 +64,14 @@ class PackDir:
         return index
 
     def unreadable(self) -> list[str]:
-        """Packs whose index is damaged: nothing in them can be found."""
+        """Packs whose index is damaged."""
         return [name for name in self.names() if read_index(self.path(name)) is None]
 
     def mark_damaged(self, place: Place) -> None:
         files.append_line(self._damaged, place[:2], durable=True)
 
     def forget_damaged(self, gone: Iterable[str]) -> None:
-        """Drop the remarks about packs that are no more."""
+        """Drop the records of packs that were removed."""
         lost = set(gone)
         kept = [line for line in files.read_lines(self._damaged) if line[0] not in lost]
         if kept:
@@ -103,10 +100,10 @@ def read_index(path: str) -> list[tuple[bytes, int, int]] | None:
 
 
 class PackWriter:
-    """A pack in the making: `add` blobs, then `finish` gives it its name, or `abandon` leaves nothing.
+    """Writes a pack: `add` blobs, then `finish` gives it its name, or `abandon` leaves nothing.
 
-    Nothing is created before the first blob. Everything may raise StorageError, and OSError of writing never leaves here, so that
-    it cannot be mistaken for one of reading.
+    Nothing is created before the first blob. Every method may raise StorageError, and none an OSError of writing, which a caller
+    could take for one of reading.
     """
 
     def __init__(self, packs: PackDir) -> None:
@@ -140,7 +137,7 @@ class PackWriter:
         self._end += size
 
     def discard(self) -> None:
-        """Take back what was written since `start`."""
+        """Remove what was written since `start`."""
         try:
             stream = self._open()
             stream.seek(self._end)
@@ -149,7 +146,7 @@ class PackWriter:
             raise refused(error) from error
 
     def finish(self) -> str | None:
-        """Sync the pack and give it its name, which is returned; without blobs there is none."""
+        """Sync the pack and give it its name; return the name, or None when there are no blobs."""
         if not self.places:
             self.abandon()
             return None
@@ -183,7 +180,7 @@ class PackWriter:
 
 
 def close_unwritten(stream: BinaryIO) -> None:
-    """Close a stream whose buffer has nowhere to go: on a full disk its flush fails again, and by then that is no news."""
+    """Close a stream whose buffer cannot be written: on a full disk its flush fails again, and the first failure was reported."""
     with suppress(OSError):
         stream.close()
 
@@ -219,7 +216,7 @@ class PackReader:
         return fd, offset, size
 
     def read(self, digest: bytes) -> bytes:
-        """A blob of at most a few megabytes, proven by its hash. Raises DamagedError."""
+        """A blob of at most a few megabytes, checked by its hash. Raises DamagedError."""
         fd, offset, size = self.place(digest)
         data = os.pread(fd, size, offset)
         if sha256_digest(data) != digest:
@@ -227,7 +224,7 @@ class PackReader:
         return data
 
     def chunks(self, digest: bytes) -> Iterator[bytes]:
-        """A blob of any size in pieces. Raises DamagedError at the end when the pieces were not what the hash promises."""
+        """A blob of any size in pieces. Raises DamagedError at the end when the pieces do not have its hash."""
         import hashlib  # here, for it loads OpenSSL
 
         fd, offset, size = self.place(digest)

@@ -1,7 +1,7 @@
 """Pins: which frozen file needs which snapshot, so that `gc` keeps it. As git's refs do, a pin names what must stay.
 
 A pin is a JSON file in `pins/` with the snapshots, the path of the frozen file (empty where it is not known) and the time. It stays
-until somebody drops it: a frozen file that is gone today may come back with another branch.
+until somebody drops it, because a frozen file that is gone today may come back with another branch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import stat
 
 from trainconf import files
 from trainconf.errors import StorageError
+from trainconf.fast.records import Record
 from trainconf.snapshot.frozen_line import is_frozen
 
 TYPE_CHECKING = False
@@ -19,20 +20,17 @@ if TYPE_CHECKING:
 
     from trainconf.snapshot.blobs.layout import StoreLayout
 
-OLDER = "older"  # the pin of all that was here before there were pins: any of it may be needed by a frozen file
+OLDER = "older"  # the pin of all snapshots that are older than pins: a frozen file may need any of them
 
 
-class Pin:
+class Pin(Record):
     """One pin. `name` is its file's, `time` UTC ISO 8601; `path` is absolute, or empty; `file_hash` is that of the frozen file."""
 
-    __slots__ = ("file_hash", "name", "path", "snapshots", "time")
-
-    def __init__(self, name: str, snapshots: list[str], path: str, time: str, file_hash: str) -> None:
-        self.name = name
-        self.snapshots = snapshots
-        self.path = path
-        self.time = time
-        self.file_hash = file_hash
+    name: str
+    snapshots: list[str]
+    path: str
+    time: str
+    file_hash: str
 
     @property
     def file_text(self) -> str:
@@ -41,7 +39,7 @@ class Pin:
 
     @property
     def why_idle(self) -> str:
-        """Why its frozen file does not need it now; empty while it does, and where nobody can tell."""
+        """Why its frozen file does not need it now; empty while it does, and where that is unknown."""
         if not self.path:
             return ""
         try:
@@ -66,7 +64,7 @@ def begin(store: StoreLayout) -> None:
     temp = f"{store.pins}.{os.getpid()}.tmp"
     os.makedirs(temp, exist_ok=True)
     if ids:
-        files.write_atomic(os.path.join(temp, OLDER), files.dumps(_account(ids, "", "")))
+        files.write_atomic(os.path.join(temp, OLDER), files.dumps(_content(ids, "", "")))
     try:
         os.rename(temp, store.pins)
     except OSError:
@@ -74,21 +72,21 @@ def begin(store: StoreLayout) -> None:
             raise
         for name in os.listdir(temp):
             os.unlink(os.path.join(temp, name))
-        os.rmdir(temp)  # somebody else was faster, with the same
+        os.rmdir(temp)  # another process was faster, with the same content
 
 
 def write(store: StoreLayout, snapshots: list[str], path: str, file_hash: str) -> Pin:
-    """Pin snapshots for the frozen file at `path`; the same ones for the same file are one pin. Raises OSError."""
+    """Pin snapshots for the frozen file at `path`. The same snapshots for the same file are one pin. Raises OSError."""
     from trainconf.spec import sha256_hex
 
     name = sha256_hex(files.dumps([snapshots, path]))[:12]
-    account = _account(snapshots, path, file_hash)
-    files.write_atomic(os.path.join(store.pins, name), files.dumps(account))
-    return Pin(name, snapshots, path, account["time"], file_hash)
+    content = _content(snapshots, path, file_hash)
+    files.write_atomic(os.path.join(store.pins, name), files.dumps(content))
+    return Pin(name, snapshots, path, content["time"], file_hash)
 
 
 def read(store: StoreLayout) -> list[Pin]:
-    """Every pin, oldest first. Raises StorageError for one that cannot be read: what it keeps is unknown then."""
+    """Every pin, oldest first. Raises StorageError for one that cannot be read, because what it keeps is then unknown."""
     try:
         names = [name for name in os.listdir(store.pins) if not name.endswith(".tmp")]
     except FileNotFoundError:
@@ -100,9 +98,9 @@ def read(store: StoreLayout) -> list[Pin]:
     for name in names:
         path = os.path.join(store.pins, name)
         try:
-            account = files.read_json(path)
-            texts = (str(account[key]) for key in ("path", "time", "file_hash"))
-            found.append(Pin(name, [str(id_) for id_ in account["snapshots"]], *texts))
+            content = files.read_json(path)
+            texts = (str(content[key]) for key in ("path", "time", "file_hash"))
+            found.append(Pin(name, [str(id_) for id_ in content["snapshots"]], *texts))
         except FileNotFoundError:
             continue  # dropped since it was listed
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -121,7 +119,7 @@ def remove(store: StoreLayout, pin: Pin) -> None:
         raise StorageError.from_os_error(error, "a pin of the snapshot store cannot be removed") from error
 
 
-def _account(snapshots: list[str], path: str, file_hash: str) -> dict[str, Any]:
+def _content(snapshots: list[str], path: str, file_hash: str) -> dict[str, Any]:
     import time
 
     return {"snapshots": snapshots, "path": path, "file_hash": file_hash, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}

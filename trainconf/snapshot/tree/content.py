@@ -1,6 +1,6 @@
-"""Reading source files: each as it was at one moment, hashed, and into a pack when the store has not seen it.
+"""Reads source files, hashes each as it was at one moment, and puts it into a pack when the store does not have it.
 
-A file is taken only when its status after reading is the one before; one that keeps changing is named, never recorded half old.
+A file is taken only when its status after reading is the one before. One that keeps changing is named, and never recorded half old.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class ContentReader:
-    """Gives every file of a walk its blob hash. `known` are the hashes the store has; new contents go to `pack` when there is one."""
+    """Gives every file of a walk its blob hash. `known` are the hashes the store has; new content goes to `pack` if there is one."""
 
     def __init__(self, source: bytes, known: Container[bytes], pack: PackWriter | None) -> None:
         self._source = source
@@ -41,7 +41,7 @@ class ContentReader:
         self._restless: list[bytes] = []
 
     def read(self, folders: list[Folder]) -> None:
-        """Fill in the hashes that are missing. Raises SnapshotError naming all files that cannot be read or do not keep still."""
+        """Fill in the hashes that are missing. Raises SnapshotError naming all files that cannot be read or keep changing."""
         for folder in folders:
             if any(blob is None for _, _, blob in folder.files):
                 read = [file if file[2] is not None else self._file(folder.path, file) for file in folder.files]
@@ -63,7 +63,7 @@ class ContentReader:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
-                if error.errno != errno.ELOOP:  # it has become a link: as restless as a file can be
+                if error.errno != errno.ELOOP:  # it has become a link: it changes while it is read
                     self._unreadable.append((path, error))
                     return file
                 break
@@ -96,7 +96,7 @@ class ContentReader:
         return after, digest
 
     def _stream(self, fd: int, size: int, seen: Signature) -> tuple[Signature, bytes | None]:
-        """As `_attempt`, in pieces: they go to the pack at once, and are taken back when the content turns out to be known."""
+        """As `_attempt`, in pieces. They go to the pack at once, and are removed again if the store has the content."""
         digest = sha256()
         if self._pack:
             self._pack.start(size)
@@ -121,7 +121,7 @@ class ContentReader:
 
 
 def _open(path: bytes) -> int:
-    """Open for reading. Where we may, without writing the time of access: that is most of what the first read of a file costs."""
+    """Open for reading; where that is allowed without writing the time of access, which is most of the cost of a file's first read."""
     try:
         return os.open(path, OPEN_FLAGS | os.O_NOATIME)
     except PermissionError:

@@ -1,8 +1,7 @@
-"""Guards: a tree that is too large, or holds private keys, is refused by name before a file is read.
+"""Guards: refuse a tree that is too large or holds private keys, before a file is read.
 
-What counts as a key is decided by name, as these files are named everywhere; only `.pem` is opened, for it may as well hold a public
-certificate. `.env` is among them although it is no key: by convention it is where passwords are kept, and it is meant to be ignored;
-templates (`.env.example`) are not touched.
+A key is known by its usual name. Only `.pem` is opened, because it may also hold a public certificate. `.env` counts although it is no
+key: by convention it holds passwords and is meant to be ignored. Templates (`.env.example`) do not count.
 """
 
 from __future__ import annotations

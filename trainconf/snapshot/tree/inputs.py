@@ -1,7 +1,8 @@
-"""The content of inputs: one digest for a file or a folder, which reads only what has changed since it was read last.
+"""The content of inputs: one digest for a file or a folder. Only what has changed since the last time is read.
 
 A file's digest is the SHA-256 of its bytes, as `sha256sum` prints it. A folder's is that of its sorted paths with their digests; nothing
-in it is left out. Links are followed, as the job follows them: what they lead to is part of the input. Pipes and devices are never opened.
+in it is left out. Links are followed, as the job follows them, so what they lead to is part of the input. Pipes and devices are never
+opened.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import suppress
 from hashlib import sha256
 
-from trainconf import files
 from trainconf.errors import Mistake, SnapshotError
+from trainconf.snapshot.tree import cache_file
 from trainconf.snapshot.tree.stat_cache import FILE_TIMES, settled, signature
 
 TYPE_CHECKING = False
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     Known = dict[bytes, tuple[Signature, bytes]]  # path to signature and SHA-256
 
-FORMAT = "trainconf inputs 1"
+FORMAT = "trainconf inputs 2"
 ATTEMPTS = 4
 PAUSE_S = 0.05
 CHUNK_BYTES = 1 << 20
@@ -39,20 +41,23 @@ def digest(name: str, path: str, cache_dir: str, report: Callable[[str], None]) 
     """
     source = os.fsencode(os.path.abspath(path))
     started_ns = time.time_ns()
-    cache = _Cache(os.path.join(cache_dir, "inputs", sha256(source).hexdigest()[:32]))
-    reader = _Reader(name, source, cache.load())
+    cache = os.path.join(cache_dir, "inputs", sha256(source).hexdigest()[:32])
+    reader = _Reader(name, source, cache_file.load(cache, FORMAT) or {})
     entries = reader.entries()
     missing = sum(status[0] for _, kind, status in entries if kind == b"f" and status is not None)
     if missing > WORTH_TELLING_BYTES:
         report(f"reading {missing / 1e9:.1f} GB of input {name}, once, to know its content; unhashed_inputs=[{name}] leaves that out")
     found = reader.read(entries)
     if reader.changed and os.path.isdir(os.path.dirname(cache_dir)):
-        cache.save({path: (settled(seen, FILE_TIMES, started_ns), hashed) for path, (seen, hashed) in reader.seen.items()})
+        known = {path: (settled(seen, FILE_TIMES, started_ns), hashed) for path, (seen, hashed) in reader.seen.items()}
+        with suppress(OSError):  # it only saves work
+            os.makedirs(os.path.dirname(cache), exist_ok=True)
+            cache_file.save(cache, FORMAT, {path: entry for path, entry in known.items() if entry[0]})
     return found
 
 
 class _Reader:
-    """Lists one input, then reads what `known` does not tell. `seen` is what will be known next time."""
+    """Lists one input, then reads what `known` lacks. `seen` is what will be known next time."""
 
     def __init__(self, name: str, source: bytes, known: Known) -> None:
         self.name = name
@@ -64,14 +69,14 @@ class _Reader:
         self._unreadable: list[tuple[bytes, OSError]] = []
 
     def entries(self) -> list[tuple[bytes, bytes, Any]]:
-        """(path, kind, what is known): f with its signature when it has to be read, else None; d, l and o with bytes that tell it."""
+        """(path, kind, fact). A file (f) has its signature if it must be read, else None. Others (d, l, o) have bytes."""
         entries: list[tuple[bytes, bytes, Any]] = []
         pending = [self.source]
         while pending:
             path = pending.pop()
             try:
                 status = os.stat(path)
-                kind, fact, below = self._look(path, status)
+                kind, fact, below = self._entry(path, status)
             except FileNotFoundError:
                 if path == self.source:
                     raise self._mistake("does not exist") from None
@@ -85,7 +90,7 @@ class _Reader:
             raise self._cannot_be_read()
         return sorted(entries)
 
-    def _look(self, path: bytes, status: os.stat_result) -> tuple[bytes, Any, list[bytes]]:
+    def _entry(self, path: bytes, status: os.stat_result) -> tuple[bytes, Any, list[bytes]]:
         if stat.S_ISREG(status.st_mode):
             seen = signature(status)
             known = self.known.get(path)
@@ -101,7 +106,7 @@ class _Reader:
         return b"d", b"", [path + b"/" + name for name in sorted(os.listdir(path), reverse=True)]
 
     def read(self, entries: list[tuple[bytes, bytes, Any]]) -> str:
-        """Read what has to be, and make the digest of all."""
+        """Read what must be read, and make the digest of everything."""
         for path, kind, fact in entries:
             if kind == b"f" and fact is not None:
                 self.changed = True
@@ -152,34 +157,3 @@ def _target(path: bytes) -> bytes:
         return os.readlink(path)
     except OSError:
         return b""  # it has gone since it was listed
-
-
-class _Cache:
-    """The digests of one input's files, as they were when they had been left alone for a while; only ever a saving."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def load(self) -> Known:
-        import marshal
-        from binascii import crc32
-
-        try:
-            with open(self._path, "rb") as stream:
-                check, data = stream.read(4), stream.read()
-            if check != crc32(data).to_bytes(4, "big"):
-                return {}
-            format_, known = marshal.loads(data)
-        except (OSError, ValueError, EOFError, TypeError):
-            return {}
-        return known if format_ == FORMAT and isinstance(known, dict) else {}
-
-    def save(self, known: Known) -> None:
-        import marshal
-        from binascii import crc32
-        from contextlib import suppress
-
-        data = marshal.dumps((FORMAT, {path: entry for path, entry in known.items() if entry[0]}))
-        with suppress(OSError):  # a read-only or full disk costs the shortcut
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            files.write_atomic(self._path, crc32(data).to_bytes(4, "big") + data, durable=False)

@@ -1,9 +1,9 @@
 """Which ignore rules are in force in a folder, and which files decided that.
 
-An `.amlignore` in the source's root is used instead of every .gitignore, even when it is empty. Else each `.gitignore` from the root of
-the repository down counts, as git reads them; a user's global excludes do not, for the same tree must have the same id
-everywhere. `.trainconfignore` files are read in the same folders and come last: they may leave out what git keeps, or take back (`!`)
-what git ignores.
+An `.amlignore` in the source's root replaces every .gitignore, even when it is empty. Otherwise each `.gitignore` from the root of the
+repository down counts, as git reads them. A user's global excludes do not count, because the same tree must have the same id everywhere.
+`.trainconfignore` files are read in the same folders and come last: they may leave out what git keeps, or take back (`!`) what git
+ignores.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from trainconf.git.command import find_root
 from trainconf.git.index import index_path
 from trainconf.snapshot.tree import tracked
-from trainconf.snapshot.tree.stat_cache import look
+from trainconf.snapshot.tree.stat_cache import signature_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ GITIGNORE, AMLIGNORE, OURS = b".gitignore", b".amlignore", b".trainconfignore"
 
 
 class Scope:
-    """One ignore file, read when it is first needed. Its patterns see `prefix` + a source path without its first `cut` bytes."""
+    """One ignore file, read when it is first needed. Its patterns are matched to `prefix` and a source path without `cut` bytes."""
 
     __slots__ = ("_rules", "cut", "file", "prefix")
 
@@ -53,7 +53,7 @@ class Scope:
 
 
 class Context:
-    """The rules in force in one folder, nearest last. `only_tracked`: it is ignored, and entered for what git tracks in it."""
+    """The rules in force in one folder, nearest last. `only_tracked`: the folder is ignored, but git tracks something in it."""
 
     __slots__ = ("git", "only_tracked", "ours")
 
@@ -64,7 +64,7 @@ class Context:
 
 
 def decide(scopes: tuple[Scope, ...], name: bytes, path: bytes, *, is_dir: bool) -> bool | None:
-    """The nearest ignore file that says anything wins."""
+    """The verdict of the nearest ignore file that has one."""
     for scope in reversed(scopes):
         verdict = scope.verdict(name, path, is_dir=is_dir)
         if verdict is not None:
@@ -73,9 +73,9 @@ def decide(scopes: tuple[Scope, ...], name: bytes, path: bytes, *, is_dir: bool)
 
 
 class RuleBook:
-    """Finds the ignore rules of a source, and remembers every file that was asked.
+    """Finds the ignore rules of a source, and records every file that it read for that.
 
-    `unchanged`: all that was asked so far says what it said when the stat cache was written.
+    `unchanged`: every such file so far is what it was when the stat cache was written.
     """
 
     def __init__(self, source: bytes, cache: StatCache | None) -> None:
@@ -90,7 +90,7 @@ class RuleBook:
         self._uses_git = True
 
     def above(self) -> Context:
-        """The rules that reach the source from the folders above it, and from an `.amlignore` in it."""
+        """The rules of the folders above the source, and of an `.amlignore` in it."""
         amlignore = os.path.join(self.source, AMLIGNORE)
         self._uses_git = self._watch(amlignore) is None
         missing: list[bytes] = []
@@ -132,7 +132,7 @@ class RuleBook:
         return Context(context.git, context.ours, only_tracked=True) if path in self._leads_to_tracked else None
 
     def enters_again(self, context: Context, name: bytes, path: bytes) -> Context:
-        """As `enters`, for a folder that is known to be entered: evaluates a rule only when the answer can matter."""
+        """As `enters`, for a folder that is known to be entered. Evaluates a rule only when that can change the context."""
         return (self.enters(context, name, path) or context) if path in self._leads_to_tracked else context
 
     def keeps(self, context: Context, name: bytes, path: bytes) -> bool:
@@ -148,17 +148,17 @@ class RuleBook:
         return () if self._watch(file) is None else (Scope(file, prefix=prefix, cut=cut),)
 
     def _watch(self, file: bytes) -> Signature | None:
-        seen = self.watched[file] = look(file)
+        seen = self.watched[file] = signature_at(file)
         if self._known_files.get(file) != seen:
             self.unchanged = False
         return seen
 
     def _add_repository(self, repository: bytes, asked_from: bytes, prefix: bytes) -> None:
-        """Take in what the repository tracks below `asked_from`; git is asked only when its index is not the one last seen."""
+        """Add what the repository tracks below `asked_from`. Asks git only when its index has changed since."""
         if not self._uses_git:
             return
         index = index_path(repository)
-        seen = look(index)
+        seen = signature_at(index)
         known = self._known_repositories.get(repository)
         if known and known[1:3] == (index, seen):
             paths = known[3]

@@ -1,4 +1,4 @@
-"""Taking a snapshot of a tree that is not, to all appearances, the one taken last."""
+"""Takes a snapshot of a tree that has changed since the last one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def take(
     store: StoreLayout, source: bytes, cache: StatCache | None, allow_keys: tuple[str, ...], *, max_mb: float, max_files: int
 ) -> Summary:
-    """Walk, guard, read what is new, store it; in that order, so that a refusal leaves nothing. The caller holds the lock, shared.
+    """Walk, check the guards, read what is new, store it: in that order, so that a refusal leaves nothing. The caller holds the lock.
 
     Raises SnapshotError; OSError is the store's, never the source's.
     """
@@ -45,14 +45,14 @@ def take(
 
 
 def manifest_of(source: bytes, cache: StatCache | None) -> bytes:
-    """The manifest `take` would store, with nothing written."""
+    """The manifest that `take` would store. Writes nothing."""
     folders = Walk(source, cache).run()
     ContentReader(source, (), None).read(folders)
     return manifests.render(records(folders))
 
 
 def records(folders: Iterable[Folder]) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
-    """A walk whose contents are read, as the manifest has it."""
+    """The records of the manifest, for a walk whose contents are read."""
     for folder in folders:
         path = folder.path
         for name, (size, _, _, _, mode), blob in folder.files:
@@ -65,7 +65,7 @@ def records(folders: Iterable[Folder]) -> Iterator[tuple[bytes, bytes, bytes, by
 
 
 def _store_contents(store: StoreLayout, source: bytes, folders: list[Folder], *, trusted: bool) -> None:
-    """Read what has no hash yet, and put what the store has not into a pack. `trusted`: the store has all that the cache knows."""
+    """Read what has no hash yet, and pack what the store lacks. `trusted`: the store has all that the cache knows."""
     if trusted and all(blob is not None for folder in folders for _, _, blob in folder.files):
         return
     index = store.packs.index()

@@ -1,11 +1,11 @@
 """The walk: which files, links and empty folders of a source tree travel.
 
-Nothing here opens a source file, other than ignore files. A folder whose status and names are those of the stat cache is not evaluated
-again, unless an ignore rule that could reach it has changed.
+It opens no source files but ignore files. A folder whose status and names are those of the stat cache is not evaluated again, unless an
+ignore rule for it has changed.
 
-What never travels, whatever the rules say: `outputs` and `logs` at the top (a run has its own), `.git` and `.trainconf` anywhere,
-and `runs` at the top or beside a `.trainconf`. A folder is recorded when it is empty, or leads to something that travels; one
-whose contents are all left out is not, or running the code (`__pycache__`) would change what the code is.
+Some names never travel, whatever the rules say: `outputs` and `logs` at the top (a run has its own), `.git` and `.trainconf` anywhere,
+and `runs` at the top or beside a `.trainconf`. A folder is recorded when it is empty or holds something that travels. One whose contents
+are all left out is not, or running the code (`__pycache__`) would change what the code is.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 NEVER_AT_TOP = frozenset((b"outputs", b"logs", b"runs"))
 NEVER = frozenset((b".git", b".trainconf"))
-LISTING_ATTEMPTS = 5  # of a folder whose files vanish while they are looked at
+LISTING_ATTEMPTS = 5  # of a folder whose files vanish while their status is read
 
 
 class RestlessError(OSError):
-    """A name changes its kind while it is looked at."""
+    """A name changes its kind while its status is read."""
 
     def __init__(self, path: bytes) -> None:
         super().__init__(errno.EAGAIN, "changes while it is read", path)
@@ -83,7 +83,7 @@ class Walk:
         return below
 
     def _list(self, fd: int, path: bytes, context: Context) -> tuple[Folder, list[tuple[bytes, Context]], bool]:
-        """One look at a folder: what it holds, which folders below it to visit, and whether a file vanished meanwhile."""
+        """List a folder once: what it holds, which folders below it to visit, and whether a file vanished meanwhile."""
         folder = self.source + b"/" + path
         seen = folder_signature(os.fstat(fd))
         with os.scandir(folder) as listing:
@@ -114,7 +114,7 @@ class Walk:
     def _sort_out(
         self, entries: Iterable[os.DirEntry[bytes]], found: Folder, context: Context,
     ) -> tuple[list[bytes], list[tuple[bytes, Context]]]:
-        """Ask the rules about every name; fill in links, subfolders and what is skipped, and return files and folders to look at."""
+        """Ask the rules about every name. Fill in links, subfolders and what is skipped; return the files, and the folders to visit."""
         kept: list[bytes] = []
         below: list[tuple[bytes, Context]] = []
         beside_state = b".trainconf" in found.names
@@ -154,7 +154,7 @@ def unreadable(found: list[tuple[bytes, OSError]]) -> SnapshotError:
 
 
 def leaving_links(folders: Iterable[Folder]) -> list[str]:
-    """Links whose target, read as text, is outside the tree. Where they lead on another machine is anybody's guess."""
+    """Links whose target, read as text, is outside the tree. They may lead elsewhere on another machine."""
     return sorted(os.fsdecode(folder.path + name) for folder in folders for name, target in folder.links if _leaves(folder.path, target))
 
 
