@@ -32,7 +32,7 @@ test-newest:  ## the tests with the newest releases that the ranges of pyproject
 	$(PYTHON) -m venv --clear $(VENV_NEWEST)
 	$(VENV_NEWEST)/$(INSTALL) --upgrade 'pip>=25.1'  # the first that reads dependency groups
 	$(VENV_NEWEST)/$(INSTALL) --editable '.[uv,docker]' --group dev
-	$(VENV_NEWEST)/bin/python -m pytest -o filterwarnings=default -m 'not docker and not slurm'
+	$(VENV_NEWEST)/bin/python -m pytest -o filterwarnings=default --numprocesses=2 --dist=loadfile -m 'not docker and not slurm and not nightly'
 
 lint: $(VENV)/.checked  ## style, types and floors only
 	$(VENV)/bin/ruff check .
