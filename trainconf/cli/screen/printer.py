@@ -30,11 +30,9 @@ STATUS_COLOURS = {
 
 _COLOUR = f"\x1b{os.urandom(8).hex()}["  # what `paint` begins a colour with: no name can hold it
 # C0, DEL and C1, the ends of lines that are no newline, and what turns the order of characters (Unicode TR36, bidirectional text)
-_STEERING = {
-    code: chr(code).encode("unicode_escape").decode()
-    for codes in (range(0x09), range(0x0B, 0x20), range(0x7F, 0xA0), (0x061C, 0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A))
-    for code in codes
-}  # fmt: skip
+_STEERING = (
+    range(0x09), range(0x0B, 0x20), range(0x7F, 0xA0), (0x061C, 0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A),
+)  # fmt: skip
 
 
 _secrets: list[str] = []  # of the whole process: whoever learns one, nobody prints it
@@ -142,11 +140,12 @@ def escaped(text: str) -> str:
     """A text of several lines as a terminal may have it: nothing in it but our own colours steers that."""
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text
+    shown = {code: chr(code).encode("unicode_escape").decode() for codes in _STEERING for code in codes}
     first, *painted = text.split(_COLOUR)
-    found = [first.translate(_STEERING)]
+    found = [first.translate(shown)]
     for part in painted:
         colour, _, rest = part.partition("m")
-        found.append(f"\x1b[{colour}m{rest.translate(_STEERING)}")
+        found.append(f"\x1b[{colour}m{rest.translate(shown)}")
     return "".join(found)
 
 
