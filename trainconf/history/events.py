@@ -46,14 +46,18 @@ def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:
     files.append_line(paths.events, {"time": now(), "state": state, "attempt": attempt, **facts})
 
 
-def request_cancel(paths: RunPaths, *, force: bool = False) -> None:
-    """Ask for the end of a run, or of a sweep. Raises OSError when the disk refuses."""
+def request_cancel(paths: RunPaths, *, force: bool = False) -> int | None:
+    """Ask for the end of a run, or of a sweep; its attempt, or None when it has ended. Raises OSError when the disk refuses."""
     latest = last(paths)
-    facts = {"time": now(), "state": REQUESTED, "attempt": 1 if latest is None else latest.get("attempt", 1), "by": _requester()}
+    if latest is not None and latest["state"] in TERMINAL:
+        return None
+    attempt = 1 if latest is None else latest.get("attempt", 1)
+    facts: dict[str, Any] = {"time": now(), "state": REQUESTED, "attempt": attempt, "by": _requester()}
     for forced in (False, True) if force else (False,):
         path = paths.cancel_request(force=forced)
         if not os.path.exists(path):
             files.write_atomic(path, files.dumps({**facts, **({"force": True} if forced else {})}))
+    return int(attempt)
 
 
 def why_canceled(paths: RunPaths) -> str:

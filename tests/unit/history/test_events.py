@@ -183,3 +183,9 @@ def test_a_request_to_cancel_says_who_asked_and_one_of_before_need_not(workspace
     assert re.fullmatch(r"cancellation was requested by \S+@\S+", events.why_canceled(asked))
     events.append(before, "CancelRequested")
     assert events.why_canceled(before) == "cancellation was requested"
+
+
+def test_a_run_that_has_ended_is_not_asked_to_end(run: RunPaths) -> None:
+    events.append(run, "Completed", exit_code=0)
+    assert events.request_cancel(run) is None
+    assert not events.is_cancel_requested(run)

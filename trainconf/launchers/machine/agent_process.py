@@ -89,12 +89,11 @@ def _spawn(
             os.close(fd)
 
 
-def wake_agent(paths: RunPaths) -> bool:
-    """Send SIGUSR1 to the agent of a run or of its sweep; False when none is alive on this machine.
+def wake_agent(paths: RunPaths, who: Mapping[str, Any] | None) -> bool:
+    """Send SIGUSR1 to the agent of a run, as `agent_of` names it; False when it does not live on this machine.
 
     A stopped agent gets SIGCONT, too: it could not obey otherwise.
     """
-    who = agent_of(paths)
     if who is None or not _is_agent_of(who, paths):
         return False
     try:

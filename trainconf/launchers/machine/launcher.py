@@ -111,25 +111,24 @@ class AgentLauncher(Launcher):
         return TrialPool.start(self, home, lock, self._environ, secrets)
 
     def _cancel(self, paths: RunPaths, *, force: bool) -> None:
-        latest = events.last(paths)
-        if latest is not None and latest["state"] in events.TERMINAL:
-            return
-        attempt = 1 if latest is None else int(latest["attempt"])
         try:
             # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.
-            events.request_cancel(paths, force=force)
-            if not wake_agent(paths):
-                self._end_without_agent(paths, attempt, force=force)
+            attempt = events.request_cancel(paths, force=force)
+            if attempt is None:
+                return
+            agent = agent_of(paths)
+            if not wake_agent(paths, agent):
+                self._end_without_agent(paths, attempt, had_agent=agent is not None, force=force)
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
 
-    def _end_without_agent(self, paths: RunPaths, attempt: int, *, force: bool) -> None:
+    def _end_without_agent(self, paths: RunPaths, attempt: int, *, had_agent: bool, force: bool) -> None:
         """The agent is gone: end what is left of the run. The lock keeps a second canceller out.
 
         The watchdog of a killed agent holds it while it ends what is left. Before there is an agent, whoever starts one holds it.
         """
         lock = files.FileLock(liveness.lock_of(paths))
-        give_up_at = time.monotonic() + (grace_of(paths) + WATCHDOG_SECONDS if agent_of(paths) is not None else 0.0)
+        give_up_at = time.monotonic() + (grace_of(paths) + WATCHDOG_SECONDS if had_agent else 0.0)
         while not lock.acquire(blocking=False):
             if time.monotonic() >= give_up_at:
                 return

@@ -15,7 +15,7 @@ import os
 from trainconf import files
 from trainconf.errors import StorageError
 from trainconf.launchers import get
-from trainconf.launchers.machine.agent_process import start_agent, wake_agent
+from trainconf.launchers.machine.agent_process import agent_of, start_agent, wake_agent
 from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
 
 TYPE_CHECKING = False
@@ -69,14 +69,14 @@ class TrialPool:
         for plan in plans:
             get(plan.target).stage(plan)
             self._append({"run_dir": plan.run_dir})
-        wake_agent(self.handle.paths)
+        wake_agent(self.handle.paths, agent_of(self.handle.paths))
 
     def close(self) -> None:
         """There will be no more. May be called twice."""
         if self._writer.fd >= 0:
             self._append({"end": True})
             self._writer.release()
-            wake_agent(self.handle.paths)
+            wake_agent(self.handle.paths, agent_of(self.handle.paths))
 
     def cancel(self, *, force: bool = False) -> None:
         """End every trial, running or not."""

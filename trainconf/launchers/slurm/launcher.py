@@ -195,11 +195,9 @@ class SlurmLauncher(Launcher):
         if os.path.exists(paths.sweep):
             cancel_sweep(self.clusters, paths, force=force)
             return
-        latest = events.last(paths)
-        if latest is not None and latest["state"] in events.TERMINAL:
-            return
         try:
-            events.request_cancel(paths, force=force)
+            if events.request_cancel(paths, force=force) is None:
+                return
         except OSError as error:
             raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
         cancel_job(self.clusters, paths, force=force)

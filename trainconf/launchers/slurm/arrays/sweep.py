@@ -215,8 +215,7 @@ def cancel_sweep(known: Clusters, home: RunPaths, *, force: bool = False) -> Non
     else:
         jobs = [str(job_id) for job_id, *_ in scheduler.get("arrays") or []]
         for paths in trials:
-            latest = events.last(paths)
-            if latest is not None and latest["state"] not in events.TERMINAL:
+            if events.exists(paths):
                 events.request_cancel(paths, force=force)
     if jobs:
         end_jobs(controller, home.run_id, jobs, force=force)
