@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from trainconf.control import sweeps
@@ -50,5 +52,7 @@ def test_without_a_metric_none_is_the_best(workspace: WorkspacePaths) -> None:
 
 def test_a_sweep_that_somebody_cancelled_says_so(workspace: WorkspacePaths) -> None:
     home = sweep_of(workspace, ("Completed", 1.0))
+    os.unlink(home.events)
+    events.append(home, "Running")
     events.request_cancel(home)
     assert sweeps.results(home).exit_code == 130
