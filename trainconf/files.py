@@ -1,6 +1,9 @@
-"""Writing so that a crash leaves either the old or the new, appending whole lines, and locks the kernel frees.
+"""The store of runs: reading, replacing and appending to files so that a crash leaves the old or the new, and locks the kernel frees.
 
-Standard library only; it knows no file name of trainconf's own.
+Whoever opens a file of a run does it by a function of this module, or of `fast.json` on what that has read: these functions are the port
+that another kind of store would have to offer, and a local or shared disk is the only one there is. A rank's log is the exception: its
+descriptor is handed to a process, so it always lies on the machine of that process.
+Standard library only. No name of a run's file is known here; `paths` has them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from trainconf import files
+from trainconf.paths import RunPaths
 
 
 def test_a_file_is_replaced_in_one_step_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -178,3 +180,16 @@ def test_only_a_regular_file_is_opened_and_nobody_is_waited_for(tmp_path: Path) 
                 files.read_json(made[name])
     assert not os.path.exists(tmp_path / "nowhere")
     assert list(files.read_lines(made["file"])) == [1]
+
+
+def test_the_files_of_a_run_are_opened_by_this_module_alone() -> None:
+    names = {name for name, value in vars(RunPaths).items() if isinstance(value, property) or callable(value)} - {"__init__"}
+    openers = {
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in sorted((ROOT / "trainconf").rglob("*.py")) if "testing" not in path.parts
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("open", "os.open") and call.args
+        for opened in [call.args[0].func if isinstance(call.args[0], ast.Call) else call.args[0]]
+        if isinstance(opened, ast.Attribute) and opened.attr in names
+    }
+    assert openers == set()

@@ -90,7 +90,7 @@ class Trials:
         """Take in the lines that are new and whole."""
         gone = self._writer_gone  # asked first: what it wrote before it went is read below
         try:
-            with open(self._home.trials, "rb") as stream:
+            with open(files.open_regular(self._home.trials), "rb") as stream:
                 stream.seek(self._offset)
                 new = stream.read()
         except FileNotFoundError:
@@ -305,7 +305,7 @@ def trial_at(home: RunPaths, index: int) -> RunPaths:
 
 def _trial_lines(home: RunPaths) -> list[bytes]:
     """A sweep's list, of whose thousands of lines each task needs one. Raises OSError."""
-    with open(home.trials, "rb") as stream:
+    with open(files.open_regular(home.trials), "rb") as stream:
         return [line for line in stream.read().splitlines() if b'"run_dir"' in line]
 
 

@@ -33,7 +33,7 @@ def needed_snapshots(workspace: WorkspacePaths) -> set[str]:
     unreadable: list[str] = []
     for paths in _run_folders(workspace, unreadable, links=True):
         try:
-            with open(paths.spec, "rb") as stream:
+            with open(files.open_regular(paths.spec), "rb") as stream:
                 found = SNAPSHOT.findall(stream.read())
         except (FileNotFoundError, NotADirectoryError):
             continue

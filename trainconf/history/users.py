@@ -24,9 +24,9 @@ def users(workspace: WorkspacePaths, text: str) -> Iterator[str]:
         for run_id in files.names_in(os.path.join(workspace.runs, experiment)):
             run = workspace.run(experiment, run_id)
             try:
-                with open(run.plan, encoding="utf-8", errors="replace") as stream:
+                with open(files.open_regular(run.plan), encoding="utf-8", errors="replace") as stream:
                     plan = stream.read()
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 continue
             if quoted in plan and (files.is_locked(liveness.lock_of(run)) or ('"batch":{' in plan and not _has_ended(run))):
                 yield run_id

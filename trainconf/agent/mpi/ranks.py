@@ -132,7 +132,7 @@ class MpiRanks(remote.RemoteRanks):
 
     def _has_written(self, rank: int) -> bool:
         try:
-            with open(self._paths.log(rank), "rb") as stream:  # opened, for a network disk shows the size of a file as it was
+            with open(files.open_regular(self._paths.log(rank)), "rb") as stream:  # for a network disk shows the size of a file as it was
                 return os.fstat(stream.fileno()).st_size > 0
         except OSError:
             return False

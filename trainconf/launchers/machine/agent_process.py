@@ -74,7 +74,7 @@ def _spawn(
     fds: list[int] = []
     try:
         fds.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
-        fds.append(os.open(paths.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+        fds.append(files.open_regular(paths.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         # Blocked from birth: a signal that comes before the agent can take it must wait, not kill.
         env, given = {**without_place(environ), **secrets}, [fds[0], fds[1], fds[1], lock.fd]
         assert given[LOCK_FD] == lock.fd

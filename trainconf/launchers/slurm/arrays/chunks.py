@@ -252,5 +252,5 @@ def send_on(home: RunPaths) -> None:
     if not clusters.is_noted(clusters.SWEEP, home.run_dir) or not has_unsent(home):
         return
     command = [*own_command("launchers/slurm/send_on.py"), home.run_dir]
-    with open(home.agent_log, "ab") as log, open(os.devnull, "rb") as nothing:
+    with open(files.open_regular(home.agent_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log, open(os.devnull, "rb") as nothing:
         spawn(sys.executable, command, os.environ, (nothing.fileno(), log.fileno(), log.fileno()))
