@@ -107,9 +107,11 @@ def test_one_that_cannot_be_imported_stands_in_nobodys_way(nice: Shell, tmp_path
     (broken / "nice_launcher" / "__init__.py").write_text("raise SystemExit('no licence')\n")
     env = {"PYTHONPATH": f"{nice.env['PYTHONPATH']}:{broken}"}
     assert submit(nice).code == 0
-    for words in (["ls"], ["show", "last"], ["--help"], nice.script("compute=local")):
+    for words in (["ls"], ["show", "last"], ["--help"], nice.script("compute=local"), ["doctor"]):
         answer = nice(*words, env=env)
         assert answer.code == 0, answer
+    assert "the launcher 'nice' cannot be loaded: SystemExit: no licence: compute=nice cannot be used" in answer.out
+    assert "nice        a launcher of another package, nice_launcher:NiceLauncher" in nice("doctor").out
     answer = nice(*nice.script("compute=nice"), env=env)
     assert answer.code == 2
     facts = answer.told["the launcher 'nice' cannot be loaded: SystemExit: no licence"]

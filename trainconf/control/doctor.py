@@ -43,7 +43,7 @@ def examine(workspace: WorkspacePaths, processes: Processes) -> list[Check]:
     folder = _existing(workspace.root)
     return [
         python(), hydra(), installer(), git(processes), disk(folder), locks(folder), processes_seen(), gpus(processes),
-        docker(), slurm(processes),
+        docker(), slurm(processes), *other_launchers(),
     ]  # fmt: skip
 
 
@@ -189,6 +189,23 @@ def slurm(processes: Processes) -> Check:
     detail = f"{version}, cluster {facts.get('ClusterName', '?')}, {'with' if has_accounting else 'no'} accounting"
     forgets = f"how a job ended that could not say so itself is forgotten after {facts.get('MinJobAge', '?')}"
     return Check("slurm", True, detail, "" if has_accounting else forgets)
+
+
+def other_launchers() -> list[Check]:
+    """A line for each launcher of another package. One that is broken is needed by its own runs alone."""
+    from trainconf import launchers, plugins
+    from trainconf.errors import ConfigError
+
+    found = []
+    for name, (value, _) in sorted(plugins.offered().items()):
+        try:
+            launchers.get(name)
+            plugins.settings_of(name)
+        except ConfigError as error:
+            found.append(Check(name, None, error.mistakes[0].what, f"compute={name} cannot be used"))
+        else:
+            found.append(Check(name, True, f"a launcher of another package, {value}"))
+    return found
 
 
 def _existing(folder: str) -> str:

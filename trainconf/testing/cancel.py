@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.launchers.protocol import Launcher, RunHandle
 from trainconf.paths import RunPaths
 from trainconf.testing.contract import START_SECONDS, Contract
-from trainconf.testing.runs import PATIENCE_S, is_running, last, output, shell, states, submit, unique_sleep, wait_until
+from trainconf.testing.runs import PATIENCE_S, is_running, last, make_run_dir, output, shell, states, submit, unique_sleep, wait_until
 
 
 @contextmanager
@@ -126,6 +127,21 @@ class CancelContract(Contract):
         Path(job.paths.run_dir, "go").touch()
         assert launcher.wait(handle).status == "Failed"
         assert (last(handle)["exit_code"], output(handle)) == (6, "done\n")
+
+    def test_what_got_ready_for_a_run_can_be_given_up_and_begun_anew(self, launcher: Launcher, root: str) -> None:
+        job = self.job(root, shell("echo ran"))
+        plan = launcher.plan(job)
+        make_run_dir(job)
+        lock = FileLock(job.paths.lock)
+        lock.acquire()
+        events.append(job.paths, "NotStarted")
+        launcher.get_ready(job.paths, lock, job.secrets)
+        launcher.give_up()
+        launcher.give_up()
+        launcher.get_ready(job.paths, lock, job.secrets)
+        handle = launcher.submit(plan, lock, job.secrets)
+        assert launcher.wait(handle).status == "Completed"
+        assert output(handle) == "ran\n"
 
     def test_a_pipe_of_the_submitters_shell_is_not_held_open(self, launcher: Launcher, root: str) -> None:
         job = self.job(root, shell("echo up; sleep 600"))
