@@ -224,6 +224,7 @@ def exceeds_its_time_limit(bench: Bench) -> None:
 def is_canceled(bench: Bench) -> None:
     bench.up()
     bench.ask_to_cancel()
+    bench.run.read_cancel_request()
     bench.both_end(Outcome("Failed", 143, "killed by SIGTERM"))
 
 
@@ -246,6 +247,13 @@ def is_canceled_and_then_by_force(bench: Bench) -> None:
     bench.ask_to_cancel()
     bench.ask_to_cancel(force=True)
     bench.both_end(Outcome("Failed", 137, "killed by SIGKILL"))
+
+
+def is_canceled_while_it_fails(bench: Bench) -> None:
+    bench.up()
+    bench.hear(Ended(FAILED, 0))
+    bench.ask_to_cancel()
+    bench.hear(Ended(Outcome("Failed", 143, "killed by SIGTERM", 1), 1))
 
 
 def is_canceled_before_a_retry(bench: Bench) -> None:
@@ -293,6 +301,8 @@ Script = Callable[[Bench], None]
         (is_canceled_by_force, {}, "Queued Starting Running CancelRequested Finalizing Canceled", {"exit_code": 137}, "start 1,kill"),
         (is_canceled_and_then_by_force, {}, "Queued Starting Running CancelRequested CancelRequested Finalizing Canceled",
          {"exit_code": 137}, "start 1,end,kill"),
+        (is_canceled_while_it_fails, {"retries": 1}, "Queued Starting Running CancelRequested Finalizing Failed", {"exit_code": 3},
+         "start 1,end"),
         (is_canceled_before_a_retry, {"retries": 1}, "Queued Starting Running Finalizing Queued CancelRequested Canceled",
          {"exit_code": 3, "reason": "cancellation was requested"}, "start 1,end"),
         (loses_its_engine, {}, "Queued Starting Starting Running Running Running Finalizing Completed", {"exit_code": 0}, "start 1"),
@@ -461,6 +471,7 @@ class TestADiskThatRefuses:
     def test_after_ten_minutes_they_are_given_up_and_the_run_is_over(self, bench: Bench, refused: Callable[[bool], None]) -> None:
         supervisor = bench.begin()
         bench.up()
+        bench.ranks.leftovers = 1000  # what proves the exit code is never ended
         refused(True)
         bench.both_end(COMPLETED)
         assert not supervisor.is_over

@@ -25,7 +25,7 @@ CODE = textwrap.dedent("""
     paths = RunPaths(folder)
     os.makedirs(paths.logs, exist_ok=True)
     ranks = [RankPlan(0, ["sh", "-c", script], {"LOCAL_RANK": "0"})]
-    plan = Plan(folder, ranks, {}, None, 0.2, rendezvous=RendezvousPlan("pytorch"))
+    plan = Plan(folder, ranks, {}, None, float(sys.argv[4]), rendezvous=RendezvousPlan("pytorch"))
     plan_file = open(paths.plan, "w"); plan_file.write("{}"); plan_file.close()
     try:
         worker.begin(paths)
@@ -38,8 +38,8 @@ CODE = textwrap.dedent("""
 
 
 class Process:
-    def __init__(self, folder: Path, script: str, *, leaves_early: bool = False) -> None:
-        words = [str(folder), script, "leaves early" if leaves_early else ""]
+    def __init__(self, folder: Path, script: str, *, leaves_early: bool, grace_s: float) -> None:
+        words = [str(folder), script, "leaves early" if leaves_early else "", str(grace_s)]
         self.process = subprocess.Popen(
             [sys.executable, "-S", "-c", CODE, *words], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -80,8 +80,8 @@ def started(tmp_path: Path) -> Iterator[list[Process]]:
             stream.close()
 
 
-def worker(started: list[Process], folder: Path, script: str, *, leaves_early: bool = False) -> Process:
-    started.append(Process(folder, script, leaves_early=leaves_early))
+def worker(started: list[Process], folder: Path, script: str, *, leaves_early: bool = False, grace_s: float = 0.2) -> Process:
+    started.append(Process(folder, script, leaves_early=leaves_early, grace_s=grace_s))
     return started[-1]
 
 
@@ -116,13 +116,24 @@ def test_ranks_are_ended_when_nobody_gives_orders_any_more(started: list[Process
 
 def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace_or_at_once_when_ordered(started: list[Process], tmp_path: Path) -> None:
     stubborn = "trap '' TERM; while :; do sleep 0.05; done"
-    for order in ("end", "kill"):
-        process = worker(started, tmp_path, stubborn)
+    for order, grace_s in (("end", 0.2), ("kill", 600.0)):
+        process = worker(started, tmp_path, stubborn, grace_s=grace_s)
         process.start()
         process.order(order)
         assert process.next("ended")["outcome"]["exit_code"] == 137
         process.next("over")
         assert process.is_gone()
+
+
+def test_a_worker_waits_for_the_order_to_end_also_when_its_ranks_have_completed(started: list[Process], tmp_path: Path) -> None:
+    process = worker(started, tmp_path, "true")
+    process.start()
+    process.next("ended")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.process.wait(0.2)
+    process.order("end")
+    process.next("over")
+    assert process.is_gone()
 
 
 def test_a_worker_without_ranks_ends_when_it_is_told_to(started: list[Process], tmp_path: Path) -> None:
