@@ -12,7 +12,7 @@ from trainconf.errors import FrozenFileError
 from trainconf.fast.json import canonical as canonical
 from trainconf.fast.json import loads
 from trainconf.fast.records import Record
-from trainconf.fast.stdlib import sha256
+from trainconf.fast.sha256 import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from trainconf import files
 from trainconf.agent import pool as pools
 from trainconf.agent.journal import Journal
 from trainconf.agent.log import say
-from trainconf.agent.nodes import scheduler_job
 from trainconf.agent.outcome import Outcome, signal_name
+from trainconf.agent.plan import JOB_ID_VARIABLES
 from trainconf.agent.processes.watchdog import Watchdog, start_watchdog
 from trainconf.agent.signals import GO_FD, LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
 from trainconf.history import events, liveness
@@ -70,7 +70,7 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
         say(f"another agent holds {home.lock!r}")
         return 1
     os.chdir("/")
-    job = None if waits else scheduler_job.job_here(home.plan, os.environ)
+    job = None if waits else _job(home)
     watchdog = _watchdog(job)
     if waits and not _may_begin():
         return 0
@@ -98,6 +98,14 @@ def _part(name: str) -> Callable[[RunPaths], int]:
     else:
         from trainconf.agent.mpi.rank import carry_out
     return carry_out
+
+
+def _job(home: RunPaths) -> SchedulerJob | None:
+    if not any(name in os.environ for name in JOB_ID_VARIABLES.values()):
+        return None
+    from trainconf.agent.nodes.scheduler_job import job_here
+
+    return job_here(home.plan, os.environ)
 
 
 def _watchdog(job: SchedulerJob | None) -> Watchdog:

@@ -80,6 +80,9 @@ class EnginePlan(Record):
     network: dict[str, Any] | None = None  # the request that makes the network of several nodes
 
 
+JOB_ID_VARIABLES = {"slurm": "SLURM_JOB_ID"}  # a process of a job has it; by the kind of its scheduler
+
+
 class Batch(Record):
     """The scheduler's job."""
 

@@ -1,15 +1,8 @@
-"""The signals that an agent takes, and `signal` with plain numbers: its C part, for the `enum` of the whole is 4 ms of an agent's start.
-
-Whoever starts an agent needs no more of it than this.
-"""
+"""The signals that an agent takes, for the agent and whoever starts one."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import signal
-else:
-    import _signal as signal
+from trainconf.fast.stdlib import signal
 
 __all__ = ["FREED_SIGNAL", "GO_FD", "LOCK_FD", "SIGNALS", "WAKE_SIGNAL", "signal"]
 

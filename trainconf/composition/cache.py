@@ -13,7 +13,7 @@ import time
 
 from trainconf import __version__, plugins
 from trainconf.composition.patch import plain_overrides, with_plain
-from trainconf.fast.stdlib import sha256
+from trainconf.fast.sha256 import sha256
 from trainconf.files import dumps, fingerprint, is_settled, read_json, write_atomic
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed

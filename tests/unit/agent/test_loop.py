@@ -121,7 +121,7 @@ def test_a_sweep_is_canceled_as_a_whole_also_before_the_first_signal(tmp_path: P
     for force in (False, True)[: 1 + forced]:
         files.write_atomic(home.cancel_request(force=force), files.dumps({"time": "t", "attempt": 1}))
     assert serve(pool, home)
-    assert pool.done == [("Canceled", None, "cancellation of the sweep was requested", forced)]
+    assert pool.done == [("Canceled", None, "cancellation was requested, for the whole sweep", forced)]
 
 
 def test_the_loop_sleeps_until_a_deadline_and_never_for_longer_than_the_system_can() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from trainconf.fast.stdlib import FEW_BYTES, sha256, sha256_digest
+from trainconf.fast.sha256 import FEW_BYTES, sha256, sha256_digest
 
 
 @given(st.binary())
@@ -28,7 +28,7 @@ def test_the_digest_of_a_piece_is_the_same_before_and_after_openssl_is_loaded(da
 def test_an_interpreter_without_its_own_gets_that_of_hashlib() -> None:
     code = (
         "import sys; sys.modules.update(_sha2=None, _sha256=None)\n"
-        "from trainconf.fast.stdlib import sha256; print(sha256(b'a').hexdigest())"
+        "from trainconf.fast.sha256 import sha256; print(sha256(b'a').hexdigest())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == hashlib.sha256(b"a").hexdigest(), done.stderr
@@ -36,7 +36,8 @@ def test_an_interpreter_without_its_own_gets_that_of_hashlib() -> None:
 
 def test_nothing_slow_is_loaded_before_it_is_used() -> None:
     code = (
-        "import sys; from trainconf.fast.stdlib import json, re, sha256, signal; pattern = re.compile('(?i)a+'); sha256(b'a')\n"
+        "import sys; from trainconf.fast.sha256 import sha256; from trainconf.fast.stdlib import json, re, signal\n"
+        "pattern = re.compile('(?i)a+'); sha256(b'a')\n"
         "print(*{'json', 're', 'enum', 'signal', '_hashlib'} & set(sys.modules))\n"
         "print(pattern.fullmatch('aA')[0], json.loads('[1]'), re.sub('a', 'b', 'a'), bool(pattern.search('x')))\n"
     )

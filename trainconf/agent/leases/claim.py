@@ -19,7 +19,7 @@ import fcntl
 import os
 import time
 
-from trainconf.agent.leases import queue, shared_folder
+from trainconf.agent.leases import shared_folder
 from trainconf.agent.leases.shared_folder import FOREIGN, QUEUE, QUEUE_LOCK
 from trainconf.agent.signals import WAKE_SIGNAL
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 LOCK_RETRY_SECONDS = 0.02
+DIGITS = 12
+LAST_NUMBER = 10**DIGITS - 1  # only somebody who plants tickets gets there; those with it are served in any order
 
 
 class Claim:
@@ -73,10 +75,6 @@ class Claim:
         self._leave_queue()
         return True
 
-    def place(self) -> int | None:
-        """Our place in the queue."""
-        return queue.place(self.directory, self.run_id)
-
     def release(self) -> None:
         """Give back what is held, leave the queue, and wake whoever is first in it. May be called any number of times."""
         held, self.held, self.gpus = self.held, [], []
@@ -100,14 +98,14 @@ class Claim:
         try:
             if not shared_folder.try_lock(queue_lock, fcntl.LOCK_EX):
                 return False
-            self._number = min(max((number for number, _ in queue.tickets(self.directory)), default=0) + 1, queue.LAST_NUMBER)
+            self._number = min(max((number for number, _ in tickets(self.directory)), default=0) + 1, LAST_NUMBER)
             folder = os.path.join(self.directory, QUEUE)
             # Not yet a ticket: one is locked from its first moment on.
             unlocked = os.path.join(folder, f".{self.run_id}.{shared_folder.random_suffix()}")
             ticket = os.open(unlocked, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             os.fchmod(ticket, 0o644)
             fcntl.flock(ticket, fcntl.LOCK_EX)
-            os.rename(unlocked, os.path.join(folder, queue.ticket_name(self._number, self.run_id)))
+            os.rename(unlocked, os.path.join(folder, ticket_name(self._number, self.run_id)))
             self._ticket = ticket
         finally:
             os.close(queue_lock)
@@ -115,7 +113,7 @@ class Claim:
 
     def _ticket_before(self) -> str:
         """The nearest living ticket before ours; dead ones are cleared away. Empty when it is our turn."""
-        for number, name in reversed(queue.tickets(self.directory)):
+        for number, name in reversed(tickets(self.directory)):
             path = os.path.join(self.directory, QUEUE, name)
             if number >= self._number:
                 continue
@@ -180,10 +178,23 @@ class Claim:
 
     def _leave_queue(self) -> None:
         if self._ticket >= 0:
-            shared_folder.remove(os.path.join(self.directory, QUEUE, queue.ticket_name(self._number, self.run_id)))
+            shared_folder.remove(os.path.join(self.directory, QUEUE, ticket_name(self._number, self.run_id)))
             os.close(self._ticket)  # this wakes whoever is behind us
             self._ticket = -1
         self.deadline = None
+
+
+def ticket_name(number: int, run_id: str) -> str:
+    return f"{number:0{DIGITS}d}-{run_id}"
+
+
+def tickets(directory: str) -> list[tuple[int, str]]:
+    """All tickets, dead ones included, in the order of their numbers."""
+    try:
+        names = os.listdir(os.path.join(directory, QUEUE))
+    except FileNotFoundError:
+        return []
+    return sorted((int(name[:DIGITS]), name) for name in names if name.isascii() and name[:DIGITS].isdigit() and name[DIGITS:][:1] == "-")
 
 
 def _device_file(device: str) -> str:

@@ -1,7 +1,4 @@
-"""The queue for leases, and who holds some. `Claim` waits in it; whoever asks for people only looks.
-
-A ticket is a file `queue/<number>-<run_id>`, locked by whoever waits with it. Numbers rise in the order of arrival.
-"""
+"""Who waits for leases, and who holds them: read for people, without taking part."""
 
 from __future__ import annotations
 
@@ -9,23 +6,8 @@ import os
 import stat
 
 from trainconf.agent.leases import shared_folder
+from trainconf.agent.leases.claim import ticket_name, tickets
 from trainconf.agent.leases.shared_folder import QUEUE, QUEUE_LOCK, user_name
-
-DIGITS = 12
-LAST_NUMBER = 10**DIGITS - 1  # only somebody who plants tickets gets there; those with it are served in any order
-
-
-def ticket_name(number: int, run_id: str) -> str:
-    return f"{number:0{DIGITS}d}-{run_id}"
-
-
-def tickets(directory: str) -> list[tuple[int, str]]:
-    """All tickets, dead ones included, in the order of their numbers."""
-    try:
-        names = os.listdir(os.path.join(directory, QUEUE))
-    except FileNotFoundError:
-        return []
-    return sorted((int(name[:DIGITS]), name) for name in names if name.isascii() and name[:DIGITS].isdigit() and name[DIGITS:][:1] == "-")
 
 
 def place(directory: str, run_id: str) -> int | None:

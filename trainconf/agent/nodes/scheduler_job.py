@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainconf import files
-from trainconf.agent.plan import Batch, read
+from trainconf.agent.plan import JOB_ID_VARIABLES, Batch, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from trainconf.agent.outcome import Outcome
 else:
     Protocol = object
-
-JOB_ID_VARIABLES = {"slurm": "SLURM_JOB_ID"}  # by `kind` of plan.json's `batch`
 
 
 class SchedulerJob(Protocol):
@@ -47,8 +45,6 @@ class SchedulerJob(Protocol):
 
 def job_here(plan_path: str, environ: Mapping[str, str]) -> SchedulerJob | None:
     """The job of this agent. A local run that is started inside some job is not that job's."""
-    if environ.keys().isdisjoint(JOB_ID_VARIABLES.values()):
-        return None
     try:
         plan = files.read_json(plan_path)  # also a sweep's, which is no `Plan`
         batch = read(Batch, plan["batch"]) if isinstance(plan["batch"], dict) else None

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 from trainconf.fast.records import Record
-from trainconf.fast.stdlib import sha256_digest
+from trainconf.fast.sha256 import sha256_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

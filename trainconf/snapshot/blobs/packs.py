@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from trainconf import files
 from trainconf.errors import StorageError
-from trainconf.fast.stdlib import sha256_digest
+from trainconf.fast.sha256 import sha256_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
