@@ -1,4 +1,4 @@
-"""Writes the tree of a commit into a folder, as a checkout would, without touching the repository's index or working tree."""
+"""Writes the tree of a commit into a folder, as a checkout would; the repository's index and working tree stay as they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 
 from trainconf.git import settings as git_settings
-from trainconf.git.command import ask, why
+from trainconf.git.command import Repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,43 +16,45 @@ if TYPE_CHECKING:
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 IGNORE_FILES = (b".gitignore", b".trainconfignore")
-# What this clone leaves out of its own working tree belongs to the commit all the same.
+# A sparse checkout leaves files out of the working tree that belong to the commit.
 WHOLE = ("core.sparseCheckout=false",)
 
 
 def not_here(commit: str) -> str:
-    """What is said when git answers, and does not have the commit."""
+    """The message when git answers and does not have the commit."""
     return f"commit {commit[:12]} is not in this clone"
 
 
 def why_not_here(processes: Processes, root: str, commit: str) -> str:
-    """Empty when this clone has the commit; else why it cannot be had. Nothing is fetched."""
+    """Why this clone does not have the commit; empty when it does. Fetches nothing."""
     if not COMMIT.fullmatch(commit):
         return not_here(commit)
-    answer = ask(processes, root, ["cat-file", "-e", f"{commit}^{{commit}}"])
+    repository = Repository(root, processes)
+    answer = repository.ask("cat-file", "-e", f"{commit}^{{commit}}")
     if answer.ok:
         return ""
     is_unknown = answer.found and answer.last_lines(1).startswith("fatal: Not a valid object name")
-    return not_here(commit) if is_unknown else why(answer, root)
+    return not_here(commit) if is_unknown else repository.why(answer)
 
 
 def write_commit(
     processes: Processes, root: str, commit: str, dest: str, *, inside: str = ".", settings: Sequence[str] = ()
 ) -> str:  # fmt: skip
-    """Write the part `inside` of a commit into `dest`, which becomes a repository of its own with all of it tracked; why not, if not.
+    """Write the part `inside` of a commit into `dest`, which becomes a repository that tracks all of it; return why that failed, or "".
 
-    Submodules are written from their own repositories where those are checked out. Ignore files of the folders above `inside` are written
-    too. The files are written by git-checkout-index(1): an archive lacks what .gitattributes keeps out of exports.
+    Submodules are written from their own repositories if those are checked out. Ignore files of the folders above `inside` are written,
+    too. git-checkout-index(1) writes the files: an archive lacks what .gitattributes keeps out of exports.
     """
     if not COMMIT.fullmatch(commit):
         return f"{commit!r} is not a commit's full hash"
-    found = git_settings.read(root, processes)
+    repository = Repository(root, processes)
+    found = git_settings.read(repository)
     if found.trouble:
         return found.trouble
     hash_kind = "sha256" if len(commit) == 64 else "sha1"
-    made = ask(processes, root, ["init", "--quiet", "--template=", f"--object-format={hash_kind}", dest])
+    made = repository.ask("init", "--quiet", "--template=", f"--object-format={hash_kind}", dest)
     if not made.ok:
-        return why(made, root)
+        return repository.why(made)
     env = {"GIT_INDEX_FILE": os.path.join(dest, ".git", "index"), "GIT_LITERAL_PATHSPECS": "1"}
     names = b""
     submodules: list[tuple[str, str]] = []
@@ -61,16 +63,16 @@ def write_commit(
         ["ls-files", "--stage", "-z"],
         ["checkout-index", "-z", "--stdin", f"--prefix={dest}/"],
     ):
-        done = ask(processes, root, words, filters=found.filters, settings=(*WHOLE, *settings), env=env, input=names)
+        done = repository.ask(*words, settings=(*WHOLE, *settings), env=env, input=names)
         if not done.ok:
-            return why(done, root)
+            return repository.why(done)
         if words[0] == "ls-files":
             names, submodules = _wanted(done.stdout, inside)
     return "; ".join(filter(None, (_write_submodule(processes, root, path, oid, dest, settings) for path, oid in submodules)))
 
 
 def _wanted(listing: bytes, inside: str) -> tuple[bytes, list[tuple[str, str]]]:
-    """From `ls-files --stage -z`: the files to write, and (path, commit) of the submodules, as far as they matter to the part `inside`."""
+    """From `ls-files --stage -z`: the files to write for the part `inside`, and (path, commit) of its submodules."""
     part = b"" if inside == os.curdir else os.fsencode(inside) + b"/"
     names, submodules = [], []
     for entry in listing.split(b"\0"):

@@ -1,8 +1,8 @@
 """Finds repositories, and asks git in the one way that is safe in a repository of a stranger.
 
-A repository's own files can name programs for git to run: hooks, file system monitors, filters, remote helpers, upload programs.
-None of them runs for us: hooks and monitors are switched off, no protocol is allowed, missing objects are never fetched, and the caller
-passes the names of all filters, which are then emptied. Commands that could run others (diff drivers) get their own switches.
+The files of a repository can name programs for git to run: hooks, file system monitors, filters, remote helpers, upload programs.
+None of them runs here. Hooks and monitors are switched off, no protocol is allowed, missing objects are never fetched, and every filter
+whose name is known is emptied, so `settings.read` comes first. Commands that could run others (diff drivers) get their own switches.
 """
 
 from __future__ import annotations
@@ -31,22 +31,41 @@ SAFE_ENV = {
 SAFE_SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.splitIndex=false", "protocol.allow=never")
 
 
-def ask(
-    processes: Processes, root: str, words: Iterable[str], *, folder: str = "", filters: Iterable[str] = (), settings: Iterable[str] = (),
-    env: dict[str, str] | None = None, input: bytes | None = None,
-) -> Completed:  # fmt: skip
-    """Run `git WORDS` in the repository at `root`, or in a `folder` of it. `filters`: the names of all that its configuration has."""
-    switched_off = [f"filter.{name}.{key}" for name in filters for key in ("clean=", "smudge=", "process=", "required=false")]
-    argv = ["git", "-C", folder or root, "--no-pager"]
-    for setting in (*SAFE_SETTINGS, *switched_off, *settings):
-        argv += ["-c", setting]
-    safe = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    safe |= {**SAFE_ENV, "GIT_CEILING_DIRECTORIES": os.path.dirname(root), **(env or {})}
-    return processes.run([*argv, *words], env=safe, input=input, timeout_s=TIMEOUT_S)
+class Repository:
+    """The repository at a folder. `filters`: the names of all filters of its configuration, which `settings.read` finds."""
+
+    def __init__(self, root: str, processes: Processes) -> None:
+        self.root = root
+        self.processes = processes
+        self.filters: list[str] = []
+
+    def ask(
+        self, *words: str, folder: str = "", settings: Iterable[str] = (), env: dict[str, str] | None = None, input: bytes | None = None
+    ) -> Completed:
+        """Run `git WORDS` in the repository, or in a `folder` of it."""
+        switched_off = [f"filter.{name}.{key}" for name in self.filters for key in ("clean=", "smudge=", "process=", "required=false")]
+        argv = ["git", "-C", folder or self.root, "--no-pager"]
+        for setting in (*SAFE_SETTINGS, *switched_off, *settings):
+            argv += ["-c", setting]
+        safe = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+        safe |= {**SAFE_ENV, "GIT_CEILING_DIRECTORIES": os.path.dirname(self.root), **(env or {})}
+        return self.processes.run([*argv, *words], env=safe, input=input, timeout_s=TIMEOUT_S)
+
+    def why(self, answer: Completed) -> str:
+        """Why git gave no answer, as the end of a sentence."""
+        if not answer.found:
+            return "git is not installed"
+        if answer.returncode == 124:
+            return f"git gave no answer within {TIMEOUT_S:.0f} seconds"
+        if b"dubious ownership" in answer.stderr:
+            return f"the repository belongs to another user: `git config --global --add safe.directory {self.root}` makes git read it"
+        if b"transport" in answer.stderr or b"lazy fetching disabled" in answer.stderr or b"promisor" in answer.stderr:
+            return "this clone lacks objects (a partial clone), and nothing is fetched here: `git fetch --refetch` gets them"
+        return answer.last_lines(1) or f"git ended with code {answer.returncode}"
 
 
 def find_root(folder: AnyStr, missing: list[AnyStr] | None = None) -> AnyStr | None:
-    """The nearest folder from `folder` upwards that holds a `.git`, be it a folder, or the file of a worktree or a submodule.
+    """The nearest folder from `folder` upwards that holds a `.git`: a folder, or the file of a worktree or a submodule.
 
     Each `.git` that is not there is added to `missing`.
     """
@@ -62,16 +81,3 @@ def find_root(folder: AnyStr, missing: list[AnyStr] | None = None) -> AnyStr | N
         if parent == folder:
             return None
         folder = parent
-
-
-def why(answer: Completed, root: str) -> str:
-    """Why git gave no answer, as the end of a sentence."""
-    if not answer.found:
-        return "git is not installed"
-    if answer.returncode == 124:
-        return f"git gave no answer within {TIMEOUT_S:.0f} seconds"
-    if b"dubious ownership" in answer.stderr:
-        return f"the repository belongs to another user: `git config --global --add safe.directory {root}` makes git read it"
-    if b"transport" in answer.stderr or b"lazy fetching disabled" in answer.stderr or b"promisor" in answer.stderr:
-        return "this clone lacks objects (a partial clone), and nothing is fetched here: `git fetch --refetch` gets them"
-    return answer.last_lines(1) or f"git ended with code {answer.returncode}"

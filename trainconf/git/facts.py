@@ -1,6 +1,6 @@
 """What git knows about a source folder: where it comes from, its commit, and what was not committed.
 
-Nothing in here may fail a submission: what cannot be found out becomes a note, and `dirty` is then None, never a guess.
+Nothing here may fail a submission. What is not known becomes a note, and `dirty` is then None, never a guess.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 
 from trainconf.git import settings as git_settings
-from trainconf.git.command import ask, find_root, why
+from trainconf.git.command import Repository, find_root
 from trainconf.git.index import index_path, is_plain
 from trainconf.git.state import NAMED_UNTRACKED, Changed, GitFacts, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from trainconf.git.settings import GitSettings
     from trainconf.process import Processes
 
 NEVER_TRAVEL = frozenset({"runs", ".trainconf", "outputs", "logs"})  # written by runs, so they do not make a tree dirty
@@ -24,20 +23,21 @@ ENTRIES = ("ls-files", "-v", "--stage", "-z")
 
 
 def facts(source_directory: str, processes: Processes) -> GitFacts | None:
-    """What git says about the repository that holds the folder; None when none does."""
+    """What git knows about the repository that holds the folder; None when none does."""
     root = find_root(source_directory)
-    return None if root is None else _of_repository(root, processes)
+    return None if root is None else _of_repository(Repository(root, processes))
 
 
-def _of_repository(root: str, processes: Processes) -> GitFacts:
+def _of_repository(repository: Repository) -> GitFacts:
+    root = repository.root
     found = GitFacts(root)
-    settings = git_settings.read(root, processes)
+    settings = git_settings.read(repository)
     if settings.trouble:
         found.note = settings.trouble
         return found
-    status = ask(processes, root, STATUS, filters=settings.filters)
+    status = repository.ask(*STATUS)
     if not status.ok:
-        found.note = why(status, root)
+        found.note = repository.why(status)
         return found
     changed = _read_status(status.stdout, found)
     found.repository = settings.repository(found.branch or "")
@@ -47,13 +47,13 @@ def _of_repository(root: str, processes: Processes) -> GitFacts:
     if settings.filters and any(file.is_edited for file in changed):
         from trainconf.git import filtered
 
-        changed, unknown = filtered.sort_out(changed, root, settings, processes)
+        changed, unknown = filtered.sort_out(changed, repository)
     if changed:
-        changed = _add_patch(found, changed, unknown, settings, processes)
+        changed = _add_patch(found, changed, unknown, repository)
     found.dirty = True if changed or found.untracked_count else None if unknown else False
     if unknown:
         found.add_note(f"{named(unknown)}: no filter of git is run here, and only that could tell whether they differ from the commit")
-    _look_closer(found, settings, processes)
+    _add_unreported(found, repository)
     return found
 
 
@@ -81,14 +81,14 @@ def _read_status(text: bytes, found: GitFacts) -> list[Changed]:
     return changed
 
 
-def _look_closer(found: GitFacts, settings: GitSettings, processes: Processes) -> None:
-    """What `git status` does not look at: submodules, and files that it was told to pass over."""
+def _add_unreported(found: GitFacts, repository: Repository) -> None:
+    """Add what `git status` does not report: submodules, and files that git was told to ignore."""
     if is_plain(index_path(os.fsencode(found.root))):
         return
-    answer = ask(processes, found.root, ENTRIES, filters=settings.filters)
+    answer = repository.ask(*ENTRIES)
     if not answer.ok:
         found.dirty = found.dirty or None
-        found.add_note(why(answer, found.root))
+        found.add_note(repository.why(answer))
         return
     submodules, passed_over = [], []
     for entry in answer.stdout.split(b"\0"):
@@ -101,11 +101,11 @@ def _look_closer(found: GitFacts, settings: GitSettings, processes: Processes) -
         elif tag in ("S", "s", "h"):
             passed_over.append((tag, mode, blob, path))
     for path in submodules:
-        _add_submodule(found, path, processes)
+        _add_submodule(found, path, repository.processes)
     if passed_over:
         from trainconf.git import passed
 
-        passed.add(found, passed_over, settings, processes)
+        passed.add(found, passed_over, repository)
 
 
 def _add_submodule(found: GitFacts, path: str, processes: Processes) -> None:
@@ -113,7 +113,7 @@ def _add_submodule(found: GitFacts, path: str, processes: Processes) -> None:
     if os.path.islink(folder) or not os.path.lexists(os.path.join(folder, ".git")):
         found.add_note(f"submodule {path} is not checked out")
         return
-    inside = _of_repository(folder, processes)
+    inside = _of_repository(Repository(folder, processes))
     found.submodules.append({"path": path, **{key: getattr(inside, key) for key in ("repository", "commit", "dirty")}})
     if inside.dirty:
         found.dirty = True
@@ -124,16 +124,14 @@ def _add_submodule(found: GitFacts, path: str, processes: Processes) -> None:
         found.add_note(f"submodule {path}: {inside.note}")
 
 
-def _add_patch(
-    found: GitFacts, changed: list[Changed], unknown: list[str], settings: GitSettings, processes: Processes
-) -> list[Changed]:  # fmt: skip
-    """Add the patch; the files that have changed. Git calls some changed by their size alone, which line ends make another."""
+def _add_patch(found: GitFacts, changed: list[Changed], unknown: list[str], repository: Repository) -> list[Changed]:
+    """Add the patch; return the files that have changed. Git calls some changed by their size alone, which line ends change."""
     if found.commit is None:
         found.add_note("there is no commit yet: the snapshot is the only copy of this code")
         return changed
     from trainconf.git import patch
 
-    found.patch, left_out, trouble = patch.of(found.root, unknown, settings.filters, processes)
+    found.patch, left_out, trouble = patch.of(repository, unknown)
     if trouble:
         found.add_note("the uncommitted changes could not be recorded: " + trouble)
     if left_out:

@@ -1,6 +1,6 @@
-"""A look into a repository's index without git: may it hold what `git status` does not look at?
+"""Reads a repository's index without git: may it hold what `git status` does not report?
 
-Git needs some milliseconds to list the index, and nearly every index has nothing of the kind.
+Git takes some milliseconds to list the index, and nearly every index holds nothing of the kind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def index_path(repository: bytes) -> bytes:
 
 
 def is_plain(path: bytes) -> bool:
-    """Whether the index holds files and links alone, none of them to be passed over. False where only git could tell."""
+    """Whether the index holds only files and links, and git ignores none of them. False where only git could tell."""
     try:
         with open(path, "rb") as stream:
             data = stream.read(MOST_ENTRIES * 200)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 
-from trainconf.git.command import ask, why
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from trainconf.process import Processes
+    from trainconf.git.command import Repository
 
 PATCH_BYTES = 10_000_000  # of all files together
 FILE_BYTES = 1_000_000  # of one file; git itself shows a larger one by its hash
@@ -24,18 +20,17 @@ DELETED = re.compile(rb"^deleted file mode ", re.MULTILINE)
 NO_TEXT = re.compile(rb"^Binary files .* differ\n", re.MULTILINE)
 
 
-def of(root: str, excluded: list[str], filters: Iterable[str], processes: Processes) -> tuple[bytes, list[str], str]:
+def of(repository: Repository, excluded: list[str]) -> tuple[bytes, list[str], str]:
     """(the patch from the commit to the tracked files as they are, the files it has by hash alone, why there is none).
 
-    A deleted file is not among those: its content is in the commit.
-    `excluded`: paths of which git cannot say what has changed.
+    A deleted file is not among those, because the commit has its content. `excluded`: paths whose changes git does not know.
     """
     if len(excluded) > MOST_EXCLUDED:
         return b"", [], f"{len(excluded)} files pass a filter"
     paths = [".", *(f":(exclude,literal){path}" for path in excluded)] if excluded else []
-    answer = ask(processes, root, [*DIFF, *paths], filters=filters, settings=[f"core.bigFileThreshold={FILE_BYTES}"])
+    answer = repository.ask(*DIFF, *paths, settings=[f"core.bigFileThreshold={FILE_BYTES}"])
     if not answer.ok:
-        return b"", [], why(answer, root)
+        return b"", [], repository.why(answer)
     starts = [match.start() for match in FILE.finditer(answer.stdout)]
     kept = [answer.stdout[: starts[0]]] if starts else []
     by_hash: list[str] = []

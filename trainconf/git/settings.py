@@ -1,21 +1,18 @@
-"""What matters here of git's configuration, includes and all levels, in one question: filters, and where the repository comes from."""
+"""Asks git once for the parts of its configuration that matter here, with includes and all levels: filters, and remotes."""
 
 from __future__ import annotations
 
 from trainconf.fast.stdlib import re
-from trainconf.git.command import ask, why
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from trainconf.process import Processes
+    from trainconf.git.command import Repository
 
 ASKED = r"^(filter\..*|remote\..*\.url|branch\..*\.remote|url\..*\.insteadof|core\.worktree)$"
 
 
 class GitSettings:
-    """Names of filters; the remotes' addresses as written; what `insteadOf` replaces. `trouble`: why git may not be asked more."""
-
-    __slots__ = ("_branches", "_instead", "_remotes", "filters", "trouble", "work_tree")
+    """Names of filters; the remotes' addresses as written; what `insteadOf` replaces. `trouble`: why git must not be asked more."""
 
     def __init__(self) -> None:
         self.filters: list[str] = []
@@ -23,7 +20,7 @@ class GitSettings:
         self.work_tree = ""  # core.worktree: the files may lie elsewhere
         self._remotes: dict[str, str] = {}
         self._branches: dict[str, str] = {}
-        self._instead: list[tuple[str, str]] = []  # (beginning that is written, what stands for it)
+        self._instead: list[tuple[str, str]] = []  # (written beginning, what replaces it)
 
     def repository(self, branch: str) -> str | None:
         """The address of the branch's remote, else of origin, else of the first remote; without credentials."""
@@ -40,7 +37,7 @@ class GitSettings:
         name, _, last = rest.rpartition(".")
         if section == "filter" and name not in self.filters:
             self.filters.append(name)
-            if "=" in name:  # git -c takes all before the first = for the key
+            if "=" in name:  # git -c takes everything before the first = as the key
                 self.trouble = f"its filter {name!r} has a name that cannot be switched off"
         elif section == "remote":
             self._remotes.setdefault(name, value)
@@ -52,22 +49,23 @@ class GitSettings:
             self.work_tree = value
 
 
-def read(root: str, processes: Processes) -> GitSettings:
-    """Ask git for the settings of the repository at `root`."""
+def read(repository: Repository) -> GitSettings:
+    """Ask git for the settings of a repository, whose filters are emptied from then on."""
     found = GitSettings()
-    answer = ask(processes, root, ["config", "-z", "--get-regexp", ASKED])
+    answer = repository.ask("config", "-z", "--get-regexp", ASKED)
     if not answer.found or answer.returncode not in (0, 1):  # 1: there is none of them
-        found.trouble = why(answer, root)
+        found.trouble = repository.why(answer)
         return found
     for record in answer.stdout.decode("utf-8", "surrogateescape").split("\0"):
         key, _, value = record.partition("\n")
         if key:
             found.add(key, value)
+    repository.filters = found.filters
     return found
 
 
 def without_credentials(url: str) -> str:
-    """A remote's address without user, password or token. The user of an ssh address is part of the address, and stays."""
+    """A remote's address without user, password or token. The user of an ssh address is part of the address and stays."""
     helper = re.match(r"[A-Za-z0-9][A-Za-z0-9+.-]*::", url) if "::" in url else None  # gitremote-helpers(7): <transport>::<address>
     if helper:
         return helper.group() + without_credentials(url[helper.end() :])
@@ -83,5 +81,5 @@ def without_credentials(url: str) -> str:
 
 
 def _without_password(address: str) -> str:
-    """A path, or ssh's short form `user@host:path`; what was meant for a password there (`user:TOKEN@host:path`) goes."""
+    """A path, or ssh's short form `user@host:path`, without what was meant as a password (`user:TOKEN@host:path`)."""
     return re.sub(r"\A([^/:@]+):[^/]*@(?=[^/@:]+:)", r"\1@", address) if address.count(":") > 1 else address
