@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from trainconf.history.index import Index
     from trainconf.history.rows import Row
     from trainconf.paths import WorkspacePaths
 
@@ -19,19 +18,14 @@ DEFAULT_LIMIT = 50
 
 def run(argv: list[str]) -> int:
     """Print the runs that were asked for; exit code 0 also when there are none."""
-    from trainconf.history.index import Index
+    from trainconf.control import history
     from trainconf.paths import find_workspace
 
     asked = _parse(argv)
     workspace = find_workspace(os.getcwd())
-    with Index(workspace) as index:
-        if asked.reindex:
-            printer.info(f"read {index.rebuild()} runs again from {workspace.runs}")
-        settled = _settled(index)
-        limit = asked.limit + 1 if asked.limit else None
-        rows = index.latest(limit, experiment=asked.experiment, status=asked.status)
-    for row in rows:
-        row.fields["status"] = settled.get(row.paths.run_dir, row.fields["status"])
+    if asked.reindex:
+        printer.info(f"read {history.reindex(workspace)} runs again from {workspace.runs}")
+    rows = history.ls(workspace, asked.limit + 1 if asked.limit else None, experiment=asked.experiment, status=asked.status)
     shown = rows[: asked.limit] if asked.limit else rows
     if asked.json:
         printer.json([row.fields for row in shown])
@@ -45,14 +39,6 @@ def run(argv: list[str]) -> int:
     if len(rows) > len(shown) and not asked.json:
         printer.info(f"these are the latest {asked.limit}; `--limit 0` lists all")
     return 0
-
-
-def _settled(index: Index) -> dict[str, str]:
-    """What schedulers say of runs whose files leave it open, by run directory; ends are recorded, and the index sees them there."""
-    from trainconf.launchers.states import states_of
-
-    living = index.living()
-    return {paths.run_dir: state.status for paths, state in zip(living, states_of(living), strict=True) if state.scheduler is not None}
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 
+from trainconf.cli.arguments.parser import RUN_HELP, Arguments
+from trainconf.cli.screen.end import files_left
 from trainconf.cli.screen.printer import duration, number, one_line, printer, size, utc_time
+from trainconf.cli.screen.ranks import facts as rank_facts
+from trainconf.cli.screen.ranks import named, node_count
+from trainconf.control import history
+from trainconf.errors import TrainconfError
+from trainconf.history import ranks
+from trainconf.history.events import seconds
+from trainconf.history.find import find_run
+from trainconf.history.record import damage, notes, read_mapping, read_plan
+from trainconf.paths import find_workspace
+from trainconf.snapshot import SnapshotStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,25 +32,18 @@ SHOWN_FILES = SHOWN_RANKS = 20
 
 def run(argv: list[str]) -> int:
     """Print the run as text, as JSON, or the origin of every value of its config."""
-    from trainconf.cli.arguments.parser import RUN_HELP, Arguments
-    from trainconf.history.find import find_run
-    from trainconf.history.record import damage, details
-    from trainconf.launchers.states import state_of
-    from trainconf.paths import find_workspace
-
-    parser = Arguments("show", "Print everything that is known about a run.")
+    parser = Arguments("show")
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--origin", action="store_true", help="print the run's config, and which file or word set each value")
-    asked = parser.parse_args(argv)
-    paths = find_run(find_workspace(os.getcwd()), asked.run)
-    if asked.origin:
-        return _origins(paths, as_json=asked.json)
-    found = details(paths, state_of(paths))
-    broken = damage(paths)
-    if broken:
+    parser.add_argument("--origin", action="store_true", help="print the run's config, and which file or override set each value")
+    args = parser.parse_args(argv)
+    paths = find_run(find_workspace(os.getcwd()), args.run)
+    if args.origin:
+        return _origins(paths, as_json=args.json)
+    found = history.details(paths)
+    if broken := damage(paths):
         printer.info(one_line(f"{paths.run_id} is damaged: {broken}"))
-    if asked.json:
+    if args.json:
         printer.json(found)
     else:
         _text(found, paths)
@@ -45,24 +51,21 @@ def run(argv: list[str]) -> int:
 
 
 def _origins(paths: RunPaths, *, as_json: bool) -> int:
-    from trainconf.cli.screen.config import origins_text
-    from trainconf.history.record import read_mapping
-
-    record = read_mapping(paths.record)
-    config, origins = record.get("config"), record.get("origins")
-    if not isinstance(config, dict) or not isinstance(origins, dict):
+    found = history.origins(paths)
+    if found is None:
         printer.info(f"{paths.run_id} has no recorded origins")
         return 1
+    config, origins = found
     if as_json:
         printer.json({"config": config, "origins": origins})
     else:
+        from trainconf.cli.screen.config import origins_text
+
         printer.data(origins_text(config, origins))
     return 0
 
 
 def _text(found: dict[str, Any], paths: RunPaths) -> None:
-    from trainconf.history import ranks
-
     members = ranks.of_run(paths)
     sections = [
         ("", list(_facts(found, members, paths))),
@@ -84,9 +87,6 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 
 
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
-    from trainconf.cli.screen.end import files_left
-    from trainconf.history.record import notes
-
     last = found["events"][-1] if found["events"] else {}
     named = {
         "reason": found["reason"],
@@ -105,17 +105,13 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
 
 
 def _time(text: str | None) -> str:
-    from trainconf.history.events import seconds
-
     moment = seconds(text)
     return "" if moment is None else f"{utc_time(moment)} UTC"
 
 
 def _command(paths: RunPaths) -> str:
     """The first rank's command as a shell line, and how many ranks there are when they are several."""
-    import shlex
 
-    from trainconf.history.record import read_plan
 
     ranks = read_plan(paths).get("ranks")
     if not isinstance(ranks, list) or not ranks:
@@ -129,17 +125,12 @@ def _command(paths: RunPaths) -> str:
 
 def _distributed(name: str | None, members: list[Rank]) -> str | None:
     """Such as: pytorch, 6 processes on 3 nodes"""
-    from trainconf.cli.screen.ranks import node_count
-
     nodes = node_count(members)
     return f"{name}, {len(members)} processes on {nodes} node{'s' if nodes > 1 else ''}" if len(members) > 1 else name
 
 
 def _failed_rank(history: list[dict[str, Any]], members: list[Rank], paths: RunPaths) -> str:
     """Which rank a run of several failed through, where that was, and where its output is."""
-    from trainconf.cli.screen.ranks import named
-    from trainconf.history import ranks
-
     number = next((ranks.failed(event) for event in reversed(history) if event["state"] == "Failed"), None)
     if number is None or len(members) < 2:
         return ""
@@ -148,11 +139,9 @@ def _failed_rank(history: list[dict[str, Any]], members: list[Rank], paths: RunP
 
 def _members(members: list[Rank]) -> Iterator[tuple[str, str]]:
     """Each process of a run of several: where it is, as far as that is known."""
-    from trainconf.cli.screen.ranks import facts, node_count
-
     if len(members) > 1:
         nodes = node_count(members)
-        yield from ((f"rank {rank.number}", facts(rank, nodes)) for rank in members[:SHOWN_RANKS])
+        yield from ((f"rank {rank.number}", rank_facts(rank, nodes)) for rank in members[:SHOWN_RANKS])
         if len(members) > SHOWN_RANKS:
             yield f"and {len(members) - SHOWN_RANKS} more", ""
 
@@ -194,10 +183,6 @@ def _git(facts: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
 
 def _untracked(facts: dict[str, Any], paths: RunPaths) -> str:
     """How many files git did not track, and how many of those that were recorded by name are in the run's snapshot."""
-    from trainconf.errors import TrainconfError
-    from trainconf.history.record import read_mapping
-    from trainconf.snapshot import SnapshotStore
-
     count, named = facts["untracked_count"], facts.get("untracked") or []
     inside: set[str] = set()  # files and the folders that hold them
     try:

@@ -6,8 +6,9 @@ import os
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, positive_seconds
 from trainconf.cli.screen.end import tell_leftovers
-from trainconf.cli.screen.printer import one_line, printer
+from trainconf.cli.screen.printer import duration, one_line, printer
 from trainconf.control import runs
+from trainconf.history.follow import has_ended
 from trainconf.history.liveness import State
 from trainconf.history.record import notes
 from trainconf.paths import RunPaths, find_workspace
@@ -22,7 +23,7 @@ def run(argv: list[str]) -> int:
     workspace = find_workspace(os.getcwd())
     codes = []
     for ended in runs.wait([runs.find(workspace, name) for name in args.runs], args.timeout):
-        _tell(ended.paths, ended.state)
+        _tell(ended.paths, ended.state, "" if has_ended(ended.state) else f" still, after {duration(args.timeout)}")
         tell_leftovers(ended.paths, ended.state.event)
         for trial, state in ended.failed:
             _tell(trial, state)
@@ -30,7 +31,7 @@ def run(argv: list[str]) -> int:
     return next((code for code in codes if code), 0)
 
 
-def _tell(paths: RunPaths, state: State) -> None:
-    printer.info(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+def _tell(paths: RunPaths, state: State, when: str = "") -> None:
+    printer.info(one_line(f"{paths.run_id} {state.status}{when}" + (f": {state.reason}" if state.reason else "")))
     for note in notes(state.event):
         printer.info(one_line(f"note: {note}"))

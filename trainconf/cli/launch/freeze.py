@@ -51,7 +51,7 @@ def _check(args: argparse.Namespace) -> int:
         printer.info(f"the environment was not compared: the file names {one_line(found.strange_program)} and was not frozen here, "
                      "and a check starts no program that a stranger's file names; --trust starts it")  # fmt: skip
     if found.differences:
-        printer.info(f"\nhint: freeze it again when this is meant: `trainconf freeze -o {args.check} ...`")
+        printer.info(f"\nhint: freeze again if this is meant: `trainconf freeze -o {args.check} ...`")
     elif not found.strange_program:
         printer.info(f"{args.check} is what would run today" + (f"; {found.not_compared}" if found.not_compared else ""))
     return 1 if found.differences or found.strange_program else 0

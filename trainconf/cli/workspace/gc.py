@@ -44,7 +44,7 @@ def _tell(found: gc.Garbage, verb: str) -> None:
         printer.info()
         return
     freed = ""
-    if found.size_bytes is not None:
+    if found.size_bytes is not None and found.names:
         freed = f", {size(found.size_bytes)} " + ("freed" if verb == "removed" else "less what others share")
     printer.info(f"{found.what}: {len(found.names)}{freed}")
 

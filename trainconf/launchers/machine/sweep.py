@@ -83,13 +83,8 @@ class TrialPool:
         self._launcher.cancel(self.handle, force=force)
 
     def has_ended(self) -> bool:
-        """Whether the agent is gone: every trial is over then, or lost. The agent is our child, so this waits for it."""
-        assert self.handle.agent_pid is not None
-        try:
-            is_there = os.waitpid(self.handle.agent_pid, os.WNOHANG)[0] == 0
-        except ChildProcessError:
-            is_there = False  # somebody has waited for it
-        return not is_there and not files.is_locked(self.handle.paths.lock)  # the agent outlives a killed watchdog
+        """Whether nobody holds the sweep's lock: every trial is over then, or lost."""
+        return not files.is_locked(self.handle.paths.lock)
 
     def wait(self) -> State:
         """Wait until every trial is over, or the agent is gone; the state of the sweep."""
