@@ -17,9 +17,10 @@ pytestmark = pytest.mark.docker
 
 ROOT = Path(__file__).parents[2]
 UID = 43210  # nobody on this machine, and nobody in the image
+# by its path: the package trainconf.testing needs pytest, which the system's Python need not have
 SUBMIT = """
-import os, sys
-from trainconf.testing.runs import last, make_job, shell, submit
+import os, runpy, sys
+globals().update(runpy.run_path(os.path.join(os.environ["PYTHONPATH"], "trainconf", "testing", "runs.py")))
 from trainconf.launchers import get
 from trainconf.fast.records import replace
 root, image, text, user = sys.argv[1:]

@@ -97,7 +97,10 @@ class LaunchPlan(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, as docs/architecture.md has them."""
-        return {"version": PLAN_VERSION, **vars(self), "ranks": [dict(vars(rank)) for rank in self.ranks]}
+        return {
+            "version": PLAN_VERSION, **vars(self), "ranks": [dict(vars(rank)) for rank in self.ranks],
+            "not_inherited": list(self.not_inherited), "first_on_path": list(self.first_on_path),
+        }  # fmt: skip
 
     def render(self) -> str:
         """The plan for people."""
