@@ -9,6 +9,7 @@ import shutil
 import site
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shell
+from trainconf.files import RACY_NS
 from trainconf.history.find import trials_of
 from trainconf.paths import RunPaths
 
@@ -67,6 +69,11 @@ def test_its_choice_is_in_the_help_and_its_settings_in_the_config(nice: Shell) -
     assert re.search(r"  niceness: 10 +# integer >= 0; how much lower the priority is, as in nice\(1\)\n", answer.out), answer
 
 
+def test_hydras_own_flags_know_it(nice: Shell) -> None:
+    answer = nice("--cfg", "job", "--package", "compute", "compute=nice", "compute.niceness=7")
+    assert "niceness: 7\n" in answer.out, answer
+
+
 def test_a_run_has_its_setting(nice: Shell) -> None:
     answer = submit(nice, "compute.niceness=8")
     assert (answer.code, answer.out) == (0, "8\n"), answer
@@ -99,6 +106,19 @@ def test_a_sweep_runs_its_trials(nice: Shell) -> None:
     (home,) = (folder for folder in nice.run_dirs() if (folder / "sweep.json").exists())
     assert json.loads((home / "sweep.json").read_text())["target"] == "nice"
     assert len(trials_of(RunPaths(str(home)))) == 3
+
+
+def test_a_composition_from_before_its_package_changed_is_not_used(nice: Shell, tmp_path: Path) -> None:
+    changed = tmp_path / "plugins"
+    shutil.copytree(PACKAGE / "nice_launcher", changed / "nice_launcher", ignore=shutil.ignore_patterns("__pycache__"))
+    env = {"PYTHONPATH": f"{nice.env['PYTHONPATH']}:{changed}", "PYTHONDONTWRITEBYTECODE": "1"}
+    time.sleep(RACY_NS / 1e9)  # a composition of files that are younger is not kept
+    nice.write(".trainconf/cache/here", "")
+    assert "niceness: 10 " in nice("config", "compute=nice", env=env).out
+    assert len(list(nice.root.glob(".trainconf/cache/compose/*.json"))) == 1
+    module = changed / "nice_launcher" / "__init__.py"
+    module.write_text(module.read_text().replace("setting(10,", "setting(11,"))
+    assert "niceness: 11 " in nice("config", "compute=nice", env=env).out
 
 
 def test_one_that_cannot_be_imported_stands_in_nobodys_way(nice: Shell, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from trainconf.cli.arguments.compose import split_places
 from trainconf.control.compose import ComposeRequest
@@ -19,12 +20,15 @@ def run(words: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
     from omegaconf.resolvers import oc
 
-    from trainconf import schema
+    from trainconf import plugins, schema
     from trainconf.composition.hydra import original as stock
     from trainconf.composition.hydra.loader import register_resolver
     from trainconf.resolve import secrets
 
     schema.register()
+    for name in plugins.offered():  # Hydra reads the store as it is now
+        with suppress(ConfigError):  # one that is broken is not chosen, or Hydra says that it has no schema
+            schema.register_offered(f"schema/compute/{name}")
     register_resolver("secret", secrets.symbolic)
     register_resolver("oc.env", _without_credentials)
     places, words = split_places(words)
