@@ -52,6 +52,9 @@ def compose(
         patched = with_plain(hit, plain, overrides) if hit is not None else None
         if patched is not None:
             return patched
+    from trainconf.composition.hydra.light import import_lightly
+
+    import_lightly()
     from trainconf.composition import compose as cold
 
     started_ns = time.time_ns()

@@ -76,7 +76,6 @@ class Composition:
         self, loader: ConfigLoader, workspace: WorkspacePaths, given: Sequence[Override] = (), *, layers: Sequence[Layer] = (),
         literals: Literals | None = None, number: int = 0,
     ) -> None:
-        schema.register()
         self.loader = loader
         self.workspace = workspace
         self.overrides = list(given)

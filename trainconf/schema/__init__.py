@@ -97,30 +97,32 @@ def node_types(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def register() -> None:
-    """Put every schema into Hydra's ConfigStore; may be called any number of times."""
+    """Put every schema of ours into Hydra's ConfigStore; may be called any number of times."""
+    register_at("schema/config")
+    for group, known in GROUPS.items():
+        for kind in known.schemas:
+            register_at(f"schema/{group}/{kind}")
+
+
+def register_at(path: str) -> bool:
+    """Put the schema at `schema/<group>/<kind>` into Hydra's ConfigStore, a millisecond each; whether there is one.
+
+    Raises ConfigError for one that cannot be loaded.
+    """
+    group, _, kind = path.removesuffix(".yaml").rpartition("/")
+    known = GROUPS.get(group.removeprefix("schema/"))
+    own = Config if path.removesuffix(".yaml") == "schema/config" else known.schemas.get(kind) if known is not None else None
+    node = own or (known.find(kind) if known is not None else None)
+    if node is None or not group.startswith("schema"):
+        return False
     from hydra.core.config_store import ConfigStore
+    from hydra.core.object_type import ObjectType
+    from omegaconf.errors import OmegaConfBaseException
 
     store = ConfigStore.instance()
-    if "config.yaml" in store.repo.get("schema", {}):
-        return  # hydra-core 1.4 warns about a second time
-    store.store(group="schema", name="config", node=Config, package="_global_", provider="trainconf")
-    for group, known in GROUPS.items():
-        for kind, node in known.schemas.items():
-            store.store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
-
-
-def register_offered(path: str) -> bool:
-    """Put the schema at `schema/<group>/<kind>` into Hydra's ConfigStore; False when no other package offers it. Raises ConfigError."""
-    _, _, choice = path.removesuffix(".yaml").partition("schema/")
-    group, _, kind = choice.rpartition("/")
-    known = GROUPS.get(group)
-    node = known.find(kind) if known is not None and kind not in known.schemas else None
-    if node is not None:
-        from hydra.core.config_store import ConfigStore
-        from omegaconf.errors import OmegaConfBaseException
-
-        try:
-            ConfigStore.instance().store(group=f"schema/{group}", name=kind, node=node, provider="trainconf")
-        except OmegaConfBaseException as error:
-            raise plugins.broken(kind, f"its config has a field that no config can hold: {str(error).splitlines()[0]}") from error
-    return node is not None
+    try:
+        if own is None or store.get_type(f"{group}/{kind}.yaml") == ObjectType.NOT_FOUND:  # hydra-core 1.4 warns about a second time
+            store.store(group=group, name=kind, node=node, package="_global_" if node is Config else None, provider="trainconf")
+    except OmegaConfBaseException as error:
+        raise plugins.broken(kind, f"its config has a field that no config can hold: {str(error).splitlines()[0]}") from error
+    return True

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from trainconf import schema
 from trainconf.composition.compose import Composition, compose
 from trainconf.composition.grid import grid
 from trainconf.composition.hydra.loader import ConfigLoader, register_resolver
@@ -72,6 +73,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         path = Path(root, "conf", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    schema.register()  # Hydra's own composition looks for all of them
     PLACE.append(WorkspacePaths(str(root)))
     yield
     PLACE.clear()

@@ -101,7 +101,7 @@ class Repository(ConfigRepository):
             self.sources.append(known[scheme](element.provider, element.path))
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        if schema.register_offered(config_path):
+        if schema.register_at(config_path):
             for source in self.sources:
                 if isinstance(source, StructuredConfigSource):
                     source.store = ConfigStore.instance()  # else a copy, of before
