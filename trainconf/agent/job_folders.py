@@ -51,12 +51,12 @@ def put_away_later(paths: RunPaths) -> dict[str, Any]:
     return put_away(paths, lambda _: None)
 
 
-def put_away(paths: RunPaths, tell: Callable[[str], object] = say) -> dict[str, Any]:
+def put_away(paths: RunPaths, report: Callable[[str], object] = say) -> dict[str, Any]:
     """`collect`, as far as that can be; what the run's last event tells of what lies beside the two folders."""
     try:
         collect(paths)
     except OSError as error:
-        tell(f"{paths.run_id}: what the script wrote stays in code/: {error}")
+        report(f"{paths.run_id}: what the script wrote stays in code/: {error}")
     left = left_beside(paths)
     return {"left_in_code": left} if left else {}
 
@@ -197,8 +197,8 @@ def left_beside(paths: RunPaths) -> dict[str, Any]:
     if not found:
         return {}
     names = sorted(found)
-    told = {"count": sum(found.values()), "names": names[:SHOWN_NAMES], "more": max(0, len(names) - SHOWN_NAMES)}
-    return told | ({"is_cut": True} if time.monotonic() >= until else {})
+    left = {"count": sum(found.values()), "names": names[:SHOWN_NAMES], "more": max(0, len(names) - SHOWN_NAMES)}
+    return left | ({"is_cut": True} if time.monotonic() >= until else {})
 
 
 def _entries(folder: str, until: float) -> Iterator[tuple[str, bool, os.stat_result]]:

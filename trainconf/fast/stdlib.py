@@ -2,25 +2,29 @@
 
 json, re   loaded when they are first used; `re.compile` compiles when the pattern is first used. `re` with `enum` takes 4 ms.
 signal     its C part, with plain numbers: `signal` itself needs `enum`.
+socket     its C part, loaded when it is first used: `socket` itself needs `enum` and `selectors`.
+prctl      by what `ctypes` is made of, which itself takes 4 ms.
 """
 
 from __future__ import annotations
 
-__all__ = ["json", "re", "signal"]
+__all__ = ["json", "prctl", "re", "signal", "socket"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import json
     import re
     import signal
+    import socket
 else:
     import _signal as signal
 
-    class _Json:
-        def __getattr__(self, name: str) -> object:
-            import json
+    class _Module:
+        def __init__(self, name: str) -> None:
+            self._name = name
 
-            return getattr(json, name)
+        def __getattr__(self, name: str) -> object:
+            return getattr(__import__(self._name), name)
 
     class _Re:
         compile = staticmethod(lambda pattern, flags=0: _Pattern(pattern, flags))
@@ -40,4 +44,25 @@ else:
             value = self.__dict__[name] = getattr(re.compile(*self._given), name)
             return value
 
-    json, re = _Json(), _Re()
+    json, re, socket = _Module("json"), _Re(), _Module("_socket")
+
+
+def prctl(option: int, value: int) -> bool:
+    """Set an attribute of this process (prctl(2)); False where the system or this Python cannot."""
+    arguments = (option, value, 0, 0, 0)
+    try:
+        from _ctypes import call_function, dlopen, dlsym
+
+        libc = dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3): what this program has loaded already
+        return bool(call_function(dlsym(libc, "prctl"), arguments) == 0)
+    except (ImportError, OSError, TypeError):  # a Python whose inside is another
+        return _prctl_by_ctypes(arguments)
+
+
+def _prctl_by_ctypes(arguments: tuple[int, ...]) -> bool:
+    try:
+        import ctypes
+
+        return bool(ctypes.CDLL(None).prctl(*arguments) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False

@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,10 +37,21 @@ def test_an_interpreter_without_its_own_gets_that_of_hashlib() -> None:
 
 def test_nothing_slow_is_loaded_before_it_is_used() -> None:
     code = (
-        "import sys; from trainconf.fast.sha256 import sha256; from trainconf.fast.stdlib import json, re, signal\n"
+        "import sys; from trainconf.fast.sha256 import sha256; from trainconf.fast.stdlib import json, re, signal, socket\n"
         "pattern = re.compile('(?i)a+'); sha256(b'a')\n"
-        "print(*{'json', 're', 'enum', 'signal', '_hashlib'} & set(sys.modules))\n"
+        "print(*{'json', 're', 'enum', 'signal', 'socket', '_socket', '_hashlib'} & set(sys.modules))\n"
         "print(pattern.fullmatch('aA')[0], json.loads('[1]'), re.sub('a', 'b', 'a'), bool(pattern.search('x')))\n"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "\naA [1] b False\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "printed"),
+    [("", "True False"), ("import _ctypes; del _ctypes.call_function", "True False"), ("sys.modules['_ctypes'] = None", "False False")],
+    ids=["CPython", "another _ctypes", "no _ctypes"],
+)
+def test_an_attribute_of_the_process_is_set_whatever_ctypes_is_made_of(before: str, printed: str) -> None:
+    code = f"import sys; from trainconf.fast.stdlib import prctl\n{before}\nprint(prctl(36, 1), prctl(-1, 0))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == f"{printed}\n", done.stderr

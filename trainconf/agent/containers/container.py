@@ -1,6 +1,6 @@
 """One container of a run, from its making to its exit code. A thread of its own supervises it.
 
-The thread waits for the engine; the agent's main loop never does. The thread calls `tell` with what happens.
+The thread waits for the engine; the agent's main loop never does. The thread calls `report` with what happens.
 
     is_up          the job has its variables, and signals reach it
     engine away    before that: the container is made anew for a while. After that: the thread waits for the engine without end. The job
@@ -21,13 +21,14 @@ from trainconf.fast.records import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Any
 
     from trainconf.engine.client import Engine
 
 RETRY_SECONDS = 0.5
 BEING_REMOVED = ("removing", "dead")
+BUSY = (0, 409)  # nobody answers; somebody else is removing it
 NOBODY_THERE = (2, 13, 111)  # errno(3): no socket, no permission, nobody listens: then nothing was asked for
 
 
@@ -59,7 +60,7 @@ class Container:
     """`supervise` is its thread's work; `signal` may be called from any other, `remove` when `supervise` is over."""
 
     def __init__(
-        self, engine: Engine, name: str, body: dict[str, Any], variables: bytes, *, patience_s: float, tell: Callable[[Any], None]
+        self, engine: Engine, name: str, body: dict[str, Any], variables: bytes, *, patience_s: float, report: Callable[[Any], None]
     ) -> None:
         self.id = ""
         self.body = body
@@ -67,7 +68,7 @@ class Container:
         self._engine = engine
         self._name = name
         self._variables = variables
-        self._tell = tell
+        self._report = report
         self._lock = _thread.allocate_lock()
         self._may_exist = False
         self._is_up = False
@@ -80,7 +81,7 @@ class Container:
         end = ContainerEnd()
         try:
             if self._bring_up():
-                self._tell(ContainerUp(self._host_pid()))
+                self._report(ContainerUp(self._host_pid()))
                 end = self._wait()
                 end = self._look_closer(replace(end, usage=read_usage()))
         except EngineError as error:
@@ -90,7 +91,7 @@ class Container:
             raise
         finally:
             self._is_over = True
-            self._tell(end)
+            self._report(end)
 
     def signal(self, name: str) -> None:
         """Have SIGTERM or SIGKILL sent, once; a container that is not up yet is not begun."""
@@ -103,20 +104,13 @@ class Container:
             _thread.start_new_thread(self._send, (name,))
 
     def remove(self) -> str:
-        """Remove it, living or not; words if that cannot be done. Blocks."""
-        give_up_at = time.monotonic() + self._patience_s
-        while self._may_exist:
-            try:
-                self._engine.delete(f"/containers/{self.id or self._name}", {"force": True, "v": True})
-                self._may_exist = False
-            except EngineError as error:
-                if error.is_missing:
-                    self._may_exist = False
-                elif error.status not in (0, 409) or time.monotonic() >= give_up_at:  # 409: somebody else is removing it
-                    return f"container {self.id[:12] or self._name} could not be removed: {error.message}"
-                else:
-                    time.sleep(RETRY_SECONDS)
-        return ""
+        """Remove it, living or not; why it could not be removed, if so. Blocks."""
+        failure = ""
+        if self._may_exist:
+            path, what = f"/containers/{self.id or self._name}", f"container {self.id[:12] or self._name}"
+            failure = remove(self._engine, path, {"force": True, "v": True}, what, BUSY, self._patience_s)
+        self._may_exist = bool(failure)
+        return failure
 
     def _bring_up(self) -> bool:
         """Whether the job has begun; if not, its end was asked for before. Raises EngineError."""
@@ -130,12 +124,12 @@ class Container:
                 if self._wanted or time.monotonic() >= give_up_at:
                     raise
                 if not is_away:
-                    self._tell(EngineAway(error.message))
+                    self._report(EngineAway(error.message))
                 is_away = True
                 time.sleep(RETRY_SECONDS)
                 continue
             if is_away:
-                self._tell(EngineAway(""))
+                self._report(EngineAway(""))
             return has_begun
 
     def _start_once(self) -> bool:
@@ -197,7 +191,7 @@ class Container:
             was_away = True
 
     def _wait_for_engine(self, reason: str) -> None:
-        self._tell(EngineAway(reason))
+        self._report(EngineAway(reason))
         while True:
             time.sleep(RETRY_SECONDS)
             try:
@@ -206,7 +200,7 @@ class Container:
                 continue
             except EngineError:
                 pass  # it answers; what it says is for the next `wait` to hear
-            self._tell(EngineAway(""))
+            self._report(EngineAway(""))
             return
 
     def _look_closer(self, end: ContainerEnd) -> ContainerEnd:
@@ -239,3 +233,19 @@ class Container:
                 if error.status not in (404, 409):  # else it has just ended
                     say(f"container {self.id[:12]} could not be sent {name}: {error.message}")
             return
+
+
+def remove(engine: Engine, path: str, query: dict[str, Any] | None, what: str, busy: Collection[int], patience_s: float) -> str:
+    """Remove something of the engine's, and try again while its answer is one of `busy`; why it could not be removed, if so. Blocks."""
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            engine.delete(path, query)
+        except EngineError as error:
+            if error.is_missing:
+                return ""
+            if error.status not in busy or time.monotonic() >= give_up_at:
+                return f"{what} could not be removed: {error.message}"
+            time.sleep(RETRY_SECONDS)
+        else:
+            return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from trainconf.agent.containers.container import RETRY_SECONDS, remove
 from trainconf.engine import container as contract
 from trainconf.engine.client import EngineError
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from trainconf.engine.client import Engine
 
-RETRY_SECONDS = 0.5
 ENDPOINTS_LEFT = (0, 403, 409)  # nobody answers; the engine still takes containers off it
 
 
@@ -36,13 +36,13 @@ class Network:
                 self._id = self._engine.post("/networks/create", body=self._body)["Id"]
             except EngineError as error:
                 if error.status == 409:
-                    self._id = self._adopt(error)
+                    self._id = self._existing(error)
                 elif error.status != 0 or time.monotonic() >= give_up_at:
                     raise
                 else:
                     time.sleep(RETRY_SECONDS)
 
-    def _adopt(self, error: EngineError) -> str:
+    def _existing(self, error: EngineError) -> str:
         assert self._body is not None
         label = f"{contract.LABEL_RUN_DIR}={self._body['Labels'][contract.LABEL_RUN_DIR]}"
         for found in self._engine.get("/networks", {"filters": {"label": [label]}}):
@@ -51,17 +51,9 @@ class Network:
         raise error
 
     def remove(self) -> str:
-        """Words if it cannot be removed. Blocks."""
-        give_up_at = time.monotonic() + self._patience_s
-        while self._id:
-            try:
-                self._engine.delete(f"/networks/{self._id}")
-                self._id = ""
-            except EngineError as error:
-                if error.is_missing:
-                    self._id = ""
-                elif error.status not in ENDPOINTS_LEFT or time.monotonic() >= give_up_at:
-                    return f"network {self._id[:12]} could not be removed: {error.message}"
-                else:
-                    time.sleep(RETRY_SECONDS)
-        return ""
+        """Why it could not be removed, if so. Blocks."""
+        if not self._id:
+            return ""
+        failure = remove(self._engine, f"/networks/{self._id}", None, f"network {self._id[:12]}", ENDPOINTS_LEFT, self._patience_s)
+        self._id = self._id if failure else ""
+        return failure

@@ -93,10 +93,10 @@ class ContainerRanks:
         name = f"trainconf-{self._paths.run_id}-{attempt}" + (f"-{node}" if len(self._nodes) > 1 else "")
         variables = self._variables.text(ranks, attempt, len(gpus))
         return Container(
-            self._engine, _container_name(name), body, variables, patience_s=self._patience_s, tell=lambda news: self._tell(node, news)
+            self._engine, _container_name(name), body, variables, patience_s=self._patience_s, report=lambda news: self._report(node, news)
         )
 
-    def _tell(self, node: int, news: Any) -> None:
+    def _report(self, node: int, news: Any) -> None:
         self._inbox.append((node, news))
         os.kill(os.getpid(), WAKE_SIGNAL)
 
@@ -120,24 +120,24 @@ class ContainerRanks:
     def _refuse(self, refusal: EngineError) -> None:
         """None of the containers can be begun."""
         for node in self._nodes:
-            self._tell(node, ContainerEnd(None, refusal))
+            self._report(node, ContainerEnd(None, refusal))
 
     def news(self) -> Iterator[News]:
         while self._inbox:
-            number, told = self._inbox.popleft()
+            number, event = self._inbox.popleft()
             node = self._nodes[number]
-            if isinstance(told, ContainerEnd):
-                self.usage.add_container(*job_shell.read_usage(told.usage))
-                yield from (Ended(found, rank) for rank, found in node.ended(told, self._count_oom_kills()))
+            if isinstance(event, ContainerEnd):
+                self.usage.add_container(*job_shell.read_usage(event.usage))
+                yield from (Ended(found, rank) for rank, found in node.ended(event, self._count_oom_kills()))
                 node.clear()
-            elif isinstance(told, ContainerUp):
+            elif isinstance(event, ContainerUp):
                 node.came_up()
-                record = self._record(self._containers[number].id, told.host_pid)
+                record = self._record(self._containers[number].id, event.host_pid)
                 self._up |= {rank: {"rank": rank, **record} for rank in node.numbers}
                 if len(self._up) == len(self._plan.ranks):
                     yield Started([self._up[rank] for rank in sorted(self._up)])
-            elif isinstance(told, EngineAway):
-                yield from self._note_engine_availability(number, told.reason)
+            elif isinstance(event, EngineAway):
+                yield from self._note_engine_availability(number, event.reason)
         yield from self._ended_early()
 
     def _ended_early(self) -> Iterator[Ended]:
@@ -191,9 +191,9 @@ class ContainerRanks:
     def _clear(self) -> None:
         """Remove containers and network. What cannot be removed now is `trainconf gc`'s to find, by its labels."""
         try:
-            for words in (*(container.remove() for container in self._containers.values()), self._network.remove()):
-                if words:
-                    say(f"{self._paths.run_id}: {words}")
+            for failure in (*(container.remove() for container in self._containers.values()), self._network.remove()):
+                if failure:
+                    say(f"{self._paths.run_id}: {failure}")
         finally:
             self._is_cleared = True
             os.kill(os.getpid(), WAKE_SIGNAL)

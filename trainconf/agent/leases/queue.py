@@ -46,11 +46,11 @@ def _who(pid: int) -> str:
     try:
         uid = os.stat(f"/proc/{pid}").st_uid
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            words = [os.fsdecode(word) for word in stream.read().split(b"\0") if word]
+            argv = [os.fsdecode(argument) for argument in stream.read().split(b"\0") if argument]
     except OSError:
-        words = []
-    if not words:
+        argv = []
+    if not argv:
         return "what is left of a run whose agent is gone"
-    is_agent = any(word.endswith("agent/__main__.py") for word in words)
-    what = os.path.basename(words[-1]) if is_agent else os.path.basename(words[0])
+    is_agent = any(argument.endswith("agent/__main__.py") for argument in argv)
+    what = os.path.basename(argv[-1]) if is_agent else os.path.basename(argv[0])
     return f"{what} (pid {pid} of {user_name(uid)})"

@@ -39,12 +39,12 @@ def carry_out(paths: RunPaths) -> int:
     environ = dict(os.environ)
     orders = environ[channel.VARIABLE]
     env = ranks.inherited(plan, mpi.VARIABLES | environ)
-    asked = plan.mpi or MpiPlan()
+    wanted_mpi = plan.mpi or MpiPlan()
     try:
-        launch = _choose(asked, env, is_in_job=plan.slots is None)
+        launch = _choose(wanted_mpi, env, is_in_job=plan.slots is None)
         channel.report(orders, "chosen", text=str(launch), program=os.path.basename(launch.program))
-        env |= _network(plan, asked, launch, env)
-        argv = _command(plan, asked, launch, [*own_command(), paths.run_dir, "--rank"])
+        env |= _network(plan, wanted_mpi, launch, env)
+        argv = _command(plan, wanted_mpi, launch, [*own_command(), paths.run_dir, "--rank"])
         os.chdir(plan.cwd)
         os.execve(ranks.find_program(argv[0], env), argv, env)
     except mpi.NoMpi as why:
@@ -54,20 +54,20 @@ def carry_out(paths: RunPaths) -> int:
     return NOT_STARTED_CODE
 
 
-def _choose(asked: MpiPlan, env: Mapping[str, str], *, is_in_job: bool) -> mpi.Launch:
-    needs_mpirun = asked.mpirun or asked.arguments  # srun would not heed them
-    launcher = mpi.MPIRUN if asked.launcher == "auto" and needs_mpirun else asked.launcher
-    library = _library(asked.python, env)
+def _choose(wanted_mpi: MpiPlan, env: Mapping[str, str], *, is_in_job: bool) -> mpi.Launch:
+    needs_mpirun = wanted_mpi.mpirun or wanted_mpi.arguments  # srun would not heed them
+    launcher = mpi.MPIRUN if wanted_mpi.launcher == "auto" and needs_mpirun else wanted_mpi.launcher
+    library = _library(wanted_mpi.python, env)
     pmis = None
     if is_in_job and launcher != mpi.MPIRUN:
         pmis = mpi.read_pmis(slurm_job.ask(["srun", "--mpi=list"], ANSWER_SECONDS, env)[1])
     programs: list[tuple[str, mpi.Mpi | None]] = []
-    for path in _programs(asked.mpirun, env) if launcher != mpi.SRUN else ():
+    for path in _programs(wanted_mpi.mpirun, env) if launcher != mpi.SRUN else ():
         version = mpi.recognise(slurm_job.ask([path, "--version"], ANSWER_SECONDS, env)[1])
         programs.append((path, version))
         if library is None or version is None or version.family == library.family:
             break  # no other would be taken
-    return mpi.choose(launcher, asked.pmi, library, programs, pmis)
+    return mpi.choose(launcher, wanted_mpi.pmi, library, programs, pmis)
 
 
 def _library(python: str | None, env: Mapping[str, str]) -> mpi.Mpi | None:
@@ -94,9 +94,9 @@ def _programs(named: str | None, env: Mapping[str, str]) -> Iterator[str]:
             continue
 
 
-def _network(plan: Plan, asked: MpiPlan, launch: mpi.Launch, env: Mapping[str, str]) -> dict[str, str]:
+def _network(plan: Plan, wanted_mpi: MpiPlan, launch: mpi.Launch, env: Mapping[str, str]) -> dict[str, str]:
     """Variables by which mpirun and its daemons meet on the interface of the ranks; none on one node, or where the user has chosen."""
-    if "if_" in (arguments := " ".join(asked.arguments)) or "iface" in arguments or not plan.has_nodes:
+    if "if_" in (arguments := " ".join(wanted_mpi.arguments)) or "iface" in arguments or not plan.has_nodes:
         return {}
     named = None if plan.rendezvous is None else plan.rendezvous.interface
     found = (named, ports.address_of(named)) if named is not None else way_to_nodes()
@@ -112,9 +112,9 @@ def way_to_nodes() -> tuple[str, str] | None:
     return interfaces.toward_peers([os.uname().nodename, *(printed.split()[1:2] if code == 0 else [])], 0)
 
 
-def _command(plan: Plan, asked: MpiPlan, launch: mpi.Launch, worker: list[str]) -> list[str]:
+def _command(plan: Plan, wanted_mpi: MpiPlan, launch: mpi.Launch, worker: list[str]) -> list[str]:
     first = plan.ranks[0].env
     per_node = int(first["LOCAL_WORLD_SIZE"])
     nodes = int(first["WORLD_SIZE"]) // per_node
     cpus = (plan.batch.cpus_per_task if plan.batch is not None else None) or 1
-    return mpi.command(launch, nodes, per_node, cpus, asked.arguments, worker)
+    return mpi.command(launch, nodes, per_node, cpus, wanted_mpi.arguments, worker)

@@ -1,7 +1,7 @@
 """The Slurm job that this agent runs in: who it is, why it is being ended, and back into the queue with it.
 
-Asks the controller only when a signal came, once, and never for longer than a moment: what Slurm does not answer is not waited for.
-Knows the words of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
+Asks the controller only when a signal came, once, and never for longer than a moment.
+Knows the output of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
 """
 
 from __future__ import annotations
@@ -70,19 +70,19 @@ class SlurmJob:
         return any(b"freezer" in controllers.split(b",") and ours in path for _, controllers, path in groups)
 
     def why_ending(self, number: str) -> Outcome:
-        """What the signal `number` means: what Slurm's own process beside us has said, or else what the controller answers."""
-        told = _last_words(self.job_number)
-        facts = {} if told else self._ask()
+        """What the signal `number` means, by what Slurm's own process beside us has printed, or else by the controller's answer."""
+        cause = _last_words(self.job_number)
+        facts = {} if cause else self._ask()
         state = facts.get("JobState", "")
-        if told == "JOB REQUEUE" or self._is_requeued(facts):
+        if cause == "JOB REQUEUE" or self._is_requeued(facts):
             return self._interrupted("Canceled", None, "the job was requeued in Slurm", continues=True)
-        if told == "PREEMPTION" or facts.get("PreemptTime", "None") != "None" or state == "PREEMPTED":
+        if cause == "PREEMPTION" or facts.get("PreemptTime", "None") != "None" or state == "PREEMPTED":
             return self._interrupted("Canceled", None, "the job was preempted by Slurm")
-        if told == "TIME LIMIT" or state == "TIMEOUT" or self._time_is_up(facts):
+        if cause == "TIME LIMIT" or state == "TIMEOUT" or self._time_is_up(facts):
             limit = seconds((facts or self._ask()).get("TimeLimit", ""))
             reason = "time limit of Slurm's" + ("" if limit is None else f": {limit:g} s")
             return Outcome("Failed", TIME_LIMIT_CODE, reason, may_requeue=self.max_timeouts > 0, is_out_of_time=True)
-        if told.startswith("NODE FAILURE") or state == "NODE_FAIL":
+        if cause.startswith("NODE FAILURE") or state == "NODE_FAIL":
             return self._interrupted("Failed", 1, f"a node of the job failed: {self._failed_nodes() or 'Slurm does not say which'}")
         if state in ("CANCELLED", "COMPLETING"):
             return Outcome("Canceled", None, "the job was canceled with scancel")
@@ -119,10 +119,10 @@ class SlurmJob:
         import re
 
         for pause_s in (*ASK_AGAIN_SECONDS, 0.0):
-            code, said = ask(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
+            code, printed = ask(["scontrol", "show", "job", "--oneliner", self.job_id], ANSWER_SECONDS)
             if code == 0:
-                return dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", said))
-            say(f"scontrol, asked for job {self.job_id}, ended with code {code}: {said.strip()}")
+                return dict(re.findall(r"(?:^|\s)([A-Za-z/:]+)=(\S*)", printed))
+            say(f"scontrol, asked for job {self.job_id}, ended with code {code}: {printed.strip()}")
             if code == TIME_LIMIT_CODE:
                 break  # it has been waited for
             time.sleep(pause_s)
@@ -132,8 +132,8 @@ class SlurmJob:
         """Put the job back into the queue, unless it is there; why it could not be, or nothing. Slurm ends this agent then."""
         if self._is_requeued(self._ask()):
             return ""
-        code, said = ask(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
-        return "" if code == 0 else said.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
+        code, printed = ask(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
+        return "" if code == 0 else printed.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
 
 
 def ask(argv: list[str], timeout_s: float, env: Mapping[str, str] = os.environ) -> tuple[int, str]:

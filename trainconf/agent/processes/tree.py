@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from trainconf.fast.stdlib import prctl
 from trainconf.history import left_processes
 
 TYPE_CHECKING = False
@@ -21,28 +22,6 @@ PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
 def become_subreaper() -> bool:
     """Have orphaned descendants come back to this process; False where the system or this Python cannot."""
     return prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def prctl(option: int, value: int) -> bool:
-    """Set an attribute of this process (prctl(2)); False where the system or this Python cannot."""
-    words = (option, value, 0, 0, 0)
-    try:
-        from _ctypes import call_function, dlopen, dlsym  # what `ctypes` is made of; the whole is 4 ms of every agent
-
-        libc = dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3): what this program has loaded already
-        return bool(call_function(dlsym(libc, "prctl"), words) == 0)
-    except (ImportError, OSError, TypeError):
-        return _prctl_by_ctypes(words)
-
-
-def _prctl_by_ctypes(words: tuple[int, ...]) -> bool:
-    """The public way, for a Python whose inside is another."""
-    try:
-        import ctypes
-
-        return bool(ctypes.CDLL(None).prctl(*words) == 0)
-    except (ImportError, OSError, AttributeError):
-        return False
 
 
 def children() -> set[int] | None:

@@ -17,13 +17,12 @@ from trainconf.agent import job_folders
 from trainconf.agent.log import say
 from trainconf.agent.outcome import signal_name
 from trainconf.agent.processes import tree
-from trainconf.agent.signals import signal
+from trainconf.fast.stdlib import prctl, signal, socket
 from trainconf.history import events
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _socket import socket
     from collections.abc import Callable, Sequence
     from typing import NoReturn
 
@@ -41,7 +40,7 @@ FDS_A_MESSAGE = 200  # the kernel takes 253 (SCM_MAX_FD, unix(7))
 class Watchdog:
     """The watchdog, as its agent knows it; without a channel there is none."""
 
-    def __init__(self, channel: socket | None = None, pid: int = 0) -> None:
+    def __init__(self, channel: socket.socket | None = None, pid: int = 0) -> None:
         self._channel = channel
         self._pid = pid
 
@@ -64,11 +63,9 @@ class Watchdog:
     def _send(self, what: bytes, run_dir: str, fds: Sequence[int]) -> None:
         if self._channel is None:
             return
-        import _socket
-
         rights = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
         try:
-            self._channel.sendmsg([what + os.fsencode(run_dir)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else [])
+            self._channel.sendmsg([what + os.fsencode(run_dir)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if fds else [])
         except OSError as error:
             self._channel = None
             say(f"the watchdog of this agent is gone ({error.strerror}): were the agent killed, too, its job would run on")
@@ -80,9 +77,7 @@ def start_watchdog(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_watchdog
     Called before this process has threads or children. The watchdog ends processes with the grace of the runs that go on, or `grace_s` when
     it is told of none. With `ends_with_watchdog` the agent gets SIGTERM when the watchdog is killed.
     """
-    import _socket
-
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     tree.become_subreaper()
     parent = os.getpid()
     agent = os.fork()
@@ -92,13 +87,13 @@ def start_watchdog(grace_s: float = DEFAULT_GRACE_SECONDS, *, ends_with_watchdog
     theirs.close()
     os.setsid()
     if ends_with_watchdog:
-        tree.prctl(tree.PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(tree.PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
     return Watchdog(ours, parent)
 
 
-def _be_watchdog(agent: int, channel: socket, grace_s: float) -> NoReturn:
+def _be_watchdog(agent: int, channel: socket.socket, grace_s: float) -> NoReturn:
     status = 1 << 8
     try:
         nothing = os.open("/dev/null", os.O_RDWR)
@@ -117,7 +112,7 @@ def _be_watchdog(agent: int, channel: socket, grace_s: float) -> NoReturn:
         os._exit(code)
 
 
-def _watch(agent: int, channel: socket, grace_s: float) -> int:
+def _watch(agent: int, channel: socket.socket, grace_s: float) -> int:
     """Hold what is sent until the agent has ended and nothing of its runs is left; the agent's wait status."""
     living = [agent]
     for number in PASSED_ON:
@@ -141,13 +136,11 @@ def _watch(agent: int, channel: socket, grace_s: float) -> int:
     return status
 
 
-def _hold_what_is_sent(channel: socket) -> dict[str, list[int]]:
+def _hold_what_is_sent(channel: socket.socket) -> dict[str, list[int]]:
     """The runs that go on when the channel ends, and the descriptors of their locks."""
-    import _socket
-
     held: dict[str, list[int]] = {}
     while True:
-        data, rights, _, _ = channel.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * FDS_A_MESSAGE))
+        data, rights, _, _ = channel.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(4 * FDS_A_MESSAGE))
         if not data:
             return held
         run_dir = os.fsdecode(data[1:])
