@@ -28,7 +28,7 @@ def run(words: list[str]) -> int:
     schema.register()
     for name in plugins.offered():  # Hydra reads the store as it is now
         with suppress(ConfigError):  # one that is broken is not chosen, or Hydra says that it has no schema
-            schema.register_offered(f"schema/compute/{name}")
+            schema.register_at(f"schema/compute/{name}")
     register_resolver("secret", secrets.symbolic)
     register_resolver("oc.env", _without_credentials)
     places, words = split_places(words)
