@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import NamedTuple
 
+from trainconf.fast.records import Record
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 
@@ -22,7 +22,7 @@ _MOST_DIGITS = 400  # Python reads far more, and limits them
 _NOT_READ = object()
 
 
-class PlainOverride(NamedTuple):
+class PlainOverride(Record):
     """`text` sets `value` at the dotted key. sign: `+` adds a key, `++` adds it or sets it."""
 
     text: str
@@ -48,21 +48,22 @@ def with_plain(base: Composed, plain: Mapping[int, PlainOverride], texts: Sequen
     """What `texts` compose to, when `base` was composed of the same with other plain overrides, or with none; None when Hydra must."""
     values, sources = {}, {}
     before = [read_plain(text) for text in base.overrides]
-    signs = {one.key: one.sign for one in before if one is not None}
-    for text, sign, key, value in plain.values():
+    signs = {earlier.key: earlier.sign for earlier in before if earlier is not None}
+    for one in plain.values():
+        key, value = one.key, one.value
         *parents, last = key.split(".")
         node: Any = base.config
         for part in parents:
             node = node.get(part) if isinstance(node, dict) else None
         if base.bound is None or not isinstance(node, dict) or isinstance(node.get(last), (dict, list)):
             return None
-        is_right = signs[key] == sign if key in signs else sign == "++" or (sign == "+") != (last in node)
+        is_right = signs[key] == one.sign if key in signs else one.sign == "++" or (one.sign == "+") != (last in node)
         if not is_right or any(f"{key}.".startswith(f"{bound}.") or bound.startswith(f"{key}.") for bound in base.bound):
             return None
         is_tag = key.startswith("tags.")
         if is_tag and type(value) not in (str, int):
             return None
-        values[key], sources[key] = str(value) if is_tag else value, f"command line: {text}"
+        values[key], sources[key] = str(value) if is_tag else value, f"command line: {one.text}"
     return patched(base, values, sources, texts)
 
 

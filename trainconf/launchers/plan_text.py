@@ -5,18 +5,18 @@ What many ranks share is printed once.
 
 from __future__ import annotations
 
-import json
-import shlex
+from trainconf.fast.stdlib import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     Plan = Mapping[str, Any]
     Rank = Mapping[str, Any]  # one of its `ranks`
 
 SHOWN_RANKS = 16
+_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")  # need no quotes in sh
 
 
 def render(plan: Plan) -> str:
@@ -28,18 +28,18 @@ def render(plan: Plan) -> str:
     if plan["stdout_metrics"]:
         lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in plan["stdout_metrics"].items())]
     first = plan.get("first_on_path")
-    lines += ["", "variables:", *(f"  {name}={shlex.quote(value)}" for name, value in plan["env"].items() if name != "PATH" or not first)]
+    lines += ["", "variables:", *(f"  {name}={_quoted(value)}" for name, value in plan["env"].items() if name != "PATH" or not first)]
     if first:
-        lines += [f"  PATH={shlex.quote(':'.join(first))}:{shlex.quote(plan['env']['PATH']) if 'PATH' in plan['env'] else '$PATH'}"]
+        lines += [f"  PATH={_quoted(':'.join(first))}:{_quoted(plan['env']['PATH']) if 'PATH' in plan['env'] else '$PATH'}"]
     lines += [f"  {name}=<secret>" for name in plan["secret_env"]]
-    lines += [f"  {name}={shlex.quote(value)}" for name, value in shared.items()]
+    lines += [f"  {name}={_quoted(value)}" for name, value in shared.items()]
     own = [_own(rank, shared) for rank in plan["ranks"]]
     if len(own) > 1:
         lines += ["", "of each rank:", *(f"  {line}" for line in _table(own))]
     for title, request in _requests(plan):
         lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
     if plan["batch"] is not None:
-        lines += ["", f"its batch script, the input of {shlex.join(plan['batch']['argv'])}", "", plan["batch"]["script"].rstrip("\n")]
+        lines += ["", f"its batch script, the input of {_joined(plan['batch']['argv'])}", "", plan["batch"]["script"].rstrip("\n")]
     return "\n".join(lines)
 
 
@@ -47,7 +47,7 @@ def _commands(ranks: Sequence[Rank]) -> Iterator[str]:
     """Each different command once, under a comment that says which ranks run it."""
     commands: dict[str, list[int]] = {}
     for rank in ranks:
-        commands.setdefault(shlex.join(rank["argv"]), []).append(rank["rank"])
+        commands.setdefault(_joined(rank["argv"]), []).append(rank["rank"])
     for command, numbers in commands.items():
         if len(commands) > 1:
             yield f"# rank{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
@@ -62,12 +62,12 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "target", plan["target"]
     if plan["engine"] is not None:
         yield "engine", f"{plan['engine']['address']} ({plan['engine']['source']})"
-    yield "cwd", shlex.quote(plan["cwd"])
+    yield "cwd", _quoted(plan["cwd"])
     yield "time limit", "none" if plan["max_run_duration_seconds"] is None else f"{plan['max_run_duration_seconds']:g} s per attempt"
     yield "grace", f"{plan['grace_seconds']:g} s between SIGTERM and SIGKILL"
     yield "retries", f"{plan['retries']}, the first after {plan['retry_backoff_seconds']:g} s" if plan["retries"] else "0"
     if plan["slots"] is not None:  # under a scheduler nothing is leased
-        yield "slots", f"{plan['slots']['take']} of {plan['slots']['count']}, leased in {shlex.quote(plan['slots']['dir'])}"
+        yield "slots", f"{plan['slots']['take']} of {plan['slots']['count']}, leased in {_quoted(plan['slots']['dir'])}"
         yield "gpus", f"{plan['gpus']['take']} of {', '.join(plan['gpus']['devices'])}" if plan["gpus"]["take"] else "0"
     if plan["rendezvous"] is not None:
         interface = plan["rendezvous"]["interface"]
@@ -77,7 +77,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _word(value: Any) -> str:
-    return shlex.join(value) if isinstance(value, list) else str(value)
+    return _joined(value) if isinstance(value, list) else str(value)
 
 
 def _shared(ranks: Sequence[Rank]) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _own(rank: Rank, shared: Mapping[str, str]) -> dict[str, str]:
     part += ["a service"] if rank["is_service"] else []
     task = {"task": ", ".join(part)} if part else {}
     share = {} if rank["gpu_share"] is None else {"GPUs": _gpus(*rank["gpu_share"])}
-    own = {name: shlex.quote(value) for name, value in rank["env"].items() if name not in shared}
+    own = {name: _quoted(value) for name, value in rank["env"].items() if name not in shared}
     return {"rank": str(rank["rank"]), **task, **share, **own}
 
 
@@ -122,3 +122,13 @@ def _requests(plan: Plan) -> Iterator[tuple[str, Any]]:
     for rank in containers:
         which = f"the container of node {rank['env'].get('NODE_RANK')}" if len(containers) > 1 else "its container"
         yield f"{which}, POST /containers/create:", rank["container"]
+
+
+def _joined(words: Iterable[str]) -> str:
+    """An argument list as it would be typed."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """A word as sh reads it; what `shlex.quote` writes, which needs `re`."""
+    return word if word and _SAFE.issuperset(word) else "'" + word.replace("'", "'\"'\"'") + "'"

@@ -228,24 +228,26 @@ def hash_tree(source_directory: str, *, store: SnapshotStore | None = None) -> s
 
     Raises SnapshotError (missing, unreadable, restless).
     """
+    source = source_path(source_directory)
+    cache = _stat_cache(source, store)
+    if cache and cache.is_current():
+        return str(cache.summary[0])
     from trainconf.snapshot.blobs.manifest import identify
+    from trainconf.snapshot.tree.taking import manifest_of
 
-    return identify(_manifest(source_directory, store))
+    return identify(manifest_of(source, cache))
 
 
 def tree_entries(source_directory: str) -> list[Entry]:
     """What a snapshot of the tree would hold, sorted by path; nothing is written. Raises as `hash_tree` does."""
     from trainconf.snapshot.blobs.manifest import entries
-
-    return entries(_manifest(source_directory, None))
-
-
-def _manifest(source_directory: str, store: SnapshotStore | None) -> bytes:
     from trainconf.snapshot.tree.taking import manifest_of
 
-    source = source_path(source_directory)
-    cache = StatCache.load(StoreLayout(store.root).stat_cache(source), source) if store else None
-    return manifest_of(source, cache)
+    return entries(manifest_of(source_path(source_directory), None))
+
+
+def _stat_cache(source: bytes, store: SnapshotStore | None) -> StatCache | None:
+    return StatCache.load(StoreLayout(store.root).stat_cache(source), source) if store else None
 
 
 def source_path(source_directory: str) -> bytes:

@@ -6,6 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainconf.launchers import plan_text
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.plan_text import render
 from trainconf.testing.runs import make_job
@@ -65,3 +69,8 @@ def test_where_ranks_meet_and_how_mpi_starts_them_are_told(tmp_path: Path) -> No
     text = render(plan_of(tmp_path, 2, 2, rendezvous={"kind": "mpi", "interface": "ib0"}, mpi=mpi))
     assert "rendezvous  address and ports are found when it starts, on interface ib0\n" in text
     assert "mpi         launcher mpirun, mpirun /opt/mpirun, arguments --bind-to 'a b'\n" in text
+
+
+@given(st.lists(st.text()))
+def test_words_are_quoted_as_shlex_quotes_them(words: list[str]) -> None:
+    assert plan_text._joined(words) == shlex.join(words)
