@@ -11,6 +11,7 @@ from trainconf.environments import store
 from trainconf.environments.recipe import reader
 from trainconf.environments.recipe.installed import lock_text
 from trainconf.errors import EnvironmentRecipeError
+from trainconf.fast.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from trainconf.spec import EnvironmentSpec
 
 
-class Software:
+class Software(Record):
     """What a job is started with: a Python, and the image that holds it; `image` is empty for the machine itself."""
 
-    def __init__(self, python: str, image: str = "") -> None:
-        self.python = python
-        self.image = image
+    python: str
+    image: str = ""
 
 
 class Prepared(Software):
@@ -33,16 +33,14 @@ class Prepared(Software):
     Nobody removes the environment before this object is released or dies: the run that will use it may have no plan yet.
     """
 
-    def __init__(self, python: str, lock_text: str, *, image: str = "", built: bool = False, held: FileLock | None = None) -> None:
-        super().__init__(python, image)
-        self.lock_text = lock_text
-        self.built = built
-        self._held = held
+    lock_text: str = ""
+    built: bool = False
+    held: FileLock | None = None
 
     def release(self) -> None:
         """Leave the environment to the plan of its run. May be called again."""
-        if self._held is not None:
-            self._held.release()
+        if self.held is not None:
+            self.held.release()
 
     __del__ = release
 
@@ -63,13 +61,13 @@ def ensure(request: EnvironmentRequest) -> Prepared:
     except BaseException:
         held.release()
         raise
-    return Prepared(found.python, found.lock_text(), image=found.image_id, built=is_new, held=held)
+    return Prepared(found.python, found.image_id, found.lock_text(), built=is_new, held=held)
 
 
 def ensure_later(request: EnvironmentRequest) -> Prepared | None:
     """Return the Python of an environment that does not exist and that its job shall build; None when there is nothing to build."""
     software, state = locate(request)
-    return None if request.spec.kind != "venv" or state == "ready" else Prepared(software.python, "")
+    return None if request.spec.kind != "venv" or state == "ready" else Prepared(software.python)
 
 
 def locate(request: EnvironmentRequest) -> tuple[Software, str]:
@@ -139,7 +137,7 @@ def _image_file(request: EnvironmentRequest) -> Prepared:
             f"one file can be known by its content: `apptainer build FILE.sif {spec.image}`"
         )
     lock = f"# image {spec.image} {spec.software_id or '(a folder)'}\n# contents not inspected\n"
-    return Prepared(spec.interpreter or "python", lock, image=os.path.normpath(os.path.join(request.root, spec.image)))
+    return Prepared(spec.interpreter or "python", os.path.normpath(os.path.join(request.root, spec.image)), lock)
 
 
 def _current(request: EnvironmentRequest) -> Prepared:
@@ -154,4 +152,4 @@ def _current(request: EnvironmentRequest) -> Prepared:
             "the user-managed Python is not what this run was recorded with", *facts,
             hint="use the environment it was recorded in, or submit anew from the config; only a managed environment can be made again",
         )
-    return Prepared(found.path, lock_text(found.version, packages))
+    return Prepared(found.path, lock_text=lock_text(found.version, packages))

@@ -8,6 +8,7 @@ import time
 
 from trainconf import files
 from trainconf.errors import EnvironmentRecipeError
+from trainconf.fast.records import Record
 from trainconf.fast.stdlib import json
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ print(json.dumps({'version': sys.version.split()[0], 'executable': sys.executabl
 """
 
 
-class Interpreter:
+class Interpreter(Record):
     """A Python that works.
 
     path:       as it was named, made absolute. Its links are not resolved, because a venv's Python is a link, and that link makes it the
@@ -38,10 +39,9 @@ class Interpreter:
     site_dirs:  the folders in which it finds installed packages, without those of PYTHONPATH
     """
 
-    def __init__(self, path: str, version: str, site_dirs: Sequence[str]) -> None:
-        self.path = path
-        self.version = version
-        self.site_dirs = site_dirs
+    path: str
+    version: str
+    site_dirs: Sequence[str]
 
     @property
     def minor_version(self) -> str:
@@ -78,7 +78,8 @@ def locate(named: str, root: str) -> str:
     if os.sep in named:
         path = os.path.join(root, os.path.expanduser(named))
     else:
-        found = next((path for path in _on_path(named) if os.access(path, os.X_OK)), None)
+        paths = (os.path.join(folder, named) for folder in os.get_exec_path() if folder)
+        found = next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
         if found is None:
             raise EnvironmentRecipeError(f"there is no program {named} on PATH", *facts, hint="name an interpreter by its path")
         return found
@@ -159,10 +160,6 @@ def _names(folder: str) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []  # PATH may hold folders that do not exist or are not ours to read
-
-
-def _on_path(program: str) -> list[str]:
-    return [path for folder in os.get_exec_path() if folder and os.path.isfile(path := os.path.join(folder, program))]
 
 
 def _ask(path: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from trainconf.environments.recipe import interpreter
 from trainconf.environments.recipe.installed import installed
 from trainconf.environments.recipe.requirements import RequirementReader, shipped_or_own
 from trainconf.errors import EnvironmentRecipeError, Mistake
+from trainconf.fast.records import Record
 from trainconf.fast.stdlib import re
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.spec import EnvironmentSpec, Pairs, canonical, sha256_hex
@@ -112,14 +113,13 @@ def _managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: l
     )
 
 
-class RecipeContents:
+class RecipeContents(Record):
     """What a recipe asks for, be it for a venv or an image. `python` is the version, empty where none was given."""
 
-    def __init__(self, python: str, requirements: tuple[str, ...], files: Pairs, variables: Pairs) -> None:
-        self.python = python
-        self.requirements = requirements
-        self.files = files
-        self.variables = variables
+    python: str
+    requirements: tuple[str, ...]
+    files: Pairs
+    variables: Pairs
 
 
 def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> RecipeContents:

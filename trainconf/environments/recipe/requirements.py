@@ -9,6 +9,7 @@ import os
 
 from trainconf.environments.recipe.installed import normalised
 from trainconf.errors import Mistake
+from trainconf.fast.records import Record
 from trainconf.fast.stdlib import re
 from trainconf.paths import packaged
 
@@ -41,12 +42,11 @@ OTHER_HOST = r"(?:^|@\s*)file://(?!/|localhost/)"  # RFC 8089: what follows two 
 NAMED_URL = r"[A-Za-z0-9][\w.-]*\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<url>(?:file:|[./]).*)"
 
 
-class LocalRequirement:
+class LocalRequirement(Record):
     """A requirement that names a file or folder of this machine. `rest` is what follows the path: extras, marker, options."""
 
-    def __init__(self, path: str, rest: str) -> None:
-        self.path = path
-        self.rest = rest
+    path: str
+    rest: str
 
 
 def local_requirement(line: str) -> LocalRequirement | None:
