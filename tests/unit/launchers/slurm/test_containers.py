@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import trainconf
-from tests.unit.launchers.slurm.test_script import Answering
+from tests.unit.launchers.slurm.stand_in import Answering
 from trainconf.errors import ConfigError
 from trainconf.fast.records import replace
 from trainconf.launchers.protocol import Job
