@@ -1,8 +1,7 @@
 """The events one agent records for one run, in order; kept in memory and tried again while the disk refuses.
 
-An exit code that is known must not be lost because a disk is full for a while. What still cannot be written after
-`PATIENCE_SECONDS`, or when the run's folder was removed, is given up: the agent says so in its log and ends with code 1, and
-readers see NotResponding.
+A known exit code must not be lost because a disk is full for a while. After `PATIENCE_SECONDS`, or when the run's folder was removed, the
+agent gives up: it says so in its log and ends with code 1, and readers see NotResponding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The agent's own words, for people: lines on its standard error, which is logs/agent.log."""
+"""The agent's log for people: lines on its standard error, which is logs/agent.log."""
 
 from __future__ import annotations
 

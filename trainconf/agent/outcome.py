@@ -45,7 +45,7 @@ def exit_code(status: int) -> int:
 def failure(status: int, rank: int, rank_count: int, oom_kills: int, oom_kills_of_job: int = 0) -> Outcome:
     """The failure of a rank that ended by itself. `oom_kills`: how many processes the kernel killed for memory meanwhile.
 
-    `oom_kills_of_job`: how many of those were of the scheduler's job this is; they are the cause also when it was a child that was killed.
+    `oom_kills_of_job`: how many of those belonged to the scheduler's job. They are the cause also when only a child was killed.
     """
     code = os.waitstatus_to_exitcode(status)
     reason = f"exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
@@ -59,7 +59,7 @@ def failure(status: int, rank: int, rank_count: int, oom_kills: int, oom_kills_o
 
 
 def success(oom_kills_of_job: int) -> Outcome:
-    """A rank that ended well by itself, though the kernel may have ended others of its job for memory."""
+    """The end of a rank that completed. The kernel may have ended other processes of its job for memory."""
     note = killed_for_memory(oom_kills_of_job, "Slurm gave the job (compute.mem_gib)") if oom_kills_of_job else ""
     return Outcome("Completed", 0, note=note)
 
@@ -141,7 +141,7 @@ class Usage:
 
 
 def cannot_start(error: OSError, argv: Sequence[str], cwd: str, log: str, environ: Mapping[str, str]) -> Outcome:
-    """A program that could not be executed, told so that its owner can mend it; codes as shells give them."""
+    """The end of a program that could not be executed, with what its owner can mend. The codes are those of shells."""
     name = argv[0]
     if error.filename in (cwd, log):
         what = "working directory" if error.filename == cwd else "log file"

@@ -47,7 +47,7 @@ class OneRun:
         """Look for more; a single run has none."""
 
     def canceled(self) -> Iterable[RunPaths]:
-        """Runs that are not wanted any more before they were taken."""
+        """Runs that were cancelled before they were taken."""
         return ()
 
     def close(self) -> list[RunPaths]:
@@ -211,7 +211,7 @@ class Pool:
                 run.child_ended(pid, status, rusage)
 
     def _owner(self, pid: int) -> RunSupervisor | None:
-        """Whose child it was: of the run with that rank, or with that session; an orphan of the only run is its own."""
+        """The run of a child: the one with that rank, or with that session. An orphan belongs to the only run there is."""
         for run in self.runs:
             if run.rank_group is not None and run.rank_group.has_process(pid):
                 return run
@@ -226,7 +226,7 @@ class Pool:
         return next((end.exit_code for end in bad if end.exit_code), 1) if bad or self.lost_events else 0
 
     def read_cancel_request(self) -> None:
-        """Somebody says that there is something to read: new trials, or a request to cancel."""
+        """Read what is new: trials, or a request to cancel."""
         self.feed.read_on()
         for paths in self.feed.canceled():
             self._cancel_unstarted(paths, events.why_canceled(paths))
@@ -268,7 +268,7 @@ class Pool:
 def end_sweep(home: RunPaths) -> None:
     """Record that a sweep whose trials are jobs of their own is over, if this was the last of them.
 
-    They are looked at from the last one on: until then one look is enough.
+    Reads them from the last one on: while others run, that is the only one to read.
     """
     if not os.path.exists(home.trials):
         return  # then nobody can tell

@@ -1,4 +1,4 @@
-"""Metrics out of what a script prints: patterns over rank 0's log, read behind the job's back in bounded memory and time.
+"""Metrics out of what a script prints: patterns over rank 0's log, read beside the job in bounded memory and time.
 
 Imported only for runs that ask for it; `re` is half of the agent's start-up time.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 INTERVAL_SECONDS = 0.25
-SLICE_SECONDS = 0.1  # of reading between two looks at the signals
+SLICE_SECONDS = 0.1  # of reading between two polls of the signals
 END_SECONDS = 10.0  # of reading once the job has ended
 BLOCK_BYTES = 65536
 LINE_BYTES = 1 << 18  # of a longer line only the beginning is searched
@@ -40,7 +40,7 @@ class _TooSlow(Exception):
     """A pattern has searched one line for longer than SLOW_SECONDS."""
 
 
-class _Watchdog:
+class _SearchTimer:
     """Ends a search that takes too long: `re` runs the handlers of signals while it matches.
 
     The timer counts CPU time of this process, so that a busy machine makes no pattern slow.
@@ -51,7 +51,7 @@ class _Watchdog:
         self._is_searching = False
 
     def start(self) -> None:
-        signal.signal(signal.SIGVTALRM, self._look)  # stays installed: a late signal must not end the agent
+        signal.signal(signal.SIGVTALRM, self._check)  # stays installed: a late signal must not end the agent
         signal.setitimer(signal.ITIMER_VIRTUAL, SLOW_SECONDS / 2, SLOW_SECONDS / 2)
 
     def stop(self) -> None:
@@ -72,7 +72,7 @@ class _Watchdog:
             self._is_searching = False
         return found
 
-    def _look(self, *_: object) -> None:
+    def _check(self, *_: object) -> None:
         if self._is_searching and self._seen == self._searches:
             raise _TooSlow
         self._seen = self._searches
@@ -118,7 +118,7 @@ class _Lines:
 class LogReader:
     """Follows a log from where it stood. Each match of a pattern's first group becomes a metric: a number, else the text.
 
-    `take_notes` says in words what could not be found or recorded.
+    `take_notes` tells people what could not be found or recorded.
     """
 
     def __init__(self, paths: RunPaths, patterns: Mapping[str, str]) -> None:
@@ -130,7 +130,7 @@ class LogReader:
         self._fd = -1
         self._lines = _Lines()
         self._waiting: Iterator[tuple[str, int, str]] = iter(())  # what of the last block is still to be searched
-        self._watchdog = _Watchdog()
+        self._timer = _SearchTimer()
         self._slow: dict[str, int] = {}  # how often each pattern was too slow
         self._noted: set[str] = set()
         self._notes: list[str] = []
@@ -152,11 +152,11 @@ class LogReader:
             return True
         except FileNotFoundError:
             return True
-        self._watchdog.start()
+        self._timer.start()
         try:
             return self._search_until(now + SLICE_SECONDS, to_end=to_end)
         finally:
-            self._watchdog.stop()
+            self._timer.stop()
             os.close(self._fd)
 
     def stop(self) -> None:
@@ -164,9 +164,9 @@ class LogReader:
         self._end = 0.0
 
     def take_notes(self) -> list[str]:
-        """What is to be told since the last call."""
-        told, self._notes = self._notes, []
-        return told
+        """The notes since the last call."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def note_error(self, error: OSError) -> None:
         """The log cannot be read, or a metric not be recorded."""
@@ -211,7 +211,7 @@ class LogReader:
             self._note("long", f"of a line longer than {LINE_BYTES} bytes only the beginning was searched for stdout_metrics")
         pattern = self._patterns[name]
         try:
-            matches = self._watchdog.search(pattern, text)
+            matches = self._timer.search(pattern, text)
         except _TooSlow:
             self._was_too_slow(name, len(text))
             return

@@ -1,7 +1,7 @@
 """The ranks in the container of one node: which of them have ended, and how.
 
-Of a single rank, the container's end is the end. Several end one by one: the shell in the container writes a line for each, and this reads
-them. The end of the last one comes with that of the container, when it is known what they used.
+A single rank ends with its container. Several ranks end one by one: the shell in the container writes a line for each, which is read here.
+The end of the last one comes with that of the container, when it is known what they used.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NodeRanks:
         self._ends = self._all_ends if end_apart(plan, ranks) else None
 
     def make_files(self) -> None:
-        """Make what their container writes to; of an earlier attempt only logs and metrics are kept. Raises OSError."""
+        """Make the files that their container writes. Of an earlier attempt only logs and metrics are kept. Raises OSError."""
         self.clear()
         for path in (*self._kept, self._usage, self._all_ends):
             os.close(files.open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND))

@@ -1,7 +1,7 @@
 """The rank group of containers: one per node, with one rank or several in each, and the network between them. See `rank_group`.
 
-Imported for container runs only. Every container has a thread; what these have to tell lies in an inbox until the main loop, woken by
-a signal, reads it. Ranks that end while others of their container run on are found by looking, a few times a second.
+Imported for container runs only. Every container has a thread. Its news lie in an inbox until the main loop, woken by a signal, reads
+them. Ranks that end while others of their container run on are found by polling.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 POLL_SECONDS = 1.0  # everything of note comes with a signal
-WATCH_SECONDS = 0.2  # between two looks for ranks that have ended in a container that runs on
+WATCH_SECONDS = 0.2  # between two polls for ranks that have ended in a container that runs on
 
 
 class ContainerRanks:
@@ -55,7 +55,7 @@ class ContainerRanks:
         self._up: dict[int, dict[str, Any]] = {}  # what the event tells of each rank that has begun
         self._away: set[int] = set()  # nodes that wait for the engine
         self._inbox: deque[tuple[int, Any]] = deque()
-        self._look_at = 0.0
+        self._poll_at = 0.0
         self._is_clearing = False
         self._is_cleared = True
         self._oom_kills = 0
@@ -66,7 +66,7 @@ class ContainerRanks:
 
     @property
     def deadline(self) -> float | None:
-        return self._look_at if any(node.is_watched for node in self._nodes.values()) else None
+        return self._poll_at if any(node.is_watched for node in self._nodes.values()) else None
 
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
         self.usage, self._up, self._away = Usage(), {}, set()
@@ -101,7 +101,7 @@ class ContainerRanks:
         os.kill(os.getpid(), WAKE_SIGNAL)
 
     def _bring_up(self) -> None:
-        """What comes before the containers; then each of them gets its thread."""
+        """Make what the containers need, then start the thread of each."""
         try:
             self._network.make()
             for ranks in self._nodes.values():
@@ -141,11 +141,11 @@ class ContainerRanks:
         yield from self._ended_early()
 
     def _ended_early(self) -> Iterator[Ended]:
-        """Look for ranks that have ended in containers that run on, if it is time to."""
+        """Poll for ranks that have ended in containers that run on."""
         now = time.monotonic()
-        if now < self._look_at:
+        if now < self._poll_at:
             return
-        self._look_at = now + WATCH_SECONDS
+        self._poll_at = now + WATCH_SECONDS
         for node in self._nodes.values():
             if node.is_watched:
                 yield from (Ended(found, rank) for rank, found in node.ended_early(self._count_oom_kills()))
@@ -165,7 +165,7 @@ class ContainerRanks:
         return record
 
     def _note_engine_availability(self, node: int, reason: str) -> Iterator[Noted]:
-        """One word for all nodes when the engine goes, and one when it is back."""
+        """One note for all nodes when the engine goes away, and one when it is back."""
         were = bool(self._away)
         if reason:
             self._away.add(node)

@@ -1,4 +1,4 @@
-"""What the ranks in containers are told, attempt by attempt: the job's variables, where they meet, and which GPUs each of them sees.
+"""The variables of ranks in containers, for each attempt: the job's own, the rendezvous, and which GPUs each of them sees.
 
     several nodes          each container is called node-<number> on the run's own network, where every port is free
     one node               127.0.0.1; with the machine's own network (`compute.network=host`) ports are kept on it, as for local runs
@@ -55,7 +55,7 @@ class ContainerVariables:
         return job_shell.variables_text(common, umask, [(number, self._paths.log(number), env) for number, env in own.items()])
 
     def _own(self, rank: RankPlan, common: Mapping[str, str], gpu_count: int) -> dict[str, str]:
-        """What only this rank has. Where it meets the others is what the job says, if it says so."""
+        """The variables of this rank only. Those of the rendezvous give way to the job's own."""
         place = {name: value for name, value in self._places.get(rank.rank, {}).items() if name not in common}
         own = {**place, **rank.env}
         if gpu_count and rank.gpu_share is not None:

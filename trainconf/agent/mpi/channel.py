@@ -1,6 +1,6 @@
-"""How the agents beside a run's MPI processes are spoken to: by TCP, for no mpirun passes its input on to all it starts.
+"""Orders and news between a run's agent and the workers of its MPI processes, over TCP: no mpirun passes its input on to all it starts.
 
-Whoever connects says a secret first, which only the processes of the run are told.
+A caller sends a secret first, which only the processes of the run have.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import Any
 
-VARIABLE = "TRAINCONF_ORDERS"  # address, port and secret, for whoever shall connect
+VARIABLE = "TRAINCONF_ORDERS"  # address, port and secret
 CONNECT_SECONDS = 60.0
-SECRET_SECONDS = 10.0  # for somebody who has connected to say the secret
-MOST_STRANGERS = 128  # who have not said it yet; then the one that came first is sent away
+SECRET_SECONDS = 10.0  # for a caller to send the secret
+MOST_STRANGERS = 128  # callers without the secret so far; of more, the first one is sent away
 REFUSED_SECONDS = 0.2  # until the next try, when there is no descriptor left for a connection
 SPARE_DESCRIPTORS = 64  # for all that is none of these connections, and strangers
 LONGEST_LINE = 1 << 20
-WELCOME = b"\n"  # said to whoever knows the secret; as an order it is none
+WELCOME = b"\n"  # the answer to the secret; it is no order
 STARTER = -1  # the worker number of what starts the others
 
 
 class Exchange:
     """The run's agent's end. `inbox` gets (connection, line), and (connection, None) at its end; each time the main loop is woken.
 
-    `address` is what callers are told, `bound_to` the address of this node that is listened at, empty for all of them. Whoever does not
-    say the secret at once costs a descriptor for a while, and nothing else: other users of the machine can call, too.
+    Callers get `address`. `bound_to` is the address of this node to listen at, empty for all of them. A caller without the secret costs a
+    descriptor for a while, and nothing else: other users of the machine can call, too.
     """
 
     def __init__(self, address: str, inbox: deque[tuple[Any, bytes | None]], bound_to: str) -> None:
@@ -55,7 +55,7 @@ class Exchange:
         _thread.start_new_thread(self._serve, ())
 
     def close(self) -> None:
-        """Hear and accept nothing more."""
+        """Read and accept nothing more."""
         os.close(self._stop)
 
     def _serve(self) -> None:
@@ -81,7 +81,7 @@ class Exchange:
                     os.kill(os.getpid(), WAKE_SIGNAL)
 
     def _accept(self) -> bool:
-        """Whether somebody who knows the secret has come."""
+        """Whether a caller with the secret has come."""
         import selectors
 
         try:
@@ -96,10 +96,10 @@ class Exchange:
         caller = _Caller(connection)
         self._strangers[caller] = time.monotonic()
         self._selector.register(connection, selectors.EVENT_READ, caller)
-        return self._read(caller)  # who belongs here has said the secret by now, mostly
+        return self._read(caller)  # a worker has sent the secret by now, mostly
 
     def _wait_for_descriptor(self, error: OSError) -> None:
-        """Nobody else can be let in for now; strangers make room."""
+        """No more callers for now; strangers make room."""
         if self._accept_at is None:
             say(f"a process of the run cannot call its agent now: {error.strerror}; `ulimit -n` is the limit")
             self._selector.unregister(self._server)
@@ -152,7 +152,7 @@ class Exchange:
         return True
 
     def _let_in(self, caller: _Caller) -> bool:
-        """Whether the first thing it has said is the secret; it is looked at before anything else is."""
+        """Whether the first line is the secret. Nothing else is read before."""
         import hmac
 
         secret, end, rest = caller.rest.partition(b"\n")
@@ -169,7 +169,7 @@ class Exchange:
 
 
 class _Caller:
-    """Somebody who has connected, and what of a line has come."""
+    """A connection, and what of a line has come."""
 
     def __init__(self, connection: socket) -> None:
         self.connection = connection
@@ -198,7 +198,7 @@ def connect(variable: str) -> socket:
     while True:
         try:
             return _connect(address, int(port), secret, max(1.0, give_up_at - time.monotonic()))
-        except OSError:  # sent away unheard, where too many had called at once
+        except OSError:  # sent away, where too many had called at once
             if time.monotonic() >= give_up_at:
                 raise
             time.sleep(REFUSED_SECONDS)
@@ -231,4 +231,4 @@ def report(variable: str, what: str, **facts: Any) -> None:
         connection.sendall(files.dumps({"worker": STARTER, "news": what, **facts}).encode() + b"\n")
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(CONNECT_SECONDS)
-        connection.recv(1)  # nothing comes, but its end
+        connection.recv(1)  # only its end comes

@@ -1,7 +1,6 @@
 """The rank group of processes: one per rank, each in a session of its own, with its log file as standard output and error.
 
-The child is handed the file itself; nothing stands between the job and its log. It does not use `subprocess`, which would
-double the agent's start-up time.
+The child gets the file itself; nothing stands between the job and its log.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class ProcessRanks:
             yield self._news.pop(0)
 
     def end(self, *, kill: bool, is_recorded: bool) -> float | None:
-        """SIGTERM once to each process, those included that were forked in the meantime; SIGKILL to whatever there is."""
+        """SIGTERM once to each process, also to those that were forked meanwhile; SIGKILL to all there are."""
         left = self._processes() if self._ranks else self._survivors()
         if not self._ranks and not left:
             return None
@@ -122,8 +121,8 @@ class ProcessRanks:
         return POLL_SECONDS
 
     def _inside(self, left: set[int], *, kill: bool) -> set[int]:
-        """Those in the containers of steps. SIGKILL would take srun away without an end of its step, and on SIGTERM it has everything
-        killed, also what puts the container away: so it is told only where nothing has run in it yet."""
+        """Those in the containers of steps. On SIGKILL srun goes away and its step does not end. On SIGTERM srun has everything killed,
+        also what puts the container away: it gets that only while nothing has run in its step."""
         inside = {pid for pid in left if tree.session_of(pid) not in self._pids}
         if kill and not inside and not self._signaled:
             tree.send(self._ranks, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Which processes belong to a run, and ending them all: descendants, orphans, and whoever carries the run's marks.
+"""Which processes belong to a run: descendants, orphans, and whatever carries the run's marks.
 
 A rank may fork, daemonise, start sessions. Three things find them again: descent from a rank (orphans come back to the agent,
 which is a child subreaper), the session of a rank, and the marks that `trainconf.history.left_processes` knows.
