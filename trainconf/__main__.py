@@ -28,13 +28,13 @@ def main() -> NoReturn:
         try:
             if stream is not None:
                 stream.flush()
-        except OSError:  # whoever was to read it is gone, and cannot be told
+        except OSError:  # its reader is gone
             code = code or 1
     os._exit(code)
 
 
 def _open_closed_channels() -> None:
-    """Point standard channels that we were started without at nothing: else the next file opened would get their numbers, and our words."""
+    """Open /dev/null for each standard channel that is closed: else the next file opened would take its number, and get our output."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""The first word decides: a verb, or else a run to submit, in Hydra's override grammar with Hydra's flags.
+"""The first argument decides: it is a verb, or else begins a run to submit, in Hydra's override grammar with Hydra's flags.
 
 Turns errors into messages and exit codes: the script's own for a finished run, 2 a user's mistake, 1 our fault, 130 interrupted.
 """
@@ -25,11 +25,10 @@ _HYDRA_ONLY = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Only a bug of ours gets past it as an exception."""
-    words = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         _take_sigterm()
     try:
-        return dispatch(words)
+        return dispatch(list(sys.argv[1:] if argv is None else argv))
     except TrainconfError as error:
         return _tell(error)
     except KeyboardInterrupt:
@@ -49,25 +48,25 @@ def _take_sigterm() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def dispatch(words: list[str]) -> int:
+def dispatch(argv: list[str]) -> int:
     """Find the command and run it."""
-    if not words or (words[0] not in VERBS and not _is_flag(words[0], "--help", "-h", "--version")):
-        return _submit(words)
-    if _is_flag(words[0], "--version"):
+    if not argv or (argv[0] not in VERBS and not _is_flag(argv[0], "--help", "-h", "--version")):
+        return _submit(argv)
+    if _is_flag(argv[0], "--version"):
         from trainconf import __version__
 
         printer.data(f"trainconf {__version__}")
         return 0
-    if words[0] not in VERBS:
+    if argv[0] not in VERBS:
         from trainconf.cli.arguments.help import show
 
         return show()
-    module = importlib.import_module(f"trainconf.cli.{VERBS[words[0]][0]}.{words[0]}")
-    return int(module.run(words[1:]))
+    module = importlib.import_module(f"trainconf.cli.{VERBS[argv[0]][0]}.{argv[0]}")
+    return int(module.run(argv[1:]))
 
 
-def _submit(words: list[str]) -> int:
-    first = words[0] if words else ""
+def _submit(argv: list[str]) -> int:
+    first = argv[0] if argv else ""
     if first and "=" not in first and first[0] not in "-+~":
         import difflib
 
@@ -76,21 +75,21 @@ def _submit(words: list[str]) -> int:
             f"{first!r} is neither a verb nor an override", ("from", "command line"), *([("nearest", near[0])] if near else []),
             ("allowed", f"{', '.join(VERBS)}; or key=value"), hint="`trainconf --help` tells what each does",
         ))
-    if any(_is_flag(word, *_HYDRA_ONLY) for word in words):
+    if any(_is_flag(argument, *_HYDRA_ONLY) for argument in argv):
         from trainconf.cli.arguments.hydra_flags import run as run_hydra
 
-        return run_hydra(words)
-    if any(_is_flag(word, "--help", "-h") for word in words):
+        return run_hydra(argv)
+    if any(_is_flag(argument, "--help", "-h") for argument in argv):
         from trainconf.cli.arguments.help import show
 
         return show()
     from trainconf.cli.launch.submit import run as submit
 
-    return submit(words)
+    return submit(argv)
 
 
-def _is_flag(word: str, *names: str) -> bool:
-    return word in names or (word.startswith("--") and word.partition("=")[0] in names)
+def _is_flag(argument: str, *names: str) -> bool:
+    return argument in names or (argument.startswith("--") and argument.partition("=")[0] in names)
 
 
 def _storage(error: OSError) -> int:
@@ -99,13 +98,13 @@ def _storage(error: OSError) -> int:
     # EPERM EACCES EFBIG ENOSPC EROFS ELOOP EDQUOT: the disk's refusals, and what somebody has put in a file's place, are a user's matter
     if error.errno not in (1, 13, 27, 28, 30, 40, 122):
         raise error
-    told = StorageError.from_os_error(error, "a file cannot be written or read")
-    told.__cause__ = error
-    return _tell(told)
+    refusal = StorageError.from_os_error(error, "a file cannot be written or read")
+    refusal.__cause__ = error
+    return _tell(refusal)
 
 
 def _tell(error: TrainconfError) -> int:
-    """Tell a mistake, with the traceback where that is asked for; its exit code."""
+    """Print a mistake, or its traceback with TRAINCONF_FULL_ERROR=1; its exit code."""
     if os.environ.get("TRAINCONF_FULL_ERROR") == "1":
         import traceback
 

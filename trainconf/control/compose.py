@@ -1,4 +1,4 @@
-"""From what is asked for to a config: a `ComposeRequest` is composed, and resolved into what would run."""
+"""Composes a `ComposeRequest`, and resolves it into what would run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ComposeRequest:
-    """What is asked for. `overrides` follow Hydra's grammar; files of the folder `config_dir` are found first.
+    """A request to compose. `overrides` follow Hydra's grammar; files of the folder `config_dir` are found first.
 
     Raises UserError when `config_dir` is no folder.
     """

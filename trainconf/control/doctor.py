@@ -34,7 +34,7 @@ class Check(Record):
 
     @property
     def verdict(self) -> str:
-        """The word in the report's first column."""
+        """The report's first column."""
         return "missing" if self.ok is None else "ok" if self.ok else "broken"
 
 
@@ -180,10 +180,11 @@ def slurm(processes: Processes) -> Check:
     if not answer.ok:
         return Check("slurm", None, f"sbatch fails: {answer.last_lines(1)}", "jobs cannot be sent to Slurm from here")
     version = answer.text()
-    asked = processes.run(["scontrol", "show", "config"], timeout_s=ASK_S)
-    if not asked.ok:
-        return Check("slurm", None, f"{version}, but its controller does not answer: {asked.last_lines(1)}", "no job can be sent now")
-    settings = dict(line.split("=", 1) for line in asked.text().splitlines() if "=" in line)
+    configuration = processes.run(["scontrol", "show", "config"], timeout_s=ASK_S)
+    if not configuration.ok:
+        why = f"{version}, but its controller does not answer: {configuration.last_lines(1)}"
+        return Check("slurm", None, why, "no job can be sent now")
+    settings = dict(line.split("=", 1) for line in configuration.text().splitlines() if "=" in line)
     facts = {key.strip(): value.strip() for key, value in settings.items()}
     has_accounting = facts.get("AccountingStorageType", "") == "accounting_storage/slurmdbd"
     detail = f"{version}, cluster {facts.get('ClusterName', '?')}, {'with' if has_accounting else 'no'} accounting"

@@ -32,7 +32,7 @@ class FrozenRun(Record):
 class Drift(Record):
     """What of a frozen file would run differently today.
 
-    differences: lines by part of the spec. code_diff: the changed lines of code, when they were asked for. strange_program: a program
+    differences: lines by part of the spec. code_diff: the changed lines of code, with `diff`. strange_program: a program
     that the file names and that was therefore not started, so that the environment was not compared. not_compared: inputs whose content
     no spec holds, in words.
     """
@@ -113,7 +113,7 @@ def check(
 
 
 def _code(file: frozen.Frozen, today: Resolved, workspace: WorkspacePaths, *, diff: bool) -> tuple[list[str], str]:
-    """A line for each path of the code that differs, and the changed lines when they are asked for."""
+    """A line for each path of the code that differs, and with `diff` the changed lines."""
     snapshot_id = file.resolved.spec.code.snapshot
     with drift.frozen_code(file, workspace) as store:
         if isinstance(store, str):

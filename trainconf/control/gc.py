@@ -143,7 +143,7 @@ def _images(workspace: WorkspacePaths) -> Iterator[Garbage]:
 
 
 def _containers(workspace: WorkspacePaths) -> Iterator[Garbage]:
-    """What runs left in the engine that would be used now. An engine that cannot be asked is told, and no failure."""
+    """What runs left in the engine that a run would use now. An engine that does not answer is named, and is no failure."""
     if not container_leftovers.may_exist(workspace):
         return
     what = "containers and networks of runs"

@@ -13,7 +13,7 @@ from trainconf.paths import WorkspacePaths
 from trainconf.process import processes
 from trainconf.snapshot import SnapshotStore, hash_tree
 
-# What a frozen spec names was under the guards when it was frozen; it need not pass them twice.
+# The code passed the guards when it was recorded; it need not pass them twice.
 _NO_GUARDS: dict[str, Any] = {"max_mb": float("inf"), "max_files": 1 << 62, "allow_keys": ("*",)}
 
 

@@ -34,7 +34,7 @@ FROZEN_FIRST_LINE = FROZEN_LINE.decode()
 
 
 class Frozen(Record):
-    """A frozen file that was read: the run it describes, where its code was recorded, and the folder its words were typed in."""
+    """A frozen file that was read: the run it describes, where its code was recorded, and the folder in which it was frozen."""
 
     path: str
     resolved: Resolved
@@ -101,7 +101,7 @@ def _relative(path: str, root: str) -> str:
 
 
 def strange_program(file: Frozen, today: Composed, workspace: WorkspacePaths) -> str:
-    """The Python that the words of a file name which was not frozen here, so that looking at the software would start it; else empty."""
+    """The Python that the overrides of a file name, when the file was not frozen here: reading its packages would start it. Else empty."""
     named = today.typed.env.python.interpreter_path
     if not named or not today.origin("env.python.interpreter_path").startswith("command line"):
         return ""

@@ -1,4 +1,4 @@
-"""Git's facts about the source, asked for while the run is being prepared: git needs its 5 ms, and nobody waits for them."""
+"""Git's facts about the source, read in a thread while the run is prepared: git needs 5 ms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs count by content: the digests of what a run will read become part of its spec, and what is not looked at is said in words."""
+"""Inputs count by content: their digests become part of a run's spec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_LINKS = 5
 def with_digests(
     resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter, known: dict[str, str] | None = None
 ) -> Resolved:
-    """The same with the content of its inputs. One that is not what the spec says already is told, and the spec then says what it is.
+    """The same, with the digests of its inputs. An input that has changed since the spec was recorded is reported.
 
     `known` remembers digests by path for the trials of a sweep. Raises SnapshotError.
     """

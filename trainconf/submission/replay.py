@@ -1,4 +1,4 @@
-"""Recorded runs as something to submit again: the config and code of then, other values where asked."""
+"""Makes a recorded or frozen run ready to submit again: its own config and code, with other values where overrides say so."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def from_run(
 ) -> tuple[Resolved, dict[str, Any]]:
     """A run's own config with `overrides` on top, its own snapshot, and what git said then.
 
-    The software stays as recorded unless an override of `env` changes it; whether to wait or to detach is asked anew. Raises
+    The software stays as recorded unless an override of `env` changes it; whether to detach is decided anew. Raises
     RunNotFoundError for a damaged record, ConfigError.
     """
     try:
@@ -109,7 +109,7 @@ def _derived(then: Composed, base: Composed, composed: Composed) -> dict[str, An
 
 
 def _in_file(mistake: Mistake, path: str) -> Mistake:
-    """A mistake in a config that was read from a frozen file, unless a word of the command line or this machine is to blame."""
+    """A mistake in a config that was read from a frozen file, unless the command line or this machine is to blame."""
     source = dict(mistake.facts).get("from", "")
     if source.startswith(("command line", "conf/local.yaml")):
         return mistake
@@ -117,7 +117,7 @@ def _in_file(mistake: Mistake, path: str) -> Mistake:
 
 
 def _touched(base: Composed, changed: Composed, overrides: list[str]) -> list[tuple[str, str]]:
-    """The settings of the spec that overrides have changed, each with the word that did."""
+    """The settings of the spec that overrides have changed, each with the override that did."""
     before, after = dict(leaves(base.config)), dict(leaves(changed.config))
     found = []
     for key in dict.fromkeys([*before, *after]):
@@ -169,7 +169,7 @@ def rebind_here(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporte
     """A recorded spec on this machine: with its inputs, and in the software that is really here.
 
     A managed environment is rebuilt from its recipe and stays what it was. A user-managed one is whatever this Python has, and an image
-    that is used as it is what its name now stands for, unless the engine still has the one of then: what differs is told, and the new
+    that is used as it is what its name now stands for, unless the engine still has the one of then: differences are reported, and the new
     run's spec says what it really ran in. Raises ConfigError.
     """
     check_names(resolved.composed, workspace)
@@ -218,12 +218,12 @@ def _image_now(
 
 
 def _drift(before: EnvironmentSpec, now: EnvironmentSpec) -> list[str]:
-    told = []
+    found = []
     if before.image:
         moved = now.software_id not in ("", before.software_id)
         return [f"image {before.image} was {before.software_id}, and is {now.software_id}"] if moved else []
     if before.python != now.python:
-        told.append(f"Python {before.python} then, {now.python} now")
+        found.append(f"Python {before.python} then, {now.python} now")
     if before.software_id != now.software_id:
-        told.append(f"other packages are installed ({json.dumps(before.software_id[:12])} then, {json.dumps(now.software_id[:12])} now)")
-    return told
+        found.append(f"other packages are installed ({json.dumps(before.software_id[:12])} then, {json.dumps(now.software_id[:12])} now)")
+    return found

@@ -157,7 +157,7 @@ def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
 def make_job(
     resolved: Resolved, spec: RunSpec, paths: RunPaths, workspace: WorkspacePaths, software: Software, secret_values: dict[str, str]
 ) -> Job:
-    """What a launcher is told about one run; the inputs of its spec are where they lie on this machine."""
+    """One run for a launcher; the inputs of its spec are paths of this machine."""
     inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
     spec = with_run_id(replace(spec, code=replace(spec.code, inputs=inputs)), paths.run_id)
     plain = {name: value for name, value in spec.environment.variables if not secrets.is_reference(value)}
@@ -178,9 +178,9 @@ def create(
     resolved: Resolved, prepared: Prepared, code: OpenSnapshot, workspace: WorkspacePaths, *, run_id: str = "",
     parent: str | None = None, lock_path: str = "", durable: bool = True,
 ) -> tuple[RunPaths, LaunchPlan, FileLock]:
-    """Make one run's directory, whole or not at all. The lock is held: whoever lets go of it says that nobody minds the run.
+    """Make one run's directory, whole or not at all. The returned lock is held: a run whose lock is free has no owner.
 
-    `lock_path` names the lock of a sweep, which minds all its trials; the lock that is returned is then not held. Whoever makes many runs
+    `lock_path` names the lock of a sweep, which owns all its trials; the returned lock is then not held. Whoever makes many runs
     syncs the disk once for all of them, and not each (`durable`).
     Raises StorageError.
     """
@@ -239,7 +239,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
 
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
-    """Tell the index; it is only a shortcut, and finds the run by itself when it cannot be told now."""
+    """Add the run to the index. The index is a shortcut: it finds the run by itself when this fails."""
     from trainconf.history.index import Index  # sqlite is 5 ms, and the agent is on its way meanwhile
 
     Index(workspace).add(paths)

@@ -106,9 +106,9 @@ class Sweep:
         secrets: dict[str, str] = {}
         specs = [trial.resolved.spec for trial in self.trials]
         nodes = max(spec.distributed.node_count for spec in specs)
-        asked = launchers.of_sweep((spec.compute.target for spec in specs), self.config.tree["compute"], nodes)
+        by_target = launchers.of_sweep((spec.compute.target for spec in specs), self.config.tree["compute"], nodes)
         for trial in self.trials:  # one launcher for each target: what it has found out holds for all trials
-            check(trial.resolved, self.workspace, asked[trial.resolved.spec.compute.target])
+            check(trial.resolved, self.workspace, by_target[trial.resolved.spec.compute.target])
             key = _shared(trial.resolved)
             if key not in self._prepared:
                 self._prepared[key] = prepare(trial.resolved, self.workspace, reporter)

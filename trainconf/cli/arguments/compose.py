@@ -21,34 +21,34 @@ def parse(argv: list[str]) -> tuple[ComposeRequest, bool]:
     """A submission's request, and whether it is a sweep (`-m`). Raises UserError for an unknown flag."""
     overrides, is_sweep = [], False
     places, rest = split_places(argv)
-    for word in rest:
-        if word in ("-m", "--multirun"):
+    for argument in rest:
+        if argument in ("-m", "--multirun"):
             is_sweep = True
-        elif word in ("--run", "-r"):
+        elif argument in ("--run", "-r"):
             continue  # Hydra's name for what happens anyway
-        elif word.startswith("-"):
-            raise UserError(f"there is no flag {word}", ("from", "command line"),
+        elif argument.startswith("-"):
+            raise UserError(f"there is no flag {argument}", ("from", "command line"),
                             ("allowed", "-m, --config-dir, --config-name, --cfg, --resolve, --package, --info, --help, --version"),
                             hint="a value that starts with - belongs after its key: key=-1")
         else:
-            overrides.append(word)
+            overrides.append(argument)
     return ComposeRequest(overrides, **places), is_sweep
 
 
 def split_places(argv: list[str]) -> tuple[dict[str, str], list[str]]:
-    """What --config-dir and --config-name say, and the other words. Raises UserError for a flag without its value."""
+    """What --config-dir and --config-name say, and the other arguments. Raises UserError for a flag without its value."""
     places: dict[str, str] = {}
     others = []
     rest = iter(argv)
-    for word in rest:
-        name, equals, value = word.partition("=")
+    for argument in rest:
+        name, equals, value = argument.partition("=")
         if name in _FLAGS:
             given = value if equals else next(rest, "")
             if not given:
                 raise UserError(f"{name} needs a value", ("from", "command line"))
             places[_FLAGS[name]] = given
         else:
-            others.append(word)
+            others.append(argument)
     return places, others
 
 

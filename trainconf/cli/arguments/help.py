@@ -29,7 +29,7 @@ Settings are listed by `trainconf config`. Overrides follow Hydra's grammar (key
   --config-dir DIR        one more folder of config files, searched first
   --config-name NAME      another primary config than `config`
   --cfg job, --resolve, --package P, --info, --hydra-help, --shell-completion
-Exit codes: the script's own; 2 a mistake in what was asked, 1 a fault of trainconf, 124 time limit, 130 interrupted.
+Exit codes: the script's own; 2 a mistake in the request, 1 a fault of trainconf, 124 time limit, 130 interrupted.
 """
 
 

@@ -13,7 +13,7 @@ from trainconf.paths import find_workspace
 from trainconf.resolve.search import config_dirs
 
 
-def run(words: list[str]) -> int:
+def run(argv: list[str]) -> int:
     """Let Hydra answer; the exit code. On Python 3.14 this needs hydra-core 1.4. Raises ConfigError."""
     import hydra
     from hydra.errors import HydraException
@@ -21,7 +21,7 @@ def run(words: list[str]) -> int:
     from omegaconf.resolvers import oc
 
     from trainconf import plugins, schema
-    from trainconf.composition.hydra import original as stock
+    from trainconf.composition.hydra import original
     from trainconf.composition.hydra.loader import register_resolver
     from trainconf.resolve import secrets
 
@@ -31,19 +31,19 @@ def run(words: list[str]) -> int:
             schema.register_at(f"schema/compute/{name}")
     register_resolver("secret", secrets.symbolic)
     register_resolver("oc.env", _without_credentials)
-    places, words = split_places(words)
+    places, argv = split_places(argv)
     request = ComposeRequest(**places)
     before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = ["trainconf", *words]
+    sys.argv = ["trainconf", *argv]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises then: else it prints a traceback for what is no mistake of its grammar
     try:
-        with stock.searching(config_dirs(find_workspace(os.getcwd()), request.config_dir)) as first:
-            hydra.main(config_path=first, config_name=request.config_name, **stock.VERSION_BASE)(_nothing)()
+        with original.searching(config_dirs(find_workspace(os.getcwd()), request.config_dir)) as first:
+            hydra.main(config_path=first, config_name=request.config_name, **original.VERSION_BASE)(_nothing)()
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
         first_line, _, rest = f"{error}{cause}".strip().expandtabs(4).partition("\n")
         more = [("Hydra says", rest.strip())] if rest.strip() else []
-        raise ConfigError(first_line, ("from", f"command line: {' '.join(words)}"), *more) from error
+        raise ConfigError(first_line, ("from", f"command line: {' '.join(argv)}"), *more) from error
     except SystemExit as end:
         return 2 if end.code else 0  # Hydra has said why, and nothing but a user's mistake brings it there
     finally:
@@ -53,16 +53,16 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _without_credentials(*words: str | None) -> str | None:
+def _without_credentials(*arguments: str | None) -> str | None:
     """`${oc.env:NAME,DEFAULT}`, which answers with itself where a terminal or a log would show a credential."""
     from omegaconf.resolvers import oc
 
     from trainconf.resolve import secrets
 
-    name = str(words[0]) if words else ""
+    name = str(arguments[0]) if arguments else ""
     if name in os.environ and (secrets.looks_like_credential(name) or secrets.holds_credential(os.environ[name])):
         return f"${{oc.env:{name}}}"
-    found: str | None = oc.env(*words)  # type: ignore[arg-type]
+    found: str | None = oc.env(*arguments)  # type: ignore[arg-type]
     return found
 
 

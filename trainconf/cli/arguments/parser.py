@@ -1,4 +1,4 @@
-"""The parser every verb uses: argparse, with mistakes told like all others."""
+"""The parser every verb uses: argparse, with mistakes shown like all others."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """Copy a log to standard output. With -f until the run ends: 0 then, 1 when its agent is lost."""
-    asked = _parse(argv)
-    paths = find_run(find_workspace(os.getcwd()), asked.run)
-    if asked.rank:
-        _check(paths, asked.rank)
-    output = _output(paths, asked)
-    if asked.follow:
-        return _follow(paths, output, asked)
-    _print(paths, output, asked)
+    args = _parse(argv)
+    paths = find_run(find_workspace(os.getcwd()), args.run)
+    if args.rank:
+        _check(paths, args.rank)
+    output = _output(paths, args)
+    if args.follow:
+        return _follow(paths, output, args)
+    _print(paths, output, args)
     return 0
 
 
@@ -64,31 +64,31 @@ def _check(paths: RunPaths, rank: int) -> None:
         raise UserError(what, ("from", f"command line: --rank {rank}"))
 
 
-def _output(paths: RunPaths, asked: argparse.Namespace) -> Output | Interleaved:
-    return Interleaved(paths) if asked.all else Output(_log(paths, asked))
+def _output(paths: RunPaths, args: argparse.Namespace) -> Output | Interleaved:
+    return Interleaved(paths) if args.all else Output(_log(paths, args))
 
 
-def _log(paths: RunPaths, asked: argparse.Namespace) -> str:
+def _log(paths: RunPaths, args: argparse.Namespace) -> str:
     # a trial of an array has a link there, to the log of its task
-    return os.path.realpath(paths.agent_log) if asked.agent else paths.log(asked.rank or 0)
+    return os.path.realpath(paths.agent_log) if args.agent else paths.log(args.rank or 0)
 
 
-def _print(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> None:
-    """What there is now, and which rank has more to say about a failure."""
+def _print(paths: RunPaths, output: Output | Interleaved, args: argparse.Namespace) -> None:
+    """Print what there is now, and name the rank that failed."""
     is_empty = True
     for chunk in output.finish():
         is_empty = False
         printer.raw(chunk)
     output.close()
-    if is_empty and not os.path.exists(_log(paths, asked)):
-        printer.info(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if asked.agent else _log(paths, asked))}")
+    if is_empty and not os.path.exists(_log(paths, args)):
+        printer.info(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if args.agent else _log(paths, args))}")
     event = events.last(paths) or {}
-    if event.get("rank") and _is_other(event, asked):
+    if event.get("rank") and _is_other(event, args):
         point_at_failed_rank(paths, event)
 
 
-def _follow(paths: RunPaths, output: Output | Interleaved, asked: argparse.Namespace) -> int:
-    """What there is and what comes, until the run has ended; then the last words of the rank it failed through."""
+def _follow(paths: RunPaths, output: Output | Interleaved, args: argparse.Namespace) -> int:
+    """Print until the run has ended; then show the last output of the rank that failed."""
     try:
         with closing(following.follow(paths, output, reader_fd=1)) as found:
             for event in found:
@@ -97,21 +97,21 @@ def _follow(paths: RunPaths, output: Output | Interleaved, asked: argparse.Names
                 elif isinstance(event, following.Unreadable):
                     raise event.error
                 elif isinstance(event, following.Ended):
-                    return _ended(paths, event.state, asked)
+                    return _ended(paths, event.state, args)
     except KeyboardInterrupt:
         return 130
     raise AssertionError("a run is followed to its end")
 
 
-def _ended(paths: RunPaths, state: State, asked: argparse.Namespace) -> int:
+def _ended(paths: RunPaths, state: State, args: argparse.Namespace) -> int:
     if not state.is_final:
         printer.info(f"{paths.run_id} is {state.status}: {state.reason}")
         return 1
-    if state.event.get("rank") and _is_other(state.event, asked):
+    if state.event.get("rank") and _is_other(state.event, args):
         tell_failed_rank(paths, state.event)
     return 0
 
 
-def _is_other(event: dict[str, Any], asked: argparse.Namespace) -> bool:
-    """Whether the rank an event tells of is one whose output was not asked for."""
-    return not asked.all and not asked.agent and event["rank"] != (asked.rank or 0)
+def _is_other(event: dict[str, Any], args: argparse.Namespace) -> bool:
+    """Whether the event names another rank than the one whose output is printed."""
+    return not args.all and not args.agent and event["rank"] != (args.rank or 0)

@@ -17,27 +17,27 @@ DEFAULT_LIMIT = 50
 
 
 def run(argv: list[str]) -> int:
-    """Print the runs that were asked for; exit code 0 also when there are none."""
+    """Print the runs; exit code 0 also when there are none."""
     from trainconf.control import history
     from trainconf.paths import find_workspace
 
-    asked = _parse(argv)
+    args = _parse(argv)
     workspace = find_workspace(os.getcwd())
-    if asked.reindex:
+    if args.reindex:
         printer.info(f"read {history.reindex(workspace)} runs again from {workspace.runs}")
-    rows = history.ls(workspace, asked.limit + 1 if asked.limit else None, experiment=asked.experiment, status=asked.status)
-    shown = rows[: asked.limit] if asked.limit else rows
-    if asked.json:
+    rows = history.ls(workspace, args.limit + 1 if args.limit else None, experiment=args.experiment, status=args.status)
+    shown = rows[: args.limit] if args.limit else rows
+    if args.json:
         printer.json([row.fields for row in shown])
     elif shown:
         _table(shown)
     else:
-        printer.info(_nothing(workspace, asked))
+        printer.info(_nothing(workspace, args))
     for row in shown:
         if row.damage:
             printer.info(one_line(f"{row.paths.run_id} is damaged: {row.damage}"))
-    if len(rows) > len(shown) and not asked.json:
-        printer.info(f"these are the latest {asked.limit}; `--limit 0` lists all")
+    if len(rows) > len(shown) and not args.json:
+        printer.info(f"these are the latest {args.limit}; `--limit 0` lists all")
     return 0
 
 
@@ -55,11 +55,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--limit", metavar="N", type=count, default=DEFAULT_LIMIT, help="at most so many, 0 for all (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print a JSON array with every stable field")
     parser.add_argument("--reindex", action="store_true", help="first read every run directory again")
-    asked = parser.parse_args(argv)
-    if asked.of is not None and asked.experiment not in (None, asked.of):
-        parser.error(f"two experiments were given: {asked.of} and {asked.experiment}")
-    asked.experiment = asked.experiment or asked.of
-    return asked
+    args = parser.parse_args(argv)
+    if args.of is not None and args.experiment not in (None, args.of):
+        parser.error(f"two experiments were given: {args.of} and {args.experiment}")
+    args.experiment = args.experiment or args.of
+    return args
 
 
 def _table(rows: list[Row]) -> None:
@@ -79,8 +79,8 @@ def _table(rows: list[Row]) -> None:
     printer.table(("run", "status", "experiment", "created (UTC)", "duration", only or "metric"), cells, status_column=1)
 
 
-def _nothing(workspace: WorkspacePaths, asked: argparse.Namespace) -> str:
-    narrowed = [f"experiment {asked.experiment}"] * bool(asked.experiment) + [f"status {asked.status}"] * bool(asked.status)
+def _nothing(workspace: WorkspacePaths, args: argparse.Namespace) -> str:
+    narrowed = [f"experiment {args.experiment}"] * bool(args.experiment) + [f"status {args.status}"] * bool(args.status)
     if narrowed:
         return f"no runs with {' and '.join(narrowed)} in {workspace.runs}"
     return f"no runs yet in {workspace.runs}\n\nhint: `trainconf` starts one, `trainconf init` makes a workspace with an example"

@@ -1,4 +1,4 @@
-"""`trainconf rerun RUN [overrides]`: a recorded run again, from its own snapshot, with other values where asked."""
+"""`trainconf rerun RUN [overrides]`: a recorded run again, from its own snapshot, with other values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submits what is asked for, and shows it: the job's own output, its changes of state, and its exit code at the end."""
+"""Submits a run and shows it: the job's own output, its changes of state, and its exit code at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told at the end of a run besides how it ended: where a rank failed, and which results lie where nobody looks for them."""
+"""What the end of a run shows besides its state: the last output of a failed rank, and files that were left in the working directory."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class _Screen:
     def _ended(self, state: State) -> None:
         self.end = state
         if self._line_is_open and os.isatty(1) and os.isatty(2):
-            printer.info()  # a screen that shows both begins our words on a line of their own
+            printer.info()  # the terminal shows both: begin a new line
         tell_leftovers(self._paths, state.event)
         row = record.describe(self._paths)
         for note in record.notes(state.event):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Interrupts:
-    """A context manager that answers SIGINT and SIGTERM. `cancel(force)` asks for the end; `notice` is said the first time.
+    """A context manager that answers SIGINT and SIGTERM. `cancel(force)` asks for the end; `notice` is printed the first time.
 
     Until `has_started` there is nothing to cancel: a signal raises KeyboardInterrupt.
     """

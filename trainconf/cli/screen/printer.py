@@ -54,7 +54,7 @@ class Printer(Reporter):
         return text
 
     def data(self, text: str = "") -> None:
-        """One line, or several, of what was asked for. Raises BrokenPipeError when nobody reads it any more."""
+        """Print lines of the answer. Raises BrokenPipeError when nobody reads it any more."""
         self._write(sys.stdout, text + "\n", 1)
 
     def exact(self, text: str) -> None:
@@ -81,10 +81,10 @@ class Printer(Reporter):
         try:
             os.write(2, (escaped(self.clean(text)) + "\n").encode("utf-8", "backslashreplace"))
         except OSError:
-            return  # nobody reads it any more; what the signal asked for happens all the same
+            return  # nobody reads standard error; the signal has its effect all the same
 
     def error(self, error: TrainconfError) -> None:
-        """A mistake or failure, in the one form in which all are told."""
+        """Print a mistake or failure, in the one form of all."""
         self.info("\n".join(one_line(line) for line in error.render().split("\n")))
 
     def json(self, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What people are told of the ranks of a run: where one is, which there are, and through which one a run failed."""
+"""Words about the ranks of a run: which there are, where each is, and which one failed."""
 
 from __future__ import annotations
 
