@@ -142,7 +142,7 @@ def test_one_that_cannot_be_imported_stands_in_nobodys_way(nice: Shell, tmp_path
 def test_it_keeps_the_contract_under_a_pytest_configuration_of_its_own(python: Path, which: str, tmp_path: Path) -> None:
     source = shutil.copytree(PACKAGE, tmp_path / "source")
     shutil.rmtree(source / "nice_launcher")
-    suite: list[str | Path] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which, "tests"]
+    suite: list[str | Path] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/tmp", "-k", which, "tests"]
     done = subprocess.run(suite, cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -40,7 +40,8 @@ def pytest_says(folder: Path, state: Path, ci: str) -> str:
     (folder / "test_marked.py").write_text(MARKED)
     asked = [sys.executable, "-m", "pytest", "-rs", "-p", "tests.testbed.cluster", "-p", "no:cacheprovider", "-o", "markers=slurm"]
     env = os.environ | {"PYTHONPATH": str(folder), "CI": ci, "COLUMNS": "400"}
-    return subprocess.run([*asked, f"--rootdir={folder}", "test_marked.py"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True).stdout
+    asked += [f"--rootdir={folder}", f"--basetemp={folder}/tmp", "test_marked.py"]
+    return subprocess.run(asked, cwd=folder, env=env, stdout=subprocess.PIPE, text=True).stdout
 
 
 def test_without_a_cluster_a_marked_test_is_skipped_with_the_reason(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def pytest_says(folder: Path, **env: str) -> str:
     (folder / "test_marked.py").write_text(MARKED)
     env = os.environ | {"PYTHONPATH": str(ROOT), "DOCKER_HOST": f"unix://{folder}/nobody.sock"} | env
     asked = [sys.executable, "-m", "pytest", "-rs", "-p", "tests.testbed.engine", "-p", "no:cacheprovider"]
-    asked += ["-o", "markers=docker", f"--rootdir={folder}", str(folder)]
+    asked += ["-o", "markers=docker", f"--rootdir={folder}", f"--basetemp={folder}/tmp", str(folder)]
     return subprocess.run(asked, cwd=folder, env=env, stdout=subprocess.PIPE, text=True).stdout
 
 
