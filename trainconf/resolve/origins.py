@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 DEFAULT = "default"
 MISSING = "???"
@@ -11,7 +13,7 @@ MISSING = "???"
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted key and value of every leaf of a config tree; a list, and an empty mapping, is one leaf."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from leaves(item, f"{prefix}.{key}" if prefix else str(key))
     else:
@@ -39,7 +41,7 @@ class Origins:
 
     def add_value(self, key: str, source: str, value: Any) -> None:
         """A value that was set at `key`; a mapping was merged."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             self._forget(key)
         self._by_key[key] = source
         for leaf, _ in leaves(value, key):
