@@ -106,7 +106,7 @@ class LaunchPlan(Record):
         """The plan for people."""
         from trainconf.launchers.plan_text import render
 
-        return render(self.to_dict())
+        return render(self)
 
 
 def _rendezvous(job: Job, ranks: Sequence[RankPlan]) -> dict[str, Any] | None:
