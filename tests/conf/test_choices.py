@@ -48,7 +48,8 @@ def test_every_group_of_the_contract_has_choices() -> None:
 def test_every_choice_composes_and_is_what_was_chosen(group: str, choice: str, workspace: WorkspacePaths) -> None:
     composed = compose([f"{group}={choice}"], workspace)
     assert composed.choices[group] == choice
-    assert {key for key in NODES if not isinstance(composed.config[key], dict)} == set()
+    keys = {key: {field.name for field in fields(node)} for key, node in schema.node_types(composed.config).items()}
+    assert {key: set(composed.config[key]) for key in NODES} == keys
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

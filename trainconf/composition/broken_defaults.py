@@ -1,6 +1,6 @@
-"""Defaults lists that cannot be followed, told as `Mistake`s: which file and line, what to write, and Hydra's own words below.
+"""Explains a defaults list that Hydra cannot follow: which file and line, what to write, and Hydra's own words below.
 
-Looks only at files that this composition has read, so no file that is not used is blamed.
+It uses only the files that this composition has read, so it blames no other file.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class BrokenDefaults:
         self.primary = primary
         self.groups = groups(dirs)
 
-    def told(self) -> Mistake:
-        """The mistake, from what is known best to what Hydra says alone."""
+    def mistake(self) -> Mistake:
+        """The mistake: by the first explanation that fits, else in Hydra's own words."""
         known = (self._missing, self._twice, self._out_of_order, self._nothing_to_override, self._unanswered)
         return next((mistake for explain in known if (mistake := explain()) is not None), None) or self._other()
 

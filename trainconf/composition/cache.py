@@ -1,8 +1,8 @@
-"""A composed config, kept for as long as nothing that made it has changed. A hit loads no Hydra.
+"""Keeps composed configs as long as nothing that made them has changed. A hit loads no Hydra.
 
-The key names the words, folders and versions; the entry names every file and folder of the config tree with its fingerprint, and every
-environment variable that was read. What cannot be watched (`now`, `hydra.searchpath`, users' own resolvers, linked folders, other people's
-Hydra plugins with all that they import) is never kept.
+The key holds the overrides, folders and versions. The entry holds the fingerprint of every file and folder of the config tree, and every
+environment variable that was read. A config is not kept when it depends on something that cannot be watched: `now`, `hydra.searchpath`,
+users' own resolvers, linked folders, and other people's Hydra plugins.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Composition:
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError, AssertionError) as error:
             self.refuse_exposed()
             read = self.loader.read(repository)
-            broken = BrokenDefaults(error, read, given, self.dirs, self.workspace, self.loader.config_name).told()
+            broken = BrokenDefaults(error, read, given, self.dirs, self.workspace, self.loader.config_name).mistake()
             raise ConfigError([*self.mistakes, broken]) from error
         except RecursionError as error:
             raise ConfigError("a defaults list includes itself without end", ("from", f"one of {' '.join(self.texts)}")) from error
@@ -166,7 +166,7 @@ class Composition:
                 self._is_whole = False
                 continue
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
-                loaded.config.pop("hydra")  # each of its settings is told by `_note_file`
+                loaded.config.pop("hydra")  # `_note_files` has judged each of its settings
             merge(self.cfg, loaded.config, self.origins, self.mistakes)
         strip_defaults(self.cfg)
 
@@ -181,7 +181,7 @@ class Composition:
                       if is_hydras(default.group) and default.choices != [OWN]]
             given = [(".".join(path), line) for path, line in file.lines.items() if path[0] == "hydra" and path[-1] and not file.package]
             for key, line in chosen + given:
-                self.hydra.told(key, f"{name}:{line}", self.mistakes)
+                self.hydra.judge(key, f"{name}:{line}", self.mistakes)
             if file.package and file.package == os.path.dirname(file.config_path).replace("/", ".") and self._is_no_setting(file.package):
                 homeless = explain.no_package(name, min(file.lines.values(), default=1), file.package)
         return homeless

@@ -1,4 +1,4 @@
-"""Which settings are part of a spec, and which are facts of the machine or wishes around the run, that every machine may answer anew."""
+"""Tells which settings are part of a spec. The others are facts of a machine or choices around the run, and each machine has its own."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def without_hydras(overrides: list[Override], hydra: HydraSettings, mistakes: li
     """The overrides without those of Hydra's own settings, each of which is told."""
     for override in overrides:
         if override.is_hydra_override() and override.value() != OWN:
-            hydra.told(override.key_or_group, f"command line: {override.input_line}", mistakes)
+            hydra.judge(override.key_or_group, f"command line: {override.input_line}", mistakes)
     return [override for override in overrides if not override.is_hydra_override()]
 
 

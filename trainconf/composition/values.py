@@ -1,4 +1,4 @@
-"""From a typed config to plain values: every interpolation resolved once, every value looked at; mistakes are collected."""
+"""Turns a typed config into plain values: resolves each interpolation once, checks each value, and collects the mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layer set each value: the schema's default, a line of a file, or a word of the command line."""
+"""Records what set each value: the schema's default, a line of a file, a layer of a program, or an override."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from trainconf import schema
 from trainconf.composition.compose import Composition, compose
 from trainconf.composition.grid import grid
 from trainconf.composition.hydra.loader import ConfigLoader, register_resolver
-from trainconf.composition.hydra.original import compose_stock
+from trainconf.composition.hydra.original import compose_by_hydra
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets
@@ -161,7 +161,7 @@ def ours(words: list[str]) -> Any:
 
 def hydras(words: list[str]) -> Any:
     try:
-        cfg = compose_stock(config_dirs(PLACE[0]), "config", list(words))
+        cfg = compose_by_hydra(config_dirs(PLACE[0]), "config", list(words))
     except (HydraException, OmegaConfBaseException, AssertionError, AttributeError, RecursionError):  # below an interpolation
         return None
     return OmegaConf.to_container(cfg, resolve=False)
@@ -300,7 +300,7 @@ def hydras_trials(words: list[str]) -> list[list[str]] | None:
 def hydras_config(words: list[str]) -> Any:
     """What Hydra's own composition resolves to."""
     register_resolver("secret", secrets.symbolic)
-    cfg = compose_stock(config_dirs(PLACE[0]), "config", words)
+    cfg = compose_by_hydra(config_dirs(PLACE[0]), "config", words)
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
 
 

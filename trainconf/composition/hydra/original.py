@@ -42,7 +42,7 @@ def searching(dirs: Sequence[str]) -> Iterator[str]:
         FurtherFolders.folders = ()
 
 
-def compose_stock(dirs: Sequence[str], config_name: str, overrides: list[str]) -> DictConfig:
+def compose_by_hydra(dirs: Sequence[str], config_name: str, overrides: list[str]) -> DictConfig:
     """What `hydra.compose` makes of the words. Raises whatever Hydra raises."""
     GlobalHydra.instance().clear()
     with searching(dirs) as first, initialize_config_dir(first, **VERSION_BASE):

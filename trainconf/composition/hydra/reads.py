@@ -1,6 +1,6 @@
-"""What a composition really reads: the environment variables that its resolvers ask for, and whether their answers stay the same.
+"""Records what a composition reads: environment variables, keys of the config, and resolvers whose answers may change.
 
-OmegaConf is asked, not the text: whatever its grammar can spell, and however an interpolation is reached, it calls the resolver.
+It hooks into OmegaConf and does not parse text: OmegaConf calls the resolver however an interpolation is spelled or reached.
 """
 
 from __future__ import annotations

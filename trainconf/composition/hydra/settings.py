@@ -1,6 +1,6 @@
-"""Hydra's own settings: the values that `${hydra:...}` has here, and what to write instead of what has no meaning here.
+"""Hydra's own settings: the values of `${hydra:...}` here, and what to write instead of a setting without a meaning here.
 
-One answer for a `hydra:` block in a file, a `hydra/...` entry of a defaults list, a word of the command line, and `${hydra:...}`.
+A `hydra:` block in a file, a `hydra/...` entry of a defaults list, an override and `${hydra:...}` get the same answer.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class HydraSettings:
         self.choices: dict[str, str] = {}
         self._ignored: dict[tuple[str, str], str] = {}
 
-    def told(self, key: str, source: str, mistakes: list[Mistake]) -> None:
-        """A setting of Hydra's that was given: `key` as in `hydra.run.dir` or `hydra/launcher`."""
+    def judge(self, key: str, source: str, mistakes: list[Mistake]) -> None:
+        """Note or refuse a setting of Hydra's that was given: `key` as in `hydra.run.dir` or `hydra/launcher`."""
         dotted = key.replace("/", ".").partition("@")[0]
         if any(_is_at_or_below(dotted, known) for known in READ_ELSEWHERE):
             return
@@ -79,8 +79,8 @@ class HydraSettings:
     @property
     def notes(self) -> list[str]:
         """One note about all that has no effect; none when there is nothing."""
-        told = [(key, f"{source}: {instead}") for (key, source), instead in self._ignored.items()]
-        return [Mistake("settings of Hydra's own have no effect here", *told).render()] if told else []
+        facts = [(key, f"{source}: {instead}") for (key, source), instead in self._ignored.items()]
+        return [Mistake("settings of Hydra's own have no effect here", *facts).render()] if facts else []
 
     def answer(self, cfg: DictConfig) -> Callable[[str], Any]:
         """The resolver behind `${hydra:...}`. Raises NoMeaning for what is not known here."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -39,15 +40,12 @@ _READER = _reader()
 MAX_COPIED = 100_000  # values that the aliases of one file may stand for
 
 
-class Default:
+class Default(NamedTuple):
     """One entry of a file's defaults list, as it is written: `key` is all before the colon, empty for a mere path; its line, from 1."""
 
-    __slots__ = ("choices", "key", "line")
-
-    def __init__(self, key: str, choices: list[str], line: int) -> None:
-        self.key = key
-        self.choices = choices
-        self.line = line
+    key: str
+    choices: list[str]
+    line: int
 
     @property
     def group(self) -> str:
@@ -62,20 +60,16 @@ class Default:
 _order = count()
 
 
+@dataclass
 class File:
     """One config file that was read: its path, the line of each of its keys, its defaults list, and the package it was put under."""
 
-    __slots__ = ("config_path", "defaults", "lines", "order", "package", "path")
-
-    def __init__(
-        self, path: str, config_path: str, lines: dict[tuple[str, ...], int], defaults: list[Default], package: str = "",
-    ) -> None:
-        self.path = path
-        self.config_path = config_path
-        self.lines = lines
-        self.defaults = defaults
-        self.package = package
-        self.order = next(_order)
+    path: str
+    config_path: str
+    lines: dict[tuple[str, ...], int]
+    defaults: list[Default]
+    package: str = ""
+    order: int = field(default_factory=lambda: next(_order))
 
 
 def read_yaml(path: str) -> tuple[str, Any, Any]:
