@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
 
 from trainconf import files
 from trainconf.environments import store
@@ -39,15 +41,24 @@ class BuildFolder:
         with open(self.at(name), "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
 
-    def keep(self, metadata: str) -> None:
-        """Move the folder `env` into the store by one rename, with its metadata; from another disk, through the folder beside the store."""
-        final = self.request.folder
-        files.write_atomic(self.at("env", store.METADATA), metadata)
+    def keep(self, **facts: Any) -> dict[str, Any]:
+        """Move the folder `env` into the store by one rename, with its metadata, which is returned; `facts` are part of it.
+
+        From another disk it is moved through the folder beside the store.
+        """
+        spec, final = self.request.spec, self.request.folder
+        metadata = facts | {
+            "version": 1, "identity": self.request.identity, "name": self.request.name,
+            "created": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
+            "requirements": list(spec.requirements), "files": [list(pair) for pair in spec.files],
+        }
+        files.write_atomic(self.at("env", store.METADATA), files.dumps(metadata))
         store.discard(final)
         source, beside = self.at("env"), final + store.BUILDING
         if not source.startswith(beside):
             source = str(shutil.move(source, os.path.join(beside, "env")))
         os.rename(source, final)
+        return metadata
 
     def copy_local_requirements(self) -> dict[str, str]:
         """Copy the local requirements, so that the build cannot write into the user's tree and sees exactly what was hashed.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from trainconf import files
@@ -45,9 +44,9 @@ def build(engine: Engine, request: EnvironmentRequest) -> tuple[store.BuiltImage
         if found is not None:
             return found, False
         builder = ImageBuilder(engine, folder)
-        metadata = builder.used_as_it_is() if spec.image else builder.build()
+        facts = builder.used_as_it_is() if spec.image else builder.build()
         os.mkdir(folder.at("env"))
-        folder.keep(files.dumps(metadata))
+        metadata = folder.keep(**facts)
     return store.BuiltImage(request.folder, metadata), builder.has_built
 
 
@@ -249,13 +248,10 @@ class ImageBuilder:
     def _metadata(
         self, name: str, known: dict[str, Any], base: Base | None, python: ImagePython | None, stages: list[str]
     ) -> dict[str, Any]:
-        """What the store records of an image; its presence says that the image is whole."""
+        """What the store records of an image."""
         return {
-            "version": 1, "kind": "image", "identity": self.request.identity, "name": self.request.name, "image": name,
-            "image_id": known["Id"], "stages": stages,
+            "kind": "image", "image": name, "image_id": known["Id"], "size_bytes": known.get("Size", 0), "stages": stages,
             "base": {"reference": base.name, "id": base.image_id, "digests": base.digests} if base else None,
             "python": python.version if python else "", "interpreter": python.path if python else "",
-            "packages": python.packages if python else [], "size_bytes": known.get("Size", 0),
-            "created": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
-            "requirements": list(self.spec.requirements), "files": [list(pair) for pair in self.spec.files],
+            "packages": python.packages if python else [],
         }

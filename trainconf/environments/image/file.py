@@ -11,7 +11,7 @@ import time
 
 from trainconf import files
 from trainconf.environments.image.recipe import refuse_recipe, used_as_it_is
-from trainconf.environments.recipe import file_tree
+from trainconf.environments.recipe import answers, file_tree
 from trainconf.errors import EnvironmentRecipeError, Mistake
 from trainconf.fast.records import replace
 from trainconf.paths import WorkspacePaths, is_inside
@@ -84,22 +84,12 @@ def _mistakes(named: str, root: str) -> list[Mistake]:
 
 def _file_digest(path: str, facts: os.stat_result, workspace: WorkspacePaths) -> str:
     cache_file = os.path.join(workspace.cache, "image_files.json")
-    try:
-        known = files.read_json(cache_file)
-    except (OSError, ValueError):
-        known = {}
-    if not isinstance(known, dict):
-        known = {}
+    known = answers.read(cache_file)
     identity, looked_at_ns = files.fingerprint_of(facts), time.time_ns()
     entry = known.get(path)
     if isinstance(entry, list) and entry[:-1] == identity:
         return str(entry[-1])
     found = file_tree.file_digest(path)
-    if files.is_settled(identity, looked_at_ns) and os.path.isdir(os.path.dirname(workspace.cache)):
-        known[path] = [*identity, found]
-        try:
-            os.makedirs(workspace.cache, exist_ok=True)
-            files.write_atomic(cache_file, files.dumps(known), durable=False)
-        except OSError:
-            return found  # it is only a cache
+    if files.is_settled(identity, looked_at_ns):
+        answers.write(cache_file, known | {path: [*identity, found]})
     return found

@@ -10,12 +10,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from trainconf.environments.image.container import INSIDE
 from trainconf.environments.recipe.installed import normalised
+from trainconf.environments.recipe.pip_report import requirement
 from trainconf.environments.recipe.requirements import CONSTRAINT, local_files, local_requirement
 
 LAYERS_MAX = 7  # besides the one of the empty venv; an image has at most 127, and each costs a container
@@ -34,14 +33,7 @@ class Distribution:
         archive = download.get("archive_info") or {}
         hashes = sorted(f"{kind}:{value}" for kind, value in (archive.get("hashes") or {}).items())
         self.hashes = [] if item.get("is_direct") else hashes
-        if not item.get("is_direct"):
-            self.line = f"{self.name}=={metadata['version']}"
-        elif (inside := _inside(self.url)) is not None:
-            self.line = inside
-        elif vcs := download.get("vcs_info"):
-            self.line = f"{self.name} @ {vcs['vcs']}+{self.url}@{vcs['commit_id']}"
-        else:
-            self.line = f"{self.name} @ {self.url}"
+        self.line = requirement(item)
 
 
 def read_report(report: Mapping[str, Any]) -> list[Distribution]:
@@ -83,15 +75,6 @@ def pin(distribution: Distribution, files: Sequence[tuple[str, str]]) -> str:
     """A distribution as a line of a lock file; a local one by the path that the recipe names."""
     found = re.match(r"\./sources/(\d+)/", distribution.line)
     return local_files(files)[int(found[1])][0] if found else distribution.line
-
-
-def _inside(url: str) -> str | None:
-    """The path below the working directory of a local requirement's URL."""
-    if not url.startswith("file:"):
-        return None
-    path = unquote(urlsplit(url).path, errors="surrogateescape")
-    _, found, rest = path.partition("/sources/")
-    return f"./sources/{rest}" if found and path.startswith(INSIDE) else None
 
 
 def _root(line: str, found: Sequence[Distribution]) -> tuple[str, set[str]]:

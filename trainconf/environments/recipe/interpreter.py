@@ -7,6 +7,7 @@ import sys
 import time
 
 from trainconf import files
+from trainconf.environments.recipe import answers
 from trainconf.errors import EnvironmentRecipeError
 from trainconf.fast.records import Record
 from trainconf.fast.stdlib import json
@@ -101,7 +102,7 @@ def inspect(path: str, cache_dir: str) -> Interpreter:
     """
     key = _key(path)
     cache_file = os.path.join(cache_dir, "interpreters.json")
-    known = _read_cache(cache_file)
+    known = answers.read(cache_file)
     answer = known.get(key)
     if not isinstance(answer, dict) or answer.get("seen") != _seen(answer.get("places", ())):
         asked_ns = time.time_ns()
@@ -109,11 +110,11 @@ def inspect(path: str, cache_dir: str) -> Interpreter:
         if not answer["executable"] or not _same_file(answer["executable"], path):
             # A wrapper answers for what it starts today, which its own status does not show: never kept.
             path = answer["executable"] if os.path.basename(os.path.dirname(path)) == SHIMS else path
-        elif os.path.isdir(os.path.dirname(cache_dir)):
+        else:
             seen = _seen(answer["places"])
             if all(files.is_settled(found, asked_ns) for found in (files.fingerprint(path), *(found for _, found in seen))):
                 known[key] = answer | {"seen": seen}
-                _write_cache(cache_file, known)
+                answers.write(cache_file, known)
     return Interpreter(path, answer["version"], answer["site_dirs"])
 
 
@@ -201,19 +202,3 @@ def _same_file(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
-
-
-def _read_cache(cache_file: str) -> dict[str, Any]:
-    try:
-        known = files.read_json(cache_file)
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write_cache(cache_file: str, known: dict[str, Any]) -> None:
-    try:
-        os.makedirs(os.path.dirname(cache_file), exist_ok=True)
-        files.write_atomic(cache_file, files.dumps(known), durable=False)
-    except OSError:
-        return  # it is only a cache

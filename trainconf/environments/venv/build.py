@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
 from typing import Any
 
 from trainconf import files
@@ -31,8 +30,7 @@ def build(request: EnvironmentRequest) -> tuple[store.BuiltEnvironment, bool]:
         request.report(f"building environment {request.name} ({os.path.basename(request.folder)}) with {builder.installer.name}")
         if names := not_heeded(os.environ, request.root):
             request.report(f"note: only the recipe decides which packages are taken; ignored: {', '.join(names)} (docs/environments.md)")
-        metadata = builder.build()
-        folder.keep(files.dumps(metadata))
+        metadata = folder.keep(**builder.build())
     return store.BuiltEnvironment(request.folder, metadata), True
 
 
@@ -130,16 +128,13 @@ class VenvBuilder:
                 files.write_atomic(path, requirements.unexpanded(text, self.named), durable=False)
 
     def _metadata(self) -> dict[str, Any]:
-        """What a built environment records about itself."""
+        """What the store records of a venv."""
         venv = self.folder.at("env")
         site_dirs = [os.path.join("lib", name, "site-packages") for name in files.names_in(os.path.join(venv, "lib"))]
         return {
-            "version": 1, "identity": self.request.identity, "name": self.request.name,
-            "python": _python_version(venv), "base": store.base_stat(venv),
+            "python": _python_version(venv), "base": store.base_stat(venv), "installer": self.installer.name,
             "site_dirs": site_dirs, "packages": installed(os.path.join(venv, site_dir) for site_dir in site_dirs),
-            "created": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"), "installer": self.installer.name,
-            "interpreter": self.spec.interpreter, "requirements": list(self.spec.requirements),
-            "files": [list(pair) for pair in self.spec.files],
+            "interpreter": self.spec.interpreter,
         }
 
 

@@ -10,10 +10,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Protocol
 
-from trainconf.environments.recipe.installed import normalised
+from trainconf.environments.recipe.pip_report import requirement
 from trainconf.environments.recipe.requirements import NO_HASH, OTHER_FILE
 from trainconf.environments.venv.pip_configuration import pip_environ, uv_environ
 from trainconf.errors import BuildError
@@ -103,7 +102,7 @@ class Pip:
 
     def read_pins(self, folder: str) -> list[str]:
         report = read_json(os.path.join(folder, REPORT))
-        return sorted(_pin(item, normalised(item["metadata"]["name"])) for item in report["install"])
+        return sorted(map(requirement, report["install"]))
 
     def make_movable(self, folder: str) -> None:
         """Make the scripts look for the Python beside them, as those of uv do.
@@ -162,17 +161,6 @@ def _uv_programs() -> Iterator[str]:
 
 def _constraints(is_constrained: bool) -> Sequence[str]:
     return ("-c", "constraints.txt") if is_constrained else ()
-
-
-def _pin(item: Any, name: str) -> str:
-    """One entry of pip's installation report as a requirement (pip, "Installation Report", version 1)."""
-    url = str(item["download_info"]["url"])
-    if not item.get("is_direct"):
-        return f"{name}=={item['metadata']['version']}"
-    if url.startswith("file:"):
-        return "./" + unquote(urlsplit(url).path).partition("/sources/")[2].join(("sources/", ""))
-    vcs = item["download_info"].get("vcs_info")
-    return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{name} @ {url}"
 
 
 def failure(installer: Installer, command: Sequence[str], said: str, what: str) -> BuildError:
