@@ -58,15 +58,15 @@ def write_commit(
     env = {"GIT_INDEX_FILE": os.path.join(dest, ".git", "index"), "GIT_LITERAL_PATHSPECS": "1"}
     names = b""
     submodules: list[tuple[str, str]] = []
-    for words in (
+    for arguments in (
         ["read-tree", "--end-of-options", commit],
         ["ls-files", "--stage", "-z"],
         ["checkout-index", "-z", "--stdin", f"--prefix={dest}/"],
     ):
-        done = repository.ask(*words, settings=(*WHOLE, *settings), env=env, input=names)
+        done = repository.ask(*arguments, settings=(*WHOLE, *settings), env=env, input=names)
         if not done.ok:
             return repository.why(done)
-        if words[0] == "ls-files":
+        if arguments[0] == "ls-files":
             names, submodules = _wanted(done.stdout, inside)
     return "; ".join(filter(None, (_write_submodule(processes, root, path, oid, dest, settings) for path, oid in submodules)))
 

@@ -40,16 +40,16 @@ class Repository:
         self.filters: list[str] = []
 
     def ask(
-        self, *words: str, folder: str = "", settings: Iterable[str] = (), env: dict[str, str] | None = None, input: bytes | None = None
+        self, *arguments: str, folder: str = "", settings: Iterable[str] = (), env: dict[str, str] | None = None, input: bytes | None = None
     ) -> Completed:
-        """Run `git WORDS` in the repository, or in a `folder` of it."""
+        """Run `git ARGUMENTS` in the repository, or in a `folder` of it."""
         switched_off = [f"filter.{name}.{key}" for name in self.filters for key in ("clean=", "smudge=", "process=", "required=false")]
         argv = ["git", "-C", folder or self.root, "--no-pager"]
         for setting in (*SAFE_SETTINGS, *switched_off, *settings):
             argv += ["-c", setting]
         safe = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
         safe |= {**SAFE_ENV, "GIT_CEILING_DIRECTORIES": os.path.dirname(self.root), **(env or {})}
-        return self.processes.run([*argv, *words], env=safe, input=input, timeout_s=TIMEOUT_S)
+        return self.processes.run([*argv, *arguments], env=safe, input=input, timeout_s=TIMEOUT_S)
 
     def why(self, answer: Completed) -> str:
         """Why git gave no answer, as the end of a sentence."""

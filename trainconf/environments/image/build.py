@@ -212,7 +212,7 @@ class ImageBuilder:
         container = self._container("none")
         try:
             with container.started_from(image_id, f"{os.getuid()}:{os.getgid()}"):
-                code, said = container.run(ask(named))
+                code, output = container.run(ask(named))
         except NoShell:
             raise EnvironmentRecipeError(
                 f"image {self.spec.image or self.spec.base_image or self.spec.dockerfile} has no shell (`sh`)", ("image", image_id),
@@ -220,8 +220,8 @@ class ImageBuilder:
             ) from None
         found = read_answer(container.answer())
         if found is None and code != 0:
-            said = end_of(said) or f"nothing (exit code {code})"
-            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", said))
+            output = end_of(output) or f"nothing (exit code {code})"
+            raise BuildError("the image's Python does not work", ("image", image_id), ("it said", output))
         return found
 
     def _python_of(self, base: Base) -> ImagePython:

@@ -144,9 +144,9 @@ class _Steps:
                 self.last = [*self.last[1 - LAST_LINES :], line.rstrip()]
 
 
-def _cannot_pull(reference: str, registry: str, setting: str, said: str) -> BuildError:
+def _cannot_pull(reference: str, registry: str, setting: str, output: str) -> BuildError:
     return BuildError(
-        f"image {reference} cannot be pulled", ("from", setting), ("registry", registry), ("the engine said", said.strip()),
+        f"image {reference} cannot be pulled", ("from", setting), ("registry", registry), ("the engine said", output.strip()),
         hint=f"is the name right, and does `docker pull {reference}` work? Else name another image in {setting}; `docker login` for a "
         "private registry",
     )

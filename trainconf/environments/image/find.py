@@ -92,12 +92,12 @@ def state(request: EnvironmentRequest, tag: str) -> tuple[store.BuiltImage | Non
     """The image if it is ready, and its state in the words of `trainconf plan`."""
     spec = request.spec
     try:
-        with engine() as asked:
-            found = built(asked, request)
+        with engine() as client:
+            found = built(client, request)
             if found is not None:
                 return found, "ready"
             if spec.image:
-                return None, "there" if spec.software_id and inspect(asked, spec.software_id) else "will be pulled"
-            return None, "there" if is_of(inspect(asked, tag), request.identity) else "will be built"
+                return None, "there" if spec.software_id and inspect(client, spec.software_id) else "will be pulled"
+            return None, "there" if is_of(inspect(client, tag), request.identity) else "will be built"
     except ContainerEngineError as error:
         return None, f"unknown, because {error.mistakes[0].what}"

@@ -160,11 +160,11 @@ class Installation:
         return self._known(made, below.name)
 
     def _run(self, script: str, failure: str) -> None:
-        code, said = self.container.run(self.preamble + script)
+        code, output = self.container.run(self.preamble + script)
         if code != 0:
-            hint = next((hint for sign, hint in HINTS.items() if sign in said), "")
-            said = requirements.redacted(requirements.end_of(said, self.spec.requirements), self.named)
-            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", said), hint=hint)
+            hint = next((hint for sign, hint in HINTS.items() if sign in output), "")
+            output = requirements.redacted(requirements.end_of(output, self.spec.requirements), self.named)
+            raise BuildError(failure, ("installer", "pip, in a container"), ("it said", output), hint=hint)
 
     def _find(self, key: str, base: Base) -> Base | None:
         """The stage of this key that an earlier build made."""

@@ -172,9 +172,9 @@ def _ask(path: str) -> dict[str, Any]:
         found = {name: str(answer[name]) for name in ("version", "executable")}
         return found | {name: list(answer[name]) for name in ("site_dirs", "places")}
     except (IndexError, KeyError, TypeError, ValueError):
-        said = done.last_lines(5) or f"nothing; it ended with code {done.returncode}"
+        output = done.last_lines(5) or f"nothing; it ended with code {done.returncode}"
         raise EnvironmentRecipeError(
-            "the interpreter is not a working Python", ("from", path), ("it said", said),
+            "the interpreter is not a working Python", ("from", path), ("it said", output),
             hint="name the file of a Python, such as .venv/bin/python",
         ) from None
 

@@ -268,10 +268,10 @@ def redacted(text: str, named: Mapping[str, str]) -> str:
     return _replaced(text, named, lambda _: HIDDEN)
 
 
-def end_of(said: str, lines: Iterable[str] = ()) -> str:
+def end_of(output: str, lines: Iterable[str] = ()) -> str:
     """The last lines of an installer's output, without the hashes that `lines` allow: it may list dozens before the one it found."""
     allowed = {found[1] for line in lines for found in re.finditer(HASH, line)}
-    kept = [line for line in said.splitlines() if line.split(":")[-1].split(" ")[-1] not in allowed]
+    kept = [line for line in output.splitlines() if line.split(":")[-1].split(" ")[-1] not in allowed]
     return "\n".join(kept[-LAST_LINES:])
 
 

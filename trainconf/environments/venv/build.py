@@ -12,7 +12,7 @@ from trainconf.environments.recipe import interpreter, requirements
 from trainconf.environments.recipe.installed import installed
 from trainconf.environments.request import EnvironmentRequest
 from trainconf.environments.venv.installers import Installer, failure, find_installer
-from trainconf.environments.venv.pip_configuration import not_heeded
+from trainconf.environments.venv.pip_configuration import ignored_settings
 from trainconf.errors import EnvironmentRecipeError
 from trainconf.process import processes
 
@@ -28,7 +28,7 @@ def build(request: EnvironmentRequest) -> tuple[store.BuiltEnvironment, bool]:
             return built, False
         builder = VenvBuilder(folder, find_installer())
         request.report(f"building environment {request.name} ({os.path.basename(request.folder)}) with {builder.installer.name}")
-        if names := not_heeded(os.environ, request.root):
+        if names := ignored_settings(os.environ, request.root):
             request.report(f"note: only the recipe decides which packages are taken; ignored: {', '.join(names)} (docs/environments.md)")
         metadata = folder.keep(**builder.build())
     return store.BuiltEnvironment(request.folder, metadata), True
@@ -111,8 +111,8 @@ class VenvBuilder:
         for command in commands:
             done = processes.stream(command, self._report, cwd=self.folder.path, env=environ, pass_fds=(self.folder.lock_fd,))
             if not done.ok:
-                said = requirements.end_of(done.last_lines(requirements.KEPT_LINES), self.spec.requirements)
-                raise failure(self.installer, command, requirements.redacted(said, self.named), what)
+                output = requirements.end_of(done.last_lines(requirements.KEPT_LINES), self.spec.requirements)
+                raise failure(self.installer, command, requirements.redacted(output, self.named), what)
 
     def _report(self, line: str) -> None:
         if line:

@@ -163,7 +163,7 @@ def _constraints(is_constrained: bool) -> Sequence[str]:
     return ("-c", "constraints.txt") if is_constrained else ()
 
 
-def failure(installer: Installer, command: Sequence[str], said: str, what: str) -> BuildError:
+def failure(installer: Installer, command: Sequence[str], output: str, what: str) -> BuildError:
     """The error for an installer that failed, with its last lines."""
     hints = {
         "No space left on device": "free some space; the installer's cache and temporary folder count too",
@@ -175,5 +175,5 @@ def failure(installer: Installer, command: Sequence[str], said: str, what: str) 
         "ensurepip": "install the venv module of this Python (Debian: python3-venv), or uv",
         "onnect": "is the index reachable? A mirror set up for pip is used for uv as well; see docs/environments.md",
     }
-    hint = next((hint for sign, hint in hints.items() if sign in said), "")
-    return BuildError(what, ("installer", f"{installer.name}: {' '.join(command[1:4])}"), ("it said", said), hint=hint)
+    hint = next((hint for sign, hint in hints.items() if sign in output), "")
+    return BuildError(what, ("installer", f"{installer.name}: {' '.join(command[1:4])}"), ("it said", output), hint=hint)

@@ -79,7 +79,7 @@ def _without_a_python(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(OF_A_PYTHON)}
 
 
-def not_heeded(environ: Mapping[str, str], root: str) -> list[str]:
+def ignored_settings(environ: Mapping[str, str], root: str) -> list[str]:
     """The user's settings that would change which packages are taken, by the names the user knows."""
     found = {f"{name} (pip)" for name in read_pip_configuration(environ) if name in PIP_CHOICE}
     found |= {name for name in environ if name.startswith("UV_") and name[3:].lower().replace("_", "-") in UV_CHOICE and environ[name]}

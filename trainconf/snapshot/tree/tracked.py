@@ -16,6 +16,6 @@ def tracked_though_ignored(repository: bytes, folder: bytes) -> list[bytes]:
     Asks whoever owns the repository, because nothing in it can run a program and a tree must have one id for everybody. Without git, or
     when git cannot read the repository, there are no such paths, and the ignore rules alone decide.
     """
-    asked = Repository(os.fsdecode(repository), processes)
-    done = asked.ask(*TRACKED_THOUGH_IGNORED, folder=os.fsdecode(folder), settings=("safe.directory=*",))
+    git_repository = Repository(os.fsdecode(repository), processes)
+    done = git_repository.ask(*TRACKED_THOUGH_IGNORED, folder=os.fsdecode(folder), settings=("safe.directory=*",))
     return sorted(set(done.stdout.split(b"\0")) - {b""}) if done.ok else []

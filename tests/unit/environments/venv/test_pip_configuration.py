@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.environments.venv.pip_configuration import not_heeded, pip_environ, reach_of, uv_environ
+from trainconf.environments.venv.pip_configuration import ignored_settings, pip_environ, reach_of, uv_environ
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def test_what_uvs_files_say_of_places_reaches_it_though_it_reads_none(home: Path
         "UV_INDEX": "https://v.example ours=https://o.example https://e.example",
     }
     around = environ(home, PIP_CONFIG_FILE="/dev/null")
-    assert not_heeded(around | {"UV_CONSTRAINT": "/c.txt"}, str(home)) == ["UV_CONSTRAINT", "no-deps (uv)", "resolution (uv)"]
-    assert not_heeded(around | {"UV_NO_CONFIG": "1"}, str(home)) == []
+    assert ignored_settings(around | {"UV_CONSTRAINT": "/c.txt"}, str(home)) == ["UV_CONSTRAINT", "no-deps (uv)", "resolution (uv)"]
+    assert ignored_settings(around | {"UV_NO_CONFIG": "1"}, str(home)) == []
 
 
 def test_pip_reads_no_file_and_is_told_of_places_only(home: Path) -> None:
@@ -84,7 +84,7 @@ def test_pip_reads_no_file_and_is_told_of_places_only(home: Path) -> None:
         "PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_INDEX_URL": "https://a.example",
         "PIP_EXTRA_INDEX_URL": "\nhttps://b.example\nhttps://c.example", "PIP_RETRIES": "9",
     }
-    assert not_heeded(around, str(home)) == ["constraint (pip)", "no-binary (pip)"]
+    assert ignored_settings(around, str(home)) == ["constraint (pip)", "no-binary (pip)"]
     written = home / "written.conf"
     written.write_text(reach_of(str(conf)))
     assert reach_of(str(written)) == written.read_text()
