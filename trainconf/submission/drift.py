@@ -6,23 +6,18 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore, tree_entries
-from trainconf.spec import sha256_hex
+from trainconf.snapshot.blobs.manifest import Entry
+from trainconf.spec import RunSpec, sha256_hex
 from trainconf.submission.code import take_from_git
 from trainconf.submission.frozen import Frozen
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
-    from trainconf.paths import WorkspacePaths
-    from trainconf.snapshot.blobs.manifest import Entry
-    from trainconf.spec import RunSpec
 
 SHOWN_PATHS = 100
 HASHES = r"(?:\s+--hash=\S+){2,}"

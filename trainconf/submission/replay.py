@@ -13,16 +13,13 @@ from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileErro
 from trainconf.fast.records import replace
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import Reporter
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
 from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from trainconf.reporter import Reporter
-    from trainconf.submission.frozen import Frozen
+from trainconf.submission.frozen import Frozen
 
 
 def from_run(

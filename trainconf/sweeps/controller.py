@@ -7,31 +7,27 @@ agent is the pool; this process only makes the trials' directories, and its deat
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import ExitStack
+from typing import Any
 
 from trainconf import __version__, launchers
+from trainconf.composition.grid import Grid
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, sync_disk, write_atomic
 from trainconf.history import events, liveness
 from trainconf.history.index import Index
+from trainconf.history.liveness import State
+from trainconf.launchers.protocol import LaunchPlan, Pool
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import Reporter
+from trainconf.resolve.composed import Composed
 from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.snapshot.blobs.opened import OpenSnapshot
 from trainconf.submission.inputs import not_looked_at, with_digests
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, spec_with_code
 from trainconf.sweeps import journal
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    from trainconf.composition.grid import Grid
-    from trainconf.history.liveness import State
-    from trainconf.launchers.protocol import LaunchPlan, Pool
-    from trainconf.reporter import Reporter
-    from trainconf.resolve.composed import Composed
-    from trainconf.snapshot.blobs.opened import OpenSnapshot
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
 
