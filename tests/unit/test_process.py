@@ -74,20 +74,23 @@ def test_a_program_that_a_signal_ended_has_its_number_below_zero() -> None:
     assert processes.run(["sh", "-c", "kill -9 $$"]).returncode == -signal.SIGKILL
 
 
-def test_an_interruption_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_ends_the_program(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+
     def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+        if pid.exists() and pid.read_text():
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
         with pytest.raises(KeyboardInterrupt):
-            processes.run(["sleep", "60"])
+            processes.run(["sh", "-c", 'echo $$ >"$0"; exec sleep 60', str(pid)])
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(int(pid.read_text()), os.WNOHANG)
 
 
 def test_no_descriptor_is_left_open() -> None:
