@@ -286,7 +286,7 @@ def test_a_read_only_workspace_can_be_listed(workspace: WorkspacePaths) -> None:
             os.chmod(os.path.join(folder, name), 0o444)
     code = (
         "import os\nfrom trainconf.history.index import Index\nfrom trainconf.paths import WorkspacePaths\n"
-        "import datetime, encodings.ascii, re\n"  # what is imported later may lie where only root can read
+        "import datetime, encodings.ascii, json, re\n"  # what is imported later may lie where only root can read
         "if os.getuid() == 0: os.setuid(65534)\n"
         "print(len(Index(WorkspacePaths('.')).latest()), os.path.exists('.trainconf'))"
     )
