@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Software(Record):
-    """What a job is started with: a Python, and the image that holds it; `image` is empty for the machine itself."""
+    """The Python of a job, and the image that holds it; `image` is empty for the machine itself."""
 
     python: str
     image: str = ""

@@ -1,4 +1,4 @@
-"""What is asked for when an environment is found, built or pinned."""
+"""The request to find, build or pin an environment."""
 
 from __future__ import annotations
 

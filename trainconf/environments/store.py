@@ -1,7 +1,7 @@
 """The environments of a workspace, keyed by the hash of their recipe: loaded, listed, found by name, locked.
 
 An environment is a folder `.trainconf/envs/<hash>`, moved into place by one rename. It is used only if its metadata file is present. The
-folder of an image holds that file alone, for the engine keeps the image.
+folder of an image holds only that file, because the engine keeps the image.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class BuiltEnvironment:
 
     @property
     def name(self) -> str:
-        """What the recipe was called when it was first built; another recipe with the same content shares the environment."""
+        """The recipe's name when it was first built. Another recipe with the same content shares the environment."""
         return str(self.metadata["name"])
 
     @property

@@ -1,4 +1,4 @@
-"""What git knows about a source folder: where it comes from, its commit, and what was not committed.
+"""Asks git about a source folder: where it comes from, its commit, and what was not committed.
 
 Nothing here may fail a submission. What is not known becomes a note, and `dirty` is then None, never a guess.
 """
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from trainconf.process import Processes
 
 NEVER_TRAVEL = frozenset({"runs", ".trainconf", "outputs", "logs"})  # written by runs, so they do not make a tree dirty
-# Submodules are asked one by one, for each has filters of its own. git-status(1)
+# Submodules are asked one by one, because each has its own filters. git-status(1)
 STATUS = ("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=normal", "--ignore-submodules=dirty", "-z")
 ENTRIES = ("ls-files", "-v", "--stage", "-z")
 
 
 def facts(source_directory: str, processes: Processes) -> GitFacts | None:
-    """What git knows about the repository that holds the folder; None when none does."""
+    """The facts about the repository that holds the folder; None when none does."""
     root = find_root(source_directory)
     return None if root is None else _of_repository(Repository(root, processes))
 

@@ -1,4 +1,4 @@
-"""What is known of a repository, and of a changed file in it."""
+"""The facts about a repository, and about a changed file in it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GitFacts:
         self.patch = b""  # what turns the commit into the tracked files as they are; for uncommitted.patch
 
     def to_dict(self) -> dict[str, Any]:
-        """What git.json holds: everything but the patch."""
+        """The content of git.json: everything but the patch."""
         return {name: value for name, value in sorted(vars(self).items()) if name != "patch"}
 
     def add_note(self, text: str) -> None:

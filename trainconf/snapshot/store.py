@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainconf.snapshot.blobs.packs import DamagedError
     from trainconf.snapshot.blobs.pins import Pin
 
-UNUSED_S = 3600.0  # a snapshot nobody holds yet may belong to a submission on its way
+UNUSED_S = 3600.0  # a snapshot that no run holds may belong to a submission that is being prepared
 
 
 class Snapshot(Record):
@@ -107,7 +107,7 @@ class SnapshotStore:
         return sorted(found, key=lambda info: (-info.created, info.id))
 
     def show(self, snapshot_id: str) -> list[Entry]:
-        """What is in a snapshot, sorted by path. Raises SnapshotError, StorageError."""
+        """The entries of a snapshot, sorted by path. Raises SnapshotError, StorageError."""
         from trainconf.snapshot.blobs.manifest import entries
 
         return entries(self._store.read_manifest(snapshot_id))
@@ -123,7 +123,7 @@ class SnapshotStore:
                 raise self._damaged(snapshot_id, error) from error
 
     def diff(self, a: str, b: str) -> SnapshotDiff:
-        """What `b` has that `a` has not. Raises SnapshotError, StorageError."""
+        """The difference from `a` to `b`. Raises SnapshotError, StorageError."""
         from trainconf.snapshot.blobs.manifest import compare
 
         return compare(self._store.read_manifest(a), self._store.read_manifest(b))
@@ -239,7 +239,7 @@ def hash_tree(source_directory: str, *, store: SnapshotStore | None = None) -> s
 
 
 def tree_entries(source_directory: str) -> list[Entry]:
-    """What a snapshot of the tree would hold, sorted by path; nothing is written. Raises as `hash_tree` does."""
+    """The entries that a snapshot of the tree would have, sorted by path. Writes nothing. Raises as `hash_tree` does."""
     from trainconf.snapshot.blobs.manifest import entries
     from trainconf.snapshot.tree.taking import manifest_of
 

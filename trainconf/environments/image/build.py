@@ -31,7 +31,7 @@ from trainconf.process import interruptions_held
 
 
 def build(engine: Engine, request: EnvironmentRequest) -> tuple[store.BuiltImage, bool]:
-    """Build the image of a request; whether it is new, for somebody may have built it while this call waited for the lock.
+    """Build the image of a request; whether it is new. Another process may have built it while this call waited for the lock.
 
     Raises as `prepare.ensure` says, and EngineError.
     """
@@ -51,7 +51,7 @@ def build(engine: Engine, request: EnvironmentRequest) -> tuple[store.BuiltImage
 
 
 def pinned(request: EnvironmentRequest) -> str:
-    """What the requirements come to on the base image, as a requirements file that names that image. Raises as `build` does."""
+    """The recipe pinned on its base image, as a requirements file that names that image. Raises as `build` does."""
     if request.spec.image:
         raise EnvironmentRecipeError("there is nothing to pin: this image is used as it is", ("env.docker.image", request.spec.image),
                                      hint="write its digest instead of its name: NAME@sha256:…")
@@ -60,7 +60,7 @@ def pinned(request: EnvironmentRequest) -> str:
 
 
 def _present(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> dict[str, Any]:
-    """What the engine knows of an image, which is pulled if it is missing."""
+    """The engine's facts about an image, which is pulled if it is missing."""
     known = find.inspect(engine, reference)
     if known is None:
         fetch.pull(engine, reference, report, setting)
@@ -132,7 +132,7 @@ class ImageBuilder:
         return "".join(f"{line}\n" for line in (*header, *lines))
 
     def _base(self) -> Base:
-        """What the requirements are installed on, made or pulled if it is missing."""
+        """The image to install the requirements on, made or pulled if it is missing."""
         if not self.spec.dockerfile:
             return Base(self.spec.base_image, _present(self.engine, self.spec.base_image, self.request.report, "env.docker.base_image"))
         image_id = self._build_dockerfile()
@@ -248,7 +248,7 @@ class ImageBuilder:
     def _metadata(
         self, name: str, known: dict[str, Any], base: Base | None, python: ImagePython | None, stages: list[str]
     ) -> dict[str, Any]:
-        """What the store records of an image."""
+        """The facts that the store records of an image."""
         return {
             "kind": "image", "image": name, "image_id": known["Id"], "size_bytes": known.get("Size", 0), "stages": stages,
             "base": {"reference": base.name, "id": base.image_id, "digests": base.digests} if base else None,

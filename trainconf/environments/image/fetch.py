@@ -1,4 +1,4 @@
-"""What the docker SDK does: it pulls from registries with their credentials, and builds Dockerfiles. The SDK is imported when needed."""
+"""Uses the docker SDK to pull from registries, with their credentials, and to build Dockerfiles. The SDK is imported when needed."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def engine() -> Iterator[Engine]:
 
 
 def inspect(engine: Engine, reference: str) -> dict[str, Any] | None:
-    """What the engine knows of an image; None when it has none of that name or id. Raises EngineError."""
+    """The engine's facts about an image; None when it has none of that name or id. Raises EngineError."""
     try:
         return dict(engine.get(f"/images/{quote(reference)}/json"))
     except EngineError as error:

@@ -42,7 +42,7 @@ def read_report(report: Mapping[str, Any]) -> list[Distribution]:
 
 
 def layers(lines: Sequence[str], found: Sequence[Distribution], marker_environment: Mapping[str, str]) -> list[list[Distribution]]:
-    """What each line adds to those before it. Empty layers are left out, and those beyond LAYERS_MAX are joined.
+    """A layer for each line: the distributions it adds. Empty layers are left out, and those beyond LAYERS_MAX are joined.
 
     `lines` are the requirement lines that pip was given, with local paths as it saw them.
     """

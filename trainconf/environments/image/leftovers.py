@@ -94,7 +94,7 @@ def _orphans(workspace: WorkspacePaths, found: list[dict[str, Any]], ours: str) 
 def remove_unneeded(engine: Engine, ids: list[str]) -> set[str]:
     """Remove images that nothing is built on and no container uses; return the ids of those that were removed.
 
-    An image of a Dockerfile is removed with its steps. A stage is removed alone, for what is below it may have been there before.
+    An image of a Dockerfile is removed with its steps. A stage is removed alone, because what is below it may be older.
     """
     removed = set()
     for id_ in ids:

@@ -56,7 +56,7 @@ def read_image_recipe(env: dict[str, Any], root: str, mistakes: list[Mistake]) -
 
 
 def _check(docker: dict[str, Any], python: dict[str, Any], mistakes: list[Mistake]) -> None:
-    """What is wrong with the settings themselves."""
+    """Add the mistakes of the settings themselves."""
     given = [key for key in ("image", "base_image", "dockerfile") if docker.get(key)]
     if len(given) > 1:
         facts = [(f"env.docker.{key}", str(docker[key])) for key in given]

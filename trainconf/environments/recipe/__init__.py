@@ -1,1 +1,1 @@
-"""What an environment shall hold, read from configs and files."""
+"""Reads recipes: configs and files that say what an environment holds."""

@@ -23,7 +23,7 @@ CONDA_EXACT = re.compile(r"={1,2}\s*(?P<version>\d+(\.\d+)+)(\.\*)?(=\S+)?")
 
 
 class CondaFacts(NamedTuple):
-    """What a conda file says besides its pip part: the Python it asks for, which may be empty, and variables."""
+    """The parts of a conda file besides its pip part: the Python it asks for, which may be empty, and variables."""
 
     python: str
     variables: dict[str, Any]

@@ -189,7 +189,7 @@ def _key(path: str) -> str:
 
 
 def _seen(places: Sequence[str]) -> list[Any]:
-    """What decides which folders a Python searches: its folders for packages, existing or not, and the files in them that name others."""
+    """The state of the folders a Python searches for packages, existing or not, and of the files in them that name other folders."""
     found: list[Any] = []
     for place in places:
         names = [name for name in _names(place) if name.endswith((".pth", ".egg-link")) or name in ("sitecustomize.py", "usercustomize.py")]

@@ -114,7 +114,7 @@ def _managed(env: dict[str, Any], python: dict[str, Any], root: str, mistakes: l
 
 
 class RecipeContents(Record):
-    """What a recipe asks for, be it for a venv or an image. `python` is the version, empty where none was given."""
+    """The content of a recipe, for a venv or an image. `python` is the version, empty where none was given."""
 
     python: str
     requirements: tuple[str, ...]

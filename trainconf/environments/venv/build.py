@@ -18,7 +18,7 @@ from trainconf.process import processes
 
 
 def build(request: EnvironmentRequest) -> tuple[store.BuiltEnvironment, bool]:
-    """Build the venv of a request; whether it is new, for somebody may have built it while this call waited for the lock.
+    """Build the venv of a request; whether it is new. Another process may have built it while this call waited for the lock.
 
     Raises as `prepare.ensure` says.
     """
@@ -128,7 +128,7 @@ class VenvBuilder:
                 files.write_atomic(path, requirements.unexpanded(text, self.named), durable=False)
 
     def _metadata(self) -> dict[str, Any]:
-        """What the store records of a venv."""
+        """The facts that the store records of a venv."""
         venv = self.folder.at("env")
         site_dirs = [os.path.join("lib", name, "site-packages") for name in files.names_in(os.path.join(venv, "lib"))]
         return {

@@ -29,7 +29,7 @@ MOVABLE_HEADER = b"""#!/bin/sh\n'''exec' "$(dirname -- "$(realpath -- "$0")")"/'
 
 
 class Installer(Protocol):
-    """What a build needs. `commands` and `pin_commands` are run in order, in the build folder, until one fails."""
+    """The part of an installer that a build needs. `commands` and `pin_commands` are run in order, in the build folder, until one fails."""
 
     name: str
     fetches_pythons: bool  # whether `python` may be a version that is not installed yet

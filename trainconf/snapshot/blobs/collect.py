@@ -27,7 +27,7 @@ SMALL_PACKS = 64  # every changed submission adds a pack; with more small ones t
 
 
 class GcResult(Record):
-    """What a collection removed: ids, and bytes of packs and manifests."""
+    """The result of a collection: the removed ids, and the freed bytes of packs and manifests."""
 
     removed: list[str]
     freed_bytes: int
@@ -74,7 +74,7 @@ def has_many_small_packs(store: StoreLayout) -> bool:
 def repack(store: StoreLayout, chosen: Callable[[list[bytes], int], bool], live: set[bytes] | None) -> list[str]:
     """Copy the live blobs (None: all) of the chosen packs (by hashes and size in bytes) into one new pack.
 
-    Returns the packs that are no longer needed. One with a damaged blob stays as it is, for what else it holds.
+    Returns the packs that are no longer needed. One with a damaged blob stays, because its other blobs are needed.
     """
     index = store.packs.index()
     replaced: list[str] = []

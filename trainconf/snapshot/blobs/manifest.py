@@ -35,7 +35,7 @@ class Entry(Record):
 
 
 class SnapshotDiff(Record):
-    """What snapshot B has that A has not, as sorted paths. Those of `modes` changed only their executable bit."""
+    """The difference from snapshot A to B, as sorted paths. Those of `modes` changed only their executable bit."""
 
     added: list[str]
     removed: list[str]

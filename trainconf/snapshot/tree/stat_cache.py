@@ -29,7 +29,7 @@ UNSURE: Signature = ()  # equals no signature
 
 
 def signature(status: os.stat_result) -> Signature:
-    """What changes when a file is written, replaced or made executable, except by a write in the same tick of the clock."""
+    """Changes when a file is written, replaced or made executable, unless it is written again in the same tick of the clock."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode)
 
 
@@ -70,7 +70,7 @@ class Folder:
 
 
 class StatCache(Record):
-    """What the last walk of a source folder found, and the snapshot it became.
+    """The result of the last walk of a source folder, and the snapshot it became.
 
     allow_keys: the argument that decides what may travel
     watched:    files outside the tree's own listing that decide what is ignored; None is absent
