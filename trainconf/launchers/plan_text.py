@@ -121,3 +121,13 @@ def _requests(plan: LaunchPlan) -> Iterator[tuple[str, Any]]:
     for rank in containers:
         which = f"the container of node {rank.env.get('NODE_RANK')}" if len(containers) > 1 else "its container"
         yield f"{which}, POST /containers/create:", rank.container
+
+
+def _joined(words: Iterable[str]) -> str:
+    """An argument list as it would be typed."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """A word as sh reads it; what `shlex.quote` writes, which needs `re`."""
+    return word if word and _SAFE.issuperset(word) else "'" + word.replace("'", "'\"'\"'") + "'"

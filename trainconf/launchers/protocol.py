@@ -62,7 +62,7 @@ class RankPlan(Record):
 
 
 class LaunchPlan(Record):
-    """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `render()` is what `trainconf plan` prints."""
+    """Exactly what will be done, as inert data: `to_dict()` is plan.json, and `plan_text.render` what `trainconf plan` prints."""
 
     target: str  # name of the launcher
     run_id: str
@@ -101,12 +101,6 @@ class LaunchPlan(Record):
             "version": PLAN_VERSION, **vars(self), "ranks": [dict(vars(rank)) for rank in self.ranks],
             "not_inherited": list(self.not_inherited), "first_on_path": list(self.first_on_path),
         }  # fmt: skip
-
-    def render(self) -> str:
-        """The plan for people."""
-        from trainconf.launchers.plan_text import render
-
-        return render(self)
 
 
 def _rendezvous(job: Job, ranks: Sequence[RankPlan]) -> dict[str, Any] | None:

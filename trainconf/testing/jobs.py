@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from trainconf.history import metrics
+from trainconf.launchers.plan_text import render
 from trainconf.launchers.protocol import Job, Launcher
 from trainconf.process import processes
 from trainconf.testing.contract import Contract
@@ -68,7 +69,7 @@ class JobsContract(Contract):
     def test_a_secret_is_in_no_file_of_the_run(self, launcher: Launcher, root: str) -> None:
         job = self.job(root, shell("true"), secrets={"TOKEN": "s3cret-value"})
         self.run(launcher, job)
-        assert "s3cret-value" not in launcher.plan(job).render()
+        assert "s3cret-value" not in render(launcher.plan(job))
         for folder, _, names in os.walk(job.paths.run_dir):
             for name in names:
                 assert b"s3cret-value" not in Path(folder, name).read_bytes(), name
@@ -131,6 +132,6 @@ class JobsContract(Contract):
 
     def test_the_printed_command_can_be_pasted_into_a_shell(self, launcher: Launcher, root: str) -> None:
         words = ["printf", "%s\\n", "it's", 'a "b"', "$HOME", "new\nline", "*"]
-        rendered = launcher.plan(self.job(root, words)).render()
+        rendered = render(launcher.plan(self.job(root, words)))
         pasted = processes.run(["sh", "-c", rendered.split("\n\nrun ")[0]])
         assert pasted.stdout.decode() == "it's\na \"b\"\n$HOME\nnew\nline\n*\n"

@@ -7,6 +7,7 @@ from trainconf.cli.screen.printer import printer
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.submit import Planned, plan
 from trainconf.fast.stdlib import json
+from trainconf.launchers.plan_text import render
 from trainconf.submission.inputs import inputs_text
 
 
@@ -17,7 +18,7 @@ def run(argv: list[str]) -> int:
     if as_json:
         printer.data(json.dumps({"spec": planned.spec.to_dict(), "plan": planned.plan.to_dict()}, indent=2))
     else:
-        printer.data("\n".join(f"{label:<12} {text}" for label, text in _facts(planned)) + "\n\n" + planned.plan.render())
+        printer.data("\n".join(f"{label:<12} {text}" for label, text in _facts(planned)) + "\n\n" + render(planned.plan))
     return 0
 
 

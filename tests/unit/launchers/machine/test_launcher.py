@@ -10,6 +10,7 @@ import pytest
 from trainconf.agent.leases import shared_folder
 from trainconf.errors import ConfigError
 from trainconf.launchers.machine.local import LocalLauncher
+from trainconf.launchers.plan_text import render
 from trainconf.launchers.protocol import Launcher
 from trainconf.testing.runs import make_job, shell
 
@@ -60,7 +61,7 @@ def test_the_rendered_plan_tells_everything_but_secrets(tmp_path: Path) -> None:
         str(tmp_path), shell("true"), limit_s=90.0, cpus=2, gpus=1, compute={"gpu_devices": ["GPU-x"]}, retries=2,
         secrets={"TOKEN": "hidden"}, env={"A": "x y"}, stdout_metrics={"loss": "loss=(.*)"},
     )  # fmt: skip
-    text = LocalLauncher().plan(job).render()
+    text = render(LocalLauncher().plan(job))
     parts = ["sh -c true", "90 s", "2 of 4", "1 of GPU-x", "TOKEN=<secret>", "A='x y'", "loss: loss=(.*)", job.paths.code]
     for part in parts:
         assert part in text
