@@ -179,3 +179,12 @@ def test_a_damaged_or_edited_spec_is_refused_with_its_file(case: str) -> None:
     with pytest.raises(FrozenFileError, match=sentence) as caught:
         RunSpec.from_dict(data, "runs/x/spec.json")
     assert "runs/x/spec.json" in caught.value.render()
+
+
+def test_the_id_of_the_software_is_called_packages_in_files_and_in_the_hash() -> None:
+    spec = RunSpec(environment=EnvironmentSpec(software_id="ab" * 32))
+    written = spec.to_dict()
+    assert written["environment"]["packages"] == "ab" * 32
+    assert "software_id" not in written["environment"]
+    assert spec.spec_hash == "a91d36c4dadae1587b5e63e539de230759af694791c65fef9e2dfdf2c267c0e5"
+    assert RunSpec.from_dict(written, "spec.json") == spec
