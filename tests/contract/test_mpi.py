@@ -215,7 +215,7 @@ def test_no_mpirun_and_what_only_slurm_has_are_refused_at_submission(tmp_path: P
         LocalLauncher().plan(mpi_job(tmp_path, REPORT, nowhere, distributed=asked))
     said = [mistake.what for mistake in refused.value.mistakes]
     assert said == [
-        "distributed.launcher=srun, but compute=local asks no Slurm", "distributed.pmi=pmi2, but compute=local asks no Slurm",
+        "distributed.launcher=srun, but compute=local has no Slurm", "distributed.pmi=pmi2, but compute=local has no Slurm",
         "distributed=mpi, but no mpirun is on the job's PATH",
     ]  # fmt: skip
 
