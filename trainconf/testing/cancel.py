@@ -16,7 +16,7 @@ from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.launchers.protocol import Launcher, RunHandle
 from trainconf.paths import RunPaths
-from trainconf.testing.contract import START_SECONDS, Contract
+from trainconf.testing.contract import Contract
 from trainconf.testing.runs import PATIENCE_S, is_running, last, make_run_dir, output, shell, states, submit, unique_sleep, wait_until
 
 
@@ -115,8 +115,8 @@ class CancelContract(Contract):
         assert launcher.wait(stranger).status == "Canceled"
 
     def test_a_run_survives_the_kill_of_its_submitter(self, launcher: Launcher, root: str) -> None:
-        until_told = "while ! test -e ../go; do sleep 0.02; done" if self.shares_disk_at_once else f"sleep {START_SECONDS}"
-        job = self.job(root, shell(f"{until_told}; echo done; exit 6"))
+        until_go = "while ! test -e ../go; do sleep 0.02; done" if self.shares_disk_at_once else f"sleep {self.start_seconds}"
+        job = self.job(root, shell(f"{until_go}; echo done; exit 6"))
         handle = RunHandle(job.paths)
         with fork() as pid:
             if pid == 0:

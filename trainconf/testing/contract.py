@@ -17,8 +17,6 @@ from trainconf.fast.records import replace
 from trainconf.launchers.protocol import Job, Launcher, RunHandle
 from trainconf.testing.runs import make_job, output, submit, wait_until
 
-START_SECONDS = 2.0  # that a job is given to begin where its output cannot be seen yet
-
 
 class Contract:
     """Base of the parts. A launcher's own test class says here what the launcher is like, and gives the fixture `launcher`."""
@@ -27,7 +25,8 @@ class Contract:
     compute: ClassVar[Mapping[str, Any]] = {}  # the launcher's settings, as a composed config has them
     has_slots = True  # runs wait for slots of this machine: compute.slots, compute.lease_dir
     sees_processes = True  # the job's processes are in this machine's /proc
-    shares_disk_at_once = True  # what the job writes is in the run directory at once, and the other way; else it is when the run has ended
+    shares_disk_at_once = True  # what the job writes is in the run directory at once, and the other way; else when the run has ended
+    start_seconds = 2.0  # that a running job needs to begin, where its output cannot be seen before its end
     finds_programs = True  # it looks for the job's program itself; else a missing one is an exit code like any other
     states_of_a_good_end: tuple[str, ...] = ("NotStarted", "Queued", "Starting", "Running", "Finalizing", "Completed")
 
@@ -75,7 +74,7 @@ class Contract:
             wait_until(lambda: os.path.exists(handle.paths.log(0)) and "up" in output(handle), "the job to say that it is up")
         wait_until(lambda: launcher.state(handle).status == "Running", "the state, which may come after the job's first words")
         if not self.shares_disk_at_once:
-            time.sleep(START_SECONDS)
+            time.sleep(self.start_seconds)
 
     def cancel_when_up(self, launcher: Launcher, job: Job, *, force: bool = False) -> RunHandle:
         """Submit, and cancel when the job has printed `up`."""
