@@ -5,9 +5,8 @@ The processes of an MPI find each other only when its own mpirun started them, o
 
 from __future__ import annotations
 
-import re
-
 from trainconf.fast.records import Record
+from trainconf.fast.stdlib import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
