@@ -82,16 +82,11 @@ def signal_name(number: int) -> str:
 
 def count_oom_kills() -> int:
     """How many processes the kernel has killed for memory since boot, on the whole machine; 0 where it does not tell."""
-    try:
-        with open("/proc/vmstat", "rb") as stream:
-            _, found, rest = stream.read().partition(b"\noom_kill ")
-    except OSError:
-        return 0
-    return int(rest.split(None, 1)[0]) if found else 0
+    return _read_oom_kills("/proc/vmstat")
 
 
 def count_oom_kills_of_job() -> int:
-    """How many the kernel has killed for memory in the control group that a scheduler made for the job this process is in.
+    """How many the kernel has killed for memory in the control group that a scheduler made for the job of this process.
 
     0 outside of jobs, and where Slurm uses no control groups (cgroup-v1/memory.rst and cgroup-v2.rst in the kernel's documentation).
     """
@@ -102,9 +97,16 @@ def count_oom_kills_of_job() -> int:
             groups = {line.split(":", 2)[1]: line.rstrip("\n").split(":", 2)[2] for line in stream}
         group = groups.get("memory")
         path = f"/sys/fs/cgroup{groups['']}/memory.events" if group is None else f"/sys/fs/cgroup/memory{group}/memory.oom_control"
-        with open(path, "rb") as stream_of_group:
-            _, found, rest = stream_of_group.read().partition(b"\noom_kill ")
     except (OSError, KeyError):
+        return 0
+    return _read_oom_kills(path)
+
+
+def _read_oom_kills(path: str) -> int:
+    try:
+        with open(path, "rb") as stream:
+            _, found, rest = stream.read().partition(b"\noom_kill ")
+    except OSError:
         return 0
     return int(rest.split(None, 1)[0]) if found else 0
 
