@@ -34,61 +34,20 @@ class Reads:
         self.env: dict[str, list[str]] = {}
         self.keys: set[str] = set()
         self.is_repeatable = True
+        self._depth = 0  # of interpolations that are being evaluated
 
     @contextmanager
     def recording(self, resolvers: Mapping[str, Callable[[str], Any]] | None = None) -> Iterator[None]:
         """Record every call of a resolver. `resolvers` stand in for those of the same name."""
-        answers = resolvers or {}
-        left = MAX_INTERPOLATIONS
-        items_left = MAX_ITEMS
-        depth = 0
-        evaluate, write_out, select = Container.resolve_parse_tree, BaseContainer._to_content, Container._select_impl
-        registered = OmegaConf.__dict__["_get_resolver"]
-        known = OmegaConf._get_resolver
-
-        def recorded(name: str) -> Any:
-            resolver = known(name)
-            if resolver is None:
-                return None
-
-            def call(root: Any, parent: Any, node: Any, args: tuple[Any, ...], texts: tuple[str, ...]) -> Any:
-                self._note(name, args, node)
-                return answers[name](",".join(map(str, args))) if name in answers else resolver(root, parent, node, args, texts)
-
-            return call
-
-        def counted(self: Container, parse_tree: Any, *args: Any, **words: Any) -> Any:
-            nonlocal left, depth
-            left -= 1 + parse_tree.getChild(0).getChildCount()  # what a text is put together of is parsed each time
-            if left < 0:
-                raise _TooManyError
-            depth += 1
-            try:
-                found = evaluate(self, parse_tree, *args, **words)
-            finally:
-                depth -= 1
-            if isinstance(found, str) and len(found) > MAX_TEXT:
-                raise _TooManyError
-            return found
-
-        def written_out(conf: Any, *args: Any, **words: Any) -> Any:
-            nonlocal items_left
-            items_left -= 1 + len(conf._content) if isinstance(conf._content, (dict, list)) else 1
-            if items_left < 0:
-                raise _TooManyError
-            return write_out(conf, *args, **words)
-
-        def selected(self_: Container, key: Any, *args: Any, **words: Any) -> Any:
-            if depth:
-                above = str(self_._get_full_key(None))
-                below = key if isinstance(key, str) else ".".join(map(str, key))
-                self.keys.add(f"{above}.{below}" if above and below else above or below)
-            return select(self_, key, *args, **words)
-
-        Container._select_impl = selected  # type: ignore[method-assign, assignment]
-        Container.resolve_parse_tree = counted  # type: ignore[method-assign]
-        BaseContainer._to_content = staticmethod(written_out)  # type: ignore[method-assign]
-        OmegaConf._get_resolver = staticmethod(recorded)  # type: ignore[method-assign]
+        hooks: list[tuple[Any, str, Any]] = [
+            (OmegaConf, "_get_resolver", staticmethod(self._recorded(OmegaConf._get_resolver, resolvers or {}))),
+            (Container, "_select_impl", self._selected(Container._select_impl)),
+            (Container, "resolve_parse_tree", self._counted(Container.resolve_parse_tree)),
+            (BaseContainer, "_to_content", staticmethod(_bounded(BaseContainer._to_content))),
+        ]
+        originals = [(owner, name, owner.__dict__[name]) for owner, name, _ in hooks]
+        for owner, name, hook in hooks:
+            setattr(owner, name, hook)
         try:
             yield
         except _TooManyError as error:
@@ -98,10 +57,56 @@ class Reads:
                 hint="one that refers to others that refer to others is evaluated anew each time",
             ) from error
         finally:
-            Container._select_impl = select  # type: ignore[method-assign]
-            OmegaConf._get_resolver = registered  # type: ignore[method-assign]
-            Container.resolve_parse_tree = evaluate  # type: ignore[method-assign]
-            BaseContainer._to_content = staticmethod(write_out)  # type: ignore[method-assign]
+            for owner, name, original in originals:
+                setattr(owner, name, original)
+
+    def _recorded(self, find: Callable[[str], Any], answers: Mapping[str, Callable[[str], Any]]) -> Callable[[str], Any]:
+        """In place of `OmegaConf._get_resolver`: notes each call of what it finds."""
+
+        def recorded(name: str) -> Any:
+            resolver = find(name)
+            if resolver is None:
+                return None
+
+            def call(root: Any, parent: Any, node: Any, args: tuple[Any, ...], texts: tuple[str, ...]) -> Any:
+                self._note(name, args, node)
+                return answers[name](",".join(map(str, args))) if name in answers else resolver(root, parent, node, args, texts)
+
+            return call
+
+        return recorded
+
+    def _selected(self, select: Callable[..., Any]) -> Callable[..., Any]:
+        """In place of `Container._select_impl`: notes each key that an interpolation asks for."""
+
+        def selected(container: Container, key: Any, *args: Any, **words: Any) -> Any:
+            if self._depth:
+                above = str(container._get_full_key(None))
+                below = key if isinstance(key, str) else ".".join(map(str, key))
+                self.keys.add(f"{above}.{below}" if above and below else above or below)
+            return select(container, key, *args, **words)
+
+        return selected
+
+    def _counted(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        """In place of `Container.resolve_parse_tree`, which evaluates one interpolation: bounds how many, and how long their texts are."""
+        left = MAX_INTERPOLATIONS
+
+        def counted(container: Container, parse_tree: Any, *args: Any, **words: Any) -> Any:
+            nonlocal left
+            left -= 1 + parse_tree.getChild(0).getChildCount()  # what a text is put together of is parsed each time
+            if left < 0:
+                raise _TooManyError
+            self._depth += 1
+            try:
+                found = evaluate(container, parse_tree, *args, **words)
+            finally:
+                self._depth -= 1
+            if isinstance(found, str) and len(found) > MAX_TEXT:
+                raise _TooManyError
+            return found
+
+        return counted
 
     def has_read(self, key: str) -> bool:
         """Whether an interpolation asked for a dotted key, for what lies below it, or for a mapping that holds it."""
@@ -112,6 +117,20 @@ class Reads:
             self.env.setdefault(str(args[0]), []).append(_key(node))
         elif resolver not in _REPEATABLE:
             self.is_repeatable = False
+
+
+def _bounded(write_out: Callable[..., Any]) -> Callable[..., Any]:
+    """In place of `BaseContainer._to_content`: bounds how much is written out."""
+    left = MAX_ITEMS
+
+    def bounded(conf: Any, *args: Any, **words: Any) -> Any:
+        nonlocal left
+        left -= 1 + len(conf._content) if isinstance(conf._content, (dict, list)) else 1
+        if left < 0:
+            raise _TooManyError
+        return write_out(conf, *args, **words)
+
+    return bounded
 
 
 class _TooManyError(BaseException):
