@@ -60,7 +60,7 @@ def test_an_image_that_is_not_here_cannot_be_frozen(shell: Shell, words: list[st
     docker("rmi", NAME)
     answer = shell("freeze", *words, "command=[sh,-c,echo hello]")
     assert answer.code == 2
-    assert answer.told[f"image {NAME} is not here, so what it is cannot be frozen"]["hint"].startswith(f"`docker pull {NAME}`")
+    assert answer.told[f"image {NAME} cannot be frozen: the engine does not have it"]["hint"].startswith(f"`docker pull {NAME}`")
 
 
 def test_a_script_in_an_image_without_python_leaves_no_run(shell: Shell, words: list[str]) -> None:
@@ -82,7 +82,7 @@ def test_env_knows_images(shell: Shell, words: list[str], docker_settings: list[
     shown = shell("env", "show", "minimal")
     assert f"# image trainconf/minimal:{listed.out.split('trainconf/minimal:')[1][:12]} {built.out.strip()}" in shown.out
     docker("rmi", "-f", built.out.strip())
-    assert "which the engine has not any more" in shell("env", "ls").out
+    assert "no longer in the engine" in shell("env", "ls").out
     assert shell("env", "build", *recipe).code == 0
     assert "not any more" not in shell("env", "ls").out
     assert shell("env", "rm", "minimal").code == 0
