@@ -1,0 +1,234 @@
+"""What a sweep's journal amounts to: what is due, what is best, when it closes; and that a replay knows the same."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainconf.search import grammar as e
+from trainconf.search.progress import Limits, PointSource, Progress
+from trainconf.search.samplers import GridSampler, RandomSampler
+from trainconf.search.space import Axis, Point, Space
+
+SPACE = Space((Axis("lr", e.uniform(0, 1)),))
+
+
+class Learner:
+    """A sampler that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+        self._random = RandomSampler(SPACE, 1)
+
+    def ask(self, number: int) -> Point:
+        return self._random.ask(number)
+
+    def add(self, number: int, point: Point) -> None:
+        self.heard.append(("add", number, point["lr"]))
+
+    def tell(self, number: int, value: float | None) -> None:
+        self.heard.append(("tell", number, value))
+
+
+def make(sampler: Any = None, goal: str = "maximize", first: list[Point] | None = None, **limits: Any) -> Progress:
+    source = PointSource(sampler or RandomSampler(SPACE, 1), first or [])
+    return Progress(source, Limits(**{"max_total_runs": 10, "max_concurrent_runs": 4, **limits}), goal)
+
+
+def ask(progress: Progress) -> dict[str, Any] | None:
+    line = progress.next_ask()
+    if line is not None:
+        line["run"] = ["x", f"s_{line['number']}"]
+        progress.take(line)
+    return line
+
+
+def tell(progress: Progress, trial: int, value: float | None, state: str = "Completed", **more: Any) -> dict[str, Any]:
+    line = {"deed": "told", "number": trial, "state": state, "value": value, **more}
+    progress.take(line)
+    return line
+
+
+def test_the_next_trial_is_due_when_one_ends() -> None:
+    progress = make()
+    assert [ask(progress) is not None for _ in range(5)] == [True] * 4 + [False]
+    tell(progress, 2, 0.5)
+    assert ask(progress) is not None
+    assert ask(progress) is None
+    assert sorted(progress.running) == [0, 1, 3, 4]
+
+
+def test_the_total_counts_trials_over_the_whole_life() -> None:
+    progress = make(max_total_runs=3)
+    assert [ask(progress) is not None for _ in range(4)] == [True] * 3 + [False]
+    for trial in range(3):
+        tell(progress, trial, float(trial))
+    assert progress.is_drained
+    progress.take({"deed": "budget", "max_total_runs": 5})
+    line = ask(progress)
+    assert line is not None
+    assert line["number"] == 3
+    assert line["values"] == RandomSampler(SPACE, 1).ask(3)
+
+
+def test_a_pause_starts_nothing_and_a_resume_goes_on() -> None:
+    progress = make()
+    ask(progress)
+    progress.take({"deed": "pause"})
+    assert ask(progress) is None
+    assert not progress.is_drained
+    tell(progress, 0, 1.0)
+    assert progress.is_drained
+    progress.take({"deed": "resume"})
+    assert ask(progress) is not None
+
+
+def test_repeats_share_a_point_and_its_value_is_their_mean() -> None:
+    learner = Learner()
+    progress = make(learner, repeats=2, max_total_runs=4)
+    lines = [ask(progress) for _ in range(4)]
+    assert [(line["point"], line["repeat"]) for line in lines if line] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert lines[0] is not None
+    assert lines[1] is not None
+    assert lines[0]["values"] == lines[1]["values"]
+    tell(progress, 0, 1.0)
+    assert [heard for heard in learner.heard if heard[0] == "tell"] == []
+    tell(progress, 1, 2.0)
+    tell(progress, 2, 1.8)
+    best = progress.best()
+    assert best is not None
+    assert (best[0].number, best[1]) == (2, 1.8)
+    tell(progress, 3, None, "Failed", reason="exit code 1")
+    assert [heard for heard in learner.heard if heard[0] == "tell"] == [("tell", 0, 1.5), ("tell", 1, 1.8)]
+
+
+@pytest.mark.parametrize(("goal", "worst"), [("maximize", 0.2), ("minimize", 0.7)])
+def test_a_failed_trial_is_told_as_the_worst_so_far(goal: str, worst: float) -> None:
+    learner = Learner()
+    progress = make(learner, goal)
+    for _ in range(4):
+        ask(progress)
+    tell(progress, 3, None, "Failed")
+    tell(progress, 0, 0.2)
+    tell(progress, 1, 0.7)
+    tell(progress, 2, None, "Failed")
+    assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(3, None), (0, 0.2), (1, 0.7), (2, worst)]
+
+
+def test_a_trial_that_somebody_cancelled_teaches_nothing() -> None:
+    learner = Learner()
+    progress = make(learner)
+    for _ in range(3):
+        ask(progress)
+    tell(progress, 0, 0.4)
+    tell(progress, 1, None, "Canceled")
+    tell(progress, 2, 0.1, "Canceled")
+    assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(0, 0.4), (1, None), (2, None)]
+
+
+def test_the_points_of_first_come_first_and_leave_the_others_as_they_were() -> None:
+    progress = make(first=[{"lr": 0.125}])
+    lines = [ask(progress), ask(progress)]
+    assert [line["values"] for line in lines if line] == [{"lr": 0.125}, RandomSampler(SPACE, 1).ask(0)]
+
+
+@pytest.mark.parametrize(("limits", "ends", "told"), [
+    ({"max_failed_runs": 2}, ["Failed", "Completed", "Failed"], "2 trials failed"),
+    ({}, ["Failed"] * 4, "each of the first 4 trials failed, one of them: exit code 3"),
+    ({"max_concurrent_runs": 1}, ["Failed"] * 3, "each of the first 3 trials failed"),
+])
+def test_failures_close_the_sweep(limits: dict[str, Any], ends: list[str], told: str) -> None:
+    progress = make(**limits)
+    for number, state in enumerate(ends):
+        while number >= len(progress.trials):
+            assert ask(progress) is not None
+        assert progress.closed == ""
+        tell(progress, number, None if state == "Failed" else 1.0, state, reason="exit code 3")
+    assert told in progress.failure
+    assert ask(progress) is None
+    assert progress.final_state()[0] == "Failed"
+
+
+def test_a_search_without_its_metric_gives_up_and_says_what_was_logged() -> None:
+    progress = make(needs_metric=True)
+    for number in range(3):
+        ask(progress)
+        tell(progress, number, None, names=["loss", "acc"])
+    assert "logged were acc, loss" in progress.failure
+
+
+def test_a_target_that_is_reached_closes_the_sweep() -> None:
+    progress = make(goal="minimize", target=0.1)
+    ask(progress)
+    tell(progress, 0, 0.2)
+    assert progress.closed == ""
+    ask(progress)
+    tell(progress, 1, 0.1)
+    assert "trial 1 has reached the target" in progress.closed
+    assert progress.final_state()[0] == "Completed"
+
+
+def test_a_space_that_is_done_ends_the_sweep() -> None:
+    progress = make(GridSampler(Space((Axis("a", e.choice(1, 2)),))))
+    assert [ask(progress) is not None for _ in range(3)] == [True, True, False]
+    tell(progress, 0, 1.0)
+    tell(progress, 1, 2.0)
+    assert progress.is_drained
+    assert progress.final_state() == ("Completed", "all 2 points done")
+
+
+def test_a_trial_that_runs_again_counts_with_its_newest_end() -> None:
+    progress = make()
+    for number, value in enumerate([0.3, 0.9]):
+        ask(progress)
+        tell(progress, number, value)
+    progress.take({"deed": "again", "number": 1, "run": ["x", "s_1.2"]})
+    best = progress.best()
+    assert best is not None
+    assert best[0].number == 0
+    assert list(progress.running) == [1]
+    tell(progress, 1, 0.5)
+    best = progress.best()
+    assert best is not None
+    assert (best[0].number, best[0].attempt, best[1]) == (1, 2, 0.5)
+    assert progress.counts["Completed"] == 2
+
+
+def test_a_trial_that_the_policy_stopped_is_told_with_its_value() -> None:
+    learner = Learner()
+    progress = make(learner)
+    ask(progress)
+    progress.take({"deed": "stop", "number": 0, "interval": 5, "own": 0.2, "bound": 0.4, "compared": 3})
+    tell(progress, 0, 0.2, "Canceled")
+    assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(0, 0.2)]
+    assert progress.trials[0].stop == {"interval": 5, "own": 0.2, "bound": 0.4, "compared": 3}
+
+
+@given(seed=st.integers(0, 10_000), cut=st.integers(0, 60))
+def test_a_replay_of_the_journal_knows_what_the_first_one_knew(seed: int, cut: int) -> None:
+    rng = random.Random(seed)
+    limits: dict[str, Any] = {"max_total_runs": 15, "max_concurrent_runs": 3, "repeats": rng.choice([1, 2])}
+    learner = Learner()
+    progress = make(learner, **limits)
+    journal: list[dict[str, Any]] = []
+    for _ in range(cut):
+        line = ask(progress) if rng.random() < 0.6 or not progress.running else None
+        if line is None and progress.running:
+            state = rng.choice(["Completed", "Completed", "Failed", "Canceled"])
+            value = rng.choice([0.1, 0.5, rng.random()]) if state != "Failed" else None
+            line = tell(progress, rng.choice(list(progress.running)), value, state, reason="r")
+        if line is not None:
+            journal.append(line)
+    again = Learner()
+    replayed = make(again, **limits)
+    for line in journal:
+        replayed.take(line)
+    assert again.heard == learner.heard
+    assert replayed.best() == progress.best()
+    assert replayed.trials == progress.trials
+    assert (replayed.closed, replayed.counts, replayed.running) == (progress.closed, progress.counts, progress.running)
+    assert replayed.next_ask() == progress.next_ask()

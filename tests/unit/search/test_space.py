@@ -1,0 +1,109 @@
+"""Spaces: random points, grids, keys that change together or hang on another, and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainconf.search import grammar as e
+from trainconf.search.conditions import Condition
+from trainconf.search.expressions import Option
+from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler
+from trainconf.search.space import Axis, Exclusion, Point, Space, Zip, key_of
+
+TREE = Space((
+    Axis("opt", e.choice(Option("sgd", (("momentum", e.choice(0.5, 0.9)),)), "adam")),
+    Axis("size", Zip("size", ({"width": 64, "lr": 0.1}, {"width": 128, "lr": 0.05}))),
+))
+LINE = Space((Axis("lr", e.log_interval(1e-4, 1)), Axis("depth", e.choice(1, 2, 3))))
+
+
+def all_of(sampler: GridSampler | RandomSampler) -> tuple[list[Point], str]:
+    points: list[Point] = []
+    while True:
+        try:
+            points.append(sampler.ask(len(points)))
+        except NothingLeftError as error:
+            return points, error.reason
+
+
+def test_a_grid_goes_through_the_tree_the_first_axis_slowest() -> None:
+    points, reason = all_of(GridSampler(TREE))
+    assert points == [
+        {"opt": "sgd", "momentum": 0.5, "width": 64, "lr": 0.1}, {"opt": "sgd", "momentum": 0.5, "width": 128, "lr": 0.05},
+        {"opt": "sgd", "momentum": 0.9, "width": 64, "lr": 0.1}, {"opt": "sgd", "momentum": 0.9, "width": 128, "lr": 0.05},
+        {"opt": "adam", "width": 64, "lr": 0.1}, {"opt": "adam", "width": 128, "lr": 0.05},
+    ]
+    assert reason == "all 6 points done"
+
+
+def test_a_shuffled_grid_has_the_same_points_in_an_order_of_its_seed() -> None:
+    plain = all_of(GridSampler(TREE))[0]
+    shuffled = all_of(GridSampler(TREE, seed=1, is_shuffled=True))[0]
+    assert shuffled != plain
+    assert sorted(map(key_of, shuffled)) == sorted(map(key_of, plain))
+    assert shuffled == all_of(GridSampler(TREE, seed=1, is_shuffled=True))[0]
+    assert shuffled != all_of(GridSampler(TREE, seed=2, is_shuffled=True))[0]
+
+
+def test_a_random_point_is_the_same_in_whatever_order_it_is_asked_for() -> None:
+    forwards = [RandomSampler(LINE, 5).ask(number) for number in range(20)]
+    one = RandomSampler(LINE, 5)
+    assert [one.ask(number) for number in reversed(range(20))] == forwards[::-1]
+    assert RandomSampler(LINE, 6).ask(0) != forwards[0]
+
+
+def test_a_new_key_leaves_the_values_of_the_others_alone() -> None:
+    wider = Space((Axis("extra", e.uniform(0, 1)), *LINE.axes))
+    for number in range(20):
+        point = RandomSampler(wider, 5).ask(number)
+        del point["extra"]
+        assert point == RandomSampler(LINE, 5).ask(number)
+
+
+def test_random_points_of_a_space_with_an_end_come_once_each_and_then_no_more() -> None:
+    points, reason = all_of(RandomSampler(TREE, 3))
+    assert sorted(map(key_of, points)) == sorted(map(key_of, all_of(GridSampler(TREE))[0]))
+    assert reason == "all 6 points done"
+
+
+def test_the_last_of_many_points_is_found_although_drawing_misses_it() -> None:
+    space = Space((Axis("a", e.randint(3000)),))
+    sampler = RandomSampler(space, 1)
+    assert {sampler.ask(number)["a"] for number in range(3000)} == set(range(3000))
+
+
+def test_a_key_that_is_not_chosen_is_absent() -> None:
+    points = [RandomSampler(TREE, seed).ask(0) for seed in range(30)]
+    assert {("momentum" in point) for point in points if point["opt"] == "adam"} == {False}
+    assert {("momentum" in point) for point in points if point["opt"] == "sgd"} == {True}
+
+
+@pytest.mark.parametrize("exclusion", [
+    Exclusion({"opt": "adam", "lr": 0.1}), Exclusion(condition=Condition("opt == 'adam' and width < 100")),
+])
+def test_excluded_points_get_no_number(exclusion: Exclusion) -> None:
+    points, reason = all_of(GridSampler(Space(TREE.axes, (exclusion,))))
+    assert len(points) == 5
+    assert {"opt": "adam", "width": 64, "lr": 0.1} not in points
+    assert reason == "all 5 points done"
+    assert len(all_of(RandomSampler(Space(TREE.axes, (exclusion,)), 1))[0]) == 5
+
+
+def test_an_excluded_random_point_is_drawn_again() -> None:
+    wanted = Space(LINE.axes, (Exclusion(condition=Condition("lr > 0.01")),))
+    points = [RandomSampler(wanted, 5).ask(number) for number in range(50)]
+    free = [RandomSampler(LINE, 5).ask(number) for number in range(50)]
+    assert all(point["lr"] <= 0.01 for point in points)
+    assert all(point == other for point, other in zip(points, free, strict=True) if other["lr"] <= 0.01)
+
+
+@pytest.mark.parametrize("space", [LINE, TREE])
+def test_an_exclusion_of_everything_says_so(space: Space) -> None:
+    with pytest.raises(NothingLeftError, match="exclude leaves"):
+        RandomSampler(Space(space.axes, (Exclusion(condition=Condition("lr > 0")),)), 1).ask(0)
+
+
+def test_one_and_true_are_not_the_same_value() -> None:
+    assert Exclusion({"a": 1}).covers({"a": 1.0})
+    assert not Exclusion({"a": 1}).covers({"a": True})
+    assert not Exclusion({"a": 1}).covers({"b": 1})

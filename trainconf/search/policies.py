@@ -1,0 +1,266 @@
+"""When a trial is stopped early: four rules over what the trials have logged.
+
+A trial's history holds the values of the metric it has logged, oriented so that larger is better. One log is one interval, or,
+with `unit: step`, one step. NaN and the infinities are a log without a value. Every comparison is strict, so ties survive.
+The rules and their names are HyperDrive's (Azure ML SDK v1); `asha` is successive halving without promotion (Li et al. 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+NO_VALUE = -math.inf
+
+
+class History:
+    """The logs of one trial, with the best and the mean value up to each of them at hand.
+
+    counts_steps: whether an interval is a step instead of a log; logs without a step are then one step after the one before.
+    """
+
+    __slots__ = ("_at", "_best", "_counts", "_totals", "_values", "counts_steps")
+
+    def __init__(self, *, counts_steps: bool = False) -> None:
+        self.counts_steps = counts_steps
+        self._at: list[int] = []  # of each log, its interval: 1, 2, 3, …, or its step; ascending
+        self._values: list[float] = []
+        self._best: list[float] = []
+        self._totals: list[float] = []
+        self._counts: list[int] = []
+
+    @property
+    def reached(self) -> int:
+        """The last interval that has a log; 0 if there is none."""
+        return self._at[-1] if self._at else 0
+
+    def best_at(self, interval: int) -> float:
+        """The largest finite value up to that interval; NO_VALUE if there is none."""
+        index = bisect_right(self._at, interval) - 1
+        return self._best[index] if index >= 0 else NO_VALUE
+
+    def mean_at(self, interval: int) -> float | None:
+        """The mean of the finite values up to that interval; None if there is none."""
+        index = bisect_right(self._at, interval) - 1
+        return self._totals[index] / self._counts[index] if index >= 0 and self._counts[index] else None
+
+    def put(self, interval: int, value: float) -> None:
+        """Set the value of an interval; one that had a value before gets the new one."""
+        index = bisect_left(self._at, interval)
+        if index < len(self._at) and self._at[index] == interval:
+            self._values[index] = value
+        else:
+            self._at.insert(index, interval)
+            self._values.insert(index, value)
+        del self._best[index:], self._totals[index:], self._counts[index:]
+        best, total, count = (self._best[-1], self._totals[-1], self._counts[-1]) if index else (NO_VALUE, 0.0, 0)
+        for known in self._values[index:]:
+            if math.isfinite(known):
+                best, total, count = max(best, known), total + known, count + 1
+            self._best.append(best)
+            self._totals.append(total)
+            self._counts.append(count)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision about one trial at one interval. It is stopped if `own` is below `bound`.
+
+    compared: how many other trials had reached the interval. bound: NO_VALUE where there was too little to compare with.
+    """
+
+    trial: int
+    interval: int
+    own: float
+    bound: float
+    compared: int
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether the trial is to be stopped."""
+        return self.own < self.bound
+
+
+class Field:
+    """The trials that have reached one interval: their best values and their means, sorted."""
+
+    __slots__ = ("bests", "means", "trials")
+
+    def __init__(self) -> None:
+        self.trials: dict[int, tuple[float, float | None]] = {}
+        self.bests: list[float] = []
+        self.means: list[float] = []
+
+    def put(self, trial: int, best: float, mean: float | None) -> None:
+        """Enter a trial, or its new values."""
+        before = self.trials.get(trial)
+        if before == (best, mean):
+            return
+        if before is not None:
+            del self.bests[bisect_left(self.bests, before[0])]
+            if before[1] is not None:
+                del self.means[bisect_left(self.means, before[1])]
+        self.trials[trial] = (best, mean)
+        insort(self.bests, best)
+        if mean is not None:
+            insort(self.means, mean)
+
+    def median_of_others(self, trial: int) -> tuple[float, int]:
+        """The median of the other trials' means, and how many they are; NO_VALUE of none."""
+        own = self.trials[trial][1]
+        place = len(self.means) if own is None else bisect_left(self.means, own)
+        count = len(self.means) - (own is not None)
+        if not count:
+            return NO_VALUE, 0
+
+        def at(index: int) -> float:
+            return self.means[index if index < place else index + 1]
+
+        return (at(count // 2) if count % 2 else (at(count // 2 - 1) + at(count // 2)) / 2), count
+
+
+class Policy(Protocol):
+    """A rule: at which intervals it is due, and the bound below which a trial is stopped there."""
+
+    def due(self, after: int, up_to: int) -> Iterator[int]:
+        """The intervals in (after, up_to] at which a trial is judged, ascending."""
+        ...
+
+    def bound(self, field: Field, trial: int) -> float:
+        """The value below which that trial is stopped; NO_VALUE if there is too little to compare with."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Periodic:
+    evaluation_interval: int = 1
+    delay_evaluation: int = 5
+
+    def due(self, after: int, up_to: int) -> Iterator[int]:
+        """Every multiple of `evaluation_interval` that is at least `delay_evaluation`."""
+        step = self.evaluation_interval
+        first = max(after + 1, self.delay_evaluation, 1)
+        yield from range(-(-first // step) * step, up_to + 1, step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bandit(_Periodic):
+    """Stops a trial that is further from the best than the slack allows.
+
+    slack_factor: relative: the bound is best / (1 + slack_factor), and its mirror for metrics that are minimised or negative.
+    slack_amount: absolute: the bound is best - slack_amount. Exactly one of both is set.
+    """
+
+    slack_factor: float | None = None
+    slack_amount: float | None = None
+
+    def bound(self, field: Field, trial: int) -> float:
+        """The best value of all trials there, less the slack."""
+        top = field.bests[-1]
+        if self.slack_factor is not None:
+            return min(top / (1 + self.slack_factor), top * (1 + self.slack_factor))
+        assert self.slack_amount is not None
+        return top - self.slack_amount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median(_Periodic):
+    """Stops a trial whose best is below the median of the other trials' means, once `min_trials` others have come as far."""
+
+    min_trials: int = 3
+
+    def bound(self, field: Field, trial: int) -> float:
+        """The median of the other trials' means up to there."""
+        median, count = field.median_of_others(trial)
+        return median if count >= self.min_trials else NO_VALUE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truncation(_Periodic):
+    """Stops the worst `truncation_percentage` of the trials that have come as far."""
+
+    truncation_percentage: int = 20
+
+    def bound(self, field: Field, trial: int) -> float:
+        """The worst value that is kept."""
+        stopped = len(field.bests) * self.truncation_percentage // 100
+        return field.bests[stopped] if stopped else NO_VALUE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asha:
+    """Keeps the best 1/reduction_factor of the trials at each rung: min_intervals * reduction_factor ** k, below max_intervals."""
+
+    reduction_factor: int = 3
+    min_intervals: int = 3
+    max_intervals: int | None = None
+
+    def due(self, after: int, up_to: int) -> Iterator[int]:
+        """The rungs."""
+        rung = self.min_intervals
+        while rung <= up_to and (self.max_intervals is None or rung < self.max_intervals):
+            if rung > after:
+                yield rung
+            rung *= self.reduction_factor
+
+    def bound(self, field: Field, trial: int) -> float:
+        """The worst value that is kept; the first trial at a rung passes."""
+        return field.bests[-max(1, len(field.bests) // self.reduction_factor)]
+
+
+class Judge:
+    """Takes every log of every trial, in the order they are read, and says which trials to stop.
+
+    The verdict on a trial at an interval depends on the histories and these two alone, and is given once.
+    goal: `maximize` or `minimize`. `verdict_count` counts the verdicts given, `stops` holds those that stop, by trial.
+    """
+
+    def __init__(self, policy: Policy, goal: str, *, counts_steps: bool = False) -> None:
+        self._policy = policy
+        self._sign = 1.0 if goal == "maximize" else -1.0
+        self._counts_steps = counts_steps
+        self._histories: dict[int, History] = {}
+        self._fields: dict[int, Field] = {}
+        self._logged_steps: dict[int, dict[int, int]] = {}
+        self.judged: dict[int, int] = {}  # the last interval at which each trial was judged; kept by whoever goes on later
+        self.verdict_count = 0
+        self.stops: dict[int, Verdict] = {}
+
+    def log(self, trial: int, value: float, step: int | None = None) -> list[Verdict]:
+        """Take one log; the verdicts that it makes due. A step that was logged before has its value replaced."""
+        history = self._histories.setdefault(trial, History(counts_steps=self._counts_steps))
+        reached = history.reached
+        history.put(self._interval(trial, history, step), self._sign * value if math.isfinite(value) else math.nan)
+        if history.reached == reached:  # a replaced value: the fields it is in take it over
+            for interval, field in self._fields.items():
+                if trial in field.trials:
+                    field.put(trial, history.best_at(interval), history.mean_at(interval))
+            return []
+        verdicts = [self._judge(trial, history, interval) for interval in self._policy.due(reached, history.reached)]
+        new = [verdict for verdict in verdicts if verdict.interval > self.judged.get(trial, 0)]
+        for verdict in new:
+            self.judged[trial] = verdict.interval
+            self.verdict_count += 1
+            if verdict.is_stop:
+                self.stops.setdefault(trial, verdict)
+        return new
+
+    def _interval(self, trial: int, history: History, step: int | None) -> int:
+        """The interval of a log: its step, or the count of logs, or that of the log it replaces."""
+        if self._counts_steps:
+            return history.reached + 1 if step is None else step
+        if step is None:
+            return history.reached + 1
+        return self._logged_steps.setdefault(trial, {}).setdefault(step, history.reached + 1)
+
+    def _judge(self, trial: int, history: History, interval: int) -> Verdict:
+        field = self._fields.setdefault(interval, Field())
+        field.put(trial, history.best_at(interval), history.mean_at(interval))
+        return Verdict(trial, interval, field.trials[trial][0], self._policy.bound(field, trial), len(field.trials) - 1)
+
+    def as_logged(self, value: float) -> float:
+        """An oriented value as the trials log it."""
+        return self._sign * value

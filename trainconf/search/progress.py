@@ -1,0 +1,271 @@
+"""How far a sweep is: its trials, what was told to the sampler, and whether another trial is due.
+
+`Progress` is made from the lines of a sweep's journal, one by one, and from nothing else; so a controller that takes a sweep
+over knows what the one before it knew. Each line is a mapping with `deed`:
+
+    ask     number, point, repeat, values, run      a trial has its number, its values, and the run that it will be
+    told    number, state, value, reason, names     it has ended; the value of its metric, null without one
+    again   number, run                             it shall run once more, with the same values, as another run
+    judged  intervals, count                        {number: interval} up to which the policy has judged; so many verdicts more
+    stop    number, interval, own, bound, compared  the policy stops it
+    pause, resume, close                            nothing new; new trials again; nothing new ever (reason)
+    budget  max_total_runs, max_concurrent_runs     what was changed later
+    end     state, reason                           the sweep is over; a later line opens it again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainconf.search import values
+from trainconf.search.samplers import NothingLeftError
+from trainconf.search.space import Point
+
+FINAL = ("Completed", "Failed", "Canceled")
+WITHOUT_A_METRIC = 3  # finished trials without a value, before a search that needs one gives up
+FIRST_FAILURES = 3  # that many failures at the start, and no success, end a sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What ends a sweep. None: no such limit."""
+
+    max_total_runs: int
+    max_concurrent_runs: int
+    max_failed_runs: int | None = None
+    target: float | None = None  # of the metric: nothing new starts when the best point has reached it
+    repeats: int = 1  # trials of each point
+    needs_metric: bool = False  # for a sampler or a policy
+
+
+@dataclass
+class Trial:
+    """One trial, as far as the journal tells. `state` is "" until it has ended."""
+
+    number: int
+    point: int
+    repeat: int
+    values: Point
+    run: list[str]  # experiment and run id
+    attempt: int = 1
+    state: str = ""
+    value: float | None = None
+    reason: str = ""
+    names: list[str] = field(default_factory=list)  # of the metrics it logged
+    stop: dict[str, Any] | None = None
+
+
+class PointSource:
+    """The points of `first`, then those of a sampler. A sampler that learns is told what the points were worth."""
+
+    def __init__(self, sampler: Any, first: list[Point]) -> None:
+        self._sampler = sampler
+        self._first = first
+        self._learns = hasattr(sampler, "tell")
+
+    def ask(self, point: int) -> Point:
+        """The values of a point. Raises NothingLeftError."""
+        if point < len(self._first):
+            return self._first[point]
+        values: Point = self._sampler.ask(point if self._learns else point - len(self._first))
+        return values
+
+    def add(self, point: int, values: Point) -> None:
+        """A point that is taken: it is in flight, or was in flight before this process began."""
+        if self._learns:
+            self._sampler.add(point, values)
+
+    def tell(self, point: int, value: float | None) -> None:
+        """What a point was worth; None if that will never be known."""
+        if self._learns:
+            self._sampler.tell(point, value)
+
+
+class Progress:
+    """See the module. `goal` is `maximize` or `minimize`."""
+
+    def __init__(self, source: PointSource, limits: Limits, goal: str) -> None:
+        self._source = source
+        self.limits = limits
+        self.goal = goal
+        self.trials: list[Trial] = []
+        self.judged: dict[int, int] = {}
+        self.verdict_count = 0
+        self.is_paused = False
+        self.closed = ""  # why nothing new starts any more, by a limit or by somebody's wish; "" while something may
+        self.exhausted = ""  # why there is no further point
+        self.failure = ""  # the same where it is a failure of the sweep
+        self.ended: dict[str, Any] | None = None
+        self.running: dict[int, Trial] = {}  # by number, those that were asked for and have not ended
+        self.counts = dict.fromkeys(FINAL, 0)  # of trials that have ended, by state
+        self._valued_count = 0  # of trials that have ended with a value
+        self._without: list[Trial] = []  # completed ones without a value
+        self._worst: float | None = None  # of the points told so far
+        self._worth: dict[int, float] = {}  # of each point of which something is known
+        self._best: int | None = None  # point
+
+    # ------------------------------------------------------------ what the journal says
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Take one line of the journal, old or just written."""
+        take: Callable[[Mapping[str, Any]], None] | None = getattr(self, f"_take_{line['deed']}", None)
+        if take is not None:  # a line of a later version tells this one nothing
+            take(line)
+
+    def _take_ask(self, line: Mapping[str, Any]) -> None:
+        number = line["number"]
+        trial = Trial(number, line.get("point", number), line.get("repeat", 0), dict(line["values"]), list(line["run"]))
+        if trial.number != len(self.trials):
+            raise ValueError(f"trial {trial.number} follows trial {len(self.trials) - 1}")
+        self.trials.append(trial)
+        self.running[trial.number] = trial
+        self.ended = None
+        if trial.repeat == 0:
+            self._source.add(trial.point, trial.values)
+
+    def _take_told(self, line: Mapping[str, Any]) -> None:
+        trial = self.trials[line["number"]]
+        trial.state, trial.value, trial.reason = line["state"], line["value"], line.get("reason", "")
+        trial.names = list(line.get("names", ()))
+        self.running.pop(trial.number, None)
+        self._count(trial, 1)
+        siblings = self._siblings(trial)
+        self._weigh(trial.point, siblings)
+        if len(siblings) == self.limits.repeats and all(sibling.state for sibling in siblings):
+            self._tell(trial.point, siblings)
+        self._close_if_due()
+
+    def _siblings(self, trial: Trial) -> list[Trial]:
+        first = trial.number - trial.repeat
+        return self.trials[first : first + self.limits.repeats]
+
+    def _count(self, trial: Trial, by: int) -> None:
+        self.counts[trial.state] = self.counts.get(trial.state, 0) + by
+        self._valued_count += by * (trial.value is not None)
+        if trial.state == "Completed" and trial.value is None:
+            self._without = [*self._without, trial] if by > 0 else [known for known in self._without if known is not trial]
+
+    def _weigh(self, point: int, siblings: list[Trial]) -> None:
+        """Keep what a point is worth, and which is the best."""
+        before, value = self._worth.pop(point, None), values.value_of_point([sibling.value for sibling in siblings])
+        if value is not None:
+            self._worth[point] = value
+        if self._best == point and value != before:
+            order = sorted(self._worth)
+            place = values.best([self._worth[known] for known in order], self.goal)
+            self._best = None if place is None else order[place]
+        elif value is not None and self._best != point:
+            best = None if self._best is None else self._worth[self._best]
+            is_first_of_equals = best == value and self._best is not None and point < self._best
+            if best is None or values.is_better(value, best, self.goal) or is_first_of_equals:
+                self._best = point
+
+    def _tell(self, point: int, siblings: list[Trial]) -> None:
+        """Tell the sampler what a point was worth: the mean of its trials that ended by themselves or by the policy.
+
+        Where those all failed it is the worst so far. Of trials that were lost, or that somebody cancelled, it learns nothing.
+        """
+        known = [trial for trial in siblings if trial.state == "Completed" or trial.stop is not None]
+        value = values.value_of_point([trial.value for trial in known])
+        if value is not None:
+            self._worst = values.worst([value, *([] if self._worst is None else [self._worst])], self.goal)
+        elif known or any(trial.state == "Failed" for trial in siblings):
+            value = self._worst
+        self._source.tell(point, value)
+
+    def _take_again(self, line: Mapping[str, Any]) -> None:
+        trial = self.trials[line["number"]]
+        self._count(trial, -1)
+        trial.state, trial.value, trial.reason, trial.stop, trial.run = "", None, "", None, list(line["run"])
+        trial.attempt += 1
+        self.running[trial.number] = trial
+        self._weigh(trial.point, self._siblings(trial))
+        self.judged.pop(trial.number, None)
+        self.ended = None
+
+    def _take_judged(self, line: Mapping[str, Any]) -> None:
+        self.judged.update({int(trial): interval for trial, interval in line["intervals"].items()})
+        self.verdict_count += int(line.get("count", 0))
+
+    def _take_stop(self, line: Mapping[str, Any]) -> None:
+        self.trials[line["number"]].stop = {key: value for key, value in line.items() if key not in ("deed", "number", "time")}
+
+    def _take_pause(self, _line: Mapping[str, Any]) -> None:
+        self.is_paused = True
+
+    def _take_resume(self, _line: Mapping[str, Any]) -> None:
+        self.is_paused, self.closed, self.failure, self.ended = False, "", "", None
+
+    def _take_close(self, line: Mapping[str, Any]) -> None:
+        self.closed = line["reason"]
+        self.failure = line["reason"] if line.get("is_failure") else ""
+
+    def _take_budget(self, line: Mapping[str, Any]) -> None:
+        known = vars(self.limits)
+        self.limits = Limits(**{**known, **{key: value for key, value in line.items() if key in known}})
+
+    def _take_end(self, line: Mapping[str, Any]) -> None:
+        self.ended = dict(line)
+
+    # ------------------------------------------------------------ what follows from it
+
+    def next_ask(self) -> dict[str, Any] | None:
+        """The line of the next trial but for its `run`, if one is due now; None while the sweep is full, paused, or has no more.
+
+        Raises ConditionError: an exclusion that cannot be answered.
+        """
+        number = len(self.trials)
+        if self.is_paused or self.closed or self.exhausted or len(self.running) >= self.limits.max_concurrent_runs:
+            return None
+        if number >= self.limits.max_total_runs:
+            return None
+        point, repeat = divmod(number, self.limits.repeats)
+        if repeat:
+            asked = self.trials[-1].values
+        else:
+            try:
+                asked = self._source.ask(point)
+            except NothingLeftError as error:
+                self.exhausted = error.reason
+                return None
+        return {"deed": "ask", "number": number, "point": point, "repeat": repeat, "values": asked}
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no trial runs and none will start."""
+        return not self.running and bool(self.closed or self.exhausted or self.is_paused or len(self.trials) >= self.limits.max_total_runs)
+
+    def best(self) -> tuple[Trial, float] | None:
+        """The first trial of the best point, and the point's value."""
+        if self._best is None:
+            return None
+        return self.trials[self._best * self.limits.repeats], self._worth[self._best]
+
+    def final_state(self) -> tuple[str, str]:
+        """How the sweep has ended, and why: Completed when one trial has completed and nothing went wrong with the search."""
+        if self.failure:
+            return "Failed", self.failure
+        if not self.counts["Completed"]:
+            return "Failed", "no trial completed"
+        return "Completed", self.closed or self.exhausted
+
+    def _close_if_due(self) -> None:
+        """Close the sweep if what has just ended is a reason to."""
+        if self.closed:
+            return
+        limits, failed_count = self.limits, self.counts["Failed"]
+        ended_count, found = sum(self.counts.values()), self.best()
+        first = min(max(FIRST_FAILURES, limits.max_concurrent_runs), limits.max_total_runs)
+        if limits.max_failed_runs is not None and failed_count >= limits.max_failed_runs:
+            self.closed = self.failure = f"{failed_count} trials failed, the limit (max_failed_runs)"
+        elif FIRST_FAILURES <= failed_count == ended_count == first:
+            reason = next(trial.reason for trial in self.trials if trial.state == "Failed")
+            self.closed = self.failure = f"each of the first {failed_count} trials failed, one of them: {reason}"
+        elif limits.needs_metric and len(self._without) >= WITHOUT_A_METRIC and not self._valued_count:
+            logged = sorted({name for known in self._without for name in known.names})
+            names = f"logged were {', '.join(logged)}" if logged else "nothing was logged at all"
+            self.closed = self.failure = f"{len(self._without)} trials have ended without the metric; {names}"
+        elif limits.target is not None and found is not None and not values.is_better(limits.target, found[1], self.goal):
+            self.closed = f"trial {found[0].number} has reached the target: {found[1]:.6g}"

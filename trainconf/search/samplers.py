@@ -1,0 +1,139 @@
+"""Which point comes next: a grid's, a random one, or what Bayesian search proposes.
+
+A sampler gives the point of a number. Points are asked for in ascending order, from 0; asking again for a number that was
+given before gives the same point.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from trainconf.search.draws import unit
+from trainconf.search.space import Point, Space, key_of
+
+MAX_MISSES = 1_000  # draws in a row that are excluded or were had before
+LISTED_SIZE = 100_000  # points of a space that is listed when drawing finds hardly a new one
+
+
+class NothingLeftError(Exception):
+    """The sampler has no further point; `reason` says why, as `sweep show` tells it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Sampler(Protocol):
+    """Where the points of a sweep come from."""
+
+    def ask(self, number: int) -> Point:
+        """The point of that number. Raises NothingLeftError, and ConditionError of an exclusion."""
+        ...
+
+
+class GridSampler:
+    """Every point of a space that has an end, the first axis changing slowest; in an order of the seed if asked."""
+
+    def __init__(self, space: Space, *, seed: int = 0, is_shuffled: bool = False) -> None:
+        size = space.size
+        assert size is not None, "a grid needs an end"
+        self._space = space.shuffled(seed)
+        self._places = iter(sorted(range(size), key=lambda place: unit(seed, place, "shuffle")) if is_shuffled else range(size))
+        self._points: list[Point] = []
+
+    def ask(self, number: int) -> Point:
+        """The point of that number; excluded points have none."""
+        while len(self._points) <= number:
+            place = next(self._places, None)
+            if place is None:
+                raise NothingLeftError(all_done(len(self._points)))
+            point = self._space.at(place)
+            if not self._space.excludes(point):
+                self._points.append(point)
+        return self._points[number]
+
+
+class RandomSampler:
+    """Random points, each a pure function of the seed and its number; a point of a space with an end is given once."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+        self._size = space.size
+        self._points: dict[int, Point] = {}
+        self._given: set[str] = set()
+
+    def ask(self, number: int) -> Point:
+        """The point of that number."""
+        if self._size is None:
+            return self._draw(number)
+        for earlier in range(len(self._points), number + 1):
+            point = self._draw(earlier)
+            self._points[earlier] = point
+            self._given.add(key_of(point))
+        return self._points[number]
+
+    def unseen(self, number: int, given: set[str]) -> Point:
+        """The first random point from that number on that is not among `given`."""
+        for later in range(number, number + MAX_MISSES):
+            point = self.ask(later)
+            if key_of(point) not in given:
+                return point
+        raise NothingLeftError(f"{MAX_MISSES} random points in a row had been tried before")
+
+    def _draw(self, number: int) -> Point:
+        if self._size is not None and len(self._given) >= self._size:
+            raise NothingLeftError(all_done(self._size))
+        for retry in range(MAX_MISSES):
+            point = self._space.draw(self._seed, number, retry)
+            if not self._space.excludes(point) and (self._size is None or key_of(point) not in self._given):
+                return point
+        return self._from_the_list(number)
+
+    def _from_the_list(self, number: int) -> Point:
+        """One of the points that are left, when drawing has found none of them."""
+        if self._size is None or self._size > LISTED_SIZE:
+            raise NothingLeftError(f"exclude leaves (almost) nothing: {MAX_MISSES} points in a row were excluded")
+        left = [
+            point for point in map(self._space.at, range(self._size))
+            if key_of(point) not in self._given and not self._space.excludes(point)
+        ]
+        if not left:
+            raise NothingLeftError(all_done(len(self._given)) if self._given else "exclude leaves nothing: every point is excluded")
+        return left[min(int(unit(self._seed, number, "", MAX_MISSES) * len(left)), len(left) - 1)]
+
+
+def all_done(count: int) -> str:
+    return f"all {count} points done" if count != 1 else "the only point is done"
+
+
+class SobolSampler:
+    """scipy's scrambled Sobol sequence, which fills a space more evenly than random points. Raises ImportError: scipy is missing."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        from scipy.stats import qmc
+
+        self._space = space
+        self._names = list(dict.fromkeys(name.partition("@")[0] for name, _ in space.expressions()))
+        self._sequence = qmc.Sobol(max(1, len(self._names)), scramble=True, rng=seed % 2**32)
+        self._size = space.size
+        self._points: list[Point] = []
+        self._given: set[str] = set()
+
+    def ask(self, number: int) -> Point:
+        """The point of that number; excluded points, and those of a finite space that were given before, have none."""
+        misses = 0
+        while len(self._points) <= number:
+            if self._size is not None and len(self._given) >= self._size:
+                raise NothingLeftError(all_done(self._size))
+            place = dict(zip(self._names, map(float, self._sequence.random(1)[0]), strict=False))
+            point = self._space.at_quantiles(place.__getitem__)
+            if self._space.excludes(point) or (self._size is not None and key_of(point) in self._given):
+                misses += 1
+                if misses == MAX_MISSES:
+                    raise NothingLeftError(f"{MAX_MISSES} points in a row were excluded, or had been given before")
+                continue
+            misses = 0
+            self._points.append(point)
+            self._given.add(key_of(point))
+        return self._points[number]
