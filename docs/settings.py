@@ -22,6 +22,10 @@ KINDS = {
 TARGETS = {"docker": schema.DockerCompute, "slurm": schema.SlurmCompute}  # what they have besides what compute=local has
 
 
+SWEEPS = {"random": schema.RandomSweep, "bayes": schema.BayesSweep}  # what they have besides what sweep=grid has
+POLICIES = {name: policy for name, policy in schema.POLICIES.items() if name != "none"}
+
+
 def tables() -> dict[str, str]:
     """The table of each part by the name of its marker: `top`, the group nodes, the compute targets and the kinds of distributed jobs."""
     found = settings(NODES)
@@ -34,6 +38,11 @@ def tables() -> dict[str, str]:
         parts[name] = [setting for key, setting in settings({"compute": target}).items() if key not in found]
     for name, kind in KINDS.items():
         parts[name] = [setting for key, setting in settings({"distributed": kind}).items() if key.startswith("distributed.")]
+    for name, sweep in SWEEPS.items():
+        rows = [setting for key, setting in settings({"sweep": sweep}).items() if key.startswith("sweep.")]
+        parts[name] = [row for row in rows if row.key not in found or row.key in ("sweep.kind", "sweep.max_total_runs")]
+    for name, policy in POLICIES.items():
+        parts[name] = [setting for key, setting in settings({"sweep.policy": policy}).items() if key.startswith("sweep.policy.")]
     return {name: _table(rows) for name, rows in parts.items()}
 
 

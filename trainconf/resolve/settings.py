@@ -37,7 +37,7 @@ class Setting:
     def allowed(self) -> str:
         """What may be written, in words: `integer >= 1`, `maximize or minimize`."""
         text = " or ".join(self.choices) if self.choices else self.type_name
-        for sign, name in ((">=", "minimum"), (">", "above")):
+        for sign, name in ((">=", "minimum"), ("<=", "maximum"), (">", "above")):
             bound = self.field.metadata.get(name)
             if bound is not None:
                 text += f" {sign} {bound:g}"
@@ -53,8 +53,11 @@ class Setting:
         if self.choices:
             return value not in self.choices
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            minimum, above = self.field.metadata.get("minimum"), self.field.metadata.get("above")
-            return not math.isfinite(value) or (minimum is not None and value < minimum) or (above is not None and value <= above)
+            minimum, maximum, above = (self.field.metadata.get(name) for name in ("minimum", "maximum", "above"))
+            return (
+                not math.isfinite(value) or (minimum is not None and value < minimum) or (maximum is not None and value > maximum)
+                or (above is not None and value <= above)
+            )
         return False
 
 

@@ -15,12 +15,13 @@ from trainconf.schema.compute import DockerCompute, LocalCompute, SlurmCompute
 from trainconf.schema.distributed import MpiDistributed, NoDistributed, PyTorchDistributed, TensorFlowDistributed
 from trainconf.schema.environment import EnvironmentConfig
 from trainconf.schema.fields import default, setting
-from trainconf.schema.sweep import GridSweep
+from trainconf.schema.sweep import POLICIES, SWEEPS, BayesSweep, GridSweep, RandomSweep
 from trainconf.schema.top import Config, SnapshotConfig, SubmitConfig
 
 __all__ = [
-    "GROUPS", "Config", "DockerCompute", "EnvironmentConfig", "GridSweep", "Group", "LocalCompute", "MpiDistributed", "NoDistributed",
-    "PyTorchDistributed", "SlurmCompute", "SnapshotConfig", "SubmitConfig", "TensorFlowDistributed", "default", "setting",
+    "GROUPS", "POLICIES", "SWEEPS", "BayesSweep", "Config", "DockerCompute", "EnvironmentConfig", "GridSweep", "Group",
+    "LocalCompute", "MpiDistributed", "NoDistributed", "PyTorchDistributed", "RandomSweep", "SlurmCompute", "SnapshotConfig",
+    "SubmitConfig", "TensorFlowDistributed", "default", "setting",
 ]
 
 
@@ -41,7 +42,8 @@ GROUPS: dict[str, Group] = {
     "distributed": Group("kind", {
         "none": NoDistributed, "pytorch": PyTorchDistributed, "mpi": MpiDistributed, "tensorflow": TensorFlowDistributed,
     }, "pytorch"),
-    "sweep": Group("kind", {"grid": GridSweep}, "grid"),
+    "sweep": Group("kind", SWEEPS, "grid"),
+    "sweep/policy": Group("kind", POLICIES, "median"),
 }
 
 RETIRED = ("snapshot.materialize",)  # settings of earlier versions, which their records and frozen files still hold
@@ -67,12 +69,12 @@ def group_of(key: str) -> str:
 
 
 def group_nodes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The node of each group in a plain config, by group; of a nested group only where the node above has it. Raises KeyError."""
+    """The node of each group in a plain config, by group; of a nested group only where one was chosen. Raises KeyError."""
     found: dict[str, Any] = {}
     for group in GROUPS:
         parent, _, name = group.rpartition("/")
         above = found.get(parent) if parent else config
-        if not parent or (isinstance(above, Mapping) and name in above):
+        if not parent or (isinstance(above, Mapping) and above.get(name) is not None):
             found[group] = above[name]  # type: ignore[index]
     return found
 
