@@ -19,9 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trainconf import schema
 from trainconf.composition.compose import Composition, compose
-from trainconf.composition.grid import grid
 from trainconf.composition.hydra.loader import ConfigLoader, register_resolver
 from trainconf.composition.hydra.original import compose_by_hydra
+from trainconf.composition.sweep.grid import grid
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets

@@ -132,6 +132,10 @@ class ConfigLoader(ConfigLoaderImpl):
     def parse(self, text: str) -> Override:
         """One override by Hydra's grammar. Raises OverrideParseException, HydraException, ValueError for a number of too many digits."""
         expanded = self.get_override_aliases(self.config_name).expand(text) if hasattr(self, "get_override_aliases") else text  # 1.4
+        if "(" in expanded:
+            from trainconf.composition.hydra.expressions import register
+
+            register(self._parser)  # the functions of a search, which a single run has no use for
         override = self._parser.parse_overrides([expanded])[0]
         if expanded != text:
             override.original_input_line = text  # type: ignore[attr-defined]  # 1.4

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from trainconf.composition import explain, overrides
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer
-from trainconf.composition.trial import TrialComposer
+from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
@@ -97,7 +97,7 @@ def _axes(texts: Sequence[str], loader: ConfigLoader) -> list[Axis]:
         if override is None:
             continue
         try:
-            axes[override.get_key_element()] = text, Axis(override, loader, _values(text, override))
+            axes[override.get_key_element()] = text, Axis(override, loader, listed(text, override))
         except (HydraException, ValueError, ArithmeticError) as error:
             mistakes.append(explain.unreadable_override(text, explain.why_unreadable(text, error)))
         except ConfigError as error:
@@ -109,7 +109,7 @@ def _axes(texts: Sequence[str], loader: ConfigLoader) -> list[Axis]:
     return [axis for _, axis in axes.values()]
 
 
-def _values(text: str, override: Override) -> Sequence[Any] | None:
+def listed(text: str, override: Override) -> Sequence[Any] | None:
     """The values that an override lists; None for one that lists none. Raises ConfigError."""
     key = override.get_key_element()
     if not override.is_sweep_override():

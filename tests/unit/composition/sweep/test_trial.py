@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trainconf.composition.compose import compose
 from trainconf.composition.hydra.loader import ConfigLoader
-from trainconf.composition.trial import TrialComposer, written
+from trainconf.composition.sweep.trial import TrialComposer, written
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed

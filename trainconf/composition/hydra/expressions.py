@@ -1,0 +1,149 @@
+"""What an override gives a key in a sweep, in Hydra's grammar and the functions of `trainconf.search.grammar` besides.
+
+Hydra's `choice`, `range`, `glob`, `interval` and `tag(log, ...)` become expressions of ours; `uniform`, `loguniform`,
+`log_interval` and the others are known to the parser that `register` was given.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import itertools
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException
+
+from trainconf.search import grammar
+from trainconf.search.expressions import MAX_LISTED, Choice, Expression, ExpressionError, Numbers
+
+_ZIP = re.compile(r"(\w+)=zip\((.*)\)", re.DOTALL)
+
+
+@dataclass
+class Drawn(IntervalSweep):
+    """What a function of ours gives: to Hydra an interval, so that it counts as a sweep and can be cast by `int`."""
+
+    expression: Numbers | None = None
+
+
+def register(parser: OverridesParser) -> OverridesParser:
+    """The same parser, which knows our functions from here on."""
+    for name in grammar.FUNCTIONS:
+        if name not in parser.functions.functions:
+            parser.functions.register(name, _function(name))
+    return parser
+
+
+def _function(name: str) -> Any:
+    make = grammar.FUNCTIONS[name]
+
+    def call(*arguments: Any, **named: Any) -> Drawn:
+        made = make(*arguments, **named)
+        assert isinstance(made, Numbers)
+        low, high = made.bounds()
+        return Drawn(start=low, end=high, expression=made)
+
+    parameters = [parameter.replace(annotation=object) for parameter in inspect.signature(make).parameters.values()]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Hydra binds the arguments by it
+    return call
+
+
+def expression_of(override: Override) -> Expression | None:
+    """What the values of an override are drawn from; None for one that sets a single value.
+
+    Raises ExpressionError, and HydraException for a `glob` of what is no group.
+    """
+    if not override.is_sweep_override():
+        return None
+    sweep = override.value()
+    if override.is_discrete_sweep():
+        is_shuffled = isinstance(sweep, (ChoiceSweep, RangeSweep)) and sweep.shuffle
+        if isinstance(sweep, (ChoiceSweep, RangeSweep)) and is_shuffled:  # Hydra would shuffle by chance; the sweep's seed does
+            override = replace(override, _value=replace(sweep, shuffle=False))
+        values = list(itertools.islice(override.sweep_iterator(_plain), MAX_LISTED + 1))
+        if len(values) > MAX_LISTED:
+            raise ExpressionError(f"there are more values than a sweep can have, which is {MAX_LISTED}")
+        if any(isinstance(value, Drawn) for value in values):
+            raise ExpressionError("a distribution cannot be one of several values")
+        return replace(Choice.of(values), is_shuffled=is_shuffled)
+    if isinstance(sweep, Drawn) and sweep.expression is not None:
+        if sweep.tags:
+            raise ExpressionError(f"tag has no meaning around {sweep.expression.name}; log_interval(a, b) has logarithmic steps")
+        return sweep.expression
+    assert isinstance(sweep, IntervalSweep)
+    unknown = sorted(set(sweep.tags) - {"log"})
+    if unknown:
+        raise ExpressionError(f"the tag {unknown[0]} has no meaning here; allowed is log")
+    start, end = sweep.start, sweep.end
+    is_int = type(start) is int and type(end) is int
+    return grammar.interval(_number(start), _number(end), is_int=is_int, is_log="log" in sweep.tags)
+
+
+def read_expression(text: str) -> Any:
+    """A text of `sweep.space`: the expression that it is, or the plain value. Raises ExpressionError."""
+    try:
+        override = register(OverridesParser.create()).parse_overrides([f"value={text}"])[0]
+        expression = expression_of(override)
+    except HydraException as error:
+        cause = error.__cause__
+        if isinstance(cause, ExpressionError):
+            raise cause from None
+        raise ExpressionError(f"{text!r} cannot be read: {_why(error)}") from error
+    return override.value() if expression is None else expression
+
+
+def _plain(value: Any) -> Any:
+    return Override._convert_value(value)
+
+
+def _number(value: Any) -> Any:
+    return value if type(value) in (int, float) else float(value)
+
+
+def _why(error: Exception) -> str:
+    """Hydra's reason in one line, with the nearest function for one that it does not know."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(("Error ", "See http"))]
+    reason = lines[0].partition("': ")[2] or lines[0] if lines else str(error)
+    unknown = re.match(r"Unknown function '(.*)'", reason)
+    known = [*grammar.FUNCTIONS, "range", "interval", "tag", "int", "glob", "sort", "shuffle"]
+    near = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
+    return reason + (f"; did you mean {near[0]}?" if near else "")
+
+
+def read_zip(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the columns of `size=zip(params.width=[64,128],params.lr=[0.1,0.05])`; an empty name for another text.
+
+    Hydra's grammar has no dotted names inside a call, so each column is read as an override of its own. Raises ExpressionError.
+    """
+    found = _ZIP.fullmatch(text)
+    if found is None:
+        return "", {}
+    columns: dict[str, Any] = {}
+    for column in _split(found[2]):
+        key, equals, value = column.partition("=")
+        if not equals:
+            raise ExpressionError(f"{column!r} in zip(...) is no key=[values]")
+        columns[key.strip()] = read_expression(value)
+    return found[1], {key: value.values() if isinstance(value, Choice) else value for key, value in columns.items()}
+
+
+def _split(text: str) -> list[str]:
+    """The parts of a text between its commas, those inside brackets and quotes apart."""
+    parts, depth, quote, start = [], 0, "", 0
+    for place, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif letter == "," and not depth:
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]

@@ -1,0 +1,85 @@
+"""The overrides of a sweep, each read once: what is fixed, what varies and how, and the composer of the trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from trainconf.composition import explain, overrides
+from trainconf.composition.hydra.expressions import expression_of, read_zip
+from trainconf.composition.hydra.loader import ConfigLoader
+from trainconf.composition.layers import Layer
+from trainconf.composition.sweep.grid import Axis, Grid, listed
+from trainconf.composition.sweep.trial import TrialComposer, written
+from trainconf.errors import ConfigError, Mistake
+from trainconf.paths import WorkspacePaths
+from trainconf.resolve.search import config_dirs
+from trainconf.search.expressions import Choice, Expression
+
+
+class SweepRequest:
+    """What the overrides of a sweep say.
+
+    composer: of the trials; its base is a trial like the others. specs: the expression of each key that varies, as `sweep.space` has it.
+    zips: the same of `sweep.zip`. grid: all combinations, in Hydra's order, where every key that varies lists its values; else None.
+    """
+
+    def __init__(self, composer: TrialComposer, specs: dict[str, Any], zips: dict[str, Any], grid: Grid | None) -> None:
+        self.composer = composer
+        self.specs = specs
+        self.zips = zips
+        self.grid = grid
+
+
+def read_sweep(
+    texts: Sequence[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
+    layers: Sequence[Layer] = (),
+) -> SweepRequest:
+    """Read the overrides and compose the base. A later override of the same key replaces an earlier one. Raises ConfigError."""
+    loader = ConfigLoader(config_dirs(workspace, config_dir), config_name)
+    axes: dict[str, Axis] = {}
+    specs: dict[str, Any] = {}
+    zips: dict[str, Any] = {}
+    is_grid = True
+    mistakes: list[Mistake] = []
+    for text in texts:
+        try:
+            name, columns = read_zip(text)
+            if name:
+                zips[name], is_grid = columns, False
+                continue
+            override = overrides.read_one(text, loader, mistakes)
+            if override is None:
+                continue
+            expression = expression_of(override)
+            key = override.get_key_element()
+            specs.pop(overrides.path_of(override), None)
+            axes[key] = _axis(text, override, expression, loader)
+            if expression is not None and (not isinstance(expression, Choice) or len(expression.options) > 1):
+                specs[overrides.path_of(override)] = _spec(text, expression)
+                is_grid = is_grid and isinstance(expression, Choice)
+        except (HydraException, ValueError, ArithmeticError) as error:
+            mistakes.append(explain.unreadable_override(text, explain.why_unreadable(text, error)))
+    if mistakes:
+        raise ConfigError(mistakes)
+    first = [axis.first for axis in axes.values()]
+    composer = TrialComposer(first, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
+    return SweepRequest(composer, specs, zips, Grid(list(axes.values()), composer) if is_grid else None)
+
+
+def _axis(text: str, override: Override, expression: Expression | None, loader: ConfigLoader) -> Axis:
+    """The override's values; of a distribution its median, which stands for all."""
+    if expression is None:
+        return Axis(override, loader)
+    if isinstance(expression, Choice):
+        return Axis(override, loader, listed(text, override))
+    return Axis(loader.parse(f"{override.get_key_element()}={written(expression.at(0.5))}"), loader)
+
+
+def _spec(text: str, expression: Expression) -> Any:
+    """An expression as `sweep.space` has it: its text, or the values that a `glob` stands for here."""
+    value = text.partition("=")[2]
+    return expression.values() if "glob(" in value else value
