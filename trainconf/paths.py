@@ -137,6 +137,16 @@ class RunPaths:
         """What a sweep is; its presence makes the folder a sweep's."""
         return self._at("sweep.json")
 
+    @property
+    def controller_lock(self) -> str:
+        """Held by the controller of a sweep for as long as it lives."""
+        return self._at("controller.lock")
+
+    @property
+    def requests(self) -> str:
+        """What others ask of a sweep's controller, a file each."""
+        return self._at("requests")
+
     def log(self, rank: int) -> str:
         """What rank `rank` writes to its standard output and error."""
         return self._at("logs", "std_log.txt" if rank == 0 else f"std_log_rank_{rank}.txt")

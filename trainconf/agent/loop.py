@@ -139,10 +139,15 @@ def _carry_out_sweep(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdo
         pool.requeue()
     elif canceled:
         journal.add("Canceled", 1, exit_code=None, reason=events.why_canceled(home))
-    elif trials.is_whole:
-        journal.add("Completed", 1, exit_code=0, reason="")
+    elif trials.end is not None:
+        state = str(trials.end.get("state") or "Completed")
+        code = {"Completed": 0, "Failed": 1}.get(state)
+        journal.add(state, 1, exit_code=code, reason=str(trials.end.get("reason") or ""))
     else:
-        journal.add("Failed", 1, exit_code=1, reason="its submitter was ended before it had handed over all trials")
+        why = f"its controller was ended; `trainconf sweep resume {home.run_id}` goes on" if trials.limit == pools.NO_LIMIT else (
+            "its submitter was ended before it had handed over all trials"
+        )
+        journal.add("Failed", 1, exit_code=1, reason=why)
     return int(pool.lost_events or bool(journal.unwritten))
 
 

@@ -19,6 +19,7 @@ from trainconf.paths import RunPaths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from trainconf.agent.leases.claim import Claim
     from trainconf.agent.nodes.scheduler_job import SchedulerJob
@@ -56,20 +57,26 @@ class OneRun:
         return left
 
 
-class Trials:
-    """The feed of a sweep's agent: `trials.jsonl`, one {"run_dir"} a line, {"end": true} or the writer's death ends it.
+NO_LIMIT = 1 << 30
 
-    The writer holds a lock on the file while more may come, so that an agent never waits for one that was killed.
+
+class Trials:
+    """The feed of a sweep's agent: `trials.jsonl`, one {"run_dir"} a line, until {"end": true}, or until its writer is gone.
+
+    The writer holds a lock on the file while more may come, so an agent never waits for one that was killed. A new writer may take the
+    lock while trials still run, and go on. {"agent": n} begins the part of a further agent: what stands before was another's.
     """
 
     def __init__(self, home: RunPaths) -> None:
         self._home = home
-        self.limit = max(1, int(files.read_json(home.sweep)["max_concurrent_runs"]))
+        sweep = files.read_json(home.sweep)
+        self.limit = NO_LIMIT if sweep.get("has_controller") else max(1, int(sweep["max_concurrent_runs"]))
         self._offset = 0
         self._next: dict[str, None] = {}  # run directories in order
-        self.is_whole = False  # the writer said that there will be no more; else it was killed over them
+        self.end: dict[str, Any] | None = None  # what the writer said when there were no more; None: it was killed over them
         self._ended = False
         self._writer_gone = False
+        self._writer_lock = files.FileLock(home.trials)  # held from the moment that no writer may follow
         _thread.start_new_thread(self._wait_for_writer, ())
 
     def _wait_for_writer(self) -> None:
@@ -78,7 +85,19 @@ class Trials:
         os.kill(os.getpid(), WAKE_SIGNAL)
 
     def has_more(self) -> bool:
+        if self._next or self._ended:
+            return bool(self._next)
+        if self._writer_gone:
+            self._end_unless_followed()
         return bool(self._next) or not self._ended
+
+    def _end_unless_followed(self) -> None:
+        """End the feed without its writer, unless another one has come meanwhile: then wait for that one."""
+        self._ended = self._writer_lock.acquire(blocking=False)
+        self.read_on()  # what a writer wrote before it went
+        if not self._ended:
+            self._writer_gone = False
+            _thread.start_new_thread(self._wait_for_writer, ())
 
     def take(self) -> RunPaths | None:
         for run_dir in self._next:
@@ -88,7 +107,6 @@ class Trials:
 
     def read_on(self) -> None:
         """Take in the lines that are new and whole."""
-        gone = self._writer_gone  # asked first: what it wrote before it went is read below
         try:
             with open(files.open_regular(self._home.trials), "rb") as stream:
                 stream.seek(self._offset)
@@ -99,13 +117,14 @@ class Trials:
         self._offset += len(whole)
         for line in whole.splitlines():
             self._take_line(line)
-        self._ended = self._ended or gone
 
     def _take_line(self, line: bytes) -> None:
         try:
             trial = loads(line)
             if trial.get("end"):
-                self._ended = self.is_whole = True
+                self.end, self._ended = trial, True
+            elif "agent" in trial:
+                self._next, self.end, self._ended = {}, None, False
             else:
                 run_dir = os.path.join(self._home.run_dir, trial["run_dir"])
                 self._next[run_dir] = None

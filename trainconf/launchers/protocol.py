@@ -199,6 +199,10 @@ class Launcher:
         """As `reconcile`, for one who waits for a run or a sweep and calls again and again."""
         return self.reconcile([(paths, state)])[0]
 
+    def has_job(self, paths: RunPaths) -> bool:
+        """Whether the scheduler has, or had, a job of a run whose submitter was killed over it. True when nobody can tell now."""
+        return True
+
     def check_sweep(self, compute: Mapping[str, Any], node_count: int) -> list[Mistake]:
         """What keeps a sweep with these settings from being carried out; `node_count` is the largest among its trials."""
         return [Mistake(f"compute={self.name} cannot carry out a sweep yet", hint="submit the runs one by one")]
@@ -215,6 +219,15 @@ class Launcher:
         raise NotImplementedError
 
 
+    def open_pool(self, home: RunPaths, secrets: Mapping[str, str]) -> Pool | None:
+        """A pool for a sweep whose controller, and nobody else, adds trials one by one; None to have each submitted like any other run.
+
+        Called again by a controller that takes the sweep over: what runs goes on. How many run at a time is the controller's to decide.
+        Raises StorageError, LaunchError.
+        """
+        return None
+
+
 class Pool(Protocol):
     """Where the trials of a sweep go, as seen by the one process that makes them."""
 
@@ -229,8 +242,8 @@ class Pool(Protocol):
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Trials whose directories exist; they start in this order."""
 
-    def close(self) -> None:
-        """There will be no more. May be called twice."""
+    def close(self, state: str = "Completed", reason: str = "") -> None:
+        """There will be no more; the sweep ends in that state once all are over. May be called twice."""
 
     def cancel(self, *, force: bool = False) -> None:
         """End every trial, running or not."""

@@ -116,7 +116,7 @@ def test_trials_start_in_order_and_the_next_one_when_one_ends(sweep: Sweep, runs
     assert not sweep.pool.is_done(), "more may come"
     sweep.write('{"end": true}\n')
     assert sweep.pool.is_done()
-    assert (sweep.feed.is_whole, sweep.pool.exit_code()) == (True, 0)
+    assert (sweep.feed.end, sweep.pool.exit_code()) == ({"end": True}, 0)
 
 
 def test_a_line_counts_when_it_is_whole_and_one_that_is_none_is_passed_over(sweep: Sweep, runs: list[FakeRun]) -> None:
@@ -130,11 +130,12 @@ def test_a_line_counts_when_it_is_whole_and_one_that_is_none_is_passed_over(swee
 def test_a_sweep_whose_writer_was_killed_has_no_end_of_its_list(sweep: Sweep, runs: list[FakeRun]) -> None:
     sweep.write(sweep.trial("a"))
     runs[0].ends(COMPLETED)
+    sweep.lock.release()
     sweep.feed._writer_gone = True
     sweep.pool.read_cancel_request()
     sweep.pool.fill()
     assert sweep.pool.is_done()
-    assert not sweep.feed.is_whole
+    assert sweep.feed.end is None
 
 
 def test_a_trial_that_is_canceled_before_its_turn_never_begins(sweep: Sweep, runs: list[FakeRun]) -> None:

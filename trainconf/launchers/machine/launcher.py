@@ -110,6 +110,10 @@ class AgentLauncher(Launcher):
         """One agent carries out all trials; `sweep.json` has the limit."""
         return TrialPool.start(self, home, lock, self._environ, secrets)
 
+    def open_pool(self, home: RunPaths, secrets: Mapping[str, str]) -> TrialPool:
+        """One agent carries out what it is given; a further controller feeds it, or starts another one when it has ended."""
+        return TrialPool.open(self, home, self._environ, secrets)
+
     def _cancel(self, paths: RunPaths, *, force: bool) -> None:
         try:
             # Recorded first: an agent that starts just now publishes its identity first and then looks for requests.

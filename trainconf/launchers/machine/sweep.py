@@ -11,9 +11,11 @@ Each trial's directory is made like any run's, with `"lock": home.lock` in its r
 from __future__ import annotations
 
 import os
+import time
 
 from trainconf import files
 from trainconf.errors import StorageError
+from trainconf.history import events
 from trainconf.launchers import get
 from trainconf.launchers.machine.agent_process import agent_of, start_agent, wake_agent
 from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
+
+PATIENCE_SECONDS = 10.0  # with an agent that is about to end
 
 
 class TrialPool:
@@ -64,6 +68,27 @@ class TrialPool:
             raise
         return cls(launcher, RunHandle(home, pid), writer)
 
+    @classmethod
+    def open(cls, launcher: Launcher, home: RunPaths, environ: Mapping[str, str], secrets: Mapping[str, str]) -> TrialPool:
+        """Feed the agent of a sweep whose feeder is gone, or start one where there is none. Raises StorageError, LaunchError."""
+        try:
+            os.makedirs(home.logs, exist_ok=True)
+            writer = _acquired(home.trials)
+            latest = events.last(home)
+            if files.is_locked(home.lock) and (latest is None or latest["state"] not in events.TERMINAL):
+                return cls(launcher, RunHandle(home), writer)
+            lock = _acquired(home.lock)  # of an agent that has said its last word, it comes free at once
+            pool = cls(launcher, RunHandle(home), writer)
+            pool._append({"agent": 1 + sum("agent" in line for line in files.read_lines(home.trials))})
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
+        try:
+            pool.handle = RunHandle(home, start_agent(home, lock, environ, secrets))
+        except BaseException:
+            writer.release()
+            raise
+        return pool
+
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Hand over trials whose directories exist; they start in this order. Raises StorageError."""
         for plan in plans:
@@ -71,10 +96,10 @@ class TrialPool:
             self._append({"run_dir": plan.run_dir})
         wake_agent(self.handle.paths, agent_of(self.handle.paths))
 
-    def close(self) -> None:
+    def close(self, state: str = "Completed", reason: str = "") -> None:
         """There will be no more. May be called twice."""
         if self._writer.fd >= 0:
-            self._append({"end": True})
+            self._append({"end": True, "state": state, "reason": reason})
             self._writer.release()
             wake_agent(self.handle.paths, agent_of(self.handle.paths))
 
@@ -95,3 +120,14 @@ class TrialPool:
             files.append_line(self.handle.paths.trials, line)
         except OSError as error:
             raise StorageError.from_os_error(error, "the trial cannot be handed over") from error
+
+
+def _acquired(path: str) -> FileLock:
+    """The lock at a path, held; whoever ends just now is waited for. Raises StorageError when somebody keeps it."""
+    lock = files.FileLock(path)
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not lock.acquire(blocking=False):
+        if time.monotonic() >= give_up_at:
+            raise StorageError("the sweep is being fed by somebody else", ("lock", path))
+        time.sleep(0.02)
+    return lock

@@ -161,6 +161,15 @@ class SlurmLauncher(Launcher):
                 with suppress(OSError):  # another user's folder, or a full disk: the next reader may
                     send_on(RunPaths(run_dir))
 
+    def has_job(self, paths: RunPaths) -> bool:
+        """Slurm is asked for the job by its name and comment."""
+        from trainconf.launchers.slurm.reconcile import batch_of
+
+        if files.is_locked(paths.plan):
+            return True  # it is being sent
+        batch = batch_of(paths)
+        return not batch or self.clusters.controller().find(batch["job_name"], batch["comment"]) != []
+
     def check_sweep(self, compute: Mapping[str, Any], node_count: int) -> list[Mistake]:
         """Trials that are packed into one job share its CPUs, and nothing else."""
         if compute.get("pack", 1) <= 1 or not (compute.get("gpus_per_node") or node_count > 1):

@@ -61,7 +61,7 @@ class JobPool:
         """Hand over trials whose directories exist."""
         self._plans += plans
 
-    def close(self) -> None:
+    def close(self, state: str = "Completed", reason: str = "") -> None:
         """Send them. May be called twice. Raises ConfigError, LaunchError, StorageError: nothing is left in the queue then."""
         if not self._is_open:
             return
