@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 
-from trainconf import launchers
+from trainconf import files, launchers
 from trainconf.fast.records import Record
+from trainconf.history import events, follow
 from trainconf.history import find as finding
-from trainconf.history import follow
+from trainconf.history.record import read_mapping
 from trainconf.launchers import states
 
 TYPE_CHECKING = False
@@ -69,4 +70,18 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
     """
     from trainconf.launchers.protocol import RunHandle
 
+    if read_mapping(paths.sweep).get("has_controller"):
+        events.request_cancel(paths, force=force)  # for its controller; each trial is asked as well, for there may be none
+        for trial in finding.trials_of(paths):
+            launchers.of_run(trial).cancel(RunHandle(trial), force=force)
+        if not files.is_locked(paths.lock):
+            _record_canceled(paths)
+        return
     launchers.of_run(paths).cancel(RunHandle(paths), force=force)
+
+
+def _record_canceled(sweep: RunPaths) -> None:
+    """Record the end of a sweep that no process has."""
+    latest = events.last(sweep)
+    if latest is None or latest["state"] not in events.TERMINAL:
+        events.append(sweep, "Canceled", exit_code=None, reason=events.why_canceled(sweep))

@@ -1,92 +1,177 @@
-"""Submits sweeps, follows them, and tells what became of their trials."""
+"""Submits sweeps, takes over those without a controller, and follows them."""
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol
 
-from trainconf.composition.grid import grid
+from trainconf.composition.sweep.request import read_sweep
 from trainconf.control.compose import ComposeRequest, report_notes
-from trainconf.history import events, record
+from trainconf.errors import ConfigError
+from trainconf.files import is_locked
+from trainconf.history import record
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
+from trainconf.resolve.run_config import RunConfig
+from trainconf.search.expressions import Choice, Expression
+from trainconf.search.samplers import NothingLeftError
+from trainconf.search.space import Zip
 from trainconf.sweeps import journal
-from trainconf.sweeps.controller import Sweep, Trial, plan_sweep
+from trainconf.sweeps.batch import plan_sweep, refuse_shared
+from trainconf.sweeps.resuming import ResumedSweep, checked, search_of
+from trainconf.sweeps.search import Search
+from trainconf.sweeps.searching import FedSweep, Trials, at_once
 
-POLL_PAUSE_S = 0.05
+POLL_PAUSE_S = 0.02
+SHOWN_TRIALS = 10
 
 
-def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Sweep:
+class AnySweep(Protocol):
+    """What every sweep offers, whoever decides which trial comes next. The trials of `live` have number, overrides, state and paths."""
+
+    @property
+    def paths(self) -> RunPaths: ...
+    @property
+    def config(self) -> RunConfig: ...
+    @property
+    def metric(self) -> Any: ...
+    @property
+    def reused_count(self) -> int: ...
+    @property
+    def not_looked_at(self) -> str: ...
+    @property
+    def sweep_id(self) -> str: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def max_concurrent_runs(self) -> int: ...
+    @property
+    def unsent_count(self) -> int: ...
+    @property
+    def has_started(self) -> bool: ...
+    @property
+    def live(self) -> Sequence[Any]: ...
+
+    def prepare(self, reporter: Reporter) -> None: ...
+    def start(self) -> None: ...
+    def poll(self) -> Sequence[Any]: ...
+    def has_ended(self) -> bool: ...
+    def cancel(self, *, force: bool) -> None: ...
+
+
+def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> tuple[AnySweep, Search | None]:
+    """A sweep, and the search that it is; None for a plain grid of overrides. Raises ConfigError with all mistakes."""
+    places: dict[str, Any] = {"config_dir": request.config_dir, "config_name": request.config_name}
+    asked = read_sweep(request.overrides, workspace, **places)
+    base = asked.composer.base
+    report_notes(base, reporter)
+    settings = base.config["sweep"]
+    if asked.grid is not None and not asked.zips and _is_plain(settings):
+        return plan_sweep(asked.grid, workspace, request.overrides), None
+    seed = settings.get("seed")
+    search = Search(
+        {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**settings.get("space", {}), **asked.specs},
+        secrets.randbits(32) if seed is None else int(seed), base.origin,
+    )
+    for warning in search.warnings:
+        reporter.info(f"note: {warning}")
+    refuse_shared(search.space.key_names())
+    if search.mistakes:
+        raise ConfigError(search.mistakes)
+    trials = Trials(search, asked.composer, workspace)
+    mistakes = trials.check()
+    if mistakes:
+        raise ConfigError(mistakes)
+    if search.kind == "bayes":
+        return FedSweep(search, trials, workspace, request.overrides), search
+    return at_once(search, trials, workspace, request.overrides), search
+
+
+def _is_plain(settings: dict[str, Any]) -> bool:
+    """Whether a sweep is the product of its overrides and nothing besides."""
+    asked = ("space", "zip", "exclude", "first", "shuffle", "max_failed_runs", "max_duration_minutes", "target", "repeat_key")
+    policy = settings.get("policy") or {}
+    is_policed = policy.get("kind", "none") != "none"
+    return settings["kind"] == "grid" and settings.get("repeats", 1) == 1 and not is_policed and not any(settings.get(key) for key in asked)
+
+
+class PlannedSweep(NamedTuple):
+    """What a sweep would do. keys: each key that varies, and in words what it can be; trials: the values of the first ones."""
+
+    kind: str
+    keys: list[tuple[str, str]]
+    trials: list[dict[str, Any]]
+    total: int
+    at_a_time: int
+    metric: str | None
+    goal: str
+    policy: str
+    seed: int | None
+
+
+def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> PlannedSweep:
+    """What a sweep would do; nothing is prepared, written or started. Raises ConfigError with all mistakes."""
+    sweep, search = compose(request, workspace, reporter)
+    metric, goal = sweep.metric["name"], sweep.metric["goal"]
+    if search is None:
+        columns: dict[str, list[str]] = {}
+        for trial in sweep.live:
+            for key, value in trial.values.items():
+                columns.setdefault(key, []).append(value)
+        keys = [(key, Choice.of(values).describe()) for key, values in columns.items()]
+        first = [trial.values for trial in sweep.live[:SHOWN_TRIALS]]
+        return PlannedSweep("grid", keys, first, sweep.total, sweep.max_concurrent_runs, metric, goal, "none", None)
+    keys = [(name, _in_words(expression)) for name, expression in search.space.expressions()]
+    points, first = search.points(), []
+    with suppress(NothingLeftError):
+        for number in range(min(SHOWN_TRIALS, search.total)):
+            point, repeat = divmod(number, search.repeats)
+            asked = points.ask(point)
+            if search.kind == "bayes" and repeat == 0:
+                points.add(point, asked)
+            first.append(search.values_of(asked, repeat))
+    kind = str(search.policy.get("kind", "none"))
+    return PlannedSweep(search.kind, keys, first, search.total, sweep.max_concurrent_runs, metric, goal, kind, search.seed)
+
+
+def _in_words(expression: Expression | Zip) -> str:
+    if isinstance(expression, Zip):
+        return f"{len(expression.rows)} rows of {', '.join(expression.rows[0])}"
+    return expression.describe()
+
+
+def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> AnySweep:
     """A sweep of which everything is ready that can fail; its `start` begins it. Raises ConfigError and what `submit` raises."""
-    combinations = grid(request.overrides, workspace, config_dir=request.config_dir, config_name=request.config_name)
-    report_notes(combinations.base, reporter)
-    sweep = plan_sweep(combinations, workspace, request.overrides)
+    sweep, _ = compose(request, workspace, reporter)
     sweep.prepare(reporter)
     return sweep
 
 
-def follow(sweep: Sweep) -> Iterator[list[Trial]]:
-    """The trials whose state has changed, twenty times a second, until the sweep has ended."""
+def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
+    """The trials whose state has changed, some dozen times a second, until the sweep has ended."""
     has_ended = False
     while not has_ended:
         has_ended = sweep.has_ended()
-        yield sweep.poll()
+        changed = sweep.poll()
+        yield sweep.live if has_ended else changed
         if not has_ended:
             time.sleep(POLL_PAUSE_S)
 
 
-class TrialResult(NamedTuple):
-    """What became of a trial. `row` has the stable fields of `show --json`, and is empty while the trial has no run."""
+def resume(
+    sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any] | None = None, retry: str = "", reporter: Reporter = SILENT
+) -> AnySweep | None:
+    """Control a sweep from this process: it goes on, with other limits, and with trials that run again. None: its controller was told.
 
-    number: int
-    overrides: list[str]
-    values: dict[str, Any]
-    row: dict[str, Any]
-    metric: Any
-
-    @property
-    def status(self) -> str:
-        """Its state."""
-        return str(self.row.get("status", "NotStarted"))
-
-    @property
-    def score(self) -> float | None:
-        """The metric of a completed trial, when it is a number."""
-        if self.status != "Completed" or not isinstance(self.metric, (int, float)) or self.metric != self.metric:
-            return None
-        return self.metric
-
-
-class Results(NamedTuple):
-    """A sweep's trials in order, the metric they are compared by, and whether somebody asked for the end of all of them."""
-
-    metric: str | None
-    goal: str
-    trials: list[TrialResult]
-    is_canceled: bool
-
-    @property
-    def best(self) -> TrialResult | None:
-        """The trial with the best metric; of equal ones the first."""
-        scored = [trial for trial in self.trials if trial.score is not None]
-        sign = 1 if self.goal == "maximize" else -1
-        return max(scored, key=lambda trial: sign * (trial.score or 0), default=None)
-
-    @property
-    def exit_code(self) -> int:
-        """What a command that waited for the sweep ends with: 130 canceled, 1 when a trial did not complete."""
-        return 130 if self.is_canceled else 0 if all(trial.status == "Completed" for trial in self.trials) else 1
-
-
-def results(sweep: RunPaths) -> Results:
-    """What became of a sweep, read from its folder alone, by any process."""
-    found = record.read_mapping(sweep.sweep).get("metric")
-    metric = found if isinstance(found, dict) else {}
-    name = metric.get("name")
-    trials = []
-    for entry in journal.read(sweep):
-        row = record.describe(entry.paths) if events.exists(entry.paths) else {}
-        trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, row.get("metrics", {}).get(name)))
-    is_canceled = any(event["state"] in ("CancelRequested", "Canceled") for event in events.read(sweep))
-    return Results(name if isinstance(name, str) else None, str(metric.get("goal")), trials, is_canceled)
+    Raises UserError for a plain grid, ConfigError for a change that would make other trials, StorageError, LaunchError.
+    """
+    if is_locked(sweep.controller_lock) and not retry:
+        checked(changes or {}, search_of(sweep, record.read_mapping(sweep.sweep)))
+        journal.request(sweep, "budget", **{key.removeprefix("sweep."): value for key, value in (changes or {}).items()})
+        return None
+    found = ResumedSweep(sweep, workspace, reporter)
+    found.start(changes, retry)
+    return found

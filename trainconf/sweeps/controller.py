@@ -1,296 +1,256 @@
-"""Many runs from one composition: prepares what they share once, then feeds one agent that keeps so many in flight.
+"""The controller of a search: asks for trials as slots come free, tells what they were worth, and stops the weak.
 
-All trials are resolved and all that can fail is prepared before anything starts, so that a mistake leaves nothing behind. The
-agent is the pool; this process only makes the trials' directories, and its death loses no trial that was announced.
+Every decision is in the journal before it is carried out, so a controller that takes over goes on where the one before was
+killed: trials that run are adopted, one that was not handed over is, and no number is given twice.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from contextlib import ExitStack
-from typing import Any
+import time
+from typing import Any, Protocol
 
-from trainconf import __version__, launchers
-from trainconf.composition.grid import Grid
-from trainconf.errors import ConfigError, Mistake, StorageError
-from trainconf.files import FileLock, dumps, sync_disk, write_atomic
-from trainconf.history import events, liveness
-from trainconf.history.index import Index
-from trainconf.history.liveness import State
-from trainconf.launchers.protocol import LaunchPlan, Pool
-from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.reporter import Reporter
-from trainconf.resolve.composed import Composed
-from trainconf.resolve.resolver import Resolved, resolve
-from trainconf.snapshot.blobs.opened import OpenSnapshot
-from trainconf.submission.inputs import not_looked_at, with_digests
-from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
-from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, spec_with_code
+from trainconf.files import FileLock
+from trainconf.history import events
+from trainconf.launchers.states import StatePoller
+from trainconf.paths import RunPaths
+from trainconf.search.policies import Judge, Verdict
+from trainconf.search.progress import Progress, Trial
+from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
+from trainconf.sweeps.watching import TrialWatch
 
-SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
-
-
-class Trial:
-    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one."""
-
-    __slots__ = ("_events_size", "number", "overrides", "paths", "resolved", "state", "values")
-
-    def __init__(self, number: int, resolved: Resolved, overrides: list[str], values: dict[str, Any]) -> None:
-        self.number = number
-        self.resolved = resolved
-        self.overrides = overrides
-        self.values = values
-        self.paths: RunPaths | None = None
-        self.state: State | None = None
-        self._events_size = -1
-
-    def poll(self) -> bool:
-        """Read the state again if something was written; whether it changed."""
-        if self.paths is None or (self.state is not None and self.state.is_final):
-            return False
-        try:
-            size = os.stat(self.paths.events).st_size
-        except OSError:
-            size = 0  # somebody has removed it, as its state will say
-        if size == self._events_size:
-            return False
-        self._events_size = size
-        self.state = liveness.state_of(self.paths)
-        return True
+NAMES = 50  # of metrics, kept for a message
 
 
-class Sweep:
-    """A search in progress: its directory, its trials, and the agent that carries them out."""
+class Hands(Protocol):
+    """Makes the runs of trials and has them carried out."""
 
-    def __init__(self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str]) -> None:
-        first = trials[0].resolved
-        self.trials = trials
-        self.workspace = workspace
-        self.overrides = overrides
-        self.config = first.config
-        self.experiment_name = first.experiment_name
-        self.paths = RunPaths("")
-        self._pool: Pool | None = None
-        self._secrets: dict[str, str] = {}
-        self.reused_count = 0
-        self.not_looked_at = ""  # what to say of inputs that may be others than those of reused runs
-        self.metric = self.config.tree["metric"]
-        self._prepared: dict[Any, Prepared] = {}
+    def entry(self, line: dict[str, Any]) -> journal.Entry:
+        """The trial of an `ask` line: its overrides, and where its run will be. Raises ConfigError."""
+        ...
 
-    @property
-    def sweep_id(self) -> str:
-        return self.paths.run_id
+    def again(self, trial: Trial) -> RunPaths:
+        """Where the run of a trial that runs once more will be."""
+        ...
 
-    @property
-    def max_concurrent_runs(self) -> int:
-        """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
-        return launchers.get(self._target).concurrent_runs(self.config.tree["compute"], self._limit) or len(self.trials)
+    def start(self, trial: Trial) -> None:
+        """Make the run's folder unless it is there, and hand the run over unless somebody has it.
 
-    @property
-    def _target(self) -> str:
-        return self.trials[0].resolved.spec.compute.target
-
-    @property
-    def _limit(self) -> int:
-        """The configured number of trials in flight; 0 for none."""
-        return int(self.config.sweep.max_concurrent_runs or 0)
-
-    def prepare(self, reporter: Reporter) -> None:
-        """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
-        secrets: dict[str, str] = {}
-        specs = [trial.resolved.spec for trial in self.trials]
-        nodes = max(spec.distributed.node_count for spec in specs)
-        by_target = launchers.of_sweep((spec.compute.target for spec in specs), self.config.tree["compute"], nodes)
-        for trial in self.trials:  # one launcher for each target: what it has found out holds for all trials
-            check(trial.resolved, self.workspace, by_target[trial.resolved.spec.compute.target])
-            key = _shared(trial.resolved)
-            if key not in self._prepared:
-                self._prepared[key] = prepare(trial.resolved, self.workspace, reporter)
-            for name, value in self._prepared[key].secrets.items():
-                if secrets.setdefault(name, value) != value:
-                    raise ConfigError(
-                        f"{name} holds different secrets in different trials", ("allowed", "one secret per variable and sweep"),
-                        hint="run the trials one by one, or give each secret a variable of its own",
-                    )
-        digests: dict[str, str] = {}
-        for trial in self.trials:
-            trial.resolved = with_digests(trial.resolved, self.workspace, reporter, digests)
-        self._secrets = secrets
-
-    def start(self) -> None:
-        """Make the sweep's directory and its agent, then announce the trials one by one, until somebody cancels it.
-
-        Raises StorageError, LaunchError.
+        Raises StorageError, and for a trial that cannot be carried out TrainconfError.
         """
-        reusable = [trial for trial in self.trials if trial.resolved.config.submit.reuse]
-        self._take_completed(reusable)
-        pool = self._pool = self._start_pool()
-        try:
-            self._create_trials(pool)
-            pool.close()
-        except BaseException:
-            pool.cancel()  # what cannot be whole is not begun
-            if pool.is_unsent:
-                self._remove()
-            raise
-        finally:
-            pool.close()
-            Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
+        ...
 
-    def _remove(self) -> None:
-        """Leave nothing of a sweep that nobody has got."""
-        for trial in self.trials:
-            if trial.paths is not None and trial.paths.run_id.startswith(f"{self.sweep_id}_"):
-                remove_run_dir(trial.paths)
-                trial.paths = None
-        remove_run_dir(self.paths)
+    def cancel(self, trial: Trial, *, force: bool) -> None:
+        """Ask for the end of a trial's run. Raises LaunchError, StorageError."""
+        ...
 
-    def _take_completed(self, trials: list[Trial]) -> None:
-        """Give trials that have completed before the run that did."""
-        for trial in trials:
-            snapshot_id = self._prepared[_shared(trial.resolved)].snapshot_id
-            trial.paths = find_completed(self.workspace, spec_with_code(trial.resolved, snapshot_id))
-        reused = [trial for trial in trials if trial.paths is not None]
-        self.reused_count = len(reused)
-        self.not_looked_at = not_looked_at(*(trial.resolved.spec for trial in reused))
+    def close(self, state: str, reason: str) -> None:
+        """No trial will follow, and none runs: the sweep has ended like this."""
+        ...
 
-    def _is_cancelled(self) -> bool:
-        """Whether somebody wants it to end: this process, or any other."""
-        latest = events.last(self.paths)
-        return latest is not None and latest["state"] in ("CancelRequested", "Canceled")
 
-    def _record(self) -> dict[str, Any]:
-        return {
-            "sweep_id": self.sweep_id, "experiment_name": self.experiment_name, "created": events.now(), "overrides": self.overrides,
-            "kind": self.config.sweep.kind, "target": self._target,
-            "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
-            "metric": self.metric, "trainconf": __version__,
-        }
+class Controller:
+    """One search, from its journal on. `step` never waits for a trial; somebody calls it every few hundredths of a second.
 
-    def _entry(self, trial: Trial) -> journal.Entry:
-        paths = self.workspace.run(trial.resolved.experiment_name, f"{self.sweep_id}_{trial.number}")
-        return journal.Entry(trial.number, trial.values, trial.overrides, paths)
+    watches: every trial by its number. `stops` and `verdict_count` are the policy's.
+    """
 
-    def _start_pool(self) -> Pool:
-        """Make the sweep's directory and its agent, or nothing."""
-        lock = FileLock("")
-        try:
-            self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
-            try:
-                lock = FileLock(self.paths.lock)
-                lock.acquire()
-                write_atomic(self.paths.sweep, dumps(self._record()))
-                journal.ask(self.paths, map(self._entry, self.trials))
-                journal.reuse(self.paths, {trial.number: trial.paths for trial in self.trials if trial.paths is not None})
-                launcher = launchers.get(self._target)
-                return launcher.pool(self.paths, lock, self._secrets, self.config.tree["compute"], self._limit)
-            except BaseException:
-                lock.release()
-                remove_run_dir(self.paths)
-                raise
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+    def __init__(
+        self, home: RunPaths, log: journal.Journal, progress: Progress, judge: Judge | None, hands: Hands, *,
+        metric: str | None, value: str, ends_at: float | None = None,
+    ) -> None:
+        self.home = home
+        self.progress = progress
+        self.judge = judge
+        self.watches: dict[int, TrialWatch] = {}
+        self.is_canceled = False
+        self.is_finished = False
+        self._overrides: dict[int, list[str]] = {}
+        self._journal = log
+        self._hands = hands
+        self._metric = metric
+        self._value = value
+        self._ends_at = ends_at  # by time.time(); trials that run then are cancelled
+        self._poller = StatePoller()
+        self._forced: bool | None = None  # how the cancellation of all was passed on
+        self._dropped: set[int] = set()  # trials that wait and are not wanted any more
 
-    def _create_trials(self, pool: Pool) -> None:
-        """Make the trials' directories and hand them over one by one; when all are there they are made to survive a power cut."""
-        opened: dict[Any, OpenSnapshot] = {}
-        with ExitStack() as stack:
-            for trial in self.trials:
-                if self._is_cancelled():
-                    break
-                if trial.paths is not None:
-                    continue
-                key = _shared(trial.resolved)
-                if key not in opened:
-                    opened[key] = stack.enter_context(code_of(trial.resolved, self._prepared[key]))
-                pool.add([self._create(trial, self._prepared[key], opened[key], pool.trial_lock)])
-        try:
-            sync_disk(self.paths.run_dir)
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the trials cannot be kept") from error
+    def take_over(self) -> None:
+        """Go on from the journal: adopt what runs, start what was asked for and is not there, send what the policy had decided."""
+        for line in self._journal.lines:
+            if line["deed"] == "ask":
+                self._overrides[line["number"]] = line.get("overrides", [])
+            self.progress.take(line)
+        if self.judge is not None:
+            self.judge.judged.update(self.progress.judged)
+        for trial in list(self.progress.trials):
+            watch = self._watch(trial)
+            if trial.state:
+                for value, step in watch.poll():
+                    self._judge(trial, value, step)
+                watch.is_over = True
+                continue
+            self._start(trial)
+            if trial.stop is not None:
+                self._hands.cancel(trial, force=False)
+        self._hear()
 
-    def _create(self, trial: Trial, prepared: Prepared, code: OpenSnapshot, lock_path: str) -> LaunchPlan:
-        """Make the directory of one trial; the plan the agent shall carry out."""
-        trial.paths, plan, lock = create(
-            trial.resolved, prepared, code, self.workspace, run_id=self._entry(trial).paths.run_id,
-            parent=self.sweep_id, lock_path=lock_path, durable=False,
-        )
-        lock.release()
-        return plan
+    def step(self) -> list[TrialWatch]:
+        """Hear of what has happened, and do what follows from it; the trials whose state has changed."""
+        for asked in journal.take_requests(self.home):
+            self._obey(asked)
+        self._hear_cancellation()
+        changed = self._hear()
+        if self.progress.closed:
+            self._drop_waiting()
+        while (line := self.progress.next_ask()) is not None:
+            self._ask(line)
+        return changed
 
-    def cancel(self, *, force: bool) -> None:
-        """End all trials, after their grace time or at once; those that wait never start."""
-        if self._pool is not None:
-            self._pool.cancel(force=force)
+    def again(self, trial: Trial) -> None:
+        """Have a trial that has ended run once more, with the same values. Raises StorageError."""
+        if trial.state:
+            self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
+            self._start(trial)
 
     @property
-    def unsent_count(self) -> int:
-        """Trials that a scheduler would not take yet."""
-        return 0 if self._pool is None else self._pool.unsent_count
+    def is_done(self) -> bool:
+        """Whether nothing runs and nothing will start."""
+        return self.progress.is_drained
 
     @property
-    def has_started(self) -> bool:
-        """Whether there is anything to cancel."""
-        return self._pool is not None
+    def is_paused(self) -> bool:
+        """Whether it is done only for now."""
+        return self.progress.is_paused and not self.progress.closed
 
-    def poll(self) -> list[Trial]:
-        """The trials whose state changed since the last call."""
-        return [trial for trial in self.trials if trial.poll()]
+    def finish(self) -> tuple[str, str]:
+        """Record how the sweep has ended; the state and the reason."""
+        if self.is_canceled:
+            state, reason = "Canceled", self.progress.closed
+        elif self.is_paused:
+            state, reason = "Canceled", "paused; `trainconf sweep resume` goes on"
+        else:
+            state, reason = self.progress.final_state()
+        self._write("end", state=state, reason=reason)
+        self.is_finished = True
+        self._journal.close()
+        self._hands.close(state, reason)
+        return state, reason
 
-    def has_ended(self) -> bool:
-        """Whether the agent is done; its trials' states are final then, or honest about what was lost."""
-        assert self._pool is not None
-        if not self._pool.has_ended():
-            return False
-        if self._is_cancelled():
-            self._pool.cancel()  # also what was announced just after the agent had looked for the last time
-        return True
+    # ------------------------------------------------------------ trials
+
+    def _ask(self, line: dict[str, Any]) -> None:
+        entry = self._hands.entry(line)
+        self._overrides[entry.number] = entry.overrides
+        self._write("ask", **entry.line())
+        self._start(self.progress.trials[-1])
+
+    def _watch(self, trial: Trial) -> TrialWatch:
+        paths = journal.paths_of(self.home, trial.run)
+        watch = self.watches[trial.number] = TrialWatch(trial.number, self._overrides[trial.number], paths, self._metric, self._poller)
+        return watch
+
+    def _start(self, trial: Trial) -> None:
+        watch = self._watch(trial)
+        try:
+            self._hands.start(trial)
+        except TrialError as error:
+            watch.is_over = True
+            self._write("told", number=trial.number, state="Failed", value=None, reason=str(error), names=[])
+
+    def _hear(self) -> list[TrialWatch]:
+        ended: list[TrialWatch] = []
+        changed: list[TrialWatch] = []
+        intervals: dict[str, int] = {}
+        count = 0
+        for number, trial in list(self.progress.running.items()):
+            watch = self.watches[number]
+            before = watch.state
+            for value, step in watch.poll():
+                for verdict in self._judge(trial, value, step):
+                    intervals[str(number)] = verdict.interval
+                    count += 1
+                    if verdict.is_stop and trial.stop is None and not watch.is_over:
+                        self._stop(trial, verdict)
+            if watch.state is not before:
+                changed.append(watch)
+            if watch.is_over:
+                ended.append(watch)
+        if intervals:
+            self._write("judged", intervals=intervals, count=count)
+        for watch in sorted(ended, key=_end_of):
+            self._tell(watch)
+        return changed
+
+    def _judge(self, trial: Trial, value: float, step: int | None) -> list[Verdict]:
+        return [] if self.judge is None else self.judge.log(trial.number, value, step)
+
+    def _stop(self, trial: Trial, verdict: Verdict) -> None:
+        assert self.judge is not None
+        own, bound = self.judge.as_logged(verdict.own), self.judge.as_logged(verdict.bound)
+        self._write("stop", number=trial.number, interval=verdict.interval, own=own, bound=bound, compared=verdict.compared)
+        self._hands.cancel(trial, force=False)
+
+    def _tell(self, watch: TrialWatch) -> None:
+        """A trial has ended: its value, for the journal and the sampler."""
+        assert watch.state is not None
+        state = "Lost" if watch.state.status == "NotResponding" else watch.state.status
+        value = value_of_trial(watch.values, self.progress.goal, self._value)
+        names = sorted(watch.names)[:NAMES]
+        self._write("told", number=watch.number, state=state, value=value, reason=watch.state.reason, names=names)
+
+    # ------------------------------------------------------------ what others ask for
+
+    def _obey(self, asked: dict[str, Any]) -> None:
+        deed, facts = asked["deed"], {key: value for key, value in asked.items() if key not in ("deed", "time")}
+        if deed in ("pause", "resume"):
+            self._write(deed)
+        elif deed == "close":
+            self._write("close", reason=str(facts.get("reason", "")))
+        elif deed == "budget":
+            self._write("resume")
+            self._write("budget", **facts)
+        elif deed == "again":
+            self.again(self.progress.trials[int(facts["number"])])
+
+    def _hear_cancellation(self) -> None:
+        request = events.cancel_request(self.home) if events.is_cancel_requested(self.home) else None
+        if request is not None:
+            force = bool(request.get("force"))
+            if self._forced is None or (force and not self._forced):
+                self._forced, self.is_canceled = force, True
+                self._cancel_all("cancellation was requested", force=force)
+        elif self._ends_at is not None and time.time() >= self._ends_at and not self.progress.closed:
+            self._cancel_all("its time is over (sweep.max_duration_minutes)", force=False)
+
+    def _cancel_all(self, reason: str, *, force: bool) -> None:
+        if not self.progress.closed:
+            self._write("close", reason=reason)
+        for trial in list(self.progress.running.values()):
+            self._hands.cancel(trial, force=force)
+
+    def _drop_waiting(self) -> None:
+        """Take back trials that were handed over before the sweep was closed and have not begun."""
+        for number, trial in list(self.progress.running.items()):
+            if number not in self._dropped and self.watches[number].waits:
+                self._dropped.add(number)
+                self._hands.cancel(trial, force=False)
+
+    def _write(self, deed: str, **facts: Any) -> None:
+        self.progress.take(self._journal.write(deed, **facts))
 
 
-def _shared(resolved: Resolved) -> tuple[Any, ...]:
-    """What two trials must agree on to share their code, software and secrets."""
-    guards = resolved.config.tree["snapshot"]
-    return (resolved.source_directory, resolved.spec.environment, resolved.spec.compute.target, dumps(guards))
+class TrialError(Exception):
+    """A trial that cannot be carried out; the search goes on without it."""
 
 
-def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
-    """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`."""
-    shared = [axis for axis in grid.varying if axis.key.lstrip("+").partition(".")[0] in SHARED_BY_ALL]
-    if shared:
-        raise ConfigError(
-            Mistake(f"{axis.key} is one for the whole sweep", ("from", f"command line: {', '.join(axis.words)}"), hint="give it one value")
-            for axis in shared
-        )
-    limit = grid.base.typed.sweep.max_total_runs
-    if grid.count > limit:
-        raise ConfigError(Mistake(
-            f"this grid has {grid.count} runs", ("allowed", f"{limit} (sweep.max_total_runs, {grid.base.origin('sweep.max_total_runs')})"),
-            ("axes", " x ".join(f"{axis.key} ({len(axis.words)})" for axis in grid.varying)),
-        ))
-    varying = {axis.key for axis in grid.varying}
-    trials = []
-    base = resolve(grid.base, workspace)
-    for number, composed in enumerate(grid):
-        own = [override for override, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
-        values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
-        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), own, values))
-    return Sweep(trials, workspace, overrides)
+def acquire(home: RunPaths) -> FileLock | None:
+    """The lock of a sweep's controller, held; None when somebody else controls it. Raises OSError."""
+    lock = FileLock(home.controller_lock)
+    return lock if lock.acquire(blocking=False) else None
 
 
-def _value_at(composed: Composed, key: str) -> Any:
-    """The value of a setting, or the choice of a group; None for a key that an override has removed."""
-    if key in composed.choices:
-        return composed.choices[key]
-    node: Any = composed.config
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
-    return node
-
-
-def _resolve_trial(base: Resolved, composed: Composed, varying: Iterable[str], workspace: WorkspacePaths) -> Resolved:
-    """Resolve one trial; where only params vary, all but them is as in the first."""
-    if all(key.lstrip("+").startswith("params.") for key in varying):
-        return base.with_params(composed)
-    return resolve(composed, workspace)
+def _end_of(watch: TrialWatch) -> tuple[str, int]:
+    """When a trial has ended, then its number: the order in which ends are told."""
+    event = watch.state.event if watch.state is not None else None
+    return str((event or {}).get("time", "")), watch.number

@@ -1,22 +1,30 @@
-"""A sweep's journal: every trial is written down before its folder is made.
+"""A sweep's journal: every deed is written down before it is done, one JSON line each, oldest first.
 
-So a sweep tells what it was to do, also when whoever made it was killed. One JSON line for each deed, oldest first:
+So a sweep tells what it was to do, also when whoever did it was killed. Every sweep has the first two; `search.progress` tells what the
+other lines of a sweep with a controller mean.
 
     {"deed": "ask", "number": 0, "values": {"params.lr": 0.1}, "overrides": ["params.lr=0.1"], "run": ["digits", "<sweep>_0"]}
     {"deed": "reuse", "number": 0, "run": ["digits", "<run id>"]}     a run that completed before stands for this trial
 
-`run` is an experiment and a run id: the run's folder, beside that of the sweep.
+`run` is an experiment and a run id: the run's folder, beside that of the sweep. A controller holds the lock of `controller.lock` while it
+writes; another process that wants something of it leaves a request, a file of its own.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from trainconf import files
+from trainconf.errors import StorageError
+from trainconf.fast.json import loads
+from trainconf.history.events import now
 from trainconf.history.find import trials_of
 from trainconf.paths import RunPaths
+
+SYNC_SECONDS = 1.0  # of lines that a power cut may take; a killed process loses none
 
 
 class Entry(NamedTuple):
@@ -26,19 +34,23 @@ class Entry(NamedTuple):
     values: Mapping[str, Any]
     overrides: list[str]
     paths: RunPaths
+    point: int | None = None  # of a search with repeats; else the number
+    repeat: int = 0
+
+    def line(self) -> dict[str, Any]:
+        """Its line, but for the deed."""
+        of_point = {} if self.point is None else {"point": self.point, "repeat": self.repeat}
+        return {"number": self.number, **of_point, "values": self.values, "overrides": self.overrides, "run": run_of(self.paths)}
 
 
 def ask(sweep: RunPaths, entries: Iterable[Entry]) -> None:
     """Write down trials that are to be made. Raises OSError."""
-    files.append_lines(sweep.journal, (
-        {"deed": "ask", "number": entry.number, "values": entry.values, "overrides": entry.overrides, "run": _name(entry.paths)}
-        for entry in entries
-    ))  # fmt: skip
+    files.append_lines(sweep.journal, ({"deed": "ask", **entry.line()} for entry in entries))
 
 
 def reuse(sweep: RunPaths, runs: Mapping[int, RunPaths]) -> None:
     """Write down which runs stand for which trials, by number. Raises OSError."""
-    files.append_lines(sweep.journal, ({"deed": "reuse", "number": number, "run": _name(paths)} for number, paths in runs.items()))
+    files.append_lines(sweep.journal, ({"deed": "reuse", "number": number, "run": run_of(paths)} for number, paths in runs.items()))
 
 
 def read(sweep: RunPaths) -> list[Entry]:
@@ -46,11 +58,12 @@ def read(sweep: RunPaths) -> list[Entry]:
     found: dict[int, Entry] = {}
     for line in files.read_lines(sweep.journal):
         try:
-            number, paths = int(line["number"]), _paths(sweep, line["run"])
             if line["deed"] == "ask":
-                found[number] = Entry(number, dict(line["values"]), list(map(str, line["overrides"])), paths)
-            elif line["deed"] == "reuse":
-                found[number] = found[number]._replace(paths=paths)
+                number = int(line["number"])
+                found[number] = Entry(number, dict(line["values"]), list(map(str, line["overrides"])), paths_of(sweep, line["run"]))
+            elif line["deed"] in ("reuse", "again"):
+                number = int(line["number"])
+                found[number] = found[number]._replace(paths=paths_of(sweep, line["run"]))
         except (LookupError, TypeError, ValueError):
             continue  # a line that was torn or edited costs itself
     if found:
@@ -58,13 +71,101 @@ def read(sweep: RunPaths) -> list[Entry]:
     return [Entry(number, {}, [], paths) for number, paths in enumerate(trials_of(sweep))]
 
 
-def _name(paths: RunPaths) -> list[str]:
+def run_of(paths: RunPaths) -> list[str]:
+    """A run as a line has it: its experiment and its id."""
     return paths.run_dir.split(os.sep)[-2:]
 
 
-def _paths(sweep: RunPaths, name: list[str]) -> RunPaths:
+def paths_of(sweep: RunPaths, name: list[str]) -> RunPaths:
     """The folder of a run of the same workspace. Raises ValueError for a name that leads elsewhere."""
     experiment, run_id = name
     if not {experiment, run_id}.isdisjoint({"", os.curdir, os.pardir}) or {os.sep, "\0"} & {*experiment, *run_id}:
         raise ValueError(name)
     return RunPaths(os.path.join(os.path.dirname(os.path.dirname(sweep.run_dir)), experiment, run_id))
+
+
+class Journal:
+    """The journal of a sweep with a controller, opened by its one writer. `lines` are those it had.
+
+    A last line that was torn when the writer before was killed is cut off. Raises StorageError when the disk refuses, and for a line in
+    the middle that is none: what follows it cannot be relied on.
+    """
+
+    def __init__(self, sweep: RunPaths) -> None:
+        self.path = sweep.journal
+        try:
+            self._fd = files.open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            with os.fdopen(os.dup(self._fd), "rb") as stream:
+                text = stream.read()
+            whole, newline, torn = text.rpartition(b"\n")
+            if torn:
+                os.ftruncate(self._fd, len(whole) + len(newline))
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's journal cannot be written") from error
+        self.lines = [self._line(number, raw) for number, raw in enumerate(whole.split(b"\n"), 1)] if newline else []
+        self._synced = time.monotonic()
+
+    def _line(self, number: int, raw: bytes) -> dict[str, Any]:
+        try:
+            line = loads(raw)
+            if isinstance(line, dict) and isinstance(line.get("deed"), str):
+                return line
+        except ValueError:
+            pass
+        raise StorageError(
+            f"line {number} of the sweep's journal is damaged", ("from", f"{self.path}:{number}"), ("line", repr(raw[:200])),
+            hint="restore the file from a copy: without this line nobody can tell which trials there are",
+        )
+
+    def write(self, deed: str, **facts: Any) -> dict[str, Any]:
+        """Add a line; the line, as it was written. Raises StorageError."""
+        line = {"deed": deed, **facts, "time": now()}
+        try:
+            files.write_all(self._fd, files.dumps(line).encode() + b"\n")
+            if time.monotonic() > self._synced + SYNC_SECONDS:
+                self.sync()
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's journal cannot be written") from error
+        return line
+
+    def sync(self) -> None:
+        """Have a power cut leave what was written. Raises OSError."""
+        os.fdatasync(self._fd)
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Sync, and let go of the file."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+
+
+def request(sweep: RunPaths, deed: str, **facts: Any) -> None:
+    """Ask a sweep's controller for something; it hears of it within seconds. Raises StorageError."""
+    try:
+        os.makedirs(sweep.requests, exist_ok=True)
+        path = os.path.join(sweep.requests, f"{time.time_ns():020d}-{os.getpid()}.json")
+        files.write_atomic(path, files.dumps({"deed": deed, **facts}))
+    except OSError as error:
+        raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+
+
+def take_requests(sweep: RunPaths) -> Iterator[dict[str, Any]]:
+    """The requests there are, oldest first. Each is removed once the caller asks for the next, so a kill loses none."""
+    try:
+        names = sorted(name for name in os.listdir(sweep.requests) if name.endswith(".json"))
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = os.path.join(sweep.requests, name)
+        try:
+            asked = files.read_json(path, files.LINE_BYTES)
+        except (OSError, ValueError):
+            asked = None
+        if isinstance(asked, dict) and isinstance(asked.get("deed"), str):
+            yield asked
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainconf.control import environments, freeze, gc, runs, snapshots, sweeps
+from trainconf.control import environments, freeze, gc, runs, snapshots, sweep_results, sweeps
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.follow import Changed, Ended, Logged, Written, follow
 from trainconf.control.submit import plan, rerun, run_frozen, submit
@@ -75,10 +75,10 @@ def test_a_sweep_tells_its_best_trial(workspace: WorkspacePaths, words: list[str
     sweep.start()
     for _ in sweeps.follow(sweep):
         pass
-    found = sweeps.results(sweep.paths)
+    found = sweep_results.results(sweep.paths)
     assert found.exit_code == 0
     assert found.best is not None
-    assert (found.best.number, found.best.values, found.best.score) == (1, {"params.a": 1}, 1.0)
+    assert (found.best.number, found.best.values, found.best_value) == (1, {"params.a": 1}, 1.0)
 
 
 def test_a_mistake_is_an_exception(workspace: WorkspacePaths, words: list[str]) -> None:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from trainconf.control import sweeps
+from trainconf.control import sweep_results as sweeps
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal
@@ -29,7 +29,7 @@ def sweep_of(workspace: WorkspacePaths, *trials: tuple[str, float | None], goal:
 
 def test_every_trial_is_told_also_one_that_was_never_made(workspace: WorkspacePaths) -> None:
     found = sweeps.results(sweep_of(workspace, ("Completed", 0.5), ("Failed", None), ("NotStarted", None)))
-    assert [(trial.number, trial.values, trial.overrides, trial.status, trial.metric) for trial in found.trials] == [
+    assert [(trial.number, trial.values, trial.overrides, trial.status, trial.value) for trial in found.trials] == [
         (0, {"params.a": 0}, ["params.a=0"], "Completed", 0.5),
         (1, {"params.a": 1}, ["params.a=1"], "Failed", None),
         (2, {"params.a": 2}, ["params.a=2"], "NotStarted", None),

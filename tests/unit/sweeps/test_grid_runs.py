@@ -13,9 +13,9 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
-from trainconf.control import sweeps
+from trainconf.control import sweep_results as sweeps
 from trainconf.paths import RunPaths
-from trainconf.sweeps import controller
+from trainconf.sweeps import batch
 
 Here = Callable[..., Answer]
 
@@ -83,7 +83,7 @@ def test_the_disk_is_synced_once_for_all_trials_when_all_are_there(here: Here, w
         files_synced.append(os.readlink(f"/proc/self/fd/{fd}"))
         sync_file(fd)
 
-    monkeypatch.setattr(controller, "sync_disk", note_disk)
+    monkeypatch.setattr(batch, "sync_disk", note_disk)
     monkeypatch.setattr(os, "fsync", note_file)
     assert here(*sweep_words(workspace, "+params.a=1,2,3")).code == 0
     assert synced == [(trials(workspace)[0].name.rpartition("_")[0], 3)]

@@ -1,0 +1,297 @@
+"""Searches as a user starts them: random, Bayesian, with a policy; stopped, killed, resumed, extended, run again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Answer, Shell, wait_for
+
+Here = Callable[..., Answer]
+SCRIPT = """
+import argparse, math, os, sys, time
+from trainconf import Run
+parser = argparse.ArgumentParser()
+for name, kind, default in (("lr", float, 0.1), ("opt", str, "x"), ("epochs", int, 1), ("nap", float, 0.0), ("seed", int, 0), ("momentum", float, 0.0), ("fail", str, "")):
+    parser.add_argument(f"--{name}", type=kind, default=default)
+args = parser.parse_args()
+if args.fail == "all" or (args.fail == "once" and not os.path.exists(os.environ["MARK"])):
+    time.sleep(args.nap)
+    if args.fail == "once":
+        open(os.environ["MARK"], "w").close()
+    sys.exit(3)
+run = Run.get_context()
+for epoch in range(args.epochs):
+    run.log("loss", (math.log10(args.lr) + 2.3) ** 2 + 1 / (epoch + 1), step=epoch)
+    time.sleep(args.nap)
+"""  # noqa: E501
+LR = "+params.lr=log_interval(1e-5, 1)"
+
+
+@pytest.fixture(autouse=True)
+def _script(workspace: Shell) -> None:
+    workspace.write("train.py", SCRIPT)
+
+
+def words(workspace: Shell, *more: str, total: int = 4) -> list[str]:
+    return ["-m", *workspace.script("metric.name=loss", "metric.goal=minimize", f"sweep.max_total_runs={total}", "sweep.seed=7", *more)]
+
+
+def sweep_of(workspace: Shell) -> Path:
+    """The folder of the only sweep."""
+    (found,) = [path for path in workspace.run_dirs() if (path / "sweep.json").exists()]
+    return found
+
+
+def journal(workspace: Shell) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (sweep_of(workspace) / "journal.jsonl").read_text().splitlines()]
+
+
+def asked(workspace: Shell) -> list[dict[str, Any]]:
+    return [line["values"] for line in journal(workspace) if line["deed"] == "ask"]
+
+
+def shown(here: Here) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(here("sweep", "show", "last", "--json").out)
+    return found
+
+
+def params(workspace: Shell, number: int) -> dict[str, Any]:
+    home = sweep_of(workspace)
+    found: dict[str, Any] = json.loads((home.parent / f"{home.name}_{number}" / "run.json").read_text())["params"]
+    return found
+
+
+def test_a_random_search_runs_what_its_seed_says_whatever_runs_at_a_time(here: Here, workspace: Shell) -> None:
+    answer = here(*words(workspace, "sweep=random", LR, "+params.opt=a,b", "sweep.max_concurrent_runs=1"))
+    assert answer.code == 0, answer
+    first = asked(workspace)
+    named = [{key.partition(".")[2]: value for key, value in point.items()} for point in first]
+    assert [params(workspace, number) for number in range(4)] == named
+    shutil.rmtree(workspace.root / "runs")
+    assert here(*words(workspace, "sweep=random", LR, "+params.opt=a,b", "sweep.max_concurrent_runs=3", total=6)).code == 0
+    assert asked(workspace)[:4] == first
+    assert "best: trial" in answer.err
+
+
+def test_a_plan_shows_what_each_key_can_be_and_the_first_trials(here: Here, workspace: Shell) -> None:
+    answer = here("plan", *words(workspace, "sweep=random", LR, "+params.opt=a,b", total=30))
+    assert answer.code == 0, answer
+    assert "params.lr   1e-05 … 1, log" in answer.out
+    assert "params.opt  a, b" in answer.out
+    assert "trials      30" in answer.out
+    assert len([line for line in answer.out.splitlines() if line[:1].isdigit()]) == 10
+    planned = json.loads(here("plan", "--json", *words(workspace, "sweep=random", LR, "+params.opt=a,b", total=30)).out)
+    assert not workspace.run_dirs()
+    here(*words(workspace, "sweep=random", LR, "+params.opt=a,b", total=3))
+    assert asked(workspace) == planned["trials"][:3]
+
+
+def test_a_space_of_a_file_has_conditions_zips_exclusions_and_repeats(here: Here, workspace: Shell) -> None:
+    workspace.write("conf/experiment/search.yaml", """# @package _global_
+defaults:
+  - override /env: current
+  - override /sweep: grid
+  - _self_
+experiment_name: search
+script: train.py
+metric: {name: loss, goal: minimize}
+sweep:
+  space:
+    params.opt:
+      choice:
+        - {value: sgd, space: {params.momentum: [0.5, 0.9]}}
+        - adam
+  zip:
+    size: {params.lr: [0.1, 0.01], params.epochs: [1, 2]}
+  exclude:
+    - {params.opt: adam, params.lr: 0.1}
+    - params.momentum > 0.8 and params.epochs == 2
+  repeats: 2
+  repeat_key: params.seed
+""")
+    lease = next(word for word in workspace.script() if word.startswith("compute.lease_dir"))
+    answer = here("-m", "experiment=search", lease)
+    assert answer.code == 0, answer
+    points = [
+        {"params.opt": "sgd", "params.momentum": 0.5, "params.lr": 0.1, "params.epochs": 1},
+        {"params.opt": "sgd", "params.momentum": 0.5, "params.lr": 0.01, "params.epochs": 2},
+        {"params.opt": "sgd", "params.momentum": 0.9, "params.lr": 0.1, "params.epochs": 1},
+        {"params.opt": "adam", "params.lr": 0.01, "params.epochs": 2},
+    ]
+    assert asked(workspace) == [point for point in points for _ in range(2)]
+    assert [params(workspace, number)["seed"] for number in range(8)] == [0, 1] * 4
+    assert "momentum" not in params(workspace, 6)
+
+
+@pytest.mark.parametrize(("more", "told"), [
+    (["sweep=random", "+params.lr=log_interval(0, 1)"], ["must be above 0"]),
+    (["sweep=random", "+params.lr=unifrom(0, 1)"], ["unifrom"]),
+    (["sweep=random"], ["the search space is empty"]),
+    (["sweep=random", "sweep.max_total_runs=null", LR], ["needs sweep.max_total_runs"]),
+    (["sweep=bayes", "metric.name=null", LR], ["metric.name is null"]),
+    (["sweep=random", "sweep/policy=bandit", LR], ["slack_factor or slack_amount, and none is given"]),
+    (["sweep=random", "sweep/policy=bandit", "sweep.policy.slack_factor=0.1", "sweep.policy.slack_amount=1", LR], ["both are given"]),
+    (["sweep=random", "sweep/policy=truncation", "sweep.policy.truncation_percentage=100", LR], ["<= 99"]),
+    (["sweep=grid", LR], ["a grid needs values to list"]),
+    (["sweep=random", "sweep.max_concurrent_runs=int(interval(1, 3))"], ["is one for the whole sweep"]),
+    (["sweep=random", LR, 'sweep.exclude=["params.lrr > 1"]'], ["the space has no params.lrr", "did you mean params.lr"]),
+    (["sweep=random", "compute.slots=choice(1, zwei, drei)"], ["zwei", "drei"]),
+    (["sweep=random", "compute.slots=int(interval(-3, 4))"], ["compute.slots cannot be -3"]),
+    (["sweep=random", "size=zip(params.lr=[1,2],params.epochs=[1,2,3])"], ["params.lr 2, params.epochs 3 values"]),
+])  # fmt: skip
+def test_mistakes_are_told_before_anything_starts(here: Here, workspace: Shell, more: list[str], told: list[str]) -> None:
+    answer = here(*words(workspace, *more))
+    assert answer.code == 2, answer
+    assert all(text in answer.err for text in told), answer
+    assert "Traceback" not in answer.err
+    assert not workspace.run_dirs()
+
+
+def test_a_package_that_is_missing_is_named(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    answer = here(*words(workspace, "sweep=bayes", LR))
+    assert (answer.code, "pip install 'trainconf[sweeps]'" in answer.err) == (2, True), answer
+    assert not workspace.run_dirs()
+
+
+def test_a_policy_stops_the_weak_and_says_why(here: Here, workspace: Shell) -> None:
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=1.0", "sweep.policy.delay_evaluation=2"]
+    policy += ["sweep.max_concurrent_runs=3", "+params.epochs=40", "+params.nap=0.2"]
+    answer = here(*words(workspace, "sweep=grid", *policy, "+params.lr=0.005,0.00001,0.9", total=3))
+    assert answer.code == 0, answer
+    found = shown(here)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed", "Canceled", "Canceled"]
+    for trial in found["trials"][1:]:
+        assert trial["stop"]["own"] > trial["stop"]["bound"]
+        assert f"trial {trial['number']} stopped at log {trial['stop']['interval']}" in answer.err
+    assert found["best"]["number"] == 0
+    assert found["decisions"] >= 2
+
+
+def test_a_search_that_only_fails_ends_early_and_says_why(here: Here, workspace: Shell) -> None:
+    limits = ["sweep.max_failed_runs=20", "sweep.max_concurrent_runs=1"]
+    answer = here(*words(workspace, "sweep=random", *limits, LR, "+params.fail=all", "+params.nap=0.5", total=20))
+    assert answer.code == 1, answer
+    assert "each of the first 3 trials failed" in answer.err
+    ran = [path for path in workspace.run_dirs() if '"Running"' in (path / "events.jsonl").read_text() and "_" in path.name]
+    assert 3 <= len(ran) < 10
+
+
+def test_a_failed_trial_runs_again_with_its_values(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARK", str(workspace.root / "mark"))
+    once = [*words(workspace, "sweep=random", LR, "+params.fail=once", "sweep.max_concurrent_runs=1", total=3)]
+    assert here(*once).code == 0
+    before = asked(workspace)
+    assert [trial["status"] for trial in shown(here)["trials"]] == ["Failed", "Completed", "Completed"]
+    assert here("sweep", "retry", "last").code == 0
+    found = shown(here)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 3
+    assert found["trials"][0]["run_id"].endswith("_0.2")
+    assert asked(workspace) == before
+
+
+def test_a_search_is_extended_and_nothing_else_of_it_changes(here: Here, workspace: Shell) -> None:
+    assert here(*words(workspace, "sweep=random", LR, total=2)).code == 0
+    answer = here("sweep", "extend", "last", "params.lr=3")
+    assert (answer.code, "cannot be changed in a sweep that has begun" in answer.err) == (2, True), answer
+    workspace.write("train.py", SCRIPT + "\nraise SystemExit(9)\n")
+    assert here("sweep", "extend", "last", "sweep.max_total_runs=5").code == 0
+    found = shown(here)
+    assert (found["total"], [trial["status"] for trial in found["trials"]]) == (5, ["Completed"] * 5), "the code is that of the beginning"
+    first = asked(workspace)
+    shutil.rmtree(workspace.root / "runs")
+    workspace.write("train.py", SCRIPT)
+    assert here(*words(workspace, "sweep=random", LR, total=5)).code == 0
+    assert asked(workspace) == first
+
+
+def unbroken(here: Here, workspace: Shell, *search: str) -> list[dict[str, Any]]:
+    assert here(*words(workspace, *search, total=13)).code == 0
+    found = asked(workspace)
+    shutil.rmtree(workspace.root / "runs")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", [0, 1, 3, 21, 26])
+def test_a_search_whose_controller_was_killed_asks_what_an_unbroken_one_does(here: Here, workspace: Shell, lines: int) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = ["sweep=bayes", LR, "+params.nap=0.05", "sweep.max_concurrent_runs=1"]
+    expected = unbroken(here, workspace, *search)
+    child = workspace.start(*words(workspace, *search, total=13))
+    wait_for(lambda: any((path / "journal.jsonl").exists() and len(journal(workspace)) >= lines for path in workspace.run_dirs()))
+    child.kill()
+    child.communicate()
+    assert here("sweep", "resume", "last").code == 0
+    assert asked(workspace) == expected
+    found = shown(here)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 13
+    assert len({trial["run_id"] for trial in found["trials"]}) == 13
+    told = [line["number"] for line in journal(workspace) if line["deed"] == "told"]
+    assert sorted(told) == list(range(13))
+
+
+def test_a_paused_search_goes_on_when_it_is_resumed(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    child = workspace.start(*words(workspace, "sweep=bayes", LR, "+params.nap=0.3", "sweep.max_concurrent_runs=2", total=8))
+    wait_for(lambda: any((path / "journal.jsonl").exists() and len(journal(workspace)) >= 3 for path in workspace.run_dirs()))
+    assert here("sweep", "pause", "last").code == 0
+    child.communicate(timeout=60)
+    paused = shown(here)
+    assert paused["status"] == "Paused"
+    assert len(paused["trials"]) < 8
+    assert here("sweep", "resume", "last").code == 0
+    assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 8
+
+
+def test_ctrl_c_cancels_all_trials_and_none_is_asked_for(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    longer = ["+params.epochs=500", "+params.nap=0.2", "sweep.max_concurrent_runs=2"]
+    child = workspace.start(*words(workspace, "sweep=bayes", LR, *longer, total=8))
+    wait_for(lambda: sum('"Running"' in path.read_text() for path in workspace.root.glob("runs/*/*/events.jsonl")) >= 3)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    found = shown(here)
+    assert {trial["status"] for trial in found["trials"]} == {"Canceled"}
+    assert len(found["trials"]) == 2
+
+
+def test_a_detached_search_has_a_controller_of_its_own(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    answer = here(*words(workspace, "sweep=bayes", LR, "submit.detach=true", total=3))
+    assert answer.code == 0, answer
+    assert shown(here)["status"] in ("NoController", "Running", "Completed")
+    wait_for(lambda: shown(here)["status"] == "Completed")
+    assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 3
+
+
+def test_a_second_controller_is_refused(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    child = workspace.start(*words(workspace, "sweep=bayes", LR, "+params.nap=0.5", "sweep.max_concurrent_runs=1", total=3))
+    wait_for(lambda: any((path / "journal.jsonl").exists() and journal(workspace) for path in workspace.run_dirs()))
+    answer = here("sweep", "retry", "last")
+    assert (answer.code, "the sweep has a controller" in answer.err) == (2, True), answer
+    child.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("damage", ["torn", "edited"])
+def test_a_torn_journal_is_cut_and_an_edited_one_is_named(here: Here, workspace: Shell, damage: str) -> None:
+    assert here(*words(workspace, "sweep=random", LR, total=2)).code == 0
+    path = sweep_of(workspace) / "journal.jsonl"
+    text = path.read_text()
+    path.write_text(text + '{"deed": "tol' if damage == "torn" else "{]\n" + text)
+    answer = here("sweep", "extend", "last", "sweep.max_total_runs=3")
+    if damage == "torn":
+        assert answer.code == 0, answer
+        assert len(asked(workspace)) == 3
+    else:
+        assert (answer.code, "line 1 of the sweep's journal is damaged" in answer.err) == (2, True), answer

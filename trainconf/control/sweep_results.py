@@ -1,0 +1,223 @@
+"""What became of sweeps, read from their folders by any process, and what one can ask of their controllers."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import math
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from trainconf.errors import LaunchError, RunNotFoundError, UserError
+from trainconf.files import FileLock, is_locked, names_in, read_lines
+from trainconf.history import events, record
+from trainconf.history.find import find_sweep
+from trainconf.launchers import states
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.search.progress import Limits, PointSource, Progress
+from trainconf.search.values import best
+from trainconf.sweeps import journal
+
+
+class TrialResult(NamedTuple):
+    """What became of a trial. `row` has the stable fields of `show --json`, and is empty while the trial has no run.
+
+    value: of the metric, None without one. stop: why the policy stopped it: interval, own, bound, compared; None when it did not.
+    """
+
+    number: int
+    overrides: list[str]
+    values: dict[str, Any]
+    row: dict[str, Any]
+    value: float | None
+    stop: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> str:
+        """Its state."""
+        return str(self.row.get("status", "NotStarted"))
+
+
+class Results(NamedTuple):
+    """A sweep and its trials in order. `best` is the first trial of the best point, None without a value; `best_value` is the point's.
+
+    is_search: whether failed trials are no failure of the sweep. failure: why a search failed, "" when it did not.
+    """
+
+    sweep: RunPaths
+    kind: str
+    metric: str | None
+    goal: str
+    trials: list[TrialResult]
+    total: int
+    best: TrialResult | None
+    best_value: float | None
+    is_canceled: bool
+    is_search: bool
+    failure: str
+    policy: str
+    verdict_count: int
+
+    @property
+    def exit_code(self) -> int:
+        """What a command that waited for the sweep ends with: 130 canceled; of a search 1 when it failed, else when a trial did."""
+        if self.is_canceled:
+            return 130
+        if self.is_search:
+            return 1 if self.failure else 0
+        return 0 if all(trial.status == "Completed" for trial in self.trials) else 1
+
+    def count(self, *states: str) -> int:
+        """How many trials are in one of these states."""
+        return sum(trial.status in states for trial in self.trials)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stable form of `sweep show --json`."""
+        return {
+            "sweep_id": self.sweep.run_id, "kind": self.kind, "status": state(self.sweep),
+            "metric": {"name": self.metric, "goal": self.goal}, "total": self.total,
+            "best": None if self.best is None else {"number": self.best.number, "value": self.best_value},
+            "policy": self.policy, "decisions": self.verdict_count, "failure": self.failure,
+            "trials": [
+                {"number": trial.number, "run_id": trial.row.get("run_id"), "status": trial.status, "values": trial.values,
+                 "value": trial.value, "stop": trial.stop, "duration_s": trial.row.get("duration_s"), "reason": trial.row.get("reason")}
+                for trial in self.trials
+            ],
+        }  # fmt: skip
+
+
+def results(sweep: RunPaths) -> Results:
+    """What became of a sweep, read from its folder alone, by any process."""
+    found = record.read_mapping(sweep.sweep)
+    asked = found.get("metric")
+    metric: dict[str, Any] = asked if isinstance(asked, dict) else {}
+    name, goal = metric.get("name"), str(metric.get("goal") or "maximize")
+    progress = _progress(sweep, found, goal)
+    trials = []
+    for entry in journal.read(sweep):
+        row = record.describe(entry.paths) if events.exists(entry.paths) else {}
+        told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
+        logged = row.get("metrics", {}).get(name)
+        value = told.value if told is not None and told.state else _number(logged)
+        trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
+    best, best_value = _best(progress, trials, goal)
+    is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
+    is_search = "search" in found
+    failure = ""
+    if is_search and progress.ended is not None:
+        failure = str(progress.ended.get("reason", "")) if progress.ended.get("state") == "Failed" else ""
+    elif is_search and not any(trial.status == "Completed" for trial in trials):  # nobody compared them: they were only carried out
+        failure = "no trial completed"
+    policy = (found.get("search", {}).get("settings", {}).get("policy") or {}).get("kind", "none")
+    return Results(
+        sweep, str(found.get("kind", "grid")), name if isinstance(name, str) else None, goal, trials,
+        max(len(trials), int(found.get("trial_count") or 0)), best, best_value, is_canceled, is_search, failure, policy,
+        progress.verdict_count,
+    )  # fmt: skip
+
+
+def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
+    """What the journal amounts to; of a damaged one, as far as it can be read."""
+    settings = found.get("search", {}).get("settings", {})
+    limits = Limits(max_total_runs=1 << 30, max_concurrent_runs=1 << 30, repeats=int(settings.get("repeats") or 1))
+    progress = Progress(PointSource(None, []), limits, goal)
+    for line in read_lines(sweep.journal):
+        try:
+            progress.take(line)
+        except (LookupError, TypeError, ValueError):
+            break
+    return progress
+
+
+def _best(progress: Progress, trials: list[TrialResult], goal: str) -> tuple[TrialResult | None, float | None]:
+    told = progress.best()
+    if told is not None:
+        return trials[told[0].number], told[1]
+    place = best([trial.value if trial.status == "Completed" else None for trial in trials], goal)
+    return (None, None) if place is None else (trials[place], trials[place].value)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+
+
+def state(sweep: RunPaths) -> str:
+    """The state of a sweep in a word: `Running`, `Paused`, `NoController`, or how it has ended."""
+    found = record.read_mapping(sweep.sweep)
+    is_controlled = is_locked(sweep.controller_lock)
+    recorded = states.state_of(sweep)
+    lines = list(read_lines(sweep.journal))
+    last = next((line for line in reversed(lines) if isinstance(line, dict) and line.get("deed") in ("pause", "resume", "end", "ask")), {})
+    if is_controlled:
+        return "Running"
+    if last.get("deed") == "end":
+        return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))
+    return "NoController" if found.get("has_controller") or (found.get("is_watched") and not recorded.is_final) else recorded.status
+
+
+def find(workspace: WorkspacePaths, name: str) -> RunPaths:
+    """The folder of a sweep, by its id or `last`, which is the newest sweep. Raises RunNotFoundError."""
+    found = next(iter(ls(workspace)), None) if name == "last" else find_sweep(workspace, name)
+    if found is None:
+        known = [paths.run_id for paths in ls(workspace)]
+        near = difflib.get_close_matches(name, known, 1)
+        facts = [("nearest", near[0])] if near else []
+        raise RunNotFoundError(f"there is no sweep {name}", *facts, hint="`trainconf sweep ls` lists them")
+    return found
+
+
+def ls(workspace: WorkspacePaths) -> list[RunPaths]:
+    """Every sweep of a workspace, newest first."""
+    found = [
+        RunPaths(os.path.join(folder, name)) for folder in glob.glob(os.path.join(glob.escape(workspace.runs), "*"))
+        for name in names_in(folder) if os.path.exists(os.path.join(folder, name, "sweep.json"))
+    ]
+    return sorted(found, key=lambda paths: str(record.read_mapping(paths.sweep).get("created", "")), reverse=True)
+
+
+def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
+    """Have a sweep's controller do something; without one it is written down for the next. Whether there is a controller.
+
+    Raises UserError for a plain grid, StorageError.
+    """
+    if "search" not in record.read_mapping(sweep.sweep):
+        raise UserError(f"{sweep.run_id} is a plain grid, which needs no controller", ("from", sweep.sweep))
+    lock = FileLock(sweep.controller_lock)
+    if not lock.acquire(blocking=False):
+        journal.request(sweep, deed, **facts)
+        return True
+    try:
+        log = journal.Journal(sweep)
+        log.write(deed, **facts)
+        log.close()
+    finally:
+        lock.release()
+    return False
+
+
+def needs_controller(sweep: RunPaths) -> bool:
+    """Whether a sweep goes on only while a process controls it."""
+    found = record.read_mapping(sweep.sweep)
+    return bool(found.get("has_controller") or found.get("is_watched"))
+
+
+def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> None:
+    """Start a controller that goes on by itself; what it says is in logs/controller.log. `words` are those of `trainconf sweep DEED`.
+
+    Raises LaunchError.
+    """
+    from trainconf.fast.spawn import spawn
+
+    os.makedirs(sweep.logs, exist_ok=True)
+    fds = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC),
+           os.open(os.path.join(sweep.logs, "controller.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)]
+    try:
+        command = [sys.executable, "-m", "trainconf", "sweep", deed, sweep.run_id, "--in", sweep.workspace.root, *words]
+        spawn(sys.executable, command, os.environ, (fds[0], fds[1], fds[1]))
+    except OSError as error:
+        raise LaunchError(f"the controller cannot be started: {error.strerror}", ("program", sys.executable)) from error
+    finally:
+        for fd in fds:
+            os.close(fd)

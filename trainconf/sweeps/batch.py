@@ -1,0 +1,292 @@
+"""Many runs from one composition: prepares what they share once, then feeds one agent that keeps so many in flight.
+
+All trials are resolved and all that can fail is prepared before anything starts, so that a mistake leaves nothing behind. The
+agent is the pool; this process only makes the trials' directories, and its death loses no trial that was announced.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from trainconf import __version__, launchers
+from trainconf.composition.sweep.grid import Grid
+from trainconf.errors import ConfigError, Mistake, StorageError
+from trainconf.files import FileLock, dumps, sync_disk, write_atomic
+from trainconf.history import events, liveness
+from trainconf.history.index import Index
+from trainconf.history.liveness import State
+from trainconf.launchers.protocol import Pool
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import Reporter
+from trainconf.resolve.composed import Composed
+from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.submission.inputs import not_looked_at
+from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
+from trainconf.sweeps import journal
+from trainconf.sweeps.trials import TrialMaker
+
+SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
+
+
+class Trial:
+    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one."""
+
+    __slots__ = ("_events_size", "number", "overrides", "paths", "point", "repeat", "resolved", "state", "values")
+
+    def __init__(
+        self, number: int, resolved: Resolved, overrides: list[str], values: dict[str, Any], point: int | None = None, repeat: int = 0,
+    ) -> None:  # fmt: skip
+        self.number = number
+        self.resolved = resolved
+        self.overrides = overrides
+        self.values = values
+        self.point = point  # of a search with repeats
+        self.repeat = repeat
+        self.paths: RunPaths | None = None
+        self.state: State | None = None
+        self._events_size = -1
+
+    def poll(self) -> bool:
+        """Read the state again if something was written; whether it changed."""
+        if self.paths is None or (self.state is not None and self.state.is_final):
+            return False
+        try:
+            size = os.stat(self.paths.events).st_size
+        except OSError:
+            size = 0  # somebody has removed it, as its state will say
+        if size == self._events_size:
+            return False
+        self._events_size = size
+        self.state = liveness.state_of(self.paths)
+        return True
+
+
+class Sweep:
+    """A search in progress: its directory, its trials, and the agent that carries them out."""
+
+    def __init__(
+        self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any] | None = None
+    ) -> None:  # fmt: skip
+        first = trials[0].resolved
+        self.facts = facts or {}  # for the record of the sweep
+        self.keep: Callable[[RunPaths, TrialMaker], None] | None = None  # writes what a later controller needs
+        self.trials = trials
+        self.workspace = workspace
+        self.overrides = overrides
+        self.config = first.config
+        self.experiment_name = first.experiment_name
+        self.paths = RunPaths("")
+        self._pool: Pool | None = None
+        self._maker: TrialMaker | None = None
+        self.reused_count = 0
+        self.not_looked_at = ""  # what to say of inputs that may be others than those of reused runs
+        self.metric = self.config.tree["metric"]
+
+    @property
+    def total(self) -> int:
+        """Trials in all."""
+        return len(self.trials)
+
+    @property
+    def live(self) -> Sequence[Any]:
+        """The trials, as they are now."""
+        return self.trials
+
+    @property
+    def sweep_id(self) -> str:
+        return self.paths.run_id
+
+    @property
+    def max_concurrent_runs(self) -> int:
+        """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
+        return launchers.get(self._target).concurrent_runs(self.config.tree["compute"], self._limit) or len(self.trials)
+
+    @property
+    def _target(self) -> str:
+        return self.trials[0].resolved.spec.compute.target
+
+    @property
+    def _limit(self) -> int:
+        """The configured number of trials in flight; 0 for none."""
+        return int(self.config.sweep.max_concurrent_runs or 0)
+
+    def prepare(self, reporter: Reporter) -> None:
+        """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
+        specs = [trial.resolved.spec for trial in self.trials]
+        nodes = max(spec.distributed.node_count for spec in specs)
+        launchers.of_sweep((spec.compute.target for spec in specs), self.config.tree["compute"], nodes)
+        self._maker = TrialMaker(self.workspace, reporter)
+        for trial in self.trials:
+            trial.resolved = self._maker.prepare(trial.resolved)
+
+    def start(self) -> None:
+        """Make the sweep's directory and its agent, then announce the trials one by one, until somebody cancels it.
+
+        Raises StorageError, LaunchError.
+        """
+        reusable = [trial for trial in self.trials if trial.resolved.config.submit.reuse]
+        self._take_completed(reusable)
+        pool = self._pool = self._start_pool()
+        try:
+            self._create_trials(pool)
+            pool.close()
+        except BaseException:
+            pool.cancel()  # what cannot be whole is not begun
+            if pool.is_unsent:
+                self._remove()
+            raise
+        finally:
+            pool.close()
+            Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
+
+    def _remove(self) -> None:
+        """Leave nothing of a sweep that nobody has got."""
+        for trial in self.trials:
+            if trial.paths is not None and trial.paths.run_id.startswith(f"{self.sweep_id}_"):
+                remove_run_dir(trial.paths)
+                trial.paths = None
+        remove_run_dir(self.paths)
+
+    def _take_completed(self, trials: list[Trial]) -> None:
+        """Give trials that have completed before the run that did."""
+        assert self._maker is not None
+        for trial in trials:
+            trial.paths = self._maker.completed(trial.resolved)
+        reused = [trial for trial in trials if trial.paths is not None]
+        self.reused_count = len(reused)
+        self.not_looked_at = not_looked_at(*(trial.resolved.spec for trial in reused))
+
+    def _is_cancelled(self) -> bool:
+        """Whether somebody wants it to end: this process, or any other."""
+        latest = events.last(self.paths)
+        return latest is not None and latest["state"] in ("CancelRequested", "Canceled")
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "sweep_id": self.sweep_id, "experiment_name": self.experiment_name, "created": events.now(), "overrides": self.overrides,
+            "kind": self.config.sweep.kind, "target": self._target,
+            "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
+            "metric": self.metric, "trainconf": __version__, **self.facts,
+        }
+
+    def _entry(self, trial: Trial) -> journal.Entry:
+        paths = self.workspace.run(trial.resolved.experiment_name, f"{self.sweep_id}_{trial.number}")
+        return journal.Entry(trial.number, trial.values, trial.overrides, paths, trial.point, trial.repeat)
+
+    def _start_pool(self) -> Pool:
+        """Make the sweep's directory and its agent, or nothing."""
+        assert self._maker is not None
+        lock = FileLock("")
+        try:
+            self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
+            try:
+                lock = FileLock(self.paths.lock)
+                lock.acquire()
+                write_atomic(self.paths.sweep, dumps(self._record()))
+                journal.ask(self.paths, map(self._entry, self.trials))
+                journal.reuse(self.paths, {trial.number: trial.paths for trial in self.trials if trial.paths is not None})
+                if self.keep is not None:
+                    self.keep(self.paths, self._maker)
+                launcher = launchers.get(self._target)
+                return launcher.pool(self.paths, lock, self._maker.secrets, self.config.tree["compute"], self._limit)
+            except BaseException:
+                lock.release()
+                remove_run_dir(self.paths)
+                raise
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+
+    def _create_trials(self, pool: Pool) -> None:
+        """Make the trials' directories and hand them over one by one; when all are there they are made to survive a power cut."""
+        assert self._maker is not None
+        try:
+            for trial in self.trials:
+                if self._is_cancelled():
+                    break
+                if trial.paths is None:
+                    run_id = self._entry(trial).paths.run_id
+                    trial.paths, plan = self._maker.make(trial.resolved, run_id, self.sweep_id, pool.trial_lock)
+                    pool.add([plan])
+        finally:
+            self._maker.close()
+        try:
+            sync_disk(self.paths.run_dir)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the trials cannot be kept") from error
+
+    def cancel(self, *, force: bool) -> None:
+        """End all trials, after their grace time or at once; those that wait never start."""
+        if self._pool is not None:
+            self._pool.cancel(force=force)
+
+    @property
+    def unsent_count(self) -> int:
+        """Trials that a scheduler would not take yet."""
+        return 0 if self._pool is None else self._pool.unsent_count
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is anything to cancel."""
+        return self._pool is not None
+
+    def poll(self) -> Sequence[Any]:
+        """The trials whose state changed since the last call."""
+        return [trial for trial in self.trials if trial.poll()]
+
+    def has_ended(self) -> bool:
+        """Whether the agent is done; its trials' states are final then, or honest about what was lost."""
+        assert self._pool is not None
+        if not self._pool.has_ended():
+            return False
+        if self._is_cancelled():
+            self._pool.cancel()  # also what was announced just after the agent had looked for the last time
+        return True
+
+
+def refuse_shared(keys: Iterable[str], words: Mapping[str, list[str]] | None = None) -> None:
+    """Raise ConfigError for keys that a trial cannot have for itself."""
+    mistakes = []
+    for key in keys:
+        if key.partition(".")[0] in SHARED_BY_ALL:
+            facts = [("from", f"command line: {', '.join(words[key])}")] if words else []
+            mistakes.append(Mistake(f"{key} is one for the whole sweep", *facts, hint="give it one value"))
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
+    """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`."""
+    refuse_shared([axis.key.lstrip("+") for axis in grid.varying], {axis.key.lstrip("+"): axis.words for axis in grid.varying})
+    limit = grid.base.typed.sweep.max_total_runs
+    if grid.count > limit:
+        raise ConfigError(Mistake(
+            f"this grid has {grid.count} runs", ("allowed", f"{limit} (sweep.max_total_runs, {grid.base.origin('sweep.max_total_runs')})"),
+            ("axes", " x ".join(f"{axis.key} ({len(axis.words)})" for axis in grid.varying)),
+        ))
+    varying = {axis.key for axis in grid.varying}
+    trials = []
+    base = resolve(grid.base, workspace)
+    for number, composed in enumerate(grid):
+        own = [override for override, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
+        values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
+        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), own, values))
+    return Sweep(trials, workspace, overrides)
+
+
+def _value_at(composed: Composed, key: str) -> Any:
+    """The value of a setting, or the choice of a group; None for a key that an override has removed."""
+    if key in composed.choices:
+        return composed.choices[key]
+    node: Any = composed.config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _resolve_trial(base: Resolved, composed: Composed, varying: Iterable[str], workspace: WorkspacePaths) -> Resolved:
+    """Resolve one trial; where only params vary, all but them is as in the first."""
+    if all(key.lstrip("+").startswith("params.") for key in varying):
+        return base.with_params(composed)
+    return resolve(composed, workspace)

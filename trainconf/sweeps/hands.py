@@ -1,0 +1,135 @@
+"""Who makes and carries out the trials that a controller asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from trainconf import launchers
+from trainconf.errors import StorageError, TrainconfError
+from trainconf.files import read_lines
+from trainconf.history import events, liveness
+from trainconf.launchers.protocol import Pool, RunHandle
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.resolve.resolver import Resolved
+from trainconf.search.progress import Trial
+from trainconf.submission.run_id import remove_run_dir
+from trainconf.sweeps import journal
+from trainconf.sweeps.controller import TrialError
+from trainconf.sweeps.trials import TrialMaker
+
+Resolve = Callable[[int, dict[str, Any], int], tuple[Resolved, list[str]]]  # number, values, repeat: what would run, and its overrides
+
+
+class Feeding:
+    """Makes a trial when it is asked for, and adds it to the sweep's pool.
+
+    resolve: from a trial to what would run. recall: the same for the run of a trial that is to run again.
+    """
+
+    def __init__(
+        self, home: RunPaths, workspace: WorkspacePaths, maker: TrialMaker, pool: Pool, resolve: Resolve,
+        recall: Callable[[RunPaths], Resolved],
+    ) -> None:
+        self._home = home
+        self._workspace = workspace
+        self._maker = maker
+        self._pool = pool
+        self._resolve = resolve
+        self._recall = recall
+        self._resolved: dict[int, Resolved] = {}  # of trials that are asked for and not made yet
+        self._handed_over = _given_to_the_last(home)
+
+    def entry(self, line: dict[str, Any]) -> journal.Entry:
+        """The trial of an `ask` line."""
+        number = line["number"]
+        resolved, overrides = self._resolve(number, line["values"], line["repeat"])
+        self._resolved[number] = resolved
+        paths = self._workspace.run(resolved.experiment_name, f"{self._home.run_id}_{number}")
+        return journal.Entry(number, line["values"], overrides, paths, line["point"], line["repeat"])
+
+    def again(self, trial: Trial) -> RunPaths:
+        """The folder of a trial's next run: `<sweep>_<number>.<attempt>`."""
+        before = journal.paths_of(self._home, trial.run)
+        self._resolved[trial.number] = self._recall(before)
+        return RunPaths(os.path.join(os.path.dirname(before.run_dir), f"{self._home.run_id}_{trial.number}.{trial.attempt + 1}"))
+
+    def start(self, trial: Trial) -> None:
+        """Make the run and hand it over, as far as neither is done."""
+        paths = journal.paths_of(self._home, trial.run)
+        if events.exists(paths):
+            if self._has_been_taken(paths):
+                return
+            remove_run_dir(paths)  # nobody has it: made anew, so that its plan is this machine's
+        elif os.path.isdir(paths.run_dir):
+            remove_run_dir(paths)
+        try:
+            resolved = self._resolved.pop(trial.number, None)
+            if resolved is None:
+                resolved, _ = self._resolve(trial.number, trial.values, trial.repeat)
+            resolved = self._maker.prepare(resolved)
+            _, plan = self._maker.make(resolved, paths.run_id, self._home.run_id, self._pool.trial_lock)
+            self._pool.add([plan])
+        except StorageError:
+            raise  # the disk is full: no other trial would fare better
+        except TrainconfError as error:
+            raise TrialError(str(error).splitlines()[0]) from error
+
+    def _has_been_taken(self, paths: RunPaths) -> bool:
+        """Whether somebody has a run, or had it."""
+        latest = events.last(paths)
+        if paths.run_dir in self._handed_over or latest is None or latest["state"] != "NotStarted":
+            return True
+        return bool(liveness.scheduler_of(paths)) and launchers.of_run(paths).has_job(paths)
+
+    def cancel(self, trial: Trial, *, force: bool) -> None:
+        """Ask for the end of a trial's run."""
+        cancel(journal.paths_of(self._home, trial.run), force=force)
+
+    def close(self, state: str, reason: str) -> None:
+        """The sweep has ended."""
+        self._maker.close()
+        self._pool.close(state, reason)
+
+
+class Watching:
+    """Trials that were all handed over before: they are only watched, and cancelled."""
+
+    def __init__(self, home: RunPaths) -> None:
+        self._home = home
+
+    def entry(self, line: dict[str, Any]) -> journal.Entry:
+        """Never asked: all trials there will be are in the journal."""
+        raise AssertionError(line)
+
+    def again(self, trial: Trial) -> RunPaths:
+        """Not while the sweep's own agent or jobs carry it out."""
+        raise StorageError("a trial can run again when the sweep has ended", ("sweep", self._home.run_id))
+
+    def start(self, trial: Trial) -> None:
+        """Nothing to do: whoever has the sweep starts it."""
+
+    def cancel(self, trial: Trial, *, force: bool) -> None:
+        """Ask for the end of a trial's run."""
+        cancel(journal.paths_of(self._home, trial.run), force=force)
+
+    def close(self, state: str, reason: str) -> None:
+        """Whoever has the sweep records its end."""
+
+
+def cancel(paths: RunPaths, *, force: bool) -> None:
+    """Ask for the end of a run, unless it was never made."""
+    if events.exists(paths):
+        launchers.of_run(paths).cancel(RunHandle(paths), force=force)
+
+
+def _given_to_the_last(home: RunPaths) -> set[str]:
+    """The runs that the sweep's latest agent was given; what an earlier one had and did not begin, nobody has."""
+    found: set[str] = set()
+    for line in read_lines(home.trials):
+        if isinstance(line, dict) and "agent" in line:
+            found.clear()
+        elif isinstance(line, dict) and isinstance(line.get("run_dir"), str):
+            found.add(os.path.join(home.run_dir, line["run_dir"]))
+    return found

@@ -1,0 +1,224 @@
+"""Takes over a sweep whose controller is gone, from its folder alone: goes on, extends it, runs trials again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from trainconf import launchers
+from trainconf.composition.sweep.trial import written
+from trainconf.errors import ConfigError, Mistake, StorageError, UserError
+from trainconf.history import events
+from trainconf.history.record import read_mapping
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import SILENT, Reporter
+from trainconf.resolve.resolver import Resolved
+from trainconf.resolve.run_config import RunConfig
+from trainconf.search.space import Point
+from trainconf.submission.replay import from_run
+from trainconf.sweeps import journal
+from trainconf.sweeps.controller import Controller, acquire
+from trainconf.sweeps.hands import Feeding, Watching
+from trainconf.sweeps.search import Search
+from trainconf.sweeps.searching import base_of, combinations_of, controller, open_pool, overrides_of
+from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.watching import TrialWatch
+
+CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "target")
+RETRIES = ("failed", "canceled", "lost", "all")
+
+
+class ResumedSweep:
+    """A sweep that is controlled by this process from now on. See `batch.Sweep`, whose face it has."""
+
+    reused_count = 0
+    not_looked_at = ""
+    unsent_count = 0
+    has_started = True
+
+    def __init__(self, home: RunPaths, workspace: WorkspacePaths, reporter: Reporter) -> None:
+        """Raises UserError for a folder that is no search, StorageError for a damaged journal or when somebody else controls it."""
+        self.paths = home
+        self._workspace = workspace
+        self._reporter = reporter
+        self._record = read_mapping(home.sweep)
+        self._search = search_of(home, self._record)
+        self._controller: Controller | None = None
+        self._bases: list[tuple[dict[str, str], RunPaths]] = []
+        self._lock = acquire(home)
+        if self._lock is None:
+            raise StorageError("the sweep has a controller", ("lock", home.controller_lock), hint=f"trainconf cancel {home.run_id} ends it")
+
+    @property
+    def sweep_id(self) -> str:
+        """The id of the sweep."""
+        return self.paths.run_id
+
+    @property
+    def config(self) -> RunConfig:
+        """What `submit` says: this command waits, and shows no output."""
+        return RunConfig({"submit": {"detach": False, "stream": True, "reuse": False}})
+
+    @property
+    def metric(self) -> Any:
+        """Name and goal."""
+        return {"name": self._search.metric, "goal": self._search.goal}
+
+    @property
+    def total(self) -> int:
+        """Trials in all."""
+        return self._controller.progress.limits.max_total_runs if self._controller is not None else self._search.total
+
+    @property
+    def max_concurrent_runs(self) -> int:
+        """Trials in flight."""
+        return int(self._record.get("max_concurrent_runs") or 1)
+
+    @property
+    def live(self) -> Sequence[TrialWatch]:
+        """The trials so far."""
+        return [] if self._controller is None else list(self._controller.watches.values())
+
+    def prepare(self, reporter: Reporter) -> None:
+        """Nothing to do: everything was prepared when the sweep began."""
+
+    def start(self, changes: Mapping[str, Any] | None = None, retry: str = "") -> None:
+        """Go on. `changes` are new limits, of CHANGEABLE; `retry` says which ended trials run again, of RETRIES.
+
+        Raises ConfigError, StorageError, LaunchError.
+        """
+        try:
+            self._start(checked(changes or {}, self._search), retry)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    def _start(self, changes: Mapping[str, Any], retry: str) -> None:
+        for force in (False, True):
+            with suppress(FileNotFoundError):
+                os.unlink(self.paths.cancel_request(force=force))
+        if self._is_handed_over() and not (changes or retry):
+            self._controller = controller(self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
+            return
+        maker = TrialMaker(self._workspace, self._reporter)
+        self._find_bases()
+        for _, base in self._bases[:1]:
+            maker.prepare(from_run(base, [], self._workspace, SILENT)[0])
+        launcher = launchers.of_run(self.paths)
+        pool = open_pool(launcher, self.paths, maker.secrets)
+        hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved, lambda run: from_run(run, [], self._workspace, SILENT)[0])
+        self._write_down(changes)
+        points = self._search.points() if self._bases else None
+        self._controller = controller(self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points)
+        self._again(retry)
+
+    def _is_handed_over(self) -> bool:
+        """Whether all trials were given to an agent or a scheduler, which still has some."""
+        return not self._record.get("has_controller") and any(
+            events.exists(entry.paths) and (events.last(entry.paths) or {}).get("state") not in events.TERMINAL
+            for entry in journal.read(self.paths)
+        )
+
+    def _find_bases(self) -> None:
+        first = base_of(self.paths, 0)
+        if not os.path.isdir(first.run_dir):
+            return
+        choices = read_mapping(first.record).get("choices")
+        combinations = combinations_of(self._search, choices if isinstance(choices, dict) else {})
+        self._bases = [(found, base_of(self.paths, number)) for number, found in enumerate(combinations)]
+
+    def _write_down(self, changes: Mapping[str, Any]) -> None:
+        """Open the sweep again, in its journal."""
+        log = journal.Journal(self.paths)
+        log.write("resume")
+        if changes:
+            log.write("budget", **changes)
+        log.close()
+
+    def _again(self, retry: str) -> None:
+        states = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}.get(retry, ())
+        assert self._controller is not None
+        for trial in self._controller.progress.trials:
+            if trial.state in states and trial.stop is None:
+                self._controller.again(trial)
+
+    def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
+        given = self._search.values_of(dict(values), repeat)
+        for choices, base in self._bases:
+            if all(given.get(key) == choice for key, choice in choices.items()):
+                own = {key: value for key, value in given.items() if key not in choices}
+                resolved, _ = from_run(base, _as_changes(own, read_mapping(base.record)), self._workspace, SILENT)
+                return resolved, overrides_of(given)
+        raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
+
+    def poll(self) -> Sequence[TrialWatch]:
+        """Let the controller step; the trials whose state has changed."""
+        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
+
+    def has_ended(self) -> bool:
+        """Whether every trial is over and none will come."""
+        if self._controller is None or not self._controller.is_done:
+            return False
+        if not self._controller.is_finished:
+            self._controller.finish()
+            self._let_go()
+        return True
+
+    def cancel(self, *, force: bool) -> None:
+        """End all trials."""
+        events.request_cancel(self.paths, force=force)
+
+
+def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
+    """The search that a sweep's record describes. Raises UserError."""
+    try:
+        return Search.of_record(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{home.run_id} is a plain grid, which needs no controller", ("from", home.sweep),
+            hint="run one trial again with `trainconf rerun RUN`",
+        ) from error
+
+
+def _as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Values as overrides of a recorded config, which has some of the keys and lacks others."""
+    overrides = []
+    for key, value in values.items():
+        node: Any = record.get("config")
+        for part in key.split("."):
+            node = node.get(part, _ABSENT) if isinstance(node, dict) else _ABSENT
+        overrides.append(f"{'++' if node is _ABSENT else ''}{key}={written(value)}")
+    return overrides
+
+
+_ABSENT = object()
+
+
+def checked(changes: Mapping[str, Any], search: Search) -> dict[str, Any]:
+    """New limits, as numbers. Raises ConfigError for anything that would change the trials themselves."""
+    mistakes = []
+    found: dict[str, Any] = {}
+    for key, value in changes.items():
+        name = key.removeprefix("sweep.")
+        if name not in CHANGEABLE:
+            mistakes.append(Mistake(
+                f"{key} cannot be changed in a sweep that has begun", ("allowed", ", ".join(f"sweep.{name}" for name in CHANGEABLE)),
+                hint="start another sweep",
+            ))
+        elif value is not None and (type(value) not in (int, float) or (name != "target" and (type(value) is not int or value < 1))):
+            mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", "a number" if name == "target" else "integer >= 1")))
+        else:
+            found[name] = value
+    size = search.space.size
+    if size is not None and found.get("max_total_runs") and found["max_total_runs"] > size * search.repeats:
+        found["max_total_runs"] = (size + len(search.first)) * search.repeats
+    if mistakes:
+        raise ConfigError(mistakes)
+    return found
+

@@ -1,0 +1,185 @@
+"""What a sweep searches, from its settings: the space, where its points come from, when a trial is stopped, when the search ends.
+
+The settings are the node `sweep` of a composed config, or of a sweep's record; both give the same search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trainconf.composition.hydra.expressions import read_expression
+from trainconf.errors import ConfigError, Mistake
+from trainconf.search.draws import MAX_SEED
+from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
+from trainconf.search.progress import Limits, PointSource
+from trainconf.search.reading import SpaceReader
+from trainconf.search.samplers import GridSampler, RandomSampler, SobolSampler
+from trainconf.search.space import Point, Space
+
+EXTRAS = {"optuna": "sweeps", "scipy": "sweeps", "cmaes": "sweeps", "torch": "gp", "numpy": "sweeps"}
+FEW_RUNS = 100  # below which Gaussian processes find more than Parzen estimators, on smooth spaces
+
+
+class Search:
+    """A search as its settings describe it.
+
+    space_spec: key to expression, as text, list or mapping; it takes the place of `settings["space"]`. source: where a setting of a dotted
+    key was written. `mistakes` holds what is wrong, `warnings` what is probably meant otherwise. `seed` is of everything that is drawn.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], metric: Mapping[str, Any], space_spec: Mapping[str, Any], seed: int,
+        source: Callable[[str], str] = lambda key: "",
+    ) -> None:
+        self.settings = settings
+        self.kind = str(settings["kind"])
+        self.metric: str | None = metric.get("name")
+        self.goal = str(metric.get("goal") or "maximize")
+        self.seed = seed
+        self.space_spec = dict(space_spec)
+        self._source = source
+        reader = SpaceReader(read_expression, source)
+        self.space: Space = reader.space(self.space_spec, settings.get("zip") or {}, settings.get("exclude") or ())
+        self.first: list[Point] = reader.points("sweep.first", settings.get("first") or (), self.space.key_names())
+        self.mistakes: list[Mistake] = reader.mistakes
+        self.warnings = reader.warnings
+        self.repeat_key: str | None = settings.get("repeat_key")
+        self.repeats = int(settings.get("repeats") or 1)
+        self._check()
+
+    def record(self) -> dict[str, Any]:
+        """What `of_record` needs, for the sweep's record."""
+        metric = {"name": self.metric, "goal": self.goal}
+        search = {"settings": self.settings, "space": self.space_spec, "seed": self.seed, "metric": metric}
+        return {"is_watched": self.is_watched, "search": search}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Search:
+        """The search of a recorded sweep. Raises KeyError, TypeError for a record that has none."""
+        found = record["search"]
+        return cls(found["settings"], found["metric"], found["space"], int(found["seed"]))
+
+    @property
+    def policy(self) -> Mapping[str, Any]:
+        """The settings of the stopping policy; empty without one."""
+        found = self.settings.get("policy")
+        return found if isinstance(found, Mapping) and found.get("kind") not in (None, "none") else {}
+
+    @property
+    def needs_metric(self) -> bool:
+        """Whether trials are compared while the search goes on."""
+        return bool(self.policy) or self.kind == "bayes" or self.settings.get("target") is not None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a controller must watch the trials; else all of them can be handed over at once."""
+        limits = ("target", "max_failed_runs", "max_duration_minutes")
+        return self.kind == "bayes" or bool(self.policy) or any(self.settings.get(name) is not None for name in limits)
+
+    @property
+    def total(self) -> int:
+        """Trials in all, at most: as configured, and of a space that has an end as many as it has."""
+        size = self.space.size
+        asked = self.settings.get("max_total_runs")
+        known = [int(asked)] if asked is not None else []
+        if size is not None:
+            known.append((size + len(self.first)) * self.repeats)
+        return min(known)
+
+    def limits(self, concurrent: int) -> Limits:
+        """What ends the search; `concurrent` trials at a time."""
+        return Limits(
+            max_total_runs=self.total, max_concurrent_runs=concurrent, max_failed_runs=self.settings.get("max_failed_runs"),
+            target=self.settings.get("target"), repeats=self.repeats, needs_metric=self.needs_metric,
+        )
+
+    def points(self) -> PointSource:
+        """Where the points come from. Raises ConfigError when a package that it needs is missing."""
+        try:
+            return PointSource(self._sampler(), self.first)
+        except ImportError as error:
+            missing = (error.name or "optuna").partition(".")[0]
+            raise ConfigError(
+                f"sweep={self.kind} needs the package {missing}", ("from", self._source("sweep.kind") or "sweep.kind"),
+                hint=f"pip install 'trainconf[{EXTRAS.get(missing, 'sweeps')}]'",
+            ) from error
+
+    def _sampler(self) -> Any:
+        if self.kind == "grid":
+            return GridSampler(self.space, seed=self.seed, is_shuffled=bool(self.settings.get("shuffle")))
+        if self.kind == "random":
+            sobol = self.settings.get("rule") == "sobol"
+            return SobolSampler(self.space, self.seed) if sobol else RandomSampler(self.space, self.seed)
+        from trainconf.search.bayes import BayesSampler
+
+        return BayesSampler(self.space, self.seed, str(self.settings.get("sampler") or "tpe"), self.goal)
+
+    def judge(self) -> Judge | None:
+        """Who decides which trials are stopped; None without a policy."""
+        settings = self.policy
+        if not settings:
+            return None
+        names = {
+            "bandit": (Bandit, ("slack_factor", "slack_amount", "evaluation_interval", "delay_evaluation")),
+            "median": (Median, ("min_trials", "evaluation_interval", "delay_evaluation")),
+            "truncation": (Truncation, ("truncation_percentage", "evaluation_interval", "delay_evaluation")),
+            "asha": (Asha, ("reduction_factor", "min_intervals", "max_intervals")),
+        }
+        make, fields = names[str(settings["kind"])]
+        policy: Policy = make(**{name: settings[name] for name in fields})
+        return Judge(policy, self.goal, counts_steps=settings.get("unit") == "step")
+
+    def values_of(self, point: Point, repeat: int) -> Point:
+        """The values of one trial: its point's, and the repeat's own."""
+        return {**point, self.repeat_key: repeat} if self.repeat_key else dict(point)
+
+    # ------------------------------------------------------------ mistakes
+
+    def _check(self) -> None:
+        if not self.space.axes and not self.mistakes:
+            self._wrong("sweep.space", "the search space is empty", hint="give a key an expression: 'params.lr=log_interval(0.001, 1)'")
+        if self.settings.get("max_total_runs") is None:
+            self._wrong("sweep.max_total_runs", f"sweep={self.kind} needs sweep.max_total_runs", hint="sweep.max_total_runs=20")
+        if self.kind == "grid":
+            self._check_grid()
+        if self.needs_metric and not self.metric:
+            what = f"sweep/policy={self.policy['kind']}" if self.policy else f"sweep={self.kind}"
+            self._wrong("metric.name", f"{what} compares trials by a metric, and metric.name is null",
+                        hint="metric.name=val_loss metric.goal=minimize")
+        if self.seed > MAX_SEED:
+            self._wrong("sweep.seed", f"sweep.seed is {self.seed}", ("allowed", f"0 to {MAX_SEED}"))
+        if self.repeats > 1 and not self.repeat_key:
+            self.warnings.append("sweep.repeats without sweep.repeat_key: the trials of a point differ in nothing but their number")
+        if self.repeat_key and self.repeat_key in self.space.key_names():
+            self._wrong("sweep.repeat_key", f"{self.repeat_key} is in the search space, and is the key of repeats",
+                        hint="leave it out of the space")
+        if self.kind == "bayes" and self.settings.get("sampler") == "gp" and self.space.has_conditions:
+            self._wrong("sweep.sampler", "Gaussian processes cannot search a space with conditional keys", ("allowed", "tpe, cmaes"))
+        self._check_policy()
+
+    def _check_grid(self) -> None:
+        endless = [name for name, expression in self.space.expressions() if not hasattr(expression, "rows") and expression.values() is None]
+        for name in endless:
+            self._wrong(f"sweep.space.{name}", f"{name} is given an interval, and a grid needs values to list",
+                        hint=f"list them: {name}=1,2,3 or {name}=range(1,4); or search by chance: sweep=random sweep.max_total_runs=20")
+        size, limit = self.space.size, self.settings.get("max_total_runs")
+        if size is not None and limit is not None and size * self.repeats > int(limit):
+            axes = " x ".join(f"{axis.key} ({axis.size})" for axis in self.space.axes)
+            source = self._source("sweep.max_total_runs") or "default"
+            allowed = f"{limit} (sweep.max_total_runs, {source})"
+            self._wrong("", f"this grid has {size * self.repeats} runs", ("allowed", allowed), ("axes", axes))
+
+    def _check_policy(self) -> None:
+        policy = self.policy
+        if policy.get("kind") != "bandit":
+            return
+        given = [name for name in ("slack_factor", "slack_amount") if policy.get(name) is not None]
+        if len(given) != 1:
+            what = "both are given" if given else "none is given"
+            self._wrong("sweep.policy", f"sweep/policy=bandit needs slack_factor or slack_amount, and {what}",
+                        hint="sweep.policy.slack_factor=0.1")
+
+    def _wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
+        source = self._source(key) if key else ""
+        self.mistakes.append(Mistake(what, *((("from", source),) if source and source != "default" else ()), *facts, hint=hint))

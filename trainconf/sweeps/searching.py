@@ -1,0 +1,299 @@
+"""Sweeps that somebody watches: all trials handed over at once and compared, or each asked for when a slot comes free."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from trainconf import __version__, launchers
+from trainconf.composition.sweep.trial import TrialComposer, written
+from trainconf.errors import ConfigError, Mistake, StorageError
+from trainconf.files import FileLock, dumps, write_atomic
+from trainconf.history import events
+from trainconf.launchers.protocol import Launcher, Pool
+from trainconf.launchers.separate import SeparatePool
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import Reporter
+from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.search.expressions import Choice
+from trainconf.search.progress import PointSource, Progress
+from trainconf.search.samplers import NothingLeftError
+from trainconf.search.space import Point
+from trainconf.submission.record import write_run
+from trainconf.submission.replay import from_run
+from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
+from trainconf.sweeps import batch
+from trainconf.sweeps.controller import Controller, acquire
+from trainconf.sweeps.hands import Feeding, Watching
+from trainconf.sweeps.journal import Journal
+from trainconf.sweeps.search import Search
+from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.watching import TrialWatch
+
+MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
+
+
+class Trials:
+    """Resolves the trials of a search from the config that all of them share."""
+
+    def __init__(self, search: Search, composer: TrialComposer, workspace: WorkspacePaths) -> None:
+        self._search = search
+        self._composer = composer
+        self._workspace = workspace
+        self.base = resolve(composer.base, workspace)
+
+    def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]:
+        """What a trial would run, and the overrides that make it differ. Raises ConfigError."""
+        given = self._search.values_of(dict(values), repeat)
+        composed = self._composer.at(given, number=number)
+        only_params = all(key.startswith("params.") for key in given)
+        found = self.base.with_params(composed) if only_params else resolve(composed, self._workspace)
+        return found, overrides_of(given)
+
+    @property
+    def example(self) -> Point:
+        """The values of some trial."""
+        return self._search.space.draw(0, 0)
+
+    def combinations(self) -> list[dict[str, str]]:
+        """Every combination of the group choices among the keys of the space; one empty one where no group is searched."""
+        return combinations_of(self._search, self.base.composed.choices)
+
+    def check(self) -> list[Mistake]:
+        """What the schema says against single values of the space: every listed one, and both ends of a range."""
+        mistakes: dict[str, Mistake] = {}
+        for name, expression in self._search.space.expressions():
+            columns = expression.rows if hasattr(expression, "rows") else [{name.partition("@")[0]: value} for value in expression.ends()]
+            for values in columns[:1000]:
+                try:
+                    self._composer.at(values)
+                except ConfigError as error:
+                    mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
+        return list(mistakes.values())
+
+
+def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str, str]]:
+    """See `Trials.combinations`; `choices` has the groups of a composed config."""
+    found: list[dict[str, str]] = [{}]
+    for name, expression in search.space.expressions():
+        key = name.partition("@")[0]
+        if key in choices and isinstance(expression, Choice):
+            found = [{**known, key: str(value)} for known in found for value in expression.values()]
+    return found
+
+
+def overrides_of(values: Mapping[str, Any]) -> list[str]:
+    """Values as overrides."""
+    return [f"{key}={written(value)}" for key, value in values.items()]
+
+
+def at_once(search: Search, trials: Trials, workspace: WorkspacePaths, overrides: list[str]) -> batch.Sweep:
+    """A sweep all of whose trials are known before it starts. Raises ConfigError."""
+    points, found = search.points(), []
+    values: Point = {}
+    try:
+        for number in range(search.total):
+            point, repeat = divmod(number, search.repeats)
+            values = values if repeat else points.ask(point)
+            resolved, texts = trials.resolved(number, values, repeat)
+            found.append(batch.Trial(number, resolved, texts, values, None if search.repeats == 1 else point, repeat))
+    except NothingLeftError as error:
+        if not found:
+            raise ConfigError("the search space has no point", ("because", error.reason)) from error
+    made = WatchedBatch if search.is_watched else batch.Sweep
+    sweep = made(found, workspace, overrides, search.record())
+    sweep.keep = lambda home, maker: record_bases(home, trials, maker)
+    return sweep
+
+
+class WatchedBatch(batch.Sweep):
+    """All trials are handed over at once; a controller compares them, and ends those that are not wanted any more."""
+
+    _controller: Controller | None = None
+    _lock: FileLock | None = None
+
+    def start(self) -> None:
+        """Hand over all trials, and begin to watch them. Raises StorageError, LaunchError."""
+        super().start()
+        if not self.config.submit.detach:
+            self._lock = acquire(self.paths)
+            self._controller = controller(
+                self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
+            )  # fmt: skip
+
+    @property
+    def live(self) -> Sequence[TrialWatch]:
+        """The trials as far as the controller sees them."""
+        return [] if self._controller is None else list(self._controller.watches.values())
+
+    def poll(self) -> Sequence[Any]:
+        """Let the controller step; the trials whose state has changed."""
+        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
+
+    def has_ended(self) -> bool:
+        """Whether every trial is over, and whoever has the sweep is gone."""
+        if self._controller is None or not self._controller.is_done or not super().has_ended():
+            return False
+        if not self._controller.is_finished:
+            self._controller.finish()
+            assert self._lock is not None
+            self._lock.release()
+        return True
+
+
+class FedSweep:
+    """Each trial is asked for when a slot comes free. See `batch.Sweep`, whose face it has."""
+
+    reused_count = 0
+    not_looked_at = ""
+    unsent_count = 0
+
+    def __init__(self, search: Search, trials: Trials, workspace: WorkspacePaths, overrides: list[str]) -> None:
+        self._search = search
+        self._trials = trials
+        self._controller: Controller | None = None
+        self._maker: TrialMaker | None = None
+        self._lock: FileLock | None = None
+        self.workspace = workspace
+        self.overrides = overrides
+        self.config = trials.base.config
+        self.metric = self.config.tree["metric"]
+        self.paths = RunPaths("")
+
+    @property
+    def sweep_id(self) -> str:
+        """The id of the sweep."""
+        return self.paths.run_id
+
+    @property
+    def max_concurrent_runs(self) -> int:
+        """Trials in flight."""
+        return concurrent(self._search, self.config.tree["compute"])
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is anything to cancel."""
+        return bool(self.paths.run_dir)
+
+    @property
+    def total(self) -> int:
+        """Trials in all."""
+        return self._search.total
+
+    @property
+    def live(self) -> Sequence[TrialWatch]:
+        """The trials so far."""
+        return [] if self._controller is None else list(self._controller.watches.values())
+
+    def prepare(self, reporter: Reporter) -> None:
+        """Everything that can fail before the sweep exists. Raises UserError kinds, BuildError."""
+        self._search.points()  # whether its packages are there
+        spec = self._trials.base.spec
+        launchers.of_sweep([spec.compute.target], self.config.tree["compute"], spec.distributed.node_count)
+        if len(self._trials.combinations()) > MAX_COMBINATIONS:
+            raise ConfigError(f"sweep={self._search.kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
+                              hint="search them one after the other, or as a grid")
+        self._maker = TrialMaker(self.workspace, reporter)
+        self._trials.base = self._maker.prepare(self._trials.base)
+
+    def start(self) -> None:
+        """Make the sweep's folder, and begin. Raises StorageError, LaunchError."""
+        assert self._maker is not None
+        base = self._trials.base
+        try:
+            self.paths = claim_run_dir(self.workspace, base.experiment_name, new_run_id(base.experiment_name))
+            try:
+                record = {
+                    "sweep_id": self.sweep_id, "experiment_name": base.experiment_name, "created": events.now(),
+                    "overrides": self.overrides, "kind": self._search.kind, "target": base.spec.compute.target,
+                    "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
+                    "trainconf": __version__, "has_controller": True, **self._search.record(),
+                }
+                write_atomic(self.paths.sweep, dumps(record))
+                record_bases(self.paths, self._trials, self._maker)
+            except BaseException:
+                remove_run_dir(self.paths)
+                self.paths = RunPaths("")
+                raise
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+        if not self.config.submit.detach:
+            self._lock = acquire(self.paths)
+            pool = open_pool(launchers.get(base.spec.compute.target), self.paths, self._maker.secrets)
+            hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved, _recalled(self.workspace, Reporter()))
+            self._controller = controller(
+                self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points(),
+            )  # fmt: skip
+
+    def poll(self) -> Sequence[TrialWatch]:
+        """Let the controller step; the trials whose state has changed."""
+        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
+
+    def has_ended(self) -> bool:
+        """Whether every trial is over and none will come."""
+        if self._controller is None or not self._controller.is_done:
+            return False
+        if not self._controller.is_finished:
+            self._controller.finish()
+            assert self._lock is not None
+            self._lock.release()
+        return True
+
+    def cancel(self, *, force: bool) -> None:
+        """End all trials; none is asked for any more."""
+        if self.has_started:
+            events.request_cancel(self.paths, force=force)
+
+
+def record_bases(home: RunPaths, trials: Trials, maker: TrialMaker) -> None:
+    """Keep what trials share, from which a later controller makes further ones: a record of a run for each combination of choices.
+
+    Raises OSError, ConfigError.
+    """
+    for number, choices in enumerate(trials.combinations()):
+        resolved = maker.prepare(trials.resolved(0, {**trials.example, **choices}, 0)[0]) if choices else trials.base
+        paths = base_of(home, number)
+        os.makedirs(paths.code)
+        spec, lock_text, git = maker.recorded(resolved)
+        write_run(paths, resolved, spec, lock_text, git, home.run_id, "", durable=True)
+
+
+def base_of(home: RunPaths, number: int) -> RunPaths:
+    """The record of what the trials with one combination of choices share."""
+    return RunPaths(os.path.join(home.run_dir, "base", str(number)))
+
+
+def concurrent(search: Search, compute: Mapping[str, Any]) -> int:
+    """Trials in flight: as configured, else as many as the target says; all where a scheduler decides."""
+    limit = int(search.settings.get("max_concurrent_runs") or 0)
+    return launchers.get(str(compute["target"])).concurrent_runs(compute, limit) or search.total
+
+
+def open_pool(launcher: Launcher, home: RunPaths, secrets: Mapping[str, str]) -> Pool:
+    """Where a controller sends its trials."""
+    return launcher.open_pool(home, secrets) or SeparatePool(launcher, home, secrets)
+
+
+def controller(home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None) -> Controller:
+    """A controller that has taken over what the journal says; without `points` it only watches the trials there are.
+
+    Raises StorageError.
+    """
+    log = Journal(home)
+    limits = search.limits(at_a_time)
+    if points is None:
+        limits = replace(limits, max_total_runs=sum(line["deed"] == "ask" for line in log.lines))
+    minutes = search.settings.get("max_duration_minutes")
+    found = Controller(
+        home, log, Progress(points or PointSource(None, []), limits, search.goal), search.judge(), hands, metric=search.metric,
+        value=str(search.settings.get("value") or "best"), ends_at=None if minutes is None else time.time() + 60 * float(minutes),
+    )
+    found.take_over()
+    return found
+
+
+def _recalled(workspace: WorkspacePaths, reporter: Reporter) -> Any:
+    return lambda paths: from_run(paths, [], workspace, reporter)[0]

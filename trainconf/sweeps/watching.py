@@ -1,0 +1,74 @@
+"""What a trial of a sweep does, read from its folder: new logs of the metric, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf.history import events, metrics
+from trainconf.history.liveness import State
+from trainconf.launchers.states import StatePoller
+from trainconf.paths import RunPaths
+
+LOOK_SECONDS = 1.0
+Log = tuple[float, "int | None"]  # a value of the metric, and its step
+
+
+class TrialWatch:
+    """One trial. `poll` gives what is new of its metric; `state` is the latest, and final once `is_over`.
+
+    A poll that finds nothing new costs a stat(2) of two files; once in LOOK_SECONDS it also asks whether the trial has lost its agent.
+    """
+
+    def __init__(self, number: int, overrides: list[str], paths: RunPaths, metric: str | None, poller: StatePoller) -> None:
+        self.number = number
+        self.overrides = overrides
+        self.paths = paths
+        self.state: State | None = None
+        self.is_over = False
+        self.values: list[float] = []  # of the metric, all so far
+        self.names: set[str] = set()  # of every metric
+        self._metric = metric
+        self._poller = poller
+        self._cursor = metrics.Cursor()
+        self._events_seen: tuple[int, int] | None = None
+        self._metrics_seen: tuple[int, int] | None = None
+        self._look_at = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not begun."""
+        return self.state is None or self.state.status in ("NotStarted", "Queued")
+
+    def poll(self) -> list[Log]:
+        """The new logs of the metric; after the end all that is left of them."""
+        seen, now = _stamp(self.paths.events), time.monotonic()
+        if not self.is_over and (seen != self._events_seen or now >= self._look_at):
+            self._events_seen, self._look_at = seen, now + LOOK_SECONDS
+            self.state = self._poller(self.paths)
+            self.is_over = self.state.status in events.TERMINAL or self.state.status == "NotResponding"
+        return self._new_logs()
+
+    def _new_logs(self) -> list[Log]:
+        seen = _stamp(self.paths.metrics)
+        if seen == self._metrics_seen and not self.is_over and not os.path.isdir(self.paths.metrics_folder):
+            return []
+        self._metrics_seen = seen
+        found: list[Log] = []
+        for entry in metrics.read_since(self.paths, self._cursor):
+            self.names.add(entry["name"])
+            value = entry["value"]
+            if entry["name"] == self._metric:
+                number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")
+                step = entry.get("step")
+                found.append((number, step if type(step) is int else None))
+                self.values.append(number)
+        return found
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
