@@ -21,7 +21,7 @@ TRIALS = 1000
 
 def compose_ms_per_trial(project: str) -> float:
     """Milliseconds of composing one trial of a grid of 1,000, the first composition apart."""
-    from trainconf.composition.grid import grid
+    from trainconf.composition.sweep.grid import grid
     from trainconf.paths import find_workspace
 
     words = ["experiment=adhoc", "script=train.py", "env=current", "+params.a=range(0,100)", "+params.b=range(0,10)"]

@@ -18,9 +18,7 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "trainconf"
-PICTURE = ROOT / "docs" / "architecture.svg"
-
+PACKAGE, PICTURE = ROOT / "trainconf", ROOT / "docs" / "architecture.svg"
 TITLE = "trainconf"
 SUBTITLE = "A room imports from the floors below it: never from above, never from its own floor."
 
@@ -51,6 +49,7 @@ DECIDES = {
     "agent/rendezvous": "where ranks meet: addresses, ports",
     "job_api": "trainconf.Run, what a training script imports",
     "composition": "which config files and overrides make: composed, explained, cached; trials",
+    "composition/sweep": "which values a sweep gives, and the config of each trial",
     "composition/hydra": "how Hydra is called: its loader, its settings, what a config reads",
     "resolve": "what a config means: RunSpec, origins of values, secrets",
     "environments": "which software a run sees, and whether two are the same",
@@ -62,6 +61,7 @@ DECIDES = {
     "snapshot/blobs": "packs, manifests, gc",
     "distributed": "how ranks are laid out",
     "history": "what is known of runs, and whether a silent one lives",
+    "search": "which point comes next, which trial is best, which one stops early",
     "schema": "what a user may write: every setting, its type and its default",
     "plugins": "launchers by name, also those of other packages",
     "spec": "what will run: RunSpec, frozen, hashed",

@@ -14,6 +14,7 @@ VERBS = {
     "logs": ("history", "print or follow (-f) the output of a run"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),
     "cancel": ("history", "end runs and sweeps, with everything they started"),
+    "sweep": ("history", "list sweeps, show one, its best trial; pause, resume, extend, stop, cancel, run trials again"),
     "env": ("workspace", "list, show, build, lock or remove software environments"),
     "snapshot": ("workspace", "create, list, show, compare or verify snapshots of a source tree"),
     "gc": ("workspace", "remove what no run needs: snapshots, half-made runs, leftovers of builds and containers"),

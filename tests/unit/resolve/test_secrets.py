@@ -10,7 +10,7 @@ import pytest
 from hydra import __version__ as HYDRA_VERSION
 
 from trainconf.composition.compose import compose
-from trainconf.composition.grid import grid
+from trainconf.composition.sweep.grid import grid
 from trainconf.errors import ConfigError, SecretError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets

@@ -13,7 +13,13 @@ from trainconf.submission.inputs import inputs_text
 
 def run(argv: list[str]) -> int:
     """Plan, and print the plan."""
-    request, as_json = _parse(argv)
+    request, as_json, is_sweep = _parse(argv)
+    if is_sweep:
+        from trainconf.cli.screen.sweep import print_plan
+        from trainconf.control.sweeps import plan as plan_sweep
+
+        print_plan(plan_sweep(request, find_and_name_workspace(), printer), as_json=as_json)
+        return 0
     planned = plan(request, find_and_name_workspace(), printer)
     if as_json:
         printer.data(json.dumps({"spec": planned.spec.to_dict(), "plan": planned.plan.to_dict()}, indent=2))
@@ -22,17 +28,18 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _parse(argv: list[str]) -> tuple[ComposeRequest, bool]:
-    """What to plan, and whether to print JSON. Overrides alone need no argparse, whose import takes 5 ms."""
+def _parse(argv: list[str]) -> tuple[ComposeRequest, bool, bool]:
+    """What to plan, whether to print JSON, and whether it is a sweep. Overrides alone need no argparse, whose import takes 5 ms."""
     if not any(word.startswith("-") for word in argv):
-        return ComposeRequest(argv), False
+        return ComposeRequest(argv), False, False
     from trainconf.cli.arguments.parser import Arguments
 
     parser = Arguments("plan")
     add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object: spec, plan")
+    parser.add_argument("--multirun", "-m", action="store_true", help="plan a sweep: what each key can be, and its first trials")
     args = parser.parse_intermixed_args(argv)
-    return request_of(args), args.json
+    return request_of(args), args.json, args.multirun
 
 
 def _facts(planned: Planned) -> list[tuple[str, str]]:

@@ -9,9 +9,8 @@ from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import printer
 from trainconf.cli.screen.sweep import LiveTable, print_results
-from trainconf.control import sweeps
+from trainconf.control import sweep_results, sweeps
 from trainconf.control.compose import ComposeRequest
-from trainconf.sweeps.controller import Sweep
 
 
 def run(request: ComposeRequest) -> int:
@@ -22,21 +21,28 @@ def run(request: ComposeRequest) -> int:
         sweep.start()
         _announce(sweep)
         if sweep.config.submit.detach:
+            if sweep_results.needs_controller(sweep.paths):
+                sweep_results.detach(sweep.paths)
             printer.data(sweep.sweep_id)
             return 130 if interrupts.count else 0
-        table = LiveTable(sweep.trials, sweep.metric["name"])
-        for changed in sweeps.follow(sweep):
-            table.update(changed)
-        table.erase()
-    results = sweeps.results(sweep.paths)
+        show(sweep)
+    results = sweep_results.results(sweep.paths)
     print_results(results)
     return 130 if interrupts.count else results.exit_code
 
 
-def _announce(sweep: Sweep) -> None:
+def show(sweep: sweeps.AnySweep) -> None:
+    """Show a sweep to its end."""
+    table = LiveTable(sweep, sweep.metric["name"])
+    for changed in sweeps.follow(sweep):
+        table.update(changed)
+    table.erase()
+
+
+def _announce(sweep: sweeps.AnySweep) -> None:
     before = f", {sweep.reused_count} of them completed before" if sweep.reused_count else ""
     before += f"; {sweep.not_looked_at}" if sweep.not_looked_at else ""
-    printer.info(f"sweep {sweep.sweep_id}: {len(sweep.trials)} runs, {sweep.max_concurrent_runs} at a time{before}")
+    printer.info(f"sweep {sweep.sweep_id}: {sweep.total} runs, {sweep.max_concurrent_runs} at a time{before}")
     if sweep.unsent_count:
         sends = "its own jobs send" if sweep.config.submit.detach else "this command sends"
         left = f"{sweep.unsent_count} runs are not sent yet"

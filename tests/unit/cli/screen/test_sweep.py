@@ -8,6 +8,8 @@ import shutil
 import struct
 import sys
 import termios
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from trainconf.cli.screen.printer import width
 from trainconf.cli.screen.sweep import LiveTable
 from trainconf.history import liveness, metrics
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.sweeps.controller import Trial
+from trainconf.sweeps.batch import Trial
 
 from ...history.build import make_run
 
@@ -26,6 +28,11 @@ def trial_of(paths: RunPaths, number: int, words: list[str]) -> Trial:
     trial.paths = paths
     trial.state = liveness.State("Running")
     return trial
+
+
+def live(trials: list[Trial]) -> Any:
+    """A sweep with these trials, as the table sees it."""
+    return SimpleNamespace(live=trials, total=len(trials))
 
 
 def trials_of(workspace: WorkspacePaths, *words: str) -> list[Trial]:
@@ -44,7 +51,7 @@ def test_no_row_is_wider_than_the_screen_and_each_is_erased(
     with open(slave, "w", encoding="utf-8") as screen:
         monkeypatch.setattr(sys, "stderr", screen)
         words = ("params.lr=" + "1" * 300, "params.name=日本" + "語" * 100, "params.x=\x1b[31m\n", "params.lr=0.1")
-        table = LiveTable(trials_of(workspace, *words), "loss")
+        table = LiveTable(live(trials_of(workspace, *words)), "loss")
         table.update([])
         drawn = os.read(master, 65536).decode()
         lines = drawn.replace("\r\n", "\n").removesuffix("\n").split("\n")
@@ -60,7 +67,7 @@ def test_no_row_is_wider_than_the_screen_and_each_is_erased(
 
 def test_a_second_look_at_the_metrics_reads_only_what_is_new(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     (trial,) = trials_of(workspace, "a=1")
-    table = LiveTable([trial], "loss")
+    table = LiveTable(live([trial]), "loss")
     assert table._value(trial) == "0.5"
     taken: list[bytes] = []
     last_values = metrics._last_values
@@ -82,4 +89,4 @@ def test_a_trial_whose_folder_goes_is_lost_and_the_sweep_is_watched_on(workspace
     assert trial.state is not None
     assert trial.state.status == "NotResponding"
     assert not trial.poll()
-    assert LiveTable([trial], "loss")._value(trial) == ""
+    assert LiveTable(live([trial]), "loss")._value(trial) == ""

@@ -1,0 +1,140 @@
+"""`trainconf sweep`: what sweeps there are, how one goes, and what it shall do now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+from trainconf.cli.arguments.parser import Arguments
+from trainconf.cli.screen.interrupts import Interrupts
+from trainconf.cli.screen.printer import number, printer
+from trainconf.cli.screen.sweep import print_results, summary
+from trainconf.control import runs
+from trainconf.control import sweep_results as sweeps
+from trainconf.errors import UserError
+from trainconf.paths import WorkspacePaths, find_workspace
+
+RETRIES = ("failed", "canceled", "lost", "all")
+
+
+def run(argv: list[str]) -> int:
+    """One of ls, show, best, pause, resume, extend, retry, stop, cancel."""
+    parser = Arguments("sweep")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|best|pause|resume|extend|retry|stop|cancel")
+    ls = actions.add_parser("ls", help="list sweeps, newest first")
+    ls.add_argument("--json", action="store_true", help="print a JSON array")
+    texts = {
+        "show": "print every trial, the best one, and why trials were stopped", "best": "print the best trial",
+        "pause": "start no further trial for now; those that run go on", "resume": "go on, also where the controller was killed",
+        "extend": "go on with higher limits: sweep.max_total_runs=60", "retry": "run ended trials again, with the same values",
+        "stop": "start no further trial; those that run go on to their end", "cancel": "end all trials",
+    }
+    parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
+    for name, sub in parsers.items():
+        sub.add_argument("sweep", metavar="SWEEP", help="an id, or last")
+        if name in ("resume", "extend", "retry"):
+            sub.add_argument("--in", dest="workspace", metavar="DIR", help=argparse.SUPPRESS)
+            sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
+            sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER", help="new limits, such as sweep.max_total_runs=60")
+    parsers["show"].add_argument("--json", action="store_true", help="print one JSON object")
+    parsers["best"].add_argument("--words", action="store_true", help="print its overrides alone, for another command")
+    parsers["cancel"].add_argument("--force", action="store_true", help="kill at once, without the grace time")
+    parsers["retry"].add_argument("--only", choices=RETRIES, default="failed", help="which of the ended trials (default: failed)")
+    args = parser.parse_args(argv)
+    workspace = find_workspace(getattr(args, "workspace", None) or os.getcwd())
+    return {
+        "ls": _ls, "show": _show, "best": _best, "pause": _pause, "resume": _resume, "extend": _resume, "retry": _resume, "stop": _stop,
+        "cancel": _cancel,
+    }[args.action](args, workspace)  # fmt: skip
+
+
+def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    found = [sweeps.results(paths) for paths in sweeps.ls(workspace)]
+    if args.json:
+        printer.data(json.dumps([{**results.to_dict(), "trials": len(results.trials)} for results in found], indent=2))
+        return 0
+    rows = [
+        (results.sweep.run_id, results.kind, sweeps.state(results.sweep), f"{results.count('Completed')}/{results.total}",
+         str(results.count("Failed") or ""), results.metric or "", number(results.best_value))
+        for results in found
+    ]  # fmt: skip
+    printer.table(("sweep", "kind", "status", "completed", "failed", "metric", "best"), rows, status_column=2)
+    return 0
+
+
+def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    results = sweeps.results(sweeps.find(workspace, args.sweep))
+    if args.json:
+        printer.data(json.dumps(results.to_dict(), indent=2))
+        return 0
+    state = sweeps.state(results.sweep)
+    printer.data(f"{results.sweep.run_id}  {results.kind}  {state}  {len(results.trials)} of {results.total} trials")
+    if state == "NoController":
+        printer.info(f"no process controls it: `trainconf sweep resume {results.sweep.run_id}` goes on")
+    print_results(results)
+    return 0
+
+
+def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    results = sweeps.results(sweeps.find(workspace, args.sweep))
+    if results.best is None:
+        raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
+                        hint="metric.name=NAME says by which metric trials are compared")
+    if args.words:
+        printer.data(" ".join(results.best.overrides))
+        return 0
+    printer.data(str(results.best.row.get("run_id")))
+    printer.info(summary(results)[-1])
+    return 0
+
+
+def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    sweeps.ask_for(sweeps.find(workspace, args.sweep), "pause")
+    printer.info(f"no further trial starts; `trainconf sweep resume {args.sweep}` goes on")
+    return 0
+
+
+def _stop(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    sweeps.ask_for(sweeps.find(workspace, args.sweep), "close", reason="stopped by `sweep stop`")
+    printer.info("no further trial starts")
+    return 0
+
+
+def _cancel(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    runs.cancel(sweeps.find(workspace, args.sweep), force=args.force)
+    return 0
+
+
+def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    paths = sweeps.find(workspace, args.sweep)
+    changes = dict(map(_change, args.changes))
+    if args.action == "extend" and not changes:
+        raise UserError("extend needs a new limit", ("from", "command line"), hint="sweep.max_total_runs=60")
+    if args.detach:
+        sweeps.detach(paths, args.action, [*args.changes, *(["--only", args.only] if args.action == "retry" else [])])
+        printer.data(paths.run_id)
+        return 0
+    from trainconf.cli.launch.sweep import show
+    from trainconf.control.sweeps import resume
+
+    sweep = resume(paths, workspace, changes, args.only if args.action == "retry" else "", printer)
+    if sweep is None:
+        printer.info(f"the controller of {paths.run_id} was told")
+        return 0
+    with Interrupts(lambda force: sweep.cancel(force=force), "canceling all runs; press Ctrl-C again to kill them at once") as interrupts:
+        show(sweep)
+    results = sweeps.results(paths)
+    print_results(results)
+    return 130 if interrupts.count else results.exit_code
+
+
+def _change(word: str) -> tuple[str, int | float]:
+    key, _, text = word.partition("=")
+    try:
+        return key, int(text)
+    except ValueError:
+        try:
+            return key, float(text)
+        except ValueError:
+            raise UserError(f"{word} is no new limit", ("from", "command line"), ("allowed", "sweep.LIMIT=NUMBER")) from None
