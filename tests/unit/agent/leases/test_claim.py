@@ -28,13 +28,13 @@ SIGNALS = {WAKE_SIGNAL, FREED_SIGNAL}
 
 @pytest.fixture(autouse=True)
 def _signals_are_blocked() -> Iterator[None]:
-    """As in an agent. What was sent to a test is taken before it is let through, or it would end the tests."""
+    """As in an agent. Ignored besides: a thread of pytest-xdist does not block them, and they would end it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     yield
     while signal.sigtimedwait(SIGNALS, 0.02):
         pass
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
@@ -353,6 +353,14 @@ def test_simultaneous_arrivals_never_share_and_all_are_served(folder: str, tmp_p
 
 
 def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: str) -> None:
+    """In a process of one thread, as an agent is: another thread, such as that of pytest-xdist, would take the signal away."""
+    alone = multiprocessing.get_context("fork").Process(target=_wait_for_a_release, args=(folder,))
+    alone.start()
+    alone.join()
+    assert alone.exitcode == 0
+
+
+def _wait_for_a_release(folder: str) -> None:
     holder = claim(folder, "a")
     assert holder.advance()
     waiting = claim(folder, "b")
