@@ -98,7 +98,7 @@ def _hash(parts: list[Any]) -> str:
 def _own_files() -> list[str]:
     """The modules of ours that decide what a composition is: an upgrade in place must not be answered from before it."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folders = [os.path.join(package, room) for room in ("composition", "composition/hydra", "resolve", "schema")]
+    folders = [os.path.join(package, room) for room in ("composition", "composition/hydra", "composition/sweep", "resolve", "schema")]
     found = [os.path.join(folder, name) for folder in folders for name in sorted(os.listdir(folder)) if name.endswith(".py")]
     return [*found, os.path.join(package, "plugins.py")]
 

@@ -25,6 +25,10 @@ _NORMAL = NormalDist()
 class ExpressionError(ValueError):
     """An expression that describes no values; the text says which argument is wrong, and what is allowed."""
 
+    def about(self, key: str) -> str:
+        """The sentence about a key's expression."""
+        return f"{key} {self}" if str(self).startswith("is ") else f"{key}: {self}"
+
 
 @dataclass(frozen=True)
 class Option:
@@ -46,7 +50,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not self.options:
-            raise ExpressionError("choice has no values; it needs at least one")
+            raise ExpressionError("is given no value at all")
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Choice:

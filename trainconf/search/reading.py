@@ -55,7 +55,7 @@ class SpaceReader:
         try:
             expression = self._expression(key, spec)
         except ExpressionError as error:
-            self._wrong(f"sweep.space.{key}", f"{key}: {error}", ("allowed", FORMS))
+            self._wrong(f"sweep.space.{key}", error.about(key), ("allowed", FORMS))
             return None
         warning = grammar.warning_of(expression) if expression is not None else ""
         if warning:

@@ -309,7 +309,7 @@ def test_a_hit_loads_no_hydra(workspace: WorkspacePaths) -> None:
 
 def test_every_module_that_composing_loads_is_part_of_the_key() -> None:
     code = (
-        "import sys\nfrom trainconf.composition import cache, compose, grid\n"
+        "import sys\nfrom trainconf.composition import cache, compose\nfrom trainconf.composition.sweep import grid, request\n"
         "rooms = ('trainconf.composition.', 'trainconf.resolve.', 'trainconf.schema')\n"
         "print(*{m.__file__ for n, m in sys.modules.items() if n.startswith(rooms)} - set(cache._own_files()), len(cache._own_files()))"
     )

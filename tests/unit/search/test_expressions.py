@@ -112,8 +112,8 @@ def test_what_can_come_is_shown_as_values(expression: Expression, text: str) -> 
 
 
 @pytest.mark.parametrize(("make", "told"), [
-    (e.choice, "no values"),
-    (lambda: e.choice([]), "no values"),
+    (e.choice, "no value at all"),
+    (lambda: e.choice([]), "no value at all"),
     (lambda: e.randint(0), "at least 1"),
     (lambda: e.randint(2.5), "whole number"),
     (lambda: e.uniform(2, 1), "min must be below max"),

@@ -17,7 +17,7 @@ from trainconf.composition.sweep.trial import TrialComposer, written
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.search import config_dirs
-from trainconf.search.expressions import Choice, Expression
+from trainconf.search.expressions import Choice, Expression, ExpressionError
 
 
 class SweepRequest:
@@ -61,6 +61,8 @@ def read_sweep(
             if expression is not None and (not isinstance(expression, Choice) or len(expression.options) > 1):
                 specs[overrides.path_of(override)] = _spec(text, expression)
                 is_grid = is_grid and isinstance(expression, Choice)
+        except ExpressionError as error:
+            mistakes.append(Mistake(error.about(text.partition("=")[0].lstrip("+")), ("from", f"command line: {text}")))
         except (HydraException, ValueError, ArithmeticError) as error:
             mistakes.append(explain.unreadable_override(text, explain.why_unreadable(text, error)))
     if mistakes:

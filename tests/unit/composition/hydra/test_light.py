@@ -18,7 +18,7 @@ def said(code: str) -> str:
 
 def test_the_modules_below_are_imported_without_the_rest() -> None:
     code = LIGHT + (
-        "from trainconf.composition import compose, grid\n"
+        "from trainconf.composition import compose\nfrom trainconf.composition.sweep import grid\n"
         "from hydra.core.override_parser.overrides_parser import OverridesParser\nfrom hydra import version\n"
         "print(OverridesParser.create().parse_override('a=1').value(), hydra.__version__ == version.__version__)\n"
         "print('hydra.main' in sys.modules)"
