@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
+from trainconf import launchers
 from trainconf.composition.sweep.request import read_sweep
 from trainconf.control.compose import ComposeRequest, report_notes
 from trainconf.errors import ConfigError
 from trainconf.files import is_locked
 from trainconf.history import record
+from trainconf.launchers.protocol import Launcher
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.run_config import RunConfig
@@ -26,6 +28,8 @@ from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
 
 POLL_PAUSE_S = 0.02
+LONG_PAUSE_S = 0.5
+PAUSE_PER_TRIAL_S = 0.0005  # a look costs some microseconds: a hundredth of a core
 SHOWN_TRIALS = 10
 
 
@@ -54,6 +58,8 @@ class AnySweep(Protocol):
     def has_started(self) -> bool: ...
     @property
     def live(self) -> Sequence[Any]: ...
+    @property
+    def open_count(self) -> int: ...
 
     def prepare(self, reporter: Reporter) -> None: ...
     def start(self) -> None: ...
@@ -151,14 +157,19 @@ def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Report
 
 
 def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
-    """The trials whose state has changed, some dozen times a second, until the sweep has ended."""
+    """The trials whose state has changed, until the sweep has ended.
+
+    A trial of this machine is looked at up to fifty times a second, so that the next one starts at once; where trials are many, or on a
+    disk that machines share, less often.
+    """
+    is_elsewhere = type(launchers.of_run(sweep.paths)).open_pool is Launcher.open_pool
     has_ended = False
     while not has_ended:
         has_ended = sweep.has_ended()
         changed = sweep.poll()
         yield sweep.live if has_ended else changed
         if not has_ended:
-            time.sleep(POLL_PAUSE_S)
+            time.sleep(LONG_PAUSE_S if is_elsewhere else min(LONG_PAUSE_S, max(POLL_PAUSE_S, sweep.open_count * PAUSE_PER_TRIAL_S)))
 
 
 def resume(
@@ -175,3 +186,12 @@ def resume(
     found = ResumedSweep(sweep, workspace, reporter)
     found.start(changes, retry)
     return found
+
+
+def study_of(sweep: RunPaths, path: str | None = None) -> Any:
+    """A sweep as an Optuna study, in memory or in a journal file at `path`. Raises UserError for a plain grid or without Optuna."""
+    from trainconf.control.sweep_results import results
+    from trainconf.sweeps.export import to_study
+
+    search = search_of(sweep, record.read_mapping(sweep.sweep))
+    return to_study(sweep.run_id, search.goal, results(sweep).trials, list(search.space.expressions()), path)

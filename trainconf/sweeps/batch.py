@@ -90,6 +90,11 @@ class Sweep:
         return len(self.trials)
 
     @property
+    def open_count(self) -> int:
+        """Trials that have not ended, as far as was seen."""
+        return sum(trial.state is None or not trial.state.is_final for trial in self.trials)
+
+    @property
     def live(self) -> Sequence[Any]:
         """The trials, as they are now."""
         return self.trials

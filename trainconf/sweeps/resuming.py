@@ -77,6 +77,11 @@ class ResumedSweep:
         return int(self._record.get("max_concurrent_runs") or 1)
 
     @property
+    def open_count(self) -> int:
+        """Trials that have not ended."""
+        return 0 if self._controller is None else len(self._controller.progress.running)
+
+    @property
     def live(self) -> Sequence[TrialWatch]:
         """The trials so far."""
         return [] if self._controller is None else list(self._controller.watches.values())

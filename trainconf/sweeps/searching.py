@@ -184,6 +184,11 @@ class FedSweep:
         return self._search.total
 
     @property
+    def open_count(self) -> int:
+        """Trials that have not ended."""
+        return 0 if self._controller is None else len(self._controller.progress.running)
+
+    @property
     def live(self) -> Sequence[TrialWatch]:
         """The trials so far."""
         return [] if self._controller is None else list(self._controller.watches.values())
@@ -192,12 +197,27 @@ class FedSweep:
         """Everything that can fail before the sweep exists. Raises UserError kinds, BuildError."""
         self._search.points()  # whether its packages are there
         spec = self._trials.base.spec
+        self._refuse_what_is_not_fed()
         launchers.of_sweep([spec.compute.target], self.config.tree["compute"], spec.distributed.node_count)
         if len(self._trials.combinations()) > MAX_COMBINATIONS:
             raise ConfigError(f"sweep={self._search.kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
                               hint="search them one after the other, or as a grid")
         self._maker = TrialMaker(self.workspace, reporter)
         self._trials.base = self._maker.prepare(self._trials.base)
+
+    def _refuse_what_is_not_fed(self) -> None:
+        """Raise ConfigError for settings that suit trials handed over at once only."""
+        compute, kind = self.config.tree["compute"], self._search.kind
+        launcher, origin = launchers.get(str(compute["target"])), self._trials.base.composed.origin
+        mistakes = []
+        if int(compute.get("pack", 1)) > 1:
+            mistakes.append(Mistake(f"sweep={kind} has a job for each trial, and compute.pack is {compute['pack']}",
+                                    ("from", origin("compute.pack")), ("allowed", "1")))
+        if not launcher.concurrent_runs({**compute, "pack": 1}, int(self._search.settings.get("max_concurrent_runs") or 0)):
+            mistakes.append(Mistake(f"sweep={kind} with compute={launcher.name} needs sweep.max_concurrent_runs",
+                                    ("meaning", "jobs in the queue at a time"), hint="sweep.max_concurrent_runs=4"))
+        if mistakes:
+            raise ConfigError(mistakes)
 
     def start(self) -> None:
         """Make the sweep's folder, and begin. Raises StorageError, LaunchError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.conftest import Shell
@@ -14,3 +16,22 @@ def test_a_grid_runs_in_containers(workspace: Shell, docker_base_image: str) -> 
     assert answer.code == 0, answer
     logs = sorted(path.read_text() for path in workspace.root.glob("runs/adhoc/*/logs/std_log.txt"))
     assert logs == [f"['--lr', '{n}']\n" for n in (1, 2, 3)]
+
+
+@pytest.mark.docker
+def test_a_trial_that_a_policy_stops_ends_its_container(workspace: Shell, docker_base_image: str) -> None:
+    workspace.write("train.py", """
+import sys, time
+from trainconf import Run
+for epoch in range(30):
+    Run.get_context().log("loss", abs(float(sys.argv[2]) - 0.3), step=epoch)
+    time.sleep(0.3)
+""")
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.1", "sweep.policy.delay_evaluation=2", "grace_seconds=2"]
+    words = workspace.script("compute=docker", f"env.docker.image={docker_base_image}", "metric.name=loss", "metric.goal=minimize", *policy)
+    answer = workspace("-m", *words, "+params.lr=0.3,0.9")
+    assert answer.code == 0, answer
+    found = json.loads(workspace("sweep", "show", "last", "--json").out)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed", "Canceled"]
+    assert found["trials"][1]["stop"]["compared"] == 1
+    assert "1 of 2 trials stopped early" in answer.err

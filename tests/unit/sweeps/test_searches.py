@@ -295,3 +295,21 @@ def test_a_torn_journal_is_cut_and_an_edited_one_is_named(here: Here, workspace:
         assert len(asked(workspace)) == 3
     else:
         assert (answer.code, "line 1 of the sweep's journal is damaged" in answer.err) == (2, True), answer
+
+
+def test_a_search_is_exported_for_the_tools_of_others(here: Here, workspace: Shell) -> None:
+    optuna = pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    assert here(*words(workspace, "sweep=random", LR, "+params.opt=a,b", total=6)).code == 0
+    lines = here("sweep", "export", "last", "--csv").out.splitlines()
+    assert lines[0] == "trial,run_id,status,loss,duration_s,params.lr,params.opt"
+    assert len(lines) == 7
+    target = workspace.root / "study.log"
+    assert here("sweep", "export", "last", "--optuna", str(target)).code == 0
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(target)))
+    (study,) = optuna.get_all_study_summaries(storage)
+    loaded = optuna.load_study(study_name=study.study_name, storage=storage)
+    assert [trial.params["params.lr"] for trial in loaded.trials] == [point["params.lr"] for point in asked(workspace)]
+    assert loaded.best_value == shown(here)["best"]["value"]
+    assert here("sweep", "export", "last", "--optuna", str(target)).code == 2
+    importance = here("sweep", "importance", "last")
+    assert (importance.code, "params.lr" in importance.out) == (0, True), importance

@@ -19,9 +19,10 @@ RETRIES = ("failed", "canceled", "lost", "all")
 
 
 def run(argv: list[str]) -> int:
-    """One of ls, show, best, pause, resume, extend, retry, stop, cancel."""
+    """One of ls, show, best, importance, export, pause, resume, extend, retry, stop, cancel."""
     parser = Arguments("sweep")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|best|pause|resume|extend|retry|stop|cancel")
+    verbs = "ls|show|best|importance|export|pause|resume|extend|retry|stop|cancel"
+    actions = parser.add_subparsers(dest="action", required=True, metavar=verbs)
     ls = actions.add_parser("ls", help="list sweeps, newest first")
     ls.add_argument("--json", action="store_true", help="print a JSON array")
     texts = {
@@ -29,6 +30,7 @@ def run(argv: list[str]) -> int:
         "pause": "start no further trial for now; those that run go on", "resume": "go on, also where the controller was killed",
         "extend": "go on with higher limits: sweep.max_total_runs=60", "retry": "run ended trials again, with the same values",
         "stop": "start no further trial; those that run go on to their end", "cancel": "end all trials",
+        "importance": "print how much each key matters (Optuna's PED-ANOVA)", "export": "write it as an Optuna study, or as CSV",
     }
     parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
     for name, sub in parsers.items():
@@ -37,6 +39,9 @@ def run(argv: list[str]) -> int:
             sub.add_argument("--in", dest="workspace", metavar="DIR", help=argparse.SUPPRESS)
             sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
             sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER", help="new limits, such as sweep.max_total_runs=60")
+    target = parsers["export"].add_mutually_exclusive_group(required=True)
+    target.add_argument("--optuna", metavar="FILE", help="a journal file, which optuna-dashboard opens")
+    target.add_argument("--csv", action="store_true", help="print a line for each trial")
     parsers["show"].add_argument("--json", action="store_true", help="print one JSON object")
     parsers["best"].add_argument("--words", action="store_true", help="print its overrides alone, for another command")
     parsers["cancel"].add_argument("--force", action="store_true", help="kill at once, without the grace time")
@@ -45,7 +50,7 @@ def run(argv: list[str]) -> int:
     workspace = find_workspace(getattr(args, "workspace", None) or os.getcwd())
     return {
         "ls": _ls, "show": _show, "best": _best, "pause": _pause, "resume": _resume, "extend": _resume, "retry": _resume, "stop": _stop,
-        "cancel": _cancel,
+        "cancel": _cancel, "importance": _importance, "export": _export,
     }[args.action](args, workspace)  # fmt: skip
 
 
@@ -86,6 +91,39 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         return 0
     printer.data(str(results.best.row.get("run_id")))
     printer.info(summary(results)[-1])
+    return 0
+
+
+def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    from trainconf.control.sweeps import study_of
+    from trainconf.sweeps.export import importances
+
+    found = importances(study_of(sweeps.find(workspace, args.sweep)))
+    printer.table(("key", "importance"), [(key, f"{share:.2f}") for key, share in found.items()])
+    return 0
+
+
+def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
+    paths = sweeps.find(workspace, args.sweep)
+    if args.csv:
+        import csv
+        import io
+
+        results = sweeps.results(paths)
+        keys = list(dict.fromkeys(key for trial in results.trials for key in trial.values))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["trial", "run_id", "status", results.metric or "metric", "duration_s", *keys])
+        for trial in results.trials:
+            row = trial.row
+            values = [trial.values.get(key) for key in keys]
+            writer.writerow([trial.number, row.get("run_id"), trial.status, trial.value, row.get("duration_s"), *values])
+        printer.data(text.getvalue().rstrip("\n"))
+        return 0
+    from trainconf.control.sweeps import study_of
+
+    study_of(paths, args.optuna)
+    printer.info(f"{args.optuna} holds the study {paths.run_id}: optuna-dashboard {args.optuna}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from trainconf.control.sweeps import AnySweep, PlannedSweep
 
 LIVE_ROWS = 12
+REDRAW_S = 0.1  # while nothing changes but the metrics
 
 
 class LiveTable:
@@ -26,11 +28,16 @@ class LiveTable:
         self._metric = metric
         self._is_screen = sys.stderr is not None and sys.stderr.isatty()
         self._drawn_lines = 0
+        self._drawn_at = 0.0
         self._told: set[int] = set()
         self._summaries: dict[int, metrics.Summary] = {}  # of each trial's metrics, as far as they were read
 
     def update(self, changed: Sequence[Any]) -> None:
         """Tell which trials have ended, and draw the block anew."""
+        now = time.monotonic()
+        if not changed and now < self._drawn_at + REDRAW_S:
+            return
+        self._drawn_at = now
         self.erase()
         for trial in changed:
             if trial.state is not None and trial.state.is_final and trial.number not in self._told:

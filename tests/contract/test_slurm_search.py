@@ -1,0 +1,84 @@
+"""Searches on a real cluster: a policy over the tasks of an array, and a job for each point of a Bayesian search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shell, wait_for
+from tests.contract.slurm_runs import slurm
+from tests.testbed.cluster import Cluster
+from trainconf.history import events, liveness
+from trainconf.history.find import trials_of
+from trainconf.paths import RunPaths
+
+pytestmark = pytest.mark.slurm
+SCRIPT = """
+import sys, time
+from trainconf import Run
+values = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+for epoch in range(int(values.get("--epochs", 1))):
+    Run.get_context().log("loss", abs(float(values["--lr"]) - 0.3) + 1 / (epoch + 1), step=epoch)
+    time.sleep(float(values.get("--nap", 0)))
+"""
+SEARCH = ("metric.name=loss", "metric.goal=minimize", "sweep.seed=5")
+
+
+@pytest.fixture
+def space(shell: Shell, slurm_cluster: Cluster) -> Iterator[Shell]:
+    """A workspace whose runs go to the cluster; what is left of them goes with it."""
+    shell.env["SLURM_CONF"] = slurm_cluster.conf
+    shell.write("train.py", SCRIPT)
+    yield shell
+    for record in shell.root.glob("runs/*/*/run.json"):
+        slurm("scancel", "--quiet", f"--name={record.parent.name}")
+
+
+def words(*more: str) -> list[str]:
+    return ["-m", "experiment=adhoc", "script=train.py", "env=current", "compute=slurm", *SEARCH, *more]
+
+
+def home_of(space: Shell) -> RunPaths:
+    return RunPaths(str(next(space.root.glob("runs/*/*/sweep.json")).parent))
+
+
+def shown(space: Shell) -> dict[str, Any]:
+    answer = space("sweep", "show", "last", "--json")
+    assert answer.code == 0, answer
+    found: dict[str, Any] = json.loads(answer.out)
+    return found
+
+
+def test_a_policy_cancels_only_the_weak_tasks_of_one_array(space: Shell) -> None:
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2"]
+    answer = space(*words("sweep=grid", *policy, "+params.lr=0.3,0.9,0.31", "+params.epochs=25", "+params.nap=0.6"))
+    assert answer.code == 0, answer
+    assert len(liveness.scheduler_of(home_of(space))["arrays"]) == 1
+    found = shown(space)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed", "Canceled", "Completed"]
+    assert found["trials"][1]["stop"]["own"] > found["trials"][1]["stop"]["bound"]
+
+
+def test_a_bayesian_search_has_a_job_for_each_point_and_survives_its_controller(space: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = words("sweep=bayes", "sweep.max_total_runs=5", "sweep.max_concurrent_runs=2", "+params.lr=uniform(0, 1)", "+params.nap=1")
+    child = space.start(*search)
+    wait_for(lambda: len(list(space.root.glob("runs/*/*_1/events.jsonl"))) == 1)
+    child.kill()
+    child.communicate()
+    answer = space("sweep", "resume", "last")
+    assert answer.code == 0, answer
+    found = shown(space)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 5
+    jobs = [str(event["scheduler"]["job_id"]) for paths in trials_of(home_of(space)) for event in events.read(paths) if "agent" in event]
+    assert len(jobs) == len(set(jobs)) == 5, "no trial was sent twice"
+    assert sorted(Path(paths.run_dir).name.rpartition("_")[2] for paths in trials_of(home_of(space))) == list("01234")
+
+
+def test_bayes_on_slurm_asks_for_a_number_of_jobs_at_a_time(space: Shell) -> None:
+    answer = space(*words("sweep=bayes", "sweep.max_total_runs=5", "+params.lr=uniform(0, 1)"))
+    assert (answer.code, "sweep.max_concurrent_runs" in answer.err) == (2, True), answer
