@@ -242,6 +242,9 @@ class Pool(Protocol):
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Trials whose directories exist; they start in this order."""
 
+    def adopt(self, paths: RunPaths) -> None:
+        """A trial that was handed over before this process fed the pool."""
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """There will be no more; the sweep ends in that state once all are over. May be called twice."""
 

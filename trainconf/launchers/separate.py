@@ -55,6 +55,15 @@ class SeparatePool:
             finally:
                 lock.release()
 
+    def adopt(self, paths: RunPaths) -> None:
+        """List a trial that was submitted just before its submitter was killed. Raises StorageError."""
+        line = {"run_dir": paths.run_dir}
+        try:
+            if line not in files.read_lines(self.handle.paths.trials):
+                files.append_line(self.handle.paths.trials, line)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the trial cannot be listed") from error
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """Record how the sweep has ended. May be called twice."""
         if self._lock.fd < 0:

@@ -60,6 +60,7 @@ class Feeding:
         paths = journal.paths_of(self._home, trial.run)
         if events.exists(paths):
             if self._has_been_taken(paths):
+                self._pool.adopt(paths)
                 return
             remove_run_dir(paths)  # nobody has it: made anew, so that its plan is this machine's
         elif os.path.isdir(paths.run_dir):

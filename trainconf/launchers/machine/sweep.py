@@ -96,6 +96,9 @@ class TrialPool:
             self._append({"run_dir": plan.run_dir})
         wake_agent(self.handle.paths, agent_of(self.handle.paths))
 
+    def adopt(self, paths: RunPaths) -> None:
+        """Nothing to do: the agent's list has it."""
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """There will be no more. May be called twice."""
         if self._writer.fd >= 0:

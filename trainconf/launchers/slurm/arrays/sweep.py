@@ -61,6 +61,9 @@ class JobPool:
         """Hand over trials whose directories exist."""
         self._plans += plans
 
+    def adopt(self, paths: RunPaths) -> None:
+        """Never called: the trials of this pool are handed over at once."""
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """Send them. May be called twice. Raises ConfigError, LaunchError, StorageError: nothing is left in the queue then."""
         if not self._is_open:
