@@ -22,8 +22,8 @@ KINDS = {
 TARGETS = {"docker": schema.DockerCompute, "slurm": schema.SlurmCompute}  # what they have besides what compute=local has
 
 
-SWEEPS = {"random": schema.RandomSweep, "bayes": schema.BayesSweep}  # what they have besides what sweep=grid has
-POLICIES = {name: policy for name, policy in schema.POLICIES.items() if name != "none"}
+SWEEPS = {name: schema.GROUPS["sweep"].schemas[name] for name in ("random", "bayes")}  # what they have besides what sweep=grid has
+POLICIES = {name: policy for name, policy in schema.GROUPS["sweep/policy"].schemas.items() if name != "none"}
 
 
 def tables() -> dict[str, str]:

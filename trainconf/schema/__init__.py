@@ -6,7 +6,7 @@ Each field's metadata says in one line what it is (`doc`), its unit, and its ran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from trainconf.schema.compute import DockerCompute, LocalCompute, SlurmCompute
 from trainconf.schema.distributed import MpiDistributed, NoDistributed, PyTorchDistributed, TensorFlowDistributed
 from trainconf.schema.environment import EnvironmentConfig
 from trainconf.schema.fields import default, setting
-from trainconf.schema.sweep import POLICIES, SWEEPS, BayesSweep, GridSweep, RandomSweep
+from trainconf.schema.sweep import GridSweep
 from trainconf.schema.top import Config, SnapshotConfig, SubmitConfig
 
 __all__ = [
-    "GROUPS", "POLICIES", "SWEEPS", "BayesSweep", "Config", "DockerCompute", "EnvironmentConfig", "GridSweep", "Group",
-    "LocalCompute", "MpiDistributed", "NoDistributed", "PyTorchDistributed", "RandomSweep", "SlurmCompute", "SnapshotConfig",
+    "GROUPS", "Config", "DockerCompute", "EnvironmentConfig", "GridSweep", "Group",
+    "LocalCompute", "MpiDistributed", "NoDistributed", "PyTorchDistributed", "SlurmCompute", "SnapshotConfig",
     "SubmitConfig", "TensorFlowDistributed", "default", "setting",
 ]
 
@@ -35,6 +35,27 @@ class Group:
     find: Callable[[str], Any | None] = lambda kind: None  # the schema of a kind that another package offers
 
 
+class Later(Mapping[str, Any]):
+    """Dataclasses by kind; those that are only named are in `schema.search`, which is imported when one is asked for."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+
+    def __getitem__(self, kind: str) -> Any:
+        known = self._known[kind]
+        if not isinstance(known, str):
+            return known
+        from trainconf.schema import search
+
+        return getattr(search, known)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
 # The one table of them. A nested group has a slash in its name, and the schema of the node above has a field for it.
 GROUPS: dict[str, Group] = {
     "compute": Group("target", {"local": LocalCompute, "docker": DockerCompute, "slurm": SlurmCompute}, "local", plugins.settings_of),
@@ -42,8 +63,10 @@ GROUPS: dict[str, Group] = {
     "distributed": Group("kind", {
         "none": NoDistributed, "pytorch": PyTorchDistributed, "mpi": MpiDistributed, "tensorflow": TensorFlowDistributed,
     }, "pytorch"),
-    "sweep": Group("kind", SWEEPS, "grid"),
-    "sweep/policy": Group("kind", POLICIES, "median"),
+    "sweep": Group("kind", Later({"grid": GridSweep, "random": "RandomSweep", "bayes": "BayesSweep"}), "grid"),
+    "sweep/policy": Group("kind", Later({
+        "none": "NoPolicy", "bandit": "BanditPolicy", "median": "MedianPolicy", "truncation": "TruncationPolicy", "asha": "AshaPolicy",
+    }), "median"),
 }
 
 RETIRED = ("snapshot.materialize",)  # settings of earlier versions, which their records and frozen files still hold
