@@ -74,7 +74,7 @@ def submission(root: Path, count: int) -> dict[str, float]:
     """Seconds of the client to compose and to submit trials, beside plain calls that make the same files."""
     code = (
         "import os, resource, sys, time\nfrom trainconf.cli.screen.printer import printer\nfrom trainconf.paths import find_workspace\n"
-        "from trainconf.composition.sweep.grid import grid\nfrom trainconf.sweeps.controller import plan_sweep\n"
+        "from trainconf.composition.sweep.grid import grid\nfrom trainconf.sweeps.batch import plan_sweep\n"
         "workspace = find_workspace(os.getcwd())\nbegan = time.perf_counter()\n"
         "sweep = plan_sweep(grid(sys.argv[1:], workspace), workspace, sys.argv[1:])\ncomposed = time.perf_counter()\n"
         "sweep.prepare(printer)\nsweep.start()\nprint(composed - began, time.perf_counter() - composed)\n"

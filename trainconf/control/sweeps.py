@@ -27,7 +27,7 @@ from trainconf.sweeps.resuming import ResumedSweep, checked, search_of
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
 
-POLL_PAUSE_S = 0.02
+POLL_PAUSE_S = 0.005
 LONG_PAUSE_S = 0.5
 PAUSE_PER_TRIAL_S = 0.0005  # a look costs some microseconds: a hundredth of a core
 SHOWN_TRIALS = 10
@@ -159,7 +159,7 @@ def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Report
 def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
     """The trials whose state has changed, until the sweep has ended.
 
-    A trial of this machine is looked at up to fifty times a second, so that the next one starts at once; where trials are many, or on a
+    A trial of this machine is looked at up to 200 times a second, so that the next one starts at once; where trials are many, or on a
     disk that machines share, less often.
     """
     is_elsewhere = type(launchers.of_run(sweep.paths)).open_pool is Launcher.open_pool

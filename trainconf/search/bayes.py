@@ -8,9 +8,12 @@ This module alone imports Optuna and cmaes, when a sampler is made.
 
 from __future__ import annotations
 
+import _thread
 import math
 import warnings
 from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from trainconf.search.draws import seed_of, unit
@@ -52,8 +55,31 @@ class BayesSampler:
         self._given: set[str] = set()
         self._points: dict[int, Point] = {}
         self._sign = 1.0 if goal == "minimize" else -1.0  # the libraries minimise
-        self._proposer: _Proposer = _Cmaes(space, seed) if kind == "cmaes" else _Optuna(space, seed, kind)
+        self._seed = seed
+        self._kind = kind
+        self._made: _Proposer | None = None
+        self._before: list[tuple[int, Any]] = []  # what came before it was made: parameters of a point, or what one was worth
         self.left_out_count = 0
+        for name in NEEDED[kind]:
+            if find_spec(name) is None:
+                raise ImportError(f"No module named {name!r}", name=name)
+
+    def warm_up(self) -> None:
+        """Begin to import what is needed for the point after the first ones: a third of a second, in a thread of its own."""
+        _thread.start_new_thread(import_module, (NEEDED[self._kind][0],))
+
+    @property
+    def _proposer(self) -> _Proposer:
+        """The library's sampler, made when the first proposal is asked for."""
+        if self._made is None:
+            made = self._made = _Cmaes(self._space, self._seed) if self._kind == "cmaes" else _Optuna(self._space, self._seed, self._kind)
+            for number, known in self._before:
+                if isinstance(known, dict):
+                    made.add(number, known)
+                else:
+                    made.tell(number, known)
+            self._before = []
+        return self._made
 
     def add(self, number: int, point: Point) -> None:
         """Take a point that was chosen already: one of `first`, or of an earlier part of this search."""
@@ -63,11 +89,19 @@ class BayesSampler:
         if any(value is None for value in parameters.values()):
             self.left_out_count += 1
             return
-        self._proposer.add(number, {name: value for name, value in parameters.items() if value is not None})
+        known = {name: value for name, value in parameters.items() if value is not None}
+        if self._made is None:
+            self._before.append((number, known))
+        else:
+            self._made.add(number, known)
 
     def tell(self, number: int, value: float | None) -> None:
         """What a point was worth; None if that will never be known."""
-        self._proposer.tell(number, None if value is None else self._sign * value)
+        worth = None if value is None else self._sign * value
+        if self._made is None:
+            self._before.append((number, worth))
+        else:
+            self._made.tell(number, worth)
 
     def ask(self, number: int) -> Point:
         """The point of that number, to be given to `add` when it is taken. Raises NothingLeftError."""

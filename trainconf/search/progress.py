@@ -77,6 +77,11 @@ class PointSource:
         if self._learns:
             self._sampler.add(point, values)
 
+    def warm_up(self) -> None:
+        """Get ready beside the first trials."""
+        if self._learns:
+            self._sampler.warm_up()
+
     def tell(self, point: int, value: float | None) -> None:
         """What a point was worth; None if that will never be known."""
         if self._learns:

@@ -311,6 +311,8 @@ def controller(home: RunPaths, search: Search, hands: Any, *, at_a_time: int, po
         home, log, Progress(points or PointSource(None, []), limits, search.goal), search.judge(), hands, metric=search.metric,
         value=str(search.settings.get("value") or "best"), ends_at=None if minutes is None else time.time() + 60 * float(minutes),
     )
+    if points is not None:
+        points.warm_up()
     found.take_over()
     return found
 

@@ -30,6 +30,9 @@ class Learner:
     def add(self, number: int, point: Point) -> None:
         self.heard.append(("add", number, point["lr"]))
 
+    def warm_up(self) -> None:
+        self.heard.append(("warm",))
+
     def tell(self, number: int, value: float | None) -> None:
         self.heard.append(("tell", number, value))
 
