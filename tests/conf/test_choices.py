@@ -117,7 +117,7 @@ def test_a_file_opens_with_its_package_then_one_line_about_it_and_names_self(pat
 def test_the_command_in_the_header_of_an_experiment_runs_it(path: Path, workspace: WorkspacePaths) -> None:
     found = re.search(r"`python -m trainconf (.*)`", path.read_text().splitlines()[1])
     assert found, "the header names no command"
-    composed = compose(shlex.split(found[1]), workspace)
+    composed = compose([word for word in shlex.split(found[1]) if word != "-m"], workspace)
     assert composed.choices["experiment"] == path.stem
 
 
