@@ -113,6 +113,8 @@ class ResumedSweep:
             return
         maker = TrialMaker(self._workspace, self._reporter)
         self._find_bases()
+        if not self._bases and (changes.get("max_total_runs") or self._record.get("has_controller")):
+            raise UserError(f"{self.sweep_id} can have no further trial: what trials share was not recorded", ("from", self.paths.sweep))
         for _, base in self._bases[:1]:
             maker.prepare(from_run(base, [], self._workspace, SILENT)[0])
         launcher = launchers.of_run(self.paths)

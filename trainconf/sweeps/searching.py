@@ -271,9 +271,12 @@ class FedSweep:
 def record_bases(home: RunPaths, trials: Trials, maker: TrialMaker) -> None:
     """Keep what trials share, from which a later controller makes further ones: a record of a run for each combination of choices.
 
+    Of more than MAX_COMBINATIONS nothing is kept: such a sweep cannot be extended.
+
     Raises OSError, ConfigError.
     """
-    for number, choices in enumerate(trials.combinations()):
+    combinations = trials.combinations()
+    for number, choices in enumerate(combinations if len(combinations) <= MAX_COMBINATIONS else ()):
         resolved = maker.prepare(trials.resolved(0, {**trials.example, **choices}, 0)[0]) if choices else trials.base
         paths = base_of(home, number)
         os.makedirs(paths.code)
