@@ -54,8 +54,8 @@ def shown(space: Shell) -> dict[str, Any]:
 
 
 def test_a_policy_cancels_only_the_weak_tasks_of_one_array(space: Shell) -> None:
-    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2"]
-    answer = space(*words("sweep=grid", *policy, "+params.lr=0.3,0.9,0.31", "+params.epochs=25", "+params.nap=0.6"))
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2", "sweep.max_concurrent_runs=1"]
+    answer = space(*words("sweep=grid", *policy, "+params.lr=0.3,0.9,0.31", "+params.epochs=12", "+params.nap=0.4"))
     assert answer.code == 0, answer
     assert len(liveness.scheduler_of(home_of(space))["arrays"]) == 1
     found = shown(space)

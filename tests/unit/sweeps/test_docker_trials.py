@@ -23,12 +23,13 @@ def test_a_trial_that_a_policy_stops_ends_its_container(workspace: Shell, docker
     workspace.write("train.py", """
 import sys, time
 from trainconf import Run
-for epoch in range(30):
+for epoch in range(12):
     Run.get_context().log("loss", abs(float(sys.argv[2]) - 0.3), step=epoch)
     time.sleep(0.3)
 """)
-    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.1", "sweep.policy.delay_evaluation=2", "grace_seconds=2"]
-    words = workspace.script("compute=docker", f"env.docker.image={docker_base_image}", "metric.name=loss", "metric.goal=minimize", *policy)
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.1", "sweep.policy.delay_evaluation=2", "sweep.max_concurrent_runs=1"]
+    policy += ["metric.name=loss", "metric.goal=minimize", "grace_seconds=2"]
+    words = workspace.script("compute=docker", f"env.docker.image={docker_base_image}", *policy)
     answer = workspace("-m", *words, "+params.lr=0.3,0.9")
     assert answer.code == 0, answer
     found = json.loads(workspace("sweep", "show", "last", "--json").out)

@@ -164,7 +164,7 @@ def test_a_package_that_is_missing_is_named(here: Here, workspace: Shell, monkey
 
 def test_a_policy_stops_the_weak_and_says_why(here: Here, workspace: Shell) -> None:
     policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=1.0", "sweep.policy.delay_evaluation=2"]
-    policy += ["sweep.max_concurrent_runs=3", "+params.epochs=40", "+params.nap=0.2"]
+    policy += ["sweep.max_concurrent_runs=1", "+params.epochs=30", "+params.nap=0.2"]  # the good one first: nobody is ahead of it
     answer = here(*words(workspace, "sweep=grid", *policy, "+params.lr=0.005,0.00001,0.9", total=3))
     assert answer.code == 0, answer
     found = shown(here)
