@@ -77,8 +77,8 @@ def test_when_another_rank_fails_its_last_words_come_after_the_output_of_rank_0(
         "import os, pathlib, time\n"
         "rank = os.environ['RANK']\n"
         "print('rank', rank, flush=True)\n"
-        "logs = pathlib.Path('logs')\n"
-        "while rank == '2' and not all(log.read_text() for log in logs.glob('std_*')): time.sleep(0.01)\n"
+        "logs = [pathlib.Path('../logs', name) for name in ('std_log.txt', 'std_log_rank_1.txt')]\n"  # beside code/, where it runs
+        "while rank == '2' and not all(log.exists() and log.read_text() for log in logs): time.sleep(0.01)\n"
         "assert rank != '2', 'bad batch'\n"
         "time.sleep(600)\n",
     )
