@@ -35,37 +35,38 @@ class NoPolicy:
 
 
 @dataclass
-class BanditPolicy:
+class Periodic:
+    """A policy that judges a trial every so often."""
+
+    kind: str = setting("none", "set by the choice of `sweep/policy`", choices=("none",))
+    evaluation_interval: int = setting(1, "a trial is judged at every so many logs of the metric", minimum=1)
+    delay_evaluation: int = setting(5, "logs before a trial is judged for the first time", minimum=0)
+    unit: str = setting("log", "what is counted: logs of the metric, or their `step`", choices=("log", "step"))
+
+
+@dataclass
+class BanditPolicy(Periodic):
     """sweep/policy=bandit: stops a trial that is further from the best one than the slack."""
 
     kind: str = setting("bandit", "set by the choice of `sweep/policy`", choices=("bandit",))
     slack_factor: Optional[float] = setting(None, "relative: the bound is best / (1 + slack_factor); this or slack_amount", minimum=0)
     slack_amount: Optional[float] = setting(None, "absolute: the bound is best - slack_amount; this or slack_factor", minimum=0)
-    evaluation_interval: int = setting(1, "a trial is judged at every so many logs of the metric", minimum=1)
-    delay_evaluation: int = setting(5, "logs before a trial is judged for the first time", minimum=0)
-    unit: str = setting("log", "what is counted: logs of the metric, or their `step`", choices=("log", "step"))
 
 
 @dataclass
-class MedianPolicy:
+class MedianPolicy(Periodic):
     """sweep/policy=median: stops a trial whose best value is below the median of the other trials' means."""
 
     kind: str = setting("median", "set by the choice of `sweep/policy`", choices=("median",))
     min_trials: int = setting(3, "other trials that must have come as far", minimum=1)
-    evaluation_interval: int = setting(1, "a trial is judged at every so many logs of the metric", minimum=1)
-    delay_evaluation: int = setting(5, "logs before a trial is judged for the first time", minimum=0)
-    unit: str = setting("log", "what is counted: logs of the metric, or their `step`", choices=("log", "step"))
 
 
 @dataclass
-class TruncationPolicy:
+class TruncationPolicy(Periodic):
     """sweep/policy=truncation: stops the worst share of the trials that have come as far."""
 
     kind: str = setting("truncation", "set by the choice of `sweep/policy`", choices=("truncation",))
     truncation_percentage: int = setting(20, "per cent of the trials that are stopped, 1 to 99", minimum=1, maximum=99)
-    evaluation_interval: int = setting(1, "a trial is judged at every so many logs of the metric", minimum=1)
-    delay_evaluation: int = setting(5, "logs before a trial is judged for the first time", minimum=0)
-    unit: str = setting("log", "what is counted: logs of the metric, or their `step`", choices=("log", "step"))
 
 
 @dataclass

@@ -7,8 +7,10 @@ killed: trials that run are adopted, one that was not handed over is, and no num
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+from trainconf.errors import LaunchError
 from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.launchers.states import StatePoller
@@ -20,6 +22,8 @@ from trainconf.sweeps import journal
 from trainconf.sweeps.watching import TrialWatch
 
 NAMES = 50  # of metrics, kept for a message
+RETRY_SECONDS = 5.0  # until a target that did not answer, or took no more, is asked again
+PATIENCE_SECONDS = 600.0  # with a trial that its target does not take
 
 
 class Hands(Protocol):
@@ -36,7 +40,7 @@ class Hands(Protocol):
     def start(self, trial: Trial) -> None:
         """Make the run's folder unless it is there, and hand the run over unless somebody has it.
 
-        Raises StorageError, and for a trial that cannot be carried out TrainconfError.
+        Raises StorageError, TrialError for a trial that cannot be carried out, NotNowError where its target takes none just now.
         """
         ...
 
@@ -74,6 +78,8 @@ class Controller:
         self._poller = StatePoller()
         self._forced: bool | None = None  # how the cancellation of all was passed on
         self._dropped: set[int] = set()  # trials that wait and are not wanted any more
+        self._untaken: dict[int, tuple[float, float]] = {}  # trials that their target did not take: when to try again, when to give up
+        self._uncanceled: dict[int, tuple[float, bool]] = {}  # trials whose target did not answer: when to ask again, whether by force
 
     def take_over(self) -> None:
         """Go on from the journal: adopt what runs, start what was asked for and is not there, send what the policy had decided."""
@@ -92,7 +98,7 @@ class Controller:
                 continue
             self._start(trial)
             if trial.stop is not None:
-                self._hands.cancel(trial, force=False)
+                self._cancel(trial, force=False)
         self._hear()
 
     def step(self) -> list[TrialWatch]:
@@ -100,6 +106,7 @@ class Controller:
         for asked in journal.take_requests(self.home):
             self._obey(asked)
         self._hear_cancellation()
+        self._try_again()
         changed = self._hear()
         if self.progress.closed:
             self._drop_waiting()
@@ -151,12 +158,46 @@ class Controller:
         return watch
 
     def _start(self, trial: Trial) -> None:
-        watch = self._watch(trial)
+        self._watch(trial)
+        now = time.monotonic()
+        _, give_up_at = self._untaken.pop(trial.number, (0.0, now + PATIENCE_SECONDS))
         try:
             self._hands.start(trial)
+        except NotNowError as error:
+            if now < give_up_at:
+                self._untaken[trial.number] = now + RETRY_SECONDS, give_up_at
+            else:
+                self._tell_unstarted(trial, "Failed", str(error))
         except TrialError as error:
-            watch.is_over = True
-            self._write("told", number=trial.number, state="Failed", value=None, reason=str(error), names=[])
+            self._tell_unstarted(trial, "Failed", str(error))
+
+    def _tell_unstarted(self, trial: Trial, state: str, reason: str) -> None:
+        self.watches[trial.number].is_over = True
+        self._untaken.pop(trial.number, None)
+        self._write("told", number=trial.number, state=state, value=None, reason=reason, names=[])
+
+    def _cancel(self, trial: Trial, *, force: bool) -> None:
+        """Ask for the end of a trial, later once more where nobody answers."""
+        self._uncanceled.pop(trial.number, None)
+        if trial.number in self._untaken:
+            self._tell_unstarted(trial, "Canceled", "it was not wanted any more before it began")
+            return
+        try:
+            self._hands.cancel(trial, force=force)
+        except LaunchError:
+            self._uncanceled[trial.number] = time.monotonic() + RETRY_SECONDS, force
+
+    def _try_again(self) -> None:
+        """Start and cancel what a target would not hear of before."""
+        now = time.monotonic()
+        for number, (at, _) in list(self._untaken.items()):
+            if now >= at:
+                self._start(self.progress.trials[number])
+        for number, (at, force) in list(self._uncanceled.items()):
+            if number not in self.progress.running:
+                del self._uncanceled[number]
+            elif now >= at:
+                self._cancel(self.progress.trials[number], force=force)
 
     def _hear(self) -> list[TrialWatch]:
         ended: list[TrialWatch] = []
@@ -164,6 +205,8 @@ class Controller:
         intervals: dict[str, int] = {}
         count = 0
         for number, trial in list(self.progress.running.items()):
+            if number in self._untaken:
+                continue
             watch = self.watches[number]
             before = watch.state
             for value, step in watch.poll():
@@ -189,7 +232,7 @@ class Controller:
         assert self.judge is not None
         own, bound = self.judge.as_logged(verdict.own), self.judge.as_logged(verdict.bound)
         self._write("stop", number=trial.number, interval=verdict.interval, own=own, bound=bound, compared=verdict.compared)
-        self._hands.cancel(trial, force=False)
+        self._cancel(trial, force=False)
 
     def _tell(self, watch: TrialWatch) -> None:
         """A trial has ended: its value, for the journal and the sampler."""
@@ -227,21 +270,59 @@ class Controller:
         if not self.progress.closed:
             self._write("close", reason=reason)
         for trial in list(self.progress.running.values()):
-            self._hands.cancel(trial, force=force)
+            self._cancel(trial, force=force)
 
     def _drop_waiting(self) -> None:
         """Take back trials that were handed over before the sweep was closed and have not begun."""
         for number, trial in list(self.progress.running.items()):
             if number not in self._dropped and self.watches[number].waits:
                 self._dropped.add(number)
-                self._hands.cancel(trial, force=False)
+                self._cancel(trial, force=False)
 
     def _write(self, deed: str, **facts: Any) -> None:
         self.progress.take(self._journal.write(deed, **facts))
 
 
+class Controlled:
+    """What every sweep with a controller offers, once `_controller` and `_lock` are there."""
+
+    _controller: Controller | None = None
+    _lock: FileLock | None = None
+
+    @property
+    def open_count(self) -> int:
+        """Trials that have not ended."""
+        return 0 if self._controller is None else len(self._controller.progress.running)
+
+    @property
+    def live(self) -> Sequence[TrialWatch]:
+        """The trials so far."""
+        return [] if self._controller is None else list(self._controller.watches.values())
+
+    def poll(self) -> Sequence[TrialWatch]:
+        """Let the controller step; the trials whose state has changed."""
+        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
+
+    def has_ended(self) -> bool:
+        """Whether every trial is over and none will come. The end is recorded then, and the sweep let go of."""
+        if self._controller is None or not self._controller.is_done:
+            return False
+        if not self._controller.is_finished:
+            self._controller.finish()
+            self._let_go()
+        return True
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
 class TrialError(Exception):
     """A trial that cannot be carried out; the search goes on without it."""
+
+
+class NotNowError(Exception):
+    """A trial whose target did not take it: it may take it later."""
 
 
 def acquire(home: RunPaths) -> FileLock | None:

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from trainconf import launchers
-from trainconf.errors import StorageError, TrainconfError
+from trainconf.errors import LaunchError, StorageError, TrainconfError
 from trainconf.files import read_lines
 from trainconf.history import events, liveness
 from trainconf.launchers.protocol import Pool, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import SILENT
 from trainconf.resolve.resolver import Resolved
 from trainconf.search.progress import Trial
+from trainconf.submission.replay import from_run
 from trainconf.submission.run_id import remove_run_dir
 from trainconf.sweeps import journal
-from trainconf.sweeps.controller import TrialError
+from trainconf.sweeps.controller import NotNowError, TrialError
 from trainconf.sweeps.trials import TrialMaker
 
 Resolve = Callable[[int, dict[str, Any], int], tuple[Resolved, list[str]]]  # number, values, repeat: what would run, and its overrides
@@ -25,19 +27,15 @@ Resolve = Callable[[int, dict[str, Any], int], tuple[Resolved, list[str]]]  # nu
 class Feeding:
     """Makes a trial when it is asked for, and adds it to the sweep's pool.
 
-    resolve: from a trial to what would run. recall: the same for the run of a trial that is to run again.
+    resolve: from a trial to what would run.
     """
 
-    def __init__(
-        self, home: RunPaths, workspace: WorkspacePaths, maker: TrialMaker, pool: Pool, resolve: Resolve,
-        recall: Callable[[RunPaths], Resolved],
-    ) -> None:
+    def __init__(self, home: RunPaths, workspace: WorkspacePaths, maker: TrialMaker, pool: Pool, resolve: Resolve) -> None:
         self._home = home
         self._workspace = workspace
         self._maker = maker
         self._pool = pool
         self._resolve = resolve
-        self._recall = recall
         self._resolved: dict[int, Resolved] = {}  # of trials that are asked for and not made yet
         self._handed_over = _given_to_the_last(home)
 
@@ -52,7 +50,7 @@ class Feeding:
     def again(self, trial: Trial) -> RunPaths:
         """The folder of a trial's next run: `<sweep>_<number>.<attempt>`."""
         before = journal.paths_of(self._home, trial.run)
-        self._resolved[trial.number] = self._recall(before)
+        self._resolved[trial.number], _ = from_run(before, [], self._workspace, SILENT)
         return RunPaths(os.path.join(os.path.dirname(before.run_dir), f"{self._home.run_id}_{trial.number}.{trial.attempt + 1}"))
 
     def start(self, trial: Trial) -> None:
@@ -74,6 +72,8 @@ class Feeding:
             self._pool.add([plan])
         except StorageError:
             raise  # the disk is full: no other trial would fare better
+        except LaunchError as error:
+            raise NotNowError(str(error).splitlines()[0]) from error
         except TrainconfError as error:
             raise TrialError(str(error).splitlines()[0]) from error
 

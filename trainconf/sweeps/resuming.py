@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,18 +19,17 @@ from trainconf.resolve.run_config import RunConfig
 from trainconf.search.space import Point
 from trainconf.submission.replay import from_run
 from trainconf.sweeps import journal
-from trainconf.sweeps.controller import Controller, acquire
+from trainconf.sweeps.controller import Controlled, acquire
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import base_of, combinations_of, controller, open_pool, overrides_of
 from trainconf.sweeps.trials import TrialMaker
-from trainconf.sweeps.watching import TrialWatch
 
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "target")
-RETRIES = ("failed", "canceled", "lost", "all")
+RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
 
 
-class ResumedSweep:
+class ResumedSweep(Controlled):
     """A sweep that is controlled by this process from now on. See `batch.Sweep`, whose face it has."""
 
     reused_count = 0
@@ -45,7 +44,6 @@ class ResumedSweep:
         self._reporter = reporter
         self._record = read_mapping(home.sweep)
         self._search = search_of(home, self._record)
-        self._controller: Controller | None = None
         self._bases: list[tuple[dict[str, str], RunPaths]] = []
         self._lock = acquire(home)
         if self._lock is None:
@@ -76,16 +74,6 @@ class ResumedSweep:
         """Trials in flight."""
         return int(self._record.get("max_concurrent_runs") or 1)
 
-    @property
-    def open_count(self) -> int:
-        """Trials that have not ended."""
-        return 0 if self._controller is None else len(self._controller.progress.running)
-
-    @property
-    def live(self) -> Sequence[TrialWatch]:
-        """The trials so far."""
-        return [] if self._controller is None else list(self._controller.watches.values())
-
     def prepare(self, reporter: Reporter) -> None:
         """Nothing to do: everything was prepared when the sweep began."""
 
@@ -99,10 +87,6 @@ class ResumedSweep:
         except BaseException:
             self._let_go()
             raise
-
-    def _let_go(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
 
     def _start(self, changes: Mapping[str, Any], retry: str) -> None:
         for force in (False, True):
@@ -119,7 +103,7 @@ class ResumedSweep:
             maker.prepare(from_run(base, [], self._workspace, SILENT)[0])
         launcher = launchers.of_run(self.paths)
         pool = open_pool(launcher, self.paths, maker.secrets)
-        hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved, lambda run: from_run(run, [], self._workspace, SILENT)[0])
+        hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved)
         self._write_down(changes)
         points = self._search.points() if self._bases else None
         self._controller = controller(self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points)
@@ -149,7 +133,7 @@ class ResumedSweep:
         log.close()
 
     def _again(self, retry: str) -> None:
-        states = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}.get(retry, ())
+        states = RETRIES[retry] if retry else ()
         assert self._controller is not None
         for trial in self._controller.progress.trials:
             if trial.state in states and trial.stop is None:
@@ -163,19 +147,6 @@ class ResumedSweep:
                 resolved, _ = from_run(base, _as_changes(own, read_mapping(base.record)), self._workspace, SILENT)
                 return resolved, overrides_of(given)
         raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
-
-    def poll(self) -> Sequence[TrialWatch]:
-        """Let the controller step; the trials whose state has changed."""
-        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
-
-    def has_ended(self) -> bool:
-        """Whether every trial is over and none will come."""
-        if self._controller is None or not self._controller.is_done:
-            return False
-        if not self._controller.is_finished:
-            self._controller.finish()
-            self._let_go()
-        return True
 
     def cancel(self, *, force: bool) -> None:
         """End all trials."""

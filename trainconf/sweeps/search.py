@@ -18,7 +18,6 @@ from trainconf.search.samplers import GridSampler, RandomSampler, SobolSampler
 from trainconf.search.space import Point, Space
 
 EXTRAS = {"optuna": "sweeps", "scipy": "sweeps", "cmaes": "sweeps", "torch": "gp", "numpy": "sweeps"}
-FEW_RUNS = 100  # below which Gaussian processes find more than Parzen estimators, on smooth spaces
 
 
 class Search:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from trainconf import __version__, launchers
 from trainconf.composition.sweep.trial import TrialComposer, written
 from trainconf.errors import ConfigError, Mistake, StorageError
-from trainconf.files import FileLock, dumps, write_atomic
+from trainconf.files import dumps, write_atomic
 from trainconf.history import events
 from trainconf.launchers.protocol import Launcher, Pool
 from trainconf.launchers.separate import SeparatePool
@@ -23,15 +23,13 @@ from trainconf.search.progress import PointSource, Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Point
 from trainconf.submission.record import write_run
-from trainconf.submission.replay import from_run
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch
-from trainconf.sweeps.controller import Controller, acquire
+from trainconf.sweeps.controller import Controlled, Controller, acquire
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.trials import TrialMaker
-from trainconf.sweeps.watching import TrialWatch
 
 MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
 
@@ -109,11 +107,8 @@ def at_once(search: Search, trials: Trials, workspace: WorkspacePaths, overrides
     return sweep
 
 
-class WatchedBatch(batch.Sweep):
+class WatchedBatch(Controlled, batch.Sweep):
     """All trials are handed over at once; a controller compares them, and ends those that are not wanted any more."""
-
-    _controller: Controller | None = None
-    _lock: FileLock | None = None
 
     def start(self) -> None:
         """Hand over all trials, and begin to watch them. Raises StorageError, LaunchError."""
@@ -124,27 +119,12 @@ class WatchedBatch(batch.Sweep):
                 self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
             )  # fmt: skip
 
-    @property
-    def live(self) -> Sequence[TrialWatch]:
-        """The trials as far as the controller sees them."""
-        return [] if self._controller is None else list(self._controller.watches.values())
-
-    def poll(self) -> Sequence[Any]:
-        """Let the controller step; the trials whose state has changed."""
-        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
-
     def has_ended(self) -> bool:
         """Whether every trial is over, and whoever has the sweep is gone."""
-        if self._controller is None or not self._controller.is_done or not super().has_ended():
-            return False
-        if not self._controller.is_finished:
-            self._controller.finish()
-            assert self._lock is not None
-            self._lock.release()
-        return True
+        return batch.Sweep.has_ended(self) and super().has_ended()
 
 
-class FedSweep:
+class FedSweep(Controlled):
     """Each trial is asked for when a slot comes free. See `batch.Sweep`, whose face it has."""
 
     reused_count = 0
@@ -154,9 +134,7 @@ class FedSweep:
     def __init__(self, search: Search, trials: Trials, workspace: WorkspacePaths, overrides: list[str]) -> None:
         self._search = search
         self._trials = trials
-        self._controller: Controller | None = None
         self._maker: TrialMaker | None = None
-        self._lock: FileLock | None = None
         self.workspace = workspace
         self.overrides = overrides
         self.config = trials.base.config
@@ -182,16 +160,6 @@ class FedSweep:
     def total(self) -> int:
         """Trials in all."""
         return self._search.total
-
-    @property
-    def open_count(self) -> int:
-        """Trials that have not ended."""
-        return 0 if self._controller is None else len(self._controller.progress.running)
-
-    @property
-    def live(self) -> Sequence[TrialWatch]:
-        """The trials so far."""
-        return [] if self._controller is None else list(self._controller.watches.values())
 
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail before the sweep exists. Raises UserError kinds, BuildError."""
@@ -243,24 +211,10 @@ class FedSweep:
         if not self.config.submit.detach:
             self._lock = acquire(self.paths)
             pool = open_pool(launchers.get(base.spec.compute.target), self.paths, self._maker.secrets)
-            hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved, _recalled(self.workspace, Reporter()))
+            hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved)
             self._controller = controller(
                 self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points(),
             )  # fmt: skip
-
-    def poll(self) -> Sequence[TrialWatch]:
-        """Let the controller step; the trials whose state has changed."""
-        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
-
-    def has_ended(self) -> bool:
-        """Whether every trial is over and none will come."""
-        if self._controller is None or not self._controller.is_done:
-            return False
-        if not self._controller.is_finished:
-            self._controller.finish()
-            assert self._lock is not None
-            self._lock.release()
-        return True
 
     def cancel(self, *, force: bool) -> None:
         """End all trials; none is asked for any more."""
@@ -318,7 +272,3 @@ def controller(home: RunPaths, search: Search, hands: Any, *, at_a_time: int, po
         points.warm_up()
     found.take_over()
     return found
-
-
-def _recalled(workspace: WorkspacePaths, reporter: Reporter) -> Any:
-    return lambda paths: from_run(paths, [], workspace, reporter)[0]

@@ -1,0 +1,119 @@
+"""The controller with hands that do not always reach: a target that takes no trial now, and one that hears of no cancellation."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainconf.errors import LaunchError
+from trainconf.history import events
+from trainconf.paths import RunPaths
+from trainconf.search import grammar
+from trainconf.search.progress import Limits, PointSource, Progress, Trial
+from trainconf.search.samplers import RandomSampler
+from trainconf.search.space import Axis, Space
+from trainconf.sweeps import controller as module
+from trainconf.sweeps.controller import Controller, NotNowError
+from trainconf.sweeps.journal import Entry, Journal, paths_of
+
+
+class Hands:
+    """Makes runs as folders with events; `refusals` and `silences` are how often it does not."""
+
+    def __init__(self, home: RunPaths, *, refusals: int = 0, silences: int = 0) -> None:
+        self.home = home
+        self.refusals = refusals
+        self.silences = silences
+        self.asked: list[str] = []
+
+    def entry(self, line: dict[str, Any]) -> Entry:
+        return Entry(line["number"], line["values"], [], paths_of(self.home, ["x", f"s_{line['number']}"]))
+
+    def again(self, trial: Trial) -> RunPaths:
+        raise AssertionError(trial)
+
+    def start(self, trial: Trial) -> None:
+        self.asked.append("start")
+        if self.refusals:
+            self.refusals -= 1
+            raise NotNowError("the queue is full")
+        paths = paths_of(self.home, trial.run)
+        os.makedirs(paths.run_dir)
+        events.append(paths, "Completed", exit_code=0, reason="")
+
+    def cancel(self, trial: Trial, *, force: bool) -> None:
+        self.asked.append("cancel")
+        if self.silences:
+            self.silences -= 1
+            raise LaunchError("Slurm does not answer")
+        events.append(paths_of(self.home, trial.run), "Canceled", exit_code=None, reason="")
+
+    def close(self, state: str, reason: str) -> None:
+        self.asked.append(state)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> RunPaths:
+    folder = tmp_path / "runs" / "x" / "s"
+    folder.mkdir(parents=True)
+    return RunPaths(str(folder))
+
+
+def made(home: RunPaths, hands: Hands) -> Controller:
+    points = PointSource(RandomSampler(Space((Axis("a", grammar.uniform(0, 1)),)), 1), [])
+    progress = Progress(points, Limits(max_total_runs=1, max_concurrent_runs=1), "maximize")
+    found = Controller(home, Journal(home), progress, None, hands, metric=None, value="best")
+    found.take_over()
+    return found
+
+
+def told(controller: Controller) -> list[tuple[str, str]]:
+    return [(trial.state, trial.reason) for trial in controller.progress.trials]
+
+
+def test_a_trial_that_is_not_taken_now_is_started_later(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    controller = made(home, Hands(home, refusals=3))
+    for _ in range(6):
+        controller.step()
+    assert told(controller) == [("Completed", "")]
+    assert controller.is_done
+
+
+def test_a_trial_that_is_never_taken_fails_with_the_reason(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", -1.0)
+    controller = made(home, Hands(home, refusals=100))
+    controller.step()
+    assert told(controller) == [("Failed", "the queue is full")]
+
+
+def test_a_trial_that_was_not_taken_is_not_started_after_a_cancellation(home: RunPaths) -> None:
+    hands = Hands(home, refusals=100)
+    controller = made(home, hands)
+    controller.step()
+    events.request_cancel(home)
+    controller.step()
+    assert [state for state, _ in told(controller)] == ["Canceled"]
+    assert hands.asked == ["start"]
+    assert controller.is_done
+
+
+def test_a_cancellation_that_nobody_hears_is_sent_again(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    hands = Hands(home, silences=2)
+    controller = made(home, hands)
+    controller.step()
+    trial = controller.progress.trials[0]
+    os.truncate(paths_of(home, trial.run).events, 0)
+    events.append(paths_of(home, trial.run), "Running")
+    trial.state = ""
+    controller.progress.running[0] = trial
+    controller._cancel(trial, force=False)
+    for _ in range(4):
+        controller._try_again()
+    assert hands.asked.count("cancel") == 3
+    assert (events.last(paths_of(home, trial.run)) or {})["state"] == "Canceled"
