@@ -3,7 +3,7 @@
     python docs/picture.py
 
 Floors and rooms come from the contract and from the folders of `trainconf/`; what runs in a job is what the agent imports.
-Only the sentences are written here: one a room, what it decides.
+The sentences are those of rooms.yaml: one a room, what it decides.
 """
 
 from __future__ import annotations
@@ -16,65 +16,14 @@ from importlib import import_module
 from pathlib import Path
 
 import grimp
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE, PICTURE = ROOT / "trainconf", ROOT / "docs" / "architecture.svg"
 TITLE = "trainconf"
 SUBTITLE = "A room imports from the floors below it: never from above, never from its own floor."
 
-# What each room decides. A room without a sentence is a mistake, and so is a sentence without a room.
-DECIDES = {
-    "__main__": "one program, two names: trainconf and python -m trainconf",
-    "testing": "the suite that every launcher passes, ours and others'",
-    "cli": "which verb a command means, and what a person sees of it",
-    "cli/arguments": "what is typed: arguments, overrides, Hydra's flags, help",
-    "cli/launch": "verbs that compose: submit, plan, freeze, run, rerun, config",
-    "cli/history": "verbs about runs: ls, show, logs, wait, cancel",
-    "cli/workspace": "verbs about the workspace: init, env, snapshot, gc, doctor",
-    "cli/screen": "the only printer: tables, progress, a run followed",
-    "control": "what can be done with runs, sweeps and a workspace, once; prints nothing",
-    "sweeps": "which trials a sweep has, which run now, and what to do when one ends",
-    "submission": "the one road from a config to a run: code, software, directory, launch",
-    "launchers": "how a RunSpec becomes a job of a target; other people's come in by entry point",
-    "launchers/job": "argument list, variables, import path and ranks of every job",
-    "launchers/machine": "processes here, and a sweep in a pool",
-    "launchers/docker": "the request that makes a container",
-    "launchers/slurm": "the sbatch script, arrays, and what Slurm says",
-    "agent": "what happens beside a job, and how the run ends",
-    "agent/leases": "slots and GPUs, first come first served",
-    "agent/processes": "ranks as processes, and their watchdog",
-    "agent/containers": "ranks in containers of an engine",
-    "agent/nodes": "ranks on the nodes of a Slurm job",
-    "agent/mpi": "ranks under mpirun or srun",
-    "agent/rendezvous": "where ranks meet: addresses, ports",
-    "job_api": "trainconf.Run, what a training script imports",
-    "composition": "which config files and overrides make: composed, explained, cached; trials",
-    "composition/sweep": "which values a sweep gives, and the config of each trial",
-    "composition/hydra": "how Hydra is called: its loader, its settings, what a config reads",
-    "resolve": "what a config means: RunSpec, origins of values, secrets",
-    "environments": "which software a run sees, and whether two are the same",
-    "environments/recipe": "what it shall hold",
-    "environments/venv": "a venv built once, by uv or pip",
-    "environments/image": "an image built once, layer by layer",
-    "snapshot": "which code a run has, kept by content",
-    "snapshot/tree": "which files travel",
-    "snapshot/blobs": "packs, manifests, gc",
-    "distributed": "how ranks are laid out",
-    "history": "what is known of runs, and whether a silent one lives",
-    "search": "which point comes next, which trial is best, which one stops early",
-    "schema": "what a user may write: every setting, its type and its default",
-    "plugins": "launchers by name, also those of other packages",
-    "spec": "what will run: RunSpec, frozen, hashed",
-    "git": "how git is asked so that nothing in a repository can run",
-    "process": "how other programs are started",
-    "files": "writes that survive a crash, and locks",
-    "paths": "every file name, once",
-    "engine": "how a container engine is asked",
-    "fast": "JSON, records, hashes without slow imports; starting programs",
-    "errors": "how a mistake is told",
-    "limits": "defaults that need no schema",
-    "reporter": "who hears what takes time",
-}
+DECIDES: dict[str, str] = yaml.safe_load((ROOT / "docs" / "rooms.yaml").read_text())
 
 # One run, from what is typed to what is read: the room, and what happens in it.
 WAY = [

@@ -33,7 +33,7 @@ READS = ["job_api", "cli.main", "cli.history", "cli.arguments.help", "control.ru
 # What opens another process, and the only modules that do.
 DOORS = {
     "subprocess": {"process.py"},
-    "os.fork": {"fast/spawn.py", "agent/processes/watchdog.py", "control/doctor.py", "testing/cancel.py"},
+    "os.fork": {"fast/spawn.py", "agent/processes/watchdog.py", "control/workspace/doctor.py", "testing/cancel.py"},
     "os.posix_spawn": {"fast/spawn.py"},
     "os.exec": {"agent/loop.py", "agent/mpi/start.py", "fast/spawn.py"},
     "os.system": set(), "os.popen": set(), "os.spawn": set(), "pty": set(), "multiprocessing": set(),

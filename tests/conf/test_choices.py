@@ -85,7 +85,7 @@ def test_adhoc_runs_any_script_and_asks_for_one_when_there_is_none(workspace: Wo
 
 
 def test_commented_machine_facts_change_nothing(workspace: WorkspacePaths) -> None:
-    from trainconf.control.init import LOCAL_YAML
+    from trainconf.control.workspace.init import LOCAL_YAML
 
     before = compose([], workspace).config
     Path(workspace.conf).mkdir()
@@ -94,7 +94,7 @@ def test_commented_machine_facts_change_nothing(workspace: WorkspacePaths) -> No
 
 
 def test_machine_facts_with_their_comments_taken_away_are_settings(workspace: WorkspacePaths) -> None:
-    from trainconf.control.init import LOCAL_YAML
+    from trainconf.control.workspace.init import LOCAL_YAML
 
     head, *facts = LOCAL_YAML.split("\n\n")
     Path(workspace.conf).mkdir()

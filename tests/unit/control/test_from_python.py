@@ -7,10 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainconf.control import environments, freeze, gc, runs, snapshots, sweep_results, sweeps
+from trainconf.control import freeze, runs
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.follow import Changed, Ended, Logged, Written, follow
 from trainconf.control.submit import plan, rerun, run_frozen, submit
+from trainconf.control.sweeps import results as sweep_results
+from trainconf.control.sweeps import steer as sweeps
+from trainconf.control.workspace import environments, gc, snapshots
 from trainconf.errors import ConfigError, FrozenFileError, SnapshotError, UserError
 from trainconf.history.follow import Output
 from trainconf.paths import WorkspacePaths

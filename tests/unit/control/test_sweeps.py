@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from trainconf.control import sweep_results as sweeps
+from trainconf.control.sweeps import results as sweeps
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal

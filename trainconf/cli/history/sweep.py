@@ -11,7 +11,7 @@ from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import number, printer
 from trainconf.cli.screen.sweep import print_results, summary
 from trainconf.control import runs
-from trainconf.control import sweep_results as sweeps
+from trainconf.control.sweeps import results as sweeps
 from trainconf.errors import UserError
 from trainconf.paths import WorkspacePaths, find_workspace
 
@@ -95,7 +95,7 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf.control.sweeps import study_of
+    from trainconf.control.sweeps.steer import study_of
     from trainconf.sweeps.export import importances
 
     found = importances(study_of(sweeps.find(workspace, args.sweep)))
@@ -120,7 +120,7 @@ def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
             writer.writerow([trial.number, row.get("run_id"), trial.status, trial.value, row.get("duration_s"), *values])
         printer.data(text.getvalue().rstrip("\n"))
         return 0
-    from trainconf.control.sweeps import study_of
+    from trainconf.control.sweeps.steer import study_of
 
     study_of(paths, args.optuna)
     printer.info(f"{args.optuna} holds the study {paths.run_id}: optuna-dashboard {args.optuna}")
@@ -154,7 +154,7 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         printer.data(paths.run_id)
         return 0
     from trainconf.cli.launch.sweep import show
-    from trainconf.control.sweeps import resume
+    from trainconf.control.sweeps.steer import resume
 
     sweep = resume(paths, workspace, changes, args.only if args.action == "retry" else "", printer)
     if sweep is None:

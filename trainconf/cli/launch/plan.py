@@ -16,7 +16,7 @@ def run(argv: list[str]) -> int:
     request, as_json, is_sweep = _parse(argv)
     if is_sweep:
         from trainconf.cli.screen.sweep import print_plan
-        from trainconf.control.sweeps import plan as plan_sweep
+        from trainconf.control.sweeps.steer import plan as plan_sweep
 
         print_plan(plan_sweep(request, find_and_name_workspace(), printer), as_json=as_json)
         return 0

@@ -9,8 +9,9 @@ from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import printer
 from trainconf.cli.screen.sweep import LiveTable, print_results
-from trainconf.control import sweep_results, sweeps
 from trainconf.control.compose import ComposeRequest
+from trainconf.control.sweeps import results as sweep_results
+from trainconf.control.sweeps import steer as sweeps
 
 
 def run(request: ComposeRequest) -> int:

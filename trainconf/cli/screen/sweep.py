@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainconf.cli.screen.printer import cut, number, one_line, printer, short_duration
-from trainconf.control.sweep_results import Results, TrialResult
+from trainconf.control.sweeps.results import Results, TrialResult
 from trainconf.history import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from trainconf.control.sweeps import AnySweep, PlannedSweep
+    from trainconf.control.sweeps.steer import AnySweep, PlannedSweep
 
 LIVE_ROWS = 12
 REDRAW_S = 0.1  # while nothing changes but the metrics

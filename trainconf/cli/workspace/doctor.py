@@ -6,7 +6,7 @@ import os
 
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import printer
-from trainconf.control.doctor import examine
+from trainconf.control.workspace.doctor import examine
 from trainconf.paths import find_workspace
 from trainconf.process import processes
 

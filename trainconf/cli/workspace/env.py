@@ -8,7 +8,7 @@ import os
 from trainconf.cli.arguments.compose import add_arguments, request_of
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import printer, size
-from trainconf.control import environments
+from trainconf.control.workspace import environments
 from trainconf.environments.store import BuiltImage
 from trainconf.files import write_atomic
 from trainconf.paths import WorkspacePaths, find_workspace

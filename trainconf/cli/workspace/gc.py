@@ -7,7 +7,7 @@ import os
 
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import one_line, printer, size
-from trainconf.control import gc
+from trainconf.control.workspace import gc
 from trainconf.paths import find_workspace
 
 

@@ -7,7 +7,7 @@ import shlex
 
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import printer
-from trainconf.control.init import make_workspace
+from trainconf.control.workspace.init import make_workspace
 
 
 def run(argv: list[str]) -> int:

@@ -7,7 +7,7 @@ import os
 
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import one_line, printer, size, utc_time
-from trainconf.control import snapshots
+from trainconf.control.workspace import snapshots
 from trainconf.paths import find_workspace
 from trainconf.snapshot import SnapshotStore
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from trainconf import files
-from trainconf.control import doctor
+from trainconf.control.workspace import doctor
 from trainconf.paths import WorkspacePaths
 from trainconf.process import Completed, Processes
 

@@ -14,7 +14,7 @@ import pytest
 
 from trainconf import paths
 from trainconf.cli.workspace import init
-from trainconf.control.init import make_workspace
+from trainconf.control.workspace.init import make_workspace
 from trainconf.errors import StorageError, UserError
 
 HOSTILE = [b"with space", b"quote'\"", b"new\nline", b"100%s", b"$(touch x)", b"\xff\xfe", b"-dash"]

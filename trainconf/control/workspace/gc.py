@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from trainconf.control.half_made import half_made_runs, needed_snapshots
+from trainconf.control.workspace.half_made import half_made_runs, needed_snapshots
 from trainconf.engine import address
 from trainconf.engine.client import Engine, EngineError
 from trainconf.environments import removal

@@ -190,7 +190,7 @@ def resume(
 
 def study_of(sweep: RunPaths, path: str | None = None) -> Any:
     """A sweep as an Optuna study, in memory or in a journal file at `path`. Raises UserError for a plain grid or without Optuna."""
-    from trainconf.control.sweep_results import results
+    from trainconf.control.sweeps.results import results
     from trainconf.sweeps.export import to_study
 
     search = search_of(sweep, record.read_mapping(sweep.sweep))
