@@ -6,6 +6,7 @@ import os
 import time
 
 from trainconf import files, launchers
+from trainconf.errors import Mistake, RunNotFoundError
 from trainconf.fast.records import Record
 from trainconf.history import events, follow
 from trainconf.history import find as finding
@@ -31,14 +32,97 @@ class Waited(Record):
     failed: Sequence[tuple[RunPaths, State]] = ()
 
 
-def find(workspace: WorkspacePaths, name: str) -> RunPaths:
-    """The run or sweep that a name stands for: an id, the unique beginning of a run's, `last`, or a folder. Raises RunNotFoundError."""
-    return finding.find_sweep(workspace, name) or finding.find_run(workspace, name)
+def find(workspace: WorkspacePaths, text: str) -> RunPaths:
+    """The run or sweep that a text stands for; `is_sweep` says which it is. Every verb that takes a RUN or SWEEP asks here.
+
+        digits-20261123-0532-x7k2    the id of a run or of a sweep, or its unique beginning
+        SWEEP:7                      trial 7 of a sweep, as it ran last; SWEEP is an id, its beginning, a folder, or `last`
+        SWEEP:best                   the best trial of a sweep so far
+        best                         the same of the newest sweep
+        last                         what was submitted last: a run, or a sweep; before a colon the newest sweep
+        runs/digits/digits-2026...   the folder of a run or of a sweep
+
+    Raises RunNotFoundError, naming what there is instead.
+    """
+    home, colon, which = ("last", ":", "best") if text == "best" else text.rpartition(":")
+    if not colon or (os.sep in text and os.path.exists(text)):
+        return finding.find(workspace, text)
+    return _trial(find_sweep(workspace, home), which)
+
+
+def find_all(workspace: WorkspacePaths, texts: Sequence[str]) -> list[RunPaths]:
+    """What each text stands for, in their order, each once. Raises RunNotFoundError with all mistakes."""
+    found: dict[str, RunPaths] = {}
+    mistakes: list[Mistake] = []
+    for text in texts:
+        try:
+            paths = find(workspace, text)
+            found.setdefault(paths.run_dir, paths)
+        except RunNotFoundError as error:
+            mistakes.extend(error.mistakes)
+    if mistakes:
+        raise RunNotFoundError(mistakes)
+    return list(found.values())
+
+
+def find_run(workspace: WorkspacePaths, text: str) -> RunPaths:
+    """As `find`, for what can be done with a single run alone. Raises RunNotFoundError for a sweep, saying how its trials are named."""
+    found = find(workspace, text)
+    if is_sweep(found):
+        hint = f"{text}:best is its best trial, {text}:0 the first"
+        raise RunNotFoundError(f"{text} is a sweep, and this takes one run", ("sweep", found.run_dir), hint=hint)
+    return found
+
+
+def find_sweep(workspace: WorkspacePaths, text: str) -> RunPaths:
+    """The sweep that a text stands for: as `find`, but `last` is the newest sweep, also when a run came later. Raises RunNotFoundError."""
+    from trainconf.control.sweeps.results import ls
+
+    found = next(iter(ls(workspace)), None) if text == finding.LAST else find(workspace, text)
+    if found is None:
+        raise RunNotFoundError("this workspace has no sweep yet", ("workspace", workspace.root), hint="`trainconf -m key=a,b` makes one")
+    if not is_sweep(found):
+        parent = read_mapping(found.record).get("parent")
+        hint = f"it is a trial of {parent}" if isinstance(parent, str) else "`trainconf sweep ls` lists the sweeps"
+        raise RunNotFoundError(f"{text} is a run, not a sweep", ("from", found.run_dir), hint=hint)
+    return found
+
+
+def runs_of(paths: RunPaths) -> list[RunPaths]:
+    """The runs that a run or sweep consists of: the run itself, or the sweep's trials in order, without those that have no run yet."""
+    if not is_sweep(paths):
+        return [paths]
+    from trainconf.sweeps import journal
+
+    return [entry.paths for entry in journal.read(paths) if events.exists(entry.paths)]
 
 
 def is_sweep(paths: RunPaths) -> bool:
     """Whether a folder is a sweep's."""
     return os.path.exists(paths.sweep)
+
+
+def _trial(sweep: RunPaths, which: str) -> RunPaths:
+    """The trial of a sweep with this number, or its best. Raises RunNotFoundError."""
+    from trainconf.sweeps import journal
+
+    name = sweep.run_id
+    if which == "best":
+        from trainconf.control.sweeps.results import results
+
+        found = results(sweep)
+        if found.best is None:
+            what = f"no trial of {name} has logged {found.metric}" if found.metric else f"{name} compares its trials by no metric"
+            raise RunNotFoundError(what, ("sweep", sweep.run_dir), hint="metric.name=NAME says by which metric trials are compared")
+        which = str(found.best.number)
+    trials = {str(entry.number): entry.paths for entry in journal.read(sweep)}
+    if which not in trials:
+        there = f"0 to {len(trials) - 1}" if len(trials) > 1 else "0" if trials else "none yet"
+        raise RunNotFoundError(f"{name} has no trial {which}", ("trials", there), ("allowed", f"{name}:NUMBER, {name}:best"))
+    if not events.exists(trials[which]):
+        hint = f"`trainconf show {name}` lists its trials"
+        raise RunNotFoundError(f"trial {which} of {name} has no run yet", ("sweep", sweep.run_dir), hint=hint)
+    return trials[which]
 
 
 def state(paths: RunPaths) -> State:

@@ -1,4 +1,4 @@
-"""From what a user types to a run: a full id, the unique beginning of one, `last`, or the path of a run directory.
+"""From what a user types to a run or a sweep: a full id, the unique beginning of one, `last`, or the path of its folder.
 
 `last` is what was submitted last: a run, or a sweep with all its trials.
 """
@@ -21,30 +21,18 @@ SHOWN_CANDIDATES = 10
 SEARCHED_FOR_NEAREST = 1000  # latest runs whose ids are compared with a name that fits none
 
 
-def find_run(workspace: WorkspacePaths, name: str) -> RunPaths:
-    """The one run that answers to `name`. Raises RunNotFoundError, naming the candidates or the nearest ids."""
+def find(workspace: WorkspacePaths, name: str) -> RunPaths:
+    """The one run or sweep that answers to `name`. Raises RunNotFoundError, naming the candidates or the nearest ids."""
     if os.sep in name or name in (os.curdir, os.pardir):
         return _at_path(os.path.abspath(name))
-    exact = _named(workspace, name)
-    if not exact and name:
-        exact = _last_run(workspace) if name == LAST else _starting_with(workspace, name)
-    if len(exact) == 1:
-        return exact[0]
-    if exact:
-        raise _ambiguous(name, exact)
+    found = _named(workspace, name)
+    if not found and name:
+        found = _last(workspace) if name == LAST else _starting_with(workspace, name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _ambiguous(name, found)
     raise _unknown(workspace, name)
-
-
-def find_sweep(workspace: WorkspacePaths, name: str) -> RunPaths | None:
-    """The folder of the sweep with exactly this id, or of the last one for `last`; None when there is none, or a run came later."""
-    if not name or os.sep in name or name in (os.curdir, os.pardir):
-        return None
-    if name == LAST:
-        parent = _parent_of(_latest(workspace))
-        return find_sweep(workspace, parent) if parent and parent != LAST else None
-    experiments = os.listdir(workspace.runs) if os.path.isdir(workspace.runs) else []
-    found = (workspace.run(experiment, name) for experiment in experiments)
-    return next((paths for paths in found if os.path.exists(paths.sweep)), None)
 
 
 def trials_of(sweep: RunPaths) -> list[RunPaths]:
@@ -66,56 +54,42 @@ def _is_trial_of(trial: RunPaths, sweep: RunPaths) -> bool:
 
 def _at_path(path: str) -> RunPaths:
     paths = RunPaths(path)
-    if events.exists(paths):
+    if events.exists(paths) or os.path.exists(paths.sweep):
         return paths
     what = "there is no such folder" if not os.path.isdir(path) else "it has no events.jsonl"
     raise RunNotFoundError(f"{path!r} is not a run directory: {what}", hint="`trainconf ls` lists the runs of this workspace")
 
 
-def _named(workspace: WorkspacePaths, run_id: str) -> list[RunPaths]:
-    """Runs with exactly this id, found without the index: one look per experiment."""
+def _named(workspace: WorkspacePaths, name: str) -> list[RunPaths]:
+    """Runs and sweeps with exactly this id, found without the index: one look per experiment."""
     try:
         experiments = sorted(os.listdir(workspace.runs))
     except OSError:
         return []
-    found = [workspace.run(experiment, run_id) for experiment in experiments] if run_id else []
-    for paths in found:
-        if os.path.exists(paths.sweep):
-            hint = "`trainconf ls` lists its trials, `trainconf wait` waits for them all, `trainconf cancel` ends them all"
-            raise RunNotFoundError(f"{run_id} is a sweep, not a run", ("from", paths.run_dir), hint=hint)
-    return [paths for paths in found if events.exists(paths)]
+    found = [workspace.run(experiment, name) for experiment in experiments] if name else []
+    return [paths for paths in found if os.path.exists(paths.sweep) or events.exists(paths)]
 
 
-def _latest(workspace: WorkspacePaths) -> list[RunPaths]:
+def _last(workspace: WorkspacePaths) -> list[RunPaths]:
+    from trainconf.history import record
     from trainconf.history.index import Index
 
     with Index(workspace) as index:
-        return [row.paths for row in index.latest(1)]
-
-
-def _last_run(workspace: WorkspacePaths) -> list[RunPaths]:
-    """What `last` is. Raises RunNotFoundError for a sweep."""
-    latest = _latest(workspace)
-    sweep = find_sweep(workspace, _parent_of(latest))
-    if sweep is not None:
-        hint = f"`trainconf show {latest[0].run_id}` shows its last trial; `wait` and `cancel` take the whole sweep"
-        raise RunNotFoundError(f"last is the sweep {sweep.run_id}, not a run", ("from", sweep.run_dir), hint=hint)
-    return latest
-
-
-def _parent_of(latest: list[RunPaths]) -> str:
-    """The sweep that a run is a trial of; empty when it is none."""
-    from trainconf.history import record
-
+        latest = [row.paths for row in index.latest(1)]
     parent = record.read_mapping(latest[0].record).get("parent") if latest else None
-    return parent if isinstance(parent, str) else ""
+    sweeps = _named(workspace, parent) if isinstance(parent, str) and os.sep not in parent else []
+    return [paths for paths in sweeps if os.path.exists(paths.sweep)][:1] or latest
 
 
 def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
+    """Runs and sweeps whose id begins so. The trials of a sweep do not count beside it."""
     from trainconf.history.index import Index
 
     with Index(workspace) as index:
-        return index.starting_with(prefix, SHOWN_CANDIDATES + 1)
+        found = index.starting_with(prefix, SHOWN_CANDIDATES + 1)
+        if found and os.path.exists(found[0].sweep):
+            return index.starting_with(prefix, SHOWN_CANDIDATES + 1, but_not=f"{found[0].run_id}_")
+    return found
 
 
 def _ambiguous(name: str, candidates: list[RunPaths]) -> RunNotFoundError:

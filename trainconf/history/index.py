@@ -82,9 +82,9 @@ class Index:
         query = "SELECT folder FROM runs WHERE final = 0 AND status != ''"
         return self._ask(lambda: [self._paths(folder) for (folder,) in self._select(query)])
 
-    def starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
-        """Runs whose id begins so, at most `limit`, in the order of their ids."""
-        return self._ask(lambda: self._starting_with(prefix, limit))
+    def starting_with(self, prefix: str, limit: int, but_not: str = "") -> list[RunPaths]:
+        """Runs and sweeps whose id begins so, and not with `but_not`: at most `limit`, in the order of their ids."""
+        return self._ask(lambda: self._starting_with(prefix, limit, but_not))
 
     def completed(self, spec_hash: str) -> RunPaths | None:
         """The newest completed run with this spec."""
@@ -159,11 +159,11 @@ class Index:
             before = [row[:3] for row in shown]  # when some are gone, or have another state, others move up
         return [unpack(self._paths(folder), text) for folder, text in self._select(f"SELECT folder, row {shape}", values)]
 
-    def _starting_with(self, prefix: str, limit: int) -> list[RunPaths]:
-        start = os.fsencode(prefix)
-        query = "SELECT folder FROM runs WHERE run_id >= ? AND run_id < ? AND status != '' ORDER BY run_id LIMIT ?"
-        found = self._select(query, (start, start + b"\xff" * 8, limit))
-        return [paths for (folder,) in found if events.exists(paths := self._paths(folder))]
+    def _starting_with(self, prefix: str, limit: int, but_not: str) -> list[RunPaths]:
+        bounds = [bound for start in map(os.fsencode, (prefix, but_not or "/")) for bound in (start, start + b"\xff" * 8)]
+        where = "run_id >= ? AND run_id < ? AND NOT (run_id >= ? AND run_id < ?) AND (status != '' OR final = 1)"  # a sweep has no status
+        found = self._select(f"SELECT folder FROM runs WHERE {where} ORDER BY run_id LIMIT ?", (*bounds, limit))
+        return [paths for (folder,) in found if events.exists(paths := self._paths(folder)) or os.path.exists(paths.sweep)]
 
     def _completed(self, spec_hash: str) -> RunPaths | None:
         self._refresh("final = 0 AND status != ''")

@@ -13,6 +13,7 @@ from trainconf.control import runs
 from trainconf.errors import RunNotFoundError
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.sweeps import journal
 
 from ..history.build import make_run, write_json
 
@@ -33,6 +34,59 @@ def test_a_name_is_a_sweep_s_or_a_run_s(workspace: WorkspacePaths) -> None:
     assert not runs.is_sweep(runs.find(workspace, "s_0"))
     with pytest.raises(RunNotFoundError):
         runs.find(workspace, "nothing")
+
+
+@pytest.fixture
+def searched(workspace: WorkspacePaths) -> WorkspacePaths:
+    """A sweep s whose trial 1 is the best and ran twice, whose trial 2 has no run; and a run that came later."""
+    home = make_run(workspace, "s", states=("Running", "Completed"))
+    write_json(home.sweep, {"sweep_id": "s", "metric": {"name": "score", "goal": "maximize"}})
+    values = {"s_0": 0.1, "s_1": 0.2, "s_1.2": 0.9}
+    for number, (name, value) in enumerate(values.items()):
+        make_run(workspace, name, at=number, metrics={"score": value}, parent="s")
+    journal.ask(home, [journal.Entry(number, {}, [], workspace.run("digits", f"s_{number}")) for number in range(3)])
+    files.append_line(home.journal, {"deed": "again", "number": 1, "run": ["digits", "s_1.2"]})
+    make_run(workspace, "later", at=9_000_000)
+    return workspace
+
+
+@pytest.mark.parametrize(("text", "run_id"), [
+    ("s", "s"), ("s:0", "s_0"), ("s:1", "s_1.2"), ("s:best", "s_1.2"), ("best", "s_1.2"), ("last:best", "s_1.2"), ("last:0", "s_0"),
+    ("last", "later"), ("s_1", "s_1"), ("runs/digits/s", "s"), ("runs/digits/s:0", "s_0"), ("la", "later"),
+])  # fmt: skip
+def test_a_trial_is_named_by_its_sweep_and_its_number_or_as_the_best(searched: WorkspacePaths, text: str, run_id: str) -> None:
+    assert runs.find(searched, text).run_id == run_id
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("s:3", "s has no trial 3\n  trials +0 to 2"), ("s:2", "trial 2 of s has no run yet"), ("s:", "has no trial "),
+    ("s:worst", "has no trial worst"), ("s:-1", "has no trial -1"), ("later:0", "later is a run, not a sweep"),
+    ("s_0:0", "it is a trial of s"), (":0", "there is no run"),
+    ("nobody:best", "there is no run 'nobody'"), ("s:00", "has no trial 00"),
+])  # fmt: skip
+def test_a_trial_that_is_not_there_is_a_mistake_with_what_there_is(searched: WorkspacePaths, text: str, told: str) -> None:
+    with pytest.raises(RunNotFoundError, match=told):
+        runs.find(searched, text)
+
+
+def test_several_are_found_each_once_or_all_mistakes_are_told(searched: WorkspacePaths) -> None:
+    assert [paths.run_id for paths in runs.find_all(searched, ["s:0", "later", "s_0", "last"])] == ["s_0", "later"]
+    with pytest.raises(RunNotFoundError, match=r"(?s)nobody.*s has no trial 7"):
+        runs.find_all(searched, ["nobody", "s", "s:7"])
+
+
+def test_one_run_alone_is_no_sweep_and_a_sweep_consists_of_its_runs(searched: WorkspacePaths) -> None:
+    with pytest.raises(RunNotFoundError, match=r"s is a sweep, and this takes one run(?s:.*)s:best"):
+        runs.find_run(searched, "s")
+    assert [paths.run_id for paths in runs.runs_of(runs.find(searched, "s"))] == ["s_0", "s_1.2"]
+    assert [paths.run_id for paths in runs.runs_of(runs.find_run(searched, "later"))] == ["later"]
+
+
+def test_a_workspace_without_a_sweep_has_no_best(workspace: WorkspacePaths) -> None:
+    make_run(workspace, "alone", metrics={"val_accuracy": 0.5})
+    for text in ("best", "last:0"):
+        with pytest.raises(RunNotFoundError, match="no sweep yet"):
+            runs.find(workspace, text)
 
 
 def test_each_is_waited_for_with_its_exit_code(workspace: WorkspacePaths) -> None:

@@ -27,7 +27,7 @@ def test_a_sweep_is_not_taken_for_a_run(workspace: Shell) -> None:
     submitted = workspace("-m", *workspace.script("+params.lr=1,2"), "submit.detach=true")
     answer = workspace("show", submitted.out.strip())
     assert answer.code == 2
-    assert f"{submitted.out.strip()} is a sweep, not a run" in answer.told
+    assert f"{submitted.out.strip()} is a sweep, and this takes one run" in answer.told
     assert workspace("wait", f"{submitted.out.strip()}_0", f"{submitted.out.strip()}_1").code == 0
 
 

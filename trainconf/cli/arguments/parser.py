@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-RUN_HELP = "a run id, the unique beginning of one, `last`, or a run directory"
-RUNS_HELP = f"{RUN_HELP}, or the id of a sweep"
+RUN_HELP = "a run id or its unique beginning, `last`, a run directory; of a sweep SWEEP:7 or SWEEP:best, `best` of the newest"
+RUNS_HELP = f"{RUN_HELP}; or a whole sweep, by its id"
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -18,7 +18,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="SIGKILL at once")
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
-    reached = [_cancel(paths, force=args.force) for paths in [runs.find(workspace, name) for name in args.runs]]
+    reached = [_cancel(paths, force=args.force) for paths in runs.find_all(workspace, args.runs)]
     return 0 if all(reached) else 1
 
 

@@ -10,9 +10,9 @@ from trainconf.cli.arguments.parser import RUN_HELP, Arguments, count
 from trainconf.cli.screen.printer import printer
 from trainconf.cli.screen.ranks import listed, point_at_failed_rank, tell_failed_rank
 from trainconf.control import follow as following
+from trainconf.control.runs import find_run
 from trainconf.errors import UserError
 from trainconf.history import events, ranks
-from trainconf.history.find import find_run
 from trainconf.history.follow import Output
 from trainconf.history.interleave import Interleaved
 from trainconf.paths import find_workspace

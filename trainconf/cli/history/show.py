@@ -11,10 +11,10 @@ from trainconf.cli.screen.printer import duration, number, one_line, printer, si
 from trainconf.cli.screen.ranks import facts as rank_facts
 from trainconf.cli.screen.ranks import named, node_count
 from trainconf.control import history
+from trainconf.control.runs import find_run
 from trainconf.errors import TrainconfError
 from trainconf.history import ranks
 from trainconf.history.events import seconds
-from trainconf.history.find import find_run
 from trainconf.history.record import damage, notes, read_mapping, read_plan
 from trainconf.paths import find_workspace
 from trainconf.snapshot import SnapshotStore

@@ -34,7 +34,7 @@ def run(argv: list[str]) -> int:
     }
     parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
     for name, sub in parsers.items():
-        sub.add_argument("sweep", metavar="SWEEP", help="an id, or last")
+        sub.add_argument("sweep", metavar="SWEEP", help="an id, its beginning, or last")
         if name in ("resume", "extend", "retry"):
             sub.add_argument("--in", dest="workspace", metavar="DIR", help=argparse.SUPPRESS)
             sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
@@ -69,7 +69,7 @@ def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    results = sweeps.results(sweeps.find(workspace, args.sweep))
+    results = sweeps.results(runs.find_sweep(workspace, args.sweep))
     if args.json:
         printer.data(json.dumps(results.to_dict(), indent=2))
         return 0
@@ -82,7 +82,7 @@ def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    results = sweeps.results(sweeps.find(workspace, args.sweep))
+    results = sweeps.results(runs.find_sweep(workspace, args.sweep))
     if results.best is None:
         raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
                         hint="metric.name=NAME says by which metric trials are compared")
@@ -98,13 +98,13 @@ def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf.control.sweeps.steer import study_of
     from trainconf.sweeps.export import importances
 
-    found = importances(study_of(sweeps.find(workspace, args.sweep)))
+    found = importances(study_of(runs.find_sweep(workspace, args.sweep)))
     printer.table(("key", "importance"), [(key, f"{share:.2f}") for key, share in found.items()])
     return 0
 
 
 def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    paths = sweeps.find(workspace, args.sweep)
+    paths = runs.find_sweep(workspace, args.sweep)
     if args.csv:
         import csv
         import io
@@ -128,24 +128,24 @@ def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    sweeps.ask_for(sweeps.find(workspace, args.sweep), "pause")
+    sweeps.ask_for(runs.find_sweep(workspace, args.sweep), "pause")
     printer.info(f"no further trial starts; `trainconf sweep resume {args.sweep}` goes on")
     return 0
 
 
 def _stop(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    sweeps.ask_for(sweeps.find(workspace, args.sweep), "close", reason="stopped by `sweep stop`")
+    sweeps.ask_for(runs.find_sweep(workspace, args.sweep), "close", reason="stopped by `sweep stop`")
     printer.info("no further trial starts")
     return 0
 
 
 def _cancel(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    runs.cancel(sweeps.find(workspace, args.sweep), force=args.force)
+    runs.cancel(runs.find_sweep(workspace, args.sweep), force=args.force)
     return 0
 
 
 def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    paths = sweeps.find(workspace, args.sweep)
+    paths = runs.find_sweep(workspace, args.sweep)
     changes = dict(map(_change, args.changes))
     if args.action == "extend" and not changes:
         raise UserError("extend needs a new limit", ("from", "command line"), hint="sweep.max_total_runs=60")

@@ -22,7 +22,7 @@ def run(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
     codes = []
-    for ended in runs.wait([runs.find(workspace, name) for name in args.runs], args.timeout):
+    for ended in runs.wait(runs.find_all(workspace, args.runs), args.timeout):
         _tell(ended.paths, ended.state, "" if has_ended(ended.state) else f" still, after {duration(args.timeout)}")
         tell_leftovers(ended.paths, ended.state.event)
         for trial, state in ended.failed:

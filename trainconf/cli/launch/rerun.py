@@ -6,8 +6,8 @@ from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.arguments.parser import RUN_HELP, Arguments
 from trainconf.cli.launch.submit import show
 from trainconf.cli.screen.printer import printer
+from trainconf.control.runs import find_run
 from trainconf.control.submit import rerun
-from trainconf.history.find import find_run
 
 
 def run(argv: list[str]) -> int:

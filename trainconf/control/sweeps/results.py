@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import math
 import os
@@ -10,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from trainconf.errors import LaunchError, RunNotFoundError, UserError
+from trainconf.errors import LaunchError, UserError
 from trainconf.files import FileLock, is_locked, names_in, read_lines
 from trainconf.history import events, record
-from trainconf.history.find import find_sweep
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
@@ -155,17 +153,6 @@ def state(sweep: RunPaths) -> str:
     if last.get("deed") == "end":
         return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))
     return "NoController" if found.get("has_controller") or (found.get("is_watched") and not recorded.is_final) else recorded.status
-
-
-def find(workspace: WorkspacePaths, name: str) -> RunPaths:
-    """The folder of a sweep, by its id or `last`, which is the newest sweep. Raises RunNotFoundError."""
-    found = next(iter(ls(workspace)), None) if name == "last" else find_sweep(workspace, name)
-    if found is None:
-        known = [paths.run_id for paths in ls(workspace)]
-        near = difflib.get_close_matches(name, known, 1)
-        facts = [("nearest", near[0])] if near else []
-        raise RunNotFoundError(f"there is no sweep {name}", *facts, hint="`trainconf sweep ls` lists them")
-    return found
 
 
 def ls(workspace: WorkspacePaths) -> list[RunPaths]:

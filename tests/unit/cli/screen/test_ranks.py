@@ -118,7 +118,7 @@ def test_the_logs_of_a_sweep_are_those_of_its_trials(workspace: WorkspacePaths, 
     write_json(sweep.sweep, {})
     said = verb("logs", "sweep-1", "--all")
     assert said.code == 2
-    assert "sweep-1 is a sweep, not a run" in said.err
+    assert "sweep-1 is a sweep, and this takes one run" in said.err
 
 
 def test_wait_shows_the_last_words_of_the_rank_that_failed_and_where_it_was(workspace: WorkspacePaths, verb: Verb) -> None:
