@@ -44,6 +44,11 @@ class RunPaths:
         return self._at("run.json")
 
     @property
+    def labels(self) -> str:
+        """What people have said of the run since: a line each time."""
+        return self._at("labels.jsonl")
+
+    @property
     def plan(self) -> str:
         """The LaunchPlan the agent carries out."""
         return self._at("plan.json")

@@ -61,8 +61,9 @@ def dispatch(argv: list[str]) -> int:
         from trainconf.cli.arguments.help import show
 
         return show()
-    module = importlib.import_module(f"trainconf.cli.{VERBS[argv[0]][0]}.{argv[0]}")
-    return int(module.run(argv[1:]))
+    place = VERBS[argv[0]][0]
+    module, function = (place, argv[0]) if "." in place else (f"{place}.{argv[0]}", "run")
+    return int(getattr(importlib.import_module(f"trainconf.cli.{module}"), function)(argv[1:]))
 
 
 def _submit(argv: list[str]) -> int:

@@ -1,4 +1,7 @@
-"""The verbs, in the order in which `--help` shows them: the folder that has the module `run(argv) -> exit code`, and one line of help."""
+"""The verbs, in the order in which `--help` shows them: where each one is, and one line of help.
+
+A folder has the module of the verb's name, with `run(argv) -> exit code`. A module, with a dot, has a function of the verb's name.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,12 @@ VERBS = {
     "logs": ("history", "print or follow (-f) the output of a run"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),
     "cancel": ("history", "end runs and sweeps, with everything they started"),
+    "tag": ("change.labels", "give runs tags: tag RUN name=value"),
+    "untag": ("change.labels", "take tags away from a run: untag RUN name"),
+    "note": ("change.labels", "say something of a run: note RUN \"text\""),
+    "rename": ("change.labels", "give a run another display name"),
+    "archive": ("change.labels", "leave runs out of lists"),
+    "unarchive": ("change.labels", "take archived runs into lists again"),
     "sweep": ("history", "list sweeps, show one, its best trial; pause, resume, extend, stop, cancel, run trials again"),
     "env": ("workspace", "list, show, build, lock or remove software environments"),
     "snapshot": ("workspace", "create, list, show, compare or verify snapshots of a source tree"),

@@ -52,7 +52,7 @@ def request_cancel(paths: RunPaths, *, force: bool = False) -> int | None:
     if latest is not None and latest["state"] in TERMINAL:
         return None
     attempt = 1 if latest is None else latest.get("attempt", 1)
-    facts: dict[str, Any] = {"time": now(), "state": REQUESTED, "attempt": attempt, "by": _requester()}
+    facts: dict[str, Any] = {"time": now(), "state": REQUESTED, "attempt": attempt, "by": requester()}
     for forced in (False, True) if force else (False,):
         path = paths.cancel_request(force=forced)
         if not os.path.exists(path):
@@ -66,7 +66,7 @@ def why_canceled(paths: RunPaths) -> str:
     return "cancellation was requested" + (f" by {by}" if isinstance(by, str) else "")
 
 
-def _requester() -> str:
+def requester() -> str:
     """This user and machine: ada@login1."""
     import pwd
 

@@ -10,7 +10,7 @@ import os
 import time
 
 from trainconf import files
-from trainconf.history import events, liveness, metrics
+from trainconf.history import events, labels, liveness, metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +53,11 @@ def assemble(paths: RunPaths, state: State, values: dict[str, Any], record: dict
     record = read_mapping(paths.record) if record is None else record
     started, ended = _times(paths, state)
     known = {key: record[key] if key in record and _is_of_its_type(key, record[key]) else default for key, default in RECORDED.items()}
+    said = labels.read(paths, known["tags"], known["display_name"])
     row = {
         "run_id": paths.run_id,
         "experiment_name": known["experiment_name"] or os.path.basename(os.path.dirname(paths.run_dir)),
-        "display_name": known["display_name"],
+        "display_name": said.display_name,
         "status": state.status,
         "created": known["created"],
         "started": started,
@@ -66,7 +67,9 @@ def assemble(paths: RunPaths, state: State, values: dict[str, Any], record: dict
         "attempt": state.event.get("attempt", 1),
         "params": known["params"],
         "metrics": values,
-        "tags": known["tags"],
+        "tags": said.tags,
+        "note": said.note,
+        "archived": said.archived,
         "compute": known["compute"],
         "env": known["env"],
         "distributed": known["distributed"],
@@ -110,7 +113,7 @@ def metric(paths: RunPaths, record: dict[str, Any] | None = None) -> str | None:
 
 def damage(paths: RunPaths, record: dict[str, Any] | None = None) -> str:
     """What of a run's files cannot be read, in words; empty when all can be. `record` is run.json, if it was read already."""
-    found = [events.damage(paths)]
+    found = [events.damage(paths), labels.damage(paths)]
     if record is None:
         record = read_mapping(paths.record)
     if not record:

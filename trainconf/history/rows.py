@@ -84,7 +84,7 @@ def fingerprint(paths: RunPaths) -> int:
     """
     found: list[int] = []
     newest_ns = 0  # of the times alone: an inode's number may be larger than any of them
-    for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.git, *metrics.files_of(paths)):
+    for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.labels, paths.git, *metrics.files_of(paths)):
         try:
             info = os.lstat(path)
         except OSError:

@@ -90,14 +90,15 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
     last = found["events"][-1] if found["events"] else {}
     named = {
         "reason": found["reason"],
-        "experiment": found["experiment_name"], "display name": found["display_name"],
+        "experiment": found["experiment_name"], "display name": found["display_name"], "note": found["note"],
+        "archived": "yes, `trainconf unarchive` takes it into lists again" if found["archived"] else "",
         "created": _time(found["created"]), "started": _time(found["started"]),
         "ended": _time(found["ended"]), "duration": duration(found["duration_s"]),
         "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],
         "command": _command(paths), "compute": found["compute"], "env": found["env"],
         "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
         "run dir": found["run_dir"],
-        "note": "; ".join(filter(None, [*notes(last), files_left(last)])),
+        "remarks": "; ".join(filter(None, [*notes(last), files_left(last)])),
     }  # fmt: skip
     for label, value in named.items():
         if value is not None and value != "":

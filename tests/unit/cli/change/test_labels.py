@@ -1,0 +1,52 @@
+"""The verbs that label runs, as they are typed."""
+
+from __future__ import annotations
+
+import json
+
+from trainconf.paths import WorkspacePaths
+
+from ...history.build import make_run
+from ..conftest import Verb
+
+
+def shown(verb: Verb, name: str) -> dict[str, object]:
+    row = json.loads(verb("show", name, "--json").out)
+    return {key: row[key] for key in ("tags", "display_name", "note", "archived")}
+
+
+def test_words_with_an_equals_sign_are_tags_and_the_others_runs(workspace: WorkspacePaths, verb: Verb) -> None:
+    runs = [make_run(workspace, name, tags={}) for name in ("a", "b")]
+    said = verb("tag", "a", "owner=ada", runs[1].run_dir, "why=x=y\x1b[31m")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "".join(f"{name}  owner=ada, why=x=y\\x1b[31m\n" for name in "ab")
+    assert shown(verb, "b")["tags"] == {"owner": "ada", "why": "x=y\x1b[31m"}
+    assert verb("untag", "b", "owner", "why").code == 0
+    assert shown(verb, "b")["tags"] == {}
+
+
+def test_note_rename_archive_and_back(workspace: WorkspacePaths, verb: Verb) -> None:
+    make_run(workspace, "a", tags={}, display_name="first")
+    make_run(workspace, "b", tags={})
+    assert verb("note", "a", "b", "two\nlines").code == 0
+    assert verb("rename", "a", "best one").code == 0
+    assert verb("archive", "a").code == 0
+    assert shown(verb, "a") == {"tags": {}, "display_name": "best one", "note": "two\nlines", "archived": True}
+    assert shown(verb, "b")["note"] == "two\nlines"
+    assert "archived" in verb("show", "a").out
+    assert verb("unarchive", "a").code == verb("rename", "a", "").code == verb("note", "a", "").code == 0
+    assert shown(verb, "a") == {"tags": {}, "display_name": "first", "note": None, "archived": False}
+
+
+def test_all_names_that_are_no_run_are_told_at_once(workspace: WorkspacePaths, verb: Verb) -> None:
+    make_run(workspace, "digits")
+    said = verb("archive", "digitz", "digits", "nothing")
+    assert said.code == 2
+    assert all(name in said.err for name in ("digitz", "nothing"))
+    assert shown(verb, "digits")["archived"] is False
+
+
+def test_a_tag_without_a_run_and_a_run_without_a_tag_are_mistakes(workspace: WorkspacePaths, verb: Verb) -> None:
+    make_run(workspace, "a")
+    assert "needs a run" in verb("tag", "x=1").err
+    assert "needs name=value" in verb("tag", "a").err
