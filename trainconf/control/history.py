@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from trainconf.history.index import Index
+from trainconf.history.index.index import Index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from trainconf.history.rows import Row
+    from trainconf.history.index.rows import Row
     from trainconf.paths import RunPaths, WorkspacePaths
 
 

@@ -72,7 +72,7 @@ def _named(workspace: WorkspacePaths, name: str) -> list[RunPaths]:
 
 def _last(workspace: WorkspacePaths) -> list[RunPaths]:
     from trainconf.history import record
-    from trainconf.history.index import Index
+    from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
         latest = [row.paths for row in index.latest(1)]
@@ -83,7 +83,7 @@ def _last(workspace: WorkspacePaths) -> list[RunPaths]:
 
 def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
     """Runs and sweeps whose id begins so. The trials of a sweep do not count beside it."""
-    from trainconf.history.index import Index
+    from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
         found = index.starting_with(prefix, SHOWN_CANDIDATES + 1)
@@ -104,7 +104,7 @@ def _ambiguous(name: str, candidates: list[RunPaths]) -> RunNotFoundError:
 def _unknown(workspace: WorkspacePaths, name: str) -> RunNotFoundError:
     from difflib import get_close_matches
 
-    from trainconf.history.index import Index
+    from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
         ids = [row.paths.run_id for row in index.latest(SEARCHED_FOR_NEAREST)]

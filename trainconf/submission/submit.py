@@ -240,7 +240,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
 
 def record_in_index(workspace: WorkspacePaths, paths: RunPaths) -> None:
     """Add the run to the index. The index is a shortcut: it finds the run by itself when this fails."""
-    from trainconf.history.index import Index  # sqlite is 5 ms, and the agent is on its way meanwhile
+    from trainconf.history.index.index import Index  # sqlite is 5 ms, and the agent is on its way meanwhile
 
     Index(workspace).add(paths)
 
@@ -249,7 +249,7 @@ def find_completed(workspace: WorkspacePaths, spec: RunSpec) -> RunPaths | None:
     """The newest completed run with this spec; None without one, or where equal specs need not mean equal software."""
     if not environments.is_known(spec.environment):
         return None
-    from trainconf.history.index import Index
+    from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
         return index.completed(spec.spec_hash)

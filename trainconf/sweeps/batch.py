@@ -15,7 +15,7 @@ from trainconf.composition.sweep.grid import Grid
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, sync_disk, write_atomic
 from trainconf.history import events, liveness
-from trainconf.history.index import Index
+from trainconf.history.index.index import Index
 from trainconf.history.liveness import State
 from trainconf.launchers.protocol import Pool
 from trainconf.paths import RunPaths, WorkspacePaths

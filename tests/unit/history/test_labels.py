@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trainconf.history import labels, record
-from trainconf.history.index import Index
+from trainconf.history.index.index import Index
 from trainconf.paths import WorkspacePaths
 
 from .build import make_run

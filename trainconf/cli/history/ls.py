@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from trainconf.history.rows import Row
+    from trainconf.history.index.rows import Row
     from trainconf.paths import WorkspacePaths
 
 DEFAULT_LIMIT = 50

@@ -12,10 +12,10 @@ import pytest
 
 from trainconf import files
 from trainconf.history import events
-from trainconf.history.index import Index
+from trainconf.history.index.index import Index
 from trainconf.paths import RunPaths, WorkspacePaths
 
-from .build import make_run, write_json
+from ..build import make_run, write_json
 
 SECOND = 1_000_000
 
@@ -285,7 +285,7 @@ def test_a_read_only_workspace_can_be_listed(workspace: WorkspacePaths) -> None:
         for name in names:
             os.chmod(os.path.join(folder, name), 0o444)
     code = (
-        "import os\nfrom trainconf.history.index import Index\nfrom trainconf.paths import WorkspacePaths\n"
+        "import os\nfrom trainconf.history.index.index import Index\nfrom trainconf.paths import WorkspacePaths\n"
         "import datetime, encodings.ascii, json, re\n"  # what is imported later may lie where only root can read
         "if os.getuid() == 0: os.setuid(65534)\n"
         "print(len(Index(WorkspacePaths('.')).latest()), os.path.exists('.trainconf'))"
@@ -373,11 +373,11 @@ def test_many_processes_may_add_and_list_at_once(workspace: WorkspacePaths) -> N
     make_run(workspace, "first")
     code = (
         "import os, sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
-        "from build import make_run\nfrom trainconf.history.index import Index\nfrom trainconf.paths import WorkspacePaths\n"
+        "from build import make_run\nfrom trainconf.history.index.index import Index\nfrom trainconf.paths import WorkspacePaths\n"
         "w = WorkspacePaths(os.getcwd())\n"
         "for i in range(10):\n    Index(w).add(make_run(w, f'run-{os.getpid()}-{i}'))\n    Index(w).latest(5)\n"
     )
-    argv = [sys.executable, "-c", code, os.getcwd(), os.path.dirname(__file__)]
+    argv = [sys.executable, "-c", code, os.getcwd(), os.path.dirname(os.path.dirname(__file__))]
     workers = [subprocess.Popen(argv, cwd=workspace.root, stderr=subprocess.PIPE) for _ in range(4)]
     assert [worker.communicate()[1] for worker in workers] == [b""] * 4
     assert len(listed(workspace)) == 41

@@ -21,8 +21,9 @@ import time
 
 from trainconf import files
 from trainconf.fast.sqlite import sqlite3
-from trainconf.history import events, index_file, liveness
-from trainconf.history.rows import fingerprint, read_row, unpack, unread_row
+from trainconf.history import events, liveness
+from trainconf.history.index import database
+from trainconf.history.index.rows import fingerprint, read_row, unpack, unread_row
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
-    from trainconf.history.rows import Row
+    from trainconf.history.index.rows import Row
     from trainconf.paths import WorkspacePaths
 
     Answer = TypeVar("Answer")
@@ -66,7 +67,7 @@ class Index:
         """Note runs that now exist, or whose record changed. Never fails: what it could not note, the next `ls` finds."""
         try:
             os.makedirs(self.workspace.state, exist_ok=True)
-            self._db = index_file.open_index(self.workspace.index, ADD_BUSY_S)
+            self._db = database.open_index(self.workspace.index, ADD_BUSY_S)
             self._add(runs)
         except (OSError, sqlite3.Error):
             pass  # the directories are the truth; the index is only a shortcut to them
@@ -92,7 +93,7 @@ class Index:
 
     def rebuild(self) -> int:
         """Forget everything and read every run directory again; how many runs there are."""
-        index_file.remove(self.workspace.index)
+        database.remove(self.workspace.index)
         return self._ask(lambda: int(self._select("SELECT count(*) FROM runs WHERE status != ''")[0][0]))
 
     # -- opening ---------------------------------------------------------------------------------------------------------
@@ -102,8 +103,8 @@ class Index:
         try:
             return self._attempt(self.workspace.index, question)
         except (sqlite3.Error, OSError) as error:
-            if index_file.is_damage(error):
-                index_file.remove(self.workspace.index)
+            if database.is_damage(error):
+                database.remove(self.workspace.index)
                 try:
                     return self._attempt(self.workspace.index, question)
                 except (sqlite3.Error, OSError):
@@ -116,7 +117,7 @@ class Index:
         elif path != ":memory:":
             os.makedirs(self.workspace.state, exist_ok=True)
         self.close()
-        self._db = index_file.open_index(path, BUSY_S)
+        self._db = database.open_index(path, BUSY_S)
         self._refresh_folders()
         self._refresh("final = 0 AND status = ''")
         return question()
