@@ -86,7 +86,7 @@ def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
-        place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(_decode, lines.split(b"\n")))))
+        place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(decode, lines.split(b"\n")))))
         cursor.places[name] = place
     return found
 
@@ -104,6 +104,11 @@ def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
         summary.cursor.places[name], went_on = _read_on(path, before.cursor.places.get(name), take)
         summary.last[name] = {**before.last.get(name, {}), **last} if went_on else last
     return summary
+
+
+def read_from(path: str, take: Callable[[bytes], object]) -> None:
+    """Hand on all whole lines of a file, some megabytes at a time, without the newline at their end."""
+    _read_on(path, None, take)
 
 
 def _read_on(path: str, place: Place | None, take: Callable[[bytes], object]) -> tuple[Place, bool]:
@@ -149,7 +154,7 @@ def _last_values(text: bytes) -> dict[str, Any]:
 
     tokens = set(re.findall(rb'"name"\s*:\s*("(?:[^"\\\n]|\\.)*")', text))
     if len(tokens) > MANY_NAMES:
-        entries = filter(None, map(_decode, text.split(b"\n")))
+        entries = filter(None, map(decode, text.split(b"\n")))
         return {entry["name"]: [entry.get("time"), entry["value"]] for entry in entries}
     found_at: list[tuple[int, dict[str, Any]]] = []
     for token in tokens:
@@ -157,7 +162,7 @@ def _last_values(text: bytes) -> dict[str, Any]:
         while (found := text.rfind(token, 0, end)) >= 0:
             start = text.rfind(b"\n", 0, found) + 1
             stop = text.find(b"\n", found)
-            entry = _decode(text[start : stop if stop >= 0 else len(text)])
+            entry = decode(text[start : stop if stop >= 0 else len(text)])
             if entry is not None and entry["name"] == loads(token):
                 found_at.append((found, entry))
                 break
@@ -166,7 +171,7 @@ def _last_values(text: bytes) -> dict[str, Any]:
     return {entry["name"]: [entry.get("time"), entry["value"]] for _, entry in found_at}
 
 
-def _decode(line: bytes) -> dict[str, Any] | None:
+def decode(line: bytes) -> dict[str, Any] | None:
     """What one line records; None when it is torn or foreign."""
     try:
         entry = loads(line)

@@ -1,0 +1,201 @@
+"""The series of a run's metrics: for each name and source every number that was logged, with its step and its time.
+
+A step that was logged again replaces what was logged for it before: an attempt after a requeue goes over steps that an earlier one had.
+A value without a step has the one after the last. Texts and nulls are no points: a name that never had a number has an empty series.
+
+`of_run` is where all sources meet. Each hands its points to `Series.extend`, a block at a time, so that only the arrays grow.
+"""
+
+from __future__ import annotations
+
+from array import array
+from itertools import chain, islice
+from operator import lt
+
+from trainconf.fast.json import loads
+from trainconf.fast.stdlib import re
+from trainconf.history import events, metrics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainconf.paths import RunPaths
+
+LOGGED = "log"  # the source of what `Run.log` and stdout_metrics write
+UNKNOWN = float("nan")  # the time of a point that has none
+LARGEST_STEP = 2**63 - 1
+TIME_BYTES, MINUTE_BYTES = 26, 17  # of a time up to its microseconds, and up to its seconds
+BLOCK_BYTES = 1 << 18  # of lines that are looked at together
+# A line as `Run.log` writes it: time, name, value and step. Any other line is decoded as JSON.
+PLAIN = re.compile(
+    rb'^\{"time":"([0-9:.T-]{26})Z","name":("[^"\\\n]*(?:\\.[^"\\\n]*)*"),"value":([-+.0-9eE]+|NaN|-?Infinity),'
+    rb'"step":(-?[0-9]{1,18}|null)\}$', 8,  # re.MULTILINE
+)  # fmt: skip
+
+
+class Series:
+    """The numbers of one name from one source: `steps` grow, `times` are seconds since the epoch. All three are of one length."""
+
+    __slots__ = ("_is_in_order", "_texts", "_times", "name", "source", "steps", "values")
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name = name
+        self.source = source
+        self.steps, self.values, self._times = array("q"), array("d"), array("d")
+        self._texts: list[bytes] = []  # the times after those of `_times`, as they were written, for reading them takes as long as the rest
+        self._is_in_order = True
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def next_step(self) -> int:
+        """The step of a value that comes without one."""
+        return self.steps[-1] + 1 if self.steps else 0
+
+    @property
+    def times(self) -> array[float]:
+        """When each point was written."""
+        texts, self._texts = b"".join(self._texts), []
+        began_at: dict[bytes, float] = {}
+        for start in range(0, len(texts), TIME_BYTES):
+            minute = texts[start : start + MINUTE_BYTES]
+            if minute not in began_at:
+                began = events.seconds(f"{minute.decode()}00.000000Z")
+                began_at[minute] = UNKNOWN if began is None else began
+            try:
+                self._times.append(began_at[minute] + float(texts[start + MINUTE_BYTES : start + TIME_BYTES]))
+            except ValueError:
+                self._times.append(UNKNOWN)
+        return self._times
+
+    def extend(self, steps: array[int], values: array[float], times: array[float] | bytes) -> None:
+        """Add points, in the order in which they were written. Call `settle` after the last ones.
+
+        `times` may be the texts of the log, without the Z at their ends.
+        """
+        if self._is_in_order and steps:
+            begins_later = not self.steps or self.steps[-1] < steps[0]
+            self._is_in_order = begins_later and all(map(lt, steps, steps[1:]))
+        if isinstance(times, bytes):
+            self._texts.append(times)
+        else:
+            self.times.extend(times)
+        self.steps.extend(steps)
+        self.values.extend(values)
+
+    def settle(self, *, by_time: bool = False) -> None:
+        """Put the points in the order of their steps, each step once. Of two for one step the last one added counts, or the later one."""
+        if self._is_in_order:
+            return
+        steps, times = self.steps, self.times
+        if by_time:
+            order = sorted(range(len(steps)), key=lambda place: (steps[place], times[place]))
+        else:
+            order = sorted(range(len(steps)), key=steps.__getitem__)  # equal ones stay in the order in which they were added
+        following = chain(islice(order, 1, None), (-1,))
+        kept = [place for place, after in zip(order, following, strict=True) if after < 0 or steps[place] != steps[after]]
+        self.steps = array("q", map(steps.__getitem__, kept))
+        self.values = array("d", map(self.values.__getitem__, kept))
+        self._times = array("d", map(times.__getitem__, kept))
+        self._is_in_order = True
+
+
+class _Log:
+    """The series in one file of lines, by name."""
+
+    def __init__(self, wanted: Callable[[str], bool] | None) -> None:
+        self.found: dict[str, Series | None] = {}  # None: not wanted
+        self._wanted = wanted
+
+    def take(self, lines: bytes) -> None:
+        """Add the points of whole lines."""
+        start = 0
+        while start < len(lines):
+            end = lines.find(b"\n", start + BLOCK_BYTES)
+            end = len(lines) if end < 0 else end
+            block = lines[start:end]
+            plain = PLAIN.findall(block)
+            if len(plain) == block.count(b"\n") + 1:
+                self._take_plain(plain)
+            else:
+                self._take_any(block)
+            start = end + 1
+
+    def series(self, name: str) -> Series | None:
+        """Where the points of a name go; None when they are not wanted."""
+        if name not in self.found:
+            self.found[name] = Series(name, LOGGED) if self._wanted is None or self._wanted(name) else None
+        return self.found[name]
+
+    def _take_plain(self, lines: list[tuple[bytes, ...]]) -> None:
+        grouped: dict[bytes, list[tuple[bytes, ...]]] = {}
+        for line in lines:
+            try:
+                grouped[line[1]].append(line)
+            except KeyError:
+                grouped[line[1]] = [line]
+        for name, mine in grouped.items():
+            if (series := self.series(loads(name))) is not None:
+                self._add(series, mine)
+
+    def _add(self, series: Series, lines: list[tuple[bytes, ...]]) -> None:
+        """Add points to a series, all at once; one by one where a number is none, or some have no step."""
+        times, _, values, steps = zip(*lines, strict=True)
+        try:
+            if steps.count(b"null") == len(steps):
+                first = series.next_step
+                numbers = array("q", range(first, first + len(steps)))
+            else:
+                numbers = array("q", map(int, steps))
+            series.extend(numbers, array("d", map(float, values)), b"".join(times))
+        except ValueError:
+            for line in lines if len(lines) > 1 else ():
+                self._add(series, [line])
+
+    def _take_any(self, block: bytes) -> None:
+        """The same, line by line, as JSON: for a block in which a line is torn, foreign or written in another way."""
+        for entry in filter(None, map(metrics.decode, block.split(b"\n"))):
+            series = self.series(entry["name"])
+            if series is None or not isinstance(entry["value"], (int, float)):
+                continue
+            step = entry.get("step")
+            step = series.next_step if step is None else step
+            if isinstance(step, int) and abs(step) <= LARGEST_STEP:
+                time = events.seconds(entry.get("time"))
+                series.extend(array("q", [step]), array("d", [_number(entry["value"])]), array("d", [UNKNOWN if time is None else time]))
+
+
+def of_run(paths: RunPaths, wanted: Callable[[str], bool] | None = None) -> list[Series]:
+    """Every series of a run, sorted by name and source; of all names, or of those that are wanted.
+
+    Never raises for what is in the run's files.
+    """
+    logs = []
+    for path in metrics.files_of(paths):
+        logs.append(_Log(wanted))
+        metrics.read_from(path, logs[-1].take)
+    found: list[Series] = []
+    for name in {name: None for log in logs for name in log.found}:
+        parts = [series for log in logs if (series := log.found.get(name)) is not None]
+        found += [_joined(parts)] if parts else []
+    return sorted(found, key=lambda series: (series.name, series.source))
+
+
+def _joined(parts: list[Series]) -> Series:
+    """One series from those of several machines. Of two points for one step it has the later one."""
+    for part in parts:
+        part.settle()
+    first, *others = parts
+    for part in others:
+        first.extend(part.steps, part.values, part.times)
+    first.settle(by_time=True)
+    return first
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
