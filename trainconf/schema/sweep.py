@@ -18,6 +18,8 @@ class Sweep:
     zip: dict[str, Any] = setting(dict, "name: {key: [values], key: [values]}; these keys change together")
     exclude: list[Any] = setting(list, "points that are left out: {key: value, ...}, or a comparison such as `params.a * params.b > 64`")
     first: list[Any] = setting(list, "points that come before all others: {key: value, ...}")
+    resume_from: list[str] = setting(list, "up to 5 sweeps of the same metric: bayes learns from them, policies compare with them")
+    resume_child_runs: list[str] = setting(list, "up to 5 runs: the first trials have their values, and find their outputs")
     repeats: int = setting(1, "trials of each point; its value is their mean", minimum=1)
     repeat_key: Optional[str] = setting(None, "a key that is 0, 1, 2, ... in the trials of a point, such as params.seed")
     max_concurrent_runs: Optional[int] = setting(None, "trials at a time; default: as many as the machine has slots for", minimum=1)

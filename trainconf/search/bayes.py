@@ -59,6 +59,7 @@ class BayesSampler:
         self._kind = kind
         self._made: _Proposer | None = None
         self._before: list[tuple[int, Any]] = []  # what came before it was made: parameters of a point, or what one was worth
+        self._earlier_count = 0  # points that were known before the first one was asked for
         self.left_out_count = 0
         for name in NEEDED[kind]:
             if find_spec(name) is None:
@@ -82,14 +83,14 @@ class BayesSampler:
         return self._made
 
     def add(self, number: int, point: Point) -> None:
-        """Take a point that was chosen already: one of `first`, or of an earlier part of this search."""
-        self._points[number] = point
-        self._given.add(key_of(point))
-        parameters = dict(parameters_of(self._space.axes, point))
-        if any(value is None for value in parameters.values()):
+        """Take a point that was chosen already: one of `first`, or of an earlier part of this search; below 0 those of other searches."""
+        known = _known_parameters(self._space, point)
+        if known is None:
             self.left_out_count += 1
             return
-        known = {name: value for name, value in parameters.items() if value is not None}
+        self._points[number] = point
+        self._given.add(key_of(point))
+        self._earlier_count += number < 0
         if self._made is None:
             self._before.append((number, known))
         else:
@@ -110,7 +111,8 @@ class BayesSampler:
         size = self._space.size
         if size is not None and len(self._given) >= size:
             raise NothingLeftError(all_done(size))
-        point = self._random.unseen(number, self._given) if number < STARTUP_COUNT else self._proposer.propose(number)
+        is_startup = number + self._earlier_count < STARTUP_COUNT
+        point = self._random.unseen(number, self._given) if is_startup else self._proposer.propose(number)
         if key_of(point) in self._given or self._space.excludes(point):
             return self._random.unseen(number, self._given)
         return point
@@ -135,6 +137,24 @@ def parameters_of(axes: tuple[Axis, ...], point: Mapping[str, Any], under: str =
             if own in values:
                 option = axis.expression.options[values.index(own)]
                 yield from parameters_of(axes_of(option.space), point, f"@{axis.key}={values.index(own)}{under}")
+
+
+def _known_parameters(space: Space, point: Mapping[str, Any]) -> dict[str, float | int] | None:
+    """A point as a library's parameters; None of one that is outside the space."""
+    parameters = dict(parameters_of(space.axes, point))
+    if any(value is None for value in parameters.values()):
+        return None
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def is_within(space: Space, point: Mapping[str, Any]) -> bool:
+    """Whether the space holds the point: all of its keys and no others, and nothing that is excluded. Raises ConditionError."""
+    parameters = _known_parameters(space, point)
+    if parameters is None or space.excludes(point):
+        return False
+    zips = {axis.key: axis.expression for axis in space.axes if isinstance(axis.expression, Zip)}
+    names = [zips[name].rows[0] if name in zips else (name.partition("@")[0],) for name in parameters]
+    return {key for keys in names for key in keys} == set(point)
 
 
 def _parameter(numbers: Numbers, value: Any) -> float | int | None:

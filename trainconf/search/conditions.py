@@ -57,7 +57,7 @@ class Condition:
 
         Raises ConditionError: operands that cannot be compared or calculated with.
         """
-        return bool(self._value(self._tree, values))
+        return self._truth(self._tree, values)
 
     def _check(self, node: ast.AST) -> None:
         """Refuse every node that is not on the list, and collect the names."""

@@ -3,11 +3,13 @@
 `Progress` is made from the lines of a sweep's journal, one by one, and from nothing else; so a controller that takes a sweep
 over knows what the one before it knew. Each line is a mapping with `deed`:
 
+    earlier sweep, values, value                    a point of another sweep, and what it was worth; null: nothing
     ask     number, point, repeat, values, run      a trial has its number, its values, and the run that it will be
     told    number, state, value, reason, names     it has ended; the value of its metric, null without one
     again   number, run                             it shall run once more, with the same values, as another run
     judged  intervals, count                        {number: interval} up to which the policy has judged; so many verdicts more
     stop    number, interval, own, bound, compared  the policy stops it
+    logs    number, logs                            what a trial of another sweep has logged, for the policy
     pause, resume, close                            nothing new; new trials again; nothing new ever (reason)
     budget  max_total_runs, max_concurrent_runs     what was changed later
     end     state, reason                           the sweep is over; a later line opens it again
@@ -105,6 +107,7 @@ class Progress:
         self.ended: dict[str, Any] | None = None
         self.running: dict[int, Trial] = {}  # by number, those that were asked for and have not ended
         self.counts = dict.fromkeys(FINAL, 0)  # of trials that have ended, by state
+        self._earlier_count = 0  # points of other sweeps
         self._valued_count = 0  # of trials that have ended with a value
         self._without: list[Trial] = []  # completed ones without a value
         self._worst: float | None = None  # of the points told so far
@@ -118,6 +121,11 @@ class Progress:
         take: Callable[[Mapping[str, Any]], None] | None = getattr(self, f"_take_{line['deed']}", None)
         if take is not None:  # a line of a later version tells this one nothing
             take(line)
+
+    def _take_earlier(self, line: Mapping[str, Any]) -> None:
+        self._earlier_count += 1
+        self._source.add(-self._earlier_count, dict(line["values"]))
+        self._learn(-self._earlier_count, line["value"], is_bad=True)
 
     def _take_ask(self, line: Mapping[str, Any]) -> None:
         number = line["number"]
@@ -173,10 +181,14 @@ class Progress:
         Where those all failed it is the worst so far. Of trials that were lost, or that somebody cancelled, it learns nothing.
         """
         known = [trial for trial in siblings if trial.state == "Completed" or trial.stop is not None]
-        value = values.value_of_point([trial.value for trial in known])
+        is_bad = bool(known) or any(trial.state == "Failed" for trial in siblings)
+        self._learn(point, values.value_of_point([trial.value for trial in known]), is_bad=is_bad)
+
+    def _learn(self, point: int, value: float | None, *, is_bad: bool) -> None:
+        """Tell the sampler the value of a point; of a bad one without a value the worst so far."""
         if value is not None:
             self._worst = values.worst([value, *([] if self._worst is None else [self._worst])], self.goal)
-        elif known or any(trial.state == "Failed" for trial in siblings):
+        elif is_bad:
             value = self._worst
         self._source.tell(point, value)
 

@@ -71,6 +71,7 @@ class Sweep:
     ) -> None:  # fmt: skip
         first = trials[0].resolved
         self.facts = facts or {}  # for the record of the sweep
+        self.earlier: list[dict[str, Any]] = []  # what other sweeps tell this one, as lines of its journal
         self.keep: Callable[[RunPaths, TrialMaker], None] | None = None  # writes what a later controller needs
         self.trials = trials
         self.workspace = workspace
@@ -189,6 +190,7 @@ class Sweep:
             try:
                 lock = FileLock(self.paths.lock)
                 lock.acquire()
+                journal.begin(self.paths, self.earlier)
                 write_atomic(self.paths.sweep, dumps(self._record()))
                 journal.ask(self.paths, map(self._entry, self.trials))
                 journal.reuse(self.paths, {trial.number: trial.paths for trial in self.trials if trial.paths is not None})

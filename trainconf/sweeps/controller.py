@@ -6,6 +6,7 @@ killed: trials that run are adopted, one that was not handed over is, and no num
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -86,6 +87,9 @@ class Controller:
         for line in self._journal.lines:
             if line["deed"] == "ask":
                 self._overrides[line["number"]] = line.get("overrides", [])
+            elif line["deed"] == "logs" and self.judge is not None:
+                for value, step in line["logs"]:
+                    self.judge.log(line["number"], math.nan if value is None else value, step)
             self.progress.take(line)
         if self.judge is not None:
             self.judge.judged.update(self.progress.judged)

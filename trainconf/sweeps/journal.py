@@ -43,6 +43,13 @@ class Entry(NamedTuple):
         return {"number": self.number, **of_point, "values": self.values, "overrides": self.overrides, "run": run_of(self.paths)}
 
 
+def begin(sweep: RunPaths, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write the first lines, of `sweeps.earlier`; nothing where there are none. Raises OSError."""
+    found = list(lines)
+    if found:
+        files.append_lines(sweep.journal, found)
+
+
 def ask(sweep: RunPaths, entries: Iterable[Entry]) -> None:
     """Write down trials that are to be made. Raises OSError."""
     files.append_lines(sweep.journal, ({"deed": "ask", **entry.line()} for entry in entries))

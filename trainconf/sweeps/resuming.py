@@ -140,7 +140,7 @@ class ResumedSweep(Controlled):
                 self._controller.again(trial)
 
     def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
-        given = self._search.values_of(dict(values), repeat)
+        given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
         for choices, base in self._bases:
             if all(given.get(key) == choice for key, choice in choices.items()):
                 own = {key: value for key, value in given.items() if key not in choices}

@@ -43,6 +43,7 @@ class Search:
         self.first: list[Point] = reader.points("sweep.first", settings.get("first") or (), self.space.key_names())
         self.mistakes: list[Mistake] = reader.mistakes
         self.warnings = reader.warnings
+        self.resumed_outputs: list[str] = list(settings.get("resumed_outputs") or ())  # of the runs that the first points go on with
         self.repeat_key: str | None = settings.get("repeat_key")
         self.repeats = int(settings.get("repeats") or 1)
         self._check()
@@ -58,6 +59,11 @@ class Search:
         """The search of a recorded sweep. Raises KeyError, TypeError for a record that has none."""
         found = record["search"]
         return cls(found["settings"], found["metric"], found["space"], int(found["seed"]))
+
+    def go_on_with(self, points: list[Point], outputs: list[str]) -> None:
+        """Let the first trials have the values of runs, and find what those have written."""
+        self.first, self.resumed_outputs = [*points, *self.first], outputs
+        self.settings = {**self.settings, "first": self.first, "resumed_outputs": outputs}
 
     @property
     def policy(self) -> Mapping[str, Any]:
@@ -129,45 +135,51 @@ class Search:
         policy: Policy = make(**{name: settings[name] for name in fields})
         return Judge(policy, self.goal, counts_steps=settings.get("unit") == "step")
 
-    def values_of(self, point: Point, repeat: int) -> Point:
-        """The values of one trial: its point's, and the repeat's own."""
-        return {**point, self.repeat_key: repeat} if self.repeat_key else dict(point)
+    def values_of(self, values: Point, repeat: int, point: int) -> Point:
+        """The values of one trial: its point's, the repeat's own, and the outputs that it goes on with."""
+        own: Point = {self.repeat_key: repeat} if self.repeat_key else {}
+        if point < len(self.resumed_outputs):
+            own["inputs.resume_from"] = self.resumed_outputs[point]  # to the job TRAINCONF_RESUME_FROM
+        return {**values, **own}
 
     # ------------------------------------------------------------ mistakes
 
     def _check(self) -> None:
         if not self.space.axes and not self.mistakes:
-            self._wrong("sweep.space", "the search space is empty", hint="give a key an expression: 'params.lr=log_interval(0.001, 1)'")
+            self.wrong("sweep.space", "the search space is empty", hint="give a key an expression: 'params.lr=log_interval(0.001, 1)'")
         if self.settings.get("max_total_runs") is None:
-            self._wrong("sweep.max_total_runs", f"sweep={self.kind} needs sweep.max_total_runs", hint="sweep.max_total_runs=20")
+            self.wrong("sweep.max_total_runs", f"sweep={self.kind} needs sweep.max_total_runs", hint="sweep.max_total_runs=20")
         if self.kind == "grid":
             self._check_grid()
         if self.needs_metric and not self.metric:
             what = f"sweep/policy={self.policy['kind']}" if self.policy else f"sweep={self.kind}"
-            self._wrong("metric.name", f"{what} compares trials by a metric, and metric.name is null",
+            self.wrong("metric.name", f"{what} compares trials by a metric, and metric.name is null",
                         hint="metric.name=val_loss metric.goal=minimize")
         if self.seed > MAX_SEED:
-            self._wrong("sweep.seed", f"sweep.seed is {self.seed}", ("allowed", f"0 to {MAX_SEED}"))
+            self.wrong("sweep.seed", f"sweep.seed is {self.seed}", ("allowed", f"0 to {MAX_SEED}"))
         if self.repeats > 1 and not self.repeat_key:
             self.warnings.append("sweep.repeats without sweep.repeat_key: the trials of a point differ in nothing but their number")
         if self.repeat_key and self.repeat_key in self.space.key_names():
-            self._wrong("sweep.repeat_key", f"{self.repeat_key} is in the search space, and is the key of repeats",
+            self.wrong("sweep.repeat_key", f"{self.repeat_key} is in the search space, and is the key of repeats",
                         hint="leave it out of the space")
         if self.kind == "bayes" and self.settings.get("sampler") == "gp" and self.space.has_conditions:
-            self._wrong("sweep.sampler", "Gaussian processes cannot search a space with conditional keys", ("allowed", "tpe, cmaes"))
+            self.wrong("sweep.sampler", "Gaussian processes cannot search a space with conditional keys", ("allowed", "tpe, cmaes"))
+        if self.settings.get("resume_from") and self.kind != "bayes" and not self.policy:
+            self.wrong("sweep.resume_from", f"sweep={self.kind} without a policy has no use for what other sweeps have found",
+                       hint="sweep=bayes learns from their points; sweep/policy=median compares with what their trials have logged")
         self._check_policy()
 
     def _check_grid(self) -> None:
         endless = [name for name, expression in self.space.expressions() if not hasattr(expression, "rows") and expression.values() is None]
         for name in endless:
-            self._wrong(f"sweep.space.{name}", f"{name} is given an interval, and a grid needs values to list",
+            self.wrong(f"sweep.space.{name}", f"{name} is given an interval, and a grid needs values to list",
                         hint=f"list them: {name}=1,2,3 or {name}=range(1,4); or search by chance: sweep=random sweep.max_total_runs=20")
         size, limit = self.space.size, self.settings.get("max_total_runs")
         if size is not None and limit is not None and size * self.repeats > int(limit):
             axes = " x ".join(f"{axis.key} ({axis.size})" for axis in self.space.axes)
             source = self._source("sweep.max_total_runs") or "default"
             allowed = f"{limit} (sweep.max_total_runs, {source})"
-            self._wrong("", f"this grid has {size * self.repeats} runs", ("allowed", allowed), ("axes", axes))
+            self.wrong("", f"this grid has {size * self.repeats} runs", ("allowed", allowed), ("axes", axes))
 
     def _check_policy(self) -> None:
         policy = self.policy
@@ -176,9 +188,10 @@ class Search:
         given = [name for name in ("slack_factor", "slack_amount") if policy.get(name) is not None]
         if len(given) != 1:
             what = "both are given" if given else "none is given"
-            self._wrong("sweep.policy", f"sweep/policy=bandit needs slack_factor or slack_amount, and {what}",
+            self.wrong("sweep.policy", f"sweep/policy=bandit needs slack_factor or slack_amount, and {what}",
                         hint="sweep.policy.slack_factor=0.1")
 
-    def _wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
+    def wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
+        """Note a mistake, and where the setting of that key was written."""
         source = self._source(key) if key else ""
         self.mistakes.append(Mistake(what, *((("from", source),) if source and source != "default" else ()), *facts, hint=hint))

@@ -24,7 +24,7 @@ from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Point
 from trainconf.submission.record import write_run
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
-from trainconf.sweeps import batch
+from trainconf.sweeps import batch, journal
 from trainconf.sweeps.controller import Controlled, Controller, acquire
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
@@ -45,7 +45,7 @@ class Trials:
 
     def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]:
         """What a trial would run, and the overrides that make it differ. Raises ConfigError."""
-        given = self._search.values_of(dict(values), repeat)
+        given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
         composed = self._composer.at(given, number=number)
         only_params = all(key.startswith("params.") for key in given)
         found = self.base.with_params(composed) if only_params else resolve(composed, self._workspace)
@@ -132,6 +132,7 @@ class FedSweep(Controlled):
     unsent_count = 0
 
     def __init__(self, search: Search, trials: Trials, workspace: WorkspacePaths, overrides: list[str]) -> None:
+        self.earlier: list[dict[str, Any]] = []  # what other sweeps tell this one, as lines of its journal
         self._search = search
         self._trials = trials
         self._maker: TrialMaker | None = None
@@ -200,6 +201,7 @@ class FedSweep(Controlled):
                     "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
                     "trainconf": __version__, "has_controller": True, **self._search.record(),
                 }
+                journal.begin(self.paths, self.earlier)
                 write_atomic(self.paths.sweep, dumps(record))
                 record_bases(self.paths, self._trials, self._maker)
             except BaseException:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from trainconf.history import events, metrics
 from trainconf.history.liveness import State
@@ -57,13 +60,17 @@ class TrialWatch:
         found: list[Log] = []
         for entry in metrics.read_since(self.paths, self._cursor):
             self.names.add(entry["name"])
-            value = entry["value"]
             if entry["name"] == self._metric:
-                number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")
-                step = entry.get("step")
-                found.append((number, step if type(step) is int else None))
-                self.values.append(number)
+                found.append(as_log(entry))
+                self.values.append(found[-1][0])
         return found
+
+
+def as_log(entry: Mapping[str, Any]) -> Log:
+    """A line of metrics as a log; what is no number is NaN."""
+    value, step = entry["value"], entry.get("step")
+    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    return number, step if type(step) is int else None
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

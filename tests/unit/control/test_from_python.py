@@ -74,7 +74,7 @@ def test_a_run_is_done_again_from_its_record_and_from_a_frozen_file(workspace: W
 
 def test_a_sweep_tells_its_best_trial(workspace: WorkspacePaths, words: list[str]) -> None:
     request = ComposeRequest([*words[:-1], "+params.a=3,1,2", "metric.name=loss", "metric.goal=minimize"])
-    sweep = sweeps.prepare(request, workspace)
+    sweep = sweeps.prepare(request, workspace, runs)
     sweep.start()
     for _ in sweeps.follow(sweep):
         pass

@@ -9,6 +9,7 @@ from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import printer
 from trainconf.cli.screen.sweep import LiveTable, print_results
+from trainconf.control import runs
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.sweeps import results as sweep_results
 from trainconf.control.sweeps import steer as sweeps
@@ -16,7 +17,7 @@ from trainconf.control.sweeps import steer as sweeps
 
 def run(request: ComposeRequest) -> int:
     """Prepare, start and show the sweep; the exit code."""
-    sweep = sweeps.prepare(request, find_and_name_workspace(), printer)
+    sweep = sweeps.prepare(request, find_and_name_workspace(), runs, printer)
     notice = "canceling all runs; press Ctrl-C again to kill them at once"
     with Interrupts(lambda force: sweep.cancel(force=force), notice, lambda: sweep.has_started) as interrupts:
         sweep.start()

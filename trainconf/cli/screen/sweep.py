@@ -80,6 +80,7 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
         printer.data(json.dumps(planned._asdict(), indent=2))
         return
     facts = [("sweep", planned.kind), *((key, text) for key, text in planned.keys)]
+    facts += [("earlier", note) for note in planned.earlier]
     facts += [("policy", planned.policy)] if planned.policy != "none" else []
     facts += [("metric", f"{planned.goal} {planned.metric}")] if planned.metric else []
     facts += [("seed", str(planned.seed))] if planned.seed is not None and planned.kind != "grid" else []

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from trainconf import launchers
-from trainconf.composition.sweep.request import read_sweep
+from trainconf.composition.sweep.request import SweepRequest, read_sweep
 from trainconf.control.compose import ComposeRequest, report_notes
 from trainconf.errors import ConfigError
 from trainconf.files import is_locked
@@ -19,10 +19,12 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.run_config import RunConfig
 from trainconf.search.expressions import Choice, Expression
+from trainconf.search.progress import Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Zip
 from trainconf.sweeps import journal
-from trainconf.sweeps.batch import plan_sweep, refuse_shared
+from trainconf.sweeps.batch import Sweep, plan_sweep, refuse_shared
+from trainconf.sweeps.earlier import Known, go_on_with, named
 from trainconf.sweeps.resuming import ResumedSweep, checked, search_of
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
@@ -68,44 +70,80 @@ class AnySweep(Protocol):
     def cancel(self, *, force: bool) -> None: ...
 
 
-def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> tuple[AnySweep, Search | None]:
-    """A sweep, and the search that it is; None for a plain grid of overrides. Raises ConfigError with all mistakes."""
+def _search(
+    settings: dict[str, Any], asked: SweepRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter
+) -> tuple[Search, Known]:
+    """The search that settings and overrides describe, and what other sweeps tell it. Raises ConfigError with all mistakes."""
+    base, seed = asked.composer.base, settings.get("seed")
+    search = Search(
+        {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**settings.get("space", {}), **asked.specs},
+        secrets.randbits(32) if seed is None else int(seed), base.origin,
+    )
+    earlier = named(search, "resume_from", lambda name: names.find_sweep(workspace, name))
+    go_on_with(search, named(search, "resume_child_runs", lambda name: names.find_run(workspace, name)))
+    refuse_shared(search.space.key_names())
+    known = Known(earlier if not search.mistakes else (), search)
+    if search.mistakes or known.mistakes:
+        raise ConfigError([*search.mistakes, *known.mistakes])
+    for warning in search.warnings:
+        reporter.info(f"note: {warning}")
+    return search, known
+
+
+class Names(Protocol):
+    """Finds what a config names: `trainconf.control.runs`."""
+
+    def find_run(self, workspace: WorkspacePaths, text: str) -> RunPaths: ...
+    def find_sweep(self, workspace: WorkspacePaths, text: str) -> RunPaths: ...
+
+
+class Composed(NamedTuple):
+    """A sweep, and the search that it is, None for a plain grid of overrides. earlier: what is used of earlier sweeps, in words."""
+
+    sweep: FedSweep | Sweep
+    search: Search | None
+    earlier: list[str]
+
+
+def compose(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> Composed:
+    """Compose a sweep. Raises ConfigError with all mistakes."""
     places: dict[str, Any] = {"config_dir": request.config_dir, "config_name": request.config_name}
     asked = read_sweep(request.overrides, workspace, **places)
     base = asked.composer.base
     report_notes(base, reporter)
     settings = base.config["sweep"]
     if asked.grid is not None and not asked.zips and _is_plain(settings):
-        return plan_sweep(asked.grid, workspace, request.overrides), None
-    seed = settings.get("seed")
-    search = Search(
-        {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**settings.get("space", {}), **asked.specs},
-        secrets.randbits(32) if seed is None else int(seed), base.origin,
-    )
-    for warning in search.warnings:
-        reporter.info(f"note: {warning}")
-    refuse_shared(search.space.key_names())
-    if search.mistakes:
-        raise ConfigError(search.mistakes)
+        return Composed(plan_sweep(asked.grid, workspace, request.overrides), None, [])
+    search, known = _search(settings, asked, workspace, names, reporter)
     trials = Trials(search, asked.composer, workspace)
     mistakes = trials.check()
     if mistakes:
         raise ConfigError(mistakes)
+    sweep: FedSweep | Sweep
     if search.kind == "bayes":
-        return FedSweep(search, trials, workspace, request.overrides), search
-    return at_once(search, trials, workspace, request.overrides), search
+        sweep = FedSweep(search, trials, workspace, request.overrides)
+    else:
+        sweep = at_once(search, trials, workspace, request.overrides)
+    sweep.earlier = known.lines
+    return Composed(sweep, search, known.notes)
 
 
 def _is_plain(settings: dict[str, Any]) -> bool:
     """Whether a sweep is the product of its overrides and nothing besides."""
-    asked = ("space", "zip", "exclude", "first", "shuffle", "max_failed_runs", "max_duration_minutes", "target", "repeat_key")
+    asked = (
+        "space", "zip", "exclude", "first", "resume_from", "resume_child_runs", "shuffle", "max_failed_runs", "max_duration_minutes",
+        "target", "repeat_key",
+    )  # fmt: skip
     policy = settings.get("policy") or {}
     is_policed = policy.get("kind", "none") != "none"
     return settings["kind"] == "grid" and settings.get("repeats", 1) == 1 and not is_policed and not any(settings.get(key) for key in asked)
 
 
 class PlannedSweep(NamedTuple):
-    """What a sweep would do. keys: each key that varies, and in words what it can be; trials: the values of the first ones."""
+    """What a sweep would do. keys: each key that varies, and in words what it can be; trials: the values of the first ones.
+
+    earlier: what is used of earlier sweeps, in words.
+    """
 
     kind: str
     keys: list[tuple[str, str]]
@@ -116,31 +154,36 @@ class PlannedSweep(NamedTuple):
     goal: str
     policy: str
     seed: int | None
+    earlier: list[str]
 
 
-def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> PlannedSweep:
+def plan(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> PlannedSweep:
     """What a sweep would do; nothing is prepared, written or started. Raises ConfigError with all mistakes."""
-    sweep, search = compose(request, workspace, reporter)
+    sweep, search, earlier = compose(request, workspace, names, reporter)
     metric, goal = sweep.metric["name"], sweep.metric["goal"]
     if search is None:
         columns: dict[str, list[str]] = {}
-        for trial in sweep.live:
+        trials: Sequence[Any] = sweep.live
+        for trial in trials:
             for key, value in trial.values.items():
                 columns.setdefault(key, []).append(value)
         keys = [(key, Choice.of(values).describe()) for key, values in columns.items()]
-        first = [trial.values for trial in sweep.live[:SHOWN_TRIALS]]
-        return PlannedSweep("grid", keys, first, sweep.total, sweep.max_concurrent_runs, metric, goal, "none", None)
+        first = [trial.values for trial in trials[:SHOWN_TRIALS]]
+        return PlannedSweep("grid", keys, first, sweep.total, sweep.max_concurrent_runs, metric, goal, "none", None, [])
     keys = [(name, _in_words(expression)) for name, expression in search.space.expressions()]
     points, first = search.points(), []
+    progress = Progress(points, search.limits(1), goal)
+    for line in sweep.earlier:  # what a sampler knows before the first trial
+        progress.take(line)
     with suppress(NothingLeftError):
         for number in range(min(SHOWN_TRIALS, search.total)):
             point, repeat = divmod(number, search.repeats)
             asked = points.ask(point)
             if search.kind == "bayes" and repeat == 0:
                 points.add(point, asked)
-            first.append(search.values_of(asked, repeat))
+            first.append(search.values_of(asked, repeat, point))
     kind = str(search.policy.get("kind", "none"))
-    return PlannedSweep(search.kind, keys, first, search.total, sweep.max_concurrent_runs, metric, goal, kind, search.seed)
+    return PlannedSweep(search.kind, keys, first, search.total, sweep.max_concurrent_runs, metric, goal, kind, search.seed, earlier)
 
 
 def _in_words(expression: Expression | Zip) -> str:
@@ -149,9 +192,11 @@ def _in_words(expression: Expression | Zip) -> str:
     return expression.describe()
 
 
-def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> AnySweep:
+def prepare(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> AnySweep:
     """A sweep of which everything is ready that can fail; its `start` begins it. Raises ConfigError and what `submit` raises."""
-    sweep, _ = compose(request, workspace, reporter)
+    sweep, _, earlier = compose(request, workspace, names, reporter)
+    for note in earlier:
+        reporter.info(f"from {note}")
     sweep.prepare(reporter)
     return sweep
 

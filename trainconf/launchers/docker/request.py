@@ -23,7 +23,7 @@ from trainconf.engine import container, job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.errors import ConfigError, Mistake
 from trainconf.launchers.docker import arguments, checks
-from trainconf.launchers.job.env import input_variable
+from trainconf.launchers.job.env import input_variables
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 
@@ -106,7 +106,7 @@ def variables(job: Job) -> dict[str, str]:
         "TRAINCONF_RUN_DIR": job.paths.run_dir,
         "TRAINCONF_EXPERIMENT": job.experiment_name,
         "TRAINCONF_PARAMS": job.paths.params,
-        **{input_variable(name): path for name, path in job.spec.code.inputs},
+        **input_variables(job.spec.code.inputs),
     }
 
 

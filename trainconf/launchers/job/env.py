@@ -9,7 +9,7 @@ from trainconf.launchers.job import import_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from trainconf.launchers.protocol import Job
 
@@ -22,6 +22,7 @@ OF_A_PYTHON = (
 OF_AN_ACTIVATION = ("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "CONDA_PROMPT_MODIFIER", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
 # Variables that every job gets about its run.
 OWN_NAMES = ("TRAINCONF_RUN_ID", "TRAINCONF_RUN_DIR", "TRAINCONF_EXPERIMENT", "TRAINCONF_PARAMS", "TRAINCONF_ATTEMPT")
+RESUME_FROM = "TRAINCONF_RESUME_FROM"
 
 
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
@@ -38,7 +39,7 @@ def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
         "TRAINCONF_RUN_DIR": job.paths.run_dir,
         "TRAINCONF_EXPERIMENT": job.experiment_name,
         "TRAINCONF_PARAMS": job.paths.params,
-        **{input_variable(name): path for name, path in job.spec.code.inputs},
+        **input_variables(job.spec.code.inputs),
     }
 
 
@@ -66,6 +67,13 @@ def first_on_path(job: Job, environ: Mapping[str, str]) -> list[str]:
     if job.spec.environment.kind not in ("current", "venv"):
         return []
     return import_path.programs(environ, job.paths.workspace.state, job.python)
+
+
+def input_variables(inputs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What tells a job where its inputs are. That of an input named resume_from, the outputs it goes on with, has a short name besides."""
+    found = dict(inputs)
+    resumed = {RESUME_FROM: found["resume_from"]} if "resume_from" in found else {}
+    return {**{input_variable(name): path for name, path in found.items()}, **resumed}
 
 
 def input_variable(name: str) -> str:
