@@ -10,6 +10,7 @@ import os
 STATE_DIR = ".trainconf"
 RUNS_DIR = "runs"
 CONF_DIR = "conf"
+REMOVING = ".removing"  # ends the name of a run's folder while that is removed; no run id ends so
 SAFE_WORKSPACES = "TRAINCONF_SAFE_WORKSPACES"  # names workspaces of other users that this one trusts
 
 

@@ -23,6 +23,7 @@ VERBS = {
     "rename": ("change.labels", "give a run another display name"),
     "archive": ("change.labels", "leave runs out of lists"),
     "unarchive": ("change.labels", "take archived runs into lists again"),
+    "rm": ("change", "remove runs and sweeps for good"),
     "sweep": ("history", "list sweeps, show one, its best trial; pause, resume, extend, stop, cancel, run trials again"),
     "env": ("workspace", "list, show, build, lock or remove software environments"),
     "snapshot": ("workspace", "create, list, show, compare or verify snapshots of a source tree"),

@@ -59,6 +59,24 @@ class BuiltEnvironment:
         """When it was built, UTC ISO 8601."""
         return str(self.metadata["created"])
 
+    @property
+    def last_used(self) -> float:
+        """When a run or a build asked for it last, in seconds since the epoch; see `hold`."""
+        try:
+            return os.stat(os.path.join(os.path.dirname(self.folder), ".locks", f"{self.hash}.use")).st_mtime
+        except OSError:
+            return os.stat(self.folder).st_mtime
+
+    def disk_bytes(self) -> tuple[int, int]:
+        """What it takes on the disk: all of it, and what no other folder shares by hard links, as an installer's cache may."""
+        total = own = 0
+        for folder, _, names in os.walk(self.folder):
+            for name in (".", *names):
+                info = os.lstat(os.path.join(folder, name))
+                total += info.st_blocks * 512
+                own += info.st_blocks * 512 if name == "." or info.st_nlink == 1 else 0
+        return total, own
+
     def packages(self) -> list[str]:
         """`name==version` of everything that is installed in it now."""
         return installed(os.path.join(self.folder, site_dir) for site_dir in self.metadata["site_dirs"])
@@ -86,10 +104,10 @@ class BuiltImage(BuiltEnvironment):
     def image_id(self) -> str:  # type: ignore[override]
         return str(self.metadata["image_id"])
 
-    @property
-    def size_bytes(self) -> int:
-        """The size of all its layers, shared ones included."""
-        return int(self.metadata["size_bytes"])
+    def disk_bytes(self) -> tuple[int, int]:
+        """The size of all its layers, and nothing where the image is the user's: that stays."""
+        total = int(self.metadata["size_bytes"])
+        return total, total if self.is_ours else 0
 
     @property
     def stages(self) -> list[str]:
@@ -134,10 +152,11 @@ def use_of(folder: str) -> files.FileLock:
 
 
 def hold(folder: str) -> files.FileLock:
-    """Take the lock of `use_of`, shared. Raises StorageError."""
+    """Take the lock of `use_of`, shared; the time of its file is that of the last use. Raises StorageError."""
     try:
         lock = use_of(folder)
         lock.acquire(shared=True)
+        os.utime(lock.fd)
     except OSError as error:
         raise StorageError.from_os_error(error, "the store of environments cannot be used") from error
     return lock

@@ -7,7 +7,7 @@ import os
 
 from trainconf.cli.arguments.compose import add_arguments, request_of
 from trainconf.cli.arguments.parser import Arguments
-from trainconf.cli.screen.printer import printer, size
+from trainconf.cli.screen.printer import printer, size, utc_time
 from trainconf.control.workspace import environments
 from trainconf.environments.store import BuiltImage
 from trainconf.files import write_atomic
@@ -31,11 +31,11 @@ def run(argv: list[str]) -> int:
 
 def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
     rows = [
-        (built.hash, built.name, built.kind, built.python_version or "none", str(len(built.packages())), built.created[:19],
-         f"{built.image}, {size(built.size_bytes) if is_here else 'no longer in the engine'}" if isinstance(built, BuiltImage) else "")
-        for built, is_here in environments.ls(workspace)
+        (built.hash, built.name, built.kind, built.python_version or "none", str(len(built.packages())), size(bytes_),
+         utc_time(last_used), f"{built.image}{'' if is_here else ', no longer in the engine'}" if isinstance(built, BuiltImage) else "")
+        for built, is_here, bytes_, last_used in environments.ls(workspace)
     ]  # fmt: skip
-    printer.table(("hash", "name", "kind", "python", "packages", "built (UTC)", "image"), rows)
+    printer.table(("hash", "name", "kind", "python", "packages", "size", "last used (UTC)", "image"), rows)
     return 0
 
 

@@ -10,6 +10,8 @@ from trainconf.cli.screen.printer import one_line, printer, size
 from trainconf.control.workspace import gc
 from trainconf.paths import find_workspace
 
+ENVIRONMENT_DAYS = 30
+
 
 def run(argv: list[str]) -> int:
     """Collect, and say what was removed; 1 when something had to stay because it cannot be read or removed."""
@@ -23,10 +25,18 @@ def run(argv: list[str]) -> int:
         "--drop-pins", metavar="PIN", nargs="*",
         help="let the code of these frozen files go; without a name, of those that are gone or name other code now",
     )
+    parser.add_argument("--environments", action="store_true", help="also environments and images that nothing has used for a while")
+    parser.add_argument(
+        "--unused-days", metavar="DAYS", type=_days, help=f"with --environments: not used for so many days (default: {ENVIRONMENT_DAYS})"
+    )
     args = parser.parse_args(argv)
+    if args.unused_days is not None and not args.environments:
+        parser.error("--unused-days goes with --environments; --older-than is for snapshots")
+    unused_days = ENVIRONMENT_DAYS if args.unused_days is None else args.unused_days
+    unused_envs_s = unused_days * gc.DAY_S if args.environments else None
     workspace = find_workspace(os.getcwd())
     is_whole = True
-    for found in gc.find(workspace, unused_s=args.older_than * gc.DAY_S, drop_pins=args.drop_pins):
+    for found in gc.find(workspace, unused_s=args.older_than * gc.DAY_S, drop_pins=args.drop_pins, unused_envs_s=unused_envs_s):
         done = found if args.dry_run else found.remove()
         _tell(done, "would remove" if args.dry_run else "removed")
         is_whole = is_whole and done.is_whole

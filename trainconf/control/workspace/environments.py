@@ -18,17 +18,26 @@ from trainconf.resolve.resolver import environment
 
 
 class Listed(NamedTuple):
-    """An environment that was built here. `is_here` is False for an image that the engine no longer has."""
+    """An environment that was built here. `is_here` is False for an image that the engine no longer has, whose size is then 0.
+
+    last_used: seconds since the epoch
+    """
 
     built: store.BuiltEnvironment
     is_here: bool
+    size_bytes: int
+    last_used: float
 
 
 def ls(workspace: WorkspacePaths) -> list[Listed]:
     """Every environment of the workspace. The engine is asked for images only where one was built."""
     found = store.ls(workspace)
     here = images.ids() if any(isinstance(built, store.BuiltImage) for built in found) else None
-    return [Listed(built, here is None or not isinstance(built, store.BuiltImage) or built.image_id in here) for built in found]
+    return [_listed(built, here is None or not isinstance(built, store.BuiltImage) or built.image_id in here) for built in found]
+
+
+def _listed(built: store.BuiltEnvironment, is_here: bool) -> Listed:
+    return Listed(built, is_here, built.disk_bytes()[0] if is_here else 0, built.last_used)
 
 
 def show(workspace: WorkspacePaths, name: str) -> store.BuiltEnvironment:

@@ -10,13 +10,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
+from trainconf.control.remove import finish, unfinished
 from trainconf.control.workspace.half_made import half_made_runs, needed_snapshots
 from trainconf.engine import address
 from trainconf.engine.client import Engine, EngineError
 from trainconf.environments import removal
+from trainconf.environments import store as environment_store
 from trainconf.errors import ContainerEngineError, StorageError, TrainconfError, UserError
 from trainconf.fast.records import Record
+from trainconf.history.users import users
 from trainconf.launchers.docker import leftovers as container_leftovers
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.snapshot import SnapshotStore
@@ -51,18 +55,25 @@ class Garbage(Record):
         return self if self.how is None else self.how()
 
 
-def find(workspace: WorkspacePaths, *, unused_s: float = DAY_S, drop_pins: list[str] | None = None) -> Iterator[Garbage]:
+def find(
+    workspace: WorkspacePaths, *, unused_s: float = DAY_S, drop_pins: list[str] | None = None, unused_envs_s: float | None = None
+) -> Iterator[Garbage]:  # fmt: skip
     """What would go, kind by kind: nothing is removed.
 
     `unused_s` is how long a snapshot must not have been used. `drop_pins` names pins of frozen files that may go, too: an empty list is all
-    whose file is gone or names other code. Raises UserError for a pin that does not exist.
+    whose file is gone or names other code. Environments go when nothing has used them for `unused_envs_s`; None keeps them all.
+    Raises UserError for a pin that does not exist.
     """
     store = SnapshotStore(workspace.snapshots)
     _check_pins(store, drop_pins or [])
-    return _find(workspace, store, unused_s, drop_pins)
+    return _find(workspace, store, unused_s, drop_pins, unused_envs_s)
 
 
-def _find(workspace: WorkspacePaths, store: SnapshotStore, unused_s: float, drop_pins: list[str] | None) -> Iterator[Garbage]:
+def _find(
+    workspace: WorkspacePaths, store: SnapshotStore, unused_s: float, drop_pins: list[str] | None, unused_envs_s: float | None
+) -> Iterator[Garbage]:  # fmt: skip
+    what = "runs whose removal was interrupted"
+    yield _linked(what, workspace, workspace.runs) or _of_paths(what, unfinished(workspace), finish)
     runs = (paths.run_dir for paths in half_made_runs(workspace))
     yield _linked("half-made run folders", workspace, workspace.runs) or _of_paths("half-made run folders", runs, _remove_path)
     what = "cache files unused for 30 days"
@@ -72,6 +83,8 @@ def _find(workspace: WorkspacePaths, store: SnapshotStore, unused_s: float, drop
         what, (os.path.join(workspace.envs, name) for name in removal.leftovers(workspace)),
         lambda path: removal.remove_leftover(workspace, os.path.basename(path)),
     )  # fmt: skip
+    if unused_envs_s is not None:
+        yield _environments(workspace, unused_envs_s)
     yield from _images(workspace)
     yield from _containers(workspace)
     if not os.path.isdir(store.root):
@@ -129,6 +142,28 @@ def _old_cache(workspace: WorkspacePaths) -> Iterator[str]:
                 info = os.lstat(os.path.join(folder, name))
                 if max(info.st_mtime, info.st_atime) < before:
                     yield os.path.join(folder, name)
+
+
+def _environments(workspace: WorkspacePaths, unused_s: float) -> Garbage:
+    """Environments that no run has used for so long. What is in use stays, whenever that began."""
+    what = "unused environments"
+    unused = [built for built in environment_store.ls(workspace) if time.time() - built.last_used >= unused_s]
+    texts = {built.hash: f"environment {built.hash} {built.name} ({built.kind})" for built in unused}
+    sizes = {built.hash: built.disk_bytes()[1] for built in unused}
+
+    def remove() -> Garbage:
+        names, stays, freed = [], [], 0
+        for hash_, text in texts.items():
+            try:
+                removal.rm(workspace, hash_, partial(users, workspace))
+            except (TrainconfError, OSError) as error:
+                stays.append(f"{text} stays: {str(error).splitlines()[0]}")
+            else:
+                names.append(text)
+                freed += sizes[hash_]
+        return Garbage(what, names, stays, size_bytes=freed)
+
+    return Garbage(what, list(texts.values()), size_bytes=sum(sizes.values()), how=remove)
 
 
 def _images(workspace: WorkspacePaths) -> Iterator[Garbage]:

@@ -24,7 +24,7 @@ from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness
 from trainconf.history.index import database
 from trainconf.history.index.rows import fingerprint, read_row, unpack, unread_row
-from trainconf.paths import RunPaths
+from trainconf.paths import REMOVING, RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ def _subfolders(folder: str) -> Iterator[bytes]:
     try:
         with os.scandir(os.fsencode(folder)) as entries:
             for entry in entries:
-                if entry.is_dir():
+                if entry.is_dir() and not entry.name.endswith(os.fsencode(REMOVING)):
                     yield entry.name
     except OSError:
         return

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from trainconf import files
+from trainconf.environments import store
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.snapshot import SnapshotStore
@@ -229,3 +230,33 @@ def test_a_run_that_begins_while_gc_looks_is_left(workspace: WorkspacePaths, ver
     events.append(paths, "NotStarted")
     verb("gc")
     assert events.exists(paths)
+
+
+def environment(workspace: WorkspacePaths, hash_: str, age_s: float) -> str:
+    """A folder that counts as an environment, last used so long ago."""
+    folder = os.path.join(workspace.envs, hash_)
+    os.makedirs(os.path.join(folder, "bin"))
+    os.makedirs(os.path.join(workspace.envs, ".locks"), exist_ok=True)
+    os.symlink("/bin/sh", os.path.join(folder, "bin", "python"))
+    made = {"version": 1, "identity": hash_ + "0" * 52, "name": hash_[:2], "python": "3.11.7", "created": "2026-11-01", "site_dirs": []}
+    write_json(os.path.join(folder, store.METADATA), made)
+    use = os.path.join(workspace.envs, ".locks", hash_ + ".use")
+    files.write_atomic(use, "")
+    os.utime(use, (time.time() - age_s,) * 2)
+    return folder
+
+
+def test_environments_go_only_when_asked_for_and_unused_for_so_long(workspace: WorkspacePaths, verb: Verb) -> None:
+    old, used, fresh = (environment(workspace, letter * 12, days * 86400) for letter, days in (("a", 40), ("b", 40), ("c", 20)))
+    run = make_run(workspace, "running", states=("NotStarted", "Running"))
+    write_json(run.plan, {"ranks": [{"argv": [os.path.join(used, "bin", "python")]}]})
+    assert verb("gc").code == 0
+    assert all(map(os.path.isdir, (old, used, fresh)))
+    with files.FileLock(run.lock):
+        assert "would remove  environment aaaaaaaaaaaa aa (venv)" in verb("gc", "--environments", "--dry-run").out
+        said = verb("gc", "--environments")
+    assert (said.code, "unused environments: 1, " in said.err, "bbbbbbbbbbbb is in use" in said.err) == (0, True, True)
+    assert list(map(os.path.isdir, (old, used, fresh))) == [False, True, True]
+    verb("gc", "--environments", "--unused-days", "15")
+    assert list(map(os.path.isdir, (used, fresh))) == [False, False]
+    assert verb("gc", "--unused-days", "3").code == 2

@@ -262,6 +262,23 @@ def test_environments_are_shown_by_hash_or_name_and_removed(workspace: Workspace
     assert show(workspace.paths, "one").hash == oldest.hash
 
 
+def test_an_environment_tells_its_size_and_when_it_was_used_last(workspace: Workspace) -> None:
+    spec = workspace.resolve(requirements=[DEMO])
+    workspace.ensure(spec)
+    (built,) = ls(workspace.paths)
+    use = os.path.join(workspace.paths.envs, ".locks", f"{built.hash}.use")
+    os.utime(use, (1_700_000_000, 1_700_000_000))
+    assert built.last_used == 1_700_000_000
+    workspace.ensure(spec)
+    assert built.last_used > 1_700_000_000
+    before, own = built.disk_bytes()
+    os.link(os.path.join(built.folder, "pyvenv.cfg"), os.path.join(workspace.root, "shared"))
+    Path(built.folder, "big").write_bytes(bytes(1_000_000))
+    total, own_now = built.disk_bytes()
+    assert total - before > 999_000
+    assert 0 < own_now - own < total - before  # what has a second name elsewhere frees nothing
+
+
 def test_an_environment_in_use_is_not_removed(workspace: Workspace) -> None:
     prepared = workspace.ensure(workspace.resolve(requirements=[DEMO]))
     run = RunPaths(os.path.join(workspace.paths.runs, "digits", "digits-1"))
