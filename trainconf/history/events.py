@@ -36,8 +36,19 @@ STATES = (
 
 def now() -> str:
     """The time as UTC ISO 8601 with microseconds, such as 2026-11-23T05:32:07.123456Z."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{time.strftime(SECOND_FORMAT, time.gmtime(seconds))}.{nanoseconds // 1000:06d}Z"
+    return _text(*divmod(time.time_ns() // 1000, 1_000_000))
+
+
+def text(seconds: float) -> str:
+    """A time in seconds since the epoch, such as an event file has, in the form of `now`; empty for what is no time."""
+    try:
+        return _text(*divmod(round(seconds * 1_000_000), 1_000_000))
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _text(seconds: int, microseconds: int) -> str:
+    return f"{time.strftime(SECOND_FORMAT, time.gmtime(seconds))}.{microseconds:06d}Z"
 
 
 def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:

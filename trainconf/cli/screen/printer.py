@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 BLOTTED = "********"
 SHORTEST_SECRET = 4
-COLOURS = {"green": "32", "red": "31", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
+COLOURS = {
+    "green": "32", "red": "31", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36", "bold": "1", "dim": "2",
+}  # fmt: skip
 STATUS_COLOURS = {
     "Completed": "green", "Failed": "red", "NotResponding": "red", "Canceled": "yellow", "CancelRequested": "yellow", "Running": "blue",
 }  # fmt: skip
@@ -154,6 +156,17 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii") for c in text)
+
+
+def terminal_size() -> tuple[int, int]:
+    """Columns and rows of what standard output is shown on; 80 and 24 where it is no terminal. COLUMNS and LINES override them."""
+    try:
+        found = tuple(os.get_terminal_size(sys.stdout.fileno()))
+    except (OSError, ValueError, AttributeError):
+        found = 0, 0
+    asked = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
+    columns, rows = (int(text) if text.isdecimal() and int(text) else there for text, there in zip(asked, found, strict=True))
+    return columns or 80, rows or 24
 
 
 def width(text: str) -> int:

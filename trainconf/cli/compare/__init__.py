@@ -1,0 +1,1 @@
+"""The verbs that look at several runs, or closely at one: metrics, compare, diff, watch."""
