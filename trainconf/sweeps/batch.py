@@ -22,6 +22,7 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.search.progress import Progress
 from trainconf.submission.inputs import not_looked_at
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import journal
@@ -89,6 +90,11 @@ class Sweep:
     def total(self) -> int:
         """Trials in all."""
         return len(self.trials)
+
+    @property
+    def progress(self) -> Progress | None:
+        """None: nobody compares its trials."""
+        return None
 
     @property
     def open_count(self) -> int:

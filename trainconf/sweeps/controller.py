@@ -294,6 +294,11 @@ class Controlled:
     _lock: FileLock | None = None
 
     @property
+    def progress(self) -> Progress | None:
+        """What its journal amounts to; None without a controller."""
+        return None if self._controller is None else self._controller.progress
+
+    @property
     def open_count(self) -> int:
         """Trials that have not ended."""
         return 0 if self._controller is None else len(self._controller.progress.running)

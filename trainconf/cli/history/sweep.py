@@ -7,7 +7,6 @@ import json
 import os
 
 from trainconf.cli.arguments.parser import Arguments
-from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import number, printer
 from trainconf.cli.screen.sweep import print_results, summary
 from trainconf.control import runs
@@ -153,18 +152,14 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         sweeps.detach(paths, args.action, [*args.changes, *(["--only", args.only] if args.action == "retry" else [])])
         printer.data(paths.run_id)
         return 0
-    from trainconf.cli.launch.sweep import show
+    from trainconf.cli.launch.sweep import show_to_end
     from trainconf.control.sweeps.steer import resume
 
     sweep = resume(paths, workspace, changes, args.only if args.action == "retry" else "", printer)
     if sweep is None:
         printer.info(f"the controller of {paths.run_id} was told")
         return 0
-    with Interrupts(lambda force: sweep.cancel(force=force), "canceling all runs; press Ctrl-C again to kill them at once") as interrupts:
-        show(sweep)
-    results = sweeps.results(paths)
-    print_results(results)
-    return 130 if interrupts.count else results.exit_code
+    return show_to_end(sweep)
 
 
 def _change(word: str) -> tuple[str, int | float]:

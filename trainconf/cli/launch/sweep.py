@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.screen.interrupts import Interrupts
+from trainconf.cli.screen.live import LiveTable
 from trainconf.cli.screen.printer import printer
-from trainconf.cli.screen.sweep import LiveTable, print_results
+from trainconf.cli.screen.sweep import print_results
 from trainconf.control import runs
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.sweeps import results as sweep_results
@@ -18,8 +19,7 @@ from trainconf.control.sweeps import steer as sweeps
 def run(request: ComposeRequest) -> int:
     """Prepare, start and show the sweep; the exit code."""
     sweep = sweeps.prepare(request, find_and_name_workspace(), runs, printer)
-    notice = "canceling all runs; press Ctrl-C again to kill them at once"
-    with Interrupts(lambda force: sweep.cancel(force=force), notice, lambda: sweep.has_started) as interrupts:
+    with _cancelling(sweep) as interrupts:
         sweep.start()
         _announce(sweep)
         if sweep.config.submit.detach:
@@ -27,18 +27,36 @@ def run(request: ComposeRequest) -> int:
                 sweep_results.detach(sweep.paths)
             printer.data(sweep.sweep_id)
             return 130 if interrupts.count else 0
-        show(sweep)
+        _follow(sweep, interrupts)
+    return _finish(sweep, interrupts)
+
+
+def show_to_end(sweep: sweeps.AnySweep) -> int:
+    """Show a sweep that goes on, until it has ended; the exit code. Ctrl-C cancels it."""
+    with _cancelling(sweep) as interrupts:
+        _follow(sweep, interrupts)
+    return _finish(sweep, interrupts)
+
+
+def _cancelling(sweep: sweeps.AnySweep) -> Interrupts:
+    notice = "canceling all runs; press Ctrl-C again to kill them at once"
+    return Interrupts(lambda force: sweep.cancel(force=force), notice, lambda: sweep.has_started)
+
+
+def _follow(sweep: sweeps.AnySweep, interrupts: Interrupts) -> None:
+    table = LiveTable(sweep)
+    interrupts.tell = table.alert
+    try:
+        for changed in sweeps.follow(sweep):
+            table.update(changed)
+    finally:
+        table.close()
+
+
+def _finish(sweep: sweeps.AnySweep, interrupts: Interrupts) -> int:
     results = sweep_results.results(sweep.paths)
     print_results(results)
     return 130 if interrupts.count else results.exit_code
-
-
-def show(sweep: sweeps.AnySweep) -> None:
-    """Show a sweep to its end."""
-    table = LiveTable(sweep, sweep.metric["name"])
-    for changed in sweeps.follow(sweep):
-        table.update(changed)
-    table.erase()
 
 
 def _announce(sweep: sweeps.AnySweep) -> None:

@@ -15,10 +15,12 @@ class Interrupts:
     """A context manager that answers SIGINT and SIGTERM. `cancel(force)` asks for the end; `notice` is printed the first time.
 
     Until `has_started` there is nothing to cancel: a signal raises KeyboardInterrupt.
+    `tell` prints; whoever draws on the screen replaces it.
     """
 
     def __init__(self, cancel: Callable[[bool], None], notice: str, has_started: Callable[[], bool] = lambda: True) -> None:
         self.count = 0
+        self.tell: Callable[[str], None] = printer.alert
         self._has_started = has_started
         self._cancel = cancel
         self._notice = notice
@@ -36,5 +38,5 @@ class Interrupts:
         if not self._has_started():
             raise KeyboardInterrupt
         self.count += 1
-        printer.alert(self._notice if self.count == 1 else "killing")
+        self.tell(self._notice if self.count == 1 else "killing")
         self._cancel(self.count > 1)

@@ -85,6 +85,12 @@ class Printer(Reporter):
         except OSError:
             return  # nobody reads standard error; the signal has its effect all the same
 
+    def steer(self, before: str, text: str, after: str) -> None:
+        """Write a text to standard error with characters before and after it that steer the terminal, all of them at once."""
+        if sys.stderr is not None:
+            sys.stderr.write(before + escaped(self.clean(text)) + after)
+            sys.stderr.flush()
+
     def error(self, error: TrainconfError) -> None:
         """Print a mistake or failure, in the one form of all."""
         self.info("\n".join(one_line(line) for line in error.render().split("\n")))

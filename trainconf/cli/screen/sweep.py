@@ -1,76 +1,15 @@
-"""Shows a sweep: a line for each trial that ends, on a terminal also a block of what is going on, and a table at the end."""
+"""A sweep as text: what it would do, and what has become of it."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from collections.abc import Sequence
 from typing import Any
 
-from trainconf.cli.screen.printer import cut, number, one_line, printer, short_duration
-from trainconf.control.sweeps.results import Results, TrialResult
-from trainconf.history import metrics
+from trainconf.cli.screen.printer import number, printer, short_duration
+from trainconf.control.sweeps.results import Results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from trainconf.control.sweeps.steer import AnySweep, PlannedSweep
-
-LIVE_ROWS = 12
-REDRAW_S = 0.1  # while nothing changes but the metrics
-
-
-class LiveTable:
-    """The trials of a sweep while it goes on. `metric` is the name of what they are compared by."""
-
-    def __init__(self, sweep: AnySweep, metric: str | None) -> None:
-        self._sweep = sweep
-        self._metric = metric
-        self._is_screen = sys.stderr is not None and sys.stderr.isatty()
-        self._drawn_lines = 0
-        self._drawn_at = 0.0
-        self._told: set[int] = set()
-        self._summaries: dict[int, metrics.Summary] = {}  # of each trial's metrics, as far as they were read
-
-    def update(self, changed: Sequence[Any]) -> None:
-        """Tell which trials have ended, and draw the block anew."""
-        now = time.monotonic()
-        if not changed and now < self._drawn_at + REDRAW_S:
-            return
-        self._drawn_at = now
-        self.erase()
-        for trial in changed:
-            if trial.state is not None and trial.state.is_final and trial.number not in self._told:
-                self._told.add(trial.number)
-                why = f": {trial.state.reason}" if trial.state.reason else ""
-                printer.info(one_line(f"{trial.number:>4}  {trial.state.status:<9}  {' '.join(trial.overrides)}{why}"))
-        if self._is_screen:
-            self._draw()
-
-    def erase(self) -> None:
-        """Take the block away."""
-        if self._drawn_lines:
-            sys.stderr.write(f"\x1b[{self._drawn_lines}A\x1b[J")
-            self._drawn_lines = 0
-
-    def _draw(self) -> None:
-        trials = self._sweep.live
-        states = [trial.state.status if trial.state is not None else "NotStarted" for trial in trials]
-        running = [trial for trial, state in zip(trials, states, strict=True) if state in ("Running", "Starting", "Finalizing")]
-        counts = {status: states.count(status) for status in ("Completed", "Failed", "Canceled", "Running", "Queued")}
-        done = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        lines = [f"{done or 'none started'} of {self._sweep.total}"]
-        lines += [f"{trial.number:>4}  Running    {' '.join(trial.overrides)}  {self._value(trial)}" for trial in running[:LIVE_ROWS]]
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        printer.info("\n".join(cut(one_line(line), columns - 1) for line in lines))  # a longer one would take two rows, and one is erased
-        self._drawn_lines = len(lines)
-
-    def _value(self, trial: Any) -> str:
-        if not self._metric or trial.paths is None:
-            return ""
-        summary = self._summaries[trial.number] = metrics.summarise(trial.paths, self._summaries.get(trial.number))
-        return number(summary.values.get(self._metric))
-
+    from trainconf.control.sweeps.steer import PlannedSweep
 
 def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     """What each key can be, the first trials, and how many there will be."""
@@ -116,7 +55,7 @@ def summary(results: Results) -> list[str]:
     stopped = [trial for trial in results.trials if trial.stop is not None]
     if results.policy != "none":
         lines.append(f"{results.policy}: {len(stopped)} of {len(results.trials)} trials stopped early, {results.verdict_count} decisions")
-        lines += [f"  trial {trial.number} {why_stopped(trial, results)}" for trial in stopped]
+        lines += [f"  trial {trial.number} {why_stopped(trial.stop or {}, results.goal)}" for trial in stopped]
     if results.failure:
         lines.append(f"the search failed: {results.failure}")
     if results.best is not None:
@@ -127,9 +66,8 @@ def summary(results: Results) -> list[str]:
     return lines
 
 
-def why_stopped(trial: TrialResult, results: Results) -> str:
+def why_stopped(stop: dict[str, Any], goal: str) -> str:
     """`stopped at log 5: 0.61 < 0.70, 12 compared`"""
-    stop = trial.stop or {}
-    sign = "<" if results.goal == "maximize" else ">"
+    sign = "<" if goal == "maximize" else ">"
     values = f"{number(stop.get('own'))} {sign} {number(stop.get('bound'))}"
     return f"stopped at log {stop.get('interval')}: {values}, {stop.get('compared')} compared"

@@ -98,7 +98,7 @@ def results(sweep: RunPaths) -> Results:
         row = record.describe(entry.paths) if events.exists(entry.paths) else {}
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
         logged = row.get("metrics", {}).get(name)
-        value = told.value if told is not None and told.state else _number(logged)
+        value = told.value if told is not None and told.state else finite(logged)
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
     best, best_value = _best(progress, trials, goal)
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
@@ -137,8 +137,24 @@ def _best(progress: Progress, trials: list[TrialResult], goal: str) -> tuple[Tri
     return (None, None) if place is None else (trials[place], trials[place].value)
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+def saved_share(progress: Progress) -> float | None:
+    """The share of logs that trials did not make because a policy stopped them, as far as the journal tells; None when it cannot.
+
+    A stopped trial would have made as many as the longest of those that completed.
+    """
+    stopped = [trial.stop["interval"] for trial in progress.trials if trial.stop is not None and trial.state == "Canceled"]
+    completed = [progress.judged.get(trial.number, 0) for trial in progress.trials if trial.state == "Completed"]
+    longest = max(completed, default=0)
+    if not longest:
+        return None
+    saved: int = sum(max(0, longest - interval) for interval in stopped)
+    return saved / (longest * (len(stopped) + len(completed)))
+
+
+def finite(value: Any) -> float | None:
+    """The value as a finite number; None for what is none."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
 
 
 def state(sweep: RunPaths) -> str:
