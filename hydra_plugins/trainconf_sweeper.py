@@ -15,7 +15,8 @@ from hydra.plugins.sweeper import Sweeper
 class TrainconfSweeper(Sweeper):
     """Hands the words of a multirun to trainconf, with the name and the folder of the app's config."""
 
-    def __init__(self) -> None:
+    def __init__(self, params: Any = None) -> None:
+        """params: the app's `hydra.sweeper.params`, which trainconf reads by itself."""
         self.config_name = "config"
         self.config_dir: str | None = None
 
@@ -34,6 +35,5 @@ class TrainconfSweeper(Sweeper):
 
 
 # A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.
-ConfigStore.instance().store(
-    group="hydra/sweeper", name="trainconf", node={"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper"}, provider="trainconf"
-)
+_NODE = {"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "params": None}
+ConfigStore.instance().store(group="hydra/sweeper", name="trainconf", node=_NODE, provider="trainconf")

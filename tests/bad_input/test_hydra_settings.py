@@ -60,7 +60,7 @@ def test_what_has_no_effect_is_told_in_one_note(where: str, here: Here, workspac
         assert place in answer.err
 
 
-REFUSED = ["hydra.launcher.partition", "hydra.sweeper.params.lr", "hydra.job.env_set.A", "hydra.callbacks.x", "hydra.own"]
+REFUSED = ["hydra.launcher.partition", "hydra.sweeper.n_trials", "hydra.job.env_set.A", "hydra.callbacks.x", "hydra.own"]
 
 
 @pytest.mark.parametrize("key", REFUSED)

@@ -23,7 +23,7 @@ from trainconf.composition import explain, overrides, values
 from trainconf.composition.broken_defaults import BrokenDefaults
 from trainconf.composition.hydra.loader import ConfigLoader, is_hydras, register_resolver
 from trainconf.composition.hydra.reads import Reads
-from trainconf.composition.hydra.settings import OWN, HydraSettings
+from trainconf.composition.hydra.settings import OWN, SPACE, HydraSettings, space_lines, take_space
 from trainconf.composition.layers import Layer, Literals
 from trainconf.composition.merge import merge, strip_defaults
 from trainconf.errors import ConfigError, Mistake
@@ -166,7 +166,7 @@ class Composition:
                 self._is_whole = False
                 continue
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
-                loaded.config.pop("hydra")  # `_note_files` has judged each of its settings
+                take_space(loaded.config)  # `_note_files` has judged each setting of Hydra's
             merge(self.cfg, loaded.config, self.origins, self.mistakes)
         strip_defaults(self.cfg)
 
@@ -176,10 +176,11 @@ class Composition:
         while self.loader.files:
             file = self.loader.files.pop()
             name = label(file.path, self.workspace)
-            self.origins.add_file(name, file.package, file.lines)
+            self.origins.add_file(name, file.package, space_lines(file.lines))
             chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults
                       if is_hydras(default.group) and default.choices != [OWN]]
-            given = [(".".join(path), line) for path, line in file.lines.items() if path[0] == "hydra" and path[-1] and not file.package]
+            given = [(".".join(path), line) for path, line in file.lines.items()
+                     if path[0] == "hydra" and path[-1] and path[:3] != SPACE and not file.package]
             for key, line in chosen + given:
                 self.hydra.judge(key, f"{name}:{line}", self.mistakes)
             if file.package and file.package == os.path.dirname(file.config_path).replace("/", ".") and self._is_no_setting(file.package):

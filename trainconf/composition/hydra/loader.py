@@ -89,6 +89,7 @@ class Repository(ConfigRepository):
 
     def initialize_sources(self, config_search_path: Any) -> None:
         known: dict[str, Any] = {"file": FileSource, "structured": StructuredConfigSource, "pkg": ImportlibResourcesConfigSource}
+        read = {source.path: source.read for source in getattr(self, "sources", ()) if isinstance(source, FileSource)}
         self.sources = []
         for element in config_search_path.get_path():
             scheme = self._get_scheme(element.path)
@@ -98,7 +99,10 @@ class Repository(ConfigRepository):
 
                 Plugins.instance()
                 known[scheme] = SourcesRegistry.instance().resolve(scheme)
-            self.sources.append(known[scheme](element.provider, element.path))
+            source = known[scheme](element.provider, element.path)
+            if isinstance(source, FileSource):
+                source.read = read.get(source.path, {})  # the config that names the search path was read to know it
+            self.sources.append(source)
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         if schema.register_at(config_path):

@@ -6,8 +6,8 @@ A `hydra:` block in a file, a `hydra/...` entry of a defaults list, an override 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from hydra import __version__ as HYDRA_VERSION
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +17,7 @@ from trainconf.spec import RUN_ID
 
 OWN = "trainconf"  # what an app chooses to hand its sweeps to us: hydra/sweeper=trainconf
 READ_ELSEWHERE = ("hydra.searchpath", "hydra.aliases")  # Hydra's own code, which we call, has read them
+SPACE = ("hydra", "sweeper", "params")  # of a file: read as sweep.space
 
 # What a setting would do -> what does it here. The first that fits counts; those of the second table change what runs, so they are refused.
 _NO_EFFECT = (
@@ -35,6 +36,11 @@ _NO_EFFECT = (
 _CHANGES_WHAT_RUNS = (
     ("hydra.launcher", "choose where it runs: compute=local, compute=docker, compute=slurm, and their settings"),
     ("hydra.sweeper.params", "write the values as words after -m: params.lr=1,2,3"),
+    ("hydra.sweeper.n_trials", "write sweep.max_total_runs"),
+    ("hydra.sweeper.n_jobs", "write sweep.max_concurrent_runs"),
+    ("hydra.sweeper.max_batch_size", "write sweep.max_concurrent_runs; the next trial starts when one ends"),
+    ("hydra.sweeper.direction", "write metric.goal: minimize or maximize"),
+    ("hydra.sweeper.sampler", "choose sweep=grid, sweep=random or sweep=bayes, and sweep.seed"),
     ("hydra.sweeper", "choose how to search: -m, sweep=..., and its settings"),
     ("hydra.mode", "write -m to run a sweep"),
     ("hydra.job.env_set", "write env.variables.NAME"),
@@ -107,6 +113,29 @@ class HydraSettings:
             return OmegaConf.create(found) if isinstance(found, (dict, list)) else found
 
         return value
+
+
+def take_space(config: DictConfig) -> None:
+    """Take Hydra's settings out of a file's config. What `hydra.sweeper.params` searches becomes `sweep.space`.
+
+    Of a key that both have the latter counts. In the former a list is one value, as in Hydra.
+    """
+    hydra = config.pop("hydra")
+    params = OmegaConf.select(hydra, "sweeper.params") if isinstance(hydra, DictConfig) else None
+    if not isinstance(params, DictConfig) or not params:
+        return
+    given = cast(dict[str, Any], OmegaConf.to_container(params, resolve=False))
+    space = {str(key).lstrip("+"): [value] if isinstance(value, (list, dict)) else value for key, value in given.items()}
+    own = OmegaConf.select(config, "sweep.space")
+    known = OmegaConf.to_container(own, resolve=False) if isinstance(own, DictConfig) else {}
+    OmegaConf.update(config, "sweep.space", {**space, **cast(dict[str, Any], known)}, merge=False, force_add=True)
+
+
+def space_lines(lines: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
+    """The lines of a file's keys, with those that `take_space` puts elsewhere."""
+    given = {path[3:]: line for path, line in lines.items() if path[:3] == SPACE and len(path) > 3}
+    moved = {("sweep", "space", path[0].lstrip("+"), *path[1:]): line for path, line in given.items()}
+    return {**moved, **lines}
 
 
 def why_not(path: str) -> str:

@@ -24,13 +24,15 @@ class SweepRequest:
     """What the overrides of a sweep say.
 
     composer: of the trials; its base is a trial like the others. specs: the expression of each key that varies, as `sweep.space` has it.
-    zips: the same of `sweep.zip`. grid: all combinations, in Hydra's order, where every key that varies lists its values; else None.
+    zips: the same of `sweep.zip`. fixed: keys that have one value. grid: all combinations, in Hydra's order, where every key that varies
+    lists its values; else None.
     """
 
-    def __init__(self, composer: TrialComposer, specs: dict[str, Any], zips: dict[str, Any], grid: Grid | None) -> None:
+    def __init__(self, composer: TrialComposer, specs: dict[str, Any], zips: dict[str, Any], fixed: set[str], grid: Grid | None) -> None:
         self.composer = composer
         self.specs = specs
         self.zips = zips
+        self.fixed = fixed
         self.grid = grid
 
 
@@ -69,7 +71,8 @@ def read_sweep(
         raise ConfigError(mistakes)
     first = [axis.first for axis in axes.values()]
     composer = TrialComposer(first, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
-    return SweepRequest(composer, specs, zips, Grid(list(axes.values()), composer) if is_grid else None)
+    fixed = {axis.path for axis in axes.values()} - set(specs)
+    return SweepRequest(composer, specs, zips, fixed, Grid(list(axes.values()), composer) if is_grid else None)
 
 
 def _axis(text: str, override: Override, expression: Expression | None, loader: ConfigLoader) -> Axis:

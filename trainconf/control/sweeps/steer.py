@@ -77,10 +77,14 @@ def _search(
 ) -> tuple[Search, Known]:
     """The search that settings and overrides describe, and what other sweeps tell it. Raises ConfigError with all mistakes."""
     base, seed = asked.composer.base, settings.get("seed")
+    of_files = {key: spec for key, spec in settings.get("space", {}).items() if key not in asked.fixed}
     search = Search(
-        {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**settings.get("space", {}), **asked.specs},
+        {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**of_files, **asked.specs},
         secrets.randbits(32) if seed is None else int(seed), base.origin,
     )
+    for key in sorted(asked.fixed.intersection(search.space.key_names())):
+        search.wrong("", f"{key} is given one value, and is searched as part of a zip or with a choice", ("from", base.origin(key)),
+                     hint="leave it out of the command line, or out of the space")
     earlier = named(search, "resume_from", lambda name: names.find_sweep(workspace, name))
     go_on_with(search, named(search, "resume_child_runs", lambda name: names.find_run(workspace, name)))
     refuse_shared(search.space.key_names())
