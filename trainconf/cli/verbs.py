@@ -14,6 +14,7 @@ VERBS = {
     "freeze": ("launch", "write a run to a file that can be reviewed (-o FILE), or compare such a file with today (--check FILE)"),
     "ls": ("history", "list runs, newest first"),
     "show": ("history", "print everything about one run"),
+    "compare": ("compare", "print what differs between runs: params, metrics, env, code, compute, status"),
     "metrics": ("compare", "print what runs have logged; with names of metrics, draw their curves"),
     "logs": ("history", "print or follow (-f) the output of a run"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),

@@ -15,7 +15,7 @@ from trainconf.reporter import Reporter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import IO, Any
 
     from trainconf.errors import TrainconfError
@@ -103,14 +103,19 @@ class Printer(Reporter):
             text = json.dumps(_finite(value), indent=2, allow_nan=False)
         self._write(sys.stdout, text + "\n", 1)
 
-    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None) -> None:
-        """Aligned columns, two spaces apart, under their headers. The last column is not padded."""
-        cells = [[one_line(cell) for cell in row] for row in rows]
+    def table(
+        self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None,
+        colours: Mapping[tuple[int, int], str] | None = None,
+    ) -> None:
+        """Aligned columns, two spaces apart, under their headers. The last column is not padded. `colours` are by row and column."""
+        headers, *cells = [[one_line(cell) for cell in row] for row in (headers, *rows)]
         widths = [max(width(row[column]) for row in [headers, *cells]) for column in range(len(headers))]
         self.data(self.paint(_aligned(headers, widths), "bold"))
         lines = []
-        for row in cells:
+        for place, row in enumerate(cells):
             padded = _padded(row, widths)
+            if colours:
+                padded = [self.paint(cell, colours.get((place, column), "")) for column, cell in enumerate(padded)]
             if status_column is not None:
                 padded[status_column] = self.paint(padded[status_column], STATUS_COLOURS.get(row[status_column], ""))
             lines.append("  ".join(padded).rstrip())
