@@ -2,8 +2,11 @@
 
     metrics.jsonl          what the processes of one machine append; the kernel keeps their lines whole
     metrics/<host>.jsonl   on a disk that several machines write to, one file for each: appending is not atomic there (open(2), O_APPEND)
+    logs/**/*tfevents*     the scalars of TensorBoard's event files, which trainconf.history.event_files reads
 
-A run has the first, or the second, or both. The files only grow: a cursor remembers how far each was read.
+A run has any of them. The files only grow: a cursor remembers how far each was read. What is logged to the first two counts: of a name
+that is there, the values in event files are left out. A name that several folders of event files have is also told with its folder,
+as `train/loss`.
 """
 
 from __future__ import annotations
@@ -13,15 +16,19 @@ from binascii import crc32
 
 from trainconf import files
 from trainconf.fast.json import loads
+from trainconf.history import events
+from trainconf.history.event_files import scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from array import array
+    from collections.abc import Callable, Iterable
     from typing import Any
 
+    from trainconf.history.event_files.scan import EventFile
     from trainconf.paths import RunPaths
 
-    Place = list[int]  # in one file: its inode number, how far it was read, and a checksum of what stands before that
+    Place = list[Any]  # in one file: its inode number, how far it was read, a checksum of what stands before that; see `scan`, too
 
 SUFFIX = ".jsonl"
 NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # what a file's name takes of a host's
@@ -32,12 +39,13 @@ MANY_NAMES = 64  # per chunk; above it, searching for each name costs more than 
 
 
 class Cursor:
-    """How far each file of a run's metrics was read, by the file's name."""
+    """How far each file of a run's metrics was read, by the file's name; and which names were logged elsewhere than in event files."""
 
-    __slots__ = ("places",)
+    __slots__ = ("logged", "places")
 
     def __init__(self, places: dict[str, Place] | None = None) -> None:
         self.places: dict[str, Place] = places or {}
+        self.logged: set[str] = set()
 
 
 class Summary:
@@ -51,13 +59,31 @@ class Summary:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The last value per name. Of two machines that log one name, it is the later one's."""
-        found: dict[str, Any] = {}
-        for last in self.last.values():
-            for name, (time, value) in last.items():
-                if name not in found or str(time) >= str(found[name][0]):
-                    found[name] = time, value
-        return {name: value for name, (_, value) in found.items()}
+        """The last value per name. Of two machines that log one name, or two event files, it is the later one's."""
+        logged = _latest(last for name, last in self.last.items() if not scan.is_name(name))
+        traced = {name: last for name, last in self.last.items() if scan.is_name(name)}
+        if not traced:
+            return logged
+        by_folder: dict[str, list[dict[str, Any]]] = {}
+        for name, last in traced.items():
+            by_folder.setdefault(scan.folder_of(name), []).append(last)
+        values = _latest(traced.values())
+        if len(by_folder) > 1:
+            latest = {folder: _latest(lasts) for folder, lasts in by_folder.items()}
+            names = [name for found in latest.values() for name in found]
+            for folder, found in latest.items():
+                values |= {f"{folder}/{name}": value for name, value in found.items() if folder and names.count(name) > 1}
+        return {**values, **logged}
+
+
+def _latest(lasts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The latest value of each name, from [time, value] by name."""
+    found: dict[str, Any] = {}
+    for last in lasts:
+        for name, (time, value) in last.items():
+            if name not in found or str(time) >= str(found[name][0]):
+                found[name] = time, value
+    return {name: value for name, (_, value) in found.items()}
 
 
 def file_of_this_machine(paths: RunPaths) -> str:
@@ -81,14 +107,29 @@ def files_of(paths: RunPaths) -> list[str]:
 def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
     """Every metric written since the cursor's last use, which moves on: mappings with "name" and "value", and mostly "time" and "step".
 
-    Of a file that was replaced everything counts as new.
+    Those of event files have a "folder", too: theirs below ./logs. Of a file that was replaced everything counts as new.
     """
     found: list[dict[str, Any]] = []
     for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
         place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(decode, lines.split(b"\n")))))
         cursor.places[name] = place
+    cursor.logged.update([entry["name"] for entry in found])
+
+    def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
+        if name not in cursor.logged:
+            found.extend([
+                {"time": events.text(time), "name": name, "value": value, "step": step, "folder": file.folder}
+                for step, value, time in zip(steps, values, times, strict=True)
+            ])  # fmt: skip
+
+    scan.read(paths, cursor.places, take, goes_on=True)
     return found
+
+
+def is_called(entry: dict[str, Any], name: str) -> bool:
+    """Whether a metric is the one that somebody asks for, by its name alone or, of event files, with its folder before it."""
+    return bool(entry["name"] == name or (entry.get("folder") and f"{entry['folder']}/{entry['name']}" == name))
 
 
 def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
@@ -103,12 +144,27 @@ def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
 
         summary.cursor.places[name], went_on = _read_on(path, before.cursor.places.get(name), take)
         summary.last[name] = {**before.last.get(name, {}), **last} if went_on else last
+    _summarise_event_files(paths, before, summary)
     return summary
 
 
 def read_from(path: str, take: Callable[[bytes], object]) -> None:
     """Hand on all whole lines of a file, some megabytes at a time, without the newline at their end."""
     _read_on(path, None, take)
+
+
+def _summarise_event_files(paths: RunPaths, before: Summary, summary: Summary) -> None:
+    new: dict[str, dict[str, Any]] = {}
+
+    def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
+        new.setdefault(file.name, {})[name] = [events.text(times[-1]), values[-1]]
+
+    places = {name: [*place] for name, place in before.cursor.places.items() if scan.is_name(name)}
+    read_anew = scan.read(paths, places, take)
+    summary.cursor.places |= places
+    for name in places:
+        kept = {} if name in read_anew else before.last.get(name, {})
+        summary.last[name] = {**kept, **new.get(name, {})}
 
 
 def _read_on(path: str, place: Place | None, take: Callable[[bytes], object]) -> tuple[Place, bool]:

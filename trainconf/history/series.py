@@ -15,14 +15,16 @@ from operator import lt
 from trainconf.fast.json import loads
 from trainconf.fast.stdlib import re
 from trainconf.history import events, metrics
+from trainconf.history.event_files import scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trainconf.history.event_files.scan import EventFile
     from trainconf.paths import RunPaths
 
-LOGGED = "log"  # the source of what `Run.log` and stdout_metrics write
+LOGGED = "log"  # the source of what `Run.log` and stdout_metrics write; that of an event file is its folder, such as `logs/train`
 UNKNOWN = float("nan")  # the time of a point that has none
 LARGEST_STEP = 2**63 - 1
 TIME_BYTES, MINUTE_BYTES = 26, 17  # of a time up to its microseconds, and up to its seconds
@@ -180,7 +182,26 @@ def of_run(paths: RunPaths, wanted: Callable[[str], bool] | None = None) -> list
     for name in {name: None for log in logs for name in log.found}:
         parts = [series for log in logs if (series := log.found.get(name)) is not None]
         found += [_joined(parts)] if parts else []
+    found += _of_event_files(paths, wanted)
     return sorted(found, key=lambda series: (series.name, series.source))
+
+
+def _of_event_files(paths: RunPaths, wanted: Callable[[str], bool] | None) -> list[Series]:
+    """The series of event files, one for each name and folder. A name may be asked for with its folder, too."""
+    found: dict[tuple[str, str], Series] = {}
+
+    def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
+        series = found.get((name, file.folder))
+        if series is None:
+            if wanted is not None and not wanted(name) and not wanted(f"{file.folder}/{name}"):
+                return
+            series = found[name, file.folder] = Series(name, scan.source_of(file.folder))
+        series.extend(steps, values, times)
+
+    scan.read(paths, {}, take)
+    for series in found.values():
+        series.settle(by_time=True)
+    return list(found.values())
 
 
 def _joined(parts: list[Series]) -> Series:

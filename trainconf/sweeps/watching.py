@@ -14,13 +14,15 @@ from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths
 
 LOOK_SECONDS = 1.0
+LOOK_FOR_FILES_SECONDS = 0.25
 Log = tuple[float, "int | None"]  # a value of the metric, and its step
 
 
 class TrialWatch:
     """One trial. `poll` gives what is new of its metric; `state` is the latest, and final once `is_over`.
 
-    A poll that finds nothing new costs a stat(2) of two files; once in LOOK_SECONDS it also asks whether the trial has lost its agent.
+    A poll that finds nothing new costs a stat(2) of two files. Once in LOOK_FOR_FILES_SECONDS it also looks for event files, and once in
+    LOOK_SECONDS it asks whether the trial has lost its agent.
     """
 
     def __init__(self, number: int, overrides: list[str], paths: RunPaths, metric: str | None, poller: StatePoller) -> None:
@@ -37,6 +39,7 @@ class TrialWatch:
         self._events_seen: tuple[int, int] | None = None
         self._metrics_seen: tuple[int, int] | None = None
         self._look_at = 0.0
+        self._look_for_files_at = 0.0
 
     @property
     def waits(self) -> bool:
@@ -53,14 +56,15 @@ class TrialWatch:
         return self._new_logs()
 
     def _new_logs(self) -> list[Log]:
-        seen = _stamp(self.paths.metrics)
-        if seen == self._metrics_seen and not self.is_over and not os.path.isdir(self.paths.metrics_folder):
+        seen, now = _stamp(self.paths.metrics), time.monotonic()
+        is_due = self.is_over or now >= self._look_for_files_at  # event files, whose folders must be listed, or those of other machines
+        if seen == self._metrics_seen and not is_due:
             return []
-        self._metrics_seen = seen
+        self._metrics_seen, self._look_for_files_at = seen, now + LOOK_FOR_FILES_SECONDS
         found: list[Log] = []
         for entry in metrics.read_since(self.paths, self._cursor):
             self.names.add(entry["name"])
-            if entry["name"] == self._metric:
+            if self._metric is not None and metrics.is_called(entry, self._metric):
                 found.append(as_log(entry))
                 self.values.append(found[-1][0])
         return found

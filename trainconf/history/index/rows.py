@@ -10,6 +10,7 @@ from trainconf.fast.json import loads
 from trainconf.fast.records import Record
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness, metrics, record
+from trainconf.history.event_files import scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def fingerprint(paths: RunPaths) -> int:
     """
     found: list[int] = []
     newest_ns = 0  # of the times alone: an inode's number may be larger than any of them
-    for path in (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.labels, paths.git, *metrics.files_of(paths)):
+    made_of = (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.labels, paths.git, *metrics.files_of(paths))
+    for path in (*made_of, *(file.path for file in scan.files_of(paths))):
         try:
             info = os.lstat(path)
         except OSError:

@@ -37,8 +37,10 @@ def reads(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> list[st
     seen: list[str] = []
     scandir = os.scandir
 
-    def counting(path: bytes) -> object:
-        seen.append(os.path.basename(os.fsdecode(path)))
+    def counting(path: str | bytes) -> object:
+        folder = os.fsdecode(path)
+        if os.path.dirname(folder) in (workspace.root, workspace.runs):  # not what lies in a run
+            seen.append(os.path.basename(folder))
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", counting)

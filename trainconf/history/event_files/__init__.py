@@ -1,0 +1,1 @@
+"""TensorBoard's event files: found in a run, read, and written, with the standard library alone."""
