@@ -9,7 +9,7 @@ from typing import NamedTuple
 from trainconf.errors import Mistake, UserError
 from trainconf.history import metrics
 from trainconf.history import series as history
-from trainconf.history.series import Series
+from trainconf.history.series import SYSTEM, Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.paths import RunPaths
-
-SYSTEM = "system"  # the source of what the agent samples
 
 
 class RunSeries(NamedTuple):
@@ -59,7 +57,7 @@ def read(runs: Sequence[RunPaths], names: Sequence[str] = (), *, system: bool = 
     """
     wanted = (lambda name: any(fnmatchcase(name, each) for each in names)) if names else None
     found = [RunSeries(paths, [each for each in history.of_run(paths, wanted) if (each.source == SYSTEM) == system]) for paths in runs]
-    there = {each.name for run in found for each in run.series}
+    there = {name for run in found for each in run.series for name in each.names}
     unknown = [name for name in names if not any(fnmatchcase(each, name) for each in there)]
     if unknown:
         known = {each.name for paths in runs for each in history.of_run(paths) if (each.source == SYSTEM) == system}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 LOGGED = "log"  # the source of what `Run.log` and stdout_metrics write; that of an event file is its folder, such as `logs/train`
+SYSTEM = "system"  # the source of what the agent samples of the machine
 UNKNOWN = float("nan")  # the time of a point that has none
 LARGEST_STEP = 2**63 - 1
 TIME_BYTES, MINUTE_BYTES = 26, 17  # of a time up to its microseconds, and up to its seconds
@@ -50,6 +51,12 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be asked for by: its name alone or, of event files, with their folder before it."""
+        folder = scan.folder_of(f"{self.source}/")
+        return (self.name, f"{folder}/{self.name}") if self.source not in (LOGGED, SYSTEM) and folder else (self.name,)
 
     @property
     def next_step(self) -> int:
@@ -193,9 +200,10 @@ def _of_event_files(paths: RunPaths, wanted: Callable[[str], bool] | None) -> li
     def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
         series = found.get((name, file.folder))
         if series is None:
-            if wanted is not None and not wanted(name) and not wanted(f"{file.folder}/{name}"):
+            series = Series(name, scan.source_of(file.folder))
+            if wanted is not None and not any(map(wanted, series.names)):
                 return
-            series = found[name, file.folder] = Series(name, scan.source_of(file.folder))
+            found[name, file.folder] = series
         series.extend(steps, values, times)
 
     scan.read(paths, {}, take)
