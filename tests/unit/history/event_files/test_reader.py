@@ -6,6 +6,7 @@ import math
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,11 @@ from trainconf.history.event_files.reader import Reader
 
 WRITTEN = Path(__file__).parent / "written"
 Points = dict[str, list[tuple[int, float]]]
+
+
+def nearly(values: list[float]) -> list[tuple[int, Any]]:
+    """Points of which each is at the step of its number, with floats of 32 bits."""
+    return [(step, pytest.approx(value, rel=1e-6)) for step, value in enumerate(values)]
 
 
 def read(path: Path, position: int = 0) -> tuple[Points, Reader, int, bool]:
@@ -42,7 +48,7 @@ def test_many_rows_have_the_checksums_of_each(rows: list[bytes]) -> None:
 
 def test_every_scalar_that_pytorch_writes_is_read_and_nothing_else() -> None:
     found, reader, position, goes_on = read(WRITTEN / "torch.tfevents")
-    assert found["loss"] == [(step, pytest.approx(0.9 / (step + 1), rel=1e-6)) for step in range(300)]
+    assert found["loss"] == nearly([0.9 / (step + 1) for step in range(300)])
     assert found["val/acc"] == [(0, 0.9), (1, 0.9), (2, 0.9)]  # not 0.8999999761581421
     assert found["new style"] == [(7, 0.5)]
     assert found["double"] == [(7, 0.1)]
@@ -58,8 +64,8 @@ def test_every_scalar_that_pytorch_writes_is_read_and_nothing_else() -> None:
 
 def test_tensors_of_one_number_are_scalars_in_each_type() -> None:
     found, reader, _, _ = read(WRITTEN / "tensorboard.tfevents")
-    assert found["epoch_loss"] == [(step, pytest.approx(1 / (step + 1), rel=1e-6)) for step in range(200)]
-    assert found["epoch_accuracy"] == [(step, pytest.approx(0.9 + step, rel=1e-6)) for step in range(200)]
+    assert found["epoch_loss"] == nearly([1 / (step + 1) for step in range(200)])
+    assert found["epoch_accuracy"] == nearly([0.9 + step for step in range(200)])
     assert found["int64"] == [(3, 12.0)]
     assert found["int32"] == [(3, -12.0)]
     assert found["half"] == [(3, 0.5)]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.history import liveness, metrics, series
+from trainconf.history import metrics, series
 from trainconf.history.event_files import encode, scan
 from trainconf.history.index import rows
+from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps.watching import TrialWatch
 
@@ -137,7 +138,7 @@ def test_a_file_that_went_or_was_replaced_counts_no_more(run: RunPaths) -> None:
 
 
 def test_a_search_sees_what_an_event_file_has_within_half_a_second(run: RunPaths) -> None:
-    watch = TrialWatch(1, [], run, "validation/loss", liveness.state_of)
+    watch = TrialWatch(1, [], run, "validation/loss", StatePoller())
     assert watch.poll() == []
     log(f"{run.job_logs}/validation", "loss", (3, 0.5))
     log(f"{run.job_logs}/train", "loss", (3, 0.25))
