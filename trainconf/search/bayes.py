@@ -66,8 +66,8 @@ class BayesSampler:
                 raise ImportError(f"No module named {name!r}", name=name)
 
     def warm_up(self) -> None:
-        """Begin to import what is needed for the point after the first ones: a third of a second, in a thread of its own."""
-        _thread.start_new_thread(import_module, (NEEDED[self._kind][0],))
+        """Begin to import what is needed for the point after the first ones: seconds of PyTorch, in a thread of its own."""
+        _thread.start_new_thread(lambda: [import_module(name) for name in NEEDED[self._kind]], ())
 
     @property
     def _proposer(self) -> _Proposer:

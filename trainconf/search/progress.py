@@ -236,7 +236,7 @@ class Progress:
         number = len(self.trials)
         if self.is_paused or self.closed or self.exhausted or len(self.running) >= self.limits.max_concurrent_runs:
             return None
-        if number >= self.limits.max_total_runs:
+        if self.has_all:
             return None
         point, repeat = divmod(number, self.limits.repeats)
         if repeat:
@@ -250,9 +250,14 @@ class Progress:
         return {"deed": "ask", "number": number, "point": point, "repeat": repeat, "values": asked}
 
     @property
+    def has_all(self) -> bool:
+        """Whether every trial that may be has been asked for."""
+        return len(self.trials) >= self.limits.max_total_runs
+
+    @property
     def is_drained(self) -> bool:
         """Whether no trial runs and none will start."""
-        return not self.running and bool(self.closed or self.exhausted or self.is_paused or len(self.trials) >= self.limits.max_total_runs)
+        return not self.running and bool(self.closed or self.exhausted or self.is_paused or self.has_all)
 
     def best(self) -> tuple[Trial, float] | None:
         """The first trial of the best point, and the point's value."""

@@ -196,12 +196,12 @@ class Sweep:
             try:
                 lock = FileLock(self.paths.lock)
                 lock.acquire()
+                if self.keep is not None:  # before the record: whoever finds that one can go on with the sweep
+                    self.keep(self.paths, self._maker)
                 journal.begin(self.paths, self.earlier)
                 write_atomic(self.paths.sweep, dumps(self._record()))
                 journal.ask(self.paths, map(self._entry, self.trials))
                 journal.reuse(self.paths, {trial.number: trial.paths for trial in self.trials if trial.paths is not None})
-                if self.keep is not None:
-                    self.keep(self.paths, self._maker)
                 launcher = launchers.get(self._target)
                 return launcher.pool(self.paths, lock, self._maker.secrets, self.config.tree["compute"], self._limit)
             except BaseException:

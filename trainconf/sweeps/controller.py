@@ -38,6 +38,10 @@ class Hands(Protocol):
         """Where the run of a trial that runs once more will be."""
         ...
 
+    def has(self, trial: Trial) -> bool:
+        """Whether somebody carries a trial out, or did."""
+        ...
+
     def start(self, trial: Trial) -> None:
         """Make the run's folder unless it is there, and hand the run over unless somebody has it.
 
@@ -93,6 +97,7 @@ class Controller:
             self.progress.take(line)
         if self.judge is not None:
             self.judge.judged.update(self.progress.judged)
+        started = 0
         for trial in list(self.progress.trials):
             watch = self._watch(trial)
             if trial.state:
@@ -100,7 +105,11 @@ class Controller:
                     self._judge(trial, value, step)
                 watch.is_over = True
                 continue
-            self._start(trial)
+            if started < self.progress.limits.max_concurrent_runs or self._hands.has(trial):
+                started += 1
+                self._start(trial)
+            else:  # the sweep's trials were all to be handed over at once, and whoever did it was killed
+                self._untaken[trial.number] = (0.0, math.inf)
             if trial.stop is not None:
                 self._cancel(trial, force=False)
         self._hear()
@@ -132,7 +141,8 @@ class Controller:
     @property
     def is_paused(self) -> bool:
         """Whether it is done only for now."""
-        return self.progress.is_paused and not self.progress.closed
+        progress = self.progress
+        return progress.is_paused and not (progress.closed or progress.exhausted or progress.has_all)
 
     def finish(self) -> tuple[str, str]:
         """Record how the sweep has ended; the state and the reason."""
@@ -164,7 +174,8 @@ class Controller:
     def _start(self, trial: Trial) -> None:
         self._watch(trial)
         now = time.monotonic()
-        _, give_up_at = self._untaken.pop(trial.number, (0.0, now + PATIENCE_SECONDS))
+        _, give_up_at = self._untaken.pop(trial.number, (0.0, math.inf))
+        give_up_at = min(give_up_at, now + PATIENCE_SECONDS)
         try:
             self._hands.start(trial)
         except NotNowError as error:
@@ -191,11 +202,15 @@ class Controller:
         except LaunchError:
             self._uncanceled[trial.number] = time.monotonic() + RETRY_SECONDS, force
 
+    def _has_room(self) -> bool:
+        """Whether less trials were started than may run at a time."""
+        return len(self.progress.running) - len(self._untaken) < self.progress.limits.max_concurrent_runs
+
     def _try_again(self) -> None:
         """Start and cancel what a target would not hear of before."""
         now = time.monotonic()
         for number, (at, _) in list(self._untaken.items()):
-            if now >= at:
+            if now >= at and self._has_room():
                 self._start(self.progress.trials[number])
         for number, (at, force) in list(self._uncanceled.items()):
             if number not in self.progress.running:

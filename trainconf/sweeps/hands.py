@@ -53,15 +53,18 @@ class Feeding:
         self._resolved[trial.number], _ = from_run(before, [], self._workspace, SILENT)
         return RunPaths(os.path.join(os.path.dirname(before.run_dir), f"{self._home.run_id}_{trial.number}.{trial.attempt + 1}"))
 
+    def has(self, trial: Trial) -> bool:
+        """Whether somebody has its run, or had it."""
+        paths = journal.paths_of(self._home, trial.run)
+        return events.exists(paths) and self._has_been_taken(paths)
+
     def start(self, trial: Trial) -> None:
         """Make the run and hand it over, as far as neither is done."""
         paths = journal.paths_of(self._home, trial.run)
-        if events.exists(paths):
-            if self._has_been_taken(paths):
-                self._pool.adopt(paths)
-                return
-            remove_run_dir(paths)  # nobody has it: made anew, so that its plan is this machine's
-        elif os.path.isdir(paths.run_dir):
+        if self.has(trial):
+            self._pool.adopt(paths)
+            return
+        if os.path.isdir(paths.run_dir):  # nobody has it: made anew, so that its plan is this machine's
             remove_run_dir(paths)
         try:
             resolved = self._resolved.pop(trial.number, None)
@@ -78,7 +81,6 @@ class Feeding:
             raise TrialError(str(error).splitlines()[0]) from error
 
     def _has_been_taken(self, paths: RunPaths) -> bool:
-        """Whether somebody has a run, or had it."""
         latest = events.last(paths)
         if paths.run_dir in self._handed_over or latest is None or latest["state"] != "NotStarted":
             return True
@@ -107,6 +109,10 @@ class Watching:
     def again(self, trial: Trial) -> RunPaths:
         """Not while the sweep's own agent or jobs carry it out."""
         raise StorageError("a trial can run again when the sweep has ended", ("sweep", self._home.run_id))
+
+    def has(self, trial: Trial) -> bool:
+        """Always: whoever has the sweep has all its trials."""
+        return True
 
     def start(self, trial: Trial) -> None:
         """Nothing to do: whoever has the sweep starts it."""

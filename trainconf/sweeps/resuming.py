@@ -10,6 +10,7 @@ from typing import Any
 from trainconf import launchers
 from trainconf.composition.sweep.trial import written
 from trainconf.errors import ConfigError, Mistake, StorageError, UserError
+from trainconf.files import read_lines
 from trainconf.history import events
 from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -93,6 +94,7 @@ class ResumedSweep(Controlled):
             with suppress(FileNotFoundError):
                 os.unlink(self.paths.cancel_request(force=force))
         if self._is_handed_over() and not (changes or retry):
+            self._write_down({})
             self._controller = controller(self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
             return
         maker = TrialMaker(self._workspace, self._reporter)
@@ -111,7 +113,9 @@ class ResumedSweep(Controlled):
 
     def _is_handed_over(self) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
-        return not self._record.get("has_controller") and any(
+        listed = list(read_lines(self.paths.trials))
+        is_whole = bool(listed) and isinstance(listed[-1], dict) and "end" in listed[-1]
+        return is_whole and not self._record.get("has_controller") and any(
             events.exists(entry.paths) and (events.last(entry.paths) or {}).get("state") not in events.TERMINAL
             for entry in journal.read(self.paths)
         )
@@ -125,8 +129,11 @@ class ResumedSweep(Controlled):
         self._bases = [(found, base_of(self.paths, number)) for number, found in enumerate(combinations)]
 
     def _write_down(self, changes: Mapping[str, Any]) -> None:
-        """Open the sweep again, in its journal."""
+        """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that."""
         log = journal.Journal(self.paths)
+        for asked in journal.take_requests(self.paths):
+            if asked["deed"] in ("pause", "resume", "close", "budget"):
+                log.write(**{key: value for key, value in asked.items() if key != "time"})
         log.write("resume")
         if changes:
             log.write("budget", **changes)

@@ -201,9 +201,9 @@ class FedSweep(Controlled):
                     "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
                     "trainconf": __version__, "has_controller": True, **self._search.record(),
                 }
+                record_bases(self.paths, self._trials, self._maker)  # before the record: whoever finds that one can go on with the sweep
                 journal.begin(self.paths, self.earlier)
                 write_atomic(self.paths.sweep, dumps(record))
-                record_bases(self.paths, self._trials, self._maker)
             except BaseException:
                 remove_run_dir(self.paths)
                 self.paths = RunPaths("")

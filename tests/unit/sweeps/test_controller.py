@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from trainconf.search.samplers import RandomSampler
 from trainconf.search.space import Axis, Space
 from trainconf.sweeps import controller as module
 from trainconf.sweeps.controller import Controller, NotNowError
-from trainconf.sweeps.journal import Entry, Journal, paths_of
+from trainconf.sweeps.journal import Entry, Journal, ask, paths_of, request
 
 
 class Hands:
@@ -34,6 +35,9 @@ class Hands:
 
     def again(self, trial: Trial) -> RunPaths:
         raise AssertionError(trial)
+
+    def has(self, trial: Trial) -> bool:
+        return events.exists(paths_of(self.home, trial.run))
 
     def start(self, trial: Trial) -> None:
         self.asked.append("start")
@@ -62,9 +66,9 @@ def home(tmp_path: Path) -> RunPaths:
     return RunPaths(str(folder))
 
 
-def made(home: RunPaths, hands: Hands) -> Controller:
+def made(home: RunPaths, hands: Hands, total: int = 1) -> Controller:
     points = PointSource(RandomSampler(Space((Axis("a", grammar.uniform(0, 1)),)), 1), [])
-    progress = Progress(points, Limits(max_total_runs=1, max_concurrent_runs=1), "maximize")
+    progress = Progress(points, Limits(max_total_runs=total, max_concurrent_runs=1), "maximize")
     found = Controller(home, Journal(home), progress, None, hands, metric=None, value="best")
     found.take_over()
     return found
@@ -117,3 +121,33 @@ def test_a_cancellation_that_nobody_hears_is_sent_again(home: RunPaths, monkeypa
         controller._try_again()
     assert hands.asked.count("cancel") == 3
     assert (events.last(paths_of(home, trial.run)) or {})["state"] == "Canceled"
+
+
+def test_trials_that_were_all_asked_for_and_never_handed_over_start_as_many_at_a_time_as_may(home: RunPaths) -> None:
+    hands = Hands(home)
+    ask(home, (hands.entry({"number": number, "values": {"a": 0.5}}) for number in range(3)))
+    controller = made(home, hands, total=3)
+    seen = [hands.asked.count("start")]
+    while not controller.is_done:
+        controller.step()
+        seen.append(hands.asked.count("start"))
+    assert seen[0] == 1
+    assert seen[-1] == 3
+    assert all(later - before <= 1 for before, later in itertools.pairwise(seen))
+    assert [state for state, _ in told(controller)] == ["Completed"] * 3
+
+
+def test_a_search_whose_trials_have_all_ended_is_not_paused(home: RunPaths) -> None:
+    controller = made(home, Hands(home))
+    request(home, "pause")
+    while not controller.is_done:
+        controller.step()
+    assert controller.progress.is_paused
+    assert controller.finish()[0] == "Canceled"
+    again = made(home, Hands(home))
+    again._write("resume")
+    again.step()
+    request(home, "pause")
+    again.step()
+    assert again.is_done
+    assert again.finish()[0] == "Completed"

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer, Shell, wait_for
+from trainconf.paths import RunPaths
+from trainconf.sweeps.journal import request
 
 Here = Callable[..., Answer]
 SCRIPT = """
@@ -211,6 +213,13 @@ def test_a_search_is_extended_and_nothing_else_of_it_changes(here: Here, workspa
     workspace.write("train.py", SCRIPT)
     assert here(*words(workspace, "sweep=random", LR, total=5)).code == 0
     assert asked(workspace) == first
+
+
+def test_a_pause_that_nobody_heard_does_not_outlive_a_resume(here: Here, workspace: Shell) -> None:
+    assert here(*words(workspace, "sweep=random", LR, total=2)).code == 0
+    request(RunPaths(str(sweep_of(workspace))), "pause")
+    assert here("sweep", "extend", "last", "sweep.max_total_runs=3").code == 0
+    assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 3
 
 
 def unbroken(here: Here, workspace: Shell, *search: str) -> list[dict[str, Any]]:
