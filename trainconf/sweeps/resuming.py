@@ -20,7 +20,7 @@ from trainconf.resolve.run_config import RunConfig
 from trainconf.search.space import Point
 from trainconf.submission.replay import from_run
 from trainconf.sweeps import journal
-from trainconf.sweeps.controller import Controlled, acquire
+from trainconf.sweeps.controlled import Controlled, acquire
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import base_of, combinations_of, controller, open_pool, overrides_of

@@ -25,7 +25,8 @@ from trainconf.search.space import Point
 from trainconf.submission.record import write_run
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal
-from trainconf.sweeps.controller import Controlled, Controller, acquire
+from trainconf.sweeps.controlled import Controlled, acquire
+from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
 from trainconf.sweeps.search import Search
