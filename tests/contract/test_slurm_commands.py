@@ -60,6 +60,24 @@ def test_detach_come_back_and_cancel(workspace: Shell, cluster: Cluster) -> None
     assert json.loads(workspace("show", run_id, "--json").out)["reason"].startswith("cancellation was requested by ")
 
 
+def test_a_run_that_was_canceled_in_the_queue_is_sent_again_and_goes_on_when_it_has_failed(workspace: Shell, cluster: Cluster) -> None:
+    text = "import os, sys\nprint(os.environ['TRAINCONF_ATTEMPT'], os.listdir('outputs'))\nopen('outputs/a', 'w').close()\nsys.exit(3)\n"
+    workspace.write("train.py", text)
+    run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.begin=now+1hour").out.strip()
+    first = job_id(workspace, run_id)
+    assert workspace("cancel", run_id).code == 0
+    assert workspace("resume", run_id, "--detach").out == f"{run_id}\n"
+    second = job_id(workspace, run_id)
+    assert first != second
+    subprocess.run(["scontrol", "update", f"jobid={second}", "StartTime=now"], check=True)
+    assert workspace("wait", run_id).code == 3
+    again = workspace.start("resume", run_id)
+    wait_for(lambda: job_id(workspace, run_id) != second)
+    subprocess.run(["scontrol", "update", f"jobid={job_id(workspace, run_id)}", "StartTime=now"], check=True)
+    assert again.communicate(timeout=60)[0] == b"2 ['a']\n"
+    assert again.returncode == 3
+
+
 def test_a_follower_is_told_what_the_run_waits_for_and_ctrl_c_takes_it_back(workspace: Shell, cluster: Cluster) -> None:
     child = workspace.start(*SLURM, "+compute.sbatch.begin=now+1hour")
     wait_for(lambda: workspace.run_dirs() and "BeginTime" in workspace("show", "last").out)

@@ -16,12 +16,13 @@ LONGEST_BACKOFF_SECONDS = 3600.0
 
 
 class Attempts:
-    """Counts on from the attempts of earlier jobs, whose events are `history`."""
+    """Counts on from the attempts of earlier jobs, whose events are `history`; the first of them has the number of the first attempt."""
 
     def __init__(self, history: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.number = 1 + max((int(event["attempt"]) for event in history if event["state"] == "Starting"), default=0)
+        first = int(history[0]["attempt"]) if history else 1
+        self.number = 1 + max((int(event["attempt"]) for event in history if event["state"] == "Starting"), default=first - 1)
         self.why_again: dict[str, str] = {}  # what the first event tells of an attempt that nobody has asked for
-        if self.number > 1 and history[-1].get("waiting_for") != "requeue":
+        if self.number > first and history[-1].get("waiting_for") != "requeue":
             before = f"attempt {self.number - 1} was ended before it could say how"
             self.why_again = {"reason": f"{before}, and Slurm has started its job again"}
         self._retry_count = sum(event.get("waiting_for") == "retry" for event in history)

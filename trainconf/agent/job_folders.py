@@ -36,6 +36,18 @@ def make(paths: RunPaths) -> None:
     os.symlink(LINK, paths.outputs)
 
 
+def take_back(paths: RunPaths) -> None:
+    """Put the outputs of an ended run back where its job finds them: `put_away` undone. May be called again. Raises OSError."""
+    if not os.path.islink(paths.outputs) and _kind(paths.outputs) is not None:
+        mode = _open(paths.code)
+        try:
+            _move(paths.outputs, paths.job_outputs)  # rename(2): also onto an empty folder
+        finally:
+            _close(paths.code, mode)
+    if not os.path.lexists(paths.outputs):
+        os.symlink(LINK, paths.outputs)
+
+
 def prepare(paths: RunPaths, *, has_metrics_folder: bool) -> None:
     """Make what an earlier attempt has removed, as far as that can be, and the folder of metrics where several machines write some."""
     for folder in (paths.job_outputs, paths.job_logs, *([paths.metrics_folder] if has_metrics_folder else [])):

@@ -89,7 +89,7 @@ class RunSupervisor:
 
     def begin(self) -> None:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
-        if self._job is not None and not self._continue_history():
+        if not self._continue_history():
             return
         agent = {"agent": liveness.identity(), **({} if self._job is None else {"scheduler": self._job.identity()})}
         try:
@@ -113,8 +113,8 @@ class RunSupervisor:
             self._start_attempt()
 
     def _continue_history(self) -> bool:
-        """Count attempts on from those of earlier jobs; whether there is anything left to do."""
-        history = events.read(self.paths)
+        """Count attempts on from those of earlier jobs, and of the run before it was resumed; whether there is anything left to do."""
+        history = events.read(self.paths) if self._job is not None else events.read(self.paths)[:1]
         if any(event["state"] in events.TERMINAL for event in history):
             say(f"{self.paths.run_id}: has ended before; nothing is run again")
             self._phase = OVER

@@ -11,6 +11,7 @@ VERBS = {
     "plan": ("launch", "show what a submission would run, and where; nothing is started"),
     "run": ("launch", "run a frozen file: exactly that run again, also in a fresh clone"),
     "rerun": ("launch", "run a recorded run again from its own code and config, with other values: rerun RUN params.lr=0.2"),
+    "resume": ("launch", "go on with a run that failed, was cancelled or was lost: its next attempt, in its own directory"),
     "freeze": ("launch", "write a run to a file that can be reviewed (-o FILE), or compare such a file with today (--check FILE)"),
     "ls": ("history", "list runs, newest first"),
     "show": ("history", "print everything about one run"),

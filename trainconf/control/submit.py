@@ -38,6 +38,16 @@ def rerun(run: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, re
     return submission.submit(resolved, workspace, reporter)
 
 
+def resume(run: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Submitted:
+    """Submit the next attempt of a run that failed, was cancelled or lost its agent, in its directory. `overrides` are of `submit` alone.
+
+    Raises as `submit` does, and UserError for a run that completed, goes on, or would not be the same any more.
+    """
+    from trainconf.submission.resume import resume as submit_again
+
+    return submit_again(run, list(overrides), workspace, reporter)
+
+
 def run_frozen(path: str, overrides: Sequence[str], workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Submitted:
     """Submit exactly what a frozen file says. `overrides` may change what is not part of its spec.
 

@@ -17,7 +17,7 @@ from trainconf.fast.json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from trainconf.paths import RunPaths
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SECOND_FORMAT = "%Y-%m-%dT%H:%M:%S"
 _PARTS = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))  # of a time: year, month, day, hour, minute, second
 REQUESTED = "CancelRequested"
+RESUMED = "resumed"  # in the event with which an ended run begins anew: who did it
 LONGEST_TAIL_BYTES = 1 << 25  # in which the last event is looked for
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 # In the order in which a run passes them; NotResponding is never written, only concluded by a reader.
@@ -105,21 +106,27 @@ def cancel_request(paths: RunPaths) -> dict[str, Any] | None:
             request = None  # somebody has asked, whatever became of the words
         return {**(request or {"attempt": 1}), "state": REQUESTED, **({"force": True} if forced else {})}
     # as it was recorded before there were files of their own
-    found = [event for event in _lines(paths) if event["state"] == REQUESTED]
+    found = [event for event in _since_resumed(_lines(paths)) if event["state"] == REQUESTED]
     return next((event for event in found if event.get("force")), found[-1] if found else None)
 
 
 def read(paths: RunPaths) -> list[dict[str, Any]]:
-    """All events, oldest first; torn and foreign lines are passed over. Empty when there are none, or they cannot be read.
+    """The events since the run was submitted, or was resumed last, oldest first; torn and foreign lines are passed over.
 
-    A request to cancel that no agent has recorded comes last, or before the end.
+    Empty when there are none, or they cannot be read. A request to cancel that no agent has recorded comes last, or before the end.
     """
-    history = list(_lines(paths))
+    history = _since_resumed(_lines(paths))
     if history and is_cancel_requested(paths) and not any(event["state"] == REQUESTED for event in history):
         request = cancel_request(paths)
         if request is not None:
             history.insert(len(history) - (history[-1]["state"] in TERMINAL), request)
     return history
+
+
+def read_all(paths: RunPaths) -> list[dict[str, Any]]:
+    """As `read`, with what came before the run was resumed."""
+    latest = read(paths)
+    return [*list(_lines(paths))[: -len(latest) or None], *latest] if latest and RESUMED in latest[0] else latest
 
 
 def last(paths: RunPaths) -> dict[str, Any] | None:
@@ -163,6 +170,16 @@ def damage(paths: RunPaths) -> str:
     except OSError as error:
         return f"its events.jsonl cannot be read: {error.strerror}"
     return ""
+
+
+def _since_resumed(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events of the run's present life: with a new one it has a new agent, a new job, and no request to cancel."""
+    found: list[dict[str, Any]] = []
+    for event in history:
+        if RESUMED in event:
+            found = []
+        found.append(event)
+    return found
 
 
 def _lines(paths: RunPaths) -> Iterator[dict[str, Any]]:

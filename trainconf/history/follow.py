@@ -28,10 +28,11 @@ EXIT_CODES = {"Completed": 0, "Canceled": 130}
 
 
 class Output:
-    """A file that grows, and how far it was read. It may not exist yet."""
+    """A file that grows, and how far it was read. It may not exist yet. `start` bytes of it are passed over."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, start: int = 0) -> None:
         self.path = path
+        self._start = start
         self._fd = -1
 
     def read(self) -> Iterator[bytes]:
@@ -41,6 +42,7 @@ class Output:
                 self._fd = files.open_regular(self.path)
             except FileNotFoundError:
                 return
+            os.lseek(self._fd, self._start, os.SEEK_SET)
         while chunk := os.read(self._fd, CHUNK_BYTES):
             yield chunk
 

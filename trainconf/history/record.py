@@ -37,7 +37,7 @@ def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
     `state` is given where more is known than the run's files tell.
     """
     state = liveness.state_of(paths) if state is None else state
-    history = events.read(paths)
+    history = events.read_all(paths)
     return {
         **assemble(paths, state, metrics.summarise(paths).values),
         "reason": state.reason,

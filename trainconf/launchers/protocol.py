@@ -147,6 +147,10 @@ class Launcher:
         """
         raise NotImplementedError
 
+    def again(self, plan: LaunchPlan, count: int) -> LaunchPlan:
+        """The plan of a run that is resumed for the `count`th time, so that a scheduler tells its job from those before."""
+        return plan
+
     def stage(self, plan: LaunchPlan) -> RunPaths:
         """Write plan.json for whoever carries out the run; the run's paths. Raises StorageError."""
         paths = RunPaths(plan.run_dir)

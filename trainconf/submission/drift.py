@@ -38,18 +38,27 @@ CONFIG_KEYS = {
 def of_values(file: Frozen, today: Resolved, spec: RunSpec) -> dict[str, list[str]]:
     """A line for each value that is not as it was frozen, by part of the spec. The code's files are `of_code`'s."""
     found: dict[str, list[str]] = {}
-    for part in PARTS:
-        old, new = _flat(file.resolved.spec, part), _flat(spec, part)
-        for key in dict.fromkeys([*old, *new]):
-            before, now = old.get(key), new.get(key)
-            if before == now or (part, key) == ("code", "snapshot"):
-                continue
-            if key.startswith("input_digests.") and before is None:
-                continue  # nobody had looked at it then: `not_looked_at` says so
-            change = f"{_shown(key, before)} -> {_shown(key, now)}"
-            name = key.replace("files.", "file ", 1) if key.startswith("files.") else key  # what follows is a path
-            found.setdefault(part, []).append(f"{name}: {change}  ({_origin(part, key, file, today)})")
+    for part, key, text in _differences(file.resolved.spec, spec):
+        if (part, key) != ("code", "snapshot"):
+            found.setdefault(part, []).append(f"{text}  ({_origin(part, key, file, today)})")
     return found
+
+
+def of_specs(then: RunSpec, now: RunSpec) -> list[str]:
+    """A line for each value of two specs that differs."""
+    return [f"{part} {text}" for part, _, text in _differences(then, now)]
+
+
+def _differences(then: RunSpec, now: RunSpec) -> Iterator[tuple[str, str, str]]:
+    """The part of the spec, the key in it, and both values in words."""
+    for part in PARTS:
+        old, new = _flat(then, part), _flat(now, part)
+        for key in dict.fromkeys([*old, *new]):
+            before, after = old.get(key), new.get(key)
+            if before == after or (key.startswith("input_digests.") and before is None):
+                continue  # nobody had looked at an input then: `not_looked_at` says so
+            name = key.replace("files.", "file ", 1) if key.startswith("files.") else key  # what follows is a path
+            yield part, key, f"{name}: {_shown(key, before)} -> {_shown(key, after)}"
 
 
 def _flat(spec: RunSpec, part: str) -> dict[str, Any]:

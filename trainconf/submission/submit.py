@@ -52,6 +52,7 @@ class Submitted(Record):
     """A run that was handed over. Without a plan it is one that completed before and is returned instead.
 
     `options` say whether to detach and to stream. `not_looked_at` says which inputs may differ from that run's.
+    `output_start` is how much of the output earlier attempts wrote, in bytes.
     """
 
     paths: RunPaths
@@ -60,6 +61,7 @@ class Submitted(Record):
     launcher: Launcher | None = None
     agent_pid: int | None = None
     not_looked_at: str = ""
+    output_start: int = 0
 
     def cancel(self, *, force: bool = False) -> None:
         """Ask for the end of the run; nothing to do for one that completed before."""

@@ -30,7 +30,7 @@ _UNREMARKABLE = {"NotStarted", "Starting", "Running", "Finalizing", *events.TERM
 def show_to_end(submitted: Submitted, *, show_output: bool) -> int:
     """Show the run until it has ended; the exit code it deserves."""
     screen = _Screen(submitted.paths)
-    output = Output(submitted.paths.log(0)) if show_output else None
+    output = Output(submitted.paths.log(0), submitted.output_start) if show_output else None
     cancel = Interrupts(lambda force: submitted.cancel(force=force), "canceling; press Ctrl-C again to kill it")
     with cancel, closing(following.follow(submitted.paths, output, agent_pid=submitted.agent_pid)) as found:
         for event in found:

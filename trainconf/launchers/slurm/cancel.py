@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from trainconf import files
 from trainconf.errors import LaunchError
 from trainconf.history import events, follow, left_processes, liveness
+from trainconf.history.record import read_plan
 from trainconf.launchers.machine.agent_process import grace_of
 from trainconf.launchers.machine.local import end_processes
 from trainconf.launchers.slurm.clusters import Clusters
@@ -43,7 +44,7 @@ def cancel_job(clusters: Clusters, paths: RunPaths, *, force: bool) -> None:
             return
         job_id = found[0]
     own = _own(controller, paths.run_id, [job_id])
-    if "_" not in job_id and os.path.exists(home_of(paths).sweep):  # the others in that job shall go on
+    if "_" not in job_id and _shares_job(paths):  # the others in that job shall go on
         if own and not _is_waiting(controller, job_id):  # else its agent looks for requests when it begins
             _scancel(controller, *_TELL_AGENT, job_id)
         return
@@ -136,6 +137,12 @@ def _not_told(message: str) -> LaunchError:
 
 def _is_waiting(controller: Controller, job_id: str) -> bool:
     return any(state == "PENDING" for _, state in controller.squeue("%i|%T", job_ids=[job_id]) or ())
+
+
+def _shares_job(paths: RunPaths) -> bool:
+    """Whether the run is a trial in the one job of its sweep. One that was resumed has a job of its own."""
+    batch = read_plan(paths).get("batch")
+    return isinstance(batch, dict) and "task" in batch and os.path.exists(home_of(paths).sweep)
 
 
 def _name_and_comment(paths: RunPaths) -> tuple[str, str]:

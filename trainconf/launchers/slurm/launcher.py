@@ -97,6 +97,14 @@ class SlurmLauncher(Launcher):
 
         return containers.check(job, controller)
 
+    def again(self, plan: LaunchPlan, count: int) -> LaunchPlan:
+        """With a comment of its own: Slurm may still know an earlier job of the run."""
+        from trainconf.fast.records import replace
+        from trainconf.launchers.slurm.script import named
+
+        assert plan.batch is not None
+        return replace(plan, batch=named(plan.batch, plan.run_id, [plan.run_dir], f"resumed {count}"))
+
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
         """Write plan.json, send the script, record the job's number.
 

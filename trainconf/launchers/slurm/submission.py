@@ -80,7 +80,7 @@ def _record_unless_begun(paths: RunPaths, facts: dict[str, Any]) -> None:
     if not _has_begun(paths) and lock.acquire(blocking=False, patience_s=READER_SECONDS):
         try:
             if not _has_begun(paths):
-                events.append(paths, "Queued", **facts)
+                events.append(paths, "Queued", (events.last(paths) or {}).get("attempt", 1), **facts)
         finally:
             lock.release()
 
