@@ -149,6 +149,16 @@ class RunPaths:
         return self._at("controller.lock")
 
     @property
+    def controller_log(self) -> str:
+        """What a controller says that no terminal shows."""
+        return self._at("logs", "controller.log")
+
+    @property
+    def controller_job(self) -> str:
+        """Of a sweep whose controller is a scheduler's job: what was sent last, and its id."""
+        return self._at("controller_job.json")
+
+    @property
     def requests(self) -> str:
         """What others ask of a sweep's controller, a file each."""
         return self._at("requests")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shell, wait_for
-from tests.contract.slurm_runs import slurm
+from tests.contract.slurm_runs import slurm, until
 from tests.testbed.cluster import Cluster
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
@@ -36,6 +37,8 @@ def space(shell: Shell, slurm_cluster: Cluster) -> Iterator[Shell]:
     yield shell
     for record in shell.root.glob("runs/*/*/run.json"):
         slurm("scancel", "--quiet", f"--name={record.parent.name}")
+    for record in shell.root.glob("runs/*/*/sweep.json"):
+        slurm("scancel", "--quiet", f"--name={record.parent.name}_controller")
 
 
 def words(*more: str) -> list[str]:
@@ -55,7 +58,7 @@ def shown(space: Shell) -> dict[str, Any]:
 
 def test_a_policy_cancels_only_the_weak_tasks_of_one_array(space: Shell) -> None:
     policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2", "sweep.max_concurrent_runs=1"]
-    answer = space(*words("sweep=grid", *policy, "+params.lr=0.3,0.9,0.31", "+params.epochs=12", "+params.nap=0.4"))
+    answer = space(*words("sweep=grid", *policy, "+params.lr=0.3,0.9,0.31", "+params.epochs=8", "+params.nap=0.4"))
     assert answer.code == 0, answer
     assert len(liveness.scheduler_of(home_of(space))["arrays"]) == 1
     found = shown(space)
@@ -63,15 +66,25 @@ def test_a_policy_cancels_only_the_weak_tasks_of_one_array(space: Shell) -> None
     assert found["trials"][1]["stop"]["own"] > found["trials"][1]["stop"]["bound"]
 
 
-def test_a_bayesian_search_has_a_job_for_each_point_and_survives_its_controller(space: Shell) -> None:
+@pytest.mark.parametrize("way", ["requeued", pytest.param("time limit", marks=pytest.mark.nightly)])
+def test_a_bayesian_search_survives_its_controller_and_goes_on_in_a_job_that_comes_back(space: Shell, way: str) -> None:
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     search = words("sweep=bayes", "sweep.max_total_runs=5", "sweep.max_concurrent_runs=2", "+params.lr=uniform(0, 1)", "+params.nap=1")
-    child = space.start(*search)
+    own = [f"sweep.controller_job.{setting}" for setting in ("partition=short", "time_minutes=1", "signal_seconds=55")]
+    child = space.start(*search, *(["+params.epochs=4"] if way == "requeued" else ["+params.epochs=20", *own]))
     wait_for(lambda: len(list(space.root.glob("runs/*/*_1/events.jsonl"))) == 1)
     child.kill()
     child.communicate()
-    answer = space("sweep", "resume", "last")
+    answer = space("sweep", "resume", "last", "sweep.controller=job")
     assert answer.code == 0, answer
+    (job_id,) = re.findall(r"job (\d+) controls it", answer.err)
+    assert space("sweep", "resume", "last", "sweep.controller=job").code == 0, "there is one already"
+    wait_for(lambda: f"controlled by job {job_id} on " in space("sweep", "show", "last").err)
+    if way == "requeued":
+        slurm("scontrol", "requeue", job_id)
+    until(lambda: f"its controller is job {job_id}, which waits in the queue" in space("sweep", "show", "last").err, "the queue")
+    until(lambda: shown(space)["status"] == "Completed", "the end", told=lambda: str(shown(space)))
+    assert re.search(f"{way}.*: the job goes on", Path(home_of(space).controller_log).read_text())
     found = shown(space)
     assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 5
     jobs = [str(event["scheduler"]["job_id"]) for paths in trials_of(home_of(space)) for event in events.read(paths) if "agent" in event]

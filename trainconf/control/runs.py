@@ -158,10 +158,20 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
         events.request_cancel(paths, force=force)  # for its controller; each trial is asked as well, for there may be none
         for trial in finding.trials_of(paths):
             launchers.of_run(trial).cancel(RunHandle(trial), force=force)
+        _end_controllers_job(paths)
         if not files.is_locked(paths.lock):
             _record_canceled(paths)
         return
     launchers.of_run(paths).cancel(RunHandle(paths), force=force)
+    _end_controllers_job(paths)
+
+
+def _end_controllers_job(sweep: RunPaths) -> None:
+    """Take a controller's job that has not begun out of the queue; one that is here ends by itself when its trials have."""
+    if os.path.exists(sweep.controller_job) and not files.is_locked(sweep.controller_lock):
+        from trainconf.sweeps import places
+
+        places.end_job(sweep)
 
 
 def _record_canceled(sweep: RunPaths) -> None:

@@ -38,8 +38,14 @@ def render(plan: LaunchPlan) -> str:
     for title, request in _requests(plan):
         lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
     if plan.batch is not None:
-        lines += ["", f"its batch script, the input of {_joined(plan.batch['argv'])}", "", plan.batch["script"].rstrip("\n")]
+        lines += ["", batch_text(plan.batch, "its")]
     return "\n".join(lines)
+
+
+def batch_text(batch: Mapping[str, Any], whose: str) -> str:
+    """What a scheduler is sent."""
+    script = str(batch["script"]).rstrip("\n")
+    return f"{whose} batch script, the input of {_joined(batch['argv'])}\n\n{script}"
 
 
 def _commands(ranks: Sequence[RankPlan]) -> Iterator[str]:

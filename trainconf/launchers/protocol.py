@@ -222,7 +222,6 @@ class Launcher:
         """
         raise NotImplementedError
 
-
     def open_pool(self, home: RunPaths, secrets: Mapping[str, str]) -> Pool | None:
         """A pool for a sweep whose controller, and nobody else, adds trials one by one; None to have each submitted like any other run.
 
@@ -230,6 +229,34 @@ class Launcher:
         Raises StorageError, LaunchError.
         """
         return None
+
+    def controller_job(self, home: RunPaths) -> ControllerJob | None:
+        """The controller of the sweep at `home` as a job of a scheduler; None where there are no jobs, or a job cannot send others."""
+        return None
+
+
+class QueuedController(Record):
+    """What a scheduler says of a controller's job. `waits_for`: why it is still in the queue, in the scheduler's word."""
+
+    job_id: str
+    is_over: bool
+    waits_for: str = ""
+
+
+class ControllerJob(Protocol):
+    """The controller of one sweep as a job: there is one at a time, whoever sends it."""
+
+    def plan(self, command: Sequence[str], compute: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be sent, as `batch` of a plan; `compute` are the trials' settings, `own` the job's. Raises ConfigError."""
+
+    def send(self, batch: Mapping[str, Any]) -> str:
+        """Send it unless there is one; the job's id, "" while nobody knows it. Raises ConfigError, LaunchError, StorageError."""
+
+    def look(self) -> QueuedController | None:
+        """The job that was sent last; None without one, or when nobody answers."""
+
+    def cancel(self) -> None:
+        """End the job, or take it out of the queue. Raises LaunchError."""
 
 
 class Pool(Protocol):

@@ -10,6 +10,19 @@ from trainconf.schema.fields import setting
 
 # Annotations are evaluated by OmegaConf, which reads `Optional[X]` on every line it supports and Python 3.10 to 3.14.
 @dataclass
+class ControllerJob:
+    """The job of sweep.controller=job. What is null is as in compute; one CPU, and none of the trials' other settings."""
+
+    partition: Optional[str] = setting(None, "partition; default: compute.partition")
+    account: Optional[str] = setting(None, "account that is charged; default: compute.account")
+    qos: Optional[str] = setting(None, "quality of service; default: compute.qos")
+    mem_gib: float = setting(1.0, "GiB of memory; sampler=gp, which loads PyTorch, takes half of that", above=0)
+    time_minutes: Optional[int] = setting(None, "time limit in minutes, after which it goes on; default: compute.time_minutes", minimum=1)
+    signal_seconds: int = setting(60, "seconds before that limit at which it puts itself back into the queue", minimum=1)
+    sbatch: dict[str, Any] = setting(dict, "any other option of sbatch by its long name, as in `reservation: search`")
+
+
+@dataclass
 class Sweep:
     """What every sweep has."""
 
@@ -28,6 +41,11 @@ class Sweep:
     target: Optional[float] = setting(None, "a value of the metric that is good enough: no further trial starts")
     value: str = setting("best", "what a trial is worth: the best or the last value it logged", choices=("best", "last"))
     seed: Optional[int] = setting(None, "of everything that is drawn; default: one by chance, which is recorded", minimum=0)
+    controller: str = setting(
+        "here", "what controls a search: this command; or, so that it returns at once, a process of its own, or a Slurm job",
+        choices=("here", "detached", "job"),
+    )
+    controller_job: ControllerJob = setting(ControllerJob, "the job of sweep.controller=job")
     policy: Any = setting(None, "when a trial is stopped early; chosen by sweep/policy=...")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainconf.files import FileLock
-from trainconf.paths import RunPaths
 from trainconf.search.progress import Progress
 from trainconf.sweeps.controller import Controller
+from trainconf.sweeps.presence import ControllerLock
 from trainconf.sweeps.watching import TrialWatch
 
 
@@ -15,7 +14,7 @@ class Controlled:
     """A sweep with a controller, once `_controller` and `_lock` are there."""
 
     _controller: Controller | None = None
-    _lock: FileLock | None = None
+    _lock: ControllerLock | None = None
 
     @property
     def progress(self) -> Progress | None:
@@ -34,6 +33,8 @@ class Controlled:
 
     def poll(self) -> Sequence[TrialWatch]:
         """Let the controller step; the trials whose state has changed."""
+        if self._lock is not None:
+            self._lock.touch()
         return [] if self._controller is None or self._controller.is_finished else self._controller.step()
 
     def has_ended(self) -> bool:
@@ -48,9 +49,3 @@ class Controlled:
     def _let_go(self) -> None:
         if self._lock is not None:
             self._lock.release()
-
-
-def acquire(home: RunPaths) -> FileLock | None:
-    """The lock of a sweep's controller, held; None when somebody else controls it. Raises OSError."""
-    lock = FileLock(home.controller_lock)
-    return lock if lock.acquire(blocking=False) else None

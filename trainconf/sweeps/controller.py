@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from trainconf.errors import LaunchError
@@ -125,11 +126,15 @@ class Controller:
             self._ask(line)
         return changed
 
-    def again(self, trial: Trial) -> None:
-        """Have a trial that has ended run once more, with the same values. Raises StorageError."""
-        if trial.state:
-            self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
-            self._start(trial)
+    def again(self, states: Sequence[str]) -> None:
+        """Have the trials that have ended like this run once more, with the same values; not those that the policy stopped.
+
+        Raises StorageError.
+        """
+        for trial in self.progress.trials:
+            if trial.state in states and trial.stop is None:
+                self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
+                self._start(trial)
 
     @property
     def is_done(self) -> bool:
@@ -271,7 +276,8 @@ class Controller:
             self._write("resume")
             self._write("budget", **facts)
         elif deed == "again":
-            self.again(self.progress.trials[int(facts["number"])])
+            self._write("resume")
+            self.again(facts["states"])
 
     def _hear_cancellation(self) -> None:
         request = events.cancel_request(self.home) if events.is_cancel_requested(self.home) else None

@@ -158,6 +158,11 @@ def request(sweep: RunPaths, deed: str, **facts: Any) -> None:
         raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
 
 
+def has_requests(sweep: RunPaths) -> bool:
+    """Whether somebody has asked for something that no controller has heard of."""
+    return any(name.endswith(".json") for name in files.names_in(sweep.requests))
+
+
 def take_requests(sweep: RunPaths) -> Iterator[dict[str, Any]]:
     """The requests there are, oldest first. Each is removed once the caller asks for the next, so a kill loses none."""
     try:

@@ -20,8 +20,9 @@ from trainconf.resolve.run_config import RunConfig
 from trainconf.search.space import Point
 from trainconf.submission.replay import from_run
 from trainconf.sweeps import journal
-from trainconf.sweeps.controlled import Controlled, acquire
+from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.hands import Feeding, Watching
+from trainconf.sweeps.presence import acquire, presence
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import base_of, combinations_of, controller, open_pool, overrides_of
 from trainconf.sweeps.trials import TrialMaker
@@ -38,17 +39,23 @@ class ResumedSweep(Controlled):
     unsent_count = 0
     has_started = True
 
-    def __init__(self, home: RunPaths, workspace: WorkspacePaths, reporter: Reporter) -> None:
-        """Raises UserError for a folder that is no search, StorageError for a damaged journal or when somebody else controls it."""
+    def __init__(
+        self, home: RunPaths, workspace: WorkspacePaths, reporter: Reporter, *, job_id: str = "", patience_s: float = 0.0
+    ) -> None:
+        """Raises UserError for a folder that is no search, StorageError for a damaged journal or when somebody else controls it.
+
+        job_id: of the scheduler's job that this process is. Whoever controls the sweep now has `patience_s` to end.
+        """
         self.paths = home
         self._workspace = workspace
         self._reporter = reporter
         self._record = read_mapping(home.sweep)
         self._search = search_of(home, self._record)
         self._bases: list[tuple[dict[str, str], RunPaths]] = []
-        self._lock = acquire(home)
+        self._lock = acquire(home, job_id, patience_s)
         if self._lock is None:
-            raise StorageError("the sweep has a controller", ("lock", home.controller_lock), hint=f"trainconf cancel {home.run_id} ends it")
+            raise StorageError("the sweep has a controller", ("which", str(presence(home) or "it is just beginning")),
+                               ("lock", home.controller_lock), hint=f"`trainconf cancel {home.run_id}` ends the sweep")
 
     @property
     def sweep_id(self) -> str:
@@ -89,12 +96,35 @@ class ResumedSweep(Controlled):
             self._let_go()
             raise
 
+    def go_on(self) -> bool:
+        """Control it as the controller before did, which may have been this one in an earlier life; False when it has ended meanwhile.
+
+        What others have asked for since, a cancellation too, is heard afterwards. Raises StorageError, LaunchError.
+        """
+        try:
+            deeds = [line.get("deed") for line in read_lines(self.paths.journal) if isinstance(line, dict)]
+            if deeds[-1:] == ["end"] and not journal.has_requests(self.paths):
+                self._let_go()
+                return False
+            self._take_over({}, "")
+        except BaseException:
+            self._let_go()
+            raise
+        return True
+
+    def leave(self, reason: str) -> None:
+        """Say why this controller goes before the sweep has ended."""
+        assert self._lock is not None
+        self._lock.leave(reason)
+
     def _start(self, changes: Mapping[str, Any], retry: str) -> None:
-        for force in (False, True):
-            with suppress(FileNotFoundError):
-                os.unlink(self.paths.cancel_request(force=force))
-        if self._is_handed_over() and not (changes or retry):
-            self._write_down({})
+        withdraw_cancellation(self.paths)
+        self._take_over(changes, retry, is_reopened=True)
+
+    def _take_over(self, changes: Mapping[str, Any], retry: str, *, is_reopened: bool = False) -> None:
+        if self._is_handed_over() and not (changes or retry or journal.has_requests(self.paths)):
+            if is_reopened:
+                self._write_down({})
             self._controller = controller(self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
             return
         maker = TrialMaker(self._workspace, self._reporter)
@@ -106,10 +136,12 @@ class ResumedSweep(Controlled):
         launcher = launchers.of_run(self.paths)
         pool = open_pool(launcher, self.paths, maker.secrets)
         hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved)
-        self._write_down(changes)
+        if is_reopened:
+            self._write_down(changes)
         points = self._search.points() if self._bases else None
         self._controller = controller(self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points)
-        self._again(retry)
+        if retry:
+            self._controller.again(RETRIES[retry])
 
     def _is_handed_over(self) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
@@ -139,13 +171,6 @@ class ResumedSweep(Controlled):
             log.write("budget", **changes)
         log.close()
 
-    def _again(self, retry: str) -> None:
-        states = RETRIES[retry] if retry else ()
-        assert self._controller is not None
-        for trial in self._controller.progress.trials:
-            if trial.state in states and trial.stop is None:
-                self._controller.again(trial)
-
     def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
         given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
         for choices, base in self._bases:
@@ -158,6 +183,22 @@ class ResumedSweep(Controlled):
     def cancel(self, *, force: bool) -> None:
         """End all trials."""
         events.request_cancel(self.paths, force=force)
+
+
+def withdraw_cancellation(home: RunPaths) -> None:
+    """Forget that somebody wanted the sweep to end. Raises OSError."""
+    for force in (False, True):
+        with suppress(FileNotFoundError):
+            os.unlink(home.cancel_request(force=force))
+
+
+def config_of(home: RunPaths) -> RunConfig:
+    """The config that the trials of a sweep share. Raises UserError where none was recorded."""
+    for paths in (base_of(home, 0), *(entry.paths for entry in journal.read(home)[:1])):
+        config = read_mapping(paths.record).get("config")
+        if isinstance(config, dict) and {"compute", "sweep"} <= config.keys():
+            return RunConfig(config)
+    raise UserError(f"what the trials of {home.run_id} share was not recorded", ("from", home.sweep))
 
 
 def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:

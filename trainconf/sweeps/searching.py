@@ -25,10 +25,12 @@ from trainconf.search.space import Point
 from trainconf.submission.record import write_run
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal
-from trainconf.sweeps.controlled import Controlled, acquire
+from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
+from trainconf.sweeps.places import HERE, JOB, SentJob, place_of, plan_job
+from trainconf.sweeps.presence import acquire
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.trials import TrialMaker
 
@@ -108,17 +110,52 @@ def at_once(search: Search, trials: Trials, workspace: WorkspacePaths, overrides
     return sweep
 
 
+def _shown(workspace: WorkspacePaths, experiment: str) -> RunPaths:
+    """The folder of a sweep that is only planned."""
+    return workspace.run(experiment, f"{experiment}-<time>-<id>")
+
+
 class WatchedBatch(Controlled, batch.Sweep):
     """All trials are handed over at once; a controller compares them, and ends those that are not wanted any more."""
 
+    _job: SentJob | None = None
+
+    def prepare(self, reporter: Reporter) -> None:
+        """Everything that can fail."""
+        if place_of(self.config) == JOB:
+            plan_job(self.config, _shown(self.workspace, self.experiment_name))
+        super().prepare(reporter)
+
     def start(self) -> None:
         """Hand over all trials, and begin to watch them. Raises StorageError, LaunchError."""
-        super().start()
-        if not self.config.submit.detach:
+        try:
+            super().start()
+        except BaseException:
+            if self._job is not None:
+                self._job.take_back()
+            raise
+        if self._job is not None:
+            self._job.let_go()
+        if place_of(self.config) == HERE:
             self._lock = acquire(self.paths)
             self._controller = controller(
                 self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
             )  # fmt: skip
+
+    def _record(self) -> dict[str, Any]:
+        return {**super()._record(), "controller": place_of(self.config)}
+
+    def _start_pool(self) -> Pool:
+        """Its controller's job is sent first: when that is refused, nothing else was sent."""
+        keep = self.keep
+        if place_of(self.config) == JOB:
+            def keep_and_send(home: RunPaths, maker: TrialMaker) -> None:
+                if keep is not None:
+                    keep(home, maker)
+                self._job = SentJob(self.config, home)
+
+            self.keep = keep_and_send
+        return super()._start_pool()
 
     def has_ended(self) -> bool:
         """Whether every trial is over, and whoever has the sweep is gone."""
@@ -168,6 +205,8 @@ class FedSweep(Controlled):
         self._search.points()  # whether its packages are there
         spec = self._trials.base.spec
         self._refuse_what_is_not_fed()
+        if place_of(self.config) == JOB:
+            plan_job(self.config, _shown(self.workspace, self._trials.base.experiment_name))
         launchers.of_sweep([spec.compute.target], self.config.tree["compute"], spec.distributed.node_count)
         if len(self._trials.combinations()) > MAX_COMBINATIONS:
             raise ConfigError(f"sweep={self._search.kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
@@ -200,18 +239,20 @@ class FedSweep(Controlled):
                     "sweep_id": self.sweep_id, "experiment_name": base.experiment_name, "created": events.now(),
                     "overrides": self.overrides, "kind": self._search.kind, "target": base.spec.compute.target,
                     "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
-                    "trainconf": __version__, "has_controller": True, **self._search.record(),
+                    "trainconf": __version__, "has_controller": True, "controller": place_of(self.config), **self._search.record(),
                 }
                 record_bases(self.paths, self._trials, self._maker)  # before the record: whoever finds that one can go on with the sweep
                 journal.begin(self.paths, self.earlier)
                 write_atomic(self.paths.sweep, dumps(record))
+                if place_of(self.config) == JOB:
+                    SentJob(self.config, self.paths).let_go()
             except BaseException:
                 remove_run_dir(self.paths)
                 self.paths = RunPaths("")
                 raise
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
-        if not self.config.submit.detach:
+        if place_of(self.config) == HERE:
             self._lock = acquire(self.paths)
             pool = open_pool(launchers.get(base.spec.compute.target), self.paths, self._maker.secrets)
             hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved)

@@ -7,13 +7,16 @@ import json
 import os
 
 from trainconf.cli.arguments.parser import Arguments
-from trainconf.cli.screen.printer import number, printer
+from trainconf.cli.screen.printer import number, printer, utc_time
 from trainconf.cli.screen.sweep import print_results, summary
 from trainconf.control import runs
 from trainconf.control.sweeps import results as sweeps
 from trainconf.errors import UserError
-from trainconf.paths import WorkspacePaths, find_workspace
+from trainconf.history import events
+from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
 
+PLACES = ("here", "detached", "job")
+CONTROLLER = "sweep.controller="
 RETRIES = ("failed", "canceled", "lost", "all")
 
 
@@ -36,8 +39,10 @@ def run(argv: list[str]) -> int:
         sub.add_argument("sweep", metavar="SWEEP", help="an id, its beginning, or last")
         if name in ("resume", "extend", "retry"):
             sub.add_argument("--in", dest="workspace", metavar="DIR", help=argparse.SUPPRESS)
+            sub.add_argument("--as-job", action="store_true", help=argparse.SUPPRESS)
             sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
-            sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER", help="new limits, such as sweep.max_total_runs=60")
+            sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER",
+                             help="new limits, such as sweep.max_total_runs=60; sweep.controller=here|detached|job")
     target = parsers["export"].add_mutually_exclusive_group(required=True)
     target.add_argument("--optuna", metavar="FILE", help="a journal file, which optuna-dashboard opens")
     target.add_argument("--csv", action="store_true", help="print a line for each trial")
@@ -74,8 +79,8 @@ def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         return 0
     state = sweeps.state(results.sweep)
     printer.data(f"{results.sweep.run_id}  {results.kind}  {state}  {len(results.trials)} of {results.total} trials")
-    if state == "NoController":
-        printer.info(f"no process controls it: `trainconf sweep resume {results.sweep.run_id}` goes on")
+    if state in ("NoController", "Running") and sweeps.needs_controller(results.sweep):
+        printer.info(_whereabouts(results.sweep))
     print_results(results)
     return 0
 
@@ -145,21 +150,68 @@ def _cancel(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
-    changes = dict(map(_change, args.changes))
+    place = _place(args, paths)
+    changes = dict(_change(word) for word in args.changes if not word.startswith(CONTROLLER))
     if args.action == "extend" and not changes:
         raise UserError("extend needs a new limit", ("from", "command line"), hint="sweep.max_total_runs=60")
-    if args.detach:
-        sweeps.detach(paths, args.action, [*args.changes, *(["--only", args.only] if args.action == "retry" else [])])
+    if args.as_job:
+        return _control_in_job(paths, workspace)
+    retry = args.only if args.action == "retry" else ""
+    if place == "job" and not sweeps.controller_now(paths).is_here:
+        from trainconf.control.sweeps.steer import resume_as_job
+
+        printer.info(f"job {resume_as_job(paths, changes, retry) or 'whose number Slurm has not told yet'} controls it")
+        printer.data(paths.run_id)
+        return 0
+    if place == "detached":
+        sweeps.detach(paths, args.action, [*args.changes, f"{CONTROLLER}here", *(["--only", retry] if retry else [])])
         printer.data(paths.run_id)
         return 0
     from trainconf.cli.launch.sweep import show_to_end
     from trainconf.control.sweeps.steer import resume
 
-    sweep = resume(paths, workspace, changes, args.only if args.action == "retry" else "", printer)
+    sweep = resume(paths, workspace, changes, retry, printer)
     if sweep is None:
         printer.info(f"the controller of {paths.run_id} was told")
         return 0
     return show_to_end(sweep)
+
+
+def _place(args: argparse.Namespace, sweep: RunPaths) -> str:
+    """Where a sweep that goes on is controlled: as asked for, else in a job where that was so from the beginning."""
+    asked = [word.partition("=")[2] for word in args.changes if word.startswith(CONTROLLER)]
+    if asked and asked[-1] not in PLACES:
+        raise UserError(f"{CONTROLLER}{asked[-1]} is no place", ("from", "command line"), ("allowed", ", ".join(PLACES)))
+    if asked:
+        return str(asked[-1])
+    return "job" if sweeps.was_begun_as(sweep) == "job" else "detached" if args.detach else "here"
+
+
+def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:
+    from trainconf.cli.launch.sweep import follow
+    from trainconf.control.sweeps.in_job import carry_out
+
+    return 0 if carry_out(sweep, workspace, printer, follow) else 1
+
+
+def _whereabouts(sweep: RunPaths) -> str:
+    """Where the controller is, or since when there is none."""
+    found = sweeps.controller_now(sweep)
+    if found.is_here and found.last is not None:
+        return f"controlled by {found.last}, since {_clock(found.last.since)}"
+    goes_on = f"`trainconf sweep resume {sweep.run_id}` goes on"
+    if found.queued_job:
+        waits = f" ({found.waits_for})" if found.waits_for else ""
+        since = "" if found.last is None else f"; the one before, {found.last}, is away since {_clock(found.last.seen)}"
+        return f"its controller is job {found.queued_job}, which waits in the queue{waits}{since}"
+    if found.last is None:
+        return f"no process controls it: {goes_on}"
+    why = f": {found.last.left}" if found.last.left else ""
+    return f"no controller since {_clock(found.last.seen)} (it was {found.last}){why}; {goes_on}"
+
+
+def _clock(text: str) -> str:
+    return utc_time(events.seconds(text))
 
 
 def _change(word: str) -> tuple[str, int | float]:

@@ -22,19 +22,23 @@ def run(request: ComposeRequest) -> int:
     with _cancelling(sweep) as interrupts:
         sweep.start()
         _announce(sweep)
-        if sweep.config.submit.detach:
-            if sweep_results.needs_controller(sweep.paths):
+        place = sweeps.place_of(sweep)
+        if place != "here":
+            is_needed = sweep_results.needs_controller(sweep.paths)
+            if place == "detached" and is_needed:
                 sweep_results.detach(sweep.paths)
+            elif not is_needed and not sweep.config.submit.detach:
+                printer.info("no process needs to control it: all its runs are handed over")
             printer.data(sweep.sweep_id)
             return 130 if interrupts.count else 0
-        _follow(sweep, interrupts)
+        follow(sweep, interrupts)
     return _finish(sweep, interrupts)
 
 
 def show_to_end(sweep: sweeps.AnySweep) -> int:
     """Show a sweep that goes on, until it has ended; the exit code. Ctrl-C cancels it."""
     with _cancelling(sweep) as interrupts:
-        _follow(sweep, interrupts)
+        follow(sweep, interrupts)
     return _finish(sweep, interrupts)
 
 
@@ -43,9 +47,11 @@ def _cancelling(sweep: sweeps.AnySweep) -> Interrupts:
     return Interrupts(lambda force: sweep.cancel(force=force), notice, lambda: sweep.has_started)
 
 
-def _follow(sweep: sweeps.AnySweep, interrupts: Interrupts) -> None:
+def follow(sweep: sweeps.AnySweep, interrupts: Interrupts | None = None) -> None:
+    """Show a sweep until it has ended."""
     table = LiveTable(sweep)
-    interrupts.tell = table.alert
+    if interrupts is not None:
+        interrupts.tell = table.alert
     try:
         for changed in sweeps.follow(sweep):
             table.update(changed)
@@ -64,6 +70,6 @@ def _announce(sweep: sweeps.AnySweep) -> None:
     before += f"; {sweep.not_looked_at}" if sweep.not_looked_at else ""
     printer.info(f"sweep {sweep.sweep_id}: {sweep.total} runs, {sweep.max_concurrent_runs} at a time{before}")
     if sweep.unsent_count:
-        sends = "its own jobs send" if sweep.config.submit.detach else "this command sends"
+        sends = "this command sends" if sweeps.place_of(sweep) == "here" else "its own jobs send"
         left = f"{sweep.unsent_count} runs are not sent yet"
         printer.info(f"Slurm takes no more jobs of yours now: {left}; {sends} them when there is room")

@@ -6,10 +6,14 @@ from typing import Any
 
 from trainconf.cli.screen.printer import number, printer, short_duration
 from trainconf.control.sweeps.results import Results
+from trainconf.launchers.plan_text import batch_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trainconf.control.sweeps.steer import PlannedSweep
+
+PLACES = {"here": "this command", "detached": "a process of its own", "job": "a job of its own, as below"}
+
 
 def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     """What each key can be, the first trials, and how many there will be."""
@@ -24,6 +28,7 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     facts += [("metric", f"{planned.goal} {planned.metric}")] if planned.metric else []
     facts += [("seed", str(planned.seed))] if planned.seed is not None and planned.kind != "grid" else []
     facts += [("trials", f"{planned.total}, {planned.at_a_time} at a time")]
+    facts += [("controller", PLACES[planned.controller])] if planned.controller else []
     width = max(len(name) for name, _ in facts)
     printer.data("\n".join(f"{name:<{width}}  {text}" for name, text in facts) + "\n")
     keys = list(dict.fromkeys(key for values in planned.trials for key in values))
@@ -31,6 +36,8 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     printer.table(["trial", *keys], rows)
     if planned.kind == "bayes" and planned.total > len(planned.trials):
         printer.info("further trials depend on what these are worth")
+    if planned.controller_job is not None:
+        printer.data("\n" + batch_text(planned.controller_job, "its controller's"))
 
 
 def print_results(results: Results) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import math
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +15,8 @@ from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
 from trainconf.search.values import best
-from trainconf.sweeps import journal
+from trainconf.sweeps import journal, places
+from trainconf.sweeps.presence import Presence, presence
 
 
 class TrialResult(NamedTuple):
@@ -78,6 +78,7 @@ class Results(NamedTuple):
             "metric": {"name": self.metric, "goal": self.goal}, "total": self.total,
             "best": None if self.best is None else {"number": self.best.number, "value": self.best_value},
             "policy": self.policy, "decisions": self.verdict_count, "failure": self.failure,
+            "controller": None if (found := presence(self.sweep)) is None else found._asdict(),
             "trials": [
                 {"number": trial.number, "run_id": trial.row.get("run_id"), "status": trial.status, "values": trial.values,
                  "value": trial.value, "stop": trial.stop, "duration_s": trial.row.get("duration_s"), "reason": trial.row.get("reason")}
@@ -206,6 +207,36 @@ def needs_controller(sweep: RunPaths) -> bool:
     return bool(found.get("has_controller") or found.get("is_watched"))
 
 
+class ControllerNow(NamedTuple):
+    """Where a sweep's controller is. last: the one that has it, or had it. queued_job: the id of a job that waits to be the next one.
+
+    waits_for: why that job waits, in the scheduler's word.
+    """
+
+    last: Presence | None
+    queued_job: str = ""
+    waits_for: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether somebody controls the sweep now."""
+        return self.last is not None and self.last.is_here
+
+
+def controller_now(sweep: RunPaths) -> ControllerNow:
+    """Where a sweep's controller is. A scheduler is asked for a job that is to be it, where nobody is. Raises ConfigError, LaunchError."""
+    last = presence(sweep)
+    if last is not None and last.is_here:
+        return ControllerNow(last)
+    queued = places.look_at_job(sweep)
+    return ControllerNow(last) if queued is None or queued.is_over else ControllerNow(last, queued.job_id, queued.waits_for)
+
+
+def was_begun_as(sweep: RunPaths) -> str:
+    """Where a sweep was to be controlled when it began: `here`, `detached` or `job`."""
+    return str(record.read_mapping(sweep.sweep).get("controller") or places.HERE)
+
+
 def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> None:
     """Start a controller that goes on by itself; what it says is in logs/controller.log. `words` are those of `trainconf sweep DEED`.
 
@@ -215,12 +246,12 @@ def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> 
 
     os.makedirs(sweep.logs, exist_ok=True)
     fds = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC),
-           os.open(os.path.join(sweep.logs, "controller.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)]
+           os.open(sweep.controller_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)]
     try:
-        command = [sys.executable, "-m", "trainconf", "sweep", deed, sweep.run_id, "--in", sweep.workspace.root, *words]
-        spawn(sys.executable, command, os.environ, (fds[0], fds[1], fds[1]))
+        command = [*places.command_of(sweep, deed), *words]
+        spawn(command[0], command, os.environ, (fds[0], fds[1], fds[1]))
     except OSError as error:
-        raise LaunchError(f"the controller cannot be started: {error.strerror}", ("program", sys.executable)) from error
+        raise LaunchError(f"the controller cannot be started: {error.strerror}", ("program", command[0])) from error
     finally:
         for fd in fds:
             os.close(fd)

@@ -22,10 +22,10 @@ from trainconf.search.expressions import Choice, Expression
 from trainconf.search.progress import Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Zip
-from trainconf.sweeps import journal
+from trainconf.sweeps import journal, places
 from trainconf.sweeps.batch import Sweep, plan_sweep, refuse_shared
 from trainconf.sweeps.earlier import Known, go_on_with, named
-from trainconf.sweeps.resuming import ResumedSweep, checked, search_of
+from trainconf.sweeps.resuming import RETRIES, ResumedSweep, checked, config_of, search_of, withdraw_cancellation
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
 
@@ -149,6 +149,7 @@ class PlannedSweep(NamedTuple):
     """What a sweep would do. keys: each key that varies, and in words what it can be; trials: the values of the first ones.
 
     earlier: what is used of earlier sweeps, in words.
+    controller: where it is controlled, "" where nobody needs to. controller_job: what a scheduler would be sent for it, None without.
     """
 
     kind: str
@@ -161,6 +162,8 @@ class PlannedSweep(NamedTuple):
     policy: str
     seed: int | None
     earlier: list[str]
+    controller: str = ""
+    controller_job: dict[str, Any] | None = None
 
 
 def plan(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> PlannedSweep:
@@ -189,13 +192,24 @@ def plan(request: ComposeRequest, workspace: WorkspacePaths, names: Names, repor
                 points.add(point, asked)
             first.append(search.values_of(asked, repeat, point))
     kind = str(search.policy.get("kind", "none"))
-    return PlannedSweep(search.kind, keys, first, search.total, sweep.max_concurrent_runs, metric, goal, kind, search.seed, earlier)
+    place = places.place_of(sweep.config) if search.is_watched else ""
+    experiment = str(sweep.config.experiment_name)
+    shown = workspace.run(experiment, f"{experiment}-<time>-<id>")
+    job = places.plan_job(sweep.config, shown) if place == places.JOB else None
+    return PlannedSweep(
+        search.kind, keys, first, search.total, sweep.max_concurrent_runs, metric, goal, kind, search.seed, earlier, place, job,
+    )  # fmt: skip
 
 
 def _in_words(expression: Expression | Zip) -> str:
     if isinstance(expression, Zip):
         return f"{len(expression.rows)} rows of {', '.join(expression.rows[0])}"
     return expression.describe()
+
+
+def place_of(sweep: AnySweep) -> str:
+    """Where a sweep is controlled, and by whom it is watched: `here` by this command, `detached`, or in a `job`."""
+    return places.place_of(sweep.config)
 
 
 def prepare(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> AnySweep:
@@ -234,9 +248,25 @@ def resume(
         checked(changes or {}, search_of(sweep, record.read_mapping(sweep.sweep)))
         journal.request(sweep, "budget", **{key.removeprefix("sweep."): value for key, value in (changes or {}).items()})
         return None
+    places.end_job(sweep)  # one that waits in the queue would find its place taken
     found = ResumedSweep(sweep, workspace, reporter)
     found.start(changes, retry)
     return found
+
+
+def resume_as_job(sweep: RunPaths, changes: dict[str, Any], retry: str = "") -> str:
+    """Have a sweep controlled by a scheduler's job again, with other limits, and with trials that run again; the job's id.
+
+    Raises ConfigError for a change that would make other trials, StorageError, LaunchError.
+    """
+    found = checked(changes, search_of(sweep, record.read_mapping(sweep.sweep)))
+    config = config_of(sweep)
+    places.plan_job(config, sweep)
+    withdraw_cancellation(sweep)
+    journal.request(sweep, "budget" if found else "resume", **found)
+    if retry:
+        journal.request(sweep, "again", states=RETRIES[retry])
+    return places.send_job(config, sweep)
 
 
 def study_of(sweep: RunPaths, path: str | None = None) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
+    from trainconf.launchers.protocol import ControllerJob
     from trainconf.launchers.slurm.arrays.chunks import ChunkSubmitter
     from trainconf.launchers.slurm.arrays.sweep import JobPool
 
@@ -195,6 +196,11 @@ class SlurmLauncher(Launcher):
 
         kind = PackedPool if compute["pack"] > 1 else ArrayPool
         return kind(self.clusters, home, lock, secrets, self.concurrent_runs(compute, limit))
+
+    def controller_job(self, home: RunPaths) -> ControllerJob:
+        from trainconf.launchers.slurm.arrays.controller import SlurmController
+
+        return SlurmController(self.clusters, home)
 
     def wait(self, handle: RunHandle) -> State:
         """Wait for its last event. Slurm is asked now and then, in case nobody is left to write it."""

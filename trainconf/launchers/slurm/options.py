@@ -28,8 +28,11 @@ _OWNED = {
 }
 
 
-def check(compute: Mapping[str, Any], controller: Controller) -> None:
-    """Raises ConfigError, every mistake at once. sbatch is asked for its options only when some are handed to it."""
+def check(compute: Mapping[str, Any], controller: Controller, node: str = "compute") -> None:
+    """Raises ConfigError, every mistake at once. sbatch is asked for its options only when some are handed to it.
+
+    node: whose settings these are, for messages.
+    """
     from shutil import which
 
     if which("sbatch", path=controller.path) is None:
@@ -37,15 +40,15 @@ def check(compute: Mapping[str, Any], controller: Controller) -> None:
     if controller.configuration and not os.path.exists(controller.configuration):  # sbatch waits a minute for it
         raise ConfigError("SLURM_CONF names a file that is not there", ("from", f"environment: SLURM_CONF={controller.configuration}"),
                           hint="without it Slurm's commands look for their cluster themselves")
-    mistakes = [*_lines(compute), *(_options(compute, controller) if compute.get("sbatch") else ())]
+    mistakes = [*_lines(compute, node), *(_options(compute, controller, node) if compute.get("sbatch") else ())]
     if mistakes:
         raise ConfigError(mistakes)
 
 
-def _lines(compute: Mapping[str, Any]) -> Iterator[Mistake]:
+def _lines(compute: Mapping[str, Any], node: str) -> Iterator[Mistake]:
     """Values that need more than one line of the script. Lines of `setup` are bash, whatever they hold."""
-    values = {f"compute.{name}": value for name, value in compute.items() if name not in ("sbatch", "setup")}
-    values |= {f"compute.sbatch.{name}": value for name, value in (compute.get("sbatch") or {}).items()}
+    values = {f"{node}.{name}": value for name, value in compute.items() if name not in ("sbatch", "setup")}
+    values |= {f"{node}.sbatch.{name}": value for name, value in (compute.get("sbatch") or {}).items()}
     for name, value in values.items():
         each = value if isinstance(value, list) else [value]
         if any(isinstance(item, (dict, list)) for item in each):
@@ -54,7 +57,7 @@ def _lines(compute: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(f"{name}={value!r} does not fit on one line", ("allowed", "text without control characters"))
     for number, line in enumerate(compute.get("setup") or []):
         if "\0" in str(line) or not _can_be_sent(str(line)):
-            yield Mistake(f"compute.setup[{number}]={line!r} cannot be sent to Slurm", ("allowed", "text without NUL and lone surrogates"))
+            yield Mistake(f"{node}.setup[{number}]={line!r} cannot be sent to Slurm", ("allowed", "text without NUL and lone surrogates"))
 
 
 def _breaks_line(text: str) -> bool:
@@ -69,19 +72,19 @@ def _can_be_sent(text: str) -> bool:
     return True
 
 
-def _options(compute: Mapping[str, Any], controller: Controller) -> Iterator[Mistake]:
+def _options(compute: Mapping[str, Any], controller: Controller, node: str) -> Iterator[Mistake]:
     import difflib
 
     known = set(re.findall(r"--([a-z][a-z-]+)", controller.call("sbatch", "--help").text()))
     for given in compute["sbatch"]:
         name = str(given).replace("_", "-")
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name) is None:
-            yield Mistake(f"compute.sbatch has {str(given)!r}, which is no name of an option", ("allowed", "letters, digits, - and _"))
+            yield Mistake(f"{node}.sbatch has {str(given)!r}, which is no name of an option", ("allowed", "letters, digits, - and _"))
         elif name in SETTINGS:
-            yield Mistake(f"compute.sbatch.{given} has a setting of its own", ("allowed", SETTINGS[name]))
+            yield Mistake(f"{node}.sbatch.{given} has a setting of its own", ("allowed", SETTINGS[name].replace("compute", node)))
         elif name in _OWNED:
-            yield Mistake(f"compute.sbatch.{given} is trainconf's own: by it the run is found again, or is kept in its folder")
+            yield Mistake(f"{node}.sbatch.{given} is trainconf's own: by it the run is found again, or is kept in its folder")
         elif known and name not in known:
             near = difflib.get_close_matches(name, sorted(known - _OWNED), n=1)
-            nearest = [("nearest", f"compute.sbatch.{near[0]}")] if near else []
-            yield Mistake(f"compute.sbatch.{given} is not an option of sbatch", *nearest, hint="`sbatch --help` lists them")
+            nearest = [("nearest", f"{node}.sbatch.{near[0]}")] if near else []
+            yield Mistake(f"{node}.sbatch.{given} is not an option of sbatch", *nearest, hint="`sbatch --help` lists them")

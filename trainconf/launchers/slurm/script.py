@@ -54,6 +54,19 @@ def for_sweep(batch: Mapping[str, Any], home: RunPaths, *, times: int = 1) -> di
     return named({**batch, "options": {**batch["options"], **shared}}, home.run_id, [home.run_dir])
 
 
+def for_controller(compute: Mapping[str, Any], command: list[str], argv: list[str], conf: str) -> dict[str, Any]:
+    """What is sent to run `command` on one CPU, and again after its time limit. It has no name yet."""
+    options = {
+        **_resources(compute, 1), **_shared(1, math.ceil(compute["mem_gib"] * 1024)), **_pass_through(compute),
+        "open-mode": "append", "signal": f"B:TERM@{compute['signal_seconds']}", "requeue": True,
+    }
+    return {
+        "argv": argv, "options": {name: value for name, value in options.items() if value is not None and value is not False},
+        "setup": [str(line) for line in compute.get("setup") or []], "builder": [], "agent": command, "cluster": {"conf": conf},
+        "lead_seconds": compute["signal_seconds"], "requeue": "always",
+    }
+
+
 def named(batch: Mapping[str, Any], run_id: str, arguments: list[str], note: str = "") -> dict[str, Any]:
     """The batch of the job with this name, whose agent gets these arguments. No other job has its name and comment."""
     name = job_name(run_id)

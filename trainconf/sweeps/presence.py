@@ -1,0 +1,94 @@
+"""Where the controller of a sweep is: whoever has its lock says so in the lock's own file, and touches the file while it lives."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, NamedTuple
+
+from trainconf import files
+from trainconf.files import FileLock
+from trainconf.history import events
+from trainconf.history.record import read_mapping
+from trainconf.paths import RunPaths
+
+HEARTBEAT_SECONDS = 10.0
+PAUSE_SECONDS = 0.2
+
+
+class Presence(NamedTuple):
+    """A sweep's latest controller. Times are UTC ISO 8601; `seen` is its last sign of life, to HEARTBEAT_SECONDS.
+
+    job_id: the scheduler's, of a controller that is a job; else "". left: why it left on its own, "" where it did not.
+    """
+
+    is_here: bool
+    host: str
+    pid: int
+    job_id: str
+    since: str
+    seen: str
+    left: str
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} on {self.host}" if self.job_id else f"{self.host}, pid {self.pid}"
+
+
+class ControllerLock(FileLock):
+    """The lock of a sweep's controller. Whoever has it is the controller."""
+
+    def __init__(self, home: RunPaths, job_id: str = "") -> None:
+        super().__init__(home.controller_lock)
+        self._facts: dict[str, Any] = {"host": os.uname().nodename, "pid": os.getpid(), "job_id": job_id, "since": events.now(), "left": ""}
+        self._touched = 0.0
+
+    def enter(self) -> None:
+        """Say who has the lock. Raises OSError."""
+        self._write()
+        self._touched = time.monotonic()
+
+    def touch(self) -> None:
+        """Show that its holder lives; as often as one likes."""
+        now = time.monotonic()
+        if self.fd >= 0 and now >= self._touched + HEARTBEAT_SECONDS:
+            self._touched = now
+            os.utime(self.fd)
+
+    def leave(self, reason: str) -> None:
+        """Say why its holder goes; the lock is kept. Raises OSError."""
+        self._facts["left"] = reason
+        self._write()
+
+    def _write(self) -> None:
+        text = files.dumps(self._facts).encode() + b"\n"
+        os.pwrite(self.fd, text, 0)
+        os.ftruncate(self.fd, len(text))
+
+
+def acquire(home: RunPaths, job_id: str = "", patience_s: float = 0.0) -> ControllerLock | None:
+    """Become the controller of a sweep; None when another process is, after `patience_s`. Raises OSError."""
+    lock = ControllerLock(home, job_id)
+    give_up_at = time.monotonic() + patience_s
+    while not lock.acquire(blocking=False):
+        if time.monotonic() >= give_up_at:
+            return None
+        time.sleep(PAUSE_SECONDS)
+    try:
+        lock.enter()
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def presence(home: RunPaths) -> Presence | None:
+    """A sweep's latest controller; None where there was none, or an older trainconf's."""
+    found = read_mapping(home.controller_lock)
+    try:
+        seen = os.stat(home.controller_lock).st_mtime
+        return Presence(
+            files.is_locked(home.controller_lock), str(found["host"]), int(found["pid"]), str(found["job_id"]), str(found["since"]),
+            time.strftime(f"{events.SECOND_FORMAT}.000000Z", time.gmtime(seen)), str(found["left"]),
+        )  # fmt: skip
+    except (OSError, LookupError, TypeError, ValueError):
+        return None
