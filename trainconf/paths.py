@@ -171,6 +171,10 @@ class RunPaths:
         """What the container of rank `rank` used, for the agent to read once."""
         return self._at(f"usage_rank_{rank}.txt")
 
+    def system(self, node: int = 0) -> str:
+        """What the agent has measured of the machine of the run; of a run on several, of the first one. A further node has its own."""
+        return self._at(f"system_node_{node}.jsonl" if node else "system.jsonl")
+
     def ends(self, rank: int) -> str:
         """How the ranks of the container that begins with rank `rank` have ended, for the agent to read while they do."""
         return self._at(f"ends_rank_{rank}.txt")

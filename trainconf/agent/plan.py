@@ -113,6 +113,7 @@ class Plan(Record):
     retries: int = 0
     retry_backoff_seconds: float = 1.0
     stdout_metrics: Mapping[str, str] = {}
+    monitor_interval_seconds: float = 0.0
     rendezvous: RendezvousPlan | None = None
     mpi: MpiPlan | None = None
     engine: EnginePlan | None = None

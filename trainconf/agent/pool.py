@@ -226,7 +226,7 @@ class Pool:
                 return
             run = self._owner(ended.si_pid)
             pid, status, rusage = os.wait4(ended.si_pid, 0)
-            if run is not None:
+            if run is not None and not tree.was_own(pid):
                 run.child_ended(pid, status, rusage)
 
     def _owner(self, pid: int) -> RunSupervisor | None:

@@ -21,6 +21,7 @@ from trainconf.agent.attempts import Attempts
 from trainconf.agent.journal import Journal
 from trainconf.agent.leases.claim import Claim
 from trainconf.agent.log import say
+from trainconf.agent.monitor.due import Monitor
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.plan import Plan
 from trainconf.agent.rank_group import Ended, Noted
@@ -57,6 +58,7 @@ class RunSupervisor:
         self._phase = WAITING
         self._heard_requests: set[bool] = set()  # to cancel: whether by force
         self._journal = Journal(paths)
+        self._monitor = Monitor(paths)
         self._claim: Claim | None = None
         self._deadline: float | None = None
         self._is_held = False  # by the watchdog, with what is leased
@@ -68,8 +70,7 @@ class RunSupervisor:
         self._log_reader: LogReader | None = None
         self._resources: dict[str, Any] = {}
         self._is_up = False
-        self._started = 0.0
-        self._kill_at = 0.0
+        self._started = self._kill_at = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -85,7 +86,7 @@ class RunSupervisor:
         waiting = self._claim.deadline if self._claim is not None and self._phase == WAITING else self._deadline
         reading = self._log_reader.deadline if self._log_reader is not None and self._phase == RUNNING else None
         watching = None if self.rank_group is None else self.rank_group.deadline
-        return min((t for t in (waiting, reading, watching, self._journal.deadline) if t is not None), default=None)
+        return min((t for t in (waiting, reading, watching, self._monitor.deadline, self._journal.deadline) if t is not None), default=None)
 
     def begin(self) -> None:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
@@ -130,6 +131,7 @@ class RunSupervisor:
         now = time.monotonic()
         if self._journal.deadline is not None and now >= self._journal.deadline:
             self._journal.flush()
+        self._monitor.tick(now)
         self._take_news()
         if self._phase == WAITING:
             self._wait_on()
@@ -199,11 +201,9 @@ class RunSupervisor:
         if not self._is_held:
             self._watchdog.hold(self.paths.run_dir, leases)
             self._is_held = True
-        if self._is_announced:
-            self._is_announced = False
-        else:
+        if not self._is_announced:
             self._record("Starting", **({"gpus": gpus} if gpus else {}))
-        self._outcome, self._is_up = None, False
+        self._outcome, self._is_up, self._is_announced = None, False, False
         self._phase, self._deadline, self._started = RUNNING, None, time.monotonic()
         if self._plan.stdout_metrics:
             from trainconf.agent.stdout_metrics import LogReader
@@ -228,6 +228,7 @@ class RunSupervisor:
                 self._record("Running" if self._is_up else "Starting", reason=news.text)
         elif self._phase == RUNNING:
             self._record("Running", **news.facts, ranks=news.ranks)
+            self._monitor.begin(self._plan, news.ranks, () if self._claim is None else self._claim.gpus)
             limit = self._plan.max_run_duration_seconds
             self._is_up, self._started = True, time.monotonic()
             self._deadline = None if limit is None else self._started + limit
@@ -238,8 +239,7 @@ class RunSupervisor:
         Ranks that serve the others are ended when these have completed.
         """
         assert self.rank_group is not None
-        if end.note and end.note not in self._notes:
-            self._notes.append(end.note)
+        self._notes += [end.note] if end.note and end.note not in self._notes else []
         if self._outcome is None and end.state != "Completed":
             self._outcome = end if self._job is None else self._job.or_its_cause(end)
             if not self.rank_group.is_empty:
@@ -307,6 +307,7 @@ class RunSupervisor:
 
     def _attempt_is_over(self) -> None:
         assert self.rank_group is not None
+        self._monitor.end(self.rank_group.usage)
         self._resources = self.rank_group.usage.facts(time.monotonic() - self._started)
         self._phase = READING
         self._read_the_rest()
@@ -335,8 +336,7 @@ class RunSupervisor:
             self._claim.release()
         if self._is_held:
             self._watchdog.let_go(self.paths.run_dir)
-        if self._notes:
-            facts["notes"] = self._notes
+        facts |= {"notes": self._notes} if self._notes else {}
         if end.may_requeue:
             number = self._attempts.number + (self._started > 0)
             self._journal.add("Queued", number, waiting_for="requeue", **{**end.facts(), **facts})

@@ -15,7 +15,7 @@ from trainconf.schema import group_schema
 LOCAL = "local.yaml"
 _AROUND_THE_SPEC = {
     "experiment_name", "display_name", "metric", "stdout_metrics", "retries", "retry_backoff_seconds", "tags", "submit", "snapshot",
-    "sweep",
+    "monitor", "sweep",
 }  # fmt: skip
 _OF_THE_ENVIRONMENT = ("env.name", "env.docker.build.network", "env.docker.build.ca_file", "env.docker.build.pip_config")
 _OF_THE_PROCESSES = {"interface", "launcher", "pmi", "mpirun", "mpirun_arguments"}

@@ -14,7 +14,7 @@ from operator import lt
 
 from trainconf.fast.json import loads
 from trainconf.fast.stdlib import re
-from trainconf.history import events, metrics
+from trainconf.history import events, metrics, system
 from trainconf.history.event_files import scan
 
 TYPE_CHECKING = False
@@ -190,6 +190,7 @@ def of_run(paths: RunPaths, wanted: Callable[[str], bool] | None = None) -> list
         parts = [series for log in logs if (series := log.found.get(name)) is not None]
         found += [_joined(parts)] if parts else []
     found += _of_event_files(paths, wanted)
+    found += _of_machine(paths, wanted)
     return sorted(found, key=lambda series: (series.name, series.source))
 
 
@@ -210,6 +211,17 @@ def _of_event_files(paths: RunPaths, wanted: Callable[[str], bool] | None) -> li
     for series in found.values():
         series.settle(by_time=True)
     return list(found.values())
+
+
+def _of_machine(paths: RunPaths, wanted: Callable[[str], bool] | None) -> list[Series]:
+    """The series of what the agent has measured. Their steps are seconds since the first sample."""
+    found = []
+    for name, (steps, values, times) in system.columns(paths).items():
+        if wanted is None or wanted(name):
+            found.append(Series(name, SYSTEM))
+            found[-1].extend(steps, values, times)
+            found[-1].settle(by_time=True)
+    return found
 
 
 def _joined(parts: list[Series]) -> Series:

@@ -41,6 +41,7 @@ class Job(Record):
     retries: int = 0  # further attempts after a failure
     retry_backoff_seconds: float = 1.0  # before the first of them; doubled each time
     stdout_metrics: Mapping[str, str] = {}  # regular expression by metric
+    monitor_interval_seconds: float = 0.0  # between two samples of the machine; 0: none
     compute: Mapping[str, Any] = {}  # the composed group, as plain values
     distributed: Mapping[str, Any] = {}  # the same of this group
 
@@ -84,6 +85,7 @@ class LaunchPlan(Record):
     batch: dict[str, Any] | None = None  # what a scheduler is sent: the `script`, and the `argv` it is the input of
     not_inherited: Sequence[str] = ()  # variables around the agent that no rank gets
     first_on_path: Sequence[str] = ()  # folders in front of each rank's PATH
+    monitor_interval_seconds: float = 0.0  # between two samples of the machine; 0: none
 
     @classmethod
     def of(cls, target: str, job: Job, ranks: list[RankPlan], env: dict[str, str], **more: Any) -> LaunchPlan:
@@ -92,7 +94,8 @@ class LaunchPlan(Record):
             target=target, run_id=job.run_id, run_dir=job.paths.run_dir, cwd=job.paths.code, ranks=ranks, env=env,
             secret_env=sorted(job.secrets), max_run_duration_seconds=job.spec.compute.max_run_duration_seconds,
             grace_seconds=job.spec.compute.grace_seconds, retries=job.retries, retry_backoff_seconds=job.retry_backoff_seconds,
-            stdout_metrics=dict(job.stdout_metrics), rendezvous=_rendezvous(job, ranks), mpi=_mpi(job), **more,
+            stdout_metrics=dict(job.stdout_metrics), monitor_interval_seconds=job.monitor_interval_seconds,
+            rendezvous=_rendezvous(job, ranks), mpi=_mpi(job), **more,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,7 +13,9 @@ else:
     Config = object
 
 # Mappings with settings of their own. The keys of all others, such as `params`, are the user's, and those stay mappings.
-_SECTIONS = frozenset({"metric", "submit", "snapshot", "env", "distributed", "sweep", "python", "docker", "build", "controller_job"})
+_SECTIONS = frozenset({
+    "metric", "monitor", "submit", "snapshot", "env", "distributed", "sweep", "python", "docker", "build", "controller_job",
+})  # fmt: skip
 
 
 class RunConfig(Config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from trainconf.limits import SNAPSHOT_MAX_FILES, SNAPSHOT_MAX_MB
+from trainconf.limits import MONITOR_INTERVAL_SECONDS, SNAPSHOT_MAX_FILES, SNAPSHOT_MAX_MB
 from trainconf.schema.fields import setting
 
 
@@ -37,6 +37,15 @@ class SnapshotConfig:
 
 
 @dataclass
+class MonitorConfig:
+    """What is measured beside the job. It changes no result."""
+
+    interval_seconds: float = setting(
+        MONITOR_INTERVAL_SECONDS, "seconds between two samples of CPU, memory, disk, network and GPUs; 0: none", minimum=0
+    )
+
+
+@dataclass
 class Config:
     """The top level; it mirrors ScriptRunConfig."""
 
@@ -59,6 +68,7 @@ class Config:
     tags: dict[str, str] = setting(dict, "name: value, for finding runs again")
     submit: SubmitConfig = setting(SubmitConfig, "how the command behaves")
     snapshot: SnapshotConfig = setting(SnapshotConfig, "guards on the source tree")
+    monitor: MonitorConfig = setting(MonitorConfig, "what is measured beside the job")
     compute: Any = setting(None, "where it runs")
     env: Any = setting(None, "the software it sees")
     distributed: Any = setting(None, "how many processes")

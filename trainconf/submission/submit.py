@@ -14,6 +14,7 @@ from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
 from trainconf.fast.records import Record, replace
 from trainconf.files import FileLock
 from trainconf.launchers.protocol import Job, RunHandle
+from trainconf.limits import MONITOR_INTERVAL_SECONDS
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
 from trainconf.resolve import secrets
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from trainconf.environments import Software
     from trainconf.launchers.protocol import Launcher, LaunchPlan
     from trainconf.reporter import Reporter
+    from trainconf.resolve.run_config import RunConfig
     from trainconf.schema import SubmitConfig
     from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.spec import RunSpec
@@ -167,8 +169,14 @@ def make_job(
     return Job(
         spec=spec, paths=paths, experiment_name=resolved.experiment_name, python=software.python, image=software.image,
         env=plain, secrets=secret_values, retries=config.retries, retry_backoff_seconds=config.retry_backoff_seconds,
-        stdout_metrics=config.stdout_metrics, compute=config.tree["compute"], distributed=config.tree["distributed"],
+        stdout_metrics=config.stdout_metrics, monitor_interval_seconds=_monitor_interval_s(config),
+        compute=config.tree["compute"], distributed=config.tree["distributed"],
     )
+
+
+def _monitor_interval_s(config: RunConfig) -> float:
+    """A frozen file may be older than this setting."""
+    return float(config.tree.get("monitor", {}).get("interval_seconds", MONITOR_INTERVAL_SECONDS))
 
 
 def code_of(resolved: Resolved, prepared: Prepared) -> OpenSnapshot:

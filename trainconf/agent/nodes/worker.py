@@ -15,6 +15,7 @@ from collections import deque
 
 from trainconf import files
 from trainconf.agent.log import say
+from trainconf.agent.monitor.due import Monitor
 from trainconf.agent.nodes.remote import HEARTBEAT_SECONDS
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.plan import Plan
@@ -43,7 +44,8 @@ class Worker:
     """
 
     def __init__(
-        self, number: int, ranks: RankGroup, rendezvous: Rendezvous, grace_s: float, *, leaves_early: bool = False, launcher: int = -1
+        self, number: int, ranks: RankGroup, rendezvous: Rendezvous, grace_s: float, *, leaves_early: bool = False, launcher: int = -1,
+        monitor: Monitor | None = None, plan: Plan | None = None,
     ) -> None:  # fmt: skip
         self._number = number
         self._ranks = ranks
@@ -51,6 +53,8 @@ class Worker:
         self._grace_s = grace_s
         self._leaves_early = leaves_early
         self._launcher = launcher
+        self._monitor = monitor  # None: the run's agent is on this machine, or another worker, and samples it
+        self._plan = plan
         self._orders: deque[dict[str, Any]] = deque()
         self._kill_at: float | None = None  # monotonic; once the end was ordered
         self._is_over = False
@@ -66,7 +70,8 @@ class Worker:
             cannot = Outcome("Failed", 1, f"the ranks of {os.uname().nodename} have nowhere to meet: {error.strerror or error}")
             self._report("ended", was_last=True, rank=None, outcome=_facts(cannot), is_cut_off=False)
         while not self._is_over:
-            info = signal.sigtimedwait(SIGNALS, max(0.0, min(self._poll_at, self._heartbeat_at) - time.monotonic()))
+            sample_at = self._heartbeat_at if self._monitor is None else self._monitor.deadline or self._heartbeat_at
+            info = signal.sigtimedwait(SIGNALS, max(0.0, min(self._poll_at, self._heartbeat_at, sample_at) - time.monotonic()))
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 self._end(self._grace_s)
             while self._orders:
@@ -75,6 +80,8 @@ class Worker:
             self._pass_on_news()
             if not self._is_over:
                 self._tick()
+        if self._monitor is not None:
+            self._monitor.end(self._ranks.usage)
         self._report("over", host=os.uname().nodename, **self._ranks.usage.known())
 
     def _listen(self) -> None:
@@ -117,13 +124,16 @@ class Worker:
                 return
             if pid == 0:
                 return
-            self._ranks.child_ended(pid, status, rusage)
+            if not tree.was_own(pid):
+                self._ranks.child_ended(pid, status, rusage)
 
     def _pass_on_news(self) -> None:
         host = os.uname().nodename
         for news in self._ranks.news():
             if isinstance(news, Started):
                 self._report("started", ranks=[{**record, "host": host} for record in news.ranks])
+                if self._monitor is not None and self._plan is not None:
+                    self._monitor.begin(self._plan, news.ranks, ())
             elif isinstance(news, Ended):
                 self._is_cut_off = self._is_cut_off or self._has_lost_launcher()
                 is_last = self._ranks.is_empty
@@ -140,6 +150,8 @@ class Worker:
 
     def _tick(self) -> None:
         now = time.monotonic()
+        if self._monitor is not None:
+            self._monitor.tick(now)
         if self._kill_at is not None:
             again_s = self._ranks.end(kill=now >= self._kill_at, is_recorded=True)
             self._is_over = again_s is None
@@ -182,5 +194,6 @@ def carry_out(paths: RunPaths) -> int:
     rendezvous = Rendezvous(plan, node)
     mine = replace(plan, ranks=[rank for rank in plan.ranks if rank.node == node])
     ranks = ProcessRanks(paths, mine, set(), gets_orphans=tree.become_subreaper(), rendezvous=rendezvous)
-    Worker(node, ranks, rendezvous, plan.grace_seconds).carry_out()
+    monitor = Monitor(paths, node) if node else None  # on the first node is the run's agent
+    Worker(node, ranks, rendezvous, plan.grace_seconds, monitor=monitor, plan=plan).carry_out()
     return 0

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+own: set[int] = set()  # processes that the agent has started for itself, and that belong to no run
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
 
@@ -29,9 +31,16 @@ def children() -> set[int] | None:
     pid = os.getpid()
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb") as stream:
-            return set(map(int, stream.read().split()))
+            return set(map(int, stream.read().split())) - own
     except OSError:
         return None
+
+
+def was_own(pid: int) -> bool:
+    """Whether a child that has ended was the agent's own, which is then forgotten."""
+    is_own = pid in own
+    own.discard(pid)
+    return is_own
 
 
 def processes_with_run_id(run_id: str) -> set[int]:
@@ -52,7 +61,7 @@ def processes_of_run(run_dir: str | None, ranks: Collection[int], *, with_orphan
     sessions = {rank for rank in ranks if rank not in living or living[rank].parent == me}
     mine = {
         pid for pid, each in living.items()
-        if (each.session in sessions and pid != me) or (with_orphans and each.parent == me)
+        if (each.session in sessions and pid != me) or (with_orphans and each.parent == me and pid not in own)
     }  # fmt: skip
     if run_dir is not None:
         mine |= left_processes.of_run(living, run_dir)
