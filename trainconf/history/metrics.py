@@ -109,12 +109,7 @@ def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
 
     Those of event files have a "folder", too: theirs below ./logs. Of a file that was replaced everything counts as new.
     """
-    found: list[dict[str, Any]] = []
-    for path in files_of(paths):
-        name = os.path.relpath(path, paths.run_dir)
-        place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(decode, lines.split(b"\n")))))
-        cursor.places[name] = place
-    cursor.logged.update([entry["name"] for entry in found])
+    found = logged_since(paths, cursor)
 
     def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
         if name not in cursor.logged:
@@ -124,6 +119,17 @@ def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
             ])  # fmt: skip
 
     scan.read(paths, cursor.places, take, goes_on=True)
+    return found
+
+
+def logged_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
+    """The same without what event files have."""
+    found: list[dict[str, Any]] = []
+    for path in files_of(paths):
+        name = os.path.relpath(path, paths.run_dir)
+        place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(decode, lines.split(b"\n")))))
+        cursor.places[name] = place
+    cursor.logged.update([entry["name"] for entry in found])
     return found
 
 
