@@ -14,7 +14,7 @@ VERBS = {
     "resume": ("launch", "go on with a run that failed, was cancelled or was lost: its next attempt, in its own directory"),
     "freeze": ("launch", "write a run to a file that can be reviewed (-o FILE), or compare such a file with today (--check FILE)"),
     "ls": ("history", "list runs, newest first"),
-    "show": ("history", "print everything about one run"),
+    "show": ("history", "print everything about one run, or the trials of a sweep"),
     "compare": ("compare", "print what differs between runs: params, metrics, env, code, compute, status"),
     "metrics": ("compare", "print what runs have logged; with names of metrics, draw their curves"),
     "logs": ("history", "print or follow (-f) the output of a run"),

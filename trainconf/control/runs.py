@@ -138,13 +138,21 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
         found = follow.wait(paths, until, look)
         if not follow.has_ended(found):
             yield Waited(paths, found, TIMED_OUT)
-        elif found.status != "Completed" or not is_sweep(paths):
+        elif not is_sweep(paths):
             yield Waited(paths, found, follow.exit_code(found))
         else:
-            trials = finding.trials_of(paths)
-            ended = zip(trials, states.states_of(trials), strict=True)
-            failed = [(trial, state) for trial, state in ended if state.status != "Completed"]
-            yield Waited(paths, found, 1 if failed else 0, failed)
+            yield _waited_sweep(paths, found)
+
+
+def _waited_sweep(sweep: RunPaths, found: State) -> Waited:
+    """A sweep that has ended, its trials that did not complete, and the exit code. A policy's stop is no failure."""
+    from trainconf.control.sweeps.results import results
+
+    ended = results(sweep)
+    stopped = {trial.row.get("run_id") for trial in ended.trials if trial.stop is not None and trial.status == "Canceled"}
+    trials = [paths for paths in runs_of(sweep) if paths.run_id not in stopped]
+    failed = [(trial, state) for trial, state in zip(trials, states.states_of(trials), strict=True) if state.status != "Completed"]
+    return Waited(sweep, found, ended.exit_code if found.status == "Completed" else follow.exit_code(found), failed)
 
 
 def cancel(paths: RunPaths, *, force: bool = False) -> None:

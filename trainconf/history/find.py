@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trainconf.paths import WorkspacePaths
 
 LAST = "last"
+MINUTE_AT, LETTERS_AT = 18, 5  # from the end of an id such as digits-20261123-0532-x7k2
 SHOWN_CANDIDATES = 10
 SEARCHED_FOR_NEAREST = 1000  # latest runs whose ids are compared with a name that fits none
 
@@ -71,14 +72,29 @@ def _named(workspace: WorkspacePaths, name: str) -> list[RunPaths]:
 
 
 def _last(workspace: WorkspacePaths) -> list[RunPaths]:
+    """The newest run, or its sweep; or a newer sweep that has no trial yet."""
     from trainconf.history import record
     from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
         latest = [row.paths for row in index.latest(1)]
-    parent = record.read_mapping(latest[0].record).get("parent") if latest else None
+        newest = _newest(index.sweeps())
+    recorded = record.read_mapping(latest[0].record) if latest else {}
+    if newest is not None and str(record.read_mapping(newest.sweep).get("created", "")) > str(recorded.get("created", "")):
+        return [newest]
+    parent = recorded.get("parent")
     sweeps = _named(workspace, parent) if isinstance(parent, str) and os.sep not in parent else []
     return [paths for paths in sweeps if os.path.exists(paths.sweep)][:1] or latest
+
+
+def _newest(sweeps: list[RunPaths]) -> RunPaths | None:
+    """The newest sweep: ids tell the minute, and records the rest. None of none."""
+    from trainconf.history import record
+
+    minutes = [paths.run_id[-MINUTE_AT:-LETTERS_AT] for paths in sweeps]
+    latest = max(minutes, default="")
+    found = [paths for paths, minute in zip(sweeps, minutes, strict=True) if minute == latest]
+    return max(found, key=lambda paths: str(record.read_mapping(paths.sweep).get("created", "")), default=None)
 
 
 def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:

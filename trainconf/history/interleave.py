@@ -1,6 +1,6 @@
-"""The output of all ranks as one stream of whole lines, each with its rank before it: `[rank 2] loss 0.3`.
+"""Several logs as one stream of whole lines, each with its log's name before it: `[rank 2] loss 0.3`.
 
-The files hold no times. So what was written before somebody looks comes rank after rank; what is written from then on comes in the
+The files hold no times. So what was written before somebody looks comes log after log; what is written from then on comes in the
 order in which the files changed, as often as one looks. No file stays open and no line is kept in memory: a line that has not ended
 yet is read again when its file has grown.
 """
@@ -15,7 +15,7 @@ from trainconf.history import ranks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from trainconf.paths import RunPaths
 
@@ -24,14 +24,22 @@ _GOES_BACK = re.compile(rb"\r(?![\r\n]|\Z)")  # a progress bar returns to the be
 
 
 class Interleaved:
-    """All logs of a run, those included that appear later, and how far each was shown. An `Output` in all it does."""
+    """All logs that `sources` names now, each a name and a path, and how far each was shown. An `Output` in all it does.
 
-    def __init__(self, paths: RunPaths) -> None:
-        self._paths = paths
-        self._planned: list[int] = []
-        self._ranks: list[int] = []
-        self._sizes: dict[int, int] = {}  # at the last look
-        self._shown: dict[int, int] = {}  # bytes
+    start: where in a file to begin that is there at the first look, from its path, descriptor and size. keep: which lines to show.
+    Lines of a log without a name have nothing before them.
+    """
+
+    def __init__(
+        self, sources: Callable[[], Sequence[tuple[str, str]]], start: Callable[[str, int, int], int] | None = None,
+        keep: Callable[[bytes], object] | None = None,
+    ) -> None:
+        self._sources = sources
+        self._start = start
+        self._keep = keep
+        self._wide = 0  # of the longest name
+        self._sizes: dict[str, int] = {}  # by path, at the last look
+        self._shown: dict[str, int] = {}  # bytes
         self._is_live = False
 
     def read(self) -> Iterator[bytes]:
@@ -47,34 +55,31 @@ class Interleaved:
 
     def _read(self, *, to_end: bool) -> Iterator[bytes]:
         grown = []
-        for rank in self._all_ranks():
+        sources = self._sources()
+        self._wide = max([self._wide, *(len(name) for name, _ in sources)])
+        for place, (name, path) in enumerate(sources):
             try:
-                info = os.stat(self._paths.log(rank))
+                info = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # it has not started yet
             done = self._shown if to_end else self._sizes
-            if info.st_size > done.get(rank, 0):
-                grown.append((info.st_mtime_ns if self._is_live else 0, rank, info.st_size))
+            if info.st_size > done.get(path, 0):
+                grown.append((info.st_mtime_ns if self._is_live else 0, place, name, path, info.st_size))
+        for _, _, name, path, size in sorted(grown):
+            yield from self._lines(name, path, size, to_end)
         self._is_live = True
-        for _, rank, size in sorted(grown):
-            yield from self._lines(rank, size, to_end)
 
-    def _all_ranks(self) -> list[int]:
-        """Those of the plan, which may come later than we do, and those that have a log without one."""
-        if not self._planned:
-            self._planned = list(ranks.planned(self._paths))
-            self._ranks = sorted({*self._planned, *ranks.with_log(self._paths)})
-        return self._ranks
-
-    def _lines(self, rank: int, size: int, to_end: bool) -> Iterator[bytes]:
-        """Lines of one log up to `size`, what it was when we looked: a rank that never stops writing keeps no other one waiting."""
-        self._sizes[rank] = size
-        at = self._shown.get(rank, 0)
+    def _lines(self, name: str, path: str, size: int, to_end: bool) -> Iterator[bytes]:
+        """Lines of one log up to `size`, what it was when we looked: a log that never stops growing keeps no other one waiting."""
+        self._sizes[path] = size
         try:
-            fd = files.open_regular(self._paths.log(rank))
+            fd = files.open_regular(path)
         except FileNotFoundError:
             return  # the run has just been removed, as its state will say
         try:
+            if path not in self._shown and self._start is not None and not self._is_live:
+                self._shown[path] = self._start(path, fd, size)
+            at = self._shown.get(path, 0)
             while at < size:
                 block = os.pread(fd, min(BLOCK_BYTES, size - at), at)
                 end = block.rfind(b"\n") + 1
@@ -85,14 +90,38 @@ class Interleaved:
                 if not end:
                     break
                 at += end
-                self._shown[rank] = at
-                yield self._with_prefix(rank, block[:end])
+                self._shown[path] = at
+                lines = block[:end].removesuffix(b"\n")
+                if self._keep is not None:
+                    kept = [line for line in lines.split(b"\n") if self._keep(line)]
+                    if not kept:
+                        continue
+                    lines = b"\n".join(kept)
+                yield self._with_prefix(name, lines)
         finally:
             os.close(fd)
 
-    def _with_prefix(self, rank: int, lines: bytes) -> bytes:
-        prefix = f"[rank {rank}]".ljust(len(f"[rank {self._ranks[-1]}]")).encode() + b" "
-        text = lines.removesuffix(b"\n")
+    def _with_prefix(self, name: str, text: bytes) -> bytes:
+        if not name:
+            return text + b"\n"
+        prefix = os.fsencode(f"[{name}]".ljust(self._wide + 2)) + b" "
         if b"\r" in text:
             text = _GOES_BACK.sub(lambda _: b"\r" + prefix, text)
         return prefix + text.replace(b"\n", b"\n" + prefix) + b"\n"
+
+
+def ranks_of(paths: RunPaths, name: str = "") -> Callable[[], list[tuple[str, str]]]:
+    """The logs of all ranks of a run, as sources: those of its plan, which may come later than we do, and those that have a log already."""
+    known: list[int] = []
+    begin = f"{name} " if name else ""
+
+    def sources() -> list[tuple[str, str]]:
+        if not known:
+            planned = ranks.planned(paths)
+            found = sorted({*planned, *ranks.with_log(paths)})
+            known.extend(found if planned else ())
+        else:
+            found = known
+        return [(f"{begin}rank {rank}", paths.log(rank)) for rank in found]
+
+    return sources

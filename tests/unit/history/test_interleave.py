@@ -10,7 +10,7 @@ import tracemalloc
 
 from trainconf import files
 from trainconf.history import events, follow, liveness
-from trainconf.history.interleave import BLOCK_BYTES, Interleaved
+from trainconf.history.interleave import BLOCK_BYTES, Interleaved, ranks_of
 from trainconf.paths import RunPaths, WorkspacePaths
 
 from .build import make_run, write_json
@@ -35,7 +35,7 @@ class Screen:
     """What was handed on."""
 
     def __init__(self, paths: RunPaths) -> None:
-        self.output = Interleaved(paths)
+        self.output = Interleaved(ranks_of(paths))
 
     def copied(self) -> bytes:
         """What is new."""
@@ -104,7 +104,7 @@ def test_a_rank_that_never_stops_keeps_no_other_one_waiting(workspace: Workspace
     paths = run_of(workspace, 2)
     append(paths, 0, b"0\n")
     append(paths, 1, b"1\n")
-    output = Interleaved(paths)
+    output = Interleaved(ranks_of(paths))
     seen: list[bytes] = []
     for chunk in output.read():
         seen.append(chunk)
@@ -133,7 +133,7 @@ def test_large_logs_take_no_memory_and_many_ranks_no_descriptors(workspace: Work
     with open(paths.log(7), "ab") as stream:
         for _ in range(320):
             stream.write(b"0123456789abcde\n" * 6400)
-    output = Interleaved(paths)
+    output = Interleaved(ranks_of(paths))
     before = os.listdir("/proc/self/fd")
     tracemalloc.start()
     count = sum(chunk.count(b"\n") for chunk in output.finish())
@@ -169,7 +169,7 @@ def test_following_all_ranks_mixes_no_lines_and_loses_none(workspace: WorkspaceP
 
     worker = threading.Thread(target=job)
     worker.start()
-    output = Interleaved(paths)
+    output = Interleaved(ranks_of(paths))
     seen: list[bytes] = []
     while not follow.has_ended(liveness.state_of(paths)):
         seen += output.read()
@@ -187,7 +187,7 @@ def test_a_run_that_is_removed_while_it_is_followed_ends_it(workspace: Workspace
     paths = run_of(workspace, 2)
     append(paths, 0, b"zero\n")
     append(paths, 1, b"one\n")
-    output = Interleaved(paths)
+    output = Interleaved(ranks_of(paths))
     seen: list[bytes] = []
     for chunk in output.read():
         seen.append(chunk)

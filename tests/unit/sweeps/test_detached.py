@@ -23,12 +23,16 @@ def test_a_detached_sweep_prints_its_id_alone_and_is_cancelled_by_it(workspace: 
     wait_for(lambda: statuses(workspace) == ["Canceled"] * 3)
 
 
-def test_a_sweep_is_not_taken_for_a_run(workspace: Shell) -> None:
+def test_a_sweep_is_shown_as_a_whole_and_waited_for_by_its_trials(workspace: Shell) -> None:
     submitted = workspace("-m", *workspace.script("+params.lr=1,2"), "submit.detach=true")
-    answer = workspace("show", submitted.out.strip())
+    sweep_id = submitted.out.strip()
+    assert workspace("wait", f"{sweep_id}:0", f"{sweep_id}_1").code == 0
+    answer = workspace("show", sweep_id)
+    assert answer.code == 0, answer
+    assert answer.out.startswith(f"{sweep_id}  grid  ")
+    answer = workspace("rerun", sweep_id, "params.lr=3")
     assert answer.code == 2
-    assert f"{submitted.out.strip()} is a sweep, and this takes one run" in answer.told
-    assert workspace("wait", f"{submitted.out.strip()}_0", f"{submitted.out.strip()}_1").code == 0
+    assert f"{sweep_id} is a sweep, and this takes one run" in answer.told
 
 
 def test_waiting_for_a_sweep_waits_for_all_its_trials_and_names_those_that_failed(workspace: Shell) -> None:
@@ -37,5 +41,7 @@ def test_waiting_for_a_sweep_waits_for_all_its_trials_and_names_those_that_faile
     sweep_id = submitted.out.strip()
     answer = workspace("wait", sweep_id)
     assert answer.code == 1
-    assert answer.err.splitlines() == [f"{sweep_id} Completed", f"{sweep_id}_1 Failed: exit code 3"]
+    assert answer.err.splitlines() == [
+        f"{sweep_id} Completed", f"{sweep_id}_1 Failed: exit code 3", "  (it has written nothing)", f"  more: trainconf logs {sweep_id}_1",
+    ]  # fmt: skip
     assert statuses(workspace) == ["Failed", "Completed"]

@@ -1,4 +1,4 @@
-"""`trainconf logs`: what the job wrote, one rank byte by byte, or all of them line by line."""
+"""`trainconf logs`: what jobs wrote: one rank byte by byte, several ranks and runs line by line, or the last lines of what failed."""
 
 from __future__ import annotations
 
@@ -6,42 +6,60 @@ import argparse
 import os
 from contextlib import closing
 
-from trainconf.cli.arguments.parser import RUN_HELP, Arguments, count
-from trainconf.cli.screen.printer import printer
+from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, count
+from trainconf.cli.screen.printer import one_line, printer
 from trainconf.cli.screen.ranks import listed, point_at_failed_rank, tell_failed_rank
 from trainconf.control import follow as following
-from trainconf.control.runs import find_run
+from trainconf.control import logs as reading
+from trainconf.control import runs
 from trainconf.errors import UserError
 from trainconf.history import events, ranks
-from trainconf.history.follow import Output
-from trainconf.history.interleave import Interleaved
 from trainconf.paths import find_workspace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from trainconf.control.logs import Logs
+    from trainconf.history.follow import Output
+    from trainconf.history.interleave import Interleaved
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
+LAST_LINES = 10
+
 
 def run(argv: list[str]) -> int:
-    """Copy a log to standard output. With -f until the run ends: 0 then, 1 when its agent is lost."""
+    """Copy logs to standard output. With -f until the runs end: 0 then, 1 when an agent is lost."""
     args = _parse(argv)
-    paths = find_run(find_workspace(os.getcwd()), args.run)
-    if args.rank:
+    if args.failed:
+        return _failed(args)
+    logs = reading.Logs(runs.find_all(find_workspace(os.getcwd()), args.runs), reading.Wanted(
+        tail=args.tail, since=args.since, pattern=None if args.grep is None else reading.pattern(args.grep),
+        rank=None if args.all else args.rank or 0, is_agent=args.agent,
+    ))  # fmt: skip
+    for paths in logs.runs() if args.rank else ():
         _check(paths, args.rank)
-    output = _output(paths, args)
+    output = logs.output()
     if args.follow:
-        return _follow(paths, output, args)
-    _print(paths, output, args)
+        return _follow(logs.found[0], output, args) if logs.is_single else _follow_all(logs, output)
+    _print(logs, output, args)
     return 0
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = Arguments("logs", "Print what a run wrote to its standard output and error.")
-    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends; also before it has started")
+    parser = Arguments("logs", "Print what runs wrote to their standard output and error. Of several, each line has its run before it.")
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"{RUNS_HELP}; with --failed also an experiment, or nothing for all")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the runs end; also before they have started")
+    last = "only the last N lines; with --failed of each run (default: 10)"
+    parser.add_argument("-n", "--tail", metavar="N", type=count, help=last)
+    parser.add_argument(
+        "--since", metavar="TIME", type=_moment,
+        help="only lines written since then: 10m, 2h, 1d ago, or a time in UTC such as 2026-11-23T06:32. It goes by the times that lines "
+        "begin with, for the files hold no others; of a log whose lines have none everything is shown, and it says so",
+    )  # fmt: skip
+    parser.add_argument("--grep", metavar="REGEX", help="only lines in which this matches")
+    parser.add_argument("--failed", action="store_true", help="the last lines of every run that failed, and where to read more")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--rank", metavar="N", type=count, help="the process whose output it is (default: 0)")
     which.add_argument(
@@ -51,7 +69,34 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "what comes with -f in the order in which it comes",
     )
     which.add_argument("--agent", action="store_true", help="the agent's own log instead of the job's")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if not args.runs and not args.failed:
+        parser.error("the following arguments are required: RUN")
+    if args.failed and (args.follow or args.since or args.grep or args.all or args.agent or args.rank is not None):
+        parser.error("--failed goes with --tail alone")
+    return args
+
+
+def _moment(text: str) -> float:
+    try:
+        return reading.moment(text)
+    except ValueError:
+        allowed = "a duration such as 90s, 10m, 2h, 1d, or a time such as 2026-11-23T06:32"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}") from None
+
+
+def _failed(args: argparse.Namespace) -> int:
+    """Print why runs failed."""
+    from trainconf.cli.screen.failures import Failures
+
+    failed, looked_at = reading.failed(find_workspace(os.getcwd()), args.runs)
+    failures = Failures(LAST_LINES if args.tail is None else args.tail)
+    for paths, state in failed:
+        head = one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else ""))
+        printer.data("\n  ".join([head, *failures.lines(paths, state.event)]))
+    if not failed:
+        printer.info(f"none of {looked_at} runs has failed" if args.runs else "no run has failed")
+    return 0
 
 
 def _check(paths: RunPaths, rank: int) -> None:
@@ -64,27 +109,37 @@ def _check(paths: RunPaths, rank: int) -> None:
         raise UserError(what, ("from", f"command line: --rank {rank}"))
 
 
-def _output(paths: RunPaths, args: argparse.Namespace) -> Output | Interleaved:
-    return Interleaved(paths) if args.all else Output(_log(paths, args))
-
-
-def _log(paths: RunPaths, args: argparse.Namespace) -> str:
-    # a trial of an array has a link there, to the log of its task
-    return os.path.realpath(paths.agent_log) if args.agent else paths.log(args.rank or 0)
-
-
-def _print(paths: RunPaths, output: Output | Interleaved, args: argparse.Namespace) -> None:
+def _print(logs: Logs, output: Output | Interleaved, args: argparse.Namespace) -> None:
     """Print what there is now, and name the rank that failed."""
     is_empty = True
     for chunk in output.finish():
         is_empty = False
         printer.raw(chunk)
     output.close()
-    if is_empty and not os.path.exists(_log(paths, args)):
-        printer.info(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if args.agent else _log(paths, args))}")
+    for note in logs.notes:
+        printer.info(one_line(f"note: {note}"))
+    if not logs.is_single:
+        return
+    paths = logs.found[0]
+    if is_empty and not os.path.exists(log := logs.wanted.path(paths)):
+        printer.info(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if args.agent else log)}")
     event = events.last(paths) or {}
     if event.get("rank") and _is_other(event, args):
         point_at_failed_rank(paths, event)
+
+
+def _follow_all(logs: Logs, output: Output | Interleaved) -> int:
+    """Print until all have ended, and say which failed."""
+    try:
+        for chunk in reading.follow(logs, output):
+            printer.raw(chunk)
+    except KeyboardInterrupt:
+        return 130
+    for paths in logs.runs():
+        state = runs.state(paths)
+        if state.status != "Completed":
+            printer.info(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
+    return 0 if all(runs.state(paths).is_final for paths in logs.found) else 1
 
 
 def _follow(paths: RunPaths, output: Output | Interleaved, args: argparse.Namespace) -> int:

@@ -1,17 +1,16 @@
-"""`trainconf show`: everything about one run."""
+"""`trainconf show`: everything about one run, or about a sweep and its trials."""
 
 from __future__ import annotations
 
 import os
 import shlex
 
-from trainconf.cli.arguments.parser import RUN_HELP, Arguments
+from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.end import files_left
 from trainconf.cli.screen.printer import duration, number, one_line, printer, size, utc_time
 from trainconf.cli.screen.ranks import facts as rank_facts
 from trainconf.cli.screen.ranks import named, node_count
-from trainconf.control import history
-from trainconf.control.runs import find_run
+from trainconf.control import history, runs
 from trainconf.errors import TrainconfError
 from trainconf.history import ranks
 from trainconf.history.events import seconds
@@ -33,11 +32,15 @@ SHOWN_FILES = SHOWN_RANKS = 20
 def run(argv: list[str]) -> int:
     """Print the run as text, as JSON, or the origin of every value of its config."""
     parser = Arguments("show")
-    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("run", metavar="RUN", help=RUNS_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--origin", action="store_true", help="print the run's config, and which file or override set each value")
+    parser.add_argument("--all", action="store_true", help="of a sweep: also on a terminal print every trial, of however many")
     args = parser.parse_args(argv)
-    paths = find_run(find_workspace(os.getcwd()), args.run)
+    workspace = find_workspace(os.getcwd())
+    paths = runs.find_run(workspace, args.run) if args.origin else runs.find(workspace, args.run)
+    if runs.is_sweep(paths):
+        return _sweep(paths, as_json=args.json, every=args.all)
     if args.origin:
         return _origins(paths, as_json=args.json)
     found = history.details(paths)
@@ -47,6 +50,17 @@ def run(argv: list[str]) -> int:
         printer.json(found)
     else:
         _text(found, paths)
+    return 0
+
+
+def _sweep(paths: RunPaths, *, as_json: bool, every: bool) -> int:
+    from trainconf.cli.screen.sweep import print_sweep
+    from trainconf.control.sweeps.results import results
+
+    if as_json:
+        printer.json(results(paths).to_dict())
+    else:
+        print_sweep(results(paths), every=every)
     return 0
 
 

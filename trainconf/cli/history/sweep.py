@@ -7,12 +7,11 @@ import json
 import os
 
 from trainconf.cli.arguments.parser import Arguments
-from trainconf.cli.screen.printer import number, printer, utc_time
-from trainconf.cli.screen.sweep import print_results, summary
+from trainconf.cli.screen.printer import number, printer
+from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.control import runs
 from trainconf.control.sweeps import results as sweeps
 from trainconf.errors import UserError
-from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
 
 PLACES = ("here", "detached", "job")
@@ -47,6 +46,7 @@ def run(argv: list[str]) -> int:
     target.add_argument("--optuna", metavar="FILE", help="a journal file, which optuna-dashboard opens")
     target.add_argument("--csv", action="store_true", help="print a line for each trial")
     parsers["show"].add_argument("--json", action="store_true", help="print one JSON object")
+    parsers["show"].add_argument("--all", action="store_true", help="also on a terminal print every trial, of however many")
     parsers["best"].add_argument("--words", action="store_true", help="print its overrides alone, for another command")
     parsers["cancel"].add_argument("--force", action="store_true", help="kill at once, without the grace time")
     parsers["retry"].add_argument("--only", choices=RETRIES, default="failed", help="which of the ended trials (default: failed)")
@@ -77,11 +77,7 @@ def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     if args.json:
         printer.data(json.dumps(results.to_dict(), indent=2))
         return 0
-    state = sweeps.state(results.sweep)
-    printer.data(f"{results.sweep.run_id}  {results.kind}  {state}  {len(results.trials)} of {results.total} trials")
-    if state in ("NoController", "Running") and sweeps.needs_controller(results.sweep):
-        printer.info(_whereabouts(results.sweep))
-    print_results(results)
+    print_sweep(results, every=args.all)
     return 0
 
 
@@ -192,26 +188,6 @@ def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:
     from trainconf.control.sweeps.in_job import carry_out
 
     return 0 if carry_out(sweep, workspace, printer, follow) else 1
-
-
-def _whereabouts(sweep: RunPaths) -> str:
-    """Where the controller is, or since when there is none."""
-    found = sweeps.controller_now(sweep)
-    if found.is_here and found.last is not None:
-        return f"controlled by {found.last}, since {_clock(found.last.since)}"
-    goes_on = f"`trainconf sweep resume {sweep.run_id}` goes on"
-    if found.queued_job:
-        waits = f" ({found.waits_for})" if found.waits_for else ""
-        since = "" if found.last is None else f"; the one before, {found.last}, is away since {_clock(found.last.seen)}"
-        return f"its controller is job {found.queued_job}, which waits in the queue{waits}{since}"
-    if found.last is None:
-        return f"no process controls it: {goes_on}"
-    why = f": {found.last.left}" if found.last.left else ""
-    return f"no controller since {_clock(found.last.seen)} (it was {found.last}){why}; {goes_on}"
-
-
-def _clock(text: str) -> str:
-    return utc_time(events.seconds(text))
 
 
 def _change(word: str) -> tuple[str, int | float]:

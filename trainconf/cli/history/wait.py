@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, positive_seconds
-from trainconf.cli.screen.end import tell_leftovers
+from trainconf.cli.screen.end import LAST_LINES, tell_leftovers, tell_why
+from trainconf.cli.screen.failures import Failures
 from trainconf.cli.screen.printer import duration, one_line, printer
 from trainconf.control import runs
 from trainconf.history.follow import has_ended
 from trainconf.history.liveness import State
 from trainconf.history.record import notes
 from trainconf.paths import RunPaths, find_workspace
+
+SHOWN_TRIALS = 20
 
 
 def run(argv: list[str]) -> int:
@@ -25,10 +28,25 @@ def run(argv: list[str]) -> int:
     for ended in runs.wait(runs.find_all(workspace, args.runs), args.timeout):
         _tell(ended.paths, ended.state, "" if has_ended(ended.state) else f" still, after {duration(args.timeout)}")
         tell_leftovers(ended.paths, ended.state.event)
-        for trial, state in ended.failed:
-            _tell(trial, state)
+        if runs.is_sweep(ended.paths):
+            _tell_trials(ended)
+        else:
+            tell_why(ended.paths, ended.state, has_shown=False)
         codes.append(ended.exit_code)
     return next((code for code in codes if code), 0)
+
+
+def _tell_trials(ended: runs.Waited) -> None:
+    """Name the trials that did not complete, and why each failed; of very many the first ones."""
+    failures = Failures(LAST_LINES)
+    is_canceled = ended.state.status == "Canceled"  # and so are its trials, which goes without saying
+    told = [(trial, state) for trial, state in ended.failed if not (is_canceled and state.status == "Canceled")]
+    for trial, state in told[:SHOWN_TRIALS]:
+        _tell(trial, state)
+        if state.status != "Canceled":
+            printer.info("\n".join(f"  {line}" for line in failures.lines(trial, state.event)))
+    if len(told) > SHOWN_TRIALS:
+        printer.info(f"and {len(told) - SHOWN_TRIALS} more did not complete: `trainconf show {ended.paths.run_id}` lists all")
 
 
 def _tell(paths: RunPaths, state: State, when: str = "") -> None:

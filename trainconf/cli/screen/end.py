@@ -8,7 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
+
+LAST_LINES = 10
 
 
 def tell_leftovers(paths: RunPaths, event: dict[str, Any]) -> None:
@@ -19,6 +22,15 @@ def tell_leftovers(paths: RunPaths, event: dict[str, Any]) -> None:
         tell_failed_rank(paths, event)
     if left := files_left(event):
         printer.info(f"note: {left}")
+
+
+def tell_why(paths: RunPaths, state: State, *, has_shown: bool) -> None:
+    """Of a run that failed: the last lines of rank 0, unless its output was shown, and where all of it is."""
+    from trainconf.cli.screen.failures import Failures, more
+
+    if state.status in ("Failed", "NotResponding") and not state.event.get("rank"):
+        lines = Failures(LAST_LINES).lines(paths, state.event)
+        printer.info(more(paths, state.event) if has_shown else "\n".join(f"  {line}" for line in lines))
 
 
 def files_left(event: dict[str, Any]) -> str:

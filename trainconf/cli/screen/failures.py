@@ -30,15 +30,14 @@ class Failures:
         first = self._first.setdefault(without_id, paths.run_id)
         if words and first != paths.run_id:
             words = [f"(the same last lines as {first})"]
-        return [*words, more(paths, event, has_output=bool(words))]
+        return [*(words or ["(it has written nothing)"]), more(paths, event)]
 
 
-def more(paths: RunPaths, event: dict[str, Any], *, has_output: bool = True) -> str:
-    """The command that shows all that the failed rank wrote. A run that was lost, or that wrote nothing, has its agent's log."""
+def more(paths: RunPaths, event: dict[str, Any]) -> str:
+    """The command that shows all that the failed rank wrote; of a run that no rank ended its agent's log."""
     number = ranks.failed(event)
-    if number is None or not has_output:
-        return f"more: trainconf logs {paths.run_id} --agent"
-    return f"more: trainconf logs {paths.run_id}" + (f" --rank {number}" if number else "")
+    which = " --agent" if number is None else f" --rank {number}" if number else ""
+    return f"more: trainconf logs {paths.run_id}{which}"
 
 
 def text(line: bytes) -> str:

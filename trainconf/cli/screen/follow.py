@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from trainconf.cli.screen.end import tell_leftovers
+from trainconf.cli.screen.end import tell_leftovers, tell_why
 from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import duration, number, one_line, printer
 from trainconf.control import follow as following
@@ -29,7 +29,7 @@ _UNREMARKABLE = {"NotStarted", "Starting", "Running", "Finalizing", *events.TERM
 
 def show_to_end(submitted: Submitted, *, show_output: bool) -> int:
     """Show the run until it has ended; the exit code it deserves."""
-    screen = _Screen(submitted.paths)
+    screen = _Screen(submitted.paths, shows_output=show_output)
     output = Output(submitted.paths.log(0), submitted.output_start) if show_output else None
     cancel = Interrupts(lambda force: submitted.cancel(force=force), "canceling; press Ctrl-C again to kill it")
     with cancel, closing(following.follow(submitted.paths, output, agent_pid=submitted.agent_pid)) as found:
@@ -43,9 +43,9 @@ class _Screen:
 
     end: State
 
-    def __init__(self, paths: RunPaths) -> None:
+    def __init__(self, paths: RunPaths, *, shows_output: bool) -> None:
         self._paths = paths
-        self._shows_output = True
+        self._shows_output = shows_output
         self._line_is_open = False
 
     def show(self, event: Event) -> None:
@@ -91,6 +91,7 @@ class _Screen:
         if self._line_is_open and os.isatty(1) and os.isatty(2):
             printer.info()  # the terminal shows both: begin a new line
         tell_leftovers(self._paths, state.event)
+        tell_why(self._paths, state, has_shown=self._shows_output)
         row = record.describe(self._paths)
         for note in record.notes(state.event):
             printer.info(one_line(f"note: {note}"))

@@ -9,7 +9,7 @@ from trainconf.cli.screen.block import Block, is_screen
 from trainconf.cli.screen.failures import Failures
 from trainconf.cli.screen.printer import duration, number, one_line, printer, short_duration, width
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
-from trainconf.cli.screen.sweep import why_stopped
+from trainconf.cli.screen.sweep import short_value, why_stopped
 from trainconf.control.sweeps.overview import Overview
 
 TYPE_CHECKING = False
@@ -146,14 +146,7 @@ class LiveTable:
 def _values(trial: Any) -> str:
     """What makes a trial differ, in short: `lr=0.0287764 opt=adam`. `trainconf sweep show` has every digit."""
     pairs = [override.lstrip("+").removeprefix("params.").partition("=") for override in trial.overrides]
-    return " ".join(f"{key}{equals}{_short(value)}" for key, equals, value in pairs)
-
-
-def _short(value: str) -> str:
-    try:
-        return number(float(value)) if "." in value and len(value) > len("0.123456") else value
-    except ValueError:
-        return value
+    return " ".join(f"{key}{equals}{short_value(value)}" for key, equals, value in pairs)
 
 
 def _whole(seconds: float) -> str:

@@ -69,6 +69,7 @@ def tell_failed_rank(paths: RunPaths, event: dict[str, Any]) -> None:
     printer.info(_failure(paths, event) + (f"; the last lines of its output, {name}:" if lines else "; it has written nothing"))
     for line in lines:
         printer.info("  " + line.decode("utf-8", "backslashreplace"))
+    printer.info(f"  more: trainconf logs {paths.run_id} --rank {number}")
 
 
 def point_at_failed_rank(paths: RunPaths, event: dict[str, Any]) -> None:

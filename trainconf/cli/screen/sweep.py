@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
-from trainconf.cli.screen.printer import number, printer, short_duration
-from trainconf.control.sweeps.results import Results
+from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time, width
+from trainconf.control.sweeps import results as sweeps
+from trainconf.control.sweeps.results import Results, TrialResult
+from trainconf.history import record
+from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trainconf.control.sweeps.steer import PlannedSweep
+    from trainconf.paths import RunPaths
 
 PLACES = {"here": "this command", "detached": "a process of its own", "job": "a job of its own, as below"}
+SHOWN_TRIALS = 50  # of a sweep on a terminal; of more than that those that matter
+SHOWN_BEST, SHOWN_FAILED = 20, 10
+SHOWN_STOPS = 20
 
 
 def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
@@ -40,36 +49,132 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
         printer.data("\n" + batch_text(planned.controller_job, "its controller's"))
 
 
-def print_results(results: Results) -> None:
-    """Every trial in order: its values, how it ended, how long it took, and the metric; the best is named below."""
+def print_sweep(results: Results, *, every: bool) -> None:
+    """All about a sweep: what it is, every trial, the best one, and why trials were stopped."""
+    found, home = record.read_mapping(results.sweep.sweep), results.sweep
+    state = sweeps.state(home)
+    states = list(dict.fromkeys(trial.status for trial in results.trials))
+    counts = ", ".join(f"{results.count(status)} {status}" for status in states)
+    best = results.best
+    facts = {
+        "experiment": found.get("experiment_name"), "created": f"{utc_time(seconds(found.get('created')))} UTC",
+        "overrides": " ".join(map(str, found.get("overrides") or ())),
+        "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
+        "metric": f"{results.goal} {results.metric}" if results.metric else "",
+        "best": "" if best is None else f"{number(results.best_value)}, trial {best.number}, {best.row.get('run_id')}",
+        "words": "" if best is None else " ".join(best.overrides), "run dir": home.run_dir,
+    }  # fmt: skip
+    shown = {label: str(value) for label, value in facts.items() if value}
+    printer.data(f"{home.run_id}  {results.kind}  {printer.status(state)}\n")
+    printer.data("\n".join(f"  {label:<10}  {one_line(value)}" for label, value in shown.items()) + "\n")
+    if state in ("NoController", "Running") and sweeps.needs_controller(home):
+        printer.info(_whereabouts(home))
+    print_results(results, every=every)
+
+
+def _whereabouts(sweep: RunPaths) -> str:
+    """Where the controller is, or since when there is none."""
+    found = sweeps.controller_now(sweep)
+    if found.is_here and found.last is not None:
+        return f"controlled by {found.last}, since {_clock(found.last.since)}"
+    goes_on = f"`trainconf sweep resume {sweep.run_id}` goes on"
+    if found.queued_job:
+        waits = f" ({found.waits_for})" if found.waits_for else ""
+        since = "" if found.last is None else f"; the one before, {found.last}, is away since {_clock(found.last.seen)}"
+        return f"its controller is job {found.queued_job}, which waits in the queue{waits}{since}"
+    if found.last is None:
+        return f"no process controls it: {goes_on}"
+    why = f": {found.last.left}" if found.last.left else ""
+    return f"no controller since {_clock(found.last.seen)} (it was {found.last}){why}; {goes_on}"
+
+
+def _clock(text: str) -> str:
+    return utc_time(seconds(text))
+
+
+def print_results(results: Results, *, every: bool = False) -> None:
+    """Every trial in order: its values, how it ended, how long it took, and the metric; the best is named below.
+
+    On a terminal the table fits it, and of many trials it has the best ones and some that failed, unless `every` is asked for.
+    """
     if not results.trials:
         return  # somebody has removed the sweep
+    is_screen = sys.stdout is not None and sys.stdout.isatty()
+    trials = results.trials if every or not is_screen else _that_matter(results)
     keys = list(dict.fromkeys(override.partition("=")[0].lstrip("+") for trial in results.trials for override in trial.overrides))
     rows = []
-    for trial in results.trials:
+    for trial in trials:
         values = {override.partition("=")[0].lstrip("+"): override.partition("=")[2] for override in trial.overrides}
         status = f"stopped at {trial.stop['interval']}" if trial.stop is not None and trial.status == "Canceled" else trial.status
         rows.append([str(trial.number), *(values.get(key, "") for key in keys), status, short_duration(trial.row.get("duration_s")),
                      number(trial.value)])
-    printer.table(["trial", *keys, "status", "duration", results.metric or "metric"], rows, status_column=1 + len(keys))
-    for line in summary(results):
+    headers = ["trial", *keys, "status", "duration", results.metric or "metric"]
+    if is_screen:
+        headers, rows = _fitted(headers, rows, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
+    printer.table(headers, rows, status_column=headers.index("status"))
+    if len(trials) < len(results.trials):
+        printer.info(f"these are {len(trials)} of {len(results.trials)} trials, the best and some that failed; "
+                     f"`trainconf show {results.sweep.run_id} --all` lists all")  # fmt: skip
+    for line in summary(results, every=every or not is_screen):
         printer.info(line)
 
 
-def summary(results: Results) -> list[str]:
+def _that_matter(results: Results) -> list[TrialResult]:
+    """All trials, or of very many the best ones, best first, and then some that failed."""
+    if len(results.trials) <= SHOWN_TRIALS:
+        return results.trials
+    valued = [trial for trial in results.trials if trial.value is not None]
+    valued.sort(key=lambda trial: -(trial.value or 0.0) if results.goal == "maximize" else trial.value or 0.0)
+    failed = [trial for trial in results.trials if trial.status in ("Failed", "NotResponding") and trial not in valued[:SHOWN_BEST]]
+    return [*valued[:SHOWN_BEST], *failed[:SHOWN_FAILED]] or results.trials[:SHOWN_BEST]
+
+
+def _fitted(headers: list[str], rows: list[list[str]], columns: int) -> tuple[list[str], list[list[str]]]:
+    """A table that fits a terminal: keys without `params.`, numbers short; keys that still do not fit are left out, the last ones first."""
+    keys = range(1, len(headers) - 3)
+    short = [header.removeprefix("params.") for header in headers]
+    if len({*short}) == len(short):
+        headers = short
+    rows = [[short_value(cell) if place in keys else cell for place, cell in enumerate(row)] for row in rows]
+    widths = [max(width(row[place]) for row in [headers, *rows]) for place in range(len(headers))]
+    kept, left_out = [*range(len(headers))], []
+    for place in reversed(keys):
+        if sum(widths[each] + 2 for each in kept) - 2 > columns:
+            kept.remove(place)
+            left_out.append(headers[place])
+    if left_out:
+        printer.info(f"left out, for the terminal has {columns} columns: {', '.join(reversed(left_out))}")
+    return [headers[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
+def short_value(value: str) -> str:
+    """A value as it stands in a table on a terminal: six significant digits."""
+    try:
+        return number(float(value)) if "." in value and len(value) > len("0.123456") else value
+    except ValueError:
+        return value
+
+
+def summary(results: Results, *, every: bool = True) -> list[str]:
     """What is said below the table: the policy's stops, why a search failed, and the best trial."""
     lines = []
     stopped = [trial for trial in results.trials if trial.stop is not None]
+    failed_count = results.count("Failed", "NotResponding")
     if results.policy != "none":
-        lines.append(f"{results.policy}: {len(stopped)} of {len(results.trials)} trials stopped early, {results.verdict_count} decisions")
-        lines += [f"  trial {trial.number} {why_stopped(trial.stop or {}, results.goal)}" for trial in stopped]
+        saved = "" if results.saved is None else f", {100 * results.saved:.0f} % of logs saved"
+        count = f"{len(stopped)} of {len(results.trials)} trials stopped early"
+        lines.append(f"{results.policy}: {count}, {results.verdict_count} decisions{saved}")
+        shown = stopped if every else stopped[:SHOWN_STOPS]
+        lines += [f"  trial {trial.number} {why_stopped(trial.stop or {}, results.goal)}" for trial in shown]
+        lines += [f"  and {len(stopped) - len(shown)} more"] if len(shown) < len(stopped) else []
+    if failed_count:
+        lines.append(f"{failed_count} failed: `trainconf logs {results.sweep.run_id} --failed` shows their last lines")
     if results.failure:
         lines.append(f"the search failed: {results.failure}")
     if results.best is not None:
         state = "" if results.best.status == "Completed" else f" ({results.best.status})"
-        lines.append(
-            f"best: trial {results.best.number}{state}, {results.metric} {number(results.best_value)}, {' '.join(results.best.overrides)}"
-        )
+        lines.append(f"best: trial {results.best.number}{state}, {results.metric} {number(results.best_value)}, "
+                     f"{' '.join(results.best.overrides)}, run {results.best.row.get('run_id')}")  # fmt: skip
     return lines
 
 

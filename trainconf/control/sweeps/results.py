@@ -42,6 +42,7 @@ class Results(NamedTuple):
     """A sweep and its trials in order. `best` is the first trial of the best point, None without a value; `best_value` is the point's.
 
     is_search: whether failed trials are no failure of the sweep. failure: why a search failed, "" when it did not.
+    saved: see `saved_share`.
     """
 
     sweep: RunPaths
@@ -57,6 +58,7 @@ class Results(NamedTuple):
     failure: str
     policy: str
     verdict_count: int
+    saved: float | None = None
 
     @property
     def exit_code(self) -> int:
@@ -76,8 +78,11 @@ class Results(NamedTuple):
         return {
             "sweep_id": self.sweep.run_id, "kind": self.kind, "status": state(self.sweep),
             "metric": {"name": self.metric, "goal": self.goal}, "total": self.total,
-            "best": None if self.best is None else {"number": self.best.number, "value": self.best_value},
-            "policy": self.policy, "decisions": self.verdict_count, "failure": self.failure,
+            "best": None if self.best is None else {
+                "number": self.best.number, "value": self.best_value, "run_id": self.best.row.get("run_id"),
+                "overrides": self.best.overrides,
+            },
+            "policy": self.policy, "decisions": self.verdict_count, "saved": self.saved, "failure": self.failure,
             "controller": None if (found := presence(self.sweep)) is None else found._asdict(),
             "trials": [
                 {"number": trial.number, "run_id": trial.row.get("run_id"), "status": trial.status, "values": trial.values,
@@ -113,7 +118,7 @@ def results(sweep: RunPaths) -> Results:
     return Results(
         sweep, str(found.get("kind", "grid")), name if isinstance(name, str) else None, goal, trials,
         max(len(trials), int(found.get("trial_count") or 0)), best, best_value, is_canceled, is_search, failure, policy,
-        progress.verdict_count,
+        progress.verdict_count, saved_share(progress),
     )  # fmt: skip
 
 

@@ -87,6 +87,11 @@ class Index:
         """Runs and sweeps whose id begins so, and not with `but_not`: at most `limit`, in the order of their ids."""
         return self._ask(lambda: self._starting_with(prefix, limit, but_not))
 
+    def sweeps(self) -> list[RunPaths]:
+        """Every sweep."""
+        query = "SELECT folder FROM runs WHERE final = 1 AND status = ''"
+        return self._ask(lambda: [self._paths(folder) for (folder,) in self._select(query)])
+
     def completed(self, spec_hash: str) -> RunPaths | None:
         """The newest completed run with this spec."""
         return self._ask(lambda: self._completed(spec_hash))

@@ -22,7 +22,7 @@ def test_every_failed_attempt_is_told_with_what_follows(shell: Shell) -> None:
     shell.write("train.py", "raise SystemExit(3)\n")
     answer = shell(*shell.script("retries=2", "retry_backoff_seconds=0.2"))
     assert answer.code == 3
-    assert "exit code 3; attempt 2 starts in 0.2 s\nexit code 3; attempt 3 starts in 0.4 s\nFailed in " in answer.err
+    assert "exit code 3; attempt 2 starts in 0.2 s\nexit code 3; attempt 3 starts in 0.4 s\nmore: trainconf logs adhoc-" in answer.err
     assert answer.err.endswith(" s: exit code 3\n")
 
 
@@ -84,9 +84,11 @@ def test_when_another_rank_fails_its_last_words_come_after_the_output_of_rank_0(
     )
     answer = shell(*shell.script("distributed=pytorch", "distributed.process_count=3"))
     assert (answer.code, answer.out) == (1, "rank 0\n")
-    _, heading, *words, end = answer.err.splitlines()
+    _, heading, *words, more, end = answer.err.splitlines()
     assert heading == "rank 2 failed: exit code 1; the last lines of its output, logs/std_log_rank_2.txt:"
     assert (words[0], words[-1]) == ("  rank 2", "  AssertionError: bad batch")
+    assert more.startswith("  more: trainconf logs adhoc-")
+    assert more.endswith(" --rank 2")
     assert re.fullmatch(r"Failed in \d+\.\d s: rank 2: exit code 1", end)
     assert "distributed  pytorch, 3 processes on 1 node\n" in shell("show", "last").out
     assert json.loads(shell("show", "last", "--json").out)["events"][-1]["rank"] == 2

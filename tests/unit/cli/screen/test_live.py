@@ -172,7 +172,8 @@ def test_a_pipe_has_a_line_for_each_end_and_of_a_failure_its_last_words(
         "      (the same last lines as sweep_1)",
         "      more: trainconf logs sweep_2",
         "sweep_3  Failed     3.5        2.0s    params.a=3: exit code 3",
-        "      more: trainconf logs sweep_3 --agent",
+        "      (it has written nothing)",
+        "      more: trainconf logs sweep_3",
     ]
 
 

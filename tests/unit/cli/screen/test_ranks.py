@@ -113,14 +113,6 @@ def test_logs_refuses_what_makes_no_sense(workspace: WorkspacePaths, verb: Verb,
     assert "usage" in said.err
 
 
-def test_the_logs_of_a_sweep_are_those_of_its_trials(workspace: WorkspacePaths, verb: Verb) -> None:
-    sweep = make_run(workspace, "sweep-1")
-    write_json(sweep.sweep, {})
-    said = verb("logs", "sweep-1", "--all")
-    assert said.code == 2
-    assert "sweep-1 is a sweep, and this takes one run" in said.err
-
-
 def test_wait_shows_the_last_words_of_the_rank_that_failed_and_where_it_was(workspace: WorkspacePaths, verb: Verb) -> None:
     paths = make_ranks(workspace, 6)
     write(paths, 4, TRACEBACK)
@@ -131,6 +123,7 @@ def test_wait_shows_the_last_words_of_the_rank_that_failed_and_where_it_was(work
         "digits-1 Failed: rank 4: exit code 7",
         "rank 4 on node3 failed: exit code 7; the last lines of its output, logs/std_log_rank_4.txt:",
         *(f"  line {number}" for number in range(12, 20)), "  20%", "  ValueError: \\xff",
+        "  more: trainconf logs digits-1 --rank 4",
     ]  # fmt: skip
 
 
@@ -144,7 +137,7 @@ def test_the_logs_of_another_rank_point_at_the_one_that_failed(workspace: Worksp
     assert said.err == "rank 4 on node3 failed: exit code 7; `trainconf logs digits-1 --rank 4` shows its output\n"
     followed = verb("logs", "last", "-f", *asked)
     assert followed.out == said.out
-    assert followed.err.endswith("  ValueError: \\xff\n")
+    assert followed.err.endswith("  ValueError: \\xff\n  more: trainconf logs digits-1 --rank 4\n")
 
 
 @pytest.mark.parametrize("asked", [["--rank", "4"], ["--all"], ["--agent"]])
