@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 from trainconf.history.index.index import Index
+from trainconf.history.index.query import Asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from trainconf.history.index.query import Group
     from trainconf.history.index.rows import Row
     from trainconf.paths import RunPaths, WorkspacePaths
 
+    Progress = Callable[[int, int], object]  # how many runs of how many were read
+
 
 def ls(
-    workspace: WorkspacePaths, limit: int | None = None, *, experiment: str | None = None, status: str | None = None
-) -> list[Row]:
-    """The latest runs, newest first. `fields` of a row are those of `show --json`; `damage` says what of its files cannot be read."""
-    from trainconf.launchers.states import states_of
+    workspace: WorkspacePaths, limit: int | None = None, *, experiment: str | None = None, status: str | None = None, where: str = "",
+    sort: str = "", columns: tuple[str, ...] = (), archived: bool | None = False,
+) -> list[Row]:  # fmt: skip
+    """The latest runs, newest first or sorted by `sort`, at most `limit`. docs/history.md tells what an expression can say.
 
-    with Index(workspace) as index:
-        living = index.living()
-        states = zip(living, states_of(living), strict=True)  # an end that a scheduler tells is recorded, and the index sees it there
-        scheduled = {paths.run_dir: state.status for paths, state in states if state.scheduler is not None}
-        rows = index.latest(limit, experiment=experiment, status=status)
+    `fields` of a row are those of `show --json`; `damage` says what of its files cannot be read; `values` has the `columns`.
+    archived: only archived runs, or only the others, or None for both.
+
+    Raises UserError for a wrong expression.
+    """
+    return list(each(workspace, Asked(limit, experiment, status, where, sort, columns, archived)))
+
+
+def each(workspace: WorkspacePaths, asked: Asked, progress: Progress | None = None) -> Iterator[Row]:
+    """The same, read from the index as they are taken, so that 100,000 take no memory. Raises UserError before the first one."""
+    with Index(workspace, progress) as index:
+        scheduled = _scheduled(index)
+        for row in index.each(asked):
+            row.fields["status"] = scheduled.get(row.paths.run_dir, row.fields["status"])
+            yield row
+
+
+def groups(workspace: WorkspacePaths, asked: Asked, progress: Progress | None = None) -> list[Group]:
+    """Runs folded by sweep or experiment (`asked.group`), the group with the newest run first. Raises UserError for a wrong expression."""
+    with Index(workspace, progress) as index:
+        _scheduled(index)
+        return index.groups(asked)
+
+
+def varying(rows: Iterable[Row]) -> list[str]:
+    """The params in which the runs differ, in the order in which they are set: `params.lr`."""
+    first: dict[str, Any] = {}
+    seen_in: dict[str, int] = {}
+    differing: set[str] = set()
+    count = 0
     for row in rows:
-        row.fields["status"] = scheduled.get(row.paths.run_dir, row.fields["status"])
-    return rows
+        count += 1
+        for name, value in params_of(row).items():
+            seen_in[name] = seen_in.get(name, 0) + 1
+            if first.setdefault(name, value) != value:
+                differing.add(name)
+    return [name for name in first if name in differing or seen_in[name] < count]
 
 
-def reindex(workspace: WorkspacePaths) -> int:
+def params_of(row: Row) -> dict[str, Any]:
+    """The params of a run under their whole names: `params.optim.lr`."""
+    from trainconf.history.index.columns import flattened
+
+    return dict(flattened("params", row.fields["params"]))
+
+
+def reindex(workspace: WorkspacePaths, progress: Progress | None = None) -> int:
     """Read every run directory again; how many there are."""
-    with Index(workspace) as index:
+    with Index(workspace, progress) as index:
         return index.rebuild()
 
 
@@ -49,3 +90,12 @@ def origins(paths: RunPaths) -> tuple[dict[str, Any], dict[str, str]] | None:
     record = read_mapping(paths.record)
     config, found = record.get("config"), record.get("origins")
     return (config, found) if isinstance(config, dict) and isinstance(found, dict) else None
+
+
+def _scheduled(index: Index) -> dict[str, str]:
+    """What schedulers say of the runs that go on, by run directory. An end that they tell is recorded, and the index sees it there."""
+    from trainconf.launchers.states import states_of
+
+    living = index.living()
+    states = zip(living, states_of(living), strict=True)
+    return {paths.run_dir: state.status for paths, state in states if state.scheduler is not None}

@@ -105,6 +105,9 @@ def _write(runs: Sequence[RunPaths], change: dict[str, Any]) -> None:
             raise _refusal(error, paths) from error
     if len(runs) > 1:
         files.sync_disk(runs[0].run_dir)
+    from trainconf.history.index.index import Index
+
+    Index(runs[0].workspace).add(*(paths for paths in runs if not os.path.exists(paths.sweep)))  # or who asks for a tag would not find it
 
 
 def _why_not(paths: RunPaths) -> StorageError | None:

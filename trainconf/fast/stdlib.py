@@ -1,5 +1,6 @@
 """Parts of the standard library without their slow imports, for what runs at every submission.
 
+ast        its C part: `ast` itself needs `enum` and `re`. The tree of a text is `compile(text, "", "eval", ast.PyCF_ONLY_AST)`.
 json, re   loaded when they are first used; `re.compile` compiles when the pattern is first used. `re` with `enum` takes 4 ms.
 signal     its C part, with plain numbers: `signal` itself needs `enum`.
 socket     its C part, loaded when it is first used: `socket` itself needs `enum` and `selectors`.
@@ -8,15 +9,17 @@ prctl      by what `ctypes` is made of, which itself takes 4 ms.
 
 from __future__ import annotations
 
-__all__ = ["json", "prctl", "re", "signal", "socket"]
+__all__ = ["ast", "json", "prctl", "re", "signal", "socket"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
     import json
     import re
     import signal
     import socket
 else:
+    import _ast as ast
     import _signal as signal
 
     class _Module:

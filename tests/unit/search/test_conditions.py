@@ -25,6 +25,10 @@ VALUES = {"params.width": 64, "params.depth": 4, "params.opt": "sgd", "params.us
     ("not params.missing > 3", True),
     ("params.missing > 3 or params.depth == 4", True),
     ("  params.depth % 3 == 1  ", True),
+    ("params.missing is None and params.none is None and params.opt is not None", True),
+    ("params.opt.startswith('s') and params.opt.upper().endswith('GD') and 'g' in params.opt", True),
+    ("params.missing.startswith('s')", False),
+    ("params.depth == 4 and\n  params.width == 64", True),
 ])
 def test_a_condition_means_what_python_says(text: str, expected: bool) -> None:
     assert Condition(text).holds(VALUES) is expected
@@ -32,7 +36,8 @@ def test_a_condition_means_what_python_says(text: str, expected: bool) -> None:
 
 @pytest.mark.parametrize("text", [
     "__import__('os').system('true')", "params.width()", "[x for x in params]", "lambda: 1", "params.depth ** 99999999", "f'{params}'",
-    "params[0]", "a := 1", "{1: 2}", "params.opt is None", "1 if params.use else 2", "'a' 'b'[0]", "1j > 0", "b'a' == b'a'", "~1 == 2",
+    "params[0]", "a := 1", "{1: 2}", "params.opt is 3", "params.opt.strip()",
+    "params.opt.startswith()", "len(params.opt)", "1 if params.use else 2", "'a' 'b'[0]", "1j > 0", "b'a' == b'a'", "~1 == 2",
 ])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ConditionError):
@@ -45,7 +50,9 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
         Condition(text)
 
 
-@pytest.mark.parametrize("text", ["params.opt > 3", "params.depth / 0 > 1", "params.opt + 1 > 2", "3 in params.depth"])
+@pytest.mark.parametrize("text", [
+    "params.opt > 3", "params.depth / 0 > 1", "params.opt + 1 > 2", "params.depth.lower() == 'x'", "3 in params.depth",
+])
 def test_what_has_no_answer_is_told_with_its_place(text: str) -> None:
     with pytest.raises(ConditionError, match="has no answer here"):
         Condition(f"params.use and {text}").holds(VALUES)

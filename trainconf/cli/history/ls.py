@@ -1,44 +1,148 @@
-"""`trainconf ls`: the latest runs, newest first."""
+"""`trainconf ls`: runs as a table, CSV or JSON: the latest, or those that a condition finds; each for itself or folded into groups."""
 
 from __future__ import annotations
 
 import os
 
-from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time
+from trainconf.cli.screen.printer import one_line, printer
+from trainconf.cli.table import fitting
+from trainconf.cli.table import runs as shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Iterator
 
+    from trainconf.cli.table.progress import Progress
+    from trainconf.history.index.query import Asked
     from trainconf.history.index.rows import Row
     from trainconf.paths import WorkspacePaths
 
 DEFAULT_LIMIT = 50
+WATCH_S = 2.0
+NAMED = 8  # columns without room that are named; of more it is said how many
 
 
 def run(argv: list[str]) -> int:
     """Print the runs; exit code 0 also when there are none."""
+    from trainconf.cli.table.progress import Progress
     from trainconf.control import history
     from trainconf.paths import find_workspace
 
     args = _parse(argv)
     workspace = find_workspace(os.getcwd())
-    if args.reindex:
-        printer.info(f"read {history.reindex(workspace)} runs again from {workspace.runs}")
-    rows = history.ls(workspace, args.limit + 1 if args.limit else None, experiment=args.experiment, status=args.status)
-    shown = rows[: args.limit] if args.limit else rows
+    with Progress("reading runs into the index") as progress:
+        if args.reindex:
+            count = history.reindex(workspace, progress)
+            progress.end()
+            printer.info(f"read {count} runs again from {workspace.runs}")
+        if args.watch:
+            return _watch(workspace, args)
+        return _print_groups(workspace, args, progress) if args.group else _print_runs(workspace, args, progress)
+
+
+def _print_runs(workspace: WorkspacePaths, args: argparse.Namespace, progress: Progress) -> int:
+    """Print runs. All of 100,000 are read from the index as they are printed, once more for each look at them."""
+    rows = _Rows(workspace, _asked(args), args.limit, progress)
+    damaged = [one_line(f"{row.paths.run_id} is damaged: {row.damage}") for row in rows if row.damage]
+    progress.end()
     if args.json:
-        printer.json([row.fields for row in shown])
-    elif shown:
-        _table(shown)
-    else:
+        printer.json_array(_object(row, args) for row in rows)
+    elif args.csv:
+        shown.print_csv(shown.for_csv(rows, args.columns, changed=args.changed), rows)
+    elif rows.is_empty:
         printer.info(_nothing(workspace, args))
-    for row in shown:
-        if row.damage:
-            printer.info(one_line(f"{row.paths.run_id} is damaged: {row.damage}"))
-    if len(rows) > len(shown) and not args.json:
-        printer.info(f"these are the latest {args.limit}; `--limit 0` lists all")
+    else:
+        lines, left_out = _table(rows, args, fitting.room())
+        for line in lines:
+            printer.data(line)
+        if left_out:
+            printer.info(_left_out(left_out))
+    for line in damaged:
+        printer.info(line)
+    if rows.is_cut and not args.json:
+        order = "the first" if args.sort else "the latest"
+        printer.info(f"these are {order} {args.limit}; `--limit 0` lists all")
     return 0
+
+
+def _object(row: Row, args: argparse.Namespace) -> dict[str, object]:
+    return row.values if args.columns else row.fields
+
+
+def _table(rows: Iterable[Row], args: argparse.Namespace, room: int | None) -> tuple[Iterator[str], list[str]]:
+    """The lines of the table, and the columns that had no room."""
+    columns = shown.for_table(rows, args.columns, changed=args.changed)
+    shown.measure(columns, rows)
+    places, left = fitting.fitting([column.drawn for column in columns], room)
+    chosen = [columns[place] for place in places]
+    lines = fitting.lines([column.drawn for column in chosen], ([column.cell(row) for column in chosen] for row in rows))
+    return iter(lines), [columns[place].drawn.header for place in left]
+
+
+def _left_out(headers: list[str]) -> str:
+    named = ", ".join(headers[:NAMED]) + (f" and {len(headers) - NAMED} more" if len(headers) > NAMED else "")
+    return f"no room for {named}; `--columns` chooses, `--csv` has all"
+
+
+class _Rows:
+    """Runs that can be gone through again: in memory when there is a limit, from the index each time when there is none."""
+
+    def __init__(self, workspace: WorkspacePaths, asked: Asked, limit: int, progress: Progress | None) -> None:
+        self._workspace, self._asked, self._limit, self._progress = workspace, asked, limit, progress
+        self._kept = list(self._read()) if limit else None
+        self.is_cut = self._kept is not None and len(self._kept) > limit
+        self.is_empty = next(iter(self), None) is None
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._kept[: self._limit]) if self._kept is not None else self._read()
+
+    def _read(self) -> Iterator[Row]:
+        from trainconf.control import history
+
+        return history.each(self._workspace, self._asked, self._progress)
+
+
+def _asked(args: argparse.Namespace, limit: int | None = None) -> Asked:
+    from trainconf.history.index.query import Asked
+
+    limit = args.limit + 1 if args.limit and limit is None else limit
+    return Asked(limit, args.experiment, args.status, args.where, args.sort, tuple(args.columns), args.archived, args.group or "")
+
+
+def _print_groups(workspace: WorkspacePaths, args: argparse.Namespace, progress: Progress) -> int:
+    from trainconf.control import history
+
+    groups = history.groups(workspace, _asked(args, args.limit or None), progress)
+    progress.end()
+    if args.json:
+        printer.json([shown.group_object(group) for group in groups])
+    elif args.csv:
+        shown.print_group_csv(groups)
+    elif not groups:
+        printer.info(_nothing(workspace, args))
+    else:
+        lines, left_out = shown.group_table(groups, args.group, fitting.room())
+        for line in lines:
+            printer.data(line)
+        if left_out:
+            printer.info(_left_out(left_out))
+    return 0
+
+
+def _watch(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
+    from trainconf.cli.table.refresh import refresh
+    from trainconf.control import history
+
+    def draw(height: int) -> list[str]:
+        limit = min(args.limit or height, max(1, height - 2))  # the header and a line to spare
+        if args.group:
+            lines = shown.group_table(history.groups(workspace, _asked(args, limit)), args.group, fitting.room())[0]
+            return list(lines)
+        rows = _Rows(workspace, _asked(args, limit), limit, None)
+        return [_nothing(workspace, args).partition("\n")[0]] if rows.is_empty else list(_table(rows, args, fitting.room())[0])
+
+    return refresh(draw, WATCH_S)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -48,39 +152,49 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     def state(text: str) -> str:
         return next((known for known in STATES if known.lower() == text.lower()), text)
 
-    parser = Arguments("ls", "List runs, newest first.")
+    parser = Arguments("ls", "List runs, newest first. docs/history.md tells what EXPRESSION can say.")
     parser.add_argument("of", nargs="?", metavar="EXPERIMENT", help="only runs of this experiment")
     parser.add_argument("--experiment", metavar="E", help="the same")
     parser.add_argument("--status", metavar="S", type=state, choices=STATES, help=f"only runs in this state: {', '.join(STATES)}")
+    parser.add_argument(
+        "--where", metavar="EXPRESSION", default="", help="only runs for which this holds: 'metrics.loss < 0.5 and params.lr > 0.01'"
+    )
+    parser.add_argument("--sort", metavar="EXPRESSIONS", default="", help="by these, and not by time: -metrics.val_accuracy,params.lr")
     parser.add_argument("--limit", metavar="N", type=count, default=DEFAULT_LIMIT, help="at most so many, 0 for all (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print a JSON array with every stable field")
+    parser.add_argument("--columns", metavar="EXPRESSIONS", default="", help="show these: run,params.lr,max(metrics.val_accuracy)")
+    parser.add_argument("--changed", action="store_true", help="show only what differs among the runs")
+    parser.add_argument("--group", choices=("sweep", "experiment"), help="fold the runs of a sweep or experiment into one line")
+    parser.add_argument("--archived", action="store_true", help="only runs in the archive, which are left out else")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print comma-separated values with all columns")
+    form.add_argument("--json", action="store_true", help="print a JSON array with every stable field, or with --columns")
+    form.add_argument("--watch", action="store_true", help="show the table as it changes, until Ctrl-C")
     parser.add_argument("--reindex", action="store_true", help="first read every run directory again")
-    args = parser.parse_args(argv)
+    args = parser.parse_args(_joined(argv))
     if args.of is not None and args.experiment not in (None, args.of):
         parser.error(f"two experiments were given: {args.of} and {args.experiment}")
+    if args.group and (args.sort or args.columns or args.changed):
+        parser.error("--group does not go with --sort, --columns or --changed: a group has columns of its own, the newest first")
+    if args.changed and (args.columns or args.json):
+        parser.error("--changed chooses columns by itself: it goes with neither --columns nor --json")
     args.experiment = args.experiment or args.of
+    args.columns = shown.split(args.columns)
     return args
 
 
-def _table(rows: list[Row]) -> None:
-    from trainconf.history.events import seconds
-
-    names = {row.metric for row in rows if row.metric is not None}
-    only = names.pop() if len(names) == 1 else None
-    cells = []
-    for row in rows:
-        fields = row.fields
-        value = number(fields["metrics"].get(row.metric))
-        if only is None and value:
-            value = f"{row.metric} {value}"
-        created = utc_time(seconds(fields["created"]))
-        took = short_duration(fields["duration_s"])
-        cells.append((fields["run_id"], fields["status"], str(fields["experiment_name"]), created, took, value))
-    printer.table(("run", "status", "experiment", "created (UTC)", "duration", only or "metric"), cells, status_column=1)
+def _joined(argv: list[str]) -> list[str]:
+    """`--sort -metrics.loss` as one word: argparse would take what begins with - for an option."""
+    joined: list[str] = []
+    rest = iter(argv)
+    for word in rest:
+        following = next(rest, None) if word in ("--sort", "--where", "--columns") else None
+        joined.append(word if following is None else f"{word}={following}")
+    return joined
 
 
 def _nothing(workspace: WorkspacePaths, args: argparse.Namespace) -> str:
-    narrowed = [f"experiment {args.experiment}"] * bool(args.experiment) + [f"status {args.status}"] * bool(args.status)
+    asked = (("experiment", args.experiment), ("status", args.status), ("where", args.where))
+    narrowed = [f"{name} {value}" for name, value in asked if value] + ["archived"] * args.archived
     if narrowed:
         return f"no runs with {' and '.join(narrowed)} in {workspace.runs}"
     return f"no runs yet in {workspace.runs}\n\nhint: `trainconf` starts one, `trainconf init` makes a workspace with an example"

@@ -103,6 +103,18 @@ class Printer(Reporter):
             text = json.dumps(_finite(value), indent=2, allow_nan=False)
         self._write(sys.stdout, text + "\n", 1)
 
+    def json_array(self, values: Iterable[Any]) -> None:
+        """An array as `json` prints it, one value after the other: however many there are, they take no memory."""
+        between = "["
+        for value in values:
+            try:
+                text = json.dumps(value, indent=2, allow_nan=False)
+            except ValueError:
+                text = json.dumps(_finite(value), indent=2, allow_nan=False)
+            self._write(sys.stdout, between + "\n  " + text.replace("\n", "\n  "), 1)
+            between = ","
+        self._write(sys.stdout, "[]\n" if between == "[" else "\n]\n", 1)
+
     def table(
         self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None,
         colours: Mapping[tuple[int, int], str] | None = None,

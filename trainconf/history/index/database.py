@@ -6,23 +6,59 @@ import os
 
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import liveness
+from trainconf.history.index import columns
 
-VERSION = 3
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainconf.history.index.rows import ReadRun
+
+VERSION = 4
 
 # Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
 SCHEMA = (
-    "CREATE TABLE runs (folder BLOB PRIMARY KEY, experiment BLOB NOT NULL, run_id BLOB NOT NULL, created TEXT NOT NULL,"
-    " status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, row TEXT NOT NULL, spec_hash TEXT NOT NULL)",
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY, folder BLOB NOT NULL UNIQUE, experiment BLOB NOT NULL, run_id BLOB NOT NULL,"
+    " created TEXT NOT NULL, status TEXT NOT NULL, final INTEGER NOT NULL, seen TEXT NOT NULL, spec_hash TEXT NOT NULL,"
+    " archived INTEGER NOT NULL, has_series INTEGER NOT NULL)",
     "CREATE INDEX by_created ON runs (created, run_id)",
     "CREATE INDEX by_experiment ON runs (experiment, created, run_id)",
     "CREATE INDEX by_status ON runs (status, created, run_id)",
     "CREATE INDEX by_run_id ON runs (run_id)",
     "CREATE INDEX by_spec_hash ON runs (spec_hash)",
     "CREATE INDEX living ON runs (status) WHERE final = 0",
+    "CREATE TABLE texts (run INTEGER PRIMARY KEY, row TEXT NOT NULL)",  # on its own: whoever looks through all runs does not read it
+    "CREATE TRIGGER forget AFTER DELETE ON runs BEGIN DELETE FROM texts WHERE run = old.id; END",
+    *columns.SCHEMA,
     "CREATE TABLE folders (path BLOB PRIMARY KEY, mtime_ns INTEGER NOT NULL, subfolders INTEGER NOT NULL)",
     "CREATE TABLE boot (id TEXT NOT NULL)",
     f"PRAGMA user_version = {VERSION}",
 )
+UNRESERVED = b"/-_.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"  # in a URI (RFC 3986)
+INSERT_RUN = "INSERT INTO runs VALUES ({}, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+
+
+def insert(db: sqlite3.Connection, runs: Sequence[ReadRun]) -> None:
+    """Put runs into all tables. Within a transaction, after their folders were forgotten."""
+    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+    numbered = list(enumerate(runs, last + 1))
+    db.executemany(INSERT_RUN.format("?"), [(number, *run.columns) for number, run in numbered])
+    db.executemany("INSERT INTO texts VALUES (?, ?)", [(number, run.text) for number, run in numbered if run.text])
+    columns.store(db, [(number, run.facts) for number, run in numbered if run.facts])
+
+
+def open_existing(path: str, busy_s: float) -> sqlite3.Connection:
+    """The index at `path`, only to be read. Raises sqlite3.Error, also when there is none."""
+    db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", timeout=busy_s, isolation_level=None, uri=True)
+    if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+        db.close()
+        raise sqlite3.DatabaseError("an index of another version")
+    return db
+
+
+def _quoted(path: str) -> str:
+    """A path as a URI has it."""
+    return "".join(chr(byte) if byte in UNRESERVED else f"%{byte:02X}" for byte in os.fsencode(path))
 
 
 def open_index(path: str, busy_s: float) -> sqlite3.Connection:

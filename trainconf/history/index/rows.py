@@ -11,6 +11,7 @@ from trainconf.fast.records import Record
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness, metrics, record
 from trainconf.history.event_files import scan
+from trainconf.history.index import columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ class Row(Record):
     fields: dict[str, Any]  # the stable ones
     metric: str | None  # by which its experiment is judged
     damage: str  # what of its files cannot be read
+    reason: str  # why it is in its state, where there is something to say
+    values: dict[str, Any]  # of the columns that were asked for besides
+
+
+class ReadRun(Record):
+    """A folder below an experiment as the index keeps it: values of the table of runs, the row's text, and what can be asked for."""
+
+    columns: tuple[Any, ...]
+    text: str = ""
+    facts: dict[str, Any] = {}  # noqa: RUF012  # nobody changes it
 
 
 def unpack(paths: RunPaths, text: str) -> Row:
@@ -35,39 +46,43 @@ def unpack(paths: RunPaths, text: str) -> Row:
         fields = kept["fields"]
         fields["run_dir"] = paths.run_dir  # the workspace may have been moved
         fields["duration_s"] = record.duration_s(fields)
-        return Row(paths, fields, kept["metric"], kept["damage"])
+        return Row(paths, fields, kept["metric"], kept["damage"], kept["reason"], {})
     except (KeyError, TypeError):
         raise sqlite3.DatabaseError("damaged row") from None
 
 
-def read_row(folder: bytes, paths: RunPaths, row: str) -> tuple[Any, ...]:
-    """A folder below an experiment as a row of the index. `row` is what it holds now, which spares reading old metrics."""
+def read_run(folder: bytes, paths: RunPaths, row: str = "{}") -> ReadRun:
+    """What the index keeps of a folder below an experiment. `row` is the text that it has now, which spares reading old metrics."""
     names = (folder, *folder.split(b"/"))
     if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
-        return (*names, "", "", 1, "0", "{}", "")
+        return ReadRun((*names, "", "", 1, "0", "", 0))
     if not events.exists(paths):
-        return (*names, "", "", 0, "0", "{}", "")
+        return ReadRun((*names, "", "", 0, "0", "", 0))
     seen = fingerprint(paths)  # before reading: what changes meanwhile is read again next time
     summary = metrics.summarise(paths, _summary_in(row))
     state = liveness.state_of(paths)
     recorded = record.read_mapping(paths.record)
     fields = record.assemble(paths, state, summary.values, recorded)
     created = next((time for time in (fields["created"], fields["started"]) if events.seconds(time) is not None), "-")
-    kept: dict[str, Any] = {"fields": fields, "metric": record.metric(paths, recorded), "damage": record.damage(paths, recorded)}
+    metric = record.metric(paths, recorded)
+    kept: dict[str, Any] = {"fields": fields, "metric": metric, "damage": record.damage(paths, recorded), "reason": state.reason}
     if not state.is_final:
         kept["read"] = [summary.cursor.places, summary.last]
-    return (*names, created, state.status, int(state.is_final), str(seen), files.dumps(kept), _text(fields["spec_hash"]))
+    facts = columns.facts_of(fields, state.reason, metric, str(_mapping(recorded.get("metric")).get("goal")))
+    spec_hash = columns.storable(fields["spec_hash"] or "")
+    return ReadRun(
+        (*names, created, state.status, int(state.is_final), str(seen), spec_hash, int(fields["archived"])), files.dumps(kept), facts
+    )
 
 
 def unread_row(folder: bytes, paths: RunPaths) -> tuple[Any, ...]:
     """The row of a run that was just made, in its place among the others; whoever shows it reads it first, for nothing was seen of it."""
     created = record.read_mapping(paths.record).get("created")
-    return (folder, *folder.split(b"/"), created if events.seconds(created) is not None else "-", events.STATES[0], 0, "0", "{}", "")
+    return (folder, *folder.split(b"/"), created if events.seconds(created) is not None else "-", events.STATES[0], 0, "0", "", 0)
 
 
-def _text(value: str | None) -> str:
-    """As a column can hold it: half a surrogate pair is no text."""
-    return (value or "").encode("utf-8", "backslashreplace").decode()
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _summary_in(row: str) -> metrics.Summary | None:

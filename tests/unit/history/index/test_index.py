@@ -235,10 +235,10 @@ def test_an_index_with_damaged_pages_is_rebuilt(workspace: WorkspacePaths) -> No
 def test_rows_that_hold_rubbish_are_rebuilt(workspace: WorkspacePaths) -> None:
     make_run(workspace)
     make_run(workspace, "living", states=("NotStarted", "Running"))
-    for column, value in (("row", "{"), ("row", "[]"), ("seen", "{")):
+    for table, column, value in (("texts", "row", "{"), ("texts", "row", "[]"), ("runs", "seen", "{")):
         settle(workspace)
         database = sqlite3.connect(workspace.index)
-        database.execute(f"UPDATE runs SET {column} = ?", (value,))
+        database.execute(f"UPDATE {table} SET {column} = ?", (value,))
         database.commit()
         database.close()
         assert len(listed(workspace)) == 2

@@ -1,0 +1,154 @@
+"""A question to the index as SQL: which runs, in which order, what of each; or folded into groups."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from trainconf.fast.records import Record
+from trainconf.history import events
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trainconf.fast.sqlite import sqlite3
+    from trainconf.history.index.where import Translator
+
+GROUP_FIELDS = ("sweep", "metric", "metric.goal", "metric.name")
+
+
+class Asked(Record):
+    """Which runs. `where` and `sort` are expressions (docs/history.md); `columns` are values that each row shall have besides."""
+
+    limit: int | None = None
+    experiment: str | None = None
+    status: str | None = None
+    where: str = ""
+    sort: str = ""
+    columns: tuple[str, ...] = ()
+    archived: bool | None = None  # None: both
+    group: str = ""
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether runs that have changed since they were last read could belong to the answer, or no longer."""
+        return bool(self.status is not None or self.where or self.sort)
+
+
+class Group(Record):
+    """Runs of one sweep or experiment; a run that is in no sweep is a group of its own.
+
+    name: the sweep's id, the experiment or the run's id.
+    counts: runs by status. best: the id of the run whose metric has the best value, None without one.
+    """
+
+    name: str
+    kind: str  # sweep, experiment or run
+    experiment: str
+    counts: dict[str, int]
+    newest: float | None  # when its newest run was created, in seconds since the epoch
+    metric: str | None = None
+    best: str | None = None
+    best_value: float | None = None
+
+    @property
+    def total(self) -> int:
+        """How many runs it has."""
+        return sum(self.counts.values())
+
+
+class Query:
+    """The statements of a question, with `values` to be bound. Raises UserError for a wrong expression.
+
+    `ids` selects the id of each run and the columns that are asked for. A plain list reads the table of runs, in an order that is kept
+    there. Whatever asks for values goes through the first block once, and sorts what it finds.
+    """
+
+    def __init__(self, db: sqlite3.Connection, asked: Asked) -> None:
+        self.asked = asked
+        self._db = db
+        self._translator: Translator | None = None
+        self.values: list[Any] = []
+        self._limit = f"LIMIT {-1 if asked.limit is None else asked.limit}"
+        if not (asked.where or asked.sort or asked.columns or asked.group):
+            self.ids = f"SELECT r.id FROM runs r WHERE {self._where()} ORDER BY r.created DESC, r.run_id DESC {self._limit}"
+            return
+        names = ("created", "experiment", *GROUP_FIELDS) if asked.group else ("created",)
+        self._fields = {name: self._translated().value(name) for name in names}
+        terms = "".join(f", {self._translated().value(text)}" for text in asked.columns)
+        order = f"{self._translated().order(asked.sort)}, " if asked.sort else ""
+        where = self._where()
+        blocks = [f"LEFT JOIN block{block} b{block} ON b{block}.run = b0.run" for block in sorted(self._translated().blocks - {0})]
+        runs = ["CROSS JOIN runs r ON r.id = b0.run"] * self._translated().reads_runs
+        self._from = " ".join(["FROM block0 b0", *runs, *blocks, "WHERE", where])
+        self.ids = f"SELECT b0.run{terms} {self._from} ORDER BY {order}{self._fields['created']} DESC, b0.run DESC {self._limit}"
+
+    @property
+    def reads_series(self) -> bool:
+        """Whether it asks for values that only whole series have."""
+        return self._translator is not None and bool(self._translator.series)
+
+    def groups(self) -> list[Group]:
+        """The groups, the one with the newest run first."""
+        created, experiment, sweep, metric, goal, metric_name = self._fields.values()
+        is_by_sweep = self.asked.group == "sweep"
+        key = f"coalesce({sweep}, b0.run)" if is_by_sweep else experiment
+        kind = f"CASE WHEN {sweep} IS NULL THEN 'run' ELSE 'sweep' END" if is_by_sweep else "'experiment'"
+        counts = ", ".join(f"sum({self._translated().value('status')} = '{status}')" for status in events.STATES)
+        found = self._db.execute(
+            f"SELECT {key} AS k, {kind}, max({created}) AS newest, {experiment}, b0.run, {counts} {self._from}"
+            f" GROUP BY k ORDER BY newest DESC, k {self._limit}", self.values,
+        ).fetchall()  # fmt: skip
+        # Beside one max(), SQLite takes the other values from the row that has it (lang_select.html, bare columns).
+        score = f"max(CASE {goal} WHEN 'minimize' THEN -{metric} ELSE {metric} END)"
+        best = {
+            key: (run, name, value)
+            for key, _, run, name, value in self._db.execute(
+                f"SELECT {key} AS k, {score}, b0.run, {metric_name}, {metric} {self._from}"
+                f" AND {self._translated().value('status')} = 'Completed' AND {metric} IS NOT NULL GROUP BY k", self.values,
+            )
+        }  # fmt: skip
+        return [self._group(row, *best.get(row[0], (None, None, None))) for row in found]
+
+    def _group(self, row: tuple[Any, ...], best: int | None, metric: str | None, value: float | None) -> Group:
+        key, kind, created, experiment, run, *counts = row
+        by_status = {status: count for status, count in zip(events.STATES, counts, strict=True) if count}
+        name = self._run_id(run) if kind == "run" else key
+        return Group(name, kind, experiment, by_status, created, metric, None if best is None else self._run_id(best), value)
+
+    def _run_id(self, run: int) -> str:
+        return os.fsdecode(self._db.execute("SELECT run_id FROM runs WHERE id = ?", (run,)).fetchone()[0])
+
+    def _translated(self) -> Translator:
+        """The translator, made for the first expression: a plain list needs none."""
+        if self._translator is None:
+            from trainconf.history.index import functions
+            from trainconf.history.index.where import Translator
+
+            functions.register(self._db)
+            known = {name: (number, kinds) for number, name, kinds in self._db.execute("SELECT id, name, kinds FROM names")}
+            self._translator = Translator(known, time.time())
+            self.values = self._translator.values
+        return self._translator
+
+    def _bind(self, value: Any) -> str:
+        self.values.append(value)
+        return f"?{len(self.values)}"
+
+    def _where(self) -> str:
+        asked, parts = self.asked, []
+        if asked.where:
+            parts.append(self._translated().where(asked.where))
+        translator = self._translator
+        if asked.status is not None:
+            parts.append(f"{'r.status' if translator is None else translator.value('status')} = {self._bind(asked.status)}")
+        if asked.experiment is not None:
+            parts.append(f"r.experiment = {self._bind(os.fsencode(asked.experiment))}")
+            if translator is not None:
+                translator.reads_runs = True
+        if asked.archived is not None and not (translator is not None and translator.asks_archived):
+            parts.append(f"{'r.archived' if translator is None else translator.value('archived')} = {int(asked.archived)}")
+        if translator is None:
+            parts.append("r.status != ''")
+        return " AND ".join(parts or ["1"])
