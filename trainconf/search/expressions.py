@@ -149,11 +149,11 @@ class Numbers:
         return math.ceil(self.a), math.floor(self.b)
 
     def rounded(self, x: float) -> int | float:
-        """x as the nearest multiple of `step`, halves to the even one; without a step x with DIGITS digits."""
+        """x as the nearest multiple of `step`, halves to the even one; without a step x with DIGITS digits, or whole."""
         if math.isinf(x):
             return x
         if self.step is None:
-            return float(f"{x:.{DIGITS}g}")
+            return round(x) if self.is_int else float(f"{x:.{DIGITS}g}")
         return multiple(round(x / float(self.step)), self.step)
 
     def bounds(self) -> tuple[int | float, int | float]:

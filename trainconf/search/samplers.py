@@ -6,6 +6,9 @@ given before gives the same point.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from trainconf.search.draws import unit
@@ -74,12 +77,18 @@ class RandomSampler:
         return self._points[number]
 
     def unseen(self, number: int, given: set[str]) -> Point:
-        """The first random point from that number on that is not among `given`."""
-        for later in range(number, number + MAX_MISSES):
-            point = self.ask(later)
-            if key_of(point) not in given:
-                return point
-        raise NothingLeftError(f"{MAX_MISSES} random points in a row had been tried before")
+        """The first random point from that number on that is not among `given`; of a space with an end then one from before it."""
+        point = next((point for point in self._around(number) if key_of(point) not in given), None)
+        if point is None:
+            is_done = self._size is not None and self._size <= MAX_MISSES
+            raise NothingLeftError(all_done(len(given)) if is_done else f"{MAX_MISSES} random points in a row had been tried before")
+        return point
+
+    def _around(self, number: int) -> Iterator[Point]:
+        with suppress(NothingLeftError):
+            for later in range(number, number + MAX_MISSES):
+                yield self.ask(later)
+        yield from itertools.islice(self._points.values(), number)
 
     def _draw(self, number: int) -> Point:
         if self._size is not None and len(self._given) >= self._size:
