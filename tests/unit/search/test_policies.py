@@ -25,8 +25,57 @@ RULES: list[tuple[Policy, oracle.Rule]] = [
     (Asha(), oracle.asha),
     (Asha(min_intervals=1, reduction_factor=4, max_intervals=16), partial(oracle.asha, first=1, factor=4, last=16)),
 ]
-# seed 0, 4 in flight: {trial: stopped at log}, as an independent program found them
-KNOWN = {7: 5, 8: 14, 12: 5, 14: 5, 16: 15, 17: 16, 20: 6, 21: 23, 26: 23, 28: 5, 29: 17, 33: 17, 36: 23, 40: 24, 43: 5, 54: 21}
+# seed 0, by policy and trials in flight: {trial: stopped at log}, as an independent program found them
+STOPS: dict[tuple[str, int], dict[int, int]] = {
+    ("bandit, factor 0.1", 1): {
+        1: 5, 2: 5, 5: 5, 7: 5, 8: 5, 10: 5, 12: 5, 13: 5, 14: 5, 15: 5, 16: 5, 17: 5, 18: 5, 19: 5, 20: 5, 21: 5, 22: 5, 23: 5, 24: 5,
+        25: 5, 26: 5, 27: 5, 28: 5, 29: 5, 30: 5, 31: 5, 32: 5, 33: 5, 34: 5, 35: 5, 36: 5, 37: 5, 38: 5, 39: 5, 40: 5, 42: 5, 43: 5, 44:
+        5, 45: 5, 46: 5, 47: 5, 48: 5, 49: 5, 50: 5, 51: 5, 52: 5, 53: 5, 54: 5, 55: 5, 56: 5, 57: 5, 58: 5
+    },
+    ("bandit, factor 0.1", 4): {
+        0: 5, 5: 5, 7: 5, 8: 5, 10: 5, 12: 5, 13: 5, 14: 5, 15: 5, 16: 5, 17: 5, 18: 5, 19: 5, 20: 5, 21: 5, 22: 5, 23: 5, 24: 5, 25: 5,
+        26: 5, 27: 5, 28: 5, 29: 5, 30: 5, 31: 5, 32: 5, 33: 5, 34: 5, 35: 5, 36: 5, 37: 5, 38: 5, 39: 5, 40: 5, 42: 5, 43: 5, 44: 5, 45:
+        5, 46: 5, 47: 5, 48: 5, 49: 5, 50: 5, 51: 5, 52: 5, 53: 5, 54: 5, 55: 5, 56: 5, 57: 5, 58: 5
+    },
+    ("median", 1): {
+        7: 5, 8: 14, 12: 5, 14: 5, 16: 15, 17: 16, 20: 6, 21: 23, 26: 23, 28: 5, 29: 17, 33: 17, 36: 23, 40: 24, 43: 5, 54: 21
+    },
+    ("median", 4): {
+        7: 5, 8: 14, 12: 5, 14: 5, 16: 15, 17: 16, 20: 6, 21: 23, 26: 23, 28: 5, 29: 17, 33: 17, 36: 23, 40: 24, 43: 5, 54: 21
+    },
+    ("truncation 20 %, interval 5", 1): {
+        7: 5, 8: 10, 12: 10, 14: 5, 16: 15, 17: 15, 20: 10, 21: 20, 24: 20, 26: 20, 28: 5, 29: 10, 30: 20, 32: 10, 33: 10, 36: 10, 40: 15,
+        42: 20, 43: 5, 45: 20, 47: 5, 48: 25, 49: 5, 50: 25, 53: 15, 54: 15, 55: 25, 58: 10
+    },
+    ("truncation 20 %, interval 5", 4): {
+        7: 5, 8: 10, 12: 10, 14: 5, 16: 15, 17: 15, 20: 10, 21: 20, 24: 20, 26: 20, 28: 5, 29: 10, 30: 20, 32: 10, 33: 10, 36: 10, 40: 15,
+        42: 20, 43: 5, 45: 20, 47: 5, 48: 25, 49: 5, 50: 25, 53: 15, 54: 15, 55: 25, 58: 10
+    },
+    ("truncation 50 %, interval 5", 1): {
+        1: 5, 2: 10, 5: 15, 7: 5, 8: 5, 12: 5, 13: 5, 14: 5, 15: 5, 16: 10, 17: 10, 18: 5, 19: 15, 20: 5, 21: 10, 22: 5, 23: 10, 24: 10,
+        25: 15, 26: 10, 27: 5, 28: 5, 29: 5, 30: 10, 31: 5, 32: 5, 33: 5, 34: 5, 35: 5, 36: 5, 37: 5, 39: 5, 40: 10, 41: 20, 42: 5, 43: 5,
+        44: 15, 45: 10, 46: 10, 47: 5, 48: 5, 49: 5, 50: 10, 51: 15, 52: 10, 53: 5, 54: 10, 55: 5, 56: 5, 57: 5, 58: 5
+    },
+    ("truncation 50 %, interval 5", 4): {
+        0: 15, 2: 20, 7: 5, 8: 5, 12: 5, 13: 5, 14: 5, 15: 5, 16: 10, 17: 10, 18: 5, 19: 20, 20: 5, 21: 10, 22: 5, 23: 10, 24: 10, 25: 15,
+        26: 10, 27: 5, 28: 5, 29: 5, 30: 10, 31: 5, 32: 5, 33: 5, 34: 5, 35: 5, 36: 5, 37: 5, 39: 5, 40: 10, 42: 5, 43: 5, 45: 10, 46: 10,
+        47: 5, 48: 5, 49: 5, 50: 10, 51: 15, 52: 10, 53: 5, 54: 10, 55: 5, 56: 5, 57: 5, 58: 5
+    },
+    ("asha, from 1", 1): {
+        1: 1, 2: 1, 4: 1, 5: 1, 6: 3, 7: 1, 8: 1, 10: 1, 11: 3, 12: 1, 13: 1, 14: 1, 15: 1, 16: 3, 17: 3, 18: 1, 19: 3, 20: 1, 21: 3, 22:
+        1, 23: 1, 24: 3, 25: 3, 26: 3, 27: 1, 28: 1, 29: 1, 30: 3, 31: 1, 32: 1, 33: 1, 34: 1, 35: 1, 36: 1, 37: 1, 38: 9, 39: 1, 40: 3,
+        41: 9, 42: 1, 43: 1, 44: 1, 45: 3, 46: 1, 47: 1, 48: 1, 49: 1, 50: 1, 51: 3, 52: 1, 53: 1, 54: 3, 55: 1, 56: 1, 57: 1, 58: 1
+    },
+    ("asha, from 1", 4): {
+        0: 1, 2: 1, 4: 1, 5: 1, 6: 3, 7: 1, 8: 1, 10: 1, 11: 3, 12: 1, 13: 1, 14: 1, 15: 1, 16: 3, 17: 3, 18: 1, 19: 3, 20: 1, 21: 3, 22:
+        1, 23: 1, 24: 3, 25: 3, 26: 3, 27: 1, 28: 1, 29: 1, 30: 3, 31: 1, 32: 1, 33: 1, 34: 1, 35: 1, 36: 1, 37: 1, 38: 9, 39: 1, 40: 3,
+        41: 9, 42: 1, 43: 1, 44: 1, 45: 3, 46: 1, 47: 1, 48: 1, 49: 1, 50: 1, 51: 3, 52: 1, 53: 1, 54: 3, 55: 1, 56: 1, 57: 1, 58: 1
+    },
+}  # fmt: skip
+RULE_OF: dict[str, Policy] = {
+    "bandit, factor 0.1": Bandit(slack_factor=0.1), "median": Median(), "truncation 20 %, interval 5": Truncation(evaluation_interval=5),
+    "truncation 50 %, interval 5": Truncation(truncation_percentage=50, evaluation_interval=5), "asha, from 1": Asha(min_intervals=1),
+}  # fmt: skip
 
 
 def judged(policy: Policy, data: list[oracle.Curve], in_flight: int, goal: str = "maximize") -> dict[int, int]:
@@ -53,8 +102,9 @@ def test_a_policy_stops_what_its_formula_says(policy: Policy, rule: oracle.Rule,
         assert judged(policy, data, in_flight) == expected(rule, data, in_flight)
 
 
-def test_the_median_stops_what_an_independent_program_found() -> None:
-    assert judged(Median(), oracle.curves(0), 4) == KNOWN
+@pytest.mark.parametrize(("policy", "in_flight"), STOPS)
+def test_a_policy_stops_what_an_independent_program_found(policy: str, in_flight: int) -> None:
+    assert judged(RULE_OF[policy], oracle.curves(0), in_flight) == STOPS[policy, in_flight]
 
 
 @pytest.mark.parametrize("policy", [policy for policy, _ in RULES])
@@ -128,3 +178,51 @@ def test_intervals_may_be_steps() -> None:
     assert [(v.interval, v.own, v.is_stop) for v in judge.log(1, 0.3, 99)] == []
     assert [(v.interval, v.own, v.is_stop) for v in judge.log(1, 0.85, 205)] == [(100, 0.3, True), (200, 0.3, True)]
     assert judge.stops[1].bound == pytest.approx(0.4)
+
+
+EDGES: dict[str, tuple[dict[int, list[float]], dict[str, list[int]]]] = {
+    # histories, and which trials the policies stop when all have logged: by name, where any is
+    "all equal": ({trial: [0.5, 0.5] for trial in range(6)}, {}),
+    "one trial": ({0: [0.1, 0.2]}, {}),
+    "NaN first": ({0: [math.nan, 0.9], 1: [0.9, 0.9], 2: [0.8, 0.9], 3: [0.9, 0.9], 4: [0.7, 0.9], 5: [0.6, 0.9]}, {}),
+    "NaN last": ({0: [0.9, math.nan], 1: [0.9, 0.9], 2: [0.8, 0.9], 3: [0.9, 0.9], 4: [0.7, 0.9], 5: [0.6, 0.9]}, {}),
+    "NaN only": (
+        {0: [math.nan, math.nan], 1: [0.9, 0.9], 2: [0.9, 0.9], 3: [0.9, 0.9], 4: [0.9, 0.9], 5: [0.9, 0.9]},
+        {"bandit": [0], "amount": [0], "median": [0], "truncation": [0]},
+    ),
+    "all NaN": ({trial: [math.nan, math.inf] for trial in range(6)}, {}),
+    "negative": (
+        {0: [-5.0, -5.0], 1: [-1.0, -1.0], 2: [-1.0, -1.0], 3: [-1.0, -1.0], 4: [-1.0, -1.0], 5: [-1.05, -1.0]},
+        {"bandit": [0], "amount": [0], "median": [0], "truncation": [0]},
+    ),
+    "zero is the best": (
+        {0: [-0.3, -0.3], 1: [0.0, 0.0], 2: [0.0, 0.0], 3: [0.0, 0.0], 4: [0.0, 0.0], 5: [0.0, 0.0]},
+        {"bandit": [0], "amount": [0], "median": [0], "truncation": [0]},
+    ),
+}  # fmt: skip
+AT_TWO: dict[str, Policy] = {
+    "bandit": Bandit(slack_factor=0.1, delay_evaluation=2), "amount": Bandit(slack_amount=0.2, delay_evaluation=2),
+    "median": Median(delay_evaluation=2), "truncation": Truncation(delay_evaluation=2), "asha": Asha(min_intervals=2, reduction_factor=2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("policy", ["bandit", "amount", "median", "truncation"])
+def test_the_worst_of_odd_histories_is_judged_last(policy: str, edge: str, goal: str) -> None:
+    histories, stopped = EDGES[edge]
+    judge = Judge(AT_TWO[policy], goal)
+    sign = 1.0 if goal == "maximize" else -1.0
+    for trial in sorted(histories, reverse=True):
+        for value in histories[trial]:
+            judge.log(trial, sign * value)
+    assert sorted(judge.stops) == stopped.get(policy, [])
+
+
+def test_trials_that_end_out_of_order_and_late_logs_are_judged_by_what_was_there() -> None:
+    judge = Judge(Median(delay_evaluation=1, min_trials=1), "maximize")
+    judge.log(2, 0.9)  # the third trial is the first to log, and to end
+    assert [verdict.is_stop for verdict in judge.log(0, 0.1)] == [True]
+    assert [verdict.is_stop for verdict in judge.log(1, 0.6)] == [False]
+    assert judge.log(0, 2.0)[0].is_stop is False, "what is logged after a stop is judged like anything else"
+    assert judge.stops[0].own == 0.1, "and a verdict is never taken back"
