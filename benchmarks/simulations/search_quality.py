@@ -1,6 +1,6 @@
 """How good the points of each sampler are, and what each policy saves and loses: simulations, exact under their seeds, on any machine.
 
-    python -m benchmarks.search_quality [--check] [--seeds 100] [--gp-seeds 10]
+    python -m benchmarks.simulations.search_quality [--check] [--seeds 100] [--gp-seeds 10]
 
 Needs the extra `sweeps`; `gp` is left out without PyTorch. Beside each figure stands that of an independent program, which drives Optuna
 itself and has plain formulas for the policies. Points: the regret of the best of 30 trials with 4 in flight, median and quartiles.

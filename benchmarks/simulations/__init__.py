@@ -1,0 +1,1 @@
+"""Benchmarks without a clock: exact under their seeds, on any machine."""
