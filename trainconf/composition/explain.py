@@ -81,6 +81,16 @@ def unreadable_override(text: str, because: str) -> Mistake:
     )
 
 
+def wrong_expression(text: str, error: BaseException) -> Mistake | None:
+    """A function of a search that was given what it cannot take, such as `uniform(2, 1)`; None for another error."""
+    from trainconf.search.expressions import ExpressionError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ExpressionError):
+        cause = cause.__cause__
+    return Mistake(cause.about(text.partition("=")[0].lstrip("+")), ("from", f"command line: {text}")) if cause is not None else None
+
+
 def sweep_without_m(override: Override) -> Mistake:
     """Several values, but no `-m`."""
     key, _, value = str(override.input_line).partition("=")

@@ -46,7 +46,7 @@ def read_one(text: str, loader: ConfigLoader, mistakes: list[Mistake]) -> Overri
     try:
         override = loader.parse(text)
     except OverrideParseException as error:
-        mistakes.append(explain.unreadable_override(text, explain.why_unreadable(text, error)))
+        mistakes.append(explain.wrong_expression(text, error) or explain.unreadable_override(text, explain.why_unreadable(text, error)))
         return None
     except HydraException as error:
         mistakes.append(Mistake(str(error).splitlines()[0], ("from", f"command line: {text[:200]}")))

@@ -58,7 +58,7 @@ class BayesSampler:
         self._seed = seed
         self._kind = kind
         self._made: _Proposer | None = None
-        self._before: list[tuple[int, Any]] = []  # what came before it was made: parameters of a point, or what one was worth
+        self._told: list[tuple[int, Any]] = []  # all of it in order: parameters of a point, or what one was worth
         self._earlier_count = 0  # points that were known before the first one was asked for
         self.left_out_count = 0
         for name in NEEDED[kind]:
@@ -74,13 +74,21 @@ class BayesSampler:
         """The library's sampler, made when the first proposal is asked for."""
         if self._made is None:
             made = self._made = _Cmaes(self._space, self._seed) if self._kind == "cmaes" else _Optuna(self._space, self._seed, self._kind)
-            for number, known in self._before:
-                if isinstance(known, dict):
-                    made.add(number, known)
-                else:
-                    made.tell(number, known)
-            self._before = []
+            for number, known in self._told:
+                self._pass_on(made, number, known)
         return self._made
+
+    @staticmethod
+    def _pass_on(made: _Proposer, number: int, known: Any) -> None:
+        if isinstance(known, dict):
+            made.add(number, known)
+        else:
+            made.tell(number, known)
+
+    def _take(self, number: int, known: Any) -> None:
+        self._told.append((number, known))
+        if self._made is not None:
+            self._pass_on(self._made, number, known)
 
     def add(self, number: int, point: Point) -> None:
         """Take a point that was chosen already: one of `first`, or of an earlier part of this search; below 0 those of other searches."""
@@ -91,18 +99,16 @@ class BayesSampler:
         self._points[number] = point
         self._given.add(key_of(point))
         self._earlier_count += number < 0
-        if self._made is None:
-            self._before.append((number, known))
-        else:
-            self._made.add(number, known)
+        self._take(number, known)
 
     def tell(self, number: int, value: float | None) -> None:
         """What a point was worth; None if that will never be known."""
-        worth = None if value is None else self._sign * value
-        if self._made is None:
-            self._before.append((number, worth))
-        else:
-            self._made.tell(number, worth)
+        self._take(number, None if value is None else self._sign * value)
+
+    def forget(self, number: int) -> None:
+        """A point runs once more: what it was worth counts no longer. The library cannot forget, so its sampler is made anew."""
+        self._told = [(known, facts) for known, facts in self._told if known != number or isinstance(facts, dict)]
+        self._made = None
 
     def ask(self, number: int) -> Point:
         """The point of that number, to be given to `add` when it is taken. Raises NothingLeftError."""

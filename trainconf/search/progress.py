@@ -17,11 +17,13 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from trainconf.search import values
+from trainconf.search.conditions import ConditionError
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Point
 
@@ -39,7 +41,7 @@ class Limits:
     max_failed_runs: int | None = None
     target: float | None = None  # of the metric: nothing new starts when the best point has reached it
     repeats: int = 1  # trials of each point
-    needs_metric: bool = False  # for a sampler or a policy
+    metric: str = ""  # its name, where a sampler, a policy or the target needs it
 
 
 @dataclass
@@ -78,6 +80,11 @@ class PointSource:
         """A point that is taken: it is in flight, or was in flight before this process began."""
         if self._learns:
             self._sampler.add(point, values)
+
+    def forget(self, point: int) -> None:
+        """What a point was worth counts no longer: it runs once more."""
+        if self._learns:
+            self._sampler.forget(point)
 
     def warm_up(self) -> None:
         """Get ready beside the first trials."""
@@ -195,6 +202,7 @@ class Progress:
     def _take_again(self, line: Mapping[str, Any]) -> None:
         trial = self.trials[line["number"]]
         self._count(trial, -1)
+        self._source.forget(trial.point)
         trial.state, trial.value, trial.reason, trial.stop, trial.run = "", None, "", None, list(line["run"])
         trial.attempt += 1
         self.running[trial.number] = trial
@@ -207,7 +215,7 @@ class Progress:
         self.verdict_count += int(line.get("count", 0))
 
     def _take_stop(self, line: Mapping[str, Any]) -> None:
-        self.trials[line["number"]].stop = {key: value for key, value in line.items() if key not in ("deed", "number", "time")}
+        self.trials[line["number"]].stop = {key: line[key] for key in ("interval", "own", "bound", "compared") if key in line}
 
     def _take_pause(self, _line: Mapping[str, Any]) -> None:
         self.is_paused = True
@@ -229,10 +237,7 @@ class Progress:
     # ------------------------------------------------------------ what follows from it
 
     def next_ask(self) -> dict[str, Any] | None:
-        """The line of the next trial but for its `run`, if one is due now; None while the sweep is full, paused, or has no more.
-
-        Raises ConditionError: an exclusion that cannot be answered.
-        """
+        """The line of the next trial but for its `run`, if one is due now; None while the sweep is full, paused, or has no more."""
         number = len(self.trials)
         if self.is_paused or self.closed or self.exhausted or len(self.running) >= self.limits.max_concurrent_runs:
             return None
@@ -246,6 +251,9 @@ class Progress:
                 asked = self._source.ask(point)
             except NothingLeftError as error:
                 self.exhausted = error.reason
+                return None
+            except ConditionError as error:
+                self.exhausted = self.failure = f"sweep.exclude: {error}"
                 return None
         return {"deed": "ask", "number": number, "point": point, "repeat": repeat, "values": asked}
 
@@ -273,6 +281,13 @@ class Progress:
             return "Failed", "no trial completed"
         return "Completed", self.closed or self.exhausted
 
+    def _logged_instead(self) -> str:
+        logged = {name for known in self._without for name in known.names}
+        if self.limits.metric in logged:
+            return "what they logged of it is no finite number"
+        nearest = difflib.get_close_matches(self.limits.metric, sorted(logged), len(logged) or 1, 0.0)
+        return f"they logged {', '.join(nearest)}" if logged else "they logged nothing at all"
+
     def _close_if_due(self) -> None:
         """Close the sweep if what has just ended is a reason to."""
         if self.closed:
@@ -285,9 +300,8 @@ class Progress:
         elif FIRST_FAILURES <= failed_count == ended_count == first:
             reason = next(trial.reason for trial in self.trials if trial.state == "Failed")
             self.closed = self.failure = f"each of the first {failed_count} trials failed, one of them: {reason}"
-        elif limits.needs_metric and len(self._without) >= WITHOUT_A_METRIC and not self._valued_count:
-            logged = sorted({name for known in self._without for name in known.names})
-            names = f"logged were {', '.join(logged)}" if logged else "nothing was logged at all"
-            self.closed = self.failure = f"{len(self._without)} trials have ended without the metric; {names}"
+        elif limits.metric and len(self._without) >= WITHOUT_A_METRIC and not self._valued_count:
+            what = f"{len(self._without)} trials have ended without a value of {limits.metric}"
+            self.closed = self.failure = f"{what}: {self._logged_instead()}"
         elif limits.target is not None and found is not None and not values.is_better(limits.target, found[1], self.goal):
             self.closed = f"trial {found[0].number} has reached the target: {found[1]:.6g}"

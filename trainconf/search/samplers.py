@@ -15,6 +15,7 @@ from trainconf.search.draws import unit
 from trainconf.search.space import Point, Space, key_of
 
 MAX_MISSES = 1_000  # draws in a row that are excluded or were had before
+NOTHING = "exclude leaves nothing: every point is excluded"
 LISTED_SIZE = 100_000  # points of a space that is listed when drawing finds hardly a new one
 
 
@@ -49,7 +50,7 @@ class GridSampler:
         while len(self._points) <= number:
             place = next(self._places, None)
             if place is None:
-                raise NothingLeftError(all_done(len(self._points)))
+                raise NothingLeftError(all_done(len(self._points)) if self._points else NOTHING)
             point = self._space.at(place)
             if not self._space.excludes(point):
                 self._points.append(point)
@@ -108,7 +109,7 @@ class RandomSampler:
             if key_of(point) not in self._given and not self._space.excludes(point)
         ]
         if not left:
-            raise NothingLeftError(all_done(len(self._given)) if self._given else "exclude leaves nothing: every point is excluded")
+            raise NothingLeftError(all_done(len(self._given)) if self._given else NOTHING)
         return left[min(int(unit(self._seed, number, "", MAX_MISSES) * len(left)), len(left) - 1)]
 
 

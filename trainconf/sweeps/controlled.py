@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainconf.errors import Mistake, StorageError
 from trainconf.search.progress import Progress
 from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.presence import ControllerLock
@@ -32,10 +33,18 @@ class Controlled:
         return [] if self._controller is None else list(self._controller.watches.values())
 
     def poll(self) -> Sequence[TrialWatch]:
-        """Let the controller step; the trials whose state has changed."""
+        """Let the controller step; the trials whose state has changed. Raises StorageError: nobody controls the sweep any more then."""
         if self._lock is not None:
             self._lock.touch()
-        return [] if self._controller is None or self._controller.is_finished else self._controller.step()
+        if self._controller is None or self._controller.is_finished:
+            return []
+        try:
+            return self._controller.step()
+        except StorageError as error:
+            self._let_go()
+            sweep_id = self._controller.home.run_id
+            stopped = Mistake(f"nothing controls {sweep_id} any more; its trials that run go on", hint=f"trainconf sweep resume {sweep_id}")
+            raise StorageError([*error.mistakes, stopped]) from error
 
     def has_ended(self) -> bool:
         """Whether every trial is over and none will come. The end is recorded then, and the sweep let go of."""

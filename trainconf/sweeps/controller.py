@@ -30,7 +30,7 @@ class Hands(Protocol):
     """Makes the runs of trials and has them carried out."""
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
-        """The trial of an `ask` line: its overrides, and where its run will be. Raises ConfigError."""
+        """The trial of an `ask` line: its overrides, and where its run will be."""
         ...
 
     def again(self, trial: Trial) -> RunPaths:
@@ -82,18 +82,17 @@ class Controller:
         self._poller = StatePoller()
         self._forced: bool | None = None  # how the cancellation of all was passed on
         self._dropped: set[int] = set()  # trials that wait and are not wanted any more
+        self._ended_unstarted: list[TrialWatch] = []  # not told to the caller of `step` yet
         self._untaken: dict[int, tuple[float, float]] = {}  # trials that their target did not take: when to try again, when to give up
         self._uncanceled: dict[int, tuple[float, bool]] = {}  # trials whose target did not answer: when to ask again, whether by force
 
     def take_over(self) -> None:
         """Go on from the journal: adopt what runs, start what was asked for and is not there, send what the policy had decided."""
-        for line in self._journal.lines:
-            if line["deed"] == "ask":
-                self._overrides[line["number"]] = line.get("overrides", [])
-            elif line["deed"] == "logs" and self.judge is not None:
-                for value, step in line["logs"]:
-                    self.judge.log(line["number"], math.nan if value is None else value, step)
-            self.progress.take(line)
+        for place, line in enumerate(self._journal.lines, 1):
+            try:
+                self._take(line)
+            except (LookupError, TypeError, ValueError) as error:
+                raise self._journal.damaged(place, f"makes no sense: {error}") from error
         if self.judge is not None:
             self.judge.judged.update(self.progress.judged)
         started = 0
@@ -113,6 +112,14 @@ class Controller:
                 self._cancel(trial, force=False)
         self._hear()
 
+    def _take(self, line: dict[str, Any]) -> None:
+        if line["deed"] == "ask":
+            self._overrides[line["number"]] = line.get("overrides", [])
+        elif line["deed"] == "logs" and self.judge is not None:
+            for value, step in line["logs"]:
+                self.judge.log(line["number"], math.nan if value is None else value, step)
+        self.progress.take(line)
+
     def step(self) -> list[TrialWatch]:
         """Hear of what has happened, and do what follows from it; the trials whose state has changed."""
         for asked in journal.take_requests(self.home):
@@ -124,7 +131,8 @@ class Controller:
             self._drop_waiting()
         while (line := self.progress.next_ask()) is not None:
             self._ask(line)
-        return changed
+        unstarted, self._ended_unstarted = self._ended_unstarted, []
+        return [*changed, *unstarted]
 
     def again(self, states: Sequence[str]) -> None:
         """Have the trials that have ended like this run once more, with the same values; not those that the policy stopped.
@@ -190,7 +198,8 @@ class Controller:
             self._tell_unstarted(trial, "Failed", str(error))
 
     def _tell_unstarted(self, trial: Trial, state: str, reason: str) -> None:
-        self.watches[trial.number].is_over = True
+        self.watches[trial.number].end(state, reason)
+        self._ended_unstarted.append(self.watches[trial.number])
         self._untaken.pop(trial.number, None)
         self._write("told", number=trial.number, state=state, value=None, reason=reason, names=[])
 

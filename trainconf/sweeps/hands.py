@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from trainconf import launchers
-from trainconf.errors import LaunchError, StorageError, TrainconfError
+from trainconf.composition.sweep.trial import written
+from trainconf.errors import ConfigError, LaunchError, StorageError, TrainconfError
 from trainconf.files import read_lines
 from trainconf.history import events, liveness
 from trainconf.launchers.protocol import Pool, RunHandle
@@ -40,11 +41,14 @@ class Feeding:
         self._handed_over = _given_to_the_last(home)
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
-        """The trial of an `ask` line."""
-        number = line["number"]
-        resolved, overrides = self._resolve(number, line["values"], line["repeat"])
-        self._resolved[number] = resolved
-        paths = self._workspace.run(resolved.experiment_name, f"{self._home.run_id}_{number}")
+        """The trial of an `ask` line. One that cannot be composed gets its number too: `start` tells why it fails."""
+        number, experiment = line["number"], os.path.basename(os.path.dirname(self._home.run_dir))
+        try:
+            self._resolved[number], overrides = self._resolve(number, line["values"], line["repeat"])
+            experiment = self._resolved[number].experiment_name
+        except ConfigError:
+            overrides = [f"{key}={written(value)}" for key, value in line["values"].items()]
+        paths = self._workspace.run(experiment, f"{self._home.run_id}_{number}")
         return journal.Entry(number, line["values"], overrides, paths, line["point"], line["repeat"])
 
     def again(self, trial: Trial) -> RunPaths:
@@ -76,9 +80,9 @@ class Feeding:
         except StorageError:
             raise  # the disk is full: no other trial would fare better
         except LaunchError as error:
-            raise NotNowError(str(error).splitlines()[0]) from error
+            raise NotNowError(_in_one_line(error)) from error
         except TrainconfError as error:
-            raise TrialError(str(error).splitlines()[0]) from error
+            raise TrialError(_in_one_line(error)) from error
 
     def _has_been_taken(self, paths: RunPaths) -> bool:
         latest = events.last(paths)
@@ -129,6 +133,12 @@ def cancel(paths: RunPaths, *, force: bool) -> None:
     """Ask for the end of a run, unless it was never made."""
     if events.exists(paths):
         launchers.of_run(paths).cancel(RunHandle(paths), force=force)
+
+
+def _in_one_line(error: TrainconfError) -> str:
+    mistake = error.mistakes[0]
+    facts = [f"{label} {text.splitlines()[0]}" for label, text in mistake.facts if text]
+    return "; ".join([mistake.what.splitlines()[0], *facts])
 
 
 def _given_to_the_last(home: RunPaths) -> set[str]:

@@ -6,14 +6,16 @@ other lines of a sweep with a controller mean.
     {"deed": "ask", "number": 0, "values": {"params.lr": 0.1}, "overrides": ["params.lr=0.1"], "run": ["digits", "<sweep>_0"]}
     {"deed": "reuse", "number": 0, "run": ["digits", "<run id>"]}     a run that completed before stands for this trial
 
-`run` is an experiment and a run id: the run's folder, beside that of the sweep. A controller holds the lock of `controller.lock` while it
-writes; another process that wants something of it leaves a request, a file of its own.
+Each line ends with `check`, a checksum of itself and of all lines before it: one that was changed, removed or doubled is noticed. Lines of
+before this have none. `run` is an experiment and a run id: the run's folder, beside that of the sweep. A controller holds the lock of
+`controller.lock` while it writes; another process that wants something of it leaves a request, a file of its own.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from binascii import crc32
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from trainconf.history.events import now
 from trainconf.history.find import trials_of
 from trainconf.paths import RunPaths
 
+CHECK = b',"check":"'
 SYNC_SECONDS = 1.0  # of lines that a power cut may take; a killed process loses none
 
 
@@ -47,17 +50,37 @@ def begin(sweep: RunPaths, lines: Iterable[Mapping[str, Any]]) -> None:
     """Write the first lines, of `sweeps.earlier`; nothing where there are none. Raises OSError."""
     found = list(lines)
     if found:
-        files.append_lines(sweep.journal, found)
+        _append(sweep, found)
 
 
 def ask(sweep: RunPaths, entries: Iterable[Entry]) -> None:
     """Write down trials that are to be made. Raises OSError."""
-    files.append_lines(sweep.journal, ({"deed": "ask", **entry.line()} for entry in entries))
+    _append(sweep, ({"deed": "ask", **entry.line()} for entry in entries))
 
 
 def reuse(sweep: RunPaths, runs: Mapping[int, RunPaths]) -> None:
     """Write down which runs stand for which trials, by number. Raises OSError."""
-    files.append_lines(sweep.journal, ({"deed": "reuse", "number": number, "run": run_of(paths)} for number, paths in runs.items()))
+    _append(sweep, ({"deed": "reuse", "number": number, "run": run_of(paths)} for number, paths in runs.items()))
+
+
+def _append(sweep: RunPaths, lines: Iterable[Mapping[str, Any]]) -> None:
+    fd = files.open_regular(sweep.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    try:
+        with os.fdopen(os.dup(fd), "rb") as stream:
+            check = crc32(stream.read())
+        text = []
+        for line in lines:
+            text.append(_checked(line, check))
+            check = crc32(text[-1], check)
+        files.write_all(fd, b"".join(text))
+    finally:
+        os.close(fd)
+
+
+def _checked(line: Mapping[str, Any], check: int) -> bytes:
+    """A line, as it is written behind lines of that checksum."""
+    body = files.dumps(line).encode()[:-1]
+    return body + b'%s%08x"}\n' % (CHECK, crc32(body, check))
 
 
 def read(sweep: RunPaths) -> list[Entry]:
@@ -94,8 +117,8 @@ def paths_of(sweep: RunPaths, name: list[str]) -> RunPaths:
 class Journal:
     """The journal of a sweep with a controller, opened by its one writer. `lines` are those it had.
 
-    A last line that was torn when the writer before was killed is cut off. Raises StorageError when the disk refuses, and for a line in
-    the middle that is none: what follows it cannot be relied on.
+    A last line that was torn when the writer before was killed is cut off. Raises StorageError when the disk refuses, and for a line
+    that is none, or not the one that was written there: nobody can tell then which trials there are.
     """
 
     def __init__(self, sweep: RunPaths) -> None:
@@ -109,31 +132,47 @@ class Journal:
                 os.ftruncate(self._fd, len(whole) + len(newline))
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's journal cannot be written") from error
+        self._sweep_id = sweep.run_id
+        self._check = 0
         self.lines = [self._line(number, raw) for number, raw in enumerate(whole.split(b"\n"), 1)] if newline else []
         self._synced = time.monotonic()
 
     def _line(self, number: int, raw: bytes) -> dict[str, Any]:
         try:
             line = loads(raw)
-            if isinstance(line, dict) and isinstance(line.get("deed"), str):
-                return line
         except ValueError:
-            pass
-        raise StorageError(
-            f"line {number} of the sweep's journal is damaged", ("from", f"{self.path}:{number}"), ("line", repr(raw[:200])),
-            hint="restore the file from a copy: without this line nobody can tell which trials there are",
+            line = None
+        if not isinstance(line, dict) or not isinstance(line.get("deed"), str):
+            raise self.damaged(number, "is damaged", raw)
+        body, _, check = raw.rpartition(CHECK)
+        if "check" in line and check != b'%08x"}' % crc32(body, self._check):
+            raise self.damaged(number, "does not follow from the lines before: one was changed, removed or doubled here", raw)
+        self._check = crc32(raw + b"\n", self._check)
+        return line
+
+    def damaged(self, number: int, what: str, raw: bytes = b"") -> StorageError:
+        """The refusal of a line, whose number is counted from 1."""
+        return StorageError(
+            f"line {number} of the sweep's journal {what}", ("from", f"{self.path}:{number}"),
+            *([("line", repr(raw[:200]))] if raw else []),
+            hint=f"restore the file from a copy, or begin a sweep that knows what this one has found: sweep.resume_from=[{self._sweep_id}]",
         )
 
     def write(self, deed: str, **facts: Any) -> dict[str, Any]:
         """Add a line; the line, as it was written. Raises StorageError."""
         line = {"deed": deed, **facts, "time": now()}
         try:
-            files.write_all(self._fd, files.dumps(line).encode() + b"\n")
+            raw = _checked(line, self._check)
+            files.write_all(self._fd, raw)
+            self._check = crc32(raw, self._check)
             if time.monotonic() > self._synced + SYNC_SECONDS:
                 self.sync()
         except OSError as error:
-            raise StorageError.from_os_error(error, "the sweep's journal cannot be written") from error
+            raise self._refusal(error) from error
         return line
+
+    def _refusal(self, error: OSError) -> StorageError:
+        return StorageError.from_os_error(OSError(error.errno, error.strerror, self.path), "the sweep's journal cannot be written")
 
     def sync(self) -> None:
         """Have a power cut leave what was written. Raises OSError."""
@@ -141,9 +180,11 @@ class Journal:
         self._synced = time.monotonic()
 
     def close(self) -> None:
-        """Sync, and let go of the file."""
+        """Sync, and let go of the file. Raises StorageError."""
         try:
             self.sync()
+        except OSError as error:
+            raise self._refusal(error) from error
         finally:
             os.close(self._fd)
 

@@ -122,10 +122,19 @@ class ResumedSweep(Controlled):
         self._take_over(changes, retry, is_reopened=True)
 
     def _take_over(self, changes: Mapping[str, Any], retry: str, *, is_reopened: bool = False) -> None:
+        log = journal.Journal(self.paths)  # first of all: nothing is begun on a damaged one
+        try:
+            self._control(log, changes, retry, is_reopened=is_reopened)
+        except BaseException:
+            if self._controller is None:
+                log.close()
+            raise
+
+    def _control(self, log: journal.Journal, changes: Mapping[str, Any], retry: str, *, is_reopened: bool) -> None:
         if self._is_handed_over() and not (changes or retry or journal.has_requests(self.paths)):
             if is_reopened:
-                self._write_down({})
-            self._controller = controller(self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
+                self._write_down(log, {})
+            self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
             return
         maker = TrialMaker(self._workspace, self._reporter)
         self._find_bases()
@@ -137,9 +146,9 @@ class ResumedSweep(Controlled):
         pool = open_pool(launcher, self.paths, maker.secrets)
         hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved)
         if is_reopened:
-            self._write_down(changes)
+            self._write_down(log, changes)
         points = self._search.points() if self._bases else None
-        self._controller = controller(self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points)
+        self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points)
         if retry:
             self._controller.again(RETRIES[retry])
 
@@ -160,16 +169,14 @@ class ResumedSweep(Controlled):
         combinations = combinations_of(self._search, choices if isinstance(choices, dict) else {})
         self._bases = [(found, base_of(self.paths, number)) for number, found in enumerate(combinations)]
 
-    def _write_down(self, changes: Mapping[str, Any]) -> None:
+    def _write_down(self, log: journal.Journal, changes: Mapping[str, Any]) -> None:
         """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that."""
-        log = journal.Journal(self.paths)
         for asked in journal.take_requests(self.paths):
             if asked["deed"] in ("pause", "resume", "close", "budget"):
-                log.write(**{key: value for key, value in asked.items() if key != "time"})
-        log.write("resume")
+                log.lines.append(log.write(**{key: value for key, value in asked.items() if key != "time"}))
+        log.lines.append(log.write("resume"))
         if changes:
-            log.write("budget", **changes)
-        log.close()
+            log.lines.append(log.write("budget", **changes))
 
     def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
         given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
@@ -233,9 +240,12 @@ def checked(changes: Mapping[str, Any], search: Search) -> dict[str, Any]:
     for key, value in changes.items():
         name = key.removeprefix("sweep.")
         if name not in CHANGEABLE:
+            known = {**search.space_spec, **{f"sweep.{setting}": now for setting, now in search.settings.items()}}
+            facts = [("since it began", str(known[key])), ("asked for now", str(value))] if key in known else []
             mistakes.append(Mistake(
-                f"{key} cannot be changed in a sweep that has begun", ("allowed", ", ".join(f"sweep.{name}" for name in CHANGEABLE)),
-                hint="start another sweep",
+                f"{key} cannot be changed in a sweep that has begun", *facts,
+                ("allowed", ", ".join(f"sweep.{name}" for name in CHANGEABLE)),
+                hint="start another sweep, which can learn from this one: sweep.resume_from=[SWEEP]",
             ))
         elif value is not None and (type(value) not in (int, float) or (name != "target" and (type(value) is not int or value < 1))):
             mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", "a number" if name == "target" else "integer >= 1")))

@@ -10,14 +10,16 @@ from typing import Any
 
 from trainconf.composition.hydra.expressions import read_expression
 from trainconf.errors import ConfigError, Mistake
+from trainconf.search.conditions import ConditionError
 from trainconf.search.draws import MAX_SEED
 from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
 from trainconf.search.progress import Limits, PointSource
 from trainconf.search.reading import SpaceReader
-from trainconf.search.samplers import GridSampler, RandomSampler, SobolSampler
+from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler, SobolSampler
 from trainconf.search.space import Point, Space
 
 EXTRAS = {"optuna": "sweeps", "scipy": "sweeps", "cmaes": "sweeps", "torch": "gp", "numpy": "sweeps"}
+SAMPLES = 100  # points at which exclusions are tried
 
 
 class Search:
@@ -96,7 +98,7 @@ class Search:
         """What ends the search; `concurrent` trials at a time."""
         return Limits(
             max_total_runs=self.total, max_concurrent_runs=concurrent, max_failed_runs=self.settings.get("max_failed_runs"),
-            target=self.settings.get("target"), repeats=self.repeats, needs_metric=self.needs_metric,
+            target=self.settings.get("target"), repeats=self.repeats, metric=(self.metric or "") if self.needs_metric else "",
         )
 
     def points(self) -> PointSource:
@@ -168,6 +170,20 @@ class Search:
             self.wrong("sweep.resume_from", f"sweep={self.kind} without a policy has no use for what other sweeps have found",
                        hint="sweep=bayes learns from their points; sweep/policy=median compares with what their trials have logged")
         self._check_policy()
+        if not self.mistakes:
+            self._check_exclusions()
+
+    def _check_exclusions(self) -> None:
+        """Whether anything is left of the space, and every exclusion can be answered, at points as they are drawn."""
+        try:
+            sampler = GridSampler(self.space) if self.kind == "grid" else RandomSampler(self.space, self.seed)
+            sampler.ask(0)
+            for number in range(SAMPLES if self.space.exclusions else 0):
+                self.space.excludes(self.space.draw(0, number))
+        except NothingLeftError as error:
+            self.wrong("sweep.exclude", "the search space has no point", ("because", error.reason))
+        except ConditionError as error:
+            self.wrong("sweep.exclude", f"sweep.exclude: {error}", hint="compare a key only with values of its own type")
 
     def _check_grid(self) -> None:
         endless = [name for name, expression in self.space.expressions() if not hasattr(expression, "rows") and expression.values() is None]

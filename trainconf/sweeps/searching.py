@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from trainconf.launchers.separate import SeparatePool
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.search.conditions import ConditionError
 from trainconf.search.expressions import Choice
 from trainconf.search.progress import PointSource, Progress
 from trainconf.search.samplers import NothingLeftError
@@ -35,6 +36,7 @@ from trainconf.sweeps.search import Search
 from trainconf.sweeps.trials import TrialMaker
 
 MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
+MAX_CHECKED = 1_000  # values of a key that are checked before anything starts
 
 
 class Trials:
@@ -49,10 +51,12 @@ class Trials:
     def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]:
         """What a trial would run, and the overrides that make it differ. Raises ConfigError."""
         given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
+        return self._resolve(given, number), overrides_of(given)
+
+    def _resolve(self, given: Mapping[str, Any], number: int = 0) -> Resolved:
         composed = self._composer.at(given, number=number)
         only_params = all(key.startswith("params.") for key in given)
-        found = self.base.with_params(composed) if only_params else resolve(composed, self._workspace)
-        return found, overrides_of(given)
+        return self.base.with_params(composed) if only_params else resolve(composed, self._workspace)
 
     @property
     def example(self) -> Point:
@@ -64,16 +68,22 @@ class Trials:
         return combinations_of(self._search, self.base.composed.choices)
 
     def check(self) -> list[Mistake]:
-        """What the schema says against single values of the space: every listed one, and both ends of a range."""
+        """What is wrong with single values of the space: every listed one, both ends of a range, the points of `first`, the repeats."""
         mistakes: dict[str, Mistake] = {}
+        for values in self._samples():
+            try:
+                self._resolve(values)
+            except ConfigError as error:
+                mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
+        return list(mistakes.values())
+
+    def _samples(self) -> Iterator[Mapping[str, Any]]:
         for name, expression in self._search.space.expressions():
             columns = expression.rows if hasattr(expression, "rows") else [{name.partition("@")[0]: value} for value in expression.ends()]
-            for values in columns[:1000]:
-                try:
-                    self._composer.at(values)
-                except ConfigError as error:
-                    mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
-        return list(mistakes.values())
+            yield from columns[:MAX_CHECKED]
+        yield from self._search.first
+        if self._search.repeat_key:
+            yield {self._search.repeat_key: self._search.repeats - 1}
 
 
 def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str, str]]:
@@ -104,6 +114,8 @@ def at_once(search: Search, trials: Trials, workspace: WorkspacePaths, overrides
     except NothingLeftError as error:
         if not found:
             raise ConfigError("the search space has no point", ("because", error.reason)) from error
+    except ConditionError as error:
+        raise ConfigError(f"sweep.exclude: {error}") from error
     made = WatchedBatch if search.is_watched else batch.Sweep
     sweep = made(found, workspace, overrides, search.record())
     sweep.keep = lambda home, maker: record_bases(home, trials, maker)
@@ -139,7 +151,7 @@ class WatchedBatch(Controlled, batch.Sweep):
         if place_of(self.config) == HERE:
             self._lock = acquire(self.paths)
             self._controller = controller(
-                self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
+                Journal(self.paths), self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
             )  # fmt: skip
 
     def _record(self) -> dict[str, Any]:
@@ -257,7 +269,7 @@ class FedSweep(Controlled):
             pool = open_pool(launchers.get(base.spec.compute.target), self.paths, self._maker.secrets)
             hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved)
             self._controller = controller(
-                self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points(),
+                Journal(self.paths), self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points(),
             )  # fmt: skip
 
     def cancel(self, *, force: bool) -> None:
@@ -298,12 +310,13 @@ def open_pool(launcher: Launcher, home: RunPaths, secrets: Mapping[str, str]) ->
     return launcher.open_pool(home, secrets) or SeparatePool(launcher, home, secrets)
 
 
-def controller(home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None) -> Controller:
+def controller(
+    log: Journal, home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None
+) -> Controller:
     """A controller that has taken over what the journal says; without `points` it only watches the trials there are.
 
     Raises StorageError.
     """
-    log = Journal(home)
     limits = search.limits(at_a_time)
     if points is None:
         limits = replace(limits, max_total_runs=sum(line["deed"] == "ask" for line in log.lines))

@@ -46,6 +46,10 @@ class TrialWatch:
         """Whether it has not begun."""
         return self.state is None or self.state.status in ("NotStarted", "Queued")
 
+    def end(self, status: str, reason: str) -> None:
+        """It ends without ever having begun."""
+        self.state, self.is_over = State(status, reason), True
+
     def poll(self) -> list[Log]:
         """The new logs of the metric; after the end all that is left of them."""
         seen, now = _stamp(self.paths.events), time.monotonic()

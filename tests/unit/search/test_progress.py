@@ -157,11 +157,16 @@ def test_failures_close_the_sweep(limits: dict[str, Any], ends: list[str], told:
 
 
 def test_a_search_without_its_metric_gives_up_and_says_what_was_logged() -> None:
-    progress = make(needs_metric=True)
+    progress = make(metric="loss")
     for number in range(3):
         ask(progress)
-        tell(progress, number, None, names=["loss", "acc"])
-    assert "logged were acc, loss" in progress.failure
+        tell(progress, number, None, names=["acc", "lsos"])
+    assert progress.failure == "3 trials have ended without a value of loss: they logged lsos, acc"
+    progress = make(metric="loss")
+    for number in range(3):
+        ask(progress)
+        tell(progress, number, None, names=["acc", "loss"])
+    assert "no finite number" in progress.failure
 
 
 def test_a_target_that_is_reached_closes_the_sweep() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trainconf import files
+from trainconf.errors import StorageError
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal
 from trainconf.sweeps.journal import Entry
@@ -63,3 +65,52 @@ def test_a_sweep_without_a_journal_has_the_trials_that_have_folders(sweep: RunPa
     files.append_line(sweep.trials, {"run_dir": trial.run_dir})
     assert [(each.number, each.paths.run_id) for each in journal.read(sweep)] == [(0, "digits-1_0")]
     assert journal.read(sweep.workspace.run("digits", "nothing")) == []
+
+
+LINES: list[dict[str, Any]] = [
+    {"deed": "ask", "number": 0, "values": {"lr": 0.5}, "overrides": [], "run": ["x", "s_0"]},
+    {"deed": "ask", "number": 1, "values": {"lr": 0.25}, "overrides": [], "run": ["x", "s_1"]},
+    {"deed": "told", "number": 0, "state": "Completed", "value": 3.5},
+    {"deed": "told", "number": 1, "state": "Failed", "value": None},
+]
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize(("edit", "line"), [
+    (lambda lines: [lines[0], lines[1].replace(b"0.25", b"0.75"), *lines[2:]], 2),
+    (lambda lines: [lines[0], *lines[2:]], 2),
+    (lambda lines: lines[1:], 1),
+    (lambda lines: [*lines[:2], lines[1], *lines[2:]], 3),
+    (lambda lines: [lines[0], lines[2], lines[1], lines[3]], 2),
+    (lambda lines: [*lines[:3], lines[3].replace(b"Failed", b"Completed")], 4),
+    (lambda lines: [*lines[:3], b"[]\n", lines[3]], 4),
+    (lambda lines: [*lines[:3], b"{\n", lines[3]], 4),
+])  # fmt: skip
+def test_an_edit_of_the_journal_is_refused_where_it_is(sweep: RunPaths, edit: Any, line: int, is_old: bool) -> None:
+    """Also with first lines of before there were checksums: the first line that has one tells of them all."""
+    if is_old:
+        files.append_lines(sweep.journal, LINES[:2])
+    log = journal.Journal(sweep)
+    for known in LINES[2 if is_old else 0 :]:
+        log.write(known["deed"], **{key: value for key, value in known.items() if key != "deed"})
+    log.close()
+    path = Path(sweep.journal)
+    whole = path.read_bytes().splitlines(keepends=True)
+    assert [found["deed"] for found in journal.Journal(sweep).lines] == ["ask", "ask", "told", "told"]
+    path.write_bytes(b"".join(edit(whole)))
+    with pytest.raises(StorageError) as error:
+        journal.Journal(sweep)
+    assert is_old or f"journal.jsonl:{line}" in str(error.value)
+
+
+def test_what_is_written_before_the_controller_is_checked_too(sweep: RunPaths) -> None:
+    journal.begin(sweep, [{"deed": "earlier", "sweep": "s", "values": {"lr": 1}, "value": None}])
+    journal.ask(sweep, [journal.Entry(0, {"lr": 0.5}, [], sweep)])
+    log = journal.Journal(sweep)
+    log.write("pause")
+    log.close()
+    assert [line["deed"] for line in journal.Journal(sweep).lines] == ["earlier", "ask", "pause"]
+    path = Path(sweep.journal)
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.6"))
+    with pytest.raises(StorageError, match="line 2 of"):
+        journal.Journal(sweep)

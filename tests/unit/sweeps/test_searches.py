@@ -147,6 +147,15 @@ sweep:
     (["sweep=random", LR, 'sweep.exclude=["params.lrr > 1"]'], ["the space has no params.lrr", "did you mean params.lr"]),
     (["sweep=random", "compute.slots=choice(1, zwei, drei)"], ["zwei", "drei"]),
     (["sweep=random", "compute.slots=int(interval(-3, 4))"], ["compute.slots cannot be -3"]),
+    (["sweep=random", "+params.lr=uniform(2, 1)", "+params.nap=normal(0, -1)"], ["params.lr: uniform(2, 1): min must be", "sigma must be"]),
+    (["sweep=random", LR, "sweep.seed=99999999999999999999"], ["sweep.seed is 99999999999999999999", "0 to 9223372036854775807"]),
+    (["sweep=bayes", LR, "+params.opt=a,b", 'sweep.exclude=["params.opt > 3"]'], ["'params.opt > 3' has no answer", "from  command line"]),
+    (["sweep=bayes", LR, 'sweep.exclude=["params.lr > 0"]'], ["the search space has no point", "exclude leaves (almost) nothing"]),
+    (["sweep=grid", "+params.lr=1,2", 'sweep.exclude=["params.lr > 0"]'], ["exclude leaves nothing: every point is excluded"]),
+    (["sweep=bayes", LR, "+inputs.data=train.py,b,c"], ["the input data does not exist", "inputs.data=b", "inputs.data=c"]),
+    (["sweep=bayes", "retries=0,1", "sweep.first=[{retries: many}]"], ["retries cannot be 'many'"]),
+    (["sweep=random", LR, "sweep.repeats=2", "sweep.repeat_key=retriez"], ["retriez"]),
+    (["sweep=random", "+params.lr=choice()"], ["params.lr"]),
     (["sweep=random", "size=zip(params.lr=[1,2],params.epochs=[1,2,3])"], ["params.lr 2, params.epochs 3 values"]),
 ])  # fmt: skip
 def test_mistakes_are_told_before_anything_starts(here: Here, workspace: Shell, more: list[str], told: list[str]) -> None:
@@ -292,18 +301,51 @@ def test_a_second_controller_is_refused(here: Here, workspace: Shell) -> None:
     child.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("damage", ["torn", "edited"])
-def test_a_torn_journal_is_cut_and_an_edited_one_is_named(here: Here, workspace: Shell, damage: str) -> None:
+def test_a_torn_journal_is_cut_and_an_edited_one_is_named(here: Here, workspace: Shell) -> None:
     assert here(*words(workspace, "sweep=random", LR, total=2)).code == 0
     path = sweep_of(workspace) / "journal.jsonl"
     text = path.read_text()
-    path.write_text(text + '{"deed": "tol' if damage == "torn" else "{]\n" + text)
-    answer = here("sweep", "extend", "last", "sweep.max_total_runs=3")
-    if damage == "torn":
-        assert answer.code == 0, answer
-        assert len(asked(workspace)) == 3
-    else:
-        assert (answer.code, "line 1 of the sweep's journal is damaged" in answer.err) == (2, True), answer
+    path.write_text(text.replace('"number":1', '"number":2', 1))
+    for verb in (["extend", "last", "sweep.max_total_runs=3"], ["resume", "last"], ["pause", "last"]):
+        answer = here("sweep", *verb)
+        assert (answer.code, "line 2 of the sweep's journal does not follow" in answer.err) == (2, True), answer
+        assert f"{path}:2" in answer.err
+    path.write_text(text + '{"deed": "tol')
+    assert here("sweep", "extend", "last", "sweep.max_total_runs=3").code == 0
+    assert len(asked(workspace)) == 3
+
+
+def test_an_input_that_goes_away_fails_its_trials_and_not_the_search(here: Here, workspace: Shell) -> None:
+    """A trial that cannot be composed has its number, its values and the reason, and the others go on."""
+    for name in "ab":
+        workspace.write(f"data/{name}/x", "")
+    remove = f"import shutil; shutil.rmtree({str(workspace.root / 'data/b')!r}, ignore_errors=True)\n"
+    workspace.write("train.py", SCRIPT + remove)
+    space = [LR, "+inputs.data=choice(data/a,data/b)", "sweep.first=[{params.lr: 0.1, inputs.data: data/a}]"]
+    answer = here(*words(workspace, "sweep=bayes", *space, "sweep.max_concurrent_runs=1", total=8))
+    assert answer.code == 0, answer
+    found = shown(here)["trials"]
+    assert len(found) == 8
+    assert {(trial["values"]["inputs.data"], trial["status"]) for trial in found} == {("data/a", "Completed"), ("data/b", "Failed")}
+    reasons = {trial["reason"] for trial in found if trial["status"] == "Failed"}
+    assert all("the input data does not exist" in reason and "data/b" in reason for reason in reasons)
+
+
+def test_a_bayesian_search_goes_on_after_a_trial_ran_again(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARK", str(workspace.root / "mark"))
+    assert here(*words(workspace, "sweep=bayes", LR, "+params.fail=once", "sweep.max_concurrent_runs=1", total=11)).code == 0
+    assert here("sweep", "retry", "last").code == 0
+    answer = here("sweep", "extend", "last", "sweep.max_total_runs=13")
+    assert answer.code == 0, answer
+    assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 13
+
+
+def test_another_space_is_refused_with_what_it_was(here: Here, workspace: Shell) -> None:
+    assert here(*words(workspace, "sweep=random", LR, total=1)).code == 0
+    answer = here("sweep", "resume", "last", "params.lr=uniform(0, 2)", "sweep.seed=8", "sweep.max_total_runs=many")
+    assert answer.code == 2, answer
+    told = ["params.lr cannot be changed", "log_interval(1e-5, 1)", "uniform(0, 2)", "sweep.seed cannot", "'many'", "resume_from"]
+    assert all(text in answer.err for text in told), answer
 
 
 def test_a_search_is_exported_for_the_tools_of_others(here: Here, workspace: Shell) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from typing import Any
 
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import number, printer
@@ -190,12 +191,13 @@ def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:
     return 0 if carry_out(sweep, workspace, printer, follow) else 1
 
 
-def _change(word: str) -> tuple[str, int | float]:
-    key, _, text = word.partition("=")
-    try:
-        return key, int(text)
-    except ValueError:
+def _change(word: str) -> tuple[str, Any]:
+    key, equals, text = word.partition("=")
+    if not equals:
+        raise UserError(f"{word} is no new limit", ("from", "command line"), ("allowed", "sweep.LIMIT=NUMBER"))
+    for read in (int, float):
         try:
-            return key, float(text)
+            return key, read(text)
         except ValueError:
-            raise UserError(f"{word} is no new limit", ("from", "command line"), ("allowed", "sweep.LIMIT=NUMBER")) from None
+            continue
+    return key, None if text == "null" else text

@@ -97,8 +97,10 @@ def print_results(results: Results, *, every: bool = False) -> None:
 
     On a terminal the table fits it, and of many trials it has the best ones and some that failed, unless `every` is asked for.
     """
-    if not results.trials:
-        return  # somebody has removed the sweep
+    if not results.trials:  # somebody has removed the sweep, or it came to none
+        for line in summary(results):
+            printer.info(line)
+        return
     is_screen = sys.stdout is not None and sys.stdout.isatty()
     trials = results.trials if every or not is_screen else _that_matter(results)
     keys = list(dict.fromkeys(override.partition("=")[0].lstrip("+") for trial in results.trials for override in trial.overrides))

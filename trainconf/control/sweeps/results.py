@@ -103,6 +103,8 @@ def results(sweep: RunPaths) -> Results:
     for entry in journal.read(sweep):
         row = record.describe(entry.paths) if events.exists(entry.paths) else {}
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
+        if not row and told is not None and told.state:  # it never had a run, or somebody has removed that
+            row = {"status": told.state, "reason": told.reason}
         logged = row.get("metrics", {}).get(name)
         value = told.value if told is not None and told.state else finite(logged)
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
