@@ -16,6 +16,7 @@ VERBS = {
     "ls": ("history", "list runs, newest first"),
     "show": ("history", "print everything about one run, or the trials of a sweep"),
     "compare": ("compare", "print what differs between runs: params, metrics, env, code, compute, status"),
+    "diff": ("compare", "print what changed from one run to another: params, config, software, commits, code line by line"),
     "metrics": ("compare", "print what runs have logged; with names of metrics, draw their curves"),
     "logs": ("history", "print or follow (-f) the output of a run"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),

@@ -9,6 +9,6 @@
 
 from __future__ import annotations
 
-from trainconf.snapshot.store import Snapshot, SnapshotInfo, SnapshotStore, hash_tree, tree_entries
+from trainconf.snapshot.store import Snapshot, SnapshotInfo, SnapshotStore, hash_tree, tree_manifest
 
-__all__ = ["Snapshot", "SnapshotInfo", "SnapshotStore", "hash_tree", "tree_entries"]
+__all__ = ["Snapshot", "SnapshotInfo", "SnapshotStore", "hash_tree", "tree_manifest"]

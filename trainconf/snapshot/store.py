@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainconf.snapshot.blobs.opened import OpenSnapshot
     from trainconf.snapshot.blobs.packs import DamagedError
     from trainconf.snapshot.blobs.pins import Pin
+    from trainconf.snapshot.blobs.reader import SnapshotReader
 
 UNUSED_S = 3600.0  # a snapshot that no run holds may belong to a submission that is being prepared
 
@@ -113,14 +114,15 @@ class SnapshotStore:
         return entries(self._store.read_manifest(snapshot_id))
 
     def read(self, snapshot_id: str, file: Entry) -> bytes:
-        """The content of one file of a snapshot, as `show` names it. Raises StorageError."""
-        from trainconf.snapshot.blobs.packs import DamagedError, PackReader
+        """The content of one file of a snapshot, as `show` names it. Raises SnapshotError, StorageError."""
+        with self.reader(snapshot_id) as reader:
+            return reader.read(file)
 
-        with self._store.locked(), PackReader(self._store.packs, self._store.packs.index()) as reader:
-            try:
-                return b"".join(reader.chunks(bytes.fromhex(file.content)))
-            except DamagedError as error:
-                raise self._damaged(snapshot_id, error) from error
+    def reader(self, snapshot_id: str) -> SnapshotReader:
+        """The snapshot, to read many of its files and to compare it. `gc` waits until it is closed. Raises SnapshotError, StorageError."""
+        from trainconf.snapshot.blobs.reader import SnapshotReader
+
+        return SnapshotReader(self._store, snapshot_id, self._damaged)
 
     def diff(self, a: str, b: str) -> SnapshotDiff:
         """The difference from `a` to `b`. Raises SnapshotError, StorageError."""
@@ -233,17 +235,16 @@ def hash_tree(source_directory: str, *, store: SnapshotStore | None = None) -> s
     if cache and cache.is_current():
         return str(cache.summary[0])
     from trainconf.snapshot.blobs.manifest import identify
+
+    return identify(tree_manifest(source_directory, store=store))
+
+
+def tree_manifest(source_directory: str, *, store: SnapshotStore | None = None) -> bytes:
+    """The manifest that a snapshot of the tree would have. Writes nothing. Raises as `hash_tree` does."""
     from trainconf.snapshot.tree.taking import manifest_of
 
-    return identify(manifest_of(source, cache))
-
-
-def tree_entries(source_directory: str) -> list[Entry]:
-    """The entries that a snapshot of the tree would have, sorted by path. Writes nothing. Raises as `hash_tree` does."""
-    from trainconf.snapshot.blobs.manifest import entries
-    from trainconf.snapshot.tree.taking import manifest_of
-
-    return entries(manifest_of(source_path(source_directory), None))
+    source = source_path(source_directory)
+    return manifest_of(source, _stat_cache(source, store))
 
 
 def _stat_cache(source: bytes, store: SnapshotStore | None) -> StatCache | None:

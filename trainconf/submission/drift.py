@@ -13,7 +13,7 @@ from typing import Any
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved
-from trainconf.snapshot import SnapshotStore, tree_entries
+from trainconf.snapshot import SnapshotStore, tree_manifest
 from trainconf.snapshot.blobs.manifest import Entry
 from trainconf.spec import RunSpec, sha256_hex
 from trainconf.submission.code import take_from_git
@@ -116,14 +116,9 @@ class CodeChange:
 
 def of_code(store: SnapshotStore, snapshot_id: str, source_directory: str) -> list[CodeChange]:
     """Every path at which the tree of today is not what the snapshot holds, sorted. Raises SnapshotError, StorageError."""
-    old = {entry.path: entry for entry in store.show(snapshot_id)}
-    new = {entry.path: entry for entry in tree_entries(source_directory)}
-    changes = [CodeChange(path, old.get(path), new.get(path)) for path in sorted(old.keys() | new.keys())]
-    return [change for change in changes if not _is_same(change)]
-
-
-def _is_same(change: CodeChange) -> bool:
-    return change.what == "mode" and change.old is not None and change.new is not None and change.old.executable == change.new.executable
+    with store.reader(snapshot_id) as reader:
+        changes = reader.changes_to(tree_manifest(source_directory, store=store))
+    return [CodeChange((new or old).path, old, new) for old, new in changes]  # type: ignore[union-attr]
 
 
 @contextmanager

@@ -82,11 +82,12 @@ def parse_header(start: bytes) -> tuple[int, int]:
 
 
 def entries(manifest: bytes) -> list[Entry]:
+    return [_entry(kind, content, size, path) for kind, content, size, path in parse(manifest)]
+
+
+def _entry(kind: bytes, content: bytes, size: bytes, path: bytes) -> Entry:
     kinds = {b"f": "file", b"x": "file", b"l": "link", b"d": "folder"}
-    return [
-        Entry(kinds[kind], os.fsdecode(path), os.fsdecode(content), int(size or 0), executable=kind == b"x")
-        for kind, content, size, path in parse(manifest)
-    ]
+    return Entry(kinds[kind], os.fsdecode(path), os.fsdecode(content), int(size or 0), executable=kind == b"x")
 
 
 def blobs(manifest: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -94,15 +95,19 @@ def blobs(manifest: bytes) -> Iterator[tuple[bytes, bytes]]:
     return ((bytes.fromhex(content.decode()), path) for kind, content, _, path in parse(manifest) if kind in b"fx")
 
 
+def changes(a: bytes, b: bytes) -> list[tuple[Entry | None, Entry | None]]:
+    """What differs in the trees of two manifests, sorted by path: the entry in `a` and the one in `b`, None where it is not."""
+    old, new = ({record[3]: record for record in parse(manifest)} for manifest in (a, b))
+    paths = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    return [tuple(_entry(*tree[path]) if path in tree else None for tree in (old, new)) for path in paths]  # type: ignore[misc]
+
+
 def compare(a: bytes, b: bytes) -> SnapshotDiff:
     """The changes that turn the tree of manifest `a` into that of `b`."""
-    old = {path: (kind, content) for kind, content, _, path in parse(a)}
-    new = {path: (kind, content) for kind, content, _, path in parse(b)}
-    both = sorted(path for path in old.keys() & new.keys() if old[path] != new[path])
-    modes = {path for path in both if old[path][1] == new[path][1] and old[path][0] in b"fx" and new[path][0] in b"fx"}
-
-    def text(paths: Iterable[bytes]) -> list[str]:
-        return [os.fsdecode(path) for path in sorted(paths)]
-
-    changed = [path for path in both if path not in modes]
-    return SnapshotDiff(text(new.keys() - old.keys()), text(old.keys() - new.keys()), text(changed), text(modes))
+    found: dict[str, list[str]] = {"added": [], "removed": [], "changed": [], "modes": []}
+    for before, after in changes(a, b):
+        entry = after or before
+        assert entry is not None
+        is_mode = before and after and (before.kind, before.content) == (after.kind, after.content)
+        found["added" if before is None else "removed" if after is None else "modes" if is_mode else "changed"].append(entry.path)
+    return SnapshotDiff(**found)
