@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from trainconf.errors import SnapshotError, StorageError, UserError
 from trainconf.history import metrics, record
 from trainconf.resolve.origins import leaves
 from trainconf.snapshot import SnapshotStore
-from trainconf.snapshot.code_diff import CodeDiff, compare
+from trainconf.snapshot.code_diff import CodeDiff, compare, reader_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,18 +192,10 @@ def code_of_today(a: RunPaths, *, patch: bool = True, only: Sequence[str] = ()) 
     store = SnapshotStore(a.workspace.snapshots)
     with store.reader(snapshot_id) as reader:
         changes = reader.changes_to(tree_manifest(source, store=store))
-        return compare(changes, (reader.read, lambda entry: _read(os.path.join(source, entry.path))), patch=patch, only=only)
+        return compare(changes, (reader.read, reader_of(source)), patch=patch, only=only)
 
 
 def _snapshot_of(paths: RunPaths) -> str | None:
     code = record.read_mapping(paths.spec).get("code")
     found = code.get("snapshot") if isinstance(code, dict) else None
     return found if isinstance(found, str) and found else None
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError:
-        return b""  # it has gone since it was listed

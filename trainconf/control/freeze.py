@@ -122,5 +122,4 @@ def _code(file: frozen.Frozen, today: Resolved, workspace: WorkspacePaths, *, di
         lines = [str(change) for change in changes[: drift.SHOWN_PATHS]]
         if len(changes) > drift.SHOWN_PATHS:
             lines.append(f"and {len(changes) - drift.SHOWN_PATHS} more")
-        texts = [drift.text_diff(store, snapshot_id, today.source_directory, change) for change in changes] if diff else []
-    return lines, "".join(texts)
+        return lines, drift.text_diff(store, snapshot_id, today.source_directory) if diff else ""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Pair = tuple[Entry | None, Entry | None]
 
 LARGE_BYTES = 1_000_000  # a larger file is named, and its lines are not compared
-MOST_BYTES = 32_000_000  # of all files whose lines are compared
+MOST_BYTES = 16_000_000  # of all files whose lines are compared
+TOO_LARGE = "too large to compare line by line"
 MODES = {"file": "100644", "link": "120000", "folder": "040000"}
 
 
@@ -87,7 +88,7 @@ def _sorted_out(changes: Sequence[Pair]) -> tuple[list[Pair], list[FileChange]]:
         if any(entry.kind == "folder" for entry in pair if entry):
             named.append(_by_name(pair))
         elif max(entry.size_bytes for entry in pair if entry) > LARGE_BYTES or total + size > MOST_BYTES:
-            named.append(replace(_by_name(pair), note="too large to compare line by line"))
+            named.append(replace(_by_name(pair), note=TOO_LARGE))
         else:
             compared.append(pair)
             total += size
@@ -123,3 +124,16 @@ def _path(pair: Pair) -> str:
 
 def _is_in(path: str, only: Collection[str]) -> bool:
     return any(path == each or path.startswith(each.rstrip("/") + "/") for each in only)
+
+
+def reader_of(source_directory: str) -> Callable[[Entry], bytes]:
+    """Reads the files of a working tree; one that has gone since it was listed is empty."""
+
+    def read(entry: Entry) -> bytes:
+        try:
+            with open(os.path.join(source_directory, entry.path), "rb") as stream:
+                return stream.read()
+        except OSError:
+            return b""
+
+    return read

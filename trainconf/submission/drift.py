@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,13 +14,13 @@ from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore, tree_manifest
 from trainconf.snapshot.blobs.manifest import Entry
+from trainconf.snapshot.code_diff import TOO_LARGE, compare, reader_of
 from trainconf.spec import RunSpec, sha256_hex
 from trainconf.submission.code import take_from_git
 from trainconf.submission.frozen import Frozen
 
 SHOWN_PATHS = 100
 HASHES = r"(?:\s+--hash=\S+){2,}"
-LARGEST_DIFF_BYTES = 1_000_000
 PARTS = ("code", "params", "environment", "compute", "distributed")
 PAIRS = {"code": ("inputs", "input_digests"), "environment": ("files", "variables", "build_args"), "compute": ("options",)}
 # where the config says what the spec calls otherwise; `environment.files.<path>` is the file itself
@@ -135,34 +134,13 @@ def frozen_code(file: Frozen, workspace: WorkspacePaths) -> Iterator[SnapshotSto
         yield tried or made
 
 
-def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str, change: CodeChange) -> str:
-    """One change as a unified diff, or a line that says why there is none. Raises SnapshotError, StorageError."""
-    import difflib
+def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str) -> str:
+    """The code of a snapshot against the tree of today as a unified diff, and a line for each file without one.
 
-    if change.what == "mode":
-        return ""
-    too_large = any(entry.size_bytes > LARGEST_DIFF_BYTES for entry in (change.old, change.new) if entry)
-    contents = [] if too_large else [
-        _content(change.old, lambda entry: store.read(snapshot_id, entry)),
-        _content(change.new, lambda entry: _read(os.path.join(source_directory, entry.path))),
-    ]
-    if too_large or any(b"\0" in content for content in contents):
-        return f"{change.path}: binary, or too large to compare line by line\n"
-    old, new = (content.decode("utf-8", "backslashreplace").splitlines(keepends=True) for content in contents)
-    names = ("a/" + change.path if change.old else os.devnull, "b/" + change.path if change.new else os.devnull)
-    lines = difflib.unified_diff(old, new, *names)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-def _content(entry: Entry | None, read: Callable[[Entry], bytes]) -> bytes:
-    if entry is None or entry.kind == "folder":
-        return b""
-    return os.fsencode(entry.content) if entry.kind == "link" else read(entry)
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError:
-        return b""  # it has gone since it was listed
+    Raises SnapshotError, StorageError.
+    """
+    with store.reader(snapshot_id) as reader:
+        changes = reader.changes_to(tree_manifest(source_directory, store=store))
+        found = compare(changes, (reader.read, reader_of(source_directory)), patch=True)
+    named = [f"{file.path}: {file.note}\n" for file in found.files if file.note == TOO_LARGE] + [f"{found.trouble}\n"] * bool(found.trouble)
+    return found.patch.decode("utf-8", "backslashreplace") + "".join(named)
