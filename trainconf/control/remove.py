@@ -106,10 +106,7 @@ def _put_aside(paths: RunPaths) -> bool:
     """Rename a run's folder while nobody has its lock; also true when it is gone already. Raises OSError."""
     lock = files.FileLock(paths.lock)
     try:
-        if not lock.acquire(blocking=False):
-            return False
-        latest = events.last(paths)
-        if latest is not None and latest["state"] not in events.TERMINAL:
+        if not liveness.hold_ended(paths, lock) and os.path.isdir(paths.run_dir):
             return False
         os.rename(paths.run_dir, paths.run_dir + REMOVING)
     except FileNotFoundError:

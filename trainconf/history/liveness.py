@@ -7,6 +7,7 @@ run's lock for as long as it lives, so a run that is not final and whose lock is
 from __future__ import annotations
 
 import os
+import time
 
 from trainconf import files
 from trainconf.history import events
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths
 
+LETTING_GO_S = 5.0  # between the last event of an agent and its end
 RECORD_BYTES = 1 << 24  # of run.json and what is as small; a larger one is damaged
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -89,6 +91,24 @@ def _stat(pid: int) -> tuple[str, int]:
         raise ProcessLookupError(pid) from None
     fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold spaces and parentheses
     return fields[0].decode("ascii"), int(fields[19])
+
+
+def hold_ended(paths: RunPaths, lock: files.FileLock) -> bool:
+    """Take the lock of a run that has ended; False when it has not, or not any more. Its agent may be about to let go. Raises OSError."""
+    give_up_at = time.monotonic() + LETTING_GO_S
+    while not lock.acquire(blocking=False):
+        if not _has_ended(paths) or time.monotonic() >= give_up_at:
+            return False
+        time.sleep(0.02)
+    if _has_ended(paths):
+        return True
+    lock.release()
+    return False
+
+
+def _has_ended(paths: RunPaths) -> bool:
+    latest = events.last(paths)
+    return latest is not None and latest["state"] in events.TERMINAL
 
 
 def lock_of(paths: RunPaths) -> str:

@@ -36,12 +36,13 @@ def resume(paths: RunPaths, overrides: list[str], workspace: WorkspacePaths, rep
     _check_state(paths, reporter)
     lock = FileLock(paths.lock)
     try:
-        if not lock.acquire(blocking=False):
+        if not liveness.hold_ended(paths, lock):
             what = f"{paths.run_id} is just being resumed, or removed, by another process"
             raise UserError(what, hint=f"`trainconf show {paths.run_id}`")
         if not _is_the_run_s(lock):
             raise RunNotFoundError(f"{paths.run_id} was removed just now", ("path", paths.run_dir))
-        before = _ended(paths)
+        before = events.last(paths) or {}
+        _refuse_completed(paths, before.get("state"))  # another process may have resumed it meanwhile
         return _resume(paths, overrides, workspace, reporter, lock, before)
     except OSError as error:
         raise StorageError.from_os_error(error, "the run's folder cannot be written") from error
@@ -105,9 +106,7 @@ def _check_state(paths: RunPaths, reporter: Reporter) -> None:
         reporter.info(f"{paths.run_id} is NotResponding: {state.reason}; what is left of it is ended first")
         launchers.of_run(paths).cancel(RunHandle(paths))
         state = states.state_of(paths)
-    if state.status == "Completed":
-        raise UserError(f"{paths.run_id} is Completed: it has nothing to go on with", ("path", paths.run_dir),
-                        hint=f"`trainconf rerun {paths.run_id}` runs it again, as a new run")
+    _refuse_completed(paths, state.status)
     if not state.is_final:
         raise UserError(f"{paths.run_id} is {state.status}, and a run that goes on cannot be resumed",
                         *([("reason", state.reason)] if state.reason else []), ("path", paths.run_dir),
@@ -115,6 +114,12 @@ def _check_state(paths: RunPaths, reporter: Reporter) -> None:
     if (home := _sweep_of(paths)) is not None and not _has_ended(home):
         raise UserError(f"{paths.run_id} is a trial of {home.run_id}, which goes on", ("path", paths.run_dir),
                         hint=f"`trainconf sweep retry {home.run_id}` runs its failed trials again")
+
+
+def _refuse_completed(paths: RunPaths, status: str | None) -> None:
+    if status == "Completed":
+        raise UserError(f"{paths.run_id} is Completed: it has nothing to go on with", ("path", paths.run_dir),
+                        hint=f"`trainconf rerun {paths.run_id}` runs it again, as a new run")
 
 
 def _sweep_of(paths: RunPaths) -> RunPaths | None:
@@ -127,14 +132,6 @@ def _sweep_of(paths: RunPaths) -> RunPaths | None:
 
 def _has_ended(sweep: RunPaths) -> bool:
     return states.state_of(sweep).is_final and not files.is_locked(sweep.controller_lock) and not files.is_locked(sweep.lock)
-
-
-def _ended(paths: RunPaths) -> dict[str, Any]:
-    """The run's last event, now that its lock is ours. Raises UserError when another process was faster."""
-    latest = events.last(paths)
-    if latest is None or latest["state"] not in events.TERMINAL or latest["state"] == "Completed":
-        raise UserError(f"{paths.run_id} was begun again just now", hint=f"`trainconf show {paths.run_id}`")
-    return latest
 
 
 def _is_the_run_s(lock: FileLock) -> bool:

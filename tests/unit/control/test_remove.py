@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from trainconf import files
 from trainconf.control import remove
 from trainconf.control.workspace import gc
 from trainconf.errors import UserError
+from trainconf.history import events, liveness
 from trainconf.history.index.index import Index
 from trainconf.paths import REMOVING, RunPaths, WorkspacePaths
 from trainconf.snapshot import SnapshotStore
@@ -163,6 +165,27 @@ def test_an_interrupted_removal_is_no_run_and_gc_finishes_it(workspace: Workspac
 
 
 def test_a_run_that_was_begun_again_since_it_was_looked_at_stays(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, "a")
+    (found,) = remove.find(workspace, [paths])
+    with files.FileLock(paths.lock):
+        events.append(paths, "NotStarted", 2, resumed={})
+        assert not remove.remove(found)
+
+
+def test_an_agent_that_is_about_to_end_is_waited_for(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, "a")
+    (found,) = remove.find(workspace, [paths])
+    lock = files.FileLock(paths.lock)
+    lock.acquire()
+    timer = threading.Timer(0.1, lock.release)
+    timer.start()
+    assert remove.remove(found)
+    timer.join()
+    assert not os.path.exists(paths.run_dir)
+
+
+def test_a_lock_that_nobody_lets_go_is_left_alone(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "LETTING_GO_S", 0.1)
     paths = make_run(workspace, "a")
     (found,) = remove.find(workspace, [paths])
     with files.FileLock(paths.lock):

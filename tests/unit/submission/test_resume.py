@@ -146,7 +146,8 @@ def test_two_who_resume_at_once_start_one_attempt(here: Here, workspace: Shell, 
     assert len(attempts) == 1 + codes.count(3)
 
 
-def test_one_who_holds_the_run_is_not_disturbed(here: Here, failed: RunPaths) -> None:
+def test_one_who_holds_the_run_is_not_disturbed(here: Here, failed: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "LETTING_GO_S", 0.2)
     with FileLock(failed.lock):
         said = here("resume", "last")
     assert (said.code, state(failed)) == (2, ("Failed", 1))
