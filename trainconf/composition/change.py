@@ -54,6 +54,7 @@ def change(then: Composed, texts: list[str], workspace: WorkspacePaths, *, machi
         )])  # fmt: skip
     changed = composition.finish()
     changed.choices, changed.overrides = then.choices, [*then.overrides, *texts]
+    changed.config_name, changed.folder = then.config_name, then.folder
     return changed
 
 

@@ -260,7 +260,10 @@ class Composition:
         found = self.origins.of_all(key for key, _ in leaves(config))
         reads = sorted(self.reads.env) if self.reads.is_repeatable and not self._is_searched else None
         derived = self.literals.show(written(raw))
-        return Composed(config, found, self.choices, self.texts, reads, derived, self.hydra.notes, bound=self._bound())
+        return Composed(
+            config, found, self.choices, self.texts, reads, derived, self.hydra.notes, bound=self._bound(),
+            config_name=self.loader.config_name,
+        )  # fmt: skip
 
     def _bound(self) -> list[str] | None:
         """See `Composed.bound`."""

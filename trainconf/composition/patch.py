@@ -80,7 +80,8 @@ def patched(base: Composed, values: Mapping[str, Any], sources: Mapping[str, str
     if derived and not derived.keys().isdisjoint(values):
         derived = {key: value for key, value in derived.items() if key not in values}
     return Composed(
-        config, origins, base.choices, overrides, base.env_reads, derived, base.notes, base.compute_options, base.bound
+        config, origins, base.choices, overrides, base.env_reads, derived, base.notes, base.compute_options, base.bound,
+        base.config_name, base.folder,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class ComposeRequest:
 def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Composed:
     """The composed config, from the cache where that is proven equal. Raises ConfigError."""
     found = compose_cached(request.overrides, workspace, config_dir=request.config_dir, config_name=request.config_name)
+    found.config_name = request.config_name  # the cache does not say it
     report_notes(found, reporter)
     return found
 

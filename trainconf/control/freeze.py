@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from typing import Any
 
 from trainconf import environments
 from trainconf.control.compose import ComposeRequest, compose, resolve
 from trainconf.errors import UserError
 from trainconf.fast.records import Record
+from trainconf.git import commit as git_commit
 from trainconf.git.facts import facts as git_facts
-from trainconf.paths import WorkspacePaths
+from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import processes
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.resolver import resolve as resolve_composed
 from trainconf.snapshot import SnapshotStore, hash_tree
+from trainconf.spec import RunSpec
 from trainconf.submission import drift, frozen
+from trainconf.submission.code import find_code
 from trainconf.submission.destination import Destination
 from trainconf.submission.inputs import not_looked_at, with_digests
+from trainconf.submission.replay import recorded
 from trainconf.submission.submit import spec_with_code, take_snapshot
 
 
@@ -53,17 +59,47 @@ def freeze(
     resolved = with_digests(resolve(request, workspace, reporter), workspace, reporter)
     _check_software(resolved)
     with Destination(output, write) as destination:
-        snapshot_id = take_snapshot(resolved, workspace, reporter)
+        spec = spec_with_code(resolved, take_snapshot(resolved, workspace, reporter))
         found = git_facts(resolved.source_directory, processes)
-        git = found.to_dict() if found is not None else {}
-        spec = spec_with_code(resolved, snapshot_id)
-        is_committed = frozen.is_committed(resolved, snapshot_id, workspace, git)
-        content, file_hash = frozen.text(
-            resolved, spec, workspace, git, request.config_name, request.config_dir, only_here=not is_committed
-        )
-        SnapshotStore(workspace.snapshots).pin(snapshot_id, destination.path, file_hash)
-        destination.write(content)
+        return _write(resolved, spec, found.to_dict() if found is not None else {}, workspace, destination, request.config_dir)
+
+
+def freeze_run(run: RunPaths, workspace: WorkspacePaths, output: str | None, write: Callable[[str], None]) -> FrozenRun:
+    """As `freeze`, of a recorded run: the file that freezing would have written when it was submitted.
+
+    Raises RunNotFoundError for a damaged record, UserError, FrozenFileError where its code is found nowhere, StorageError.
+    """
+    resolved, git = recorded(run)
+    _check_software(resolved)
+    find_code(resolved.spec.code.snapshot, resolved.source_directory, git, workspace, run.spec)
+    with Destination(output, write) as destination:
+        return _write(resolved, resolved.spec, git, workspace, destination)
+
+
+def _write(
+    resolved: Resolved, spec: RunSpec, git: dict[str, Any], workspace: WorkspacePaths, destination: Destination,
+    config_dir: str | None = None,
+) -> FrozenRun:
+    snapshot_id = spec.code.snapshot
+    is_committed = frozen.is_committed(resolved, snapshot_id, workspace, git)
+    content, file_hash = frozen.text(resolved, spec, workspace, git, config_dir, only_here=not is_committed)
+    SnapshotStore(workspace.snapshots).pin(snapshot_id, destination.path, file_hash)
+    destination.write(content)
     return FrozenRun(resolved.experiment_name, spec.spec_hash, "" if is_committed else _why_only_here(git))
+
+
+class FileCommit:
+    """The commit of a frozen file, and of nothing else. Raises UserError at once where the file could not be committed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._repository = git_commit.repository_of(path)
+
+    def make(self, frozen_run: FrozenRun, message: str = "") -> str:
+        """The hash of the commit; empty when HEAD has the file as it is. Raises UserError with git's words, StorageError."""
+        name = os.path.basename(self._path)
+        default = f"freeze {frozen_run.experiment_name} as {name}\n\nspec {frozen_run.spec_hash}"
+        return git_commit.commit(self._repository, self._path, message or default)
 
 
 def _check_software(resolved: Resolved) -> None:
@@ -99,10 +135,11 @@ def check(
     Raises FrozenFileError, ConfigError, SnapshotError, StorageError.
     """
     file = frozen.read(path, workspace)
-    composed = compose(ComposeRequest(file.resolved.composed.overrides, file.config_name, config_dir), workspace, reporter)
+    then = file.resolved.composed
+    composed = compose(ComposeRequest(then.overrides, then.config_name, config_dir), workspace, reporter)
     strange = "" if trust else frozen.strange_program(file, composed, workspace)
     software = file.resolved.spec.environment if strange else None
-    today = with_digests(resolve_composed(composed, workspace, cwd=file.folder, software=software), workspace, reporter)
+    today = with_digests(resolve_composed(composed, workspace, cwd=then.folder, software=software), workspace, reporter)
     spec = spec_with_code(today, hash_tree(today.source_directory, store=SnapshotStore(workspace.snapshots)))
     found = drift.of_values(file, today, spec)
     text = ""

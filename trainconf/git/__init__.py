@@ -6,5 +6,6 @@
     index     whether the index can hold what `git status` does not report
     filtered  passed     whether files differ that a filter changes, or that git was told to ignore
     checkout  writes the tree of a commit into a folder
+    commit    commits one file
     patch     the uncommitted changes as a patch of bounded size
 """

@@ -26,15 +26,17 @@ class Composed:
     on.
     notes: what was asked for and has no effect. compute_options: see `settings.compute_options`; None where the schema must be asked.
     bound: keys of `params` and `tags` that cannot be changed without composing anew, for other values are made of them or a schema types
-    them; None where it is not known.
+    them; None where it is not known. config_name: the primary config. folder: where the overrides were typed, for a recorded config.
     """
 
-    __slots__ = ("bound", "choices", "compute_options", "config", "derived", "env_reads", "notes", "origins", "overrides")
+    __slots__ = (
+        "bound", "choices", "compute_options", "config", "config_name", "derived", "env_reads", "folder", "notes", "origins", "overrides",
+    )  # fmt: skip
 
     def __init__(
         self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
         env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None, notes: Sequence[str] = (),
-        compute_options: Pairs | None = None, bound: Sequence[str] | None = None,
+        compute_options: Pairs | None = None, bound: Sequence[str] | None = None, config_name: str = "config", folder: str = "",
     ) -> None:
         self.config = config
         self.origins = origins
@@ -45,6 +47,8 @@ class Composed:
         self.notes = list(notes)
         self.compute_options = compute_options
         self.bound = bound
+        self.config_name = config_name
+        self.folder = folder
 
     @property
     def typed(self) -> RunConfig:

@@ -34,13 +34,11 @@ FROZEN_FIRST_LINE = FROZEN_LINE.decode()
 
 
 class Frozen(Record):
-    """A frozen file that was read: the run it describes, where its code was recorded, and the folder in which it was frozen."""
+    """A frozen file that was read: the run it describes, and where its code was recorded."""
 
     path: str
     resolved: Resolved
     git: dict[str, Any]
-    config_name: str
-    folder: str
     file_hash: str
 
 
@@ -54,8 +52,7 @@ def is_committed(resolved: Resolved, snapshot_id: str, workspace: WorkspacePaths
 
 
 def text(
-    resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_name: str, config_dir: str | None, *,
-    only_here: bool,
+    resolved: Resolved, spec: RunSpec, workspace: WorkspacePaths, git: dict[str, Any], config_dir: str | None = None, *, only_here: bool
 ) -> tuple[str, str]:
     """The file's content, and its hash. Paths are relative to the workspace, so that a clone elsewhere can run it.
 
@@ -80,8 +77,8 @@ def text(
             "git": {key: git.get(key) for key in ("repository", "branch", "commit") if git.get(key) is not None},
             "only_in_store": only_here,
         },
-        "config_name": config_name,
-        "folder": _relative(os.getcwd(), workspace.root),
+        "config_name": resolved.composed.config_name,
+        "folder": _relative(resolved.composed.folder or os.getcwd(), workspace.root),
         "overrides": resolved.composed.overrides,
         "choices": resolved.composed.choices,
         "config": config,
@@ -136,14 +133,14 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
     words = list(map(str, _part(body, "overrides", list, path)))
     composed = Composed(
         config, _part(body, "origins", dict, path), _part(body, "choices", dict, path), words,
-        derived=_part(body, "derived", dict, path) if "derived" in body else None,
+        derived=_part(body, "derived", dict, path) if "derived" in body else None, config_name=str(body.get("config_name") or "config"),
+        folder=os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir))),
     )
     if version == 1 and not _agree(spec, composed, workspace, path):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path), hint=FREEZE_AGAIN)
     if version == 1:
         composed.config = without_machine(composed, workspace, None)  # that version froze what conf/local.yaml said, too
-    folder = os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir)))
-    return Frozen(path, Resolved(spec, code, composed), git, str(body.get("config_name") or "config"), folder, file_hash)
+    return Frozen(path, Resolved(spec, code, composed), git, file_hash)
 
 
 def _guarded(body: dict[str, Any], path: str) -> str:

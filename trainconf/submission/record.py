@@ -70,6 +70,13 @@ def _params_of_job(paths: RunPaths, spec: RunSpec) -> str:
     return canonical(filled(spec.params, {name: os.path.join(root, path) for name, path in spec.code.inputs}))
 
 
+def _here(paths: RunPaths) -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # somebody removed the folder around a controller
+        return paths.workspace.root
+
+
 def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | None, lock_path: str) -> dict[str, Any]:
     config = resolved.config
     return {
@@ -78,6 +85,7 @@ def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | No
         "env": resolved.choice("env"), "compute": resolved.choice("compute"), "distributed": resolved.choice("distributed"),
         "params": spec.params, "metric": config.tree["metric"], "parent": parent, "overrides": resolved.composed.overrides,
         "retries": config.retries, "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
+        "config_name": resolved.composed.config_name, "folder": resolved.composed.folder or _here(paths),
         "choices": resolved.composed.choices, "config": config.tree, "origins": resolved.composed.origins,
         **({} if resolved.composed.derived is None else {"derived": resolved.composed.derived}),
     }

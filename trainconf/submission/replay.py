@@ -30,21 +30,12 @@ def from_run(
     The software stays as recorded unless an override of `env` changes it; whether to detach is decided anew. Raises
     RunNotFoundError for a damaged record, ConfigError.
     """
-    try:
-        record = _checked(read_json(paths.record))
-        spec = RunSpec.from_dict(read_json(paths.spec), paths.spec)
-        source = record["source_directory"]
-        config = {key: value for key, value in record["config"].items() if key != "submit"}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RunNotFoundError(
-            "the run's record is damaged, so it cannot be run again", ("path", paths.run_dir), ("because", str(error))
-        ) from error
+    found, git = recorded(paths)
+    spec, source, then, derived = found.spec, found.source_directory, found.composed, found.composed.derived
+    then.config = {key: value for key, value in then.config.items() if key != "submit"}
     # as they were found: a path of the command line was relative to its shell
-    config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
-    origins = {key: origin for key, origin in record.get("origins", {}).items() if not key.startswith("submit.")}
-    derived = record.get("derived")
-    derived = derived if isinstance(derived, dict) else None
-    then = Composed(config, origins, record.get("choices", {}), record.get("overrides", []), derived=derived)
+    then.config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
+    then.origins = origins = {key: origin for key, origin in then.origins.items() if not key.startswith("submit.")}
     base = composed = change(then, [], workspace)
     if overrides:
         composed = change(then, overrides, workspace)
@@ -54,11 +45,30 @@ def from_run(
             reporter.info(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
     resolved = _changed(base, composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
     composed.derived = _derived(then, base, composed)
+    return rebind_here(resolved, workspace, reporter), git
+
+
+def recorded(paths: RunPaths) -> tuple[Resolved, dict[str, Any]]:
+    """What a run was submitted as, with its snapshot, and what git said then. Raises RunNotFoundError for a damaged record."""
+    try:
+        record = _checked(read_json(paths.record))
+        spec = RunSpec.from_dict(read_json(paths.spec), paths.spec)
+        source, config = record["source_directory"], dict(record["config"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunNotFoundError(
+            "the run's record is damaged, so it cannot be run again", ("path", paths.run_dir), ("because", str(error))
+        ) from error
+    derived = record.get("derived")
+    then = Composed(
+        config, record.get("origins", {}), record.get("choices", {}), record.get("overrides", []),
+        derived=derived if isinstance(derived, dict) else None, config_name=record.get("config_name", "config"),
+        folder=record.get("folder") or paths.workspace.root,
+    )  # fmt: skip
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
         git = {}
-    return rebind_here(resolved, workspace, reporter), git
+    return Resolved(spec, source, then), git if isinstance(git, dict) else {}
 
 
 def _checked(record: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +79,8 @@ def _checked(record: dict[str, Any]) -> dict[str, Any]:
     overrides = record.get("overrides", [])
     if not isinstance(overrides, list):
         raise TypeError("overrides is no list")
-    for text in (record["source_directory"], *overrides, *record.get("origins", {}).values()):
+    texts = (record["source_directory"], record.get("config_name", ""), record.get("folder", ""))
+    for text in (*texts, *overrides, *record.get("origins", {}).values()):
         if not isinstance(text, str):
             raise TypeError(f"{text!r} is no text")
     return record
