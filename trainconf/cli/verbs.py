@@ -18,6 +18,7 @@ VERBS = {
     "compare": ("compare", "print what differs between runs: params, metrics, env, code, compute, status"),
     "diff": ("compare", "print what changed from one run to another: params, config, software, commits, code line by line"),
     "metrics": ("compare", "print what runs have logged; with names of metrics, draw their curves"),
+    "tensorboard": ("compare", "show runs in TensorBoard, live, with hyperparameters; or write a log directory for it"),
     "logs": ("history", "print or follow (-f) the output of a run"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),
     "cancel": ("history", "end runs and sweeps, with everything they started"),

@@ -41,11 +41,12 @@ MANY_NAMES = 64  # per chunk; above it, searching for each name costs more than 
 class Cursor:
     """How far each file of a run's metrics was read, by the file's name; and which names were logged elsewhere than in event files."""
 
-    __slots__ = ("logged", "places")
+    __slots__ = ("logged", "places", "traced")
 
     def __init__(self, places: dict[str, Place] | None = None) -> None:
         self.places: dict[str, Place] = places or {}
         self.logged: set[str] = set()
+        self.traced: set[str] = set()  # in event files in ./logs itself
 
 
 class Summary:
@@ -73,6 +74,7 @@ class Summary:
             names = [name for found in latest.values() for name in found]
             for folder, found in latest.items():
                 values |= {f"{folder}/{name}": value for name, value in found.items() if folder and names.count(name) > 1}
+            values |= latest.get("", {})  # what lies in ./logs itself has no other name
         return {**values, **logged}
 
 
@@ -107,14 +109,18 @@ def files_of(paths: RunPaths) -> list[str]:
 def read_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
     """Every metric written since the cursor's last use, which moves on: mappings with "name" and "value", and mostly "time" and "step".
 
-    Those of event files have a "folder", too: theirs below ./logs. Of a file that was replaced everything counts as new.
+    Those of event files have a "folder", too: theirs below ./logs. It stands before a name that is in ./logs itself as well. Of a file that
+    was replaced everything counts as new.
     """
     found = logged_since(paths, cursor)
 
     def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
+        if not file.folder:
+            cursor.traced.add(name)
         if name not in cursor.logged:
+            whole = f"{file.folder}/{name}" if file.folder and name in cursor.traced else name
             found.extend([
-                {"time": events.text(time), "name": name, "value": value, "step": step, "folder": file.folder}
+                {"time": events.text(time), "name": whole, "value": value, "step": step, "folder": file.folder}
                 for step, value, time in zip(steps, values, times, strict=True)
             ])  # fmt: skip
 

@@ -38,12 +38,12 @@ def scalars(tag: str, points: Iterable[tuple[float, int, float]]) -> bytes:
 def session_start(time: float, params: Mapping[str, Any], group: str) -> bytes:
     """The hyperparameters of a run: numbers, truth values and texts; others as their texts."""
     info = b"".join(text(1, text(1, name) + text(2, _value(value))) for name, value in params.items())
-    return _hparams(time, START_TAG, text(2, info + text(4, group) + double(5, time)))
+    return _hparams(time, START_TAG, text(3, info + text(4, group) + double(5, time)))
 
 
 def session_end(time: float, status: int) -> bytes:
     """How a run ended, and when."""
-    return _hparams(time, END_TAG, text(3, number(1, status) + double(2, time)))
+    return _hparams(time, END_TAG, text(4, number(1, status) + double(2, time)))
 
 
 def records(events: list[bytes]) -> bytes:

@@ -44,7 +44,7 @@ class EventFile(Record):
 
 
 def files_of(paths: RunPaths) -> list[EventFile]:
-    """The event files of a run, in an order that stays. Links are not followed. Never raises for what is there."""
+    """The event files of a run in an order that stays, those in ./logs itself first. Links are not followed. Never raises."""
     found: list[EventFile] = []
     left = MANY_ENTRIES
     for root in (paths.job_logs, paths.logs):
@@ -60,7 +60,7 @@ def files_of(paths: RunPaths) -> list[EventFile]:
                     folders.append((os.path.join(path, name), below, depth + 1))
                 elif stat.S_ISREG(mode) and MARK in name:
                     found.append(EventFile(os.path.join(path, name), folder, f"{LOGS}{below}"))
-    return sorted(found, key=lambda file: file.name)
+    return sorted(found, key=lambda file: (file.folder, file.name))
 
 
 def is_name(name: str) -> bool:

@@ -73,6 +73,15 @@ def test_a_name_in_several_folders_is_told_with_each(run: RunPaths) -> None:
     assert len([entry for entry in entries if metrics.is_called(entry, "epoch_loss")]) == 2
 
 
+def test_a_name_in_logs_itself_is_that_and_no_other_folder_s(run: RunPaths) -> None:
+    log(f"{run.job_logs}/aside", "loss", (1, 0.7), at=1.8e9 + 1)
+    log(run.job_logs, "loss", (1, 0.5))
+    assert metrics.summarise(run).values == {"loss": 0.5, "aside/loss": 0.7}
+    entries = metrics.read_since(run, metrics.Cursor())
+    assert [entry["value"] for entry in entries if metrics.is_called(entry, "loss")] == [0.5]
+    assert [entry["value"] for entry in entries if metrics.is_called(entry, "aside/loss")] == [0.7]
+
+
 def test_what_run_log_says_counts_where_both_log_a_name(run: RunPaths) -> None:
     log(run.job_logs, "loss", (1, 0.5), (2, 0.4))
     with open(run.metrics, "a") as stream:

@@ -1,0 +1,1 @@
+"""TensorBoard on runs: the log directory that it reads, and the server."""
