@@ -1,4 +1,4 @@
-"""Hydra's door to trainconf's sweeps: `hydra/sweeper=trainconf` in an app over trainconf's config.
+"""Hydra's door to trainconf's sweeps: `hydra/sweeper=trainconf` in a Hydra app of anybody's.
 
 Hydra imports this module in every Hydra app of the environment, so it holds nothing that can fail, and imports nothing of trainconf.
 A sweeper may return before its runs have ended, which a launcher may not; it never calls a launcher.
@@ -13,27 +13,35 @@ from hydra.plugins.sweeper import Sweeper
 
 
 class TrainconfSweeper(Sweeper):
-    """Hands the words of a multirun to trainconf, with the name and the folder of the app's config."""
+    """Hands the words of a multirun to trainconf, with what that must know of the app.
 
-    def __init__(self, params: Any = None) -> None:
-        """params: the app's `hydra.sweeper.params`, which trainconf reads by itself."""
-        self.config_name = "config"
-        self.config_dir: str | None = None
+    words: for trainconf and not for the app, such as `sweep=random`. params: a key of the app's config to what it is searched for.
+    """
+
+    def __init__(self, words: Any = (), params: Any = None) -> None:
+        self._words = [str(word) for word in words or ()]
+        self._params = dict(params or {})
+        self._config: Any = None
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Of the app's config only its name and its folder are kept: trainconf composes by itself, once."""
-        sources = config.hydra.runtime.config_sources
-        self.config_name = str(config.hydra.job.config_name or "config").removesuffix(".yaml")
-        self.config_dir = next((source.path for source in sources if source.provider == "main" and source.schema == "file"), None)
+        """Keep the app's config, of which only the names are looked at: trainconf composes by itself, once."""
+        self._config = config
 
     def sweep(self, arguments: list[str]) -> int:
-        """Submit the sweep and follow it, or return when detached; its exit code."""
-        from trainconf.cli.launch.sweep import run
-        from trainconf.control.compose import ComposeRequest
+        """Submit the sweep and follow it, or return when detached. Hydra passes no exit code on: one that is not 0 ends the process."""
+        from trainconf.cli.launch.hydra_app import App, run
+        from trainconf.cli.main import told
 
-        return run(ComposeRequest(arguments, self.config_name, self.config_dir))
+        hydra = self._config.hydra
+        name = str(hydra.job.config_name or "config").removesuffix(".yaml")
+        folder = next((found.path for found in hydra.runtime.config_sources if (found.provider, found.schema) == ("main", "file")), None)
+        app = App(str(hydra.job.name), name, folder, list(self._config), self._words, self._params)
+        code = told(lambda: run(app, arguments))
+        if code:
+            raise SystemExit(code)
+        return code
 
 
 # A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.
-_NODE = {"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "params": None}
+_NODE: dict[str, Any] = {"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "words": [], "params": None}
 ConfigStore.instance().store(group="hydra/sweeper", name="trainconf", node=_NODE, provider="trainconf")

@@ -15,7 +15,7 @@ from trainconf.errors import Mistake, TrainconfError, UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _HYDRA_ONLY = (
     "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
@@ -27,8 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Only a bug of ours gets past it as an exception."""
     if argv is None:
         _take_sigterm()
+    return told(lambda: dispatch(list(sys.argv[1:] if argv is None else argv)))
+
+
+def told(command: Callable[[], int]) -> int:
+    """Carry out a command; its exit code. Errors become messages."""
     try:
-        return dispatch(list(sys.argv[1:] if argv is None else argv))
+        return command()
     except TrainconfError as error:
         return _tell(error)
     except KeyboardInterrupt:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import __version__ as HYDRA_VERSION
 
 from tests.conftest import ROOT, Answer, Shell
 
@@ -100,3 +105,86 @@ def test_settings_of_another_sweeper_are_told_by_their_name_here(here: Callable[
     answer = here("plan", "--config-dir", str(workspace.root / "settings"), "--config-name", "other", "-m")
     assert answer.code == 2, answer
     assert all(text in answer.err for text in ("sweep.max_total_runs", "sweep.max_concurrent_runs", "metric.goal"))
+
+
+FOREIGN = """\
+import hydra, math
+from trainconf import Run
+
+@hydra.main(config_path="conf", config_name="config", VERSION)
+def main(cfg):
+    for epoch in range(cfg.epochs):
+        Run.get_context().log("loss", (math.log10(cfg.lr) + 2) ** 2 + cfg.db.cost + epoch / 10, step=epoch)
+    print(cfg.lr, cfg.db.cost, cfg.note)
+
+main()
+""".replace(", VERSION", ', version_base="1.3"' if HYDRA_VERSION.startswith("1.3") else "")
+FILES = {
+    "conf/config.yaml": "defaults: [db: one, _self_]\nlr: 0.1\nepochs: 1\nnote: none\n",
+    "conf/db/one.yaml": "cost: 1\n",
+    "conf/db/two.yaml": "cost: 2\n",
+    "conf/search.yaml": """\
+defaults: [config, _self_, override hydra/sweeper: trainconf]
+hydra:
+  sweeper:
+    params: {lr: "log_interval(0.0001, 1)", epochs: 3}
+    words: [sweep=random, sweep.max_total_runs=4, sweep.seed=3, sweep/policy=median, metric.name=loss, metric.goal=minimize, WHERE]
+""",
+}
+
+
+@pytest.fixture
+def foreign(workspace: Shell) -> Callable[..., Answer]:
+    """Starts a Hydra app that knows nothing of trainconf's config."""
+    workspace.write("my_app.py", FOREIGN)
+    for name, text in FILES.items():
+        workspace.write(name, text.replace("WHERE", f"compute.lease_dir={workspace.leases}, compute.slots=2"))
+
+    def start(*words: str, **env: str) -> Answer:
+        command = [sys.executable, "my_app.py", "-m", *words]
+        done = subprocess.run(command, cwd=workspace.root, env={**workspace.env, **env}, capture_output=True)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    return start
+
+
+def test_each_trial_of_a_foreign_app_is_a_run_of_its_script(
+    foreign: Callable[..., Answer], here: Callable[..., Answer], workspace: Shell,
+) -> None:  # fmt: skip
+    answer = foreign("--config-name", "search", "db=one,two", "note=\"it's, [one]\"")
+    assert answer.code == 0, answer
+    found = json.loads(here("sweep", "show", "last", "--json").out)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 4
+    assert found["best"]["value"] is not None
+    for trial in found["trials"]:
+        values = trial["values"]
+        assert 0.0001 <= values["params.lr"] <= 1
+        log = (workspace.root / "runs/my_app" / trial["run_id"] / "logs/std_log.txt").read_text()
+        assert log == f"{values['params.lr']} {({'one': 1, 'two': 2})[values['params.db']]} it's, [one]\n"
+    assert here("sweep", "extend", "last", "sweep.max_total_runs=5").code == 0
+    assert json.loads(here("sweep", "show", "last", "--json").out)["trials"][4]["status"] == "Completed"
+
+
+def test_what_cannot_be_searched_in_a_foreign_app_is_told(foreign: Callable[..., Answer], workspace: Shell) -> None:
+    answer = foreign("hydra/sweeper=trainconf", "+new=1,2", "db@other=one,two", "lr=1,2")
+    assert answer.code == 2
+    assert list(answer.told) == ["trainconf cannot search +new", "trainconf cannot search db@other"]
+    assert not workspace.run_dirs()
+
+
+def test_a_foreign_app_whose_trials_fail_ends_with_code_1(foreign: Callable[..., Answer], workspace: Shell) -> None:
+    words = f'hydra.sweeper.words=["compute.lease_dir={workspace.leases}"]'
+    assert foreign("hydra/sweeper=trainconf", "lr=-1,-2", words).code == 1
+
+
+@pytest.mark.slow
+def test_hydra_finds_the_sweeper_of_an_installed_wheel(foreign: Callable[..., Answer], workspace: Shell, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"], cwd=ROOT, check=True)
+    (wheel,) = (tmp_path / "dist").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    workspace.write("my_app.py", FOREIGN + "import hydra_plugins.trainconf_sweeper as found\nprint(found.__file__)\n")
+    answer = foreign("--config-name", "search", PYTHONPATH=str(tmp_path / "site"))
+    assert answer.code == 0, answer
+    assert str(tmp_path / "site") in answer.out
+    assert len(list(workspace.root.glob("runs/my_app/*_*/params.json"))) == 4

@@ -1,0 +1,85 @@
+"""`hydra/sweeper=trainconf`: the multirun of a Hydra app of somebody's own, as a sweep of trainconf.
+
+An app over trainconf's config is composed by trainconf, as `trainconf -m` does. Of any other app each trial is a run of the app's script,
+which gets the values as overrides: `python app.py lr=0.01 db=mysql`. `hydra.sweeper.words` has what is for trainconf and not for the app.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+
+from trainconf.cli.arguments.compose import find_and_name_workspace
+from trainconf.cli.launch import sweep
+from trainconf.composition.sweep.trial import written
+from trainconf.control.compose import ComposeRequest
+from trainconf.errors import ConfigError, Mistake
+from trainconf.paths import packaged
+
+OUR_GROUPS = {"compute", "distributed", "env", "experiment_name", "sweep"}
+
+
+class App(NamedTuple):
+    """A Hydra app as its sweeper sees it. keys: of its config. words, params: `hydra.sweeper.words` and `hydra.sweeper.params`."""
+
+    name: str
+    config_name: str
+    config_dir: str | None
+    keys: Sequence[str]
+    words: Sequence[str]
+    params: Mapping[str, Any]
+
+
+def run(app: App, arguments: Sequence[str]) -> int:
+    """Submit the sweep and follow it, or return when detached; its exit code. `arguments` are the app's overrides."""
+    if set(app.keys) >= OUR_GROUPS:
+        return sweep.run(ComposeRequest([*app.words, *arguments], app.config_name, app.config_dir))
+    return sweep.run(ComposeRequest(words_of(app, arguments), "config", packaged("conf")))
+
+
+def words_of(app: App, arguments: Sequence[str]) -> list[str]:
+    """The words of a sweep whose trials are runs of the app's own script. Raises ConfigError."""
+    parser = OverridesParser.create()
+    fixed, searched, mistakes = [], dict(app.params), []
+    for text in arguments:
+        override = parser.parse_override(text)
+        if not override.is_sweep_override():
+            fixed.append(text)
+        elif (why := _why_no_param(override)):
+            mistakes.append(Mistake(
+                f"trainconf cannot search {override.get_key_element()}", ("from", f"command line: {text}"), ("because", why),
+            ))
+        else:
+            searched[str(override.key_or_group)] = text.partition("=")[2]
+    if mistakes:
+        raise ConfigError(mistakes)
+    params = [f"+params.{key}={text if isinstance(text, str) else written(text)}" for key, text in searched.items()]
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", app.name)
+    own = ["experiment=adhoc", f"experiment_name={written(name)}", "env=current", "argument_style=hydra", f"arguments={written(fixed)}"]
+    return [*own, *_program(), *app.words, *params]
+
+
+def _why_no_param(override: Override) -> str:
+    """Why a key cannot be one of a trial's params; "" when it can."""
+    key = str(override.key_or_group)
+    if override.type is not OverrideType.CHANGE:
+        return f"each trial gets `{key}=value`: the key must be in the app's config, as `{key}: ???` at least"
+    if override.package is not None or "/" in key:
+        return "each trial gets `key=value`, and a param has no `/` or `@` in its name: search the group by a key at the top of the config"
+    return ""
+
+
+def _program() -> list[str]:
+    """What starts the app once more: its script, or its module."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m package.app
+        return [f"command={written(['python', '-m', spec.name.removesuffix('.__main__')])}"]
+    root = find_and_name_workspace().root
+    return [f"script={written(os.path.relpath(os.path.realpath(str(main.__file__)), os.path.realpath(root)))}"]
