@@ -192,3 +192,23 @@ def test_a_run_of_a_file_that_does_not_tell_how_values_were_made_says_so_at_ever
         answer = here("rerun", "last", "params.lr=5")
         assert answer.out == "['--ck', 'ck/1', '--lr', '5']\n", answer
         assert "values that were made of others keep what they were" in answer.err
+
+
+def test_several_runs_are_run_again_and_one_that_cannot_be_is_told(here: Here, workspace: Shell) -> None:
+    workspace.write("data", "x")
+    here(*workspace.script("+params.lr=1"))
+    here(*workspace.script("+params.lr=2"))
+    here(*workspace.script("+params.lr=3", "+inputs.data=data"))
+    (workspace.root / "data").unlink()
+    said = here("rerun", "--where", "params.lr > 1", "params.lr=5")
+    assert said.code == 2
+    assert "is not run again:" in said.err
+    assert "the input data does not exist" in said.err
+    (run_id,) = said.out.split()
+    assert here("wait", run_id).code == 0
+    assert here("logs", run_id).out == "['--lr', '5']\n"
+    ids = [row["run_id"] for row in json.loads(here("ls", "--where", "params.lr < 3", "--json").out)]
+    said = here("rerun", *ids)
+    assert (said.code, len(said.out.split())) == (0, 2)
+    assert here("wait", *said.out.split()).code == 0
+    assert len(workspace.run_dirs()) == 6

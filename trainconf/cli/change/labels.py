@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from trainconf.cli.arguments.chosen import add_where, chosen
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control import labels
-from trainconf.control.runs import find_all
 from trainconf.paths import RunPaths, find_workspace
 
 TAGS_ARE_SHARED = "A sweep's tags are those of its trials too."
@@ -17,12 +17,12 @@ def tag(argv: list[str]) -> int:
     """Give runs tags: the words with `=` are tags, the others name runs."""
     parser = Arguments("tag", f"Give runs tags, in place of those of the same name. {TAGS_ARE_SHARED}")
     parser.add_argument("words", metavar="RUN|NAME=VALUE", nargs="+", help=f"{RUNS_HELP}; and tags")
-    words = parser.parse_args(argv).words
-    tags = dict(_split(word) for word in words if _is_tag(word))
-    names = [word for word in words if not _is_tag(word)]
-    if not tags or not names:
-        parser.error("tag needs a run" if tags else "tag needs name=value")
-    runs = _chosen(names)
+    add_where(parser)
+    args = parser.parse_args(argv)
+    tags = dict(_split(word) for word in args.words if _is_tag(word))
+    if not tags:
+        parser.error("tag needs name=value")
+    runs = _chosen([word for word in args.words if not _is_tag(word)], args.where)
     labels.tag(runs, tags)
     _tell(runs)
     return 0
@@ -31,11 +31,14 @@ def tag(argv: list[str]) -> int:
 def untag(argv: list[str]) -> int:
     """Take tags away from a run."""
     parser = Arguments("untag", f"Take tags away from a run, also those it was submitted with. {TAGS_ARE_SHARED}")
-    parser.add_argument("run", metavar="RUN", help=RUNS_HELP)
-    parser.add_argument("names", metavar="NAME", nargs="+", help="name of a tag")
+    parser.add_argument("words", metavar="RUN NAME", nargs="+", help=f"{RUNS_HELP}; then names of tags. With --where all are names of tags")
+    add_where(parser)
     args = parser.parse_args(argv)
-    runs = _chosen([args.run])
-    labels.untag(runs, args.names)
+    names, tags = ([], args.words) if args.where else (args.words[:1], args.words[1:])
+    if not tags:
+        parser.error("untag needs the name of a tag")
+    runs = _chosen(names, args.where)
+    labels.untag(runs, tags)
     _tell(runs)
     return 0
 
@@ -43,10 +46,11 @@ def untag(argv: list[str]) -> int:
 def note(argv: list[str]) -> int:
     """Say something of runs."""
     parser = Arguments("note", 'Say something of runs, in place of what was said before; "" takes it away.')
-    parser.add_argument("runs", metavar="RUN", nargs="+", help=RUNS_HELP)
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=RUNS_HELP)
     parser.add_argument("text", metavar="TEXT")
+    add_where(parser)
     args = parser.parse_args(argv)
-    runs = _chosen(args.runs)
+    runs = _chosen(args.runs, args.where)
     labels.note(runs, args.text)
     _tell(runs)
     return 0
@@ -58,7 +62,7 @@ def rename(argv: list[str]) -> int:
     parser.add_argument("run", metavar="RUN", help=RUNS_HELP)
     parser.add_argument("name", metavar="NAME")
     args = parser.parse_args(argv)
-    runs = _chosen([args.run])
+    runs = _chosen([args.run], "")
     labels.rename(runs, args.name)
     _tell(runs)
     return 0
@@ -76,15 +80,17 @@ def unarchive(argv: list[str]) -> int:
 
 def _archive(verb: str, about: str, argv: list[str], *, archived: bool) -> int:
     parser = Arguments(verb, about)
-    parser.add_argument("runs", metavar="RUN", nargs="+", help=RUNS_HELP)
-    runs = _chosen(parser.parse_args(argv).runs)
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=RUNS_HELP)
+    add_where(parser)
+    args = parser.parse_args(argv)
+    runs = _chosen(args.runs, args.where, archived=not archived)
     labels.archive(runs, archived=archived)
     _tell(runs)
     return 0
 
 
-def _chosen(names: list[str]) -> list[RunPaths]:
-    return find_all(find_workspace(os.getcwd()), names)
+def _chosen(names: list[str], where: str, *, archived: bool = False) -> list[RunPaths]:
+    return chosen(find_workspace(os.getcwd()), names, where, archived=archived)
 
 
 def _is_tag(word: str) -> bool:

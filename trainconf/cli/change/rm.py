@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+from trainconf.cli.arguments.chosen import add_where, chosen
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.printer import one_line, printer, size
 from trainconf.control import remove
-from trainconf.control.runs import find_all
 from trainconf.errors import UserError
 from trainconf.paths import find_workspace
 
@@ -21,11 +21,12 @@ def run(argv: list[str]) -> int:
     """Remove the runs after a yes; 1 when one of them stays because it was begun again meanwhile, or the answer is no."""
     about = "Remove runs, and sweeps with their trials, for good: code, outputs, logs, metrics. Snapshots and environments are gc's matter."
     parser = Arguments("rm", about)
-    parser.add_argument("runs", metavar="RUN", nargs="+", help=RUNS_HELP)
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=RUNS_HELP)
+    add_where(parser)
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
-    found = remove.find(workspace, find_all(workspace, args.runs))
+    found = remove.find(workspace, chosen(workspace, args.runs, args.where))
     if not args.yes and not _is_agreed(found):
         printer.info("nothing was removed")
         return 1

@@ -48,5 +48,27 @@ def test_all_names_that_are_no_run_are_told_at_once(workspace: WorkspacePaths, v
 
 def test_a_tag_without_a_run_and_a_run_without_a_tag_are_mistakes(workspace: WorkspacePaths, verb: Verb) -> None:
     make_run(workspace, "a")
-    assert "needs a run" in verb("tag", "x=1").err
+    assert "name runs, or say which with --where" in verb("tag", "x=1").err
     assert "needs name=value" in verb("tag", "a").err
+
+
+def test_an_expression_says_which_runs(workspace: WorkspacePaths, verb: Verb) -> None:
+    for number in range(3):
+        make_run(workspace, f"r{number}", params={"lr": number}, tags={"old": "x"}, at=number)
+    assert verb("tag", "--where", "params.lr > 0", "good=yes").code == 0
+    assert verb("untag", "--where", "params.lr == 0", "old").code == 0
+    assert verb("note", "--where", "tags.good == 'yes'", "both").code == 0
+    assert [shown(verb, f"r{number}")["tags"] for number in range(3)] == [{}, {"old": "x", "good": "yes"}, {"old": "x", "good": "yes"}]
+    assert [shown(verb, f"r{number}")["note"] for number in range(3)] == [None, "both", "both"]
+    assert verb("archive", "--where", "params.lr == 1").code == 0
+    assert verb("archive", "--where", "params.lr == 1").code == 2  # it is archived already
+    assert verb("unarchive", "--where", "params.lr < 9").code == 0
+    assert not any(shown(verb, f"r{number}")["archived"] for number in range(3))
+
+
+def test_names_and_an_expression_together_and_a_wrong_expression_are_mistakes(workspace: WorkspacePaths, verb: Verb) -> None:
+    make_run(workspace, "a")
+    assert "not both" in verb("archive", "a", "--where", "params.lr > 0").err
+    said = verb("tag", "--where", "params.lrr > 0", "x=1")
+    assert (said.code, "lrr" in said.err) == (2, True)
+    assert shown(verb, "a")["archived"] is False

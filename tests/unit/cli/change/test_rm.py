@@ -53,3 +53,11 @@ def test_a_mistake_leaves_all_of_them(workspace: WorkspacePaths, verb: Verb) -> 
     assert "b is NotResponding" in said.err
     assert "trainconf cancel b" in said.err
     assert all(map(is_there, runs))
+
+
+def test_an_expression_removes_what_it_finds_and_spares_the_archive(workspace: WorkspacePaths, verb: Verb) -> None:
+    runs = [make_run(workspace, name, states=("NotStarted", end)) for name, end in (("a", "Failed"), ("b", "Completed"), ("c", "Failed"))]
+    verb("archive", "c")
+    assert verb("rm", "--where", "status == Failed", "--yes").out == "removed  a\n"
+    assert list(map(is_there, runs)) == [False, True, True]
+    assert verb("rm", "--where", "status == Failed", "--yes").code == 2
