@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
+from trainconf.control.waiting import LEASED, lease_dir
 from trainconf.fast.records import Record
-from trainconf.history import events, metrics, record
+from trainconf.history import events, metrics
 from trainconf.history.follow import Watch, has_ended
 from trainconf.launchers.states import StatePoller
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 BUSY_PAUSE_S = 0.01
-LEASED = ("slot", "gpu")
 IDLE_PAUSE_S = 0.1  # the end of a job on another machine only shows in files
 
 
@@ -163,9 +163,7 @@ class _Follower:
     def _queue(self) -> Iterator[Event]:
         from trainconf.agent.leases import queue
 
-        if not self._lease_dir:
-            slots = record.read_plan(self._paths).get("slots")
-            self._lease_dir = str(slots.get("dir", "")) if isinstance(slots, dict) else ""
+        self._lease_dir = self._lease_dir or lease_dir(self._paths)
         place = queue.place(self._lease_dir, self._paths.run_id)
         if place is not None and place != self._place:
             self._place = place

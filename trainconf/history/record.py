@@ -14,11 +14,13 @@ from trainconf.history import events, labels, liveness, metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
+SHOWN_NAMES = 10  # of metrics that were logged instead of the one that counts
 # What `describe` takes from run.json as it stands, and what stands for it where run.json does not say, or says it in another type.
 RECORDED: dict[str, Any] = {
     "experiment_name": None, "display_name": None, "created": None, "params": {}, "tags": {}, "compute": None, "env": None,
@@ -109,6 +111,20 @@ def metric(paths: RunPaths, record: dict[str, Any] | None = None) -> str | None:
     """The name of the metric that the run's experiment is judged by."""
     name = _mapping((read_mapping(paths.record) if record is None else record).get("metric")).get("name")
     return name if isinstance(name, str) else None
+
+
+def missing_metric(name: str | None, logged: Iterable[str], status: str) -> str:
+    """What to say of a run or sweep that has ended without the metric it is judged by; empty when there is nothing to say."""
+    there = list(logged)
+    if not name or name in there or status not in events.TERMINAL:
+        return ""
+    if not there:
+        return f"no metric {name!r} was logged; there was none at all" if status == "Completed" else ""
+    import difflib
+
+    there.sort(key=lambda other: -difflib.SequenceMatcher(None, name, other).ratio())
+    more = f" and {len(there) - SHOWN_NAMES} more" if len(there) > SHOWN_NAMES else ""
+    return f"no metric {name!r} was logged; there {'was' if len(there) == 1 else 'were'} {', '.join(there[:SHOWN_NAMES])}{more}"
 
 
 def damage(paths: RunPaths, record: dict[str, Any] | None = None) -> str:

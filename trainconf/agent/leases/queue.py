@@ -52,5 +52,6 @@ def _who(pid: int) -> str:
     if not argv:
         return "what is left of a run whose agent is gone"
     is_agent = any(argument.endswith("agent/__main__.py") for argument in argv)
-    what = os.path.basename(argv[-1]) if is_agent else os.path.basename(argv[0])
+    words = [argument for argument in argv if argument[:1] != "-"]
+    what = os.path.basename(words[-1]) if is_agent and words else os.path.basename(argv[0])
     return f"{what} (pid {pid} of {user_name(uid)})"

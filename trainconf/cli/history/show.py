@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.end import files_left
+from trainconf.cli.screen.follow import RESOURCES, SHOWN_HOLDERS
 from trainconf.cli.screen.printer import duration, number, one_line, printer, size, utc_time
 from trainconf.cli.screen.ranks import facts as rank_facts
 from trainconf.cli.screen.ranks import named, node_count
+from trainconf.cli.screen.sparkline import sparkline
 from trainconf.control import history, runs
 from trainconf.errors import TrainconfError
 from trainconf.history import ranks
 from trainconf.history.events import seconds
-from trainconf.history.record import damage, notes, read_mapping, read_plan
+from trainconf.history.metrics import files_of
+from trainconf.history.record import damage, metric, missing_metric, notes, read_mapping, read_plan
 from trainconf.paths import find_workspace
 from trainconf.snapshot import SnapshotStore
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 SHOWN_FILES = SHOWN_RANKS = 20
+DRAWN_BYTES = 1 << 24  # of metrics: a quarter of a second
+SPARKLINE_COLUMNS = 24
 
 
 def run(argv: list[str]) -> int:
@@ -85,7 +91,7 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
         ("", list(_facts(found, members, paths))),
         ("params", list(_flat(found["params"]))),
         ("inputs", list(_inputs(found["spec"] or {}))),
-        ("metrics", [(name, number(value)) for name, value in found["metrics"].items()]),
+        ("metrics", list(_metrics(found["metrics"], paths))),
         ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
         ("ranks", list(_members(members))),
         ("git", list(_git(found["git"] or {}, paths))),
@@ -103,7 +109,8 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
 def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Iterator[tuple[str, str]]:
     last = found["events"][-1] if found["events"] else {}
     named = {
-        "reason": found["reason"],
+        "reason": found["reason"], "waits for": _waiting(paths) if found["status"] == "Queued" else "",
+        "metric": missing_metric(metric(paths), found["metrics"], found["status"]),
         "experiment": found["experiment_name"], "display name": found["display_name"], "note": found["note"],
         "archived": "yes, `trainconf unarchive` takes it into lists again" if found["archived"] else "",
         "created": _time(found["created"]), "started": _time(found["started"]),
@@ -117,6 +124,31 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
     for label, value in named.items():
         if value is not None and value != "":
             yield label, str(value)
+
+
+def _waiting(paths: RunPaths) -> str:
+    """What a run waits for on this machine, and who has it."""
+    from trainconf.control.waiting import waiting
+
+    found = waiting(paths)
+    if found is None:
+        return ""
+    held = f", held by {'; '.join(found.holders[:SHOWN_HOLDERS])}" if found.holders else ""
+    return f"a {RESOURCES[found.resource]} of this machine, place {found.place} in the queue{held}"
+
+
+def _metrics(values: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
+    """The last value of each metric, and its course, where reading that is quick."""
+    courses: dict[str, Any] = {}
+    if sum(os.path.getsize(path) for path in files_of(paths) if os.path.isfile(path)) <= DRAWN_BYTES:
+        from trainconf.history import series
+
+        courses = {each.name: each.values for each in series.of_run(paths, values.__contains__) if each.source == series.LOGGED}
+    encoding = getattr(sys.stdout, "encoding", None)
+    wide = max((len(number(value)) for value in values.values()), default=0)
+    for name, value in values.items():
+        course = courses.get(name, ())
+        yield name, f"{number(value):<{wide}}  {sparkline(course, SPARKLINE_COLUMNS, encoding) if len(course) > 2 else ''}".rstrip()
 
 
 def _time(text: str | None) -> str:

@@ -95,6 +95,8 @@ class _Screen:
         row = record.describe(self._paths)
         for note in record.notes(state.event):
             printer.info(one_line(f"note: {note}"))
+        if missing := record.missing_metric(record.metric(self._paths), row["metrics"], state.status):
+            printer.info(one_line(f"note: {missing}"))
         took = f" in {duration(row['duration_s'])}" if row["duration_s"] is not None else ""
         why = f": {state.reason}" if state.reason else ""
         printer.info(one_line(f"{state.status}{took}{why}{self._metric(row)}"))

@@ -173,6 +173,9 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
         lines.append(f"{failed_count} failed: `trainconf logs {results.sweep.run_id} --failed` shows their last lines")
     if results.failure:
         lines.append(f"the search failed: {results.failure}")
+    if results.best is None and any(trial.status == "Completed" for trial in results.trials):
+        names = {name for trial in results.trials for name in trial.row.get("metrics", ())}
+        lines += filter(None, [record.missing_metric(results.metric, names, "Completed")])
     if results.best is not None:
         state = "" if results.best.status == "Completed" else f" ({results.best.status})"
         lines.append(f"best: trial {results.best.number}{state}, {results.metric} {number(results.best_value)}, "

@@ -272,3 +272,30 @@ def test_reading_loads_neither_hydra_nor_slow_modules(workspace: WorkspacePaths,
     # -S: what the .pth files of the test environment import is not ours
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code, *words], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1:] == ["loaded []"], done.stderr
+
+
+def test_show_draws_the_course_of_each_metric(workspace: WorkspacePaths, verb: Verb) -> None:
+    paths = make_run(workspace, metrics={"loss": 8.0})
+    for step in range(1, 8):
+        files.append_line(paths.metrics, {"name": "loss", "value": 8.0 - step, "step": step})
+    files.append_line(paths.metrics, {"name": "once", "value": 123.0, "step": 1})
+    files.append_line(paths.metrics, {"name": "text", "value": "good", "step": 1})
+    lines = [line.split() for line in verb("show", "last").out.splitlines()]
+    for row in (["loss", "1", "█▇▆▅▄▃▂▁"], ["once", "123"], ["text", "good"]):
+        assert row in lines
+
+
+@pytest.mark.parametrize(("logged", "told"), [
+    ({"f1": 1.0, "accuracy": 0.5}, "no metric 'val_accuracy' was logged; there were accuracy, f1"),
+    ({"loss": 1.0}, "no metric 'val_accuracy' was logged; there was loss"),
+    ({}, "no metric 'val_accuracy' was logged; there was none at all"),
+    ({"val_accuracy": 0.5, "f1": 1.0}, ""),
+])  # fmt: skip
+def test_show_says_what_was_logged_when_the_metric_was_not(
+    workspace: WorkspacePaths, verb: Verb, logged: dict[str, float], told: str
+) -> None:  # fmt: skip
+    make_run(workspace, "ended", metrics=logged)
+    make_run(workspace, "failed", states=("NotStarted", "Failed"))
+    out = verb("show", "ended").out
+    assert told in out if told else "no metric" not in out
+    assert "no metric" not in verb("show", "failed").out

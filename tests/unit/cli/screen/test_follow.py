@@ -7,7 +7,7 @@ import os
 import re
 import time
 
-from tests.conftest import Shell
+from tests.conftest import Shell, wait_for
 from trainconf.history import liveness
 
 
@@ -95,3 +95,16 @@ def test_when_another_rank_fails_its_last_words_come_after_the_output_of_rank_0(
     everything = shell("logs", "last", "--all").out.splitlines()
     assert everything[:3] == ["[rank 0] rank 0", "[rank 1] rank 1", "[rank 2] rank 2"]
     assert everything[-1] == "[rank 2] AssertionError: bad batch"
+
+
+def test_show_of_a_run_that_waits_says_who_holds_its_slot(shell: Shell) -> None:
+    shell.write("train.py", "import time\ntime.sleep(60)\n")
+    words = ("compute.slots=1", "submit.detach=true")
+    holder = shell(*shell.script(*words)).out.strip()
+    wait_for(lambda: "Running" in shell("show", holder).out)
+    waiting = shell(*shell.script(*words)).out.strip()
+    wait_for(lambda: "waits for" in shell("show", waiting).out)
+    (line,) = [line for line in shell("show", waiting).out.splitlines() if "waits for" in line]
+    assert f"a slot of this machine, place 1 in the queue, held by slot-0: {holder} (pid " in line
+    assert shell("cancel", holder, waiting).code == 0
+    assert "waits for" not in shell("show", waiting).out
