@@ -1,6 +1,8 @@
-"""A hundred no-op trials on Slurm: our array against `sbatch --array` of the bare script, our pack against both; a thousand submitted.
+"""A hundred no-op trials on Slurm: our array, with and without a policy, and our pack against `sbatch --array` of the bare script.
 
     SLURM_CONF=... python -m benchmarks.slurm.sweep [--check] [--rounds 5] [--trials 100] [--pack 4]
+
+With a policy each trial logs the metric once, and a controller beside the array watches all of them.
 
 Rounds are interleaved; a ratio is the median of the rounds' own ratios. A way is over when the last output is there. What precedes sbatch
 (start-up, composition, the trials' folders) is told apart: `prepared` is from the start of the command to its first job.
@@ -23,10 +25,13 @@ import time
 from pathlib import Path
 
 from benchmarks.rounds import Limit, Report, parser
-from trainconf.files import sync_disk
+from trainconf.files import is_locked, sync_disk
 
-LIMITS = [Limit("submitted", 2), Limit("array", 1.2, "bare"), Limit("packed", 0.3, "bare")]
+LIMITS = [Limit("submitted", 2), Limit("array", 1.2, "bare"), Limit("policy", 1.4, "bare"), Limit("packed", 0.3, "bare")]
 WORDS = ("-m", "experiment=adhoc", "script=train.py", "env=current", "compute=slurm", "submit.detach=true", "sweep.max_total_runs=100000")
+SCRIPT = "print('done')\n"
+LOGGING_SCRIPT = f"from trainconf import Run\nRun.get_context().log('loss', 1.0)\n{SCRIPT}"
+POLICY = ("sweep=grid", "sweep/policy=median", "sweep.policy.delay_evaluation=1", "metric.name=loss")
 PAUSE_S = 0.01
 BARE = "trainconf-bare"
 
@@ -35,7 +40,7 @@ def bare(root: Path, count: int) -> float:
     """`sbatch --array` of a script that runs the same Python on the same file."""
     outputs = root / "bare"
     outputs.mkdir()
-    (root / "train.py").write_text("print('done')\n")
+    (root / "train.py").write_text(SCRIPT)
     script = f"#!/bin/sh\nexec {sys.executable} {root}/train.py\n"
     began = time.perf_counter()
     options = ["sbatch", "--parsable", f"--array=0-{count - 1}", f"--output={outputs}/%a", f"--job-name={BARE}"]
@@ -47,9 +52,9 @@ def bare(root: Path, count: int) -> float:
     return took
 
 
-def ours(root: Path, count: int, *words: str) -> tuple[float, float]:
+def ours(root: Path, count: int, *words: str, script: str = SCRIPT) -> tuple[float, float]:
     """Seconds from the first job sent to the last output, and seconds before the first job."""
-    (root / "train.py").write_text("print('done')\n")
+    (root / "train.py").write_text(script)
     began = time.perf_counter()
     clock = time.time() - began
     sweep_id = submit(root, count, *words)
@@ -60,6 +65,8 @@ def ours(root: Path, count: int, *words: str) -> tuple[float, float]:
         time.sleep(PAUSE_S)
     ended = time.perf_counter()
     idle(sweep_id)
+    while is_locked(str(home / "controller.lock")):
+        time.sleep(PAUSE_S)
     sent = os.stat(home / "trials.jsonl").st_mtime - clock
     return ended - sent, sent - began
 
@@ -80,7 +87,7 @@ def submission(root: Path, count: int) -> dict[str, float]:
         "sweep.prepare(printer)\nsweep.start()\nprint(composed - began, time.perf_counter() - composed)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, sweep.sweep_id)\n"
     )
-    (root / "train.py").write_text("print('done')\n")
+    (root / "train.py").write_text(SCRIPT)
     words = [*WORDS[1:], f"+params.n=range(0,{count})", "+compute.sbatch={hold: true}"]
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=root, check=True, stdout=subprocess.PIPE)
     composed, submitted, peak_bytes, sweep_id = done.stdout.decode().split()[-4:]
@@ -128,18 +135,19 @@ def main() -> int:
         rows = sweeps(top, asked.rounds, asked.trials, asked.pack)
     finally:
         shutil.rmtree(top)
-    report.rows({name: rows[name] for name in ("bare", "array", "packed")}, "bare")
+    report.rows({name: rows[name] for name in ("bare", "array", "policy", "packed")}, "bare")
     print(f"prepared: {statistics.median(rows['prepared']):.2f} s")
     return report.code(check=asked.check)
 
 
 def sweeps(top: Path, rounds: int, trials: int, pack: int) -> dict[str, list[float]]:
-    """Seconds of the bare array, our array and our pack, round by round."""
-    rows: dict[str, list[float]] = {"bare": [], "array": [], "packed": [], "prepared": []}
+    """Seconds of the bare array, our array without and with a policy, and our pack, round by round."""
+    rows: dict[str, list[float]] = {"bare": [], "array": [], "policy": [], "packed": [], "prepared": []}
     for number in range(rounds):
         rows["bare"].append(bare(folder_in(top, f"bare_{number}"), trials))
-        for name, words in (("array", []), ("packed", [f"compute.pack={pack}"])):
-            took, prepared = ours(folder_in(top, f"{name}_{number}"), trials, *words)
+        ways = {"array": ((), SCRIPT), "policy": (POLICY, LOGGING_SCRIPT), "packed": ((f"compute.pack={pack}",), SCRIPT)}
+        for name, (words, script) in ways.items():
+            took, prepared = ours(folder_in(top, f"{name}_{number}"), trials, *words, script=script)
             rows[name].append(took)
             rows["prepared"].append(prepared)
     return rows

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
-from tests.conftest import Shell
+from tests.conftest import Shell, wait_for
 
 
 @pytest.mark.docker
@@ -19,7 +20,7 @@ def test_a_grid_runs_in_containers(workspace: Shell, docker_base_image: str) -> 
 
 
 @pytest.mark.docker
-def test_a_trial_that_a_policy_stops_ends_its_container(workspace: Shell, docker_base_image: str) -> None:
+def test_trials_outlive_their_controller_and_one_that_a_policy_stops_ends_its_container(workspace: Shell, docker_base_image: str) -> None:
     workspace.write("train.py", """
 import sys, time
 from trainconf import Run
@@ -30,9 +31,20 @@ for epoch in range(12):
     policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.1", "sweep.policy.delay_evaluation=2", "sweep.max_concurrent_runs=1"]
     policy += ["metric.name=loss", "metric.goal=minimize", "grace_seconds=2"]
     words = workspace.script("compute=docker", f"env.docker.image={docker_base_image}", *policy)
-    answer = workspace("-m", *words, "+params.lr=0.3,0.9")
+    child = workspace.start("-m", *words, "+params.lr=0.3,0.9")
+    wait_for(lambda: containers(workspace, "--quiet"))
+    child.kill()
+    child.communicate()
+    answer = workspace("sweep", "resume", "last")
     assert answer.code == 0, answer
+    assert not containers(workspace, "--all", "--quiet")
     found = json.loads(workspace("sweep", "show", "last", "--json").out)
     assert [trial["status"] for trial in found["trials"]] == ["Completed", "Canceled"]
     assert found["trials"][1]["stop"]["compared"] == 1
     assert "1 of 2 trials stopped early" in answer.err
+
+
+def containers(workspace: Shell, *options: str) -> str:
+    """What the engine has of the workspace's runs."""
+    filters = [f"--filter=label=trainconf.run_dir={path}" for path in workspace.root.glob("runs/*/*_*")]
+    return "".join(subprocess.run(["docker", "ps", *options, one], capture_output=True, text=True, check=True).stdout for one in filters)
