@@ -84,33 +84,38 @@ def test_a_requeued_run_goes_on_in_its_directory_with_the_next_attempt(tmp_path:
     assert Path(paths.log(0)).read_text() == "attempt 1\nattempt 2\n"
 
 
-def test_at_its_time_limit_a_run_has_failed_with_code_124(tmp_path: Path) -> None:
-    paths, _ = up(tmp_path, "sleep 600", "--partition=short", "--time=1", "--signal=B:TERM@55", lead_seconds=55)
-    end = wait_state(paths, "Failed", 90)
+def timed(root: Path, text: str, *options: str, before: tuple[dict[str, Any], ...] = (), **batch: Any) -> RunPaths:
+    """A run whose job has a minute, and is told so 55 seconds before its end. `before` are events of earlier jobs."""
+    paths = stage(make_job(str(root), shell(text), grace_s=1.0), lead_seconds=55, **batch)
+    for event in before:
+        events.append(paths, **event)
+    sbatch(paths, "--partition=short", "--time=1", "--signal=B:TERM@55", *options)
+    return paths
+
+
+def test_what_a_time_limit_does_depends_on_how_the_run_may_go_on(tmp_path: Path) -> None:
+    """All jobs at once, for Slurm looks at time limits twice a minute."""
+    resumes = "test $TRAINCONF_ATTEMPT = 2 && exit 0; " + until_sigterm(":", "echo saved; exit 0")
+    requeued = {"state": "Queued", "attempt": 2, "waiting_for": "requeue", "is_out_of_time": True}
+    ends = timed(tmp_path, "sleep 600")
+    goes_on = timed(tmp_path, resumes, requeue="always", max_requeues=3)
+    too_often = timed(tmp_path, "sleep 600", "--requeue", before=({"state": "Starting"}, requeued), requeue="always", max_requeues=1)
+    forbidden = timed(tmp_path, "sleep 600", "--no-requeue", requeue="always", max_requeues=3)
+
+    end = wait_state(ends, "Failed", 90)
     assert (end["exit_code"], end["reason"]) == (124, "time limit of Slurm's: 60 s")
-
-
-def test_at_its_time_limit_a_run_that_may_goes_back_into_the_queue(tmp_path: Path) -> None:
-    text = "test $TRAINCONF_ATTEMPT = 2 && exit 0; " + until_sigterm(":", "echo saved; exit 0")
-    options = ("--partition=short", "--time=1", "--signal=B:TERM@55")
-    paths, _ = up(tmp_path, text, *options, requeue="always", max_requeues=3, lead_seconds=55)
-    wait_state(paths, "Completed", 120)
-    queued = next(event for event in events.read(paths) if event.get("waiting_for") == "requeue")
-    assert queued["reason"] == "time limit of Slurm's: 60 s; requeue 1 of at most 3"
-    assert Path(paths.log(0)).read_text() == "saved\n"
-    assert attempts(paths) == [1, 2]
-    assert events.read(paths)[-1]["state"] == "Completed"
-
-
-def test_a_run_is_not_requeued_for_ever(tmp_path: Path) -> None:
-    job = make_job(str(tmp_path), shell("sleep 600"), grace_s=1.0)
-    paths = stage(job, requeue="always", max_requeues=1, lead_seconds=55)
-    events.append(paths, "Starting")
-    events.append(paths, "Queued", 2, waiting_for="requeue", is_out_of_time=True)
-    sbatch(paths, "--partition=short", "--time=1", "--signal=B:TERM@55", "--requeue")
-    end = wait_state(paths, "Failed", 90)
+    end = wait_state(too_often, "Failed", 90)
     assert (end["exit_code"], end["attempt"]) == (124, 2)
     assert end["reason"] == "time limit of Slurm's: 60 s; it was requeued for that as often as compute.max_requeues allows: 1"
+    end = wait_state(forbidden, "Failed", 90)
+    assert end["exit_code"] == 124
+    assert end["reason"].startswith("time limit of Slurm's: 60 s; and it could not be requeued: ")
+    wait_state(goes_on, "Completed", 120)
+    queued = next(event for event in events.read(goes_on) if event.get("waiting_for") == "requeue")
+    assert queued["reason"] == "time limit of Slurm's: 60 s; requeue 1 of at most 3"
+    assert Path(goes_on.log(0)).read_text() == "saved\n"
+    assert attempts(goes_on) == [1, 2]
+    assert events.read(goes_on)[-1]["state"] == "Completed"
 
 
 @pytest.mark.slow
@@ -118,20 +123,12 @@ def test_a_run_that_loses_its_only_node_goes_on_with_another(tmp_path: Path, slu
     text = "echo $TRAINCONF_ATTEMPT; test $TRAINCONF_ATTEMPT = 2 || exec sleep 600"
     paths, _ = up(tmp_path, text, "--requeue", says="1\n", requeue="interrupted")
     node = events.read(paths)[1]["scheduler"]["nodes"]
-    slurm_cluster.daemon("kill", node)
+    slurm_cluster.lose(node)
     wait_state(paths, "Completed", 90)
     again = next(event for event in events.read(paths) if (event["state"], event["attempt"]) == ("Starting", 2))
     assert again["scheduler"]["nodes"] != node
     assert again["reason"] == "attempt 1 was ended before it could say how, and Slurm has started its job again"
     assert Path(paths.log(0)).read_text() == "1\n2\n"
-
-
-def test_a_job_that_may_not_be_requeued_says_so(tmp_path: Path) -> None:
-    options = ("--no-requeue", "--partition=short", "--time=1", "--signal=B:TERM@55")
-    paths, _ = up(tmp_path, "sleep 600", *options, requeue="always", max_requeues=3, lead_seconds=55)
-    end = wait_state(paths, "Failed", 90)
-    assert end["exit_code"] == 124
-    assert end["reason"].startswith("time limit of Slurm's: 60 s; and it could not be requeued: ")
 
 
 def test_a_preempted_run_goes_on_when_there_is_room_again(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_nothing_survives_the_runs_agent_on_any_node(tmp_path: Path, mpi: Instal
 def test_a_node_that_dies_leaves_nothing_of_the_run(tmp_path: Path, slurm_cluster: Cluster, mpi: Installed) -> None:
     paths = run(tmp_path, POLITE, mpi)
     until_up(paths)
-    slurm_cluster.daemon("kill", "node2")
+    slurm_cluster.lose("node2")
     assert end_of(paths, 90)["state"] == "Failed", agent_log(paths)
     until(lambda: not tree.processes_with_run_id(paths.run_id), "the ranks of the other nodes")
 

@@ -126,7 +126,7 @@ def test_a_node_that_dies_is_named_and_nothing_of_the_run_is_left(tmp_path: Path
     left = unique_sleep()
     paths, _ = send(tmp_path, left, "--no-requeue")
     wait_state(paths, "Running")
-    slurm_cluster.daemon("kill", "node2")
+    slurm_cluster.lose("node2")
     end = wait_state(paths, "Failed", 90)
     assert end["reason"] == "a node of the job failed: node2"
     until(lambda: not is_running(left), "the ranks of the other nodes")

@@ -388,7 +388,7 @@ def test_a_final_event_is_noticed_within_a_quarter_of_a_second(root: str, slurm_
 @pytest.mark.slow
 def test_a_node_that_dies_is_named_and_the_run_is_failed(root: str, slurm_cluster: Cluster, launcher: SlurmLauncher) -> None:
     handle = up(launcher, root, compute={"sbatch": {"nodelist": "node3"}})
-    slurm_cluster.daemon("kill", "node3")
+    slurm_cluster.lose("node3")
     state = launcher.wait(handle)
     assert state.status == "Failed"
     assert "node3" in state.reason

@@ -30,6 +30,11 @@ class Cluster:
         self.is_harmed = True
         subprocess.run([TESTBED / "daemon", verb, name], check=True)
 
+    def lose(self, node: str) -> None:
+        """Kill a node's daemon, and tell Slurm what it would find out by itself after SlurmdTimeout."""
+        self.daemon("kill", node)
+        self.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed by a test")
+
     def ask(self, *words: str) -> str:
         """The output of a Slurm command."""
         return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
