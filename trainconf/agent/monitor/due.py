@@ -29,11 +29,13 @@ class Monitor:
         self._gpus: list[str] = []
         self._interval_s = 0.0
         self._sampler: Sampler | None = None
+        self._has_all = False  # ranks of the run: what they used in all is what was used here
 
     def begin(self, plan: Plan, ranks: Sequence[Mapping[str, Any]], leased: Sequence[str]) -> None:
         """Those of the ranks count that are on this machine. A scheduler's job sees its GPUs in its variables."""
         host = os.uname().nodename
         self._roots = [rank["pid"] for rank in ranks if "pid" in rank and rank.get("host", host) == host]
+        self._has_all = len(self._roots) == len(ranks)
         seen = os.environ.get("CUDA_VISIBLE_DEVICES", "") if plan.batch is not None else ""
         self._gpus = [*leased] or [device.strip() for device in seen.split(",") if device.strip()]
         self._interval_s = plan.monitor_interval_seconds
@@ -53,5 +55,5 @@ class Monitor:
         """Stop, with a last sample of what the ranks have used."""
         self.deadline = None
         if self._sampler is not None:
-            self._sampler.stop(usage.cpu_s if usage.is_known else None)
+            self._sampler.stop(usage.cpu_s if usage.is_known and self._has_all else None)
             self._sampler = None

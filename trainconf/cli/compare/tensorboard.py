@@ -97,7 +97,7 @@ def _serve(shown: list[Shown], port: int | None, *, is_opened: bool) -> int:
 
 
 def _tell(address: str, *, is_opened: bool) -> None:
-    printer.data(f"{address}\n")
+    printer.data(address)
     tunnel = server.tunnel(int(address.rstrip("/").rpartition(":")[2]))
     if tunnel:
         printer.info(f"from your own machine: {one_line(tunnel)}")

@@ -85,7 +85,7 @@ class LogDirectory:
     """A folder for TensorBoard that follows runs: `update` takes in what is new. Raises OSError when the disk refuses."""
 
     def __init__(self, folder: str, runs: Sequence[Shown]) -> None:
-        self._runs = [_Followed(os.path.join(folder, name), paths) for paths, name in runs]
+        self._runs = [_Followed(os.path.join(folder, name), paths, name) for paths, name in runs]
 
     def update(self) -> None:
         """Take in what runs have logged since."""
@@ -97,10 +97,11 @@ class LogDirectory:
 class _Followed:
     """One run's folder. `is_done` when nothing will come any more."""
 
-    def __init__(self, folder: str, paths: RunPaths) -> None:
+    def __init__(self, folder: str, paths: RunPaths, name: str) -> None:
         self.paths = paths
         self.is_done = False
         self._folder = folder
+        self._name = name
         self._cursor = metrics.Cursor()
         self._steps: dict[str, int] = {}  # the next one of a metric that is logged without steps
         self._measured: dict[str, int] = {}  # how many samples of each name were taken in
@@ -112,7 +113,7 @@ class _Followed:
         own = os.path.join(self._folder, OWN_FILE)
         if not os.path.exists(own):
             os.makedirs(self._folder, exist_ok=True)
-            _append(own, beginning(self.paths))
+            _append(own, beginning(self.paths, self._name))
         found = scan.files_of(self.paths)
         for file in found:
             self._link(file)
@@ -157,11 +158,11 @@ class _Followed:
         os.symlink(file.path, place)
 
 
-def beginning(paths: RunPaths) -> bytes:
+def beginning(paths: RunPaths, name: str) -> bytes:
     """How our event file of a run begins: with its hyperparameters."""
     recorded = record.read_mapping(paths.record)
     created = events.seconds(recorded.get("created")) or 0.0
-    return encode.header(created) + encode.session_start(created, flat(recorded.get("params")), paths.run_id)
+    return encode.header(created) + encode.session_start(created, flat(recorded.get("params")), name)
 
 
 def ending(state: State) -> bytes:
@@ -190,7 +191,7 @@ def export(runs: Sequence[Shown], folder: str) -> None:
     try:
         os.makedirs(temp)
         for (paths, name), state in zip(runs, states.states_of([paths for paths, _ in runs]), strict=True):
-            _export_run(paths, state, os.path.join(temp, name))
+            _export_run(paths, state, temp, name)
         os.replace(temp, folder)
     except OSError as error:
         raise StorageError("the export could not be written", ("folder", folder), ("because", error.strerror or str(error))) from None
@@ -198,11 +199,11 @@ def export(runs: Sequence[Shown], folder: str) -> None:
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def _export_run(paths: RunPaths, state: State, folder: str) -> None:
-    found = series.of_run(paths)
+def _export_run(paths: RunPaths, state: State, directory: str, name: str) -> None:
+    found, folder = series.of_run(paths), os.path.join(directory, name)
     logged = {each.name for each in found if each.source == LOGGED}
     os.makedirs(folder, exist_ok=True)
-    _append(os.path.join(folder, OWN_FILE), beginning(paths))
+    _append(os.path.join(folder, OWN_FILE), beginning(paths, name))
     for each in found:
         below = "" if each.source in (LOGGED, SYSTEM) else scan.folder_of(f"{each.source}/")
         if not below and each.source not in (LOGGED, SYSTEM) and each.name in logged:
@@ -211,9 +212,9 @@ def _export_run(paths: RunPaths, state: State, folder: str) -> None:
         if not os.path.exists(own):
             os.makedirs(os.path.dirname(own), exist_ok=True)
             _append(own, encode.header(each.times[0] if len(each) else 0.0))
-        name = f"{SYSTEM}/{each.name}" if each.source == SYSTEM else each.name
+        tag = f"{SYSTEM}/{each.name}" if each.source == SYSTEM else each.name
         for start in range(0, len(each), BLOCK_POINTS):
             part = slice(start, start + BLOCK_POINTS)
-            _append(own, encode.scalars(name, zip(each.times[part], each.steps[part], each.values[part], strict=True)))
+            _append(own, encode.scalars(tag, zip(each.times[part], each.steps[part], each.values[part], strict=True)))
     if state.is_final:
         _append(os.path.join(folder, OWN_FILE), ending(state))

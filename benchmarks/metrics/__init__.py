@@ -1,0 +1,1 @@
+"""What it costs to read metrics, and to measure a machine."""
