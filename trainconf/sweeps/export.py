@@ -3,81 +3,141 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from trainconf.errors import StorageError, UserError
 from trainconf.history.events import TERMINAL
+from trainconf.paths import RunPaths
 from trainconf.search.expressions import Choice, Expression
 from trainconf.search.space import Zip
+from trainconf.sweeps.earlier import logs_of
 
 SCALARS = (type(None), bool, int, float, str)
+WAITS = ("NotStarted", "Queued")
+Named = Sequence["tuple[str, Expression | Zip]"]  # each key of a space and what it can be
 
 
-def to_study(
-    name: str, goal: str, trials: Sequence[Any], space: list[tuple[str, Expression | Zip]], path: str | None = None,
-) -> Any:  # fmt: skip
-    """The study with every trial that has a number, in memory, or in a journal file that is made at `path`.
+class Study:
+    """The trials of a sweep as Optuna knows them. Each key of a trial is one parameter, zipped keys too.
 
-    trials: with number, values, value, status and row, as `control.sweep_results` tells them.
-    Each key of a trial is one parameter, zipped keys too. Raises UserError without Optuna, StorageError for a path that is taken.
+    trials: with number, values, value, status, stop and row, as `control.sweeps.results` tells them. Raises UserError without Optuna.
     """
-    try:
-        import optuna
+
+    def __init__(self, name: str, metric: str | None, goal: str, trials: Sequence[Any], space: Named) -> None:
+        try:
+            import optuna
+        except ImportError as error:
+            raise UserError("Optuna is not installed", hint="pip install 'trainconf[sweeps]'") from error
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._optuna = optuna
+        self._name, self._metric, self._goal, self._trials = name, metric, goal, trials
+        self._distributions = _distributions(optuna.distributions, trials, space)
+
+    def write(self, path: str) -> None:
+        """Write a journal file of Optuna's. Raises StorageError, also for a path that is taken."""
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
-    except ImportError as error:
-        raise UserError("Optuna is not installed", hint="pip install 'trainconf[sweeps]'") from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if path is not None and os.path.lexists(path):
-        raise StorageError("the file is there already", ("path", path), hint="give another name, or remove it")
-    try:
-        storage = None if path is None else JournalStorage(JournalFileBackend(path))
-    except OSError as error:
-        raise StorageError.from_os_error(error, "the study cannot be written") from error
-    study = optuna.create_study(study_name=name, storage=storage, direction=optuna.study.StudyDirection[goal.upper()])
-    distributions = _distributions(optuna.distributions, trials, space)
-    states = optuna.trial.TrialState
-    for trial in trials:
-        params = {key: _plain(value) for key, value in trial.values.items() if key in distributions}
-        state = states.COMPLETE if trial.value is not None else states.FAIL if trial.status in TERMINAL else states.RUNNING
-        study.add_trial(optuna.trial.create_trial(
-            state=state, value=trial.value, params=params, distributions={key: distributions[key] for key in params},
-            user_attrs={"run_id": trial.row.get("run_id"), "status": trial.status},
-        ))  # fmt: skip
-    return study
+
+        if os.path.lexists(path):
+            raise StorageError("the file is there already", ("path", path), hint="give another name, or remove it")
+        part = f"{path}.{os.getpid()}.part"
+        try:
+            study = self._made(JournalStorage(JournalFileBackend(part)))
+            for trial in self._trials:
+                logs = logs_of(RunPaths(trial.row["run_dir"]), self._metric) if trial.row else []
+                study.add_trial(self._trial(trial, self._state(trial), logs))
+            os.rename(part, path)
+        except OSError as error:
+            error.filename = path
+            raise StorageError.from_os_error(error, "the study cannot be written") from error
+        finally:
+            with suppress(OSError):
+                os.unlink(part)
+
+    def importances(self) -> dict[str, float]:
+        """How much each parameter matters that every trial has, from 0 to 1, the most important first (PED-ANOVA). Raises UserError."""
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        done = [trial for trial in self._trials if trial.value is not None]
+        if len(done) < 2:
+            raise UserError("importance needs two trials with a value", ("there are", str(len(done))))
+        study = self._made(None)
+        for trial in done:  # whatever became of them: they count for the search, too
+            study.add_trial(self._trial(trial, self._optuna.trial.TrialState.COMPLETE, []))
+        with _quiet():
+            found: dict[str, float] = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        return found
+
+    def _made(self, storage: Any) -> Any:
+        direction = self._optuna.study.StudyDirection[self._goal.upper()]
+        study = self._optuna.create_study(study_name=self._name, storage=storage, direction=direction)
+        if self._metric:
+            with _quiet():
+                study.set_metric_names([self._metric])
+        return study
+
+    def _state(self, trial: Any) -> Any:
+        states = self._optuna.trial.TrialState
+        if trial.status == "Completed" and trial.value is not None:
+            return states.COMPLETE
+        if trial.stop is not None and trial.value is not None:
+            return states.PRUNED
+        if trial.status in WAITS:
+            return states.WAITING
+        return states.FAIL if trial.status in (*TERMINAL, "NotResponding") else states.RUNNING
+
+    def _trial(self, trial: Any, state: Any, logs: Sequence[tuple[float, int | None]]) -> Any:
+        states = self._optuna.trial.TrialState
+        params = {key: _plain(value) for key, value in trial.values.items()}
+        found = self._optuna.trial.create_trial(
+            state=state, value=trial.value if state in (states.COMPLETE, states.PRUNED) else None, params=params,
+            distributions={key: self._distributions[key] for key in params},
+            user_attrs={"run_id": trial.row.get("run_id"), "status": trial.status, **({"stop": trial.stop} if trial.stop else {})},
+            intermediate_values={count if step is None else step: value for count, (value, step) in enumerate(logs, 1) if isfinite(value)},
+        )  # fmt: skip
+        for name, time in (("datetime_start", trial.row.get("started")), ("datetime_complete", trial.row.get("ended"))):
+            if time and getattr(found, name) is not None:
+                setattr(found, name, datetime.fromisoformat(time.replace("Z", "+00:00")).astimezone().replace(tzinfo=None))
+        return found
 
 
-def importances(study: Any) -> dict[str, float]:
-    """How much each parameter that every trial has matters, from 0 to 1, the most important first (PED-ANOVA, Optuna)."""
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-
-    done = [trial for trial in study.get_trials(deepcopy=False) if trial.value is not None]
-    if len(done) < 2:
-        raise UserError("importance needs two trials with a value", ("there are", str(len(done))))
-    found: dict[str, float] = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    return found
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What is experimental in Optuna is no news to who exports a sweep."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
-def _distributions(kinds: Any, trials: Sequence[Any], space: list[tuple[str, Expression | Zip]]) -> dict[str, Any]:
-    """A distribution for each key, wide enough for every value that was tried."""
+def _distributions(kinds: Any, trials: Sequence[Any], space: Named) -> dict[str, Any]:
+    """A distribution for each key: what the space says, widened by every value that was tried."""
     tried: dict[str, list[Any]] = {}
     for trial in trials:
         for key, value in trial.values.items():
             tried.setdefault(key, []).append(_plain(value))
-    expressions = {name.partition("@")[0]: expression for name, expression in space if not isinstance(expression, (Zip, Choice))}
+    expressions = {name.partition("@")[0]: expression for name, expression in space if not isinstance(expression, Zip)}
     found: dict[str, Any] = {}
     for key, values in tried.items():
         numbers = expressions.get(key)
-        if numbers is None or any(isinstance(value, (str, bool)) or value is None for value in values):
-            found[key] = kinds.CategoricalDistribution(list(dict.fromkeys(values)))
-            continue
-        low, high = min(*numbers.bounds(), *values), max(*numbers.bounds(), *values)
-        if all(type(value) is int for value in values) and type(low) is int and type(high) is int:
-            found[key] = kinds.IntDistribution(low, high, log=numbers.is_log and low > 0)
+        if isinstance(numbers, Choice):
+            found[key] = kinds.CategoricalDistribution(_once([*map(_plain, numbers.values()), *values]))
+        elif numbers is None or any(isinstance(value, (str, bool)) or value is None for value in values):
+            found[key] = kinds.CategoricalDistribution(_once(values))
         else:
-            found[key] = kinds.FloatDistribution(float(low), float(high), log=numbers.is_log and low > 0)
+            low, high = min(*numbers.bounds(), *values), max(*numbers.bounds(), *values)
+            is_int = all(type(value) is int for value in (low, high, *values))
+            kind = kinds.IntDistribution if is_int else kinds.FloatDistribution
+            found[key] = kind(low, high, log=numbers.is_log and low > 0)
     return found
+
+
+def _once(values: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
 
 
 def _plain(value: Any) -> Any:

@@ -97,9 +97,8 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     from trainconf.control.sweeps.steer import study_of
-    from trainconf.sweeps.export import importances
 
-    found = importances(study_of(runs.find_sweep(workspace, args.sweep)))
+    found = study_of(runs.find_sweep(workspace, args.sweep)).importances()
     printer.table(("key", "importance"), [(key, f"{share:.2f}") for key, share in found.items()])
     return 0
 
@@ -117,13 +116,13 @@ def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         writer.writerow(["trial", "run_id", "status", results.metric or "metric", "duration_s", *keys])
         for trial in results.trials:
             row = trial.row
-            values = [trial.values.get(key) for key in keys]
+            values = [json.dumps(value) if isinstance(value, (dict, list)) else value for value in map(trial.values.get, keys)]
             writer.writerow([trial.number, row.get("run_id"), trial.status, trial.value, row.get("duration_s"), *values])
         printer.data(text.getvalue().rstrip("\n"))
         return 0
     from trainconf.control.sweeps.steer import study_of
 
-    study_of(paths, args.optuna)
+    study_of(paths).write(args.optuna)
     printer.info(f"{args.optuna} holds the study {paths.run_id}: optuna-dashboard {args.optuna}")
     return 0
 

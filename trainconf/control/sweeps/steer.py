@@ -25,6 +25,7 @@ from trainconf.search.space import Zip
 from trainconf.sweeps import journal, places
 from trainconf.sweeps.batch import Sweep, plan_sweep, refuse_shared
 from trainconf.sweeps.earlier import Known, go_on_with, named
+from trainconf.sweeps.export import Study
 from trainconf.sweeps.resuming import RETRIES, ResumedSweep, checked, config_of, search_of, withdraw_cancellation
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
@@ -269,10 +270,10 @@ def resume_as_job(sweep: RunPaths, changes: dict[str, Any], retry: str = "") -> 
     return places.send_job(config, sweep)
 
 
-def study_of(sweep: RunPaths, path: str | None = None) -> Any:
-    """A sweep as an Optuna study, in memory or in a journal file at `path`. Raises UserError for a plain grid or without Optuna."""
+def study_of(sweep: RunPaths) -> Study:
+    """A sweep as Optuna knows it. Raises UserError without Optuna."""
     from trainconf.control.sweeps.results import results
-    from trainconf.sweeps.export import to_study
 
-    search = search_of(sweep, record.read_mapping(sweep.sweep))
-    return to_study(sweep.run_id, search.goal, results(sweep).trials, list(search.space.expressions()), path)
+    found, known = results(sweep), record.read_mapping(sweep.sweep)
+    space = list(search_of(sweep, known).space.expressions()) if found.is_search else []
+    return Study(sweep.run_id, found.metric, found.goal, found.trials, space)
