@@ -15,7 +15,7 @@ from trainconf.launchers import states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths, WorkspacePaths
@@ -135,13 +135,19 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
     until = None if timeout_s is None else time.monotonic() + timeout_s
     look = states.StatePoller()
     for paths in runs:
-        found = follow.wait(paths, until, look)
+        found = follow.wait(paths, until, _look_at_sweep(look) if is_sweep(paths) else look)
         if not follow.has_ended(found):
             yield Waited(paths, found, TIMED_OUT)
         elif not is_sweep(paths):
             yield Waited(paths, found, follow.exit_code(found))
         else:
             yield _waited_sweep(paths, found)
+
+
+def _look_at_sweep(look: Callable[[RunPaths], State]) -> Callable[[RunPaths], State]:
+    from trainconf.control.sweeps.whereabouts import SweepLook
+
+    return SweepLook(look)
 
 
 def _waited_sweep(sweep: RunPaths, found: State) -> Waited:

@@ -77,3 +77,25 @@ def test_since_when_a_killed_controller_is_away_is_told(here: Here, workspace: S
 def test_a_plan_says_where_it_will_be(here: Here, workspace: Shell) -> None:
     plan = here("plan", *words(workspace, "sweep.controller=detached"))
     assert "controller  a process of its own" in " ".join(plan.out.split("\n")), plan
+
+
+def test_who_waits_at_once_waits_for_a_controller_that_is_just_beginning(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = ["sweep=bayes", "sweep.max_total_runs=2", "+params.lr=uniform(0, 1)", "+params.nap=0"]
+    answer = here("-m", *workspace.script("metric.name=loss", *search, "submit.detach=true"))
+    assert answer.code == 0, answer
+    waited = here("wait", answer.out.strip())
+    assert (waited.code, waited.err.splitlines()[-1]) == (0, f"{answer.out.strip()} Completed")
+
+
+def test_a_search_that_was_canceled_before_it_had_a_controller_is_canceled(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = ["sweep=bayes", "sweep.max_total_runs=2", "+params.lr=uniform(0, 1)", "+params.nap=0"]
+    here("-m", *workspace.script("metric.name=loss", *search))
+    home = next(path.parent for path in workspace.root.glob("runs/*/*/sweep.json"))
+    for name in ("journal.jsonl", "trials.jsonl", "events.jsonl"):
+        (home / name).write_text("")
+    assert here("sweep", "show", "last", "--json").out.count("NoController") == 1
+    assert "the search failed" not in here("sweep", "show", "last").err
+    assert here("cancel", home.name).code == 0
+    assert json.loads(here("sweep", "show", "last", "--json").out)["status"] == "Canceled"

@@ -12,6 +12,7 @@ from trainconf.cli.screen.printer import number, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.control import runs
 from trainconf.control.sweeps import results as sweeps
+from trainconf.control.sweeps.whereabouts import controller_now, was_begun_as
 from trainconf.errors import UserError
 from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
 
@@ -153,7 +154,7 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     if args.as_job:
         return _control_in_job(paths, workspace)
     retry = args.only if args.action == "retry" else ""
-    if place == "job" and not sweeps.controller_now(paths).is_here:
+    if place == "job" and not controller_now(paths).is_here:
         from trainconf.control.sweeps.steer import resume_as_job
 
         printer.info(f"job {resume_as_job(paths, changes, retry) or 'whose number Slurm has not told yet'} controls it")
@@ -180,7 +181,7 @@ def _place(args: argparse.Namespace, sweep: RunPaths) -> str:
         raise UserError(f"{CONTROLLER}{asked[-1]} is no place", ("from", "command line"), ("allowed", ", ".join(PLACES)))
     if asked:
         return str(asked[-1])
-    return "job" if sweeps.was_begun_as(sweep) == "job" else "detached" if args.detach else "here"
+    return "job" if was_begun_as(sweep) == "job" else "detached" if args.detach else "here"
 
 
 def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:

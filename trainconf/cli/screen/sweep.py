@@ -9,6 +9,7 @@ from typing import Any
 from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time, width
 from trainconf.control.sweeps import results as sweeps
 from trainconf.control.sweeps.results import Results, TrialResult
+from trainconf.control.sweeps.whereabouts import controller_now
 from trainconf.history import record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
@@ -74,7 +75,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
 
 def _whereabouts(sweep: RunPaths) -> str:
     """Where the controller is, or since when there is none."""
-    found = sweeps.controller_now(sweep)
+    found = controller_now(sweep)
     if found.is_here and found.last is not None:
         return f"controlled by {found.last}, since {_clock(found.last.since)}"
     goes_on = f"`trainconf sweep resume {sweep.run_id}` goes on"

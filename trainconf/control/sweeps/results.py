@@ -16,7 +16,7 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
 from trainconf.search.values import best
 from trainconf.sweeps import journal, places
-from trainconf.sweeps.presence import Presence, presence
+from trainconf.sweeps.presence import presence
 
 
 class TrialResult(NamedTuple):
@@ -114,7 +114,7 @@ def results(sweep: RunPaths) -> Results:
     failure = ""
     if is_search and progress.ended is not None:
         failure = str(progress.ended.get("reason", "")) if progress.ended.get("state") == "Failed" else ""
-    elif is_search and not any(trial.status == "Completed" for trial in trials):  # nobody compared them: they were only carried out
+    elif is_search and trials and all(trial.status in ("Failed", "Canceled") for trial in trials):  # nobody compared them
         failure = "no trial completed"
     policy = (found.get("search", {}).get("settings", {}).get("policy") or {}).get("kind", "none")
     return Results(
@@ -176,6 +176,8 @@ def state(sweep: RunPaths) -> str:
         return "Running"
     if last.get("deed") == "end":
         return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))
+    if recorded.status == "Canceled":  # while nobody controlled it
+        return recorded.status
     return "NoController" if found.get("has_controller") or (found.get("is_watched") and not recorded.is_final) else recorded.status
 
 
@@ -212,36 +214,6 @@ def needs_controller(sweep: RunPaths) -> bool:
     """Whether a sweep goes on only while a process controls it."""
     found = record.read_mapping(sweep.sweep)
     return bool(found.get("has_controller") or found.get("is_watched"))
-
-
-class ControllerNow(NamedTuple):
-    """Where a sweep's controller is. last: the one that has it, or had it. queued_job: the id of a job that waits to be the next one.
-
-    waits_for: why that job waits, in the scheduler's word.
-    """
-
-    last: Presence | None
-    queued_job: str = ""
-    waits_for: str = ""
-
-    @property
-    def is_here(self) -> bool:
-        """Whether somebody controls the sweep now."""
-        return self.last is not None and self.last.is_here
-
-
-def controller_now(sweep: RunPaths) -> ControllerNow:
-    """Where a sweep's controller is. A scheduler is asked for a job that is to be it, where nobody is. Raises ConfigError, LaunchError."""
-    last = presence(sweep)
-    if last is not None and last.is_here:
-        return ControllerNow(last)
-    queued = places.look_at_job(sweep)
-    return ControllerNow(last) if queued is None or queued.is_over else ControllerNow(last, queued.job_id, queued.waits_for)
-
-
-def was_begun_as(sweep: RunPaths) -> str:
-    """Where a sweep was to be controlled when it began: `here`, `detached` or `job`."""
-    return str(record.read_mapping(sweep.sweep).get("controller") or places.HERE)
 
 
 def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> None:
