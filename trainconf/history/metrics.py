@@ -59,6 +59,11 @@ class Summary:
         self.last: dict[str, dict[str, Any]] = last or {}
 
     @property
+    def damage(self) -> list[str]:
+        """What of the event files could not be read, in words."""
+        return [*scan.damage(self.cursor.places)]
+
+    @property
     def values(self) -> dict[str, Any]:
         """The last value per name. Of two machines that log one name, or two event files, it is the later one's."""
         logged = _latest(last for name, last in self.last.items() if not scan.is_name(name))

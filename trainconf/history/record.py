@@ -34,19 +34,22 @@ def describe(paths: RunPaths) -> dict[str, Any]:
 
 
 def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
-    """`describe` and, besides, why it is in that state, its spec, events, resources and files.
+    """`describe` and, besides, why it is in that state, its spec, events, resources and files, and what of these cannot be read.
 
     `state` is given where more is known than the run's files tell.
     """
     state = liveness.state_of(paths) if state is None else state
     history = events.read_all(paths)
+    summary = metrics.summarise(paths)
+    broken = [*filter(None, [damage(paths)]), *summary.damage]
     return {
-        **assemble(paths, state, metrics.summarise(paths).values),
+        **assemble(paths, state, summary.values),
         "reason": state.reason,
         "spec": read_mapping(paths.spec) or None,
         "events": history,
         "resources": resources(history),
         "files": list_files(paths),
+        "damage": broken,
     }
 
 

@@ -17,7 +17,7 @@ DESCRIBED = [
     "metrics", "tags", "note", "archived", "compute", "env", "distributed", "spec_hash", "parent", "git", "run_dir",
 ]  # fmt: skip
 DAMAGE = [None, b"", b"\xff\x00rubbish", b'{"torn": ', b"[1, 2]", b"[" * 100_000, b'{"params": 3, "tags": null, "metric": 1}']
-DETAILED = [*DESCRIBED, "reason", "spec", "events", "resources", "files"]
+DETAILED = [*DESCRIBED, "reason", "spec", "events", "resources", "files", "damage"]
 
 
 def test_the_stable_fields_are_all_there_and_no_others(workspace: WorkspacePaths) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from trainconf.cli.arguments.chosen import add_where, chosen
 from trainconf.cli.arguments.parser import Arguments, count
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control import history, runs
@@ -29,7 +30,7 @@ def run(argv: list[str]) -> int:
     """Show runs until Ctrl-C, or until TensorBoard ends; exit code 0."""
     parser = Arguments("tensorboard")
     parser.add_argument("chosen", metavar="RUN|SWEEP|EXPERIMENT", nargs="*", help=CHOSEN_HELP)
-    parser.add_argument("--where", metavar="EXPR", default="", help="only runs of which this is true, such as 'params.lr < 0.5'")
+    add_where(parser)
     parser.add_argument("--limit", metavar="N", type=count, default=DEFAULT_LIMIT,
                         help="of an experiment or the workspace the newest N runs (default: %(default)s, 0: all)")
     parser.add_argument("--port", metavar="N", type=count, help="port of 127.0.0.1 (default: the first free one from 6006 on)")
@@ -48,27 +49,26 @@ def run(argv: list[str]) -> int:
 
 
 def _chosen(workspace: WorkspacePaths, words: list[str], where: str, limit: int | None) -> list[RunPaths]:
-    """The runs that are meant, those of an experiment newest first. Raises RunNotFoundError with all mistakes."""
+    """The runs that are meant. Raises UserError, and RunNotFoundError with all mistakes."""
+    if where:
+        return chosen(workspace, words, where)
     if not words:
-        return _listed(workspace, None, where, limit)
+        return _newest(workspace, None, limit)
     found: list[RunPaths] = []
     mistakes: list[Mistake] = []
     for word in words:
         try:
             found += runs.runs_of(runs.find(workspace, word))
         except RunNotFoundError as error:
-            of_experiment = _listed(workspace, word, "", limit)
+            of_experiment = _newest(workspace, word, limit)
             found += of_experiment
             mistakes += [] if of_experiment else error.mistakes
     if mistakes:
         raise RunNotFoundError(mistakes)
-    if where:
-        there = {paths.run_dir for paths in _listed(workspace, None, where, None)}
-        found = [paths for paths in found if paths.run_dir in there]
     return found
 
 
-def _listed(workspace: WorkspacePaths, experiment: str | None, where: str, limit: int | None) -> list[RunPaths]:
+def _newest(workspace: WorkspacePaths, experiment: str | None, limit: int | None) -> list[RunPaths]:
     rows = history.ls(workspace, None if limit is None else limit + 1, experiment=experiment)
     if limit is not None and len(rows) > limit:
         whose = f"the runs of {one_line(experiment)}" if experiment else "the runs of this workspace"

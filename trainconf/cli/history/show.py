@@ -18,7 +18,7 @@ from trainconf.errors import TrainconfError
 from trainconf.history import ranks
 from trainconf.history.events import seconds
 from trainconf.history.metrics import files_of
-from trainconf.history.record import damage, metric, missing_metric, notes, read_mapping, read_plan
+from trainconf.history.record import metric, missing_metric, notes, read_mapping, read_plan
 from trainconf.paths import find_workspace
 from trainconf.snapshot import SnapshotStore
 
@@ -50,8 +50,8 @@ def run(argv: list[str]) -> int:
     if args.origin:
         return _origins(paths, as_json=args.json)
     found = history.details(paths)
-    if broken := damage(paths):
-        printer.info(one_line(f"{paths.run_id} is damaged: {broken}"))
+    if broken := found["damage"]:
+        printer.info(one_line(f"{paths.run_id} is damaged: {'; '.join(broken)}"))
     if args.json:
         printer.json(found)
     else:

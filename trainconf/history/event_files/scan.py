@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
     # Of one file: its inode number, how far it was read, a checksum of what stands before that, its size then, when and at which step its
-    # writer began again (None: it did not), and what was void when it was read.
+    # writer began again (None: it did not), what was void when it was read, how many events were passed over, whether it can be read on.
     Place = list[Any]
     Take = Callable[["EventFile", str, "array[int]", "array[float]", "array[float]"], object]  # a name with its steps, values and times
 
@@ -99,7 +99,7 @@ def read(paths: RunPaths, places: dict[str, Place], take: Take, *, goes_on: bool
     """
     found = files_of(paths)
     for file in found:
-        place = places.setdefault(file.name, [0, 0, 0, -1, None, []])
+        place = places.setdefault(file.name, [0, 0, 0, -1, None, [], 0, True])
         if place[1] < HEAD_BYTES:
             place[4] = _start(file.path)
     read_anew: set[str] = set()
@@ -117,6 +117,15 @@ def read(paths: RunPaths, places: dict[str, Place], take: Take, *, goes_on: bool
     return read_anew
 
 
+def damage(places: dict[str, Place]) -> Iterator[str]:
+    """What could not be read, in words, for each file."""
+    for name, place in places.items():
+        if is_name(name) and place[6]:
+            yield f"{name}: {place[6]} event{'s' if place[6] > 1 else ''} passed over, damaged or none of TensorBoard's"
+        if is_name(name) and not place[7]:
+            yield f"{name}: cannot be read from byte {place[1]} on"
+
+
 def _read_on(file: EventFile, place: Place, voids: list[list[Any]], take: Take) -> bool:
     """Read what is new of a file, whose place moves on; whether it was read from its beginning."""
     try:
@@ -131,8 +140,9 @@ def _read_on(file: EventFile, place: Place, voids: list[list[Any]], take: Take) 
         is_same = status.st_ino == inode and status.st_size >= position and _check(fd, position) == check
         position = position if is_same else 0
         reader = Reader(lambda *block: take(file, *block), [(time, step) for time, step in voids])
-        position, _ = reader.read_on(fd, position)
-        place[:] = [status.st_ino, position, _check(fd, position), status.st_size, place[4], voids]
+        position, goes_on = reader.read_on(fd, position)
+        skipped = reader.skipped + (place[6] if is_same else 0)
+        place[:] = [status.st_ino, position, _check(fd, position), status.st_size, place[4], voids, skipped, goes_on]
         return not is_same
     except OSError:
         return False

@@ -30,6 +30,7 @@ def runs(workspace: WorkspacePaths) -> WorkspacePaths:
 def test_an_export_has_what_was_chosen_each_once(runs: WorkspacePaths, verb: Verb, tmp_path: Path) -> None:
     chosen = {
         "everything": ([], ["a/lr=0.0", "b/lr=0.25", "b/lr=0.5"]), "experiment": (["b"], ["lr=0.25", "lr=0.5"]),
+        "where": (["--where", "params.lr > 0.1"], ["lr=0.25", "lr=0.5"]),
         "run": (["a-1", "last", "a-1"], ["a/lr=0.0", "b/lr=0.5"]), "newest": (["--limit", "1"], ["b-2"]),
     }  # fmt: skip
     for name, (words, expected) in chosen.items():
@@ -41,6 +42,7 @@ def test_an_export_has_what_was_chosen_each_once(runs: WorkspacePaths, verb: Ver
 
 
 def test_mistakes_are_told_all_at_once(runs: WorkspacePaths, verb: Verb) -> None:
+    assert verb("tensorboard", "b", "--where", "params.lr > 0.1").code == 2
     said = verb("tensorboard", "none", "b", "neither")
     assert said.code == 2
     assert "none" in said.err

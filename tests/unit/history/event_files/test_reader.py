@@ -1,4 +1,4 @@
-"""`written/` has files of PyTorch 2.13's SummaryWriter and of tensorboard 2.21's writer: scalars in each form, and other things."""
+"""`written/` has files of PyTorch 2.13, TensorFlow 2.21, its Keras 3.15 and tensorboard 2.21: scalars in each form, and other things."""
 
 from __future__ import annotations
 
@@ -75,6 +75,17 @@ def test_tensors_of_one_number_are_scalars_in_each_type() -> None:
     assert found["both/b"] == [(5, 0.75), (6, 0.75)]
     assert len(found) == 9
     assert reader.skipped == 0
+
+
+def test_every_scalar_of_tensorflow_and_keras_is_read() -> None:
+    found, reader, _, _ = read(WRITTEN / "tensorflow.tfevents")
+    assert found == {"loss": nearly([1 / (step + 1) for step in range(50)]), "double": [(1, 0.1)], "integer": [(1, 7.0)]}
+    assert reader.skipped == 0
+    train, validation = (read(WRITTEN / f"keras_{name}.tfevents")[0] for name in ("train", "validation"))
+    assert train.keys() == {"epoch_loss", "epoch_mae", "epoch_learning_rate"}
+    assert validation.keys() == {"epoch_loss", "epoch_mae", "evaluation_loss_vs_iterations", "evaluation_mae_vs_iterations"}
+    assert [step for step, _ in train["epoch_loss"]] == [0, 1, 2, 3]
+    assert train["epoch_learning_rate"] == [(step, 0.01) for step in range(4)]
 
 
 def test_a_writer_that_begins_again_says_so() -> None:

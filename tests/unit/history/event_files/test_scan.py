@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainconf.history import metrics, series
+from trainconf.history import metrics, record, series
 from trainconf.history.event_files import encode, scan
 from trainconf.history.index import rows
 from trainconf.launchers.states import StatePoller
@@ -120,6 +120,22 @@ def test_a_change_of_an_event_file_shows_in_the_fingerprint(run: RunPaths, monke
     assert changed != before
     os.unlink(path)
     assert rows.fingerprint(run) != changed
+
+
+def test_what_cannot_be_read_is_told(run: RunPaths) -> None:
+    path = log(run.job_logs, "loss", (1, 0.5), (2, 0.4), (3, 0.3))
+    assert record.details(run)["damage"] == []
+    with open(path, "r+b") as stream:
+        stream.seek(-6, os.SEEK_END)
+        stream.write(b"?")
+    before = metrics.summarise(run)
+    assert before.damage == ["logs/events.out.tfevents.1800000000.host.1.0: 1 event passed over, damaged or none of TensorBoard's"]
+    size = os.path.getsize(path)
+    with open(path, "ab") as stream:
+        stream.write(b"x" * 100)
+    assert metrics.summarise(run, before).damage[1:] == [f"logs/{NAME}: cannot be read from byte {size} on"]
+    assert len(record.details(run)["damage"]) == 2
+    assert record.details(run)["metrics"] == {"loss": 0.4}
 
 
 def test_what_a_script_puts_there_does_no_harm(run: RunPaths, tmp_path: Path) -> None:
