@@ -22,6 +22,7 @@ VERBS = {
     "logs": ("history", "print or follow (-f) the output of runs and sweeps, or the last lines of what --failed"),
     "download": ("history", "copy files of a run to a place of your own: download RUN outputs/model.bin DEST"),
     "open": ("history", "print the folder of a run or sweep, and show it on the desktop"),
+    "watch": ("compare", "show what runs and waits on this machine now: slots, GPUs, who holds them, the queue"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),
     "cancel": ("history", "end runs and sweeps, with everything they started"),
     "tag": ("change.labels", "give runs tags: tag RUN name=value"),

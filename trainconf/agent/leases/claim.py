@@ -148,7 +148,7 @@ class Claim:
         slots, slot_count = self._slots
         devices, device_count = self._devices
         taken = list(self._lock_free(slots, slot_count))
-        got = list(self._lock_free([_device_file(device) for device in devices], device_count))
+        got = list(self._lock_free([device_file(device) for device in devices], device_count))
         if len(taken) == slot_count and len(got) == device_count:
             self.held = [fd for _, fd in taken + got]
             self.gpus = [devices[index] for index, _ in got]
@@ -197,8 +197,8 @@ def tickets(directory: str) -> list[tuple[int, str]]:
     return sorted((int(name[:DIGITS]), name) for name in names if name.isascii() and name[:DIGITS].isdigit() and name[DIGITS:][:1] == "-")
 
 
-def _device_file(device: str) -> str:
-    """A file name for a device id, which may hold slashes (MIG-GPU-…/1/0)."""
+def device_file(device: str) -> str:
+    """The lock file of a device, whose id may hold slashes (MIG-GPU-…/1/0)."""
     return "gpu-" + "".join(c if c.isalnum() or c in "-_." else f"%{ord(c):02x}" for c in device)
 
 
