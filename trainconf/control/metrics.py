@@ -60,7 +60,7 @@ def read(runs: Sequence[RunPaths], names: Sequence[str] = (), *, system: bool = 
     there = {name for run in found for each in run.series for name in each.names}
     unknown = [name for name in names if not any(fnmatchcase(each, name) for each in there)]
     if unknown:
-        known = {each.name for paths in runs for each in history.of_run(paths) if (each.source == SYSTEM) == system}
+        known = {name for paths in runs for each in history.of_run(paths) if (each.source == SYSTEM) == system for name in each.names}
         raise UserError([_unknown(name, sorted(known), runs) for name in unknown])
     return found
 

@@ -12,7 +12,6 @@ from trainconf.cli.screen.printer import number, one_line, printer, terminal_siz
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
 from trainconf.control import metrics, runs
 from trainconf.errors import RunNotFoundError
-from trainconf.history.series import LOGGED
 from trainconf.paths import find_workspace
 
 TYPE_CHECKING = False
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POINTS = 20
 CURVE_COLUMNS = 40
-CHART_ROWS = 16
+CHART_ROWS, LOWEST_CHART_ROWS = 16, 10
 STEP_COLUMNS, NUMBER_COLUMNS = 8, 12  # of the points' table
 BLOCK_LINES = 10_000  # of CSV, or points of JSON, that are written at once
 UNKNOWN = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}  # as `Printer.json` has them
@@ -86,7 +85,7 @@ def _overview(found: Sequence[RunSeries], *, is_drawn: bool) -> None:
     shown = [(run.paths.run_id, series) for run in found for series in run.series]
     headers = ["metric", "points", "steps", "lowest", "highest", "last"]
     cells = [[series.name, str(len(series)), _steps(series), *map(number, metrics.extent(series.values))] for _, series in shown]
-    if {series.source for _, series in shown} - {LOGGED}:
+    if len({series.source for _, series in shown}) > 1:
         headers.insert(1, "source")
         cells = [[row[0], series.source, *row[1:]] for row, (_, series) in zip(cells, shown, strict=True)]
     if len(found) > 1:
@@ -119,18 +118,24 @@ def _columns(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
 
 def _draw(found: Sequence[RunSeries]) -> None:
     columns, rows = terminal_size()
-    titles = {(series.name, series.source): None for run in found for series in run.series}
-    height = max(8, min(CHART_ROWS, rows // min(len(titles), 2) - 4))
-    for name, source in titles:
-        mine = [(run.paths.run_id, series) for run in found for series in run.series if (series.name, series.source) == (name, source)]
+    names = dict.fromkeys(series.name for run in found for series in run.series)
+    height = CHART_ROWS if len(names) == 1 else max(LOWEST_CHART_ROWS, min(CHART_ROWS, rows // 2 - 2))
+    for name in names:
+        mine = [(run.paths.run_id, series) for run in found for series in run.series if series.name == name]
         curves = []
         for run_id, series in mine:
             places = metrics.thinned(series.values, 4 * columns)
             steps, values = [series.steps[place] for place in places], [series.values[place] for place in places]
-            curves.append(drawing.Curve(run_id, steps, values))
+            curves.append(drawing.Curve(_label(run_id, series, found, mine), steps, values))
         encoding = getattr(sys.stdout, "encoding", None)
         printer.data(drawing.draw(name, curves, columns, height, braille=shows_blocks(encoding)))
         printer.data()
+
+
+def _label(run_id: str, series: Series, found: Sequence[RunSeries], mine: Sequence[tuple[str, Series]]) -> str:
+    """What tells a series from others of its name: its run, its source, or both."""
+    sources = {each.source for _, each in mine}
+    return " ".join([run_id] * (len(found) > 1) + [series.source] * (len(sources) > 1))
 
 
 def _table(found: Sequence[RunSeries], args: argparse.Namespace) -> None:
@@ -139,7 +144,7 @@ def _table(found: Sequence[RunSeries], args: argparse.Namespace) -> None:
     if not columns:
         printer.info("no number was logged, only texts")
         return
-    names = [series.name if len(found) == 1 else f"{run_id} {series.name}" for run_id, series in columns]
+    names = [f"{_label(run_id, series, found, columns)} {series.name}".strip() for run_id, series in columns]
     room, shown = terminal_size()[0] - STEP_COLUMNS, 0
     for name in names:
         room -= max(width(one_line(name)), NUMBER_COLUMNS) + 2
@@ -147,11 +152,10 @@ def _table(found: Sequence[RunSeries], args: argparse.Namespace) -> None:
     columns = columns[:shown]
     longest = max(len(series) for _, series in columns)
     is_thinned = 0 < args.points < longest
-    share = max(4, args.points // len(columns))
-    kept = {
-        series.steps[place]
-        for _, series in columns for place in (metrics.thinned(series.values, share) if is_thinned else range(len(series)))
-    }  # fmt: skip
+    kept = {series.steps[place] for _, series in columns for place in metrics.thinned(series.values, 4 if is_thinned else len(series))}
+    if is_thinned:
+        steps = max((series.steps for _, series in columns), key=len)
+        kept |= {steps[place * len(steps) // args.points] for place in range(max(0, args.points - len(kept)))}
     values = [{step: value for step, value in zip(series.steps, series.values, strict=True) if step in kept} for _, series in columns]
     printer.table(["step", *names[:shown]], [[str(step), *(number(of.get(step)) for of in values)] for step in sorted(kept)])
     if is_thinned:

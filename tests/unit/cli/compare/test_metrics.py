@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from trainconf.cli.screen.printer import width
+from trainconf.history.event_files import encode
 from trainconf.job_api import Run
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -168,3 +169,16 @@ def test_a_run_being_written_and_a_damaged_one_are_shown_as_far_as_they_go(run: 
         stream.write(b'{"name":"loss","va')
     os.truncate(run.record, 3)
     assert verb("metrics", FIRST, "loss").out.split()[-1] == "0.0333333"
+
+
+def test_series_of_one_name_from_several_sources_are_told_apart(run: RunPaths, verb: Verb, columns: None) -> None:
+    for folder in ("train", "val"):
+        os.makedirs(os.path.join(run.logs, folder))
+        with open(os.path.join(run.logs, folder, "events.out.tfevents.1800000000.host.1.0"), "wb") as stream:
+            points = [(1.8e9 + step, step, 1 / (step + 2)) for step in range(30)]
+            stream.write(encode.header(1.8e9) + encode.scalars("loss", points))
+    lines = verb("metrics", FIRST, "loss").out.splitlines()
+    assert [line for line in lines if line.startswith("  ")][-3:] == ["  *  log", "  +  logs/train", "  o  logs/val"]
+    assert verb("metrics", FIRST, "loss", "--table").out.splitlines()[0].split("  ")[:2] == ["step", "log loss"]
+    (found,) = json.loads(verb("metrics", FIRST, "train/loss", "--json").out)
+    assert [series["source"] for series in found["series"]] == ["logs/train"]
