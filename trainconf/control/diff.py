@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainconf.git.commits import Between
     from trainconf.paths import RunPaths
 
+LOCK_COMMENTS = ("# python ", "# image ", "# base ")
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:={1,3}|@)\s*(\S+)")
 
 
@@ -49,7 +50,7 @@ class RunDiff(NamedTuple):
     @property
     def different(self) -> bool:
         """Whether something else ran."""
-        return bool(self.params or self.config or self.packages or self.environment or self.code.files or self.code.trouble)
+        return bool(self.params or self.config or self.packages or self.environment or self.code.files)
 
     def to_dict(self) -> dict[str, Any]:
         """The stable form of `diff --json`."""
@@ -119,7 +120,7 @@ def _config(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Changed]:
 
 
 def _packages(paths: RunPaths) -> dict[str, str]:
-    """The packages of a run's environment.lock, and its Python, by name; a line that names no version stands for itself."""
+    """What a run's environment.lock pins, by name: packages, Python, the image with its id. A line without a version is a name itself."""
     from trainconf import files
     from trainconf.environments.recipe.installed import normalised
 
@@ -130,8 +131,8 @@ def _packages(paths: RunPaths) -> dict[str, str]:
     found = {}
     for line in text.splitlines():
         pin = PIN.match(line)
-        if line.startswith("# python "):
-            found["python"] = line.removeprefix("# python ")
+        if line.startswith(LOCK_COMMENTS):
+            found[line.split(" ")[1]] = line.split(" ", 2)[2]
         elif pin:
             found[normalised(pin[1])] = pin[2]
         elif line.strip() and not line.startswith("#"):

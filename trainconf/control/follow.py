@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.control.waiting import LEASED, lease_dir
+from trainconf.control.watch import LEASED, lease_dir
 from trainconf.fast.records import Record
 from trainconf.history import events, metrics
 from trainconf.history.follow import Watch, has_ended

@@ -1,15 +1,11 @@
-"""What runs and waits on this machine now: its slots and GPUs, who holds them, and the queue for them."""
+"""What runs and waits on this machine now: its slots and GPUs, who holds them, the queue for them, and a run's place in it."""
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
-from trainconf.agent.leases import queue, shared_folder
-from trainconf.agent.leases.claim import device_file
+from trainconf.fast.records import Record
 from trainconf.history import events, record
-from trainconf.history.find import trials_of
-from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,13 +13,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.leases.queue import Holder, Waiter
-    from trainconf.paths import WorkspacePaths
+    from trainconf.paths import RunPaths, WorkspacePaths
 
+LEASED = ("slot", "gpu")
 DOOR = "door"
 RUNNING = ("Starting", "Running", "Finalizing")
 
 
-class Lease(NamedTuple):
+class Lease(Record):
     """A slot or a GPU. `holder` is None for one that is free; `since` is in seconds since the epoch, None where nobody can tell.
 
     running: the trials that run now, where a sweep holds it: one agent leases for all of them.
@@ -49,7 +46,7 @@ class Lease(NamedTuple):
         }  # fmt: skip
 
 
-class Machine(NamedTuple):
+class Machine(Record):
     """The leases in one folder, and who waits for them, in the order in which they are served."""
 
     directory: str
@@ -64,23 +61,48 @@ class Machine(NamedTuple):
         }  # fmt: skip
 
 
+class Waiting(Record):
+    """The run waits for a slot or a GPU, at `place` in the queue. `holders` says in words who has them."""
+
+    resource: str
+    place: int
+    holders: list[str]
+
+
 def machines(workspace: WorkspacePaths) -> list[Machine]:
     """This machine's leases, and those of every other folder (`compute.lease_dir`) that runs of the workspace wait for or hold."""
+    from trainconf.agent.leases import shared_folder
     from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
-        folders = dict.fromkeys([shared_folder.default_dir(), *map(folder_of, index.living())])
+        folders = dict.fromkeys([shared_folder.default_dir(), *map(lease_dir, index.living())])
     return [machine(folder) for folder in folders if folder]
 
 
-def folder_of(paths: RunPaths) -> str:
-    """The folder whose leases a run takes; empty when it takes none, as under a scheduler."""
+def lease_dir(paths: RunPaths) -> str:
+    """The folder of the leases that a run needs; empty where it needs none."""
     slots = record.read_plan(paths).get("slots")
-    return str(slots.get("dir") or "") if isinstance(slots, dict) else ""
+    return str(slots.get("dir", "")) if isinstance(slots, dict) else ""
+
+
+def waiting(paths: RunPaths) -> Waiting | None:
+    """What a run waits for now; None when it waits for nothing of this machine."""
+    from trainconf.agent.leases import queue
+
+    resource = (events.last(paths) or {}).get("waiting_for")
+    if resource not in LEASED:
+        return None
+    folder = lease_dir(paths)
+    place = queue.place(folder, paths.run_id)
+    return None if place is None else Waiting(str(resource), place, queue.holders(folder))
 
 
 def machine(directory: str, devices: Iterable[str] | None = None) -> Machine:
     """What the leases of one folder are at this moment. `devices` are the GPUs of the machine; its own when left out."""
+    from trainconf.agent.leases import queue
+    from trainconf.agent.leases.claim import device_file
+    from trainconf.paths import RunPaths
+
     held = {name: holder for holder in queue.holding(directory) for name in holder.names}
     slots = [f"slot-{number}" for number in range(len(os.sched_getaffinity(0)))]
     gpus = {device_file(device): device for device in (_devices() if devices is None else devices)}
@@ -106,6 +128,8 @@ def _devices() -> list[str]:
 
 def _what_runs(paths: RunPaths) -> tuple[float | None, list[str]]:
     """Since when a run has its leases, and the trials of a sweep that run now."""
+    from trainconf.history.find import trials_of
+
     if not os.path.exists(paths.sweep):
         return _started(paths), []
     running = [trial for trial in trials_of(paths) if (events.last(trial) or {}).get("state") in RUNNING]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Print what changed from one run to another: params, metrics, config, software, commits and code. With one run
 alone: how its code differs from its source directory of today. The exit code is that of diff(1): 0 when the same ran, 1 when something
-else did, 2 for a mistake. Metrics are what came of it, and do not count."""
+else did, 2 for a mistake and when it cannot be told. Metrics are what came of it, and do not count."""
 LETTERS = {
     "added": ("A", "green"), "removed": ("D", "red"), "renamed": ("R", "yellow"), "changed": ("M", "yellow"), "mode": ("m", "yellow"),
 }  # fmt: skip
@@ -49,7 +49,7 @@ def run(argv: list[str]) -> int:
             printer.json(code.to_dict())
         else:
             _code(code, only_patch=args.patch)
-        return 1 if code.files else 0
+        return _exit_code(code, different=bool(code.files))
     b = runs.find_run(workspace, args.b)
     found = diff.diff(a, b, patch=not args.stat, only=paths)
     if args.json:
@@ -61,9 +61,13 @@ def run(argv: list[str]) -> int:
             printer.data(f"{letter}  {one_line(each.run_id)}  {printer.status(runs.state(each).status)}")
         _sections(found)
         _code(found.code)
-        if not found.different:
+        if not found.different and not found.code.trouble:
             printer.info("the same ran: params, config, software and code are equal")
-    return 1 if found.different else 0
+    return _exit_code(found.code, different=found.different)
+
+
+def _exit_code(code: CodeDiff, *, different: bool) -> int:
+    return 1 if different else 2 if code.trouble else 0
 
 
 def _sections(found: RunDiff) -> None:

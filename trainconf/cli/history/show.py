@@ -128,7 +128,7 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
 
 def _waiting(paths: RunPaths) -> str:
     """What a run waits for on this machine, and who has it."""
-    from trainconf.control.waiting import waiting
+    from trainconf.control.watch import waiting
 
     found = waiting(paths)
     if found is None:

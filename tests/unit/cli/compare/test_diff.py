@@ -135,11 +135,12 @@ def test_values_are_told_with_where_they_came_from(workspace: WorkspacePaths, so
 
 def test_packages_that_came_went_and_changed(workspace: WorkspacePaths, source: Path, verb: Verb) -> None:
     first, second = recorded(workspace, A, source), recorded(workspace, B, source)
-    Path(first.environment_lock).write_text("# python 3.11.7\nnumpy==2.3.5\nOld_Pkg==1\nsame==1\nfile:///x\n")
-    Path(second.environment_lock).write_text("# python 3.12.1\nnumpy==2.4.0\nnew[extra]==2 ; python_version > '3'\nsame==1\nfile:///x\n")
+    Path(first.environment_lock).write_text("# image repo:1 sha256:aa\n# python 3.11.7\nnumpy==2.3.5\nOld_Pkg==1\nsame==1\nfile:///x\n")
+    Path(second.environment_lock).write_text("# image repo:1 sha256:bb\n# python 3.12.1\nnumpy==2.4.0\nnew[extra]==2 ; python_version > '3'\nsame==1\nfile:///x\n")
     said = verb("diff", A, B)
     assert said.code == 1
     assert said.out.partition("packages\n")[2].split("\n") == [
+        "  ~ image repo:1 sha256:aa -> repo:1 sha256:bb",
         "  + new 2", "  ~ numpy 2.3.5 -> 2.4.0", "  - old-pkg 1", "  ~ python 3.11.7 -> 3.12.1", "",
     ]  # fmt: skip
 
@@ -253,6 +254,9 @@ def test_a_snapshot_that_was_removed_and_a_damaged_run_cost_only_themselves(work
     assert said.code == 1
     assert "lr  1 -> 2" in said.out
     assert "no snapshot cdcd" in said.err
+    write_json(first.record, json.loads(Path(second.record).read_text()))
+    write_json(first.spec, {**json.loads(Path(second.spec).read_text()), "code": {"snapshot": "cd" * 32}})
+    assert verb("diff", A, B).code == 2  # nothing differs, and whether the code does cannot be told
     for damaged in (second.spec, second.record, second.git, second.environment_lock, second.metrics):
         Path(damaged).write_bytes(b"\xff{[")
     assert verb("diff", A, B).code == 1
