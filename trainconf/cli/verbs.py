@@ -36,5 +36,6 @@ VERBS = {
     "env": ("workspace", "list, show, build, lock or remove software environments"),
     "snapshot": ("workspace", "create, list, show, compare or verify snapshots of a source tree"),
     "gc": ("workspace", "remove what no run needs: snapshots, half-made runs, leftovers of builds and containers"),
+    "completion": ("workspace", "print what makes bash, zsh or fish complete verbs, ids, overrides and names: completion bash"),
     "doctor": ("workspace", "check what works on this machine: Python, uv, git, Docker, Slurm, disk, locks"),
 }
