@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 1_000_000  # a larger file is named, and its lines are not compared
 MOST_BYTES = 16_000_000  # of all files whose lines are compared
-TOO_LARGE = "too large to compare line by line"
+TOO_LARGE, TOO_MUCH = "too large to compare line by line", f"not compared line by line, for {MOST_BYTES // 1_000_000} MB of others are"
 MODES = {"file": "100644", "link": "120000", "folder": "040000"}
 
 
@@ -87,8 +87,10 @@ def _sorted_out(changes: Sequence[Pair]) -> tuple[list[Pair], list[FileChange]]:
         size = sum(entry.size_bytes for entry in pair if entry)
         if any(entry.kind == "folder" for entry in pair if entry):
             named.append(_by_name(pair))
-        elif max(entry.size_bytes for entry in pair if entry) > LARGE_BYTES or total + size > MOST_BYTES:
+        elif max(entry.size_bytes for entry in pair if entry) > LARGE_BYTES:
             named.append(replace(_by_name(pair), note=TOO_LARGE))
+        elif total + size > MOST_BYTES:
+            named.append(replace(_by_name(pair), note=TOO_MUCH))
         else:
             compared.append(pair)
             total += size

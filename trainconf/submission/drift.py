@@ -14,7 +14,7 @@ from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore, tree_manifest
 from trainconf.snapshot.blobs.manifest import Entry
-from trainconf.snapshot.code_diff import TOO_LARGE, compare, reader_of
+from trainconf.snapshot.code_diff import TOO_LARGE, TOO_MUCH, compare, reader_of
 from trainconf.spec import RunSpec, sha256_hex
 from trainconf.submission.code import take_from_git
 from trainconf.submission.frozen import Frozen
@@ -142,5 +142,6 @@ def text_diff(store: SnapshotStore, snapshot_id: str, source_directory: str) -> 
     with store.reader(snapshot_id) as reader:
         changes = reader.changes_to(tree_manifest(source_directory, store=store))
         found = compare(changes, (reader.read, reader_of(source_directory)), patch=True)
-    named = [f"{file.path}: {file.note}\n" for file in found.files if file.note == TOO_LARGE] + [f"{found.trouble}\n"] * bool(found.trouble)
-    return found.patch.decode("utf-8", "backslashreplace") + "".join(named)
+    named = [f"{file.path}: {file.note}" for file in found.files if file.note in (TOO_LARGE, TOO_MUCH)]
+    said = [*named, found.trouble] if found.trouble else named
+    return found.patch.decode("utf-8", "backslashreplace") + "".join(f"{line}\n" for line in said)

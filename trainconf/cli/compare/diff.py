@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
+from itertools import islice
 
 from trainconf.cli.arguments.parser import RUN_HELP, Arguments
 from trainconf.cli.screen.printer import cut, number, one_line, printer, size, terminal_size, utc_time, width
@@ -160,11 +162,14 @@ def _file(change: FileChange) -> str:
 
 def _lines(patch: bytes) -> None:
     """The patch, in its colours. What is no text, or would steer a terminal, is shown escaped."""
-    lines = patch.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n") if patch else []
+    lines = BytesIO(patch)
     is_header = True
-    for start in range(0, len(lines), BLOCK_LINES):
-        block = []
-        for line in lines[start : start + BLOCK_LINES]:
+    lead = "\n"
+    while block := list(islice(lines, BLOCK_LINES)):
+        shown = []
+        for text in block:
+            line = text.decode("utf-8", "surrogateescape").removesuffix("\n")
             is_header = not line.startswith("@@") and (is_header or line.startswith("diff --git "))
-            block.append(printer.paint(line, "bold" if is_header else LINE_COLOURS.get(line[:1], "")))
-        printer.data(("" if start else "\n") + "\n".join(block))
+            shown.append(printer.paint(line, "bold" if is_header else LINE_COLOURS.get(line[:1], "")))
+        printer.data(lead + "\n".join(shown))
+        lead = ""

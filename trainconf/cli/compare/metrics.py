@@ -35,7 +35,8 @@ def run(argv: list[str]) -> int:
     """Print the series; exit code 0 also when there are none."""
     parser = Arguments("metrics")
     parser.add_argument("first", metavar="RUN", help=RUNS_HELP)
-    parser.add_argument("rest", metavar="RUN|NAME", nargs="*", help="further runs; names or globs of metrics, whose curves are drawn")
+    parser.add_argument("rest", metavar="RUN|NAME", nargs="*", default=[],
+                        help="further runs; names or globs of metrics, whose curves are drawn")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--table", action="store_true", help="print the points as a table")
     form.add_argument("--csv", action="store_true", help="print every point as CSV: run_id,metric,source,step,time,value")
