@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 1_000_000  # a larger file is named, and its lines are not compared
 MOST_BYTES = 16_000_000  # of all files whose lines are compared
-TOO_LARGE, TOO_MUCH = "too large to compare line by line", f"not compared line by line, for {MOST_BYTES // 1_000_000} MB of others are"
+TOO_LARGE, TOO_MUCH = "too large to compare line by line", f"left out, after {MOST_BYTES // 1_000_000} MB of others"
 MODES = {"file": "100644", "link": "120000", "folder": "040000"}
 
 

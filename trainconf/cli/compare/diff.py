@@ -89,10 +89,15 @@ def _values(changes: Mapping[str, Changed]) -> Iterator[str]:
     """A line for each value, with where both come from."""
     wide = max((width(one_line(name)) for name in changes), default=0)
     for name, change in changes.items():
-        origins = [origin or "not there" for origin in (change.old_origin, change.new_origin)]
+        origins = [_origin(origin) for origin in (change.old_origin, change.new_origin)]
         told = "" if origins == ["not there"] * 2 else f"  ({origins[0] if origins[0] == origins[1] else ' -> '.join(origins)})"
         shown = one_line(name) + " " * (wide - width(one_line(name)))
         yield f"{shown}  {_short(change.old)} -> {_short(change.new)}{one_line(told)}{_by_how_much(change)}"
+
+
+def _origin(text: str | None) -> str:
+    """Where a value came from; of an override not its words again, which end with the value."""
+    return "not there" if text is None else text.partition(": ")[0] if text.startswith("command line: ") else text
 
 
 def _by_how_much(change: Changed) -> str:
