@@ -6,7 +6,7 @@ import re
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from trainconf.errors import SnapshotError, StorageError, UserError
+from trainconf.errors import Mistake, SnapshotError, StorageError, UserError
 from trainconf.history import metrics, record
 from trainconf.resolve.origins import leaves
 from trainconf.snapshot import SnapshotStore
@@ -70,7 +70,8 @@ class RunDiff(NamedTuple):
 def diff(a: RunPaths, b: RunPaths, *, patch: bool = True, only: Sequence[str] = ()) -> RunDiff:
     """From run `a` to run `b`. `only`: paths, or folders, of the code that are looked at; `patch`: with the changed lines.
 
-    Never raises for what is in the runs' folders: what is damaged is missing in one of them, and the code's `trouble` tells.
+    Raises UserError for paths that neither has. Never raises for what is in the runs' folders: what is damaged is missing in one of them,
+    and the code's `trouble` tells.
     """
     sides = [(record.read_mapping(paths.record), record.read_mapping(paths.spec)) for paths in (a, b)]
     (old, old_spec), (new, new_spec) = sides
@@ -168,12 +169,13 @@ def code_of_runs(a: RunPaths, b: RunPaths, *, patch: bool = True, only: Sequence
     ids = [_snapshot_of(paths) for paths in (a, b)]
     if None in ids:
         return CodeDiff([], trouble="of one of the runs it is not recorded which code it had")
-    if ids[0] == ids[1]:
+    if ids[0] == ids[1] and not only:
         return CodeDiff([])
     stores = [SnapshotStore(paths.workspace.snapshots) for paths in (a, b)]
     try:
         with ExitStack() as stack:
             readers = [stack.enter_context(store.reader(str(id_))) for store, id_ in zip(stores, ids, strict=True)]
+            _check_paths(only, readers[0].manifest, readers[1].manifest)
             return compare(readers[0].changes_to(readers[1].manifest), (readers[0].read, readers[1].read), patch=patch, only=only)
     except (SnapshotError, StorageError) as error:
         return CodeDiff([], trouble=str(error.mistakes[0].what))
@@ -192,11 +194,32 @@ def code_of_today(a: RunPaths, *, patch: bool = True, only: Sequence[str] = ()) 
 
     store = SnapshotStore(a.workspace.snapshots)
     with store.reader(snapshot_id) as reader:
-        changes = reader.changes_to(tree_manifest(source, store=store))
-        return compare(changes, (reader.read, reader_of(source)), patch=patch, only=only)
+        today = tree_manifest(source, store=store)
+        _check_paths(only, reader.manifest, today)
+        return compare(reader.changes_to(today), (reader.read, reader_of(source)), patch=patch, only=only)
 
 
 def _snapshot_of(paths: RunPaths) -> str | None:
     code = record.read_mapping(paths.spec).get("code")
     found = code.get("snapshot") if isinstance(code, dict) else None
     return found if isinstance(found, str) and found else None
+
+
+def _check_paths(only: Sequence[str], *manifests: bytes) -> None:
+    """Raises UserError for paths that neither tree has, with the nearest ones."""
+    if not only:
+        return
+    import difflib
+
+    from trainconf.snapshot.blobs.manifest import entries
+
+    paths = {entry.path for manifest in manifests for entry in entries(manifest)}
+    folders = {path[:place] for path in paths for place, character in enumerate(path) if character == "/"}
+    mistakes = []
+    for path in only:
+        if path not in paths | folders:
+            near = difflib.get_close_matches(path, paths | folders, 3)
+            facts = [("nearest", "\n".join(near))] if near else []
+            mistakes.append(Mistake(f"neither has {path!r} in its code", ("from", f"--path {path}"), *facts))
+    if mistakes:
+        raise UserError(mistakes)

@@ -9,7 +9,7 @@ import os
 
 from trainconf.fast.records import Record
 from trainconf.git.checkout import COMMIT
-from trainconf.git.command import SAFE_ENV, SAFE_SETTINGS
+from trainconf.git.command import NOT_OURS, SAFE_ENV, SAFE_SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def between(root: str, a: str, b: str) -> Between:
         import git
     except ImportError as error:  # it also looks for git itself
         return Between([], [], "git is not installed" if getattr(error, "name", None) is None else MISSING)
+    others = {name: os.environ.pop(name) for name in NOT_OURS if name in os.environ}  # GitPython would ask about another repository
     try:
         with git.Repo(root, expand_vars=False) as repo:
             return _between(repo, a, b)
@@ -54,10 +55,12 @@ def between(root: str, a: str, b: str) -> Between:
         return Between([], [], "git is not installed")
     except (git.GitCommandError, ValueError, OSError) as error:
         return Between([], [], _why(root, str(getattr(error, "stderr", error))))
+    finally:
+        os.environ.update(others)
 
 
 def _between(repo: Repo, a: str, b: str) -> Between:
-    repo.git.update_environment(**SAFE_ENV, GIT_DIR=str(repo.git_dir), GIT_OBJECT_DIRECTORY=os.path.join(str(repo.common_dir), "objects"))
+    repo.git.update_environment(**SAFE_ENV)
     repo.git.set_persistent_git_options(c=list(SAFE_SETTINGS))
     gone = [sha for sha in (a, b) if _is_missing(repo, sha)]
     is_shallow = os.path.exists(os.path.join(str(repo.common_dir), "shallow"))

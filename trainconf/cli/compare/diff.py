@@ -64,7 +64,8 @@ def run(argv: list[str]) -> int:
         _sections(found)
         _code(found.code)
         if not found.different and not found.code.trouble:
-            printer.info("the same ran: params, config, software and code are equal")
+            told = f"of the code {one_line(', '.join(paths))} alone was compared" if paths else "and so is the code"
+            printer.info(f"the same ran: params, config and software are equal, {told}")
     return _exit_code(found.code, different=found.different)
 
 

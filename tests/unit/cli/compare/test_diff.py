@@ -86,6 +86,11 @@ def test_stat_has_no_lines_and_a_path_narrows_it(workspace: WorkspacePaths, sour
     said = verb("diff", A, B, "--path", "lib/", "--path", "./train.py")
     assert "train.py" in said.out
     assert "lib2" not in said.out
+    said = verb("diff", A, B, "--path", "trian.py", "--path", "nothing")
+    assert said.code == 2
+    assert "neither has 'trian.py'" in said.err
+    assert "nearest  train.py" in said.err
+    assert "neither has 'nothing'" in said.err
 
 
 def test_the_patch_turns_one_tree_into_the_other(workspace: WorkspacePaths, source: Path, tmp_path: Path) -> None:
@@ -177,7 +182,9 @@ def test_json_has_it_all(workspace: WorkspacePaths, source: Path, verb: Verb) ->
     assert json.loads(verb("diff", A, "--json").out)["files"][0]["path"] == "train.py"
 
 
-def test_commits_of_both_sides_are_told(workspace: WorkspacePaths, source: Path, verb: Verb) -> None:
+def test_commits_of_both_sides_are_told(
+    workspace: WorkspacePaths, source: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git(source, "init", "-q", "-b", "main")
     fill(source, {".gitignore": b"runs\n"})
     git(source, "add", "-A")
@@ -188,6 +195,7 @@ def test_commits_of_both_sides_are_told(workspace: WorkspacePaths, source: Path,
     git(source, "checkout", "-q", "main")
     git(source, "commit", "-q", "--allow-empty", "-m", "on main")
     there = git(source, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", "/nowhere")  # as git sets it for a hook
     recorded(workspace, A, source, git={"commit": here, "root": str(source)})
     recorded(workspace, B, source, git={"commit": there, "root": str(source)})
     lines = verb("diff", A, B).out.splitlines()
