@@ -23,7 +23,7 @@ from trainconf.search.space import Axis, Point, Space, Zip, axes_of, key_of
 
 STARTUP_COUNT = 10
 SAMPLERS = ("tpe", "gp", "cmaes")
-NEEDED = {"tpe": ("optuna",), "gp": ("optuna", "scipy", "torch"), "cmaes": ("cmaes",)}
+NEEDED = {"tpe": ("optuna",), "gp": ("optuna", "torch", "scipy"), "cmaes": ("cmaes",)}
 
 
 class _Proposer(Protocol):

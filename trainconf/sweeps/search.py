@@ -6,6 +6,7 @@ The settings are the node `sweep` of a composed config, or of a sweep's record; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from trainconf.composition.hydra.expressions import read_expression
@@ -18,6 +19,7 @@ from trainconf.search.reading import SpaceReader
 from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler, SobolSampler
 from trainconf.search.space import Point, Space
 
+MAX_GP_RUNS = 100  # up to which Gaussian processes find the best points of smooth spaces
 EXTRAS = {"optuna": "sweeps", "scipy": "sweeps", "cmaes": "sweeps", "torch": "gp", "numpy": "sweeps"}
 SAMPLES = 100  # points at which exclusions are tried
 
@@ -107,10 +109,18 @@ class Search:
             return PointSource(self._sampler(), self.first)
         except ImportError as error:
             missing = (error.name or "optuna").partition(".")[0]
+            chosen = "sweep" if missing == "optuna" else "sweep.rule" if self.kind == "random" else "sweep.sampler"
+            value = self.kind if chosen == "sweep" else self.settings.get(chosen.partition(".")[2])
             raise ConfigError(
-                f"sweep={self.kind} needs the package {missing}", ("from", self._source("sweep.kind") or "sweep.kind"),
+                f"{chosen}={value} needs the package {missing}", ("from", self._source(chosen) or chosen),
                 hint=f"pip install 'trainconf[{EXTRAS.get(missing, 'sweeps')}]'",
             ) from error
+
+    @property
+    def suits_gp(self) -> bool:
+        """Whether `sweep.sampler=gp` is there and would probably find better points than the sampler that was chosen."""
+        is_tpe = self.kind == "bayes" and self.settings.get("sampler") == "tpe"
+        return is_tpe and self.total <= MAX_GP_RUNS and not self.space.has_conditions and find_spec("torch") is not None
 
     def _sampler(self) -> Any:
         if self.kind == "grid":

@@ -166,6 +166,32 @@ def test_mistakes_are_told_before_anything_starts(here: Here, workspace: Shell, 
     assert not workspace.run_dirs()
 
 
+@pytest.mark.parametrize(("words_", "told"), [
+    ("sweep=bayes sweep.sampler=gp", ["sweep.sampler=gp needs the package torch", "command line: sweep.sampler=gp", "'trainconf[gp]'"]),
+    ("sweep=bayes sweep.sampler=cmaes", ["sweep.sampler=cmaes needs the package cmaes", "'trainconf[sweeps]'"]),
+    ("sweep=random sweep.rule=sobol", ["sweep.rule=sobol needs the package scipy", "'trainconf[sweeps]'"]),
+])
+def test_a_package_of_a_sampler_that_is_missing_is_named(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, words_: str, told: list[str],
+) -> None:  # fmt: skip
+    for name in ("torch", "cmaes", "scipy"):
+        for loaded in [known for known in sys.modules if known.partition(".")[0] == name]:
+            monkeypatch.delitem(sys.modules, loaded)
+        monkeypatch.setitem(sys.modules, name, None)
+    found = here(*words(workspace, *words_.split(), LR))
+    assert found.code == 2, found
+    assert all(text in found.err for text in told), found
+
+
+@pytest.mark.parametrize(("more", "is_told"), [([], True), (["sweep.sampler=cmaes"], False), (["sweep.max_total_runs=101"], False)])
+def test_a_plan_names_gp_where_it_is_there_and_suits(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, more: list[str], is_told: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("trainconf.sweeps.search.find_spec", lambda name: name)
+    answer = here("plan", *words(workspace, "sweep=bayes", LR, *more))
+    assert (answer.code, "note: sweep.sampler=gp mostly finds better points" in answer.err) == (0, is_told), answer
+
+
 def test_a_package_that_is_missing_is_named(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     answer = here(*words(workspace, "sweep=bayes", LR))

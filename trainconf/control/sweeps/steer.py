@@ -180,6 +180,8 @@ def plan(request: ComposeRequest, workspace: WorkspacePaths, names: Names, repor
         keys = [(key, Choice.of(values).describe()) for key, values in columns.items()]
         first = [trial.values for trial in trials[:SHOWN_TRIALS]]
         return PlannedSweep("grid", keys, first, sweep.total, sweep.max_concurrent_runs, metric, goal, "none", None, [])
+    if search.suits_gp:
+        reporter.info(f"note: sweep.sampler=gp mostly finds better points of a smooth space within {search.total} runs")
     keys = [(name, _in_words(expression)) for name, expression in search.space.expressions()]
     points, first = search.points(), []
     progress = Progress(points, search.limits(1), goal)
