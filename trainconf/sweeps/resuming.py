@@ -213,10 +213,10 @@ def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
     try:
         return Search.of_record(record)
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{home.run_id} is a plain grid, which needs no controller", ("from", home.sweep),
-            hint="run one trial again with `trainconf rerun RUN`",
-        ) from error
+        lacking = [entry for entry in journal.read(home) if not events.exists(entry.paths)]
+        facts = [("never made", f"{len(lacking)} of its trials: whoever submitted it was ended")] if lacking else []
+        again = "the same command with submit.reuse=true runs them alone" if lacking else "run one trial again with `trainconf rerun RUN`"
+        raise UserError(f"{home.run_id} is a plain grid, which needs no controller", ("from", home.sweep), *facts, hint=again) from error
 
 
 def _as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -248,6 +249,26 @@ def test_a_search_is_extended_and_nothing_else_of_it_changes(here: Here, workspa
     workspace.write("train.py", SCRIPT)
     assert here(*words(workspace, "sweep=random", LR, total=5)).code == 0
     assert asked(workspace) == first
+
+
+KILLED = """
+import os, signal, sys
+from trainconf.cli.main import main
+from trainconf.sweeps.trials import TrialMaker
+made, real = [], TrialMaker.make
+TrialMaker.make = lambda *given: os.kill(os.getpid(), signal.SIGKILL) if len(made) == 2 else made.append(1) or real(*given)
+main(sys.argv[1:])
+"""
+
+
+def test_a_plain_grid_whose_submitter_was_killed_is_completed_by_its_own_command(workspace: Shell) -> None:
+    grid = ["-m", *workspace.script("+params.lr=0.1,0.2,0.3,0.4")]
+    subprocess.run([sys.executable, "-c", KILLED, *grid], cwd=workspace.root, env=workspace.env, stderr=subprocess.DEVNULL)
+    wait_for(lambda: "Failed" in workspace("sweep", "ls").out)
+    answer = workspace("sweep", "resume", "last")
+    assert next(iter(answer.told.values()))["never made"] == "2 of its trials: whoever submitted it was ended", answer
+    answer = workspace(*grid, "submit.reuse=true")
+    assert (answer.code, "2 of them completed before" in answer.err) == (0, True), answer
 
 
 def test_a_pause_that_nobody_heard_does_not_outlive_a_resume(here: Here, workspace: Shell) -> None:
