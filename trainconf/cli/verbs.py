@@ -13,6 +13,7 @@ VERBS = {
     "rerun": ("launch", "run a recorded run again from its own code and config, with other values: rerun RUN params.lr=0.2"),
     "resume": ("launch", "go on with a run that failed, was cancelled or was lost: its next attempt, in its own directory"),
     "freeze": ("launch", "write a new or a recorded run to a file that can be reviewed (-o FILE); compare one with today (--check)"),
+    "check": ("launch", "check that every experiment composes and every frozen file is still what would run"),
     "ls": ("history", "list runs, newest first"),
     "show": ("history", "print everything about one run, or the trials of a sweep"),
     "compare": ("compare", "print what differs between runs: params, metrics, env, code, compute, status"),
