@@ -115,9 +115,10 @@ def _origins(recorded: dict[str, Any], prefix: str) -> dict[str, str]:
 
 
 def _config(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Changed]:
-    """The composed configs but for the params, which are told by themselves."""
+    """The composed configs but for the params, which are told by themselves. A setting that is null is as good as one that is not there."""
     configs = [{key: value for key, value in _leaves(each.get("config")) if not key.startswith("params.")} for each in (old, new)]
-    return _changed(configs[0], configs[1], _origins(old, ""), _origins(new, ""))
+    found = _changed(configs[0], configs[1], _origins(old, ""), _origins(new, ""))
+    return {name: change for name, change in found.items() if change.old is not None or change.new is not None}
 
 
 def _packages(paths: RunPaths) -> dict[str, str]:

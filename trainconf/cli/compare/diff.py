@@ -90,20 +90,21 @@ def _values(changes: Mapping[str, Changed]) -> Iterator[str]:
     """A line for each value, with where both come from."""
     wide = max((width(one_line(name)) for name in changes), default=0)
     for name, change in changes.items():
-        origins = [_origin(origin) for origin in (change.old_origin, change.new_origin)]
-        told = "" if origins == ["not there"] * 2 else f"  ({origins[0] if origins[0] == origins[1] else ' -> '.join(origins)})"
-        shown = one_line(name) + " " * (wide - width(one_line(name)))
-        yield f"{shown}  {_short(change.old)} -> {_short(change.new)}{one_line(told)}{_by_how_much(change)}"
+        origins = dict.fromkeys(_origin(origin) for origin in (change.old_origin, change.new_origin) if origin is not None)
+        values = [(change.old, change.old_origin), (change.new, change.new_origin)]
+        old, new = ("not there" if value is None and origin is None and origins else _short(value) for value, origin in values)
+        told = f"  ({one_line(' -> '.join(origins))})" if origins else _by_how_much(change)
+        yield f"{one_line(name)}{' ' * (wide - width(one_line(name)))}  {old} -> {new}{told}"
 
 
-def _origin(text: str | None) -> str:
+def _origin(text: str) -> str:
     """Where a value came from; of an override not its words again, which end with the value."""
-    return "not there" if text is None else text.partition(": ")[0] if text.startswith("command line: ") else text
+    return text.partition(": ")[0] if text.startswith("command line: ") else text
 
 
 def _by_how_much(change: Changed) -> str:
     old, new = change.old, change.new
-    if change.old_origin or not isinstance(old, float) or not isinstance(new, float):
+    if not isinstance(old, float) or not isinstance(new, float):
         return ""
     return f"  ({new - old:+.3g})"
 
