@@ -48,5 +48,7 @@ def _spans(count: int, columns: int) -> list[tuple[int, int]]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
+    if math.isfinite(total := sum(values)):
+        return total / len(values)
     finite = [value for value in values if math.isfinite(value)]
     return sum(value / len(finite) for value in finite) if finite else None
