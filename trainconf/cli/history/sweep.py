@@ -14,6 +14,7 @@ from trainconf.control import runs
 from trainconf.control.sweeps import results as sweeps
 from trainconf.control.sweeps.whereabouts import controller_now, was_begun_as
 from trainconf.errors import UserError
+from trainconf.history import labels
 from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
 
 PLACES = ("here", "detached", "job")
@@ -28,6 +29,7 @@ def run(argv: list[str]) -> int:
     actions = parser.add_subparsers(dest="action", required=True, metavar=verbs)
     ls = actions.add_parser("ls", help="list sweeps, newest first")
     ls.add_argument("--json", action="store_true", help="print a JSON array")
+    ls.add_argument("--archived", action="store_true", help="only those that were archived")
     texts = {
         "show": "print every trial, the best one, and why trials were stopped", "best": "print the best trial",
         "pause": "start no further trial for now; those that run go on", "resume": "go on, also where the controller was killed",
@@ -61,7 +63,7 @@ def run(argv: list[str]) -> int:
 
 
 def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    found = [sweeps.results(paths) for paths in sweeps.ls(workspace)]
+    found = [sweeps.results(paths) for paths in sweeps.ls(workspace) if labels.read(paths).archived == args.archived]
     if args.json:
         printer.data(json.dumps([{**results.to_dict(), "trials": len(results.trials)} for results in found], indent=2))
         return 0

@@ -10,7 +10,7 @@ from trainconf.cli.screen.printer import number, one_line, printer, short_durati
 from trainconf.control.sweeps import results as sweeps
 from trainconf.control.sweeps.results import Results, TrialResult
 from trainconf.control.sweeps.whereabouts import controller_now
-from trainconf.history import record
+from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
 
@@ -57,8 +57,11 @@ def print_sweep(results: Results, *, every: bool) -> None:
     states = list(dict.fromkeys(trial.status for trial in results.trials))
     counts = ", ".join(f"{results.count(status)} {status}" for status in states)
     best = results.best
+    said = labels.read(home)
     facts = {
-        "experiment": found.get("experiment_name"), "created": f"{utc_time(seconds(found.get('created')))} UTC",
+        "name": said.display_name, "note": said.note, "tags": ", ".join(f"{name}={value}" for name, value in said.tags.items()),
+        "archived": "yes" if said.archived else "", "experiment": found.get("experiment_name"),
+        "created": f"{utc_time(seconds(found.get('created')))} UTC",
         "overrides": " ".join(map(str, found.get("overrides") or ())),
         "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
         "metric": f"{results.goal} {results.metric}" if results.metric else "",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from trainconf.errors import LaunchError, UserError
 from trainconf.files import FileLock, is_locked, names_in, read_lines
-from trainconf.history import events, record
+from trainconf.history import events, labels, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
@@ -77,7 +77,7 @@ class Results(NamedTuple):
         """The stable form of `sweep show --json`."""
         return {
             "sweep_id": self.sweep.run_id, "kind": self.kind, "status": state(self.sweep),
-            "metric": {"name": self.metric, "goal": self.goal}, "total": self.total,
+            **vars(labels.read(self.sweep)), "metric": {"name": self.metric, "goal": self.goal}, "total": self.total,
             "best": None if self.best is None else {
                 "number": self.best.number, "value": self.best_value, "run_id": self.best.row.get("run_id"),
                 "overrides": self.best.overrides,
@@ -100,11 +100,14 @@ def results(sweep: RunPaths) -> Results:
     name, goal = metric.get("name"), str(metric.get("goal") or "maximize")
     progress = _progress(sweep, found, goal)
     trials = []
+    is_over = (events.last(sweep) or {}).get("state") in events.TERMINAL
     for entry in journal.read(sweep):
         row = record.describe(entry.paths) if events.exists(entry.paths) else {}
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
         if not row and told is not None and told.state:  # it never had a run, or somebody has removed that
             row = {"status": told.state, "reason": told.reason}
+        elif not row and is_over and "search" not in found:  # all trials of a grid have a folder before one starts
+            row = {"status": "Removed", "reason": "its folder was removed"}
         logged = row.get("metrics", {}).get(name)
         value = told.value if told is not None and told.state else finite(logged)
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from trainconf import files
 from trainconf.paths import WorkspacePaths
 
-from ...history.build import make_run
+from ...history.build import make_run, write_json
 from ..conftest import Verb
 
 
@@ -72,3 +73,29 @@ def test_names_and_an_expression_together_and_a_wrong_expression_are_mistakes(wo
     said = verb("tag", "--where", "params.lrr > 0", "x=1")
     assert (said.code, "lrr" in said.err) == (2, True)
     assert shown(verb, "a")["archived"] is False
+
+
+def test_what_was_said_of_a_sweep_is_shown_and_an_archived_one_is_not_listed(workspace: WorkspacePaths, verb: Verb) -> None:
+    home = make_run(workspace, "s", states=("Running", "Completed"))
+    write_json(home.sweep, {"sweep_id": "s", "kind": "grid"})
+    for words in (["note", "s", "the good one"], ["rename", "s", "lr"], ["tag", "s", "a=b"]):
+        assert verb(*words).code == 0
+    said = json.loads(verb("show", "s", "--json").out)
+    assert [said[key] for key in ("tags", "display_name", "note", "archived")] == [{"a": "b"}, "lr", "the good one", False]
+    text = verb("show", "s").out
+    assert all(part in text for part in ("the good one", "a=b", "lr"))
+    assert "s " in verb("sweep", "ls").out
+    verb("archive", "s")
+    assert "s " not in verb("sweep", "ls").out.partition("\n")[2]
+    assert "s " in verb("sweep", "ls", "--archived").out.partition("\n")[2]
+
+
+def test_a_trial_of_a_grid_that_was_removed_is_told_so(workspace: WorkspacePaths, verb: Verb) -> None:
+    home = make_run(workspace, "s", states=("Running", "Completed"))
+    write_json(home.sweep, {"sweep_id": "s", "kind": "grid"})
+    for number in range(2):
+        make_run(workspace, f"s_{number}", parent="s", lock=home.lock)
+        line = {"deed": "ask", "number": number, "values": {}, "overrides": [], "run": ["digits", f"s_{number}"]}
+        files.append_line(home.journal, line)
+    assert verb("rm", "s:1", "--yes").code == 0
+    assert [each["status"] for each in json.loads(verb("show", "s", "--json").out)["trials"]] == ["Completed", "Removed"]
