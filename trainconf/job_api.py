@@ -9,10 +9,14 @@ Standard library only and Python 3.8 grammar, for it runs in whatever Python the
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
+
+try:  # `json` takes a third of a short script's start, for it brings `re` and `enum`
+    from _json import encode_basestring_ascii as _quoted
+except ImportError:  # not CPython
+    from json.encoder import encode_basestring_ascii as _quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ class Run:
         if self._params is None:
             self._params = {}
             if self._params_file:
+                import json
+
                 with open(self._params_file, "rb") as stream:
                     self._params = json.loads(stream.read().decode("utf-8"))
         return self._params
@@ -67,7 +73,7 @@ class Run:
         if not self.run_dir:
             print(name, "=", value, *(() if step is None else ("(step %d)" % step,)), flush=True)
             return
-        line = json.dumps({"time": _now(), "name": name, "value": value, "step": step}, separators=(",", ":"))
+        line = '{"time":"%s","name":%s,"value":%s,"step":%s}' % (_now(), _quoted(name), _json(value), _json(step))
         try:
             _append(self._metrics_file, line.encode("utf-8") + b"\n", close_torn=self._may_be_torn)
             self._may_be_torn = False
@@ -103,6 +109,16 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return float(value)
     raise TypeError("metric %r must be a number, a text or None, not a %s; log several values one by one" % (name, type(value).__name__))
+
+
+def _json(value: Any) -> str:
+    """A plain value as the standard library's json writes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return _quoted(value)
+    text = repr(value)
+    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)
 
 
 def _step(name: str, step: Any) -> int:

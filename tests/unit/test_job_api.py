@@ -8,11 +8,14 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies
 
 from trainconf.history.metrics import file_of_this_machine, files_of
 from trainconf.job_api import Run
@@ -173,3 +176,16 @@ def test_the_client_imports_nothing_heavy() -> None:
     code = "import sys; from trainconf import Run; print(*sorted(name for name in sys.modules if 'trainconf' in name))"
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["trainconf", "trainconf.job_api"]
+
+
+@hypothesis.given(
+    name=strategies.text(min_size=1), step=strategies.none() | strategies.integers(),
+    value=strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+)  # fmt: skip
+def test_a_line_is_what_the_standard_library_would_write(name: str, value: object, step: int | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Run({"TRAINCONF_RUN_DIR": folder, "TRAINCONF_RUN_ID": "r"}).log(name, value, step=step)
+        (line,) = Path(folder, "metrics.jsonl").read_text().splitlines()
+    head, comma, rest = line.partition(",")
+    assert head.startswith('{"time":"20')
+    assert comma + rest == "," + json.dumps({"name": name, "value": value, "step": step}, separators=(",", ":"))[1:]
