@@ -49,7 +49,8 @@ class Study:
         try:
             study = self._made(JournalStorage(JournalFileBackend(part)))
             for trial in self._trials:
-                logs = logs_of(RunPaths(trial.row["run_dir"]), self._metric) if trial.row else []
+                run_dir = trial.row.get("run_dir")  # of a run that somebody has removed only its end is known
+                logs = logs_of(RunPaths(run_dir), self._metric) if run_dir else []
                 study.add_trial(self._trial(trial, self._state(trial), logs))
             os.rename(part, path)
         except OSError as error:

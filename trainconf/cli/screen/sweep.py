@@ -173,6 +173,8 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
         shown = stopped if every else stopped[:SHOWN_STOPS]
         lines += [f"  trial {trial.number} {why_stopped(trial.stop or {}, results.goal)}" for trial in shown]
         lines += [f"  and {len(stopped) - len(shown)} more"] if len(shown) < len(stopped) else []
+        if results.policy == "bandit" and any(trial.stop and trial.stop.get("bound") == 0 for trial in stopped):
+            lines.append("  the best value was 0 there, which leaves no slack to sweep.policy.slack_factor: sweep.policy.slack_amount does")
     if failed_count:
         lines.append(f"{failed_count} failed: `trainconf logs {results.sweep.run_id} --failed` shows their last lines")
     if results.failure:

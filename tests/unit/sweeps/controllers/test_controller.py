@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trainconf import files
 from trainconf.errors import LaunchError
 from trainconf.history import events
 from trainconf.paths import RunPaths
@@ -45,6 +47,8 @@ class Hands:
             self.refusals -= 1
             raise NotNowError("the queue is full")
         paths = paths_of(self.home, trial.run)
+        if self.has(trial):
+            return
         os.makedirs(paths.run_dir)
         events.append(paths, "Completed", exit_code=0, reason="")
 
@@ -135,6 +139,18 @@ def test_trials_that_were_all_asked_for_and_never_handed_over_start_as_many_at_a
     assert seen[-1] == 3
     assert all(later - before <= 1 for before, later in itertools.pairwise(seen))
     assert [state for state, _ in told(controller)] == ["Completed"] * 3
+
+
+def test_trials_that_ended_while_nobody_was_there_are_told_in_the_order_of_their_ends(home: RunPaths) -> None:
+    hands = Hands(home)
+    ask(home, (hands.entry({"number": number, "values": {"a": 0.5}}) for number in range(3)))
+    for number in (2, 0, 1):
+        paths = paths_of(home, ["x", f"s_{number}"])
+        os.makedirs(paths.run_dir)
+        events.append(paths, "Completed", exit_code=0, reason="")
+        time.sleep(0.002)
+    made(home, hands, total=3)
+    assert [line["number"] for line in files.read_lines(home.journal) if line["deed"] == "told"] == [2, 0, 1]
 
 
 def test_a_search_whose_trials_have_all_ended_is_not_paused(home: RunPaths) -> None:
