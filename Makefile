@@ -56,8 +56,9 @@ lock: $(VENV)/bin/python  ## renew locks/, what `make` installs, and conf/env/*.
 	$(LOCK) pyproject.toml --extra docker --group dev --group hydra-next --output-file locks/dev-hydra-1.4.txt
 	$(VENV)/bin/python locks/environments.py
 
-faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random moments for half an hour
+faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random moments, and kill controllers at every line, for an hour
 	$(VENV)/bin/python -m tests.faults --seed $${SEED:-1}
+	$(VENV)/bin/python -m tests.faults.kills one two all
 
 bench: $(VENV)/.checked  ## measure each figure of docs/performance.md
 	$(VENV)/bin/python -m benchmarks
