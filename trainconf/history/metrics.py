@@ -149,8 +149,8 @@ def is_called(entry: dict[str, Any], name: str) -> bool:
     return bool(entry["name"] == name or (entry.get("folder") and f"{entry['folder']}/{entry['name']}" == name))
 
 
-def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
-    """The last value per name. `known`, an earlier answer, saves reading what it covers."""
+def summarise(paths: RunPaths, known: Summary | None = None, event_files: list[EventFile] | None = None) -> Summary:
+    """The last value per name. `known`, an earlier answer, saves reading what it covers. `event_files` saves looking for these."""
     before, summary = known or Summary(), Summary()
     for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
@@ -161,7 +161,7 @@ def summarise(paths: RunPaths, known: Summary | None = None) -> Summary:
 
         summary.cursor.places[name], went_on = _read_on(path, before.cursor.places.get(name), take)
         summary.last[name] = {**before.last.get(name, {}), **last} if went_on else last
-    _summarise_event_files(paths, before, summary)
+    _summarise_event_files(paths, before, summary, event_files)
     return summary
 
 
@@ -170,14 +170,14 @@ def read_from(path: str, take: Callable[[bytes], object]) -> None:
     _read_on(path, None, take)
 
 
-def _summarise_event_files(paths: RunPaths, before: Summary, summary: Summary) -> None:
+def _summarise_event_files(paths: RunPaths, before: Summary, summary: Summary, found: list[EventFile] | None) -> None:
     new: dict[str, dict[str, Any]] = {}
 
     def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
         new.setdefault(file.name, {})[name] = [events.text(times[-1]), values[-1]]
 
     places = {name: [*place] for name, place in before.cursor.places.items() if scan.is_name(name)}
-    read_anew = scan.read(paths, places, take)
+    read_anew = scan.read(paths, places, take, found=found)
     summary.cursor.places |= places
     for name in places:
         kept = {} if name in read_anew else before.last.get(name, {})

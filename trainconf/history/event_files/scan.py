@@ -2,6 +2,7 @@
 
 They are those below the run's ./logs, which is code/logs until the run has ended. One file may have scalars of any names. Several files lie
 in one folder when a writer began again. Several folders may log the same name: a folder tells which, such as `train` and `validation`.
+Most runs have none: what reads them is imported when there is one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from binascii import crc32
 
 from trainconf import files
 from trainconf.fast.records import Record
-from trainconf.history.event_files.reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,20 +47,40 @@ def files_of(paths: RunPaths) -> list[EventFile]:
     """The event files of a run in an order that stays, those in ./logs itself first. Links are not followed. Never raises."""
     found: list[EventFile] = []
     left = MANY_ENTRIES
-    for root in (paths.job_logs, paths.logs):
-        if root == paths.job_logs and os.path.islink(paths.code):
-            continue
-        folders = [(root, "", 0)]
-        while folders and left > 0:
-            path, folder, depth = folders.pop()
-            for name, mode in _entries(path, left):
-                left -= 1
-                below = f"{folder}/{name}" if folder else name
-                if stat.S_ISDIR(mode) and depth < DEEPEST:
-                    folders.append((os.path.join(path, name), below, depth + 1))
-                elif stat.S_ISREG(mode) and MARK in name:
-                    found.append(EventFile(os.path.join(path, name), folder, f"{LOGS}{below}"))
-    return sorted(found, key=lambda file: (file.folder, file.name))
+    if _is_folder(paths.job_logs) and not os.path.islink(paths.code):
+        left = _collect(paths.job_logs, found, left)
+    if _is_folder(paths.logs):
+        _collect(paths.logs, found, left)
+    return sorted(found, key=lambda file: (file.folder, file.name)) if found else found
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _collect(root: str, found: list[EventFile], left: int) -> int:
+    """Add the event files in a folder and those below, of `left` entries; how many are left."""
+    folders = [(root, "", 0)]
+    while folders:
+        path, folder, depth = folders.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    left -= 1
+                    if left < 0:
+                        return 0
+                    name = entry.name
+                    if MARK in name and entry.is_file(follow_symlinks=False):
+                        below = f"{folder}/{name}" if folder else name
+                        found.append(EventFile(entry.path, folder, f"{LOGS}{below}"))
+                    elif depth < DEEPEST and entry.is_dir(follow_symlinks=False):
+                        folders.append((entry.path, f"{folder}/{name}" if folder else name, depth + 1))
+        except OSError:
+            continue  # closed, or gone meanwhile
+    return left
 
 
 def is_name(name: str) -> bool:
@@ -78,26 +98,17 @@ def source_of(folder: str) -> str:
     return f"{LOGS}{folder}".rstrip("/")
 
 
-def _entries(folder: str, limit: int) -> Iterator[tuple[str, int]]:
-    """Name and kind of what is in a real folder, at most `limit`."""
-    try:
-        if not stat.S_ISDIR(os.lstat(folder).st_mode):
-            return
-        with os.scandir(folder) as entries:
-            for entry, _ in zip(entries, range(limit), strict=False):
-                is_folder = entry.is_dir(follow_symlinks=False)
-                yield entry.name, stat.S_IFDIR if is_folder else stat.S_IFREG if entry.is_file(follow_symlinks=False) else 0
-    except OSError:
-        return  # closed, or gone meanwhile
-
-
-def read(paths: RunPaths, places: dict[str, Place], take: Take, *, goes_on: bool = False) -> set[str]:
+def read(
+    paths: RunPaths, places: dict[str, Place], take: Take, *, goes_on: bool = False, found: list[EventFile] | None = None
+) -> set[str]:
     """Hand on what is new since `places`, which move on; the names of the files that were read from their beginning.
 
     A file is read again when it was replaced, or when a writer has begun again at an earlier step: what was written before for later steps
-    is void. With `goes_on`, for those who cannot forget, only the former.
+    is void. With `goes_on`, for those who cannot forget, only the former. `found` are the run's files, where they are known.
     """
-    found = files_of(paths)
+    found = files_of(paths) if found is None else found
+    if not found and not places:
+        return set()
     for file in found:
         place = places.setdefault(file.name, [0, 0, 0, -1, None, [], 0, True])
         if place[1] < HEAD_BYTES:
@@ -139,6 +150,8 @@ def _read_on(file: EventFile, place: Place, voids: list[list[Any]], take: Take) 
             return False
         is_same = status.st_ino == inode and status.st_size >= position and _check(fd, position) == check
         position = position if is_same else 0
+        from trainconf.history.event_files.reader import Reader
+
         reader = Reader(lambda *block: take(file, *block), [(time, step) for time, step in voids])
         position, goes_on = reader.read_on(fd, position)
         skipped = reader.skipped + (place[6] if is_same else 0)
@@ -162,6 +175,8 @@ def _start(path: str) -> list[Any] | None:
     except OSError:
         return None
     try:
+        from trainconf.history.event_files.reader import Reader
+
         reader = Reader(lambda *_: None)
         reader.read_head(fd, HEAD_BYTES)
         return [*reader.starts[0]] if reader.starts else None

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from trainconf.history.event_files.scan import EventFile
     from trainconf.paths import RunPaths
 
 
@@ -58,8 +59,9 @@ def read_run(folder: bytes, paths: RunPaths, row: str = "{}") -> ReadRun:
         return ReadRun((*names, "", "", 1, "0", "", 0))
     if not events.exists(paths):
         return ReadRun((*names, "", "", 0, "0", "", 0))
-    seen = fingerprint(paths)  # before reading: what changes meanwhile is read again next time
-    summary = metrics.summarise(paths, _summary_in(row))
+    traced = scan.files_of(paths)
+    seen = fingerprint(paths, traced)  # before reading: what changes meanwhile is read again next time
+    summary = metrics.summarise(paths, _summary_in(row), traced)
     state = liveness.state_of(paths)
     recorded = record.read_mapping(paths.record)
     fields = record.assemble(paths, state, summary.values, recorded)
@@ -93,7 +95,7 @@ def _summary_in(row: str) -> metrics.Summary | None:
         return None  # the row was pending until now, or of a run that had ended
 
 
-def fingerprint(paths: RunPaths) -> int:
+def fingerprint(paths: RunPaths, event_files: list[EventFile] | None = None) -> int:
     """A number that changes when one of the files does that a row is made of; 0 while the next change might not show.
 
     What a file was written over with in place, at its old size and time, changes its ctime all the same (stat(2)).
@@ -101,7 +103,7 @@ def fingerprint(paths: RunPaths) -> int:
     found: list[int] = []
     newest_ns = 0  # of the times alone: an inode's number may be larger than any of them
     made_of = (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.labels, paths.git, *metrics.files_of(paths))
-    for path in (*made_of, *(file.path for file in scan.files_of(paths))):
+    for path in (*made_of, *(file.path for file in (scan.files_of(paths) if event_files is None else event_files))):
         try:
             info = os.lstat(path)
         except OSError:
