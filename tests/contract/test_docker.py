@@ -73,6 +73,16 @@ class TestDocker(LauncherContract):
     def launcher(self) -> Launcher:
         return get("docker")
 
+    def test_what_all_processes_of_a_container_use_is_sampled(self, launcher: Launcher, root: str) -> None:
+        """By its control group, for the processes of a container may be of another user, and come and go."""
+        text = "head -c 60000000 /dev/zero | tail -c 60000000 >/dev/null & while :; do :; done & sleep 2.5"
+        job = self.job(root, shell(text), monitor_interval_seconds=0.5)
+        handle = self.run(launcher, job)
+        samples = [json.loads(line) for line in Path(handle.paths.system()).read_text().splitlines()]
+        assert all("memory_bytes" in sample for sample in samples[:2])
+        assert max(sample["cpu_percent"] for sample in samples) > 20
+        assert sum(sample["cpu_percent"] > 0 for sample in samples) >= 2
+
     @pytest.fixture(autouse=True)
     def _image(self, docker_base_image: str) -> None:
         self.image = docker_base_image

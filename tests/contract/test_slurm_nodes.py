@@ -24,9 +24,11 @@ pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("no_job_is_left")]
 NODES = 3
 
 
-def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, **batch: Any) -> RunPaths:
+def stage_run(root: Path, text: str, grace_s: float = 2.0, retries: int = 0, monitor_s: float = 0.0, **batch: Any) -> RunPaths:
     """A run of three nodes that waits to be sent."""
-    job = make_job(str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1)
+    job = make_job(
+        str(root), shell(text), grace_s=grace_s, retries=retries, retry_backoff_seconds=0.1, monitor_interval_seconds=monitor_s
+    )
     spec = DistributedSpec(node_count=NODES)
     ranks = [
         {"rank": place.rank, "argv": shell(text), "env": variables(spec, place), "container": None} for place in layout(spec)
@@ -44,15 +46,18 @@ def logs(paths: RunPaths) -> list[str]:
     return [Path(paths.log(rank)).read_text() for rank in range(NODES)]
 
 
-def test_every_node_has_its_rank_and_its_log(tmp_path: Path) -> None:
-    text = 'echo "rank $NODE_RANK of $TRAINCONF_NODE_COUNT on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"'
-    paths, _ = send(tmp_path / "with space", text)
+def test_every_node_has_its_rank_and_its_log_and_is_sampled(tmp_path: Path) -> None:
+    text = 'echo "rank $NODE_RANK of $TRAINCONF_NODE_COUNT on $(hostname), head $MASTER_ADDR, attempt $TRAINCONF_ATTEMPT"; sleep 1'
+    paths, _ = send(tmp_path / "with space", text, monitor_s=0.3)
     end = wait_state(paths, "Completed")
     assert logs(paths) == [f"rank {n} of 3 on node{n + 1}, head node1, attempt 1\n" for n in range(NODES)]
     running = next(event for event in events.read(paths) if event["state"] == "Running")
     assert [(rank["rank"], rank["host"]) for rank in running["ranks"]] == [(0, "node1"), (1, "node2"), (2, "node3")]
     assert end["resources"]["cpu_s"] > 0
     assert end["resources"]["peak_rss_bytes"] > 0
+    samples = [json.loads(Path(paths.system(node)).read_text().splitlines()[0]) for node in range(NODES)]
+    assert [sample["host"] for sample in samples] == ["node1", "node2", "node3"]
+    assert all(sample["memory_bytes"] > 0 for sample in samples)
 
 
 def test_the_first_rank_that_fails_ends_the_others_everywhere(tmp_path: Path) -> None:
