@@ -53,10 +53,14 @@ class Series:
         return len(self.values)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def folder(self) -> str:
+        """The folder of its event files, below ./logs."""
+        return "" if self.source in (LOGGED, SYSTEM) else scan.folder_of(f"{self.source}/")
+
+    @property
+    def names(self) -> set[str]:
         """What it may be asked for by: its name alone or, of event files, with their folder before it."""
-        folder = scan.folder_of(f"{self.source}/")
-        return (self.name, f"{folder}/{self.name}") if self.source not in (LOGGED, SYSTEM) and folder else (self.name,)
+        return {self.name, f"{self.folder}/{self.name}" if self.folder else self.name}
 
     @property
     def next_step(self) -> int:

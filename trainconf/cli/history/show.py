@@ -16,6 +16,7 @@ from trainconf.cli.screen.sparkline import sparkline
 from trainconf.control import history, runs
 from trainconf.errors import TrainconfError
 from trainconf.history import ranks
+from trainconf.history.event_files import scan
 from trainconf.history.events import seconds
 from trainconf.history.metrics import files_of
 from trainconf.history.record import metric, missing_metric, notes, read_mapping, read_plan
@@ -140,10 +141,13 @@ def _waiting(paths: RunPaths) -> str:
 def _metrics(values: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
     """The last value of each metric, and its course, where reading that is quick."""
     courses: dict[str, Any] = {}
-    if sum(os.path.getsize(path) for path in files_of(paths) if os.path.isfile(path)) <= DRAWN_BYTES:
+    sources = [*files_of(paths), *(file.path for file in scan.files_of(paths))]
+    if sum(os.path.getsize(path) for path in sources if os.path.isfile(path)) <= DRAWN_BYTES:
         from trainconf.history import series
 
-        courses = {each.name: each.values for each in series.of_run(paths, values.__contains__) if each.source == series.LOGGED}
+        found = [each for each in series.of_run(paths, values.__contains__) if each.source != series.SYSTEM and len(each)]
+        found.sort(key=lambda each: (each.source == series.LOGGED, not each.folder, each.times[-1]))  # the last one counts
+        courses = {name: each.values for each in found for name in each.names}
     encoding = getattr(sys.stdout, "encoding", None)
     wide = max((len(number(value)) for value in values.values()), default=0)
     for name, value in values.items():

@@ -205,10 +205,9 @@ def _export_run(paths: RunPaths, state: State, directory: str, name: str) -> Non
     os.makedirs(folder, exist_ok=True)
     _append(os.path.join(folder, OWN_FILE), beginning(paths, name))
     for each in found:
-        below = "" if each.source in (LOGGED, SYSTEM) else scan.folder_of(f"{each.source}/")
-        if not below and each.source not in (LOGGED, SYSTEM) and each.name in logged:
+        if not each.folder and each.source not in (LOGGED, SYSTEM) and each.name in logged:
             continue  # what `Run.log` says counts
-        own = os.path.join(folder, below, OWN_FILE)
+        own = os.path.join(folder, each.folder, OWN_FILE)
         if not os.path.exists(own):
             os.makedirs(os.path.dirname(own), exist_ok=True)
             _append(own, encode.header(each.times[0] if len(each) else 0.0))

@@ -182,6 +182,9 @@ def test_each_folder_has_a_series_of_its_own_beside_that_of_run_log(run: RunPath
     log(run.job_logs, "loss", (1, 0.7))
     with open(run.metrics, "a") as stream:
         stream.write('{"time":"2020-01-01T00:00:00.000000Z","name":"loss","value":0.45,"step":2}\n')
-    found = {each.source: [*zip(each.steps, each.values, strict=True)] for each in series.of_run(run)}
-    assert found == {"log": [(2, 0.45)], "logs": [(1, 0.7)], "logs/train": [(1, 0.5), (2, 0.3), (3, 0.2)]}
+    found = {(each.name, each.source): [*zip(each.steps, each.values, strict=True)] for each in series.of_run(run)}
+    assert found == {
+        ("loss", "log"): [(2, 0.45)], ("loss", "logs"): [(1, 0.7)], ("loss", "logs/train"): [(1, 0.5), (2, 0.3), (3, 0.2)],
+    }  # fmt: skip
     assert [each.source for each in series.of_run(run, lambda name: name == "train/loss")] == ["logs/train"]
+    assert [each.source for each in series.of_run(run, lambda name: name == "loss")] == ["log", "logs", "logs/train"]
