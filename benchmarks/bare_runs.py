@@ -9,6 +9,7 @@ from trainconf import files
 from trainconf.history import events
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job, RunHandle
+from trainconf.limits import MONITOR_INTERVAL_SECONDS
 from trainconf.paths import RunPaths
 from trainconf.spec import CodeSpec, DistributedSpec, RunSpec
 
@@ -21,7 +22,10 @@ def submit(folder: str, argv: list[str], process_count: int = 1) -> RunHandle:
     spec = RunSpec(code=CodeSpec(command=tuple(argv), argument_style="none"), distributed=distributed)
     compute = {"lease_dir": os.path.join(os.path.dirname(folder), "leases")}
     launcher = LocalLauncher()
-    plan = launcher.plan(Job(spec=spec, paths=paths, experiment_name="bench", python=sys.executable, compute=compute))
+    plan = launcher.plan(Job(
+        spec=spec, paths=paths, experiment_name="bench", python=sys.executable, compute=compute,
+        monitor_interval_seconds=MONITOR_INTERVAL_SECONDS,
+    ))  # fmt: skip
     lock = files.FileLock(paths.lock)
     lock.acquire()
     events.append(paths, "NotStarted")
