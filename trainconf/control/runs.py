@@ -74,6 +74,12 @@ def find_run(workspace: WorkspacePaths, text: str) -> RunPaths:
     return found
 
 
+def find_run_or_best(workspace: WorkspacePaths, text: str) -> RunPaths:
+    """As `find_run`; a sweep stands for its best trial. Raises RunNotFoundError, also for a sweep without one."""
+    found = find(workspace, text)
+    return _trial(found, "best") if is_sweep(found) else found
+
+
 def find_sweep(workspace: WorkspacePaths, text: str) -> RunPaths:
     """The sweep that a text stands for: as `find`, but `last` is the newest sweep, also when a run came later. Raises RunNotFoundError."""
     from trainconf.control.sweeps.results import ls
@@ -113,7 +119,8 @@ def _trial(sweep: RunPaths, which: str) -> RunPaths:
         found = results(sweep)
         if found.best is None:
             what = f"no trial of {name} has logged {found.metric}" if found.metric else f"{name} compares its trials by no metric"
-            raise RunNotFoundError(what, ("sweep", sweep.run_dir), hint="metric.name=NAME says by which metric trials are compared")
+            hint = f"`trainconf show {name}` lists its trials" if found.metric else "metric.name=NAME says by which they are"
+            raise RunNotFoundError(what, ("sweep", sweep.run_dir), hint=hint)
         which = str(found.best.number)
     trials = {str(entry.number): entry.paths for entry in journal.read(sweep)}
     if which not in trials:

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from trainconf import environments
+from trainconf.composition.cache import compose
 from trainconf.composition.change import change, kept, made_anew
 from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
@@ -17,9 +18,12 @@ from trainconf.reporter import Reporter
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
+from trainconf.resolve.search import config_dirs, groups
 from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
 from trainconf.submission.frozen import Frozen
+
+_CHOSEN_ANEW = {"compute": "compute", "sweep": "sweep", "sweep/policy": "sweep.policy"}  # groups around a run: what of a config they are
 
 
 def from_run(
@@ -27,8 +31,9 @@ def from_run(
 ) -> tuple[Resolved, dict[str, Any]]:
     """A run's own config with `overrides` on top, its own snapshot, and what git said then.
 
-    The software stays as recorded unless an override of `env` changes it; whether to detach is decided anew. Raises
-    RunNotFoundError for a damaged record, ConfigError.
+    `compute=`, `sweep=` and `sweep/policy=` choose anew: they are around the run. The software stays as recorded, unless an override of
+    `env` changes it or the new target needs it in another form; whether to detach is decided anew. Raises RunNotFoundError for a damaged
+    record, ConfigError.
     """
     found, git = recorded(paths)
     spec, source, then, derived = found.spec, found.source_directory, found.composed, found.composed.derived
@@ -36,16 +41,42 @@ def from_run(
     # as they were found: a path of the command line was relative to its shell
     then.config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
     then.origins = origins = {key: origin for key, origin in then.origins.items() if not key.startswith("submit.")}
+    if chosen := [word for word in overrides if word.partition("=")[0] in _CHOSEN_ANEW]:
+        then = _chosen_anew(then, chosen, workspace)
+        overrides = [word for word in overrides if word not in chosen]
     base = composed = change(then, [], workspace)
-    if overrides:
+    if overrides or chosen:
         composed = change(then, overrides, workspace)
         if derived is None:
             reporter.info("note: an older trainconf recorded this run: values that were made of others keep what they were")
         for key in kept(derived or {}, made_anew(derived or {}, overrides, origins), base.config, composed.config):
             reporter.info(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
-    resolved = _changed(base, composed, overrides, spec, source, workspace) if overrides else Resolved(spec, source, composed)
+        resolved = _changed(base, composed, [*chosen, *overrides], spec, source, workspace)
+    else:
+        resolved = Resolved(spec, source, composed)
     composed.derived = _derived(then, base, composed)
     return rebind_here(resolved, workspace, reporter), git
+
+
+def _chosen_anew(then: Composed, words: list[str], workspace: WorkspacePaths) -> Composed:
+    """A recorded config with other choices of groups around the run, each as the run's experiment has it today. Raises ConfigError."""
+    experiment = then.choices.get("experiment")
+    own = [f"experiment={experiment}"] if experiment in groups(config_dirs(workspace)).get("experiment", ()) else []
+    today = compose([*own, *words], workspace, config_name=then.config_name)
+    parts = dict.fromkeys(_CHOSEN_ANEW[word.partition("=")[0]] for word in words)
+    config, origins = {**then.config}, dict(then.origins)
+    for part in parts:
+        group, _, inner = part.partition(".")
+        node = today.config[group]
+        config[group] = {**config.get(group, {}), inner: node[inner]} if inner else node
+        origins = {key: origin for key, origin in origins.items() if not f"{key}.".startswith(f"{part}.")}
+        origins |= {key: origin for key, origin in today.origins.items() if f"{key}.".startswith(f"{part}.")}
+    derived = then.derived and {
+        key: value for key, value in then.derived.items() if not any(f"{key}.".startswith(f"{part}.") for part in parts)
+    }
+    chosen = {word.partition("=")[0] for word in words}
+    choices = {**then.choices, **{group: choice for group, choice in today.choices.items() if group in chosen}}
+    return Composed(config, origins, choices, [*then.overrides, *words], derived=derived, config_name=then.config_name, folder=then.folder)
 
 
 def recorded(paths: RunPaths) -> tuple[Resolved, dict[str, Any]]:
@@ -157,7 +188,8 @@ def _changed(
     same = dict(spec.code.inputs).items() & dict(fresh.spec.code.inputs).items()
     digests = tuple((name, digest) for name, digest in spec.code.input_digests if name in dict(same))
     code = replace(fresh.spec.code, snapshot=spec.code.snapshot, input_digests=digests)
-    environment = fresh.spec.environment if "env" in touched else spec.environment
+    is_other = "env" in touched or ("compute" in touched and fresh.spec.environment.kind != spec.environment.kind)
+    environment = fresh.spec.environment if is_other else spec.environment
     return Resolved(replace(fresh.spec, code=code, environment=environment), source, composed)
 
 

@@ -183,7 +183,7 @@ class ResumedSweep(Controlled):
         for choices, base in self._bases:
             if all(given.get(key) == choice for key, choice in choices.items()):
                 own = {key: value for key, value in given.items() if key not in choices}
-                resolved, _ = from_run(base, _as_changes(own, read_mapping(base.record)), self._workspace, SILENT)
+                resolved, _ = from_run(base, as_changes(own, read_mapping(base.record)), self._workspace, SILENT)
                 return resolved, overrides_of(given)
         raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
 
@@ -219,15 +219,16 @@ def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
         raise UserError(f"{home.run_id} is a plain grid, which needs no controller", ("from", home.sweep), *facts, hint=again) from error
 
 
-def _as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+def as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
     """Values as overrides of a recorded config, which has some of the keys and lacks others."""
-    overrides = []
-    for key, value in values.items():
-        node: Any = record.get("config")
-        for part in key.split("."):
-            node = node.get(part, _ABSENT) if isinstance(node, dict) else _ABSENT
-        overrides.append(f"{'++' if node is _ABSENT else ''}{key}={written(value)}")
-    return overrides
+    return [as_change(key, written(value), record.get("config")) for key, value in values.items()]
+
+
+def as_change(key: str, text: str, config: Any) -> str:
+    """One override of a recorded config: of a key that it has, or of one that it lacks."""
+    for part in key.split("."):
+        config = config.get(part, _ABSENT) if isinstance(config, dict) else _ABSENT
+    return f"{'++' if config is _ABSENT else ''}{key}={text}"
 
 
 _ABSENT = object()

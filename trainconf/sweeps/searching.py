@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from trainconf import __version__, launchers
 from trainconf.composition.sweep.trial import TrialComposer, written
@@ -37,6 +37,17 @@ from trainconf.sweeps.trials import TrialMaker
 
 MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
 MAX_CHECKED = 1_000  # values of a key that are checked before anything starts
+
+
+class AnyTrials(Protocol):
+    """Resolves the trials of a search from what all of them share, `base`. See `Trials`."""
+
+    base: Resolved
+
+    @property
+    def example(self) -> Point: ...
+    def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]: ...
+    def combinations(self) -> list[dict[str, str]]: ...
 
 
 class Trials:
@@ -101,7 +112,7 @@ def overrides_of(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={written(value)}" for key, value in values.items()]
 
 
-def at_once(search: Search, trials: Trials, workspace: WorkspacePaths, overrides: list[str]) -> batch.Sweep:
+def at_once(search: Search, trials: AnyTrials, workspace: WorkspacePaths, overrides: list[str]) -> batch.Sweep:
     """A sweep all of whose trials are known before it starts. Raises ConfigError."""
     points, found = search.points(), []
     values: Point = {}
@@ -181,7 +192,7 @@ class FedSweep(Controlled):
     not_looked_at = ""
     unsent_count = 0
 
-    def __init__(self, search: Search, trials: Trials, workspace: WorkspacePaths, overrides: list[str]) -> None:
+    def __init__(self, search: Search, trials: AnyTrials, workspace: WorkspacePaths, overrides: list[str]) -> None:
         self.earlier: list[dict[str, Any]] = []  # what other sweeps tell this one, as lines of its journal
         self._search = search
         self._trials = trials
@@ -278,7 +289,7 @@ class FedSweep(Controlled):
             events.request_cancel(self.paths, force=force)
 
 
-def record_bases(home: RunPaths, trials: Trials, maker: TrialMaker) -> None:
+def record_bases(home: RunPaths, trials: AnyTrials, maker: TrialMaker) -> None:
     """Keep what trials share, from which a later controller makes further ones: a record of a run for each combination of choices.
 
     Of more than MAX_COMBINATIONS nothing is kept: such a sweep cannot be extended.

@@ -9,7 +9,7 @@ from trainconf.cli.arguments.compose import add_arguments, find_and_name_workspa
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control.freeze import FileCommit, check, freeze, freeze_run
-from trainconf.control.runs import find_run
+from trainconf.control.runs import find_run_or_best
 from trainconf.errors import UserError
 from trainconf.paths import find_workspace
 
@@ -40,7 +40,9 @@ def _freeze(args: argparse.Namespace) -> int:
         raise UserError(f"freeze takes one run, or overrides: {' '.join(args.overrides)}", ("from", "command line"),
                         hint=f"`trainconf rerun {names[0]} KEY=VALUE` makes a run with other values, to be frozen then")
     if names:
-        frozen = freeze_run(find_run(workspace, names[0]), workspace, args.output, printer.exact)
+        run = find_run_or_best(workspace, names[0])
+        printer.info(f"freezing {run.run_id}")
+        frozen = freeze_run(run, workspace, args.output, printer.exact)
     else:
         frozen = freeze(request_of(args), workspace, args.output, printer.exact, printer)
     if args.output:

@@ -7,7 +7,7 @@ from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.launch.submit import show
 from trainconf.cli.screen.printer import one_line, printer
-from trainconf.control.runs import find_run, is_sweep
+from trainconf.control.runs import find, is_sweep
 from trainconf.control.submit import rerun
 from trainconf.errors import TrainconfError, UserError
 
@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 def run(argv: list[str]) -> int:
     """Submit, and show the run; the exit code. Several are submitted one after the other, and nobody waits for them."""
     parser = Arguments("rerun")
-    parser.add_argument("words", metavar="RUN|key=value", nargs="*", help=f"{RUNS_HELP}; and values to change: groups stay as they were")
+    values = "and values to change. compute=TARGET moves it; other groups stay as they were"
+    parser.add_argument("words", metavar="RUN|key=value", nargs="*", help=f"{RUNS_HELP}; {values}")
+    as_sweep = "a sweep over a recorded run: params.lr=0.1,0.2. What was a sweep is one again without it"
+    parser.add_argument("--multirun", "-m", action="store_true", help=as_sweep)
     add_where(parser)
     args = parser.parse_intermixed_args(argv)
     overrides = [word for word in args.words if "=" in word or word[:1] == "~"]
     names = [word for word in args.words if word not in overrides]
     workspace = find_and_name_workspace()
     if len(names) == 1 and not args.where:
-        return show(rerun(find_run(workspace, names[0]), overrides, workspace, printer))
+        paths = find(workspace, names[0])
+        if args.multirun or is_sweep(paths):
+            return _as_sweep(paths, overrides, workspace)
+        return show(rerun(paths, overrides, workspace, printer))
+    if args.multirun:
+        raise UserError("-m takes one run or sweep", ("from", "command line"))
     return _several(chosen(workspace, names, args.where, archived=False), overrides, workspace)
+
+
+def _as_sweep(paths: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths) -> int:
+    """Sweep over a recorded run, or run a recorded sweep once more; the exit code."""
+    from trainconf.cli.launch.sweep import carry_out
+    from trainconf.control.sweeps.again import rerun as rerun_sweep
+
+    return carry_out(rerun_sweep(paths, overrides, workspace, printer))
 
 
 def _several(runs: Sequence[RunPaths], overrides: Sequence[str], workspace: WorkspacePaths) -> int:

@@ -18,7 +18,11 @@ from trainconf.control.sweeps import steer as sweeps
 
 def run(request: ComposeRequest) -> int:
     """Prepare, start and show the sweep; the exit code."""
-    sweep = sweeps.prepare(request, find_and_name_workspace(), runs, printer)
+    return carry_out(sweeps.prepare(request, find_and_name_workspace(), runs, printer))
+
+
+def carry_out(sweep: sweeps.AnySweep) -> int:
+    """Start a sweep that was prepared, and show it; the exit code."""
     with _cancelling(sweep) as interrupts:
         sweep.start()
         _announce(sweep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -36,12 +36,34 @@ class SweepRequest:
         self.grid = grid
 
 
+class Words(NamedTuple):
+    """Overrides, each read once. axes: by key. specs, zips: see SweepRequest. is_grid: whether every key that varies lists its values."""
+
+    axes: dict[str, Axis]
+    specs: dict[str, Any]
+    zips: dict[str, Any]
+    is_grid: bool
+
+    @property
+    def fixed(self) -> set[str]:
+        """The keys that have one value."""
+        return {axis.path for axis in self.axes.values()} - set(self.specs)
+
+
 def read_sweep(
     texts: Sequence[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
     layers: Sequence[Layer] = (),
 ) -> SweepRequest:
     """Read the overrides and compose the base. A later override of the same key replaces an earlier one. Raises ConfigError."""
-    loader = ConfigLoader(config_dirs(workspace, config_dir), config_name)
+    words = read_words(texts, ConfigLoader(config_dirs(workspace, config_dir), config_name))
+    first = [axis.first for axis in words.axes.values()]
+    composer = TrialComposer(first, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
+    grid = Grid(list(words.axes.values()), composer) if words.is_grid else None
+    return SweepRequest(composer, words.specs, words.zips, words.fixed, grid)
+
+
+def read_words(texts: Sequence[str], loader: ConfigLoader) -> Words:
+    """Read overrides that may vary; nothing is composed. Raises ConfigError with all mistakes."""
     axes: dict[str, Axis] = {}
     specs: dict[str, Any] = {}
     zips: dict[str, Any] = {}
@@ -69,10 +91,7 @@ def read_sweep(
             mistakes.append(explain.unreadable_override(text, explain.why_unreadable(text, error)))
     if mistakes:
         raise ConfigError(mistakes)
-    first = [axis.first for axis in axes.values()]
-    composer = TrialComposer(first, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
-    fixed = {axis.path for axis in axes.values()} - set(specs)
-    return SweepRequest(composer, specs, zips, fixed, Grid(list(axes.values()), composer) if is_grid else None)
+    return Words(axes, specs, zips, is_grid)
 
 
 def _axis(text: str, override: Override, expression: Expression | None, loader: ConfigLoader) -> Axis:

@@ -119,7 +119,7 @@ def compose(request: ComposeRequest, workspace: WorkspacePaths, names: Names, re
     base = asked.composer.base
     report_notes(base, reporter)
     settings = base.config["sweep"]
-    if asked.grid is not None and not asked.zips and _is_plain(settings):
+    if asked.grid is not None and not asked.zips and is_plain(settings):
         return Composed(plan_sweep(asked.grid, workspace, request.overrides), None, [])
     search, known = _search(settings, asked, workspace, names, reporter)
     trials = Trials(search, asked.composer, workspace)
@@ -135,7 +135,7 @@ def compose(request: ComposeRequest, workspace: WorkspacePaths, names: Names, re
     return Composed(sweep, search, known.notes)
 
 
-def _is_plain(settings: dict[str, Any]) -> bool:
+def is_plain(settings: dict[str, Any]) -> bool:
     """Whether a sweep is the product of its overrides and nothing besides."""
     asked = (
         "space", "zip", "exclude", "first", "resume_from", "resume_child_runs", "shuffle", "max_failed_runs", "max_duration_minutes",
