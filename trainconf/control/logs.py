@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import os
 import time
 
@@ -49,12 +48,14 @@ class Wanted(Record):
 
 def moment(text: str) -> float:
     """`10m`, `2h`, `1d` ago, or a time in UTC such as 2026-11-23T06:32, as seconds since the epoch. Raises ValueError."""
+    from calendar import timegm
+
     number, unit = text[:-1], text[-1:]
     if unit in UNITS and number.replace(".", "", 1).isdecimal():
         return time.time() - float(number) * UNITS[unit]
     for form in FORMS:
         try:
-            return calendar.timegm(time.strptime(text.removesuffix("Z").replace(" ", "T"), form))
+            return timegm(time.strptime(text.removesuffix("Z").replace(" ", "T"), form))
         except ValueError:
             continue
     raise ValueError(text)

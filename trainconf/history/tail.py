@@ -19,13 +19,12 @@ _TIMES = re.compile(rb"^[^\n]{0,40}?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]
 
 def last_lines_at(fd: int, size: int, count: int, keep: Callable[[bytes], object] | None = None) -> int:
     """Where the last `count` lines begin, of all or of those to keep; the beginning where there are fewer."""
-    found = 0
-    for at, line in _lines_backwards(fd, size):
-        if found == count:
-            return min(size, at + len(line) + 1)
-        if keep is None or keep(line):
-            found += 1
-    return 0
+    left = count
+    for at, line in _lines_backwards(fd, size) if count else ():
+        left -= keep is None or bool(keep(line))
+        if not left:
+            return at
+    return 0 if count else size
 
 
 def since_at(fd: int, size: int, since: float) -> int | None:
