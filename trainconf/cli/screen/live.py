@@ -24,7 +24,7 @@ SHOWN_RUNNING = 12
 SHOWN_ENDS = 100  # of a sweep with more trials, a terminal shows the ends of those that failed or were ahead
 TOLD_FAILURES = 5  # whose last lines a terminal shows
 LAST_LINES, LAST_LINES_ON_SCREEN = 10, 3
-REDRAW_S = 0.1
+REDRAW_S = 0.25  # while nothing changes but the metrics
 OF_ALL = ", for the whole sweep"  # the end of a reason that each trial has
 STATES = {"Completed": "completed", "Stopped": "stopped", "Failed": "failed", "Canceled": "canceled", "NotResponding": "lost"}
 

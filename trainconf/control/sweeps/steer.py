@@ -31,6 +31,7 @@ from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
 
 POLL_PAUSE_S = 0.005
+HANDED_OVER_PAUSE_S = 0.025  # where no trial waits for this process to start it
 LONG_PAUSE_S = 0.5
 PAUSE_PER_TRIAL_S = 0.0005  # a look costs some microseconds: a hundredth of a core
 SHOWN_TRIALS = 10
@@ -230,6 +231,7 @@ def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
     A trial of this machine is looked at up to 200 times a second, so that the next one starts at once; where trials are many, or on a
     disk that machines share, less often.
     """
+    shortest_s = HANDED_OVER_PAUSE_S if isinstance(sweep, Sweep) else POLL_PAUSE_S
     is_elsewhere = type(launchers.of_run(sweep.paths)).open_pool is Launcher.open_pool
     has_ended = False
     while not has_ended:
@@ -237,7 +239,7 @@ def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
         changed = sweep.poll()
         yield sweep.live if has_ended else changed
         if not has_ended:
-            time.sleep(LONG_PAUSE_S if is_elsewhere else min(LONG_PAUSE_S, max(POLL_PAUSE_S, sweep.open_count * PAUSE_PER_TRIAL_S)))
+            time.sleep(LONG_PAUSE_S if is_elsewhere else min(LONG_PAUSE_S, max(shortest_s, sweep.open_count * PAUSE_PER_TRIAL_S)))
 
 
 def resume(
