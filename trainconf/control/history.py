@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainconf.history.index.index import Index
 from trainconf.history.index.query import Asked
+from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
 
     from trainconf.history.index.query import Group
     from trainconf.history.index.rows import Row
-    from trainconf.paths import RunPaths, WorkspacePaths
+    from trainconf.paths import WorkspacePaths
 
     Progress = Callable[[int, int], object]  # how many runs of how many were read
+
+MANY_UNREAD = 2_000  # runs that take long enough for a first answer
 
 
 def ls(
@@ -69,6 +72,33 @@ def params_of(row: Row) -> dict[str, Any]:
     return dict(flattened("params", row.fields["params"]))
 
 
+def first_answer(workspace: WorkspacePaths, count: int) -> list[Row]:
+    """Where many runs must be read before the first list: the newest by the times in their ids, at once. Empty where nothing takes long."""
+    import os
+
+    from trainconf.history.index.rows import read_run, unpack
+
+    if os.path.exists(workspace.index):
+        return []
+    try:
+        folders = [(os.fsencode(entry.name), entry.path) for entry in os.scandir(workspace.runs) if entry.is_dir()]
+        found = [experiment + b"/" + os.fsencode(name) for experiment, path in folders for name in os.listdir(path)]
+    except OSError:
+        return []
+    if len(found) < MANY_UNREAD:
+        return []
+    newest = sorted(found, key=_time_in_id, reverse=True)[:count]
+    read = [read_run(folder, RunPaths(os.path.join(workspace.runs, os.fsdecode(folder)))) for folder in newest]
+    return [unpack(RunPaths(os.path.join(workspace.runs, os.fsdecode(run.columns[0]))), run.text) for run in read if run.text]
+
+
+def _time_in_id(folder: bytes) -> tuple[bytes, bytes]:
+    """The date and time in digits-20261123-0532-x7k2, and the folder: of a foreign name the folder alone."""
+    parts = folder.split(b"-")
+    dates = [place for place, part in enumerate(parts) if len(part) == 8 and part.isdigit()]
+    return b"-".join(parts[dates[-1] :]) if dates else b"", folder
+
+
 def reindex(workspace: WorkspacePaths, progress: Progress | None = None) -> int:
     """Read every run directory again; how many there are."""
     with Index(workspace, progress) as index:
@@ -94,8 +124,10 @@ def origins(paths: RunPaths) -> tuple[dict[str, Any], dict[str, str]] | None:
 
 def _scheduled(index: Index) -> dict[str, str]:
     """What schedulers say of the runs that go on, by run directory. An end that they tell is recorded, and the index sees it there."""
+    living = index.living()
+    if not living:
+        return {}
     from trainconf.launchers.states import states_of
 
-    living = index.living()
     states = zip(living, states_of(living), strict=True)
     return {paths.run_dir: state.status for paths, state in states if state.scheduler is not None}

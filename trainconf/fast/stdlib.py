@@ -1,6 +1,6 @@
 """Parts of the standard library without their slow imports, for what runs at every submission.
 
-ast        its C part: `ast` itself needs `enum` and `re`. The tree of a text is `compile(text, "", "eval", ast.PyCF_ONLY_AST)`.
+ast        its C part, loaded when it is first used: `ast` itself needs `enum` and `re`. `compile` with PyCF_ONLY_AST makes the trees.
 json, re   loaded when they are first used; `re.compile` compiles when the pattern is first used. `re` with `enum` takes 4 ms.
 signal     its C part, with plain numbers: `signal` itself needs `enum`.
 socket     its C part, loaded when it is first used: `socket` itself needs `enum` and `selectors`.
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import signal
     import socket
 else:
-    import _ast as ast
     import _signal as signal
 
     class _Module:
@@ -47,7 +46,7 @@ else:
             value = self.__dict__[name] = getattr(re.compile(*self._given), name)
             return value
 
-    json, re, socket = _Module("json"), _Re(), _Module("_socket")
+    ast, json, re, socket = _Module("_ast"), _Module("json"), _Re(), _Module("_socket")
 
 
 def prctl(option: int, value: int) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SECOND_FORMAT = "%Y-%m-%dT%H:%M:%S"
 _PARTS = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))  # of a time: year, month, day, hour, minute, second
+_seconds: dict[str, int] = {}  # of times that were read lately: whoever reads a run reads each of its times several times
+MANY_TIMES = 64
 REQUESTED = "CancelRequested"
 RESUMED = "resumed"  # in the event with which an ended run begins anew: who did it
 LONGEST_TAIL_BYTES = 1 << 25  # in which the last event is looked for
@@ -235,14 +237,27 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 def seconds(time_text: Any) -> float | None:
     """A recorded time as seconds since the epoch; None for anything that `now` would not have written."""
     try:
-        year, month, day, hour, minute, second = (int(time_text[start:end]) for start, end in _PARTS)
-        # Days of the Gregorian calendar, whose years begin in March here. `datetime` takes 1 ms of every listing.
-        years = year if month > 2 else year - 1
-        days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
-        whole = days * 86400 + hour * 3600 + minute * 60 + second
-        fraction = time_text[20:26]
-        if fraction.isdecimal() and f"{time.strftime(SECOND_FORMAT, time.gmtime(whole))}.{fraction}Z" == time_text:
+        until_second, fraction = time_text[:19], time_text[20:26]
+        whole = _seconds.get(until_second)
+        if whole is None:
+            whole = _whole_seconds(until_second)
+        if fraction.isdecimal() and f"{until_second}.{fraction}Z" == time_text:
             return whole + int(fraction) / 1_000_000
     except (TypeError, LookupError, ValueError, AttributeError, OverflowError, OSError):
         pass
     return None
+
+
+def _whole_seconds(text: Any) -> int:
+    """Raises what `seconds` catches for anything that is no time up to its second."""
+    year, month, day, hour, minute, second = (int(text[start:end]) for start, end in _PARTS)
+    # Days of the Gregorian calendar, whose years begin in March here. `datetime` takes 1 ms of every listing.
+    years = year if month > 2 else year - 1
+    days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
+    whole = days * 86400 + hour * 3600 + minute * 60 + second
+    if time.strftime(SECOND_FORMAT, time.gmtime(whole)) != text:
+        raise ValueError(text)
+    if len(_seconds) >= MANY_TIMES:
+        _seconds.clear()
+    _seconds[text] = whole
+    return whole

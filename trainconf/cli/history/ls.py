@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 50
 WATCH_S = 2.0
+FIRST = 10  # runs of the first answer
+DEFAULTS: dict[str, object] = {
+    "of": None, "experiment": None, "status": None, "where": "", "sort": "", "limit": DEFAULT_LIMIT, "columns": [], "changed": False,
+    "group": None, "archived": False, "csv": False, "json": False, "watch": False, "reindex": False,
+}  # fmt: skip
 NAMED = 8  # columns without room that are named; of more it is said how many
 
 
@@ -38,6 +43,8 @@ def run(argv: list[str]) -> int:
             printer.info(f"read {count} runs again from {workspace.runs}")
         if args.watch:
             return _watch(workspace, args)
+        if vars(args) == DEFAULTS:
+            _print_first_answer(workspace)
         return _print_groups(workspace, args, progress) if args.group else _print_runs(workspace, args, progress)
 
 
@@ -64,6 +71,19 @@ def _print_runs(workspace: WorkspacePaths, args: argparse.Namespace, progress: P
         order = "the first" if args.sort else "the latest"
         printer.info(f"these are {order} {args.limit}; `--limit 0` lists all")
     return 0
+
+
+def _print_first_answer(workspace: WorkspacePaths) -> None:
+    """Tell somebody who watches what can be told at once, where the index must be made of many runs first."""
+    import sys
+
+    from trainconf.control import history
+
+    rows = history.first_answer(workspace, FIRST) if sys.stderr is not None and sys.stderr.isatty() else []
+    if rows:
+        printer.info(f"the newest by the times in their ids; all runs are read into {workspace.index} once, then the list follows")
+        for row in rows:
+            printer.info(one_line(f"  {row.fields['run_id']}  {row.fields['status']}"))
 
 
 def _object(row: Row, args: argparse.Namespace) -> dict[str, object]:
@@ -146,6 +166,10 @@ def _watch(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    if not argv:
+        from types import SimpleNamespace
+
+        return SimpleNamespace(**DEFAULTS)  # type: ignore[return-value]  # argparse takes a third of the time of a plain list
     from trainconf.cli.arguments.parser import Arguments, count
     from trainconf.history.events import STATES
 
@@ -157,11 +181,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--experiment", metavar="E", help="the same")
     parser.add_argument("--status", metavar="S", type=state, choices=STATES, help=f"only runs in this state: {', '.join(STATES)}")
     parser.add_argument(
-        "--where", metavar="EXPRESSION", default="", help="only runs for which this holds: 'metrics.loss < 0.5 and params.lr > 0.01'"
+        "--where", metavar="EXPRESSION", help="only runs for which this holds: 'metrics.loss < 0.5 and params.lr > 0.01'"
     )
-    parser.add_argument("--sort", metavar="EXPRESSIONS", default="", help="by these, and not by time: -metrics.val_accuracy,params.lr")
-    parser.add_argument("--limit", metavar="N", type=count, default=DEFAULT_LIMIT, help="at most so many, 0 for all (default: %(default)s)")
-    parser.add_argument("--columns", metavar="EXPRESSIONS", default="", help="show these: run,params.lr,max(metrics.val_accuracy)")
+    parser.add_argument("--sort", metavar="EXPRESSIONS", help="by these, and not by time: -metrics.val_accuracy,params.lr")
+    parser.add_argument("--limit", metavar="N", type=count, help="at most so many, 0 for all (default: %(default)s)")
+    parser.add_argument("--columns", metavar="EXPRESSIONS", help="show these: run,params.lr,max(metrics.val_accuracy)")
     parser.add_argument("--changed", action="store_true", help="show only what differs among the runs")
     parser.add_argument("--group", choices=("sweep", "experiment"), help="fold the runs of a sweep or experiment into one line")
     parser.add_argument("--archived", action="store_true", help="only runs in the archive, which are left out else")
@@ -170,6 +194,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     form.add_argument("--json", action="store_true", help="print a JSON array with every stable field, or with --columns")
     form.add_argument("--watch", action="store_true", help="show the table as it changes, until Ctrl-C")
     parser.add_argument("--reindex", action="store_true", help="first read every run directory again")
+    parser.set_defaults(**{**DEFAULTS, "columns": ""})
     args = parser.parse_args(_joined(argv))
     if args.of is not None and args.experiment not in (None, args.of):
         parser.error(f"two experiments were given: {args.of} and {args.experiment}")

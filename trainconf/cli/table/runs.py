@@ -100,7 +100,7 @@ def _metric(rows: Iterable[Row]) -> list[Column]:
         value = number(row.fields["metrics"].get(row.metric))
         return f"{row.metric} {value}" if only is None and value else value
 
-    return [Column(only or "metric", lambda row: row.fields["metrics"].get(row.metric), cell)]
+    return [Column(only or "metric", lambda row: row.fields["metrics"].get(row.metric), cell, is_needed=True)]
 
 
 def _params(rows: Iterable[Row]) -> list[Column]:

@@ -102,7 +102,7 @@ def stored(value: Any) -> tuple[Any, int]:
 
 def storable(text: str) -> str:
     """As SQLite can hold it: half a surrogate pair is no text."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_float(value: int) -> float:
@@ -121,10 +121,18 @@ def store(db: sqlite3.Connection, runs: Iterable[tuple[int, dict[str, Any]]]) ->
     for run, facts in runs:
         blocks: dict[int, dict[int, Any]] = {}
         for name, value in facts.items():
-            kept, kind = stored(value)
-            number = _number(known, name, kind)
-            if number is not None:
-                blocks.setdefault(number // WIDTH, {})[number] = kept
+            if value is None:
+                continue
+            kept, kind = (value, NUMBER) if type(value) is float and value == value else stored(value)
+            found = known.get(name)
+            number = found[0] if found is not None and kind and kind & found[1] else _number(known, name, kind)
+            if number is None:
+                continue
+            block = number // WIDTH
+            if block in blocks:
+                blocks[block][number] = kept
+            else:
+                blocks[block] = {number: kept}
         for kept_by_number in blocks.values():
             rows.setdefault(tuple(kept_by_number), []).append((run, *kept_by_number.values()))
     changed = [(number, name, kinds) for name, (number, kinds) in known.items() if before.get(name) != (number, kinds)]
