@@ -35,6 +35,7 @@ NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # wh
 CHUNK_BYTES = 1 << 22
 LINE_BYTES = 1 << 20  # a longer line is no metric's: nothing of that file is read from there on
 CHECKED_BYTES = 64
+FEW_BYTES = 1 << 13  # whose lines are decoded from the last one on
 MANY_NAMES = 64  # per chunk; above it, searching for each name costs more than decoding every line
 
 
@@ -229,6 +230,16 @@ def _last_values(text: bytes) -> dict[str, Any]:
     if len(tokens) > MANY_NAMES:
         entries = filter(None, map(decode, text.split(b"\n")))
         return {entry["name"]: [entry.get("time"), entry["value"]] for entry in entries}
+    lines = text.split(b"\n") if len(text) < FEW_BYTES else []
+    if lines:
+        last: dict[str, Any] = {}
+        for line in reversed(lines):
+            entry = decode(line)
+            if entry is not None and entry["name"] not in last:
+                last[entry["name"]] = [entry.get("time"), entry["value"]]
+                if len(last) == len(tokens):
+                    break
+        return dict(reversed(last.items()))
     found_at: list[tuple[int, dict[str, Any]]] = []
     for token in tokens:
         end = len(text)
