@@ -156,14 +156,12 @@ class Index(KeptIndex):
             self._refresh("final = 0 AND status != ''")
         before: list[Any] = []
         for _ in range(LOOKS):
-            runs = self._runs([run for run, *_ in self._select(*self._query(asked))])
+            found = self._select(*self._query(asked))
+            runs = self._runs([run for run, *_ in found])
             shown = [row[:3] for row in runs.values()]
-            if shown == before:
+            if shown == before or not self._refresh_shown([(each[0], each[1], each[3], each[4]) for each in runs.values()]):
                 break
-            self._refresh_shown([(folder, status, seen, final) for folder, status, _, seen, final in runs.values()])
             before = shown  # when some are gone, or have another state, others move up
-        found = self._select(*self._query(asked))
-        runs = self._runs([run for run, *_ in found])
         return [(run, runs[run][0], *values) for run, *values in found if run in runs]
 
     def _runs(self, ids: list[int]) -> dict[int, list[Any]]:

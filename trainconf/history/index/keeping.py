@@ -87,13 +87,18 @@ class KeptIndex:
         rows = self._select(f"SELECT folder, status, seen, final FROM runs WHERE {condition}")
         self._read_in([row[0] for row in rows if not self._is_unchanged(*row)])
 
-    def _refresh_shown(self, rows: list[tuple[bytes, str, str, int]]) -> None:
-        """Bring shown rows up to date, final ones included: files arrive later, and a folder is replaced under its name."""
+    def _refresh_shown(self, rows: list[tuple[bytes, str, str, int]]) -> bool:
+        """Bring shown rows up to date, final ones included: files arrive later, and a folder is replaced under its name.
+
+        Whether any of them had changed.
+        """
         gone = [folder for folder, *_ in rows if not events.exists(self._paths(folder))]
         if gone:
             self._write((FORGET, [(folder,) for folder in gone]))
         there = set(gone)
-        self._read_in([row[0] for row in rows if row[0] not in there and not self._is_unchanged(*row)])
+        changed = [row[0] for row in rows if row[0] not in there and not self._is_unchanged(*row)]
+        self._read_in(changed)
+        return bool(gone or changed)
 
     def _is_unchanged(self, folder: bytes, status: str, seen: str, final: int) -> bool:
         """Whether a row still holds: the run's files are as they were, and so is its agent, if it had one."""
