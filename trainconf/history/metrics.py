@@ -247,7 +247,7 @@ def _last_values(text: bytes) -> dict[str, Any]:
             start = text.rfind(b"\n", 0, found) + 1
             stop = text.find(b"\n", found)
             entry = decode(text[start : stop if stop >= 0 else len(text)])
-            if entry is not None and entry["name"] == (token[1:-1].decode() if b"\\" not in token else loads(token)):
+            if entry is not None and entry["name"] == (loads(token) if b"\\" in token else token[1:-1].decode("utf-8", "surrogatepass")):
                 found_at.append((found, entry))
                 break
             end = start  # a torn line, or one that holds this text as a value: look further up
