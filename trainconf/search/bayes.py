@@ -204,6 +204,7 @@ class _Optuna:
         self._seed = seed
         self._kind = kind
         self._study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
+        self._common_keys: Any = None
         self._numbers: dict[int, int] = {}  # of a point, that of its trial in the study
         if kind == "gp":
             import torch
@@ -245,7 +246,10 @@ class _Optuna:
         samplers = self._optuna.samplers
         if self._kind == "gp":
             return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-        return samplers.TPESampler(seed=seed, multivariate=True, group=self._space.has_conditions, warn_independent_sampling=False)
+        made = samplers.TPESampler(seed=seed, multivariate=True, group=self._space.has_conditions, warn_independent_sampling=False)
+        if hasattr(made, "_search_space"):  # which keys the trials have in common: each new sampler would compare all of them again
+            self._common_keys = made._search_space = self._common_keys or made._search_space
+        return made
 
     def _distribution(self, expression: Expression | Zip) -> Any:
         distributions = self._optuna.distributions

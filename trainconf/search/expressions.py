@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from statistics import NormalDist
 from typing import Any
 
 MAX_LISTED = 1_000_000  # values of one key: what memory holds
@@ -19,7 +18,6 @@ DIGITS = 12  # of a drawn number: short on a command line, and equal on machines
 SHOWN_VALUES = 8  # of a list in `plan`
 BELOW_ONE = 1 - 2.0**-53  # the largest float below 1
 ABOVE_ZERO = 2.0**-65
-_NORMAL = NormalDist()
 
 
 class ExpressionError(ValueError):
@@ -115,8 +113,11 @@ class Numbers:
 
     def unrounded_at(self, u: float) -> float:
         """The value at the quantile u before it is rounded to `step`."""
-        z = _NORMAL.inv_cdf(u) if not self.is_bounded else 0.0
-        return self.unrounded_at_z(z) if not self.is_bounded else self._from_line(self.a + u * (self.b - self.a))
+        if self.is_bounded:
+            return self._from_line(self.a + u * (self.b - self.a))
+        from statistics import NormalDist  # 5 ms, which other shapes need not wait for
+
+        return self.unrounded_at_z(NormalDist().inv_cdf(u))
 
     def unrounded_at_z(self, z: float) -> float:
         """The value z standard deviations from the mean, before it is rounded to `step`; for the normal shapes."""

@@ -17,7 +17,6 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +43,7 @@ class Limits:
     metric: str = ""  # its name, where a sampler, a policy or the target needs it
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Trial:
     """One trial, as far as the journal tells. `state` is "" until it has ended."""
 
@@ -165,7 +164,7 @@ class Progress:
         self.counts[trial.state] = self.counts.get(trial.state, 0) + by
         self._valued_count += by * (trial.value is not None)
         if trial.state == "Completed" and trial.value is None:
-            self._without = [*self._without, trial] if by > 0 else [known for known in self._without if known is not trial]
+            self._without.append(trial) if by > 0 else self._without.remove(trial)
 
     def _weigh(self, point: int, siblings: list[Trial]) -> None:
         """Keep what a point is worth, and which is the best."""
@@ -285,7 +284,9 @@ class Progress:
         logged = {name for known in self._without for name in known.names}
         if self.limits.metric in logged:
             return "what they logged of it is no finite number"
-        nearest = difflib.get_close_matches(self.limits.metric, sorted(logged), len(logged) or 1, 0.0)
+        from difflib import get_close_matches
+
+        nearest = get_close_matches(self.limits.metric, sorted(logged), len(logged) or 1, 0.0)
         return f"they logged {', '.join(nearest)}" if logged else "they logged nothing at all"
 
     def _close_if_due(self) -> None:

@@ -5,7 +5,6 @@ Every mistake is collected, so that all are told at once.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,7 +164,9 @@ class SpaceReader:
     def _known(self, setting: str, key: str, known: Sequence[str]) -> None:
         if key in known:
             return
-        near = difflib.get_close_matches(key, known, 1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, known, 1)
         self._wrong(
             setting, f"{setting}: the space has no {key}", ("allowed", ", ".join(known) or "nothing: the space is empty"),
             hint=f"did you mean {near[0]}?" if near else "",

@@ -32,7 +32,10 @@ SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for its
 
 
 class Trial:
-    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one."""
+    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one.
+
+    resolved: what it would run, until its directory is made.
+    """
 
     __slots__ = ("_events_size", "number", "overrides", "paths", "point", "repeat", "resolved", "state", "values")
 
@@ -78,6 +81,7 @@ class Sweep:
         self.workspace = workspace
         self.overrides = overrides
         self.config = first.config
+        self._target = first.spec.compute.target
         self.experiment_name = first.experiment_name
         self.paths = RunPaths("")
         self._pool: Pool | None = None
@@ -114,10 +118,6 @@ class Sweep:
     def max_concurrent_runs(self) -> int:
         """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
         return launchers.get(self._target).concurrent_runs(self.config.tree["compute"], self._limit) or len(self.trials)
-
-    @property
-    def _target(self) -> str:
-        return self.trials[0].resolved.spec.compute.target
 
     @property
     def _limit(self) -> int:
@@ -222,6 +222,7 @@ class Sweep:
                     run_id = self._entry(trial).paths.run_id
                     trial.paths, plan = self._maker.make(trial.resolved, run_id, self.sweep_id, pool.trial_lock)
                     pool.add([plan])
+                    del trial.resolved  # some KB of each of thousands, which its directory has
         finally:
             self._maker.close()
         try:
@@ -233,6 +234,10 @@ class Sweep:
         """End all trials, after their grace time or at once; those that wait never start."""
         if self._pool is not None:
             self._pool.cancel(force=force)
+
+    def forget(self) -> None:
+        """Free the memory of its trials: its folder tells the rest."""
+        self.trials = []
 
     @property
     def unsent_count(self) -> int:

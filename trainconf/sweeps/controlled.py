@@ -55,6 +55,10 @@ class Controlled:
             self._let_go()
         return True
 
+    def forget(self) -> None:
+        """Free the memory of its trials: its folder tells the rest."""
+        self._controller = None
+
     def _let_go(self) -> None:
         if self._lock is not None:
             self._lock.release()

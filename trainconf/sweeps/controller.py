@@ -19,7 +19,7 @@ from trainconf.search.policies import Judge, Verdict
 from trainconf.search.progress import Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
-from trainconf.sweeps.watching import TrialWatch
+from trainconf.sweeps.watching import LOOK_SECONDS, TrialWatch
 
 NAMES = 50  # of metrics, kept for a message
 RETRY_SECONDS = 5.0  # until a target that did not answer, or took no more, is asked again
@@ -83,6 +83,7 @@ class Controller:
         self._forced: bool | None = None  # how the cancellation of all was passed on
         self._dropped: set[int] = set()  # trials that wait and are not wanted any more
         self._ended_unstarted: list[TrialWatch] = []  # not told to the caller of `step` yet
+        self._look_at_all_at = 0.0
         self._untaken: dict[int, tuple[float, float]] = {}  # trials that their target did not take: when to try again, when to give up
         self._uncanceled: dict[int, tuple[float, bool]] = {}  # trials whose target did not answer: when to ask again, whether by force
 
@@ -99,9 +100,11 @@ class Controller:
         for trial in list(self.progress.trials):
             watch = self._watch(trial)
             if trial.state:
-                for value, step in watch.poll():
-                    self._judge(trial, value, step)
-                watch.is_over = True
+                watch.end("NotResponding" if trial.state == "Lost" else trial.state, trial.reason)
+                if self.judge is not None:
+                    for value, step in watch.poll():
+                        self._judge(trial, value, step)
+                    watch.settle()
                 continue
             if started < self.progress.limits.max_concurrent_runs or self._hands.has(trial):
                 started += 1
@@ -110,6 +113,7 @@ class Controller:
                 self._untaken[trial.number] = (0.0, math.inf)
             if trial.stop is not None:
                 self._cancel(trial, force=False)
+        self._journal.lines.clear()
         self._hear()
 
     def _take(self, line: dict[str, Any]) -> None:
@@ -235,9 +239,7 @@ class Controller:
         changed: list[TrialWatch] = []
         intervals: dict[str, int] = {}
         count = 0
-        for number, trial in list(self.progress.running.items()):
-            if number in self._untaken:
-                continue
+        for number, trial in self._looked_at():
             watch = self.watches[number]
             before = watch.state
             for value, step in watch.poll():
@@ -256,6 +258,18 @@ class Controller:
             self._tell(watch)
         return changed
 
+    def _looked_at(self) -> list[tuple[int, Trial]]:
+        """The trials to look at now. Of thousands that wait only the next ones, for they begin in their order; all once a second."""
+        now, left = time.monotonic(), self.progress.limits.max_concurrent_runs
+        if now >= self._look_at_all_at:
+            self._look_at_all_at, left = now + LOOK_SECONDS, len(self.progress.running)
+        found = []
+        for number, trial in self.progress.running.items():
+            if number not in self._untaken and (left > 0 or not self.watches[number].waits):
+                left -= self.watches[number].waits
+                found.append((number, trial))
+        return found
+
     def _judge(self, trial: Trial, value: float, step: int | None) -> list[Verdict]:
         return [] if self.judge is None else self.judge.log(trial.number, value, step)
 
@@ -271,6 +285,7 @@ class Controller:
         state = "Lost" if watch.state.status == "NotResponding" else watch.state.status
         value = value_of_trial(watch.values, self.progress.goal, self._value)
         names = sorted(watch.names)[:NAMES]
+        watch.settle()
         self._write("told", number=watch.number, state=state, value=value, reason=watch.state.reason, names=names)
 
     # ------------------------------------------------------------ what others ask for

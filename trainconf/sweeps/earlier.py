@@ -15,14 +15,14 @@ from typing import Any
 
 from trainconf import files
 from trainconf.errors import Mistake, UserError
-from trainconf.history import events, metrics, record
+from trainconf.history import events, record
 from trainconf.paths import RunPaths
 from trainconf.search.bayes import is_within
 from trainconf.search.space import Point, key_of
 from trainconf.search.values import value_of_point, value_of_trial
 from trainconf.sweeps import journal
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.watching import Log, as_log
+from trainconf.sweeps.watching import Log, logs_of
 
 MAX_EARLIER = 5  # sweeps, or runs
 LOGS_OF_A_LINE = 5_000
@@ -86,11 +86,6 @@ class Known:
         for start in range(0, len(logs), LOGS_OF_A_LINE):
             part = [[value if math.isfinite(value) else None, step] for value, step in logs[start : start + LOGS_OF_A_LINE]]
             self.lines.append({"deed": "logs", "number": -self._trial_count, "logs": part})
-
-
-def logs_of(paths: RunPaths, metric: str | None) -> list[Log]:
-    """Everything that a run has logged of one metric."""
-    return [as_log(entry) for entry in metrics.read_since(paths, metrics.Cursor()) if entry["name"] == metric]
 
 
 def _ends(sweep: RunPaths) -> dict[int, tuple[str, float | None]]:

@@ -15,7 +15,7 @@ from trainconf.history.events import TERMINAL
 from trainconf.paths import RunPaths
 from trainconf.search.expressions import Choice, Expression
 from trainconf.search.space import Zip
-from trainconf.sweeps.earlier import logs_of
+from trainconf.sweeps.watching import logs_of
 
 SCALARS = (type(None), bool, int, float, str)
 WAITS = ("NotStarted", "Queued")

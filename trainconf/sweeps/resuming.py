@@ -131,7 +131,7 @@ class ResumedSweep(Controlled):
             raise
 
     def _control(self, log: journal.Journal, changes: Mapping[str, Any], retry: str, *, is_reopened: bool) -> None:
-        if self._is_handed_over() and not (changes or retry or journal.has_requests(self.paths)):
+        if self._is_handed_over(log) and not (changes or retry or journal.has_requests(self.paths)):
             if is_reopened:
                 self._write_down(log, {})
             self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
@@ -152,14 +152,20 @@ class ResumedSweep(Controlled):
         if retry:
             self._controller.again(RETRIES[retry])
 
-    def _is_handed_over(self) -> bool:
+    def _is_handed_over(self, log: journal.Journal) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
         listed = list(read_lines(self.paths.trials))
         is_whole = bool(listed) and isinstance(listed[-1], dict) and "end" in listed[-1]
-        return is_whole and not self._record.get("has_controller") and any(
-            events.exists(entry.paths) and (events.last(entry.paths) or {}).get("state") not in events.TERMINAL
-            for entry in journal.read(self.paths)
-        )
+        if not is_whole or self._record.get("has_controller"):
+            return False
+        runs: dict[int, list[str]] = {}
+        for line in log.lines:
+            if line["deed"] in ("ask", "reuse", "again"):
+                runs[line["number"]] = line["run"]
+            elif line["deed"] == "told":
+                runs.pop(line["number"], None)
+        open_runs = (journal.paths_of(self.paths, run) for run in runs.values())
+        return any(events.exists(run) and (events.last(run) or {}).get("state") not in events.TERMINAL for run in open_runs)
 
     def _find_bases(self) -> None:
         first = base_of(self.paths, 0)

@@ -180,6 +180,11 @@ class WatchedBatch(Controlled, batch.Sweep):
             self.keep = keep_and_send
         return super()._start_pool()
 
+    def forget(self) -> None:
+        """Free the memory of its trials: its folder tells the rest."""
+        Controlled.forget(self)
+        batch.Sweep.forget(self)
+
     def has_ended(self) -> bool:
         """Whether every trial is over, and whoever has the sweep is gone."""
         return batch.Sweep.has_ended(self) and super().has_ended()

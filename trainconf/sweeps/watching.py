@@ -25,6 +25,11 @@ class TrialWatch:
     LOOK_SECONDS it asks whether the trial has lost its agent.
     """
 
+    __slots__ = (
+        "_cursor", "_events_seen", "_look_at", "_look_for_files_at", "_metric", "_metrics_seen", "_poller", "is_over", "names", "number",
+        "overrides", "paths", "state", "values",
+    )  # fmt: skip
+
     def __init__(self, number: int, overrides: list[str], paths: RunPaths, metric: str | None, poller: StatePoller) -> None:
         self.number = number
         self.overrides = overrides
@@ -47,8 +52,12 @@ class TrialWatch:
         return self.state is None or self.state.status in ("NotStarted", "Queued")
 
     def end(self, status: str, reason: str) -> None:
-        """It ends without ever having begun."""
+        """It has ended like this, as is known without looking."""
         self.state, self.is_over = State(status, reason), True
+
+    def settle(self) -> None:
+        """Forget what only counts until its end is told: thousands of trials stay in memory."""
+        self.values, self.names, self._cursor = [], set(), metrics.Cursor()
 
     def poll(self) -> list[Log]:
         """The new logs of the metric; after the end all that is left of them."""
@@ -72,6 +81,12 @@ class TrialWatch:
                 found.append(as_log(entry))
                 self.values.append(found[-1][0])
         return found
+
+
+def logs_of(paths: RunPaths, metric: str | None) -> list[Log]:
+    """Everything that a run has logged of one metric."""
+    found = metrics.read_since(paths, metrics.Cursor()) if metric is not None else []
+    return [as_log(entry) for entry in found if metric is not None and metrics.is_called(entry, metric)]
 
 
 def as_log(entry: Mapping[str, Any]) -> Log:

@@ -48,3 +48,20 @@ def containers(workspace: Shell, *options: str) -> str:
     """What the engine has of the workspace's runs."""
     filters = [f"--filter=label=trainconf.run_dir={path}" for path in workspace.root.glob("runs/*/*_*")]
     return "".join(subprocess.run(["docker", "ps", *options, one], capture_output=True, text=True, check=True).stdout for one in filters)
+
+
+@pytest.mark.docker
+def test_a_trial_goes_on_with_the_outputs_of_a_run_that_are_mounted_for_it(workspace: Shell, docker_base_image: str) -> None:
+    workspace.write("train.py", """
+import os
+before = os.environ.get("TRAINCONF_RESUME_FROM")
+open("outputs/model.txt", "w").write("on top of " + (open(before + "/model.txt").read() if before else "nothing"))
+""")
+    words = workspace.script("compute=docker", f"env.docker.image={docker_base_image}", "+params.lr=0.5")
+    assert workspace(*words).code == 0
+    (run,) = workspace.run_dirs()
+    search = ["sweep=random", "sweep.max_total_runs=2", f"sweep.resume_child_runs=[{run.name}]", "+params.lr=uniform(0, 1)"]
+    answer = workspace("-m", *words[:-1], *search)
+    assert answer.code == 0, answer
+    wrote = [path.read_text() for path in sorted(workspace.root.glob("runs/adhoc/*_[01]/outputs/model.txt"))]
+    assert wrote == ["on top of on top of nothing", "on top of nothing"]

@@ -213,4 +213,5 @@ def test_a_sweep_s_journal_has_every_trial_with_the_values_it_ran_with(here: Her
         {"params.a": a, "model@params.model": model} for a in (1, 2) for model in ("small", "large")
     ]
     assert [trial.row["run_id"] for trial in found.trials] == [f"{home.run_id}_{number}" for number in range(4)]
-    assert [trial.row["params"]["model"]["width"] for trial in found.trials] == [4, 400, 4, 400]
+    recorded = [json.loads((Path(home.run_dir).parent / trial.row["run_id"] / "params.json").read_text()) for trial in found.trials]
+    assert [params["model"]["width"] for params in recorded] == [4, 400, 4, 400]

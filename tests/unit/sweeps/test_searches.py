@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -54,7 +55,8 @@ def sweep_of(workspace: Shell) -> Path:
 
 
 def journal(workspace: Shell) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (sweep_of(workspace) / "journal.jsonl").read_text().splitlines()]
+    whole, _, _ = (sweep_of(workspace) / "journal.jsonl").read_text().rpartition("\n")  # the last line may just be written
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def asked(workspace: Shell) -> list[dict[str, Any]]:
@@ -385,6 +387,25 @@ def test_a_bayesian_search_goes_on_after_a_trial_ran_again(here: Here, workspace
     answer = here("sweep", "extend", "last", "sweep.max_total_runs=13")
     assert answer.code == 0, answer
     assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 13
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_a_trial_is_worth_the_same_whether_somebody_watched_it_or_not(here: Here, workspace: Shell, which: str) -> None:
+    """Of a falling metric that is maximised the first value is the best."""
+    found = {}
+    for limit in ("null", "5"):
+        more = ["metric.goal=maximize", "+params.epochs=3", f"sweep.value={which}", f"sweep.max_failed_runs={limit}"]
+        assert here(*words(workspace, "sweep=random", LR, *more, total=2)).code == 0
+        found[limit] = [trial["value"] for trial in shown(here)["trials"]]
+    assert found["null"] == found["5"]
+    first = (math.log10(asked_of_last(workspace)[0]["params.lr"]) + 2.3) ** 2
+    assert found["5"][0] == pytest.approx(first + (1 if which == "best" else 1 / 3))
+
+
+def asked_of_last(workspace: Shell) -> list[dict[str, Any]]:
+    home = max((path for path in workspace.run_dirs() if (path / "sweep.json").exists()), key=lambda path: path.stat().st_mtime_ns)
+    lines = map(json.loads, (home / "journal.jsonl").read_text().splitlines())
+    return [line["values"] for line in lines if line["deed"] == "ask"]
 
 
 def test_another_space_is_refused_with_what_it_was(here: Here, workspace: Shell) -> None:

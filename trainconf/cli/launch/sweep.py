@@ -1,18 +1,15 @@
 """`-m`: submits a sweep and shows it to its end; a summary table with the experiment's metric.
 
-Exit code 1 if any trial did not complete, 130 when the sweep was cancelled.
+Exit code 1 if any trial did not complete, 130 when the sweep was cancelled. What only shows a sweep is imported when its trials run.
 """
 
 from __future__ import annotations
 
 from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.screen.interrupts import Interrupts
-from trainconf.cli.screen.live import LiveTable
 from trainconf.cli.screen.printer import printer
-from trainconf.cli.screen.sweep import print_results
 from trainconf.control import runs
 from trainconf.control.compose import ComposeRequest
-from trainconf.control.sweeps import results as sweep_results
 from trainconf.control.sweeps import steer as sweeps
 
 
@@ -28,6 +25,8 @@ def carry_out(sweep: sweeps.AnySweep) -> int:
         _announce(sweep)
         place = sweeps.place_of(sweep)
         if place != "here":
+            from trainconf.control.sweeps import results as sweep_results
+
             is_needed = sweep_results.needs_controller(sweep.paths)
             if place == "detached" and is_needed:
                 sweep_results.detach(sweep.paths)
@@ -53,6 +52,8 @@ def _cancelling(sweep: sweeps.AnySweep) -> Interrupts:
 
 def follow(sweep: sweeps.AnySweep, interrupts: Interrupts | None = None) -> None:
     """Show a sweep until it has ended."""
+    from trainconf.cli.screen.live import LiveTable
+
     table = LiveTable(sweep)
     if interrupts is not None:
         interrupts.tell = table.alert
@@ -64,7 +65,11 @@ def follow(sweep: sweeps.AnySweep, interrupts: Interrupts | None = None) -> None
 
 
 def _finish(sweep: sweeps.AnySweep, interrupts: Interrupts) -> int:
-    results = sweep_results.results(sweep.paths)
+    from trainconf.cli.screen.sweep import print_results
+    from trainconf.control.sweeps.results import results as results_of
+
+    sweep.forget()
+    results = results_of(sweep.paths)
     print_results(results)
     return 130 if interrupts.count else results.exit_code
 

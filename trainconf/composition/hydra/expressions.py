@@ -6,7 +6,6 @@ Hydra's `choice`, `range`, `glob`, `interval` and `tag(log, ...)` become express
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import itertools
 import re
@@ -110,7 +109,9 @@ def _why(error: Exception) -> str:
     reason = lines[0].partition("': ")[2] or lines[0] if lines else str(error)
     unknown = re.match(r"Unknown function '(.*)'", reason)
     known = [*grammar.FUNCTIONS, "range", "interval", "tag", "int", "glob", "sort", "shuffle"]
-    near = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
+    from difflib import get_close_matches
+
+    near = get_close_matches(unknown[1], known, 1) if unknown else []
     return reason + (f"; did you mean {near[0]}?" if near else "")
 
 

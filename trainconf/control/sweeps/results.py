@@ -10,17 +10,20 @@ from typing import Any, NamedTuple
 
 from trainconf.errors import LaunchError, UserError
 from trainconf.files import FileLock, is_locked, names_in, read_lines
-from trainconf.history import events, labels, record
+from trainconf.history import events, labels, liveness, metrics, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
-from trainconf.search.values import best
+from trainconf.search.values import best, value_of_trial
 from trainconf.sweeps import journal, places
 from trainconf.sweeps.presence import presence
+from trainconf.sweeps.watching import logs_of
+
+KEPT = ("run_id", "run_dir", "status", "started", "ended", "duration_s", "metrics")
 
 
 class TrialResult(NamedTuple):
-    """What became of a trial. `row` has the stable fields of `show --json`, and is empty while the trial has no run.
+    """What became of a trial. `row` has KEPT of the stable fields of `show --json`, and is empty while the trial has no run.
 
     value: of the metric, None without one. stop: why the policy stopped it: interval, own, bound, compared; None when it did not.
     """
@@ -101,15 +104,16 @@ def results(sweep: RunPaths) -> Results:
     progress = _progress(sweep, found, goal)
     trials = []
     is_over = (events.last(sweep) or {}).get("state") in events.TERMINAL
+    which = found.get("search", {}).get("settings", {}).get("value") or "last"
     for entry in journal.read(sweep):
-        row = record.describe(entry.paths) if events.exists(entry.paths) else {}
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
-        if not row and told is not None and told.state:  # it never had a run, or somebody has removed that
-            row = {"status": told.state, "reason": told.reason}
+        has_ended = told is not None and bool(told.state)
+        row, logged = _row(entry.paths, name, goal, which if not has_ended else "last")
+        if told is not None and told.state:
+            row = {"status": told.state, **row, "reason": told.reason}  # it may never have had a run, or somebody has removed that
         elif not row and is_over and "search" not in found:  # all trials of a grid have a folder before one starts
             row = {"status": "Removed", "reason": "its folder was removed"}
-        logged = row.get("metrics", {}).get(name)
-        value = told.value if told is not None and told.state else finite(logged)
+        value = told.value if told is not None and told.state else logged
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
     best, best_value = _best(progress, trials, goal)
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
@@ -125,6 +129,18 @@ def results(sweep: RunPaths) -> Results:
         max(len(trials), int(found.get("trial_count") or 0)), best, best_value, is_canceled, is_search, failure, policy,
         progress.verdict_count, saved_share(progress),
     )  # fmt: skip
+
+
+def _row(paths: RunPaths, metric: Any, goal: str, which: str) -> tuple[dict[str, Any], float | None]:
+    """What the files of a trial's run tell, and what it was worth: of a search by all it has logged, `best` or `last`."""
+    if not events.exists(paths):
+        return {}, None
+    state = liveness.state_of(paths)
+    row = record.assemble(paths, state, metrics.summarise(paths).values)
+    value = finite(row["metrics"].get(metric))
+    if which == "best" and metric in row["metrics"]:
+        value = value_of_trial((one for one, _ in logs_of(paths, metric)), goal, which)
+    return {**{key: row[key] for key in KEPT}, "reason": state.reason}, value
 
 
 def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
