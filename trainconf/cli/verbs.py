@@ -26,6 +26,7 @@ VERBS = {
     "watch": ("compare", "show what runs and waits on this machine now: slots, GPUs, who holds them, the queue"),
     "wait": ("history", "wait for runs to end, and end with their exit code"),
     "cancel": ("history", "end runs and sweeps, with everything they started"),
+    "sweep": ("history", "list sweeps, show one, its best trial; pause, resume, extend, stop, cancel, run trials again"),
     "tag": ("change.labels", "give runs tags: tag RUN name=value"),
     "untag": ("change.labels", "take tags away from a run: untag RUN name"),
     "note": ("change.labels", "say something of a run: note RUN \"text\""),
@@ -33,10 +34,18 @@ VERBS = {
     "archive": ("change.labels", "leave runs out of lists"),
     "unarchive": ("change.labels", "take archived runs into lists again"),
     "rm": ("change", "remove runs and sweeps for good"),
-    "sweep": ("history", "list sweeps, show one, its best trial; pause, resume, extend, stop, cancel, run trials again"),
     "env": ("workspace", "list, show, build, lock or remove software environments"),
     "snapshot": ("workspace", "create, list, show, compare or verify snapshots of a source tree"),
     "gc": ("workspace", "remove what no run needs: snapshots, half-made runs, leftovers of builds and containers"),
     "completion": ("workspace", "print what makes bash, zsh or fish complete verbs, ids, overrides and names: completion bash"),
     "doctor": ("workspace", "check what works on this machine: Python, uv, git, Docker, Slurm, disk, locks"),
+}
+
+# What `--help` says above a verb, and of those that follow it.
+HEADINGS = {
+    "init": "Declare and start",
+    "ls": "Find, look and compare",
+    "wait": "Steer",
+    "tag": "Keep and tidy",
+    "env": "The workspace and the machine",
 }

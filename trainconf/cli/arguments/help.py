@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from trainconf.cli.screen.printer import printer
-from trainconf.cli.verbs import VERBS
+from trainconf.cli.verbs import HEADINGS, VERBS
 from trainconf.errors import UserError
 from trainconf.paths import WorkspacePaths, find_workspace
 from trainconf.resolve.search import config_dirs, groups
@@ -18,7 +18,6 @@ Usage:
   trainconf -m key=v1,v2 ...                  submit one run for every combination
   trainconf VERB ...                          `trainconf VERB --help` tells more
 
-Verbs:
 {verbs}
 
 Groups (group=choice):
@@ -35,7 +34,10 @@ Exit codes: the script's own; 2 a mistake in the request, 1 a fault of trainconf
 
 def show() -> int:
     """Print the help."""
-    verbs = "\n".join(f"  {verb:<10}{text}" for verb, (_, text) in VERBS.items())
+    width = max(map(len, VERBS)) + 2
+    verbs = "\n".join(
+        (f"\n{HEADINGS[verb]}:\n" if verb in HEADINGS else "") + f"  {verb:<{width}}{text}" for verb, (_, text) in VERBS.items()
+    ).lstrip("\n")
     try:
         workspace = find_workspace(os.getcwd())
     except UserError:  # another user's: help is for everybody, and shows what ships
