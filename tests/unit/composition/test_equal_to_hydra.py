@@ -164,7 +164,11 @@ def hydras(words: list[str]) -> Any:
         cfg = compose_by_hydra(config_dirs(PLACE[0]), "config", list(words))
     except (HydraException, OmegaConfBaseException, AssertionError, AttributeError, RecursionError):  # below an interpolation
         return None
-    return OmegaConf.to_container(cfg, resolve=False)
+    found = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(found, dict)
+    if any(schema.group_schema(group, found.get(group)) is None for group in schema.GROUPS if "/" not in group):
+        return None  # Hydra knows nothing of groups that need a choice
+    return found
 
 
 KNOWN_WORDS = {
@@ -179,6 +183,7 @@ KNOWN_WORDS = {
     "experiment=mine +compute@params.other=[big,nested/deep]": True,
     "experiment=mine compute={cpus:3}": True,
     "experiment=mine compute=[big,mars]": False,
+    "experiment=mine compute=[]": False,
 }
 
 
