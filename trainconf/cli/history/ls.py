@@ -27,6 +27,13 @@ DEFAULTS: dict[str, object] = {
 }  # fmt: skip
 NAMED = 8  # columns without room that are named; of more it is said how many
 
+EXPRESSIONS = """\
+EXPRESSION is in Python's grammar: and, or, not, ==, <, in, is None, arithmetic; texts in quotes. Its names: params.NAME,
+metrics.NAME (its last value; min, max, mean(metrics.NAME) of all), tags.NAME, metric, run, experiment, sweep, name, note,
+archived, status, reason, exit_code, attempt, compute, env, distributed, spec, git.commit, git.branch, git.dirty,
+created, started, ended ("2026-11-01", "2h ago"), duration, age ("1h30m").
+"""
+
 
 def run(argv: list[str]) -> int:
     """Print the runs; exit code 0 also when there are none."""
@@ -176,7 +183,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     def state(text: str) -> str:
         return next((known for known in STATES if known.lower() == text.lower()), text)
 
-    parser = Arguments("ls", "List runs, newest first. docs/history.md tells what EXPRESSION can say.")
+    parser = Arguments("ls", epilog=EXPRESSIONS)
     parser.add_argument("of", nargs="?", metavar="EXPERIMENT", help="only runs of this experiment")
     parser.add_argument("--experiment", metavar="E", help="the same")
     parser.add_argument("--status", metavar="S", type=state, choices=STATES, help=f"only runs in this state: {', '.join(STATES)}")

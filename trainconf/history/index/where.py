@@ -307,7 +307,7 @@ class Translator:
         if allowed:
             shown = [each for each in allowed if not each.startswith(("params.", "metrics.", "tags."))] or list(allowed)
             facts.append(("allowed", ", ".join(shown[:40]) + (f" and {len(shown) - 40} more" if len(shown) > 40 else "")))
-        return UserError(what, *facts, hint="docs/history.md lists every name")
+        return UserError(what, *facts, hint="`trainconf ls --help` lists every name")
 
 
 def _depth(node: ast.expr) -> int:
