@@ -41,13 +41,13 @@ def room() -> int | None:
 
 
 def fitting(columns: Sequence[Column], total: int | None) -> tuple[list[int], list[int]]:
-    """The places of the columns that fit, and of those that do not. Makes those that are cut as narrow as they must be."""
+    """The places of the columns that fit, and of those that do not: those that can be cut first, then the narrow ones."""
     if total is None:
         return list(range(len(columns))), []
     least = [min(column.widest, SHORTEST_CUT) if column.is_cut else column.widest for column in columns]
     chosen = {place for place, column in enumerate(columns) if column.is_needed}
     left = total - sum(least[place] + GAP for place in chosen) + GAP
-    for place in sorted(range(len(columns)), key=lambda place: (least[place], place)):
+    for place in sorted(range(len(columns)), key=lambda place: (not columns[place].is_cut, least[place], place)):
         if place not in chosen and least[place] + GAP <= left:
             chosen.add(place)
             left -= least[place] + GAP

@@ -88,6 +88,7 @@ def test_a_table_fits_the_terminal_and_names_what_it_leaves_out(runs: WorkspaceP
     for name in ("created (UTC)", LONG):
         assert name in lines[0] or name.replace(" ", "") in said
     assert ("noroom" in said) == (columns < 200)
+    assert "reason" in lines[0] or columns < 60
 
 
 def test_columns_are_chosen_in_order_and_as_expressions(runs: WorkspacePaths, verb: Verb) -> None:
