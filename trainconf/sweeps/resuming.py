@@ -107,7 +107,7 @@ class ResumedSweep(Controlled):
                 self._let_go()
                 return False
             self._take_over({}, "")
-        except BaseException:
+        except Exception:  # an interruption keeps the lock: see `leave`
             self._let_go()
             raise
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from trainconf.agent.nodes.slurm_job import SlurmJob
 from trainconf.agent.plan import Batch
@@ -57,6 +58,7 @@ def _check_programs(sweep: ResumedSweep, home: RunPaths) -> None:
 
 def _leave(sweep: ResumedSweep, job: SlurmJob, reporter: Reporter) -> None:
     end = job.why_ending("SIGTERM")
-    sweep.leave(end.reason)
+    with suppress(OSError):  # on a full disk the job goes on all the same
+        sweep.leave(end.reason)
     refusal = job.requeue() if end.may_requeue else "it is not wanted any more"
     reporter.info(f"{end.reason}: " + (f"the job does not go on: {refusal}" if refusal else "the job goes on after a while in the queue"))

@@ -89,6 +89,17 @@ def test_it_goes_back_into_the_queue_at_its_time_limit_only(
     assert (found.is_here, found.job_id, found.left) == (True, "77", left), "the lock is free when the process has ended"
 
 
+def test_a_signal_while_it_is_still_taking_over_is_no_loss(home: RunPaths, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = scontrol(workspace, "RUNNING", "00:59:30")
+    journal.request(home, "pause")
+    monkeypatch.setattr(ResumedSweep, "_take_over", lambda *_: interrupted(*_[:1]))
+    assert not again(home, lambda sweep: None)
+    assert "requeue 77" in calls.read_text().splitlines()
+    found = presence(home)
+    assert found is not None
+    assert found.left == "time limit of Slurm's: 3600 s"
+
+
 def test_a_cancellation_and_a_pause_outlast_a_requeue(home: RunPaths) -> None:
     lines = Path(home.journal).read_text().splitlines(keepends=True)
     Path(home.journal).write_text("".join(lines[:-1]))  # without its end
