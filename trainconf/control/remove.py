@@ -147,7 +147,7 @@ def _why_it_stays(workspace: WorkspacePaths, paths: RunPaths, state: State, gone
 
 
 def _has_ended(sweep: RunPaths) -> bool:
-    from trainconf.control.sweeps.results import state
+    from trainconf.control.results.sweep import state
 
     return state(sweep) in events.TERMINAL
 

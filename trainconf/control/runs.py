@@ -82,7 +82,7 @@ def find_run_or_best(workspace: WorkspacePaths, text: str) -> RunPaths:
 
 def find_sweep(workspace: WorkspacePaths, text: str) -> RunPaths:
     """The sweep that a text stands for: as `find`, but `last` is the newest sweep, also when a run came later. Raises RunNotFoundError."""
-    from trainconf.control.sweeps.results import ls
+    from trainconf.control.results.sweep import ls
 
     found = next(iter(ls(workspace)), None) if text == finding.LAST else find(workspace, text)
     if found is None:
@@ -114,7 +114,7 @@ def _trial(sweep: RunPaths, which: str) -> RunPaths:
 
     name = sweep.run_id
     if which == "best":
-        from trainconf.control.sweeps.results import results
+        from trainconf.control.results.sweep import results
 
         found = results(sweep)
         if found.best is None:
@@ -152,14 +152,14 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
 
 
 def _look_at_sweep(look: Callable[[RunPaths], State]) -> Callable[[RunPaths], State]:
-    from trainconf.control.sweeps.whereabouts import SweepLook
+    from trainconf.control.results.whereabouts import SweepLook
 
     return SweepLook(look)
 
 
 def _waited_sweep(sweep: RunPaths, found: State) -> Waited:
     """A sweep that has ended, its trials that did not complete, and the exit code. A policy's stop is no failure."""
-    from trainconf.control.sweeps.results import results
+    from trainconf.control.results.sweep import results
 
     ended = results(sweep)
     stopped = {trial.row.get("run_id") for trial in ended.trials if trial.stop is not None and trial.status == "Canceled"}

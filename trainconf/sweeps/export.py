@@ -25,7 +25,7 @@ Named = Sequence["tuple[str, Expression | Zip]"]  # each key of a space and what
 class Study:
     """The trials of a sweep as Optuna knows them. Each key of a trial is one parameter, zipped keys too.
 
-    trials: with number, values, value, status, stop and row, as `control.sweeps.results` tells them. Raises UserError without Optuna.
+    trials: with number, values, value, status, stop and row, as `control.results.sweep` tells them. Raises UserError without Optuna.
     """
 
     def __init__(self, name: str, metric: str | None, goal: str, trials: Sequence[Any], space: Named) -> None:

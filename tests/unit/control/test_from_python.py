@@ -10,8 +10,8 @@ import pytest
 from trainconf.control import freeze, runs
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.follow import Changed, Ended, Logged, Written, follow
+from trainconf.control.results import sweep as sweep_results
 from trainconf.control.submit import plan, rerun, run_frozen, submit
-from trainconf.control.sweeps import results as sweep_results
 from trainconf.control.sweeps import steer as sweeps
 from trainconf.control.workspace import environments, gc, snapshots
 from trainconf.errors import ConfigError, FrozenFileError, SnapshotError, UserError
@@ -74,7 +74,7 @@ def test_a_run_is_done_again_from_its_record_and_from_a_frozen_file(workspace: W
 
 def test_a_sweep_tells_its_best_trial(workspace: WorkspacePaths, words: list[str]) -> None:
     request = ComposeRequest([*words[:-1], "+params.a=3,1,2", "metric.name=loss", "metric.goal=minimize"])
-    sweep = sweeps.prepare(request, workspace, runs)
+    sweep = sweeps.prepare(request, workspace)
     sweep.start()
     for _ in sweeps.follow(sweep):
         pass

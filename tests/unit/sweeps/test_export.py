@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trainconf import files
-from trainconf.control.sweeps.results import TrialResult
+from trainconf.control.results.sweep import TrialResult
 from trainconf.errors import StorageError, UserError
 from trainconf.paths import WorkspacePaths
 from trainconf.search import grammar as e

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
-from trainconf.control.sweeps import results as sweeps
+from trainconf.control.results import sweep as sweeps
 from trainconf.paths import RunPaths
 from trainconf.sweeps import batch
 

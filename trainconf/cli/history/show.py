@@ -62,7 +62,7 @@ def run(argv: list[str]) -> int:
 
 def _sweep(paths: RunPaths, *, as_json: bool, every: bool) -> int:
     from trainconf.cli.screen.sweep import print_sweep
-    from trainconf.control.sweeps.results import results
+    from trainconf.control.results.sweep import results
 
     if as_json:
         printer.json(results(paths).to_dict())

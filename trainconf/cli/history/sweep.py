@@ -11,8 +11,8 @@ from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import number, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.control import runs
-from trainconf.control.sweeps import results as sweeps
-from trainconf.control.sweeps.whereabouts import controller_now, was_begun_as
+from trainconf.control.results import sweep as sweeps
+from trainconf.control.results.whereabouts import controller_now, was_begun_as
 from trainconf.errors import UserError
 from trainconf.history import labels
 from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
@@ -163,7 +163,9 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         printer.data(paths.run_id)
         return 0
     if place == "detached":
-        sweeps.detach(paths, args.action, [*args.changes, f"{CONTROLLER}here", *(["--only", retry] if retry else [])])
+        from trainconf.control.sweeps.steer import detach
+
+        detach(paths, args.action, [*args.changes, f"{CONTROLLER}here", *(["--only", retry] if retry else [])])
         printer.data(paths.run_id)
         return 0
     from trainconf.cli.launch.sweep import show_to_end

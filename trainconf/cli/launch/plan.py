@@ -16,10 +16,9 @@ def run(argv: list[str]) -> int:
     request, as_json, is_sweep = _parse(argv)
     if is_sweep:
         from trainconf.cli.screen.sweep import print_plan
-        from trainconf.control import runs
         from trainconf.control.sweeps.steer import plan as plan_sweep
 
-        print_plan(plan_sweep(request, find_and_name_workspace(), runs, printer), as_json=as_json)
+        print_plan(plan_sweep(request, find_and_name_workspace(), printer), as_json=as_json)
         return 0
     planned = plan(request, find_and_name_workspace(), printer)
     if as_json:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.screen.interrupts import Interrupts
 from trainconf.cli.screen.printer import printer
-from trainconf.control import runs
 from trainconf.control.compose import ComposeRequest
 from trainconf.control.sweeps import steer as sweeps
 
 
 def run(request: ComposeRequest) -> int:
     """Prepare, start and show the sweep; the exit code."""
-    return carry_out(sweeps.prepare(request, find_and_name_workspace(), runs, printer))
+    return carry_out(sweeps.prepare(request, find_and_name_workspace(), printer))
 
 
 def carry_out(sweep: sweeps.AnySweep) -> int:
@@ -25,11 +24,11 @@ def carry_out(sweep: sweeps.AnySweep) -> int:
         _announce(sweep)
         place = sweeps.place_of(sweep)
         if place != "here":
-            from trainconf.control.sweeps import results as sweep_results
+            from trainconf.control.results import sweep as sweep_results
 
             is_needed = sweep_results.needs_controller(sweep.paths)
             if place == "detached" and is_needed:
-                sweep_results.detach(sweep.paths)
+                sweeps.detach(sweep.paths)
             elif not is_needed and not sweep.config.submit.detach:
                 printer.info("no process needs to control it: all its runs are handed over")
             printer.data(sweep.sweep_id)
@@ -66,7 +65,7 @@ def follow(sweep: sweeps.AnySweep, interrupts: Interrupts | None = None) -> None
 
 def _finish(sweep: sweeps.AnySweep, interrupts: Interrupts) -> int:
     from trainconf.cli.screen.sweep import print_results
-    from trainconf.control.sweeps.results import results as results_of
+    from trainconf.control.results.sweep import results as results_of
 
     sweep.forget()
     results = results_of(sweep.paths)

@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time, width
-from trainconf.control.sweeps import results as sweeps
-from trainconf.control.sweeps.results import Results, TrialResult
-from trainconf.control.sweeps.whereabouts import controller_now
+from trainconf.control.results import sweep as sweeps
+from trainconf.control.results.sweep import Results, TrialResult
+from trainconf.control.results.whereabouts import controller_now
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text

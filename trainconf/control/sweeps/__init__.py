@@ -1,1 +1,1 @@
-"""What can be done with sweeps: submitted, followed, taken over; what became of them, and what is asked of their controllers."""
+"""What can be done with sweeps: submitted, steered, watched, taken over, run again."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from trainconf.control.sweeps.results import finite, saved_share
+from trainconf.control.results.sweep import finite, saved_share
 from trainconf.history import metrics, record
 from trainconf.history.follow import has_ended
 from trainconf.search.progress import Progress

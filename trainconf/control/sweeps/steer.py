@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,11 @@ from typing import Any, NamedTuple, Protocol
 
 from trainconf import launchers
 from trainconf.composition.sweep.request import SweepRequest, read_sweep
+from trainconf.control import runs
 from trainconf.control.compose import ComposeRequest, report_notes
-from trainconf.errors import ConfigError
-from trainconf.files import is_locked
+from trainconf.errors import ConfigError, LaunchError
+from trainconf.fast.spawn import spawn
+from trainconf.files import is_locked, open_regular
 from trainconf.history import record
 from trainconf.launchers.protocol import Launcher
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -77,7 +80,7 @@ class AnySweep(Protocol):
 
 
 def _search(
-    settings: dict[str, Any], asked: SweepRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter
+    settings: dict[str, Any], asked: SweepRequest, workspace: WorkspacePaths, reporter: Reporter
 ) -> tuple[Search, Known]:
     """The search that settings and overrides describe, and what other sweeps tell it. Raises ConfigError with all mistakes."""
     base, seed = asked.composer.base, settings.get("seed")
@@ -89,8 +92,8 @@ def _search(
     for key in sorted(asked.fixed.intersection(search.space.key_names())):
         search.wrong("", f"{key} is given one value, and is searched as part of a zip or with a choice", ("from", base.origin(key)),
                      hint="leave it out of the command line, or out of the space")
-    earlier = named(search, "resume_from", lambda name: names.find_sweep(workspace, name))
-    go_on_with(search, named(search, "resume_child_runs", lambda name: names.find_run(workspace, name)))
+    earlier = named(search, "resume_from", lambda name: runs.find_sweep(workspace, name))
+    go_on_with(search, named(search, "resume_child_runs", lambda name: runs.find_run(workspace, name)))
     refuse_shared(search.space.key_names())
     known = Known(earlier if not search.mistakes else (), search)
     if search.mistakes or known.mistakes:
@@ -98,13 +101,6 @@ def _search(
     for warning in search.warnings:
         reporter.info(f"note: {warning}")
     return search, known
-
-
-class Names(Protocol):
-    """Finds what a config names: `trainconf.control.runs`."""
-
-    def find_run(self, workspace: WorkspacePaths, text: str) -> RunPaths: ...
-    def find_sweep(self, workspace: WorkspacePaths, text: str) -> RunPaths: ...
 
 
 class Composed(NamedTuple):
@@ -115,7 +111,7 @@ class Composed(NamedTuple):
     earlier: list[str]
 
 
-def compose(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> Composed:
+def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Composed:
     """Compose a sweep. Raises ConfigError with all mistakes."""
     places: dict[str, Any] = {"config_dir": request.config_dir, "config_name": request.config_name}
     asked = read_sweep(request.overrides, workspace, **places)
@@ -124,7 +120,7 @@ def compose(request: ComposeRequest, workspace: WorkspacePaths, names: Names, re
     settings = base.config["sweep"]
     if asked.grid is not None and not asked.zips and is_plain(settings):
         return Composed(plan_sweep(asked.grid, workspace, request.overrides), None, [])
-    search, known = _search(settings, asked, workspace, names, reporter)
+    search, known = _search(settings, asked, workspace, reporter)
     trials = Trials(search, asked.composer, workspace)
     mistakes = trials.check()
     if mistakes:
@@ -170,9 +166,9 @@ class PlannedSweep(NamedTuple):
     controller_job: dict[str, Any] | None = None
 
 
-def plan(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> PlannedSweep:
+def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> PlannedSweep:
     """What a sweep would do; nothing is prepared, written or started. Raises ConfigError with all mistakes."""
-    sweep, search, earlier = compose(request, workspace, names, reporter)
+    sweep, search, earlier = compose(request, workspace, reporter)
     metric, goal = sweep.metric["name"], sweep.metric["goal"]
     if search is None:
         columns: dict[str, list[str]] = {}
@@ -218,9 +214,9 @@ def place_of(sweep: AnySweep) -> str:
     return places.place_of(sweep.config)
 
 
-def prepare(request: ComposeRequest, workspace: WorkspacePaths, names: Names, reporter: Reporter = SILENT) -> AnySweep:
+def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> AnySweep:
     """A sweep of which everything is ready that can fail; its `start` begins it. Raises ConfigError and what `submit` raises."""
-    sweep, _, earlier = compose(request, workspace, names, reporter)
+    sweep, _, earlier = compose(request, workspace, reporter)
     for note in earlier:
         reporter.info(f"from {note}")
     sweep.prepare(reporter)
@@ -278,8 +274,28 @@ def resume_as_job(sweep: RunPaths, changes: dict[str, Any], retry: str = "") -> 
 
 def study_of(sweep: RunPaths) -> Study:
     """A sweep as Optuna knows it. Raises UserError without Optuna."""
-    from trainconf.control.sweeps.results import results
+    from trainconf.control.results.sweep import results
 
     found, known = results(sweep), record.read_mapping(sweep.sweep)
     space = list(search_of(sweep, known).space.expressions()) if found.is_search else []
     return Study(sweep.run_id, found.metric, found.goal, found.trials, space)
+
+
+def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> None:
+    """Start a controller that goes on by itself; what it says is in logs/controller.log. `words` are those of `trainconf sweep DEED`.
+
+    Raises LaunchError.
+    """
+    command = [*places.command_of(sweep, deed), *words]
+    fds: list[int] = []
+    try:
+        os.makedirs(sweep.logs, exist_ok=True)
+        fds.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        fds.append(open_regular(sweep.controller_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+        spawn(command[0], command, os.environ, (fds[0], fds[1], fds[1]))
+    except OSError as error:
+        where = ("path", os.fspath(error.filename)) if error.filename else ("program", command[0])
+        raise LaunchError(f"the controller cannot be started: {error.strerror}", where) from error
+    finally:
+        for fd in fds:
+            os.close(fd)

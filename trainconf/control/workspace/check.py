@@ -114,10 +114,9 @@ def _command(words: list[str], workspace: WorkspacePaths) -> list[Mistake]:
     overrides = [word for word in words if word not in SWEEP_FLAGS]
     if len(overrides) == len(words):
         return _compose(overrides, workspace, look=True)
-    from trainconf.control import runs
     from trainconf.control.sweeps import steer
 
-    steer.compose(ComposeRequest(overrides), workspace, runs)
+    steer.compose(ComposeRequest(overrides), workspace)
     return []
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from trainconf.cli.screen.sweep import _fitted, _that_matter
-from trainconf.control.sweeps.results import results
+from trainconf.control.results.sweep import results
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trainconf.cli.screen.sweep import summary
-from trainconf.control.sweeps.results import Results, TrialResult
+from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.paths import RunPaths
 
 

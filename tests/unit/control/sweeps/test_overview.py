@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from trainconf.control.results.sweep import saved_share
 from trainconf.control.sweeps.overview import COURSE_POINTS, Course, Overview
-from trainconf.control.sweeps.results import saved_share
 from trainconf.history.liveness import State
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress

@@ -5,17 +5,16 @@ from __future__ import annotations
 import glob
 import math
 import os
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from trainconf.errors import LaunchError, UserError
+from trainconf.errors import UserError
 from trainconf.files import FileLock, is_locked, names_in, read_lines
 from trainconf.history import events, labels, liveness, metrics, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
 from trainconf.search.values import best, value_of_trial
-from trainconf.sweeps import journal, places
+from trainconf.sweeps import journal
 from trainconf.sweeps.presence import presence
 from trainconf.sweeps.watching import logs_of
 
@@ -233,23 +232,3 @@ def needs_controller(sweep: RunPaths) -> bool:
     """Whether a sweep goes on only while a process controls it."""
     found = record.read_mapping(sweep.sweep)
     return bool(found.get("has_controller") or found.get("is_watched"))
-
-
-def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> None:
-    """Start a controller that goes on by itself; what it says is in logs/controller.log. `words` are those of `trainconf sweep DEED`.
-
-    Raises LaunchError.
-    """
-    from trainconf.fast.spawn import spawn
-
-    os.makedirs(sweep.logs, exist_ok=True)
-    fds = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC),
-           os.open(sweep.controller_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)]
-    try:
-        command = [*places.command_of(sweep, deed), *words]
-        spawn(command[0], command, os.environ, (fds[0], fds[1], fds[1]))
-    except OSError as error:
-        raise LaunchError(f"the controller cannot be started: {error.strerror}", ("program", command[0])) from error
-    finally:
-        for fd in fds:
-            os.close(fd)

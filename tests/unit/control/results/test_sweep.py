@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from trainconf.control.sweeps import results as sweeps
+from trainconf.control.results import sweep as sweeps
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal
 from trainconf.sweeps.journal import Entry
 
-from ..history.build import make_run, write_json
+from ...history.build import make_run, write_json
 
 
 def sweep_of(workspace: WorkspacePaths, *trials: tuple[str, float | None], goal: str = "maximize") -> RunPaths:
@@ -27,12 +27,17 @@ def sweep_of(workspace: WorkspacePaths, *trials: tuple[str, float | None], goal:
     return home
 
 
-def test_every_trial_is_told_also_one_that_was_never_made(workspace: WorkspacePaths) -> None:
-    found = sweeps.results(sweep_of(workspace, ("Completed", 0.5), ("Failed", None), ("NotStarted", None)))
+@pytest.mark.parametrize(("is_over", "without_folder"), [(False, "NotStarted"), (True, "Removed")])
+def test_every_trial_is_told_also_one_without_a_folder(workspace: WorkspacePaths, is_over: bool, without_folder: str) -> None:
+    home = sweep_of(workspace, ("Completed", 0.5), ("Failed", None), ("NotStarted", None))
+    if not is_over:
+        os.unlink(home.events)
+        events.append(home, "Running")
+    found = sweeps.results(home)
     assert [(trial.number, trial.values, trial.overrides, trial.status, trial.value) for trial in found.trials] == [
         (0, {"params.a": 0}, ["params.a=0"], "Completed", 0.5),
         (1, {"params.a": 1}, ["params.a=1"], "Failed", None),
-        (2, {"params.a": 2}, ["params.a=2"], "NotStarted", None),
+        (2, {"params.a": 2}, ["params.a=2"], without_folder, None),
     ]
     assert (found.metric, found.exit_code) == ("score", 1)
 
