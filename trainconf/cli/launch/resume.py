@@ -6,7 +6,7 @@ from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.arguments.parser import RUN_HELP, Arguments
 from trainconf.cli.launch.submit import show
 from trainconf.cli.screen.printer import printer
-from trainconf.control.runs import find_run
+from trainconf.control.runs import find, is_sweep
 from trainconf.control.submit import resume
 from trainconf.errors import UserError
 
@@ -23,4 +23,8 @@ def run(argv: list[str]) -> int:
         raise UserError(f"resume changes nothing of a run: {' '.join(rest)}", ("from", "command line"),
                         hint=f"`trainconf rerun {args.run} {' '.join(rest)}` makes a new run with other values")
     workspace = find_and_name_workspace()
-    return show(resume(find_run(workspace, args.run), ["submit.detach=true"] * args.detach, workspace, printer))
+    run = find(workspace, args.run)
+    if is_sweep(run):
+        hint = f"`trainconf sweep resume {args.run}` goes on with the sweep, `trainconf resume {args.run}:7` with its trial 7"
+        raise UserError(f"{args.run} is a sweep, and this takes one run", ("sweep", run.run_dir), hint=hint)
+    return show(resume(run, ["submit.detach=true"] * args.detach, workspace, printer))

@@ -30,7 +30,7 @@ def test_a_sweep_is_shown_as_a_whole_and_waited_for_by_its_trials(workspace: She
     answer = workspace("show", sweep_id)
     assert answer.code == 0, answer
     assert answer.out.startswith(f"{sweep_id}  grid  ")
-    answer = workspace("rerun", sweep_id, "params.lr=3")
+    answer = workspace("resume", sweep_id)
     assert answer.code == 2
     assert f"{sweep_id} is a sweep, and this takes one run" in answer.told
 
