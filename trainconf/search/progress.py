@@ -11,7 +11,7 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
     stop    number, interval, own, bound, compared  the policy stops it
     logs    number, logs                            what a trial of another sweep has logged, for the policy
     pause, resume, close                            nothing new; new trials again; nothing new ever (reason)
-    budget  max_total_runs, max_concurrent_runs     what was changed later
+    budget  max_total_runs, max_concurrent_runs, …  limits that were changed later
     end     state, reason                           the sweep is over; a later line opens it again
 """
 
@@ -38,6 +38,7 @@ class Limits:
     max_total_runs: int
     max_concurrent_runs: int
     max_failed_runs: int | None = None
+    max_duration_minutes: float | None = None  # that somebody controls it; then running trials are cancelled, too
     target: float | None = None  # of the metric: nothing new starts when the best point has reached it
     repeats: int = 1  # trials of each point
     metric: str = ""  # its name, where a sampler, a policy or the target needs it

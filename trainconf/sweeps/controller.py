@@ -65,8 +65,9 @@ class Controller:
 
     def __init__(
         self, home: RunPaths, log: journal.Journal, progress: Progress, judge: Judge | None, hands: Hands, *,
-        metric: str | None, value: str, ends_at: float | None = None,
+        metric: str | None, value: str, earlier_s: float = 0.0,
     ) -> None:
+        """`earlier_s`: how long others have controlled the search before."""
         self.home = home
         self.progress = progress
         self.judge = judge
@@ -78,7 +79,7 @@ class Controller:
         self._hands = hands
         self._metric = metric
         self._value = value
-        self._ends_at = ends_at  # by time.time(); trials that run then are cancelled
+        self._began_at = time.time() - earlier_s
         self._poller = StatePoller()
         self._forced: bool | None = None  # how the cancellation of all was passed on
         self._dropped: set[int] = set()  # trials that wait and are not wanted any more
@@ -310,8 +311,12 @@ class Controller:
             if self._forced is None or (force and not self._forced):
                 self._forced, self.is_canceled = force, True
                 self._cancel_all("cancellation was requested", force=force)
-        elif self._ends_at is not None and time.time() >= self._ends_at and not self.progress.closed:
+        elif self._is_time_over() and not self.progress.closed:
             self._cancel_all("its time is over (sweep.max_duration_minutes)", force=False)
+
+    def _is_time_over(self) -> bool:
+        minutes = self.progress.limits.max_duration_minutes
+        return minutes is not None and time.time() >= self._began_at + 60 * minutes
 
     def _cancel_all(self, reason: str, *, force: bool) -> None:
         if not self.progress.closed:

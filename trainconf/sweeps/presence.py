@@ -20,6 +20,7 @@ class Presence(NamedTuple):
     """A sweep's latest controller. Times are UTC ISO 8601; `seen` is its last sign of life, to HEARTBEAT_SECONDS.
 
     job_id: the scheduler's, of a controller that is a job; else "". left: why it left on its own, "" where it did not.
+    earlier_s: how long the controllers before it were there, all together.
     """
 
     is_here: bool
@@ -29,21 +30,29 @@ class Presence(NamedTuple):
     since: str
     seen: str
     left: str
+    earlier_s: float = 0.0
 
     def __str__(self) -> str:
         return f"job {self.job_id} on {self.host}" if self.job_id else f"{self.host}, pid {self.pid}"
 
 
 class ControllerLock(FileLock):
-    """The lock of a sweep's controller. Whoever has it is the controller."""
+    """The lock of a sweep's controller. Whoever has it is the controller; others were before it, for `earlier_s` seconds in all."""
 
     def __init__(self, home: RunPaths, job_id: str = "") -> None:
         super().__init__(home.controller_lock)
+        self.earlier_s = 0.0
+        self._home = home
         self._facts: dict[str, Any] = {"host": os.uname().nodename, "pid": os.getpid(), "job_id": job_id, "since": events.now(), "left": ""}
         self._touched = 0.0
 
     def enter(self) -> None:
         """Say who has the lock. Raises OSError."""
+        before = presence(self._home)
+        if before is not None:
+            since, seen = events.seconds(before.since), events.seconds(before.seen)
+            self.earlier_s = before.earlier_s + max(0.0, (seen or 0.0) - (since or 0.0))
+        self._facts |= {"since": events.now(), "earlier_s": round(self.earlier_s, 3)}
         self._write()
         self._touched = time.monotonic()
 
@@ -58,6 +67,12 @@ class ControllerLock(FileLock):
         """Say why its holder goes; the lock is kept. Raises OSError."""
         self._facts["left"] = reason
         self._write()
+
+    def release(self) -> None:
+        """Go, with a last sign of life."""
+        if self.fd >= 0:
+            os.utime(self.fd)
+        super().release()
 
     def _write(self) -> None:
         text = files.dumps(self._facts).encode() + b"\n"
@@ -88,7 +103,8 @@ def presence(home: RunPaths) -> Presence | None:
         seen = os.stat(home.controller_lock).st_mtime
         return Presence(
             files.is_locked(home.controller_lock), str(found["host"]), int(found["pid"]), str(found["job_id"]), str(found["since"]),
-            time.strftime(f"{events.SECOND_FORMAT}.000000Z", time.gmtime(seen)), str(found["left"]),
+            f"{time.strftime(events.SECOND_FORMAT, time.gmtime(seen))}.{int(seen % 1 * 1_000_000):06}Z", str(found["left"]),
+            float(found.get("earlier_s", 0.0)),
         )  # fmt: skip
     except (OSError, LookupError, TypeError, ValueError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,8 @@ from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import base_of, combinations_of, controller, open_pool, overrides_of
 from trainconf.sweeps.trials import TrialMaker
 
-CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "target")
+CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
+NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
 RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
 
 
@@ -56,6 +58,7 @@ class ResumedSweep(Controlled):
         if self._lock is None:
             raise StorageError("the sweep has a controller", ("which", str(presence(home) or "it is just beginning")),
                                ("lock", home.controller_lock), hint=f"`trainconf cancel {home.run_id}` ends the sweep")
+        self._earlier_s = self._lock.earlier_s
 
     @property
     def sweep_id(self) -> str:
@@ -134,7 +137,8 @@ class ResumedSweep(Controlled):
         if self._is_handed_over(log) and not (changes or retry or journal.has_requests(self.paths)):
             if is_reopened:
                 self._write_down(log, {})
-            self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs)
+            self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs,
+                                          earlier_s=self._earlier_s)
             return
         maker = TrialMaker(self._workspace, self._reporter)
         self._find_bases()
@@ -148,7 +152,8 @@ class ResumedSweep(Controlled):
         if is_reopened:
             self._write_down(log, changes)
         points = self._search.points() if self._bases else None
-        self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points)
+        self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points,
+                                      earlier_s=self._earlier_s)
         if retry:
             self._controller.again(RETRIES[retry])
 
@@ -225,6 +230,13 @@ def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
         raise UserError(f"{home.run_id} is a plain grid, which needs no controller", ("from", home.sweep), *facts, hint=again) from error
 
 
+def _fits(name: str, value: Any) -> bool:
+    is_number = type(value) in (int, float) and math.isfinite(value)
+    if name in NUMBERS:
+        return is_number and (name == "target" or value > 0)
+    return type(value) is int and value >= 1
+
+
 def as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
     """Values as overrides of a recorded config, which has some of the keys and lacks others."""
     return [as_change(key, written(value), record.get("config")) for key, value in values.items()]
@@ -254,8 +266,8 @@ def checked(changes: Mapping[str, Any], search: Search) -> dict[str, Any]:
                 ("allowed", ", ".join(f"sweep.{name}" for name in CHANGEABLE)),
                 hint="start another sweep, which can learn from this one: sweep.resume_from=[SWEEP]",
             ))
-        elif value is not None and (type(value) not in (int, float) or (name != "target" and (type(value) is not int or value < 1))):
-            mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", "a number" if name == "target" else "integer >= 1")))
+        elif value is not None and not _fits(name, value):
+            mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", NUMBERS.get(name, "integer >= 1"))))
         else:
             found[name] = value
     size = search.space.size

@@ -100,6 +100,7 @@ class Search:
         """What ends the search; `concurrent` trials at a time."""
         return Limits(
             max_total_runs=self.total, max_concurrent_runs=concurrent, max_failed_runs=self.settings.get("max_failed_runs"),
+            max_duration_minutes=self.settings.get("max_duration_minutes"),
             target=self.settings.get("target"), repeats=self.repeats, metric=(self.metric or "") if self.needs_metric else "",
         )
 

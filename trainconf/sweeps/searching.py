@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -327,7 +326,7 @@ def open_pool(launcher: Launcher, home: RunPaths, secrets: Mapping[str, str]) ->
 
 
 def controller(
-    log: Journal, home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None
+    log: Journal, home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None, earlier_s: float = 0.0
 ) -> Controller:
     """A controller that has taken over what the journal says; without `points` it only watches the trials there are.
 
@@ -336,10 +335,9 @@ def controller(
     limits = search.limits(at_a_time)
     if points is None:
         limits = replace(limits, max_total_runs=sum(line["deed"] == "ask" for line in log.lines))
-    minutes = search.settings.get("max_duration_minutes")
     found = Controller(
         home, log, Progress(points or PointSource(None, []), limits, search.goal), search.judge(), hands, metric=search.metric,
-        value=str(search.settings.get("value") or "best"), ends_at=None if minutes is None else time.time() + 60 * float(minutes),
+        value=str(search.settings.get("value") or "best"), earlier_s=earlier_s,
     )
     if points is not None:
         points.warm_up()

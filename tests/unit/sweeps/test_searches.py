@@ -238,6 +238,20 @@ def test_a_failed_trial_runs_again_with_its_values(here: Here, workspace: Shell,
     assert asked(workspace) == before
 
 
+def test_the_time_of_a_search_is_that_of_all_its_controllers(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", SCRIPT + "\nimport time\ntime.sleep(0.7)\n")
+    limits = ["sweep.max_duration_minutes=0.04", "sweep.max_concurrent_runs=1"]
+    here(*words(workspace, "sweep=random", LR, *limits, total=12))
+    before = [trial["status"] for trial in shown(here)["trials"]]
+    assert "Canceled" in before
+    here("sweep", "resume", "last")
+    assert [trial["status"] for trial in shown(here)["trials"]] == before, "its time was over"
+    answer = here("sweep", "extend", "last", "sweep.max_duration_minutes=-1")
+    assert (answer.code, "a number above 0" in answer.err) == (2, True), answer
+    here("sweep", "extend", "last", "sweep.max_duration_minutes=60", "sweep.max_total_runs=13")
+    assert [trial["status"] for trial in shown(here)["trials"]] == [*before, "Completed"]
+
+
 def test_a_search_is_extended_and_nothing_else_of_it_changes(here: Here, workspace: Shell) -> None:
     assert here(*words(workspace, "sweep=random", LR, total=2)).code == 0
     answer = here("sweep", "extend", "last", "params.lr=3")

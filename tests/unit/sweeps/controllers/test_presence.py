@@ -47,6 +47,19 @@ def test_a_controller_says_who_it_is_and_a_second_one_is_refused(home: RunPaths)
     assert (again.job_id, again.left) == ("", "")
 
 
+def test_the_time_of_all_controllers_before_is_known(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def be_there(from_s: int, to_s: int) -> float:
+        monkeypatch.setattr(events, "now", lambda: f"2026-11-28T12:00:{from_s:02}.000000Z")
+        lock = acquire(home)
+        assert lock is not None
+        lock.release()
+        seen = events.seconds(f"2026-11-28T12:00:{to_s:02}.500000Z")
+        os.utime(home.controller_lock, (0.0, seen or 0.0))
+        return lock.earlier_s
+
+    assert [be_there(0, 7), be_there(20, 21), be_there(40, 30), be_there(50, 50)] == [0.0, 7.5, 9.0, 9.0], "a clock may go back"
+
+
 def test_of_one_that_was_killed_the_last_sign_of_life_is_known(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.0)
     pid = os.fork()
