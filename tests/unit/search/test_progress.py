@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -216,6 +217,15 @@ def test_a_trial_that_the_policy_stopped_is_told_with_its_value() -> None:
     assert progress.trials[0].stop == {"interval": 5, "own": 0.2, "bound": 0.4, "compared": 3}
 
 
+def facts(progress: Progress) -> Any:
+    """All that is known, each trial by what it holds: two of them are equal only when they are the same object."""
+    best = progress.best()
+    return (
+        None if best is None else (best[0].number, best[1]), [asdict(trial) for trial in progress.trials], progress.closed, progress.counts,
+        list(progress.running),
+    )  # fmt: skip
+
+
 @given(seed=st.integers(0, 10_000), cut=st.integers(0, 60))
 def test_a_replay_of_the_journal_knows_what_the_first_one_knew(seed: int, cut: int) -> None:
     rng = random.Random(seed)
@@ -236,7 +246,5 @@ def test_a_replay_of_the_journal_knows_what_the_first_one_knew(seed: int, cut: i
     for line in journal:
         replayed.take(line)
     assert again.heard == learner.heard
-    assert replayed.best() == progress.best()
-    assert replayed.trials == progress.trials
-    assert (replayed.closed, replayed.counts, replayed.running) == (progress.closed, progress.counts, progress.running)
+    assert facts(replayed) == facts(progress)
     assert replayed.next_ask() == progress.next_ask()
