@@ -13,7 +13,8 @@ docker_up() {
   if ! engine_answers; then
     refuse_where_impossible
     install_engine
-    [ ! -d /run/systemd/system ] || await 30 engine_answers || true  # the package starts its service where there is an init system
+    # The package starts its service where there is an init system; one of ours that lives may be slow to answer under load.
+    { [ ! -d /run/systemd/system ] && ! engine_is_ours; } || await 30 engine_answers || true
     engine_answers || { start_engine; started=yes; }
   fi
   images_up
