@@ -18,6 +18,7 @@ import pytest
 from tests.testbed.cluster import cluster, slurm_cluster
 from tests.testbed.engine import docker_base_image, docker_engine, docker_settings
 from tests.testbed.marks import pytest_itemcollected
+from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
 
 __all__ = ["cluster", "docker_base_image", "docker_engine", "docker_settings", "pytest_itemcollected", "slurm_cluster"]
 
@@ -183,3 +184,16 @@ def here(workspace: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
 
     yield run
     shutil.rmtree(workspace.root, ignore_errors=True)
+
+
+@pytest.fixture
+def agents_signals() -> Iterator[set[int]]:
+    """Blocked, as in an agent. Ignored besides: a thread of pytest-xdist does not block them, and they would end it."""
+    signals: set[int] = {WAKE_SIGNAL, FREED_SIGNAL}
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    yield signals
+    while signal.sigtimedwait(signals, 0.02):
+        pass
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)

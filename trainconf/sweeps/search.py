@@ -112,10 +112,8 @@ class Search:
             missing = (error.name or "optuna").partition(".")[0]
             chosen = "sweep" if missing == "optuna" else "sweep.rule" if self.kind == "random" else "sweep.sampler"
             value = self.kind if chosen == "sweep" else self.settings.get(chosen.partition(".")[2])
-            raise ConfigError(
-                f"{chosen}={value} needs the package {missing}", ("from", self._source(chosen) or chosen),
-                hint=f"pip install 'trainconf[{EXTRAS.get(missing, 'sweeps')}]'",
-            ) from error
+            hint = f"pip install 'trainconf[{EXTRAS.get(missing, 'sweeps')}]'"
+            raise ConfigError(f"{chosen}={value} needs the package {missing}", *self._written_at(chosen), hint=hint) from error
 
     @property
     def suits_gp(self) -> bool:
@@ -220,5 +218,9 @@ class Search:
 
     def wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
         """Note a mistake, and where the setting of that key was written."""
+        self.mistakes.append(Mistake(what, *self._written_at(key), *facts, hint=hint))
+
+    def _written_at(self, key: str) -> list[tuple[str, str]]:
+        """Where the setting of a key was written, as a fact of a mistake; nothing for a default."""
         source = self._source(key) if key else ""
-        self.mistakes.append(Mistake(what, *((("from", source),) if source and source != "default" else ()), *facts, hint=hint))
+        return [("from", source)] if source not in ("", "default") else []

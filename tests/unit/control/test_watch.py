@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from trainconf import files
 from trainconf.agent.leases import queue, shared_folder
 from trainconf.agent.leases.claim import Claim
 from trainconf.agent.plan import Gpus, Slots
-from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
 from trainconf.control import watch
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -24,19 +22,7 @@ RUN = "digits-20261123-0532-aaaa"
 AGENT = "import fcntl, sys, time; slot = open(sys.argv[3]); fcntl.flock(slot, 2); print(flush=True); time.sleep(600)"
 
 
-SIGNALS = {WAKE_SIGNAL, FREED_SIGNAL}
-
-
-@pytest.fixture(autouse=True)
-def _signals_are_blocked() -> Iterator[None]:
-    """As in an agent. Ignored besides: a thread of pytest-xdist does not block them, and they would end it."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    yield
-    while signal.sigtimedwait(SIGNALS, 0.02):
-        pass
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+pytestmark = pytest.mark.usefixtures("agents_signals")
 
 
 @pytest.fixture

@@ -103,13 +103,8 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _csv(found: Comparison, names: Sequence[str]) -> None:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run_id", *names])
+    lines: list[list[Any]] = [["run_id", *names]]
     for place, paths in enumerate(found.runs):
         values = [found.facts[name][place] for name in names]
-        writer.writerow([paths.run_id, *(dumps(value) if isinstance(value, (list, dict, bool)) else value for value in values)])
-    printer.exact(text.getvalue().removesuffix("\n"))
+        lines.append([paths.run_id, *(dumps(value) if isinstance(value, (list, dict, bool)) else value for value in values)])
+    printer.csv(lines)

@@ -27,7 +27,7 @@ DEFAULT_POINTS = 20
 CURVE_COLUMNS = 40
 CHART_ROWS, LOWEST_CHART_ROWS = 16, 10
 STEP_COLUMNS, NUMBER_COLUMNS = 8, 12  # of the points' table
-BLOCK_LINES = 10_000  # of CSV, or points of JSON, that are written at once
+BLOCK_LINES = 10_000  # points of JSON that are written at once
 UNKNOWN = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}  # as `Printer.json` has them
 
 
@@ -190,9 +190,6 @@ def _json(found: Sequence[RunSeries]) -> Iterator[str]:
 
 
 def _csv(found: Sequence[RunSeries]) -> None:
-    import csv
-    import io
-
     from trainconf.history.events import text
 
     def lines() -> Iterator[tuple[object, ...]]:
@@ -202,16 +199,7 @@ def _csv(found: Sequence[RunSeries]) -> None:
                 for step, moment, value in zip(series.steps, series.times, series.values, strict=True):
                     yield run.paths.run_id, series.name, series.source, step, "" if moment != moment else text(moment), repr(value)
 
-    block = io.StringIO()
-    writer = csv.writer(block, lineterminator="\n")
-    for place, line in enumerate(lines(), 1):
-        writer.writerow(line)
-        if place % BLOCK_LINES == 0:
-            printer.exact(block.getvalue().removesuffix("\n"))
-            block.seek(0)
-            block.truncate()
-    if block.getvalue():
-        printer.exact(block.getvalue().removesuffix("\n"))
+    printer.csv(lines())
 
 
 def _steps(series: Series) -> str:

@@ -109,19 +109,14 @@ def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
     if args.csv:
-        import csv
-        import io
-
         results = sweeps.results(paths)
         keys = list(dict.fromkeys(key for trial in results.trials for key in trial.values))
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["trial", "run_id", "status", results.metric or "metric", "duration_s", *keys])
+        lines: list[list[Any]] = [["trial", "run_id", "status", results.metric or "metric", "duration_s", *keys]]
         for trial in results.trials:
             row = trial.row
             values = [json.dumps(value) if isinstance(value, (dict, list)) else value for value in map(trial.values.get, keys)]
-            writer.writerow([trial.number, row.get("run_id"), trial.status, trial.value, row.get("duration_s"), *values])
-        printer.data(text.getvalue().rstrip("\n"))
+            lines.append([trial.number, row.get("run_id"), trial.status, trial.value, row.get("duration_s"), *values])
+        printer.csv(lines)
         return 0
     from trainconf.control.sweeps.steer import study_of
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BLOTTED = "********"
 SHORTEST_SECRET = 4
+CSV_LINES = 1000  # that are written at once
 COLOURS = {
     "green": "32", "red": "31", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36", "bold": "1", "dim": "2",
 }  # fmt: skip
@@ -102,6 +103,21 @@ class Printer(Reporter):
         except ValueError:
             text = json.dumps(_finite(value), indent=2, allow_nan=False)
         self._write(sys.stdout, text + "\n", 1)
+
+    def csv(self, lines: Iterable[Sequence[Any]]) -> None:
+        """Comma-separated values, of which the first line is the header; a block at a time: however many there are, they take no memory."""
+        import csv
+        import io
+
+        block = io.StringIO()
+        writer = csv.writer(block, lineterminator="\n")
+        for place, line in enumerate(lines, 1):
+            writer.writerow(line)
+            if place % CSV_LINES == 0:
+                self._write(sys.stdout, block.getvalue(), 1, form=str)
+                block.seek(0)
+                block.truncate()
+        self._write(sys.stdout, block.getvalue(), 1, form=str)
 
     def json_array(self, values: Iterable[Any]) -> None:
         """An array as `json` prints it, one value after the other: however many there are, they take no memory."""

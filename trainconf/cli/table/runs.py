@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time
 from trainconf.cli.table import fitting
 
@@ -162,20 +164,7 @@ def print_csv(columns: Sequence[tuple[str, Callable[[Row], Any]]], rows: Iterabl
 
 
 def _print_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    import csv
-    import io
-
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    for number_, row in enumerate(rows):
-        writer.writerow([_plain(value) for value in row])
-        if number_ % 500 == 499:
-            printer.exact(buffer.getvalue().removesuffix("\n"))
-            buffer.seek(0)
-            buffer.truncate()
-    if buffer.getvalue():
-        printer.exact(buffer.getvalue().removesuffix("\n"))
+    printer.csv(chain([header], (list(map(_plain, row)) for row in rows)))
 
 
 def _plain(value: Any) -> Any:

@@ -18,24 +18,12 @@ from trainconf import files
 from trainconf.agent.leases import queue, shared_folder
 from trainconf.agent.leases.claim import Claim
 from trainconf.agent.plan import Gpus, Slots
-from trainconf.agent.signals import FREED_SIGNAL, WAKE_SIGNAL
+from trainconf.agent.signals import FREED_SIGNAL
 
 ROOT = Path(__file__).parents[4]
 
 
-SIGNALS = {WAKE_SIGNAL, FREED_SIGNAL}
-
-
-@pytest.fixture(autouse=True)
-def _signals_are_blocked() -> Iterator[None]:
-    """As in an agent. Ignored besides: a thread of pytest-xdist does not block them, and they would end it."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    yield
-    while signal.sigtimedwait(SIGNALS, 0.02):
-        pass
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+pytestmark = pytest.mark.usefixtures("agents_signals")
 
 
 @pytest.fixture
@@ -352,15 +340,15 @@ def test_simultaneous_arrivals_never_share_and_all_are_served(folder: str, tmp_p
     assert queue_of(folder) == []
 
 
-def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: str) -> None:
+def test_a_release_wakes_the_next_one_without_waiting_for_the_fallback(folder: str, agents_signals: set[int]) -> None:
     """In a process of one thread, as an agent is: another thread, such as that of pytest-xdist, would take the signal away."""
-    alone = multiprocessing.get_context("fork").Process(target=_wait_for_a_release, args=(folder,))
+    alone = multiprocessing.get_context("fork").Process(target=_wait_for_a_release, args=(folder, agents_signals))
     alone.start()
     alone.join()
     assert alone.exitcode == 0
 
 
-def _wait_for_a_release(folder: str) -> None:
+def _wait_for_a_release(folder: str, agents_signals: set[int]) -> None:
     holder = claim(folder, "a")
     assert holder.advance()
     waiting = claim(folder, "b")
@@ -369,7 +357,7 @@ def _wait_for_a_release(folder: str) -> None:
     process.start()
     os.close(holder.held.pop())  # the child holds the lock on now
     process.join()
-    info = signal.sigtimedwait(SIGNALS, 30)
+    info = signal.sigtimedwait(agents_signals, 30)
     assert info is not None
     assert info.si_signo == FREED_SIGNAL
     assert waiting.advance()
