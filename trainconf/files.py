@@ -20,7 +20,7 @@ from trainconf.fast.json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 LINE_TAIL_BYTES = 65536
@@ -63,8 +63,8 @@ def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bo
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogateescape")
     temp = f"{path}.{os.getpid()}.{_thread.get_ident()}.tmp"
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
+        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             write_all(fd, data)
             if durable:
@@ -319,3 +319,18 @@ def wait_unlocked(path: str) -> None:
         fcntl.flock(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
+
+
+def until_unlocked(path: str) -> Callable[[float], object]:
+    """A `sleep` that ends early, once, when nobody holds the lock at `path` any more."""
+    gate = _thread.allocate_lock()
+    gate.acquire()
+
+    def wait() -> None:
+        try:
+            wait_unlocked(path)
+        finally:
+            gate.release()
+
+    _thread.start_new_thread(wait, ())
+    return lambda seconds: gate.acquire(timeout=seconds)

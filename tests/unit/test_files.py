@@ -144,6 +144,16 @@ def test_waiting_for_a_lock_nobody_made_returns(tmp_path: Path) -> None:
     files.wait_unlocked(str(tmp_path / "none"))
 
 
+def test_a_pause_ends_once_when_a_lock_is_let_go(tmp_path: Path) -> None:
+    lock = files.FileLock(str(tmp_path / "lock"))
+    lock.acquire()
+    pause = files.until_unlocked(lock.path)
+    assert not pause(0.01)
+    lock.release()
+    assert pause(60)
+    assert not pause(0.01)
+
+
 def test_a_new_file_never_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:
     path = tmp_path / "a 'b\n%"
     files.write_new(str(path), "first")

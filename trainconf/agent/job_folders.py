@@ -58,19 +58,32 @@ def prepare(paths: RunPaths, *, has_metrics_folder: bool) -> None:
             say(f"{paths.run_id}: the job begins without {folder!r}: {error}")
 
 
-def put_away_later(paths: RunPaths) -> dict[str, Any]:
+def put_away_later(paths: RunPaths, state: str) -> dict[str, Any]:
     """`put_away` by somebody else than the run's agent, which is gone: whatever cannot be moved is found where it is."""
-    return put_away(paths, lambda _: None)
+    return put_away(paths, state, lambda _: None)
 
 
-def put_away(paths: RunPaths, report: Callable[[str], object] = say) -> dict[str, Any]:
-    """`collect`, as far as that can be; what the run's last event tells of what lies beside the two folders."""
+def put_away(paths: RunPaths, state: str, report: Callable[[str], object] = say) -> dict[str, Any]:
+    """`collect`, as far as that can be; what the run's last event tells of what lies beside the two folders. It ends in `state`, and so
+    do its child runs that go on."""
+    if _may_have_children(paths):
+        from trainconf.agent import children
+
+        children.settle(paths, state, report)
     try:
         collect(paths)
     except OSError as error:
         report(f"{paths.run_id}: what the script wrote stays in code/: {error}")
     left = left_beside(paths)
     return {"left_in_code": left} if left else {}
+
+
+def _may_have_children(paths: RunPaths) -> bool:
+    """Whether a look at its records is needed: they are there, and empty ones are a container's that had nothing to say."""
+    try:
+        return os.path.lexists(paths.children) or os.path.isdir(paths.metrics_folder) or os.stat(paths.records).st_size > 0
+    except OSError:
+        return False
 
 
 def collect(paths: RunPaths) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 
 from trainconf.agent.signals import signal
-from trainconf.fast.records import Record
+from trainconf.fast.records import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from trainconf.paths import RunPaths
 
 TIME_LIMIT_CODE = 124
 NOT_FOUND_CODE = 127
@@ -34,6 +36,20 @@ class Outcome(Record):
         """What an event tells of it."""
         known = {"rank": self.rank, "host": self.host}
         return {"exit_code": self.exit_code, "reason": self.reason} | {name: value for name, value in known.items() if value is not None}
+
+
+def or_canceled(paths: RunPaths, end: Outcome) -> Outcome:
+    """The end of a rank whose script has asked for the run's cancellation, and then ended itself: that is no failure."""
+    if end.state != "Failed":
+        return end
+    from trainconf.history import events
+    from trainconf.history.logged import records
+
+    attempt = (events.last(paths) or {}).get("attempt")
+    if not any(kind == "cancel" and facts.get("attempt") == attempt for kind, facts in records.read(paths)):
+        return end
+    reason = events.why_canceled(paths) if events.is_cancel_requested(paths) else "its script asked for it"
+    return replace(end, state="Canceled", reason=reason, rank=None, may_retry=False, may_requeue=False)
 
 
 def exit_code(status: int) -> int:

@@ -221,7 +221,7 @@ class RunSupervisor:
 
     def _take(self, news: News) -> None:
         if isinstance(news, Ended):
-            self._rank_ended(news.outcome, news.rank)
+            self._rank_ended(outcome.or_canceled(self.paths, news.outcome), news.rank)
         elif isinstance(news, Noted):
             say(f"{self.paths.run_id}: {news.text}")
             if self._phase == RUNNING:
@@ -341,10 +341,10 @@ class RunSupervisor:
             number = self._attempts.number + (self._started > 0)
             self._journal.add("Queued", number, waiting_for="requeue", **{**end.facts(), **facts})
         else:
-            self._record(end.state, **end.facts(), **facts, **job_folders.put_away(self.paths))
+            self._record(end.state, **end.facts(), **facts, **job_folders.put_away(self.paths, end.state))
 
     def cannot_requeue(self, why: str) -> None:
         """The job did not get back into the queue: what was to be continued has ended."""
         assert self.end is not None
         self.end = replace(self.end, reason=f"{self.end.reason}; and it could not be requeued: {why}")
-        self._record(self.end.state, **self.end.facts(), **job_folders.put_away(self.paths))
+        self._record(self.end.state, **self.end.facts(), **job_folders.put_away(self.paths, self.end.state))

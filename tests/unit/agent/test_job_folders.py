@@ -183,7 +183,7 @@ def test_what_cannot_be_moved_stays_where_it_is_found(tmp_path: Path, monkeypatc
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", full)
-        assert job_folders.put_away(paths) == {}
+        assert job_folders.put_away(paths, "Completed") == {}
     assert Path(paths.outputs, "m").read_text() == "m"
     job_folders.collect(paths)
     assert Path(paths.outputs, "m").read_text() == "m"

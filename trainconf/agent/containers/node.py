@@ -42,7 +42,7 @@ class NodeRanks:
         self._body = ranks[0].container or {}
         self._address = address
         self._is_alone = len(plan.ranks) == 1
-        self._kept = [*(paths.log(number) for number in self.numbers), paths.metrics]
+        self._kept = [*(paths.log(number) for number in self.numbers), paths.metrics, paths.records]
         self._usage, self._all_ends = paths.usage(self.numbers[0]), paths.ends(self.numbers[0])
         self._ends = self._all_ends if end_apart(plan, ranks) else None
 

@@ -1,6 +1,6 @@
 """The Slurm job that this agent runs in: who it is, why it is being ended, and back into the queue with it.
 
-Asks the controller only when a signal came, once, and never for longer than a moment.
+Asks the controller only when a signal came or a rank was killed or is one of several nodes, once, and never for longer than a moment.
 Knows the output of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
 """
 
@@ -31,6 +31,7 @@ SAME_CAUSE_SECONDS, SAME_CAUSE_LOOKS = 0.1, 10
 WARNING_SLACK_SECONDS = 65.0  # sbatch(1) on --signal: it may come up to 60 seconds early
 REQUEUED_STATES = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
 STATES_AT_WORK = ("RUNNING", "SIGNALING")  # the second until Slurm knows that its signal has arrived
+KILLED_CODES = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
 LAST_WORDS_BYTES = 4096
 POLL_SECONDS = 0.01
 _ENDED = rb"\*\*\* JOB %b ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)"
@@ -51,6 +52,7 @@ class SlurmJob:
         self.may_requeue = batch.requeue != "never"
         self.max_timeouts = batch.max_requeues if batch.requeue == "always" else 0
         self._lead_seconds = batch.lead_seconds or 0.0
+        self._is_of_several_nodes = batch.nodes > 1
 
     def identity(self) -> dict[str, Any]:
         """What events tell of it."""
@@ -72,7 +74,9 @@ class SlurmJob:
     def why_ending(self, number: str) -> Outcome:
         """What the signal `number` means, by what Slurm's own process beside us has printed, or else by the controller's answer."""
         cause = _last_words(self.job_number)
-        facts = {} if cause else self._ask()
+        return self._explained(number, cause, {} if cause else self._ask())
+
+    def _explained(self, number: str, cause: str, facts: dict[str, str]) -> Outcome:
         state = facts.get("JobState", "")
         if cause == "JOB REQUEUE" or self._is_requeued(facts):
             return self._interrupted("Canceled", None, "the job was requeued in Slurm", continues=True)
@@ -89,12 +93,19 @@ class SlurmJob:
         return Outcome("Canceled", None, f"the agent was told to stop ({number})")
 
     def or_its_cause(self, end: Outcome) -> Outcome:
-        """A failure; or, when Slurm is just ending the job and reached its processes before it reached us, that."""
+        """A failure; or, when Slurm is just ending the job and reached its processes before it reached us, that.
+
+        On another node that may be long before, and a killed rank may have been killed by Slurm: there its controller tells, which knows
+        of an end before it sends a signal. A job at work is not asked how much time it has left: its rank has failed by itself.
+        """
         for _ in range(SAME_CAUSE_LOOKS):
             if signal.SIGTERM in signal.sigpending():
-                cause = self.why_ending("SIGTERM")
-                return cause if cause.exit_code is not None else replace(cause, exit_code=end.exit_code)
+                return _with_code(self.why_ending("SIGTERM"), end)
             time.sleep(SAME_CAUSE_SECONDS / SAME_CAUSE_LOOKS)
+        if self._is_of_several_nodes or end.exit_code in KILLED_CODES:
+            facts = self._ask()
+            if facts.get("JobState", "RUNNING") not in STATES_AT_WORK:
+                return _with_code(self._explained("SIGTERM", _last_words(self.job_number), facts), end)
         return end
 
     def _interrupted(self, state: str, exit_code: int | None, reason: str, *, continues: bool = False) -> Outcome:
@@ -134,6 +145,10 @@ class SlurmJob:
             return ""
         code, printed = ask(["scontrol", "requeue", self.job_id], REQUEUE_SECONDS)
         return "" if code == 0 else printed.strip().rpartition("\n")[2] or f"scontrol requeue ended with code {code}"
+
+
+def _with_code(cause: Outcome, end: Outcome) -> Outcome:
+    return cause if cause.exit_code is not None else replace(cause, exit_code=end.exit_code)
 
 
 def ask(argv: list[str], timeout_s: float, env: Mapping[str, str] = os.environ) -> tuple[int, str]:

@@ -189,7 +189,7 @@ def _note_end(paths: RunPaths, count: int) -> None:
     reason = "its agent was ended and no process of the job is left" + (": its watchdog ended what there was" if count else "")
     try:
         if events.is_cancel_requested(paths):
-            facts = {"exit_code": None, **job_folders.put_away_later(paths)}
+            facts = {"exit_code": None, **job_folders.put_away_later(paths, "Canceled")}
             events.append(paths, "Canceled", attempt, reason=f"{events.why_canceled(paths)}; {reason}", **facts)
         else:
             events.append(paths, state, attempt, reason=reason, is_lost=True)

@@ -8,6 +8,7 @@ import pytest
 
 from trainconf.agent.nodes import scheduler_job, slurm_job
 from trainconf.agent.nodes.slurm_job import SlurmJob
+from trainconf.agent.outcome import Outcome
 from trainconf.agent.plan import Batch
 
 RUNNING = "JobId=7 JobName=x Requeue=1 Restarts=0 RunTime=00:00:25 TimeLimit=00:01:00 JobState=RUNNING Reason=None PreemptTime=None"
@@ -77,6 +78,26 @@ def test_a_job_that_will_start_once_more_was_requeued_whoever_may_want_that(answ
     end = job().why_ending("SIGTERM")
     assert (end.reason, end.may_requeue) == ("the job was requeued in Slurm", True)
     assert job(SLURM_RESTART_COUNT="1").why_ending("SIGTERM").may_requeue is False
+
+
+@pytest.mark.parametrize(
+    ("told", "nodes", "code", "reason"),
+    [
+        (RUNNING.replace("RUNNING", "COMPLETING").replace("Restarts=0", "Restarts=1"), 1, 143, "the job was requeued in Slurm"),
+        (RUNNING.replace("RUNNING", "COMPLETING").replace("Restarts=0", "Restarts=1"), 3, 3, "the job was requeued in Slurm"),
+        (RUNNING.replace("RUNNING", "PREEMPTED"), 1, 137, "the job was preempted by Slurm"),
+        (RUNNING.replace("RUNNING", "CANCELLED"), 3, 143, "the job was canceled with scancel"),
+        (RUNNING, 3, 143, "the rank's own"),
+        (RUNNING.replace("00:00:25", "00:01:00"), 3, 1, "the rank's own"),  # so near to its limit that a signal would mean that
+        (RUNNING.replace("RUNNING", "COMPLETING"), 1, 3, "the rank's own"),
+        ("", 3, 143, "the rank's own"),  # the controller does not know
+    ],
+)
+def test_a_rank_that_slurm_reached_before_the_agent_has_not_failed(answer: Path, told: str, nodes: int, code: int, reason: str) -> None:
+    answer.write_text(told)
+    ours = SlurmJob({"SLURM_JOB_ID": "7"}, Batch(requeue="interrupted", nodes=nodes), 1.0)
+    end = ours.or_its_cause(Outcome("Failed", code, "the rank's own"))
+    assert (end.reason, end.exit_code) == (reason, code)
 
 
 def test_a_task_of_an_array_has_the_name_that_slurm_prints() -> None:

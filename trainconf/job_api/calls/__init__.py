@@ -1,0 +1,1 @@
+"""The calls of `Run`, by what they are about."""
