@@ -16,10 +16,12 @@ class TrainconfSweeper(Sweeper):
     """Hands the words of a multirun to trainconf, with what that must know of the app.
 
     words: for trainconf and not for the app, such as `sweep=random`. params: a key of the app's config to what it is searched for.
+    detach: whether the command returns at once and prints the sweep's id; None: as `submit.detach` says.
     """
 
-    def __init__(self, words: Any = (), params: Any = None) -> None:
+    def __init__(self, words: Any = (), params: Any = None, detach: Any = None) -> None:
         self._words = [str(word) for word in words or ()]
+        self._detach = detach
         self._params = dict(params or {})
         self._config: Any = None
 
@@ -35,7 +37,7 @@ class TrainconfSweeper(Sweeper):
         hydra = self._config.hydra
         name = str(hydra.job.config_name or "config").removesuffix(".yaml")
         folder = next((found.path for found in hydra.runtime.config_sources if (found.provider, found.schema) == ("main", "file")), None)
-        app = App(str(hydra.job.name), name, folder, list(self._config), self._words, self._params)
+        app = App(str(hydra.job.name), name, folder, list(self._config), self._words, self._params, self._detach)
         code = told(lambda: run(app, arguments))
         if code:
             raise SystemExit(code)
@@ -43,5 +45,5 @@ class TrainconfSweeper(Sweeper):
 
 
 # A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.
-_NODE: dict[str, Any] = {"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "words": [], "params": None}
+_NODE: dict[str, Any] = {"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "words": [], "params": None, "detach": None}
 ConfigStore.instance().store(group="hydra/sweeper", name="trainconf", node=_NODE, provider="trainconf")

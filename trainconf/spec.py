@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SCHEMA_VERSION = 4  # 2: images, 3: the kinds of distributed jobs, 4: the content of inputs
+SCHEMA_VERSION = 5  # 2: images, 3: the kinds of distributed jobs, 4: the content of inputs, 5: other tools' names
 
 Pairs = tuple[tuple[str, str], ...]
 KEYS = {"software_id": "packages"}  # fields that have another name in spec files, which the hashes are over
@@ -37,6 +37,7 @@ class CodeSpec(Record):
     argument_style: str = "argparse"  # how params are rendered: argparse, hydra, none
     inputs: Pairs = ()  # (name, path), sorted by name; relative to the workspace for what lies in it, the same in every clone
     input_digests: Pairs = ()  # (name, digest of the content), sorted; without those that count by their path alone
+    compat: tuple[str, ...] = ()  # other tools whose names trainconf offers to the job, first on its path first
 
 
 class EnvironmentSpec(Record):

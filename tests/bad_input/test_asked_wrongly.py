@@ -21,7 +21,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "an unknown choice": (
         ["env=minmal"],
         "'minmal' is not a choice of env",
-        {"from": "command line: env=minmal", "nearest": "env=minimal", "allowed": "current, minimal, .*"},
+        {"from": "command line: env=minmal", "nearest": "env=minimal", "allowed": "bare, current, minimal, .*"},
     ),
     "an unknown choice with nothing near": (["compute=mars"], "'mars' is not a choice of compute", {"allowed": "docker, local, slurm"}),
     "a group without its choice": (["~compute"], "compute has no choice, and a run needs one", {"from": "command line: ~compute"}),
@@ -172,7 +172,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     "a mapping set where it must be added": (
         ["tags={a: b}"],
         "tags does not hold all of these yet",
-        {"from": "command line: tags={a: b}", "hint": r"to add what is new: \+tags={a: b}"},
+        {"from": "command line: tags={a: b}", "hint": r"to add what is new: '\+tags={a: b}'"},
     ),
     "a text with a sign of the grammar's": (
         ["+params.x=it's&more"], ".* is not an override",
@@ -184,7 +184,7 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
     ),
     "a list without its end": (["+params.x=[1,"], ".* is not an override", {"because": r"\[1, is not finished, or needs quotes"}),
     "a key the grammar lacks": (["+params.'a b'=1"], ".* is not an override", {"because": """its key has "'"; a key has .*"""}),
-    "a group misspelt": (["evn=current"], "evn is not a setting", {"nearest": r"env \(a config group: env=CHOICE\)"}),
+    "a group misspelt": (["evn=current"], "evn is neither a config group nor a setting", {"nearest": "env=current"}),
     "several values for one run": (["+params.x=1,2"], "params.x was given several values, and this is a single run", {"hint": "add -m .*"}),
     "a setting of Hydra's own": (["hydra.launcher.x=1"], "hydra.launcher.x has no effect.*", {"from": "command line: hydra.launcher.x=1"}),
     "a package that is not there": (

@@ -65,7 +65,7 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     ),
     "a slash forgotten": ({EXPERIMENT: defaults("env: current")}, {"there is no group experiment/env"}, f"{EXPERIMENT}:3"),
     "an override of what nobody chooses": (
-        {EXPERIMENT: defaults("override /model: x")},
+        {EXPERIMENT: defaults("override /model: x"), "conf/model/x.yaml": "# @package params.model\nx: 1\n"},
         {"model is overridden, and no defaults list chooses it"},
         f"{EXPERIMENT}:3",
     ),
@@ -119,7 +119,7 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
         {"'mars' is not a choice of compute"},
         f"{EXPERIMENT}:3",
     ),
-    "an unknown group": ({EXPERIMENT: GLOBAL + "defaults:\n  - /planet: mars\n"}, {"'mars' is not a choice of planet"}, f"{EXPERIMENT}:3"),
+    "an unknown group": ({EXPERIMENT: GLOBAL + "defaults:\n  - /planet: mars\n"}, {"there is no config group planet"}, f"{EXPERIMENT}:3"),
     "a primary config that names a missing one": (
         {"conf/config.yaml": "defaults:\n  - nope\n", EXPERIMENT: MINE},
         {"there is no config named 'nope'"},
@@ -169,6 +169,11 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
         {EXPERIMENT: MINE, "conf/env/own.yaml": "requirements: 3\n"},
         {"env.requirements cannot be 3"},
         "conf/env/own.yaml:1",
+    ),
+    "a primary config of a Hydra app": (
+        {EXPERIMENT: MINE, "conf/config.yaml": "defaults:\n  - db: mysql\n  - _self_\nx: 1\n", "conf/db/mysql.yaml": "name: mysql\n"},
+        {"this primary config does not hold trainconf's settings"},
+        "conf/config.yaml",
     ),
     "a primary config of something else": (
         {EXPERIMENT: MINE, "conf/config.yaml": "x: 1\n"},

@@ -109,7 +109,7 @@ def test_a_list_of_flags_is_answered_in_words(workspace: Shell) -> None:
 def test_an_argument_without_its_plus_is_told_how_to_be_added(workspace: Shell) -> None:
     told = refused(workspace, workspace(*in_docker(workspace, "compute.arguments.cap_add=[SYS_PTRACE]")))
     (facts,) = told.values()
-    assert facts["hint"] == "to add a new one: +compute.arguments.cap_add=[SYS_PTRACE]"
+    assert facts["hint"] == "to add a new one: '+compute.arguments.cap_add=[SYS_PTRACE]'"
 
 
 def test_an_input_that_is_not_there_is_told_before_any_engine_is_asked(workspace: Shell) -> None:

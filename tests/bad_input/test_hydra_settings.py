@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +64,7 @@ def test_what_has_no_effect_is_told_in_one_note(where: str, here: Here, workspac
         assert place in answer.err
 
 
-REFUSED = ["hydra.launcher.partition", "hydra.sweeper.n_trials", "hydra.job.env_set.A", "hydra.callbacks.x", "hydra.own"]
+REFUSED = ["hydra.launcher.partition", "hydra.sweeper.sampler", "hydra.job.env_copy.A", "hydra.callbacks.x", "hydra.own"]
 
 
 @pytest.mark.parametrize("key", REFUSED)
@@ -76,7 +80,7 @@ def test_what_would_change_what_runs_is_refused_with_what_to_write_instead(where
     assert facts["instead"]
 
 
-@pytest.mark.parametrize("entry", ["override hydra/launcher: submitit_slurm", "override /hydra/sweeper: optuna", "/hydra/launcher: basic"])
+@pytest.mark.parametrize("entry", ["override hydra/launcher: submitit_slurm", "override /hydra/sweeper: optuna", "/hydra/launcher: joblib"])
 def test_a_launcher_of_hydras_in_a_defaults_list_is_refused(entry: str, here: Here, workspace: Shell) -> None:
     workspace.write(EXPERIMENT, MINE.replace("script", f"defaults:\n  - _self_\n  - {entry}\nscript"))
     answer = here("config", *WORDS)
@@ -86,7 +90,7 @@ def test_a_launcher_of_hydras_in_a_defaults_list_is_refused(entry: str, here: He
     assert facts["from"] == f"{EXPERIMENT}:5"
 
 
-UNKNOWN = ["launcher.partition", "run.dir", "job.env_set.A", "nosuch", "", "job.nosuch", "runtime.choices.nosuch", "job.num.x"]
+UNKNOWN = ["launcher.partition", "sweep.dir", "job.env_set.A", "nosuch", "", "job.nosuch", "runtime.choices.nosuch", "job.num.x"]
 
 
 @pytest.mark.parametrize("path", UNKNOWN)
@@ -97,3 +101,85 @@ def test_a_value_that_is_not_known_here_is_refused_and_never_null(path: str, her
     facts = answer.told[f"params.x reads hydra:{path}, which has no meaning here"]
     assert facts["from"] == f"{EXPERIMENT}:5"
     assert facts["instead"]
+
+
+OURS = MINE + """params:
+  out: ${hydra:run.dir}
+  threads: ${hydra:job.env_set.THREADS}
+hydra:
+  job:
+    env_set:
+      THREADS: 4
+  sweeper:
+    n_trials: 7
+    direction: minimize
+metric:
+  name: loss
+"""
+
+
+def test_what_has_the_same_meaning_here_is_ours_with_its_place_and_stays_so_when_the_run_is_run_again(here: Here, workspace: Shell) -> None:
+    workspace.write(EXPERIMENT, OURS)
+    workspace.write("train.py", "import os\nassert os.environ['THREADS'] == '4' and os.environ['B'] == '2'\n")
+    words = [*WORDS, "+hydra.job.env_set.B=2", "hydra.sweeper.n_jobs=3", f"compute.lease_dir={workspace.leases}"]
+    told = json.loads(here("config", *words, "--json").out)["config"]
+    assert told["env"]["variables"] == {"THREADS": "4", "B": "2"}
+    assert told["params"] == {"out": "outputs", "threads": "4"}
+    assert told["metric"] == {"name": "loss", "goal": "minimize"}
+    assert (told["sweep"]["max_total_runs"], told["sweep"]["max_concurrent_runs"]) == (7, 3)
+    origins = here("config", "--origin", *words).out
+    for key, place in {"env.variables.THREADS": f"{EXPERIMENT}:10", "sweep.max_total_runs": f"{EXPERIMENT}:12",
+                       "env.variables.B": "command line: +hydra.job.env_set.B=2"}.items():
+        assert any(line.startswith(key) and line.endswith(place) for line in origins.splitlines()), origins
+    assert here(*words).code == 0
+    assert here("rerun", "last").code == 0
+    assert params_of(workspace) == [{"out": "outputs", "threads": "4"}] * 2
+
+
+def test_of_a_key_that_both_set_ours_counts(here: Here, workspace: Shell) -> None:
+    workspace.write(EXPERIMENT, OURS + "  goal: maximize\nsweep:\n  max_total_runs: 5\nenv:\n  variables:\n    THREADS: 8\n")
+    told = json.loads(here("config", *WORDS, "--json").out)["config"]
+    assert (told["metric"]["goal"], told["sweep"]["max_total_runs"], told["env"]["variables"]) == ("maximize", 5, {"THREADS": "8"})
+
+
+def test_a_wrong_value_is_told_with_its_place_in_hydras_block(here: Here, workspace: Shell) -> None:
+    workspace.write(EXPERIMENT, OURS.replace("n_trials: 7", "n_trials: many"))
+    assert here("config", *WORDS).told["sweep.max_total_runs cannot be 'many'"]["from"] == f"{EXPERIMENT}:12"
+
+
+def test_a_hydra_folder_that_a_defaults_list_chooses_is_judged_line_by_line(here: Here, workspace: Shell) -> None:
+    workspace.write("conf/hydra/default.yaml", """\
+defaults:
+  - override hydra_logging: colorlog
+  - override job_logging: colorlog
+run:
+  dir: ${paths.log_dir}/${now:%Y}
+job:
+  env_set:
+    A: b
+""")
+    chosen = "defaults:\n  - /hydra: default\n  - override /hydra/sweeper: basic\n  - _self_\n"
+    workspace.write(EXPERIMENT, MINE.replace("script", f"{chosen}script"))
+    answer = here("config", *WORDS, "--json")
+    assert answer.code == 0, answer
+    assert json.loads(answer.out)["config"]["env"]["variables"] == {"A": "b"}
+    for key, line in {"hydra/hydra_logging": 2, "hydra/job_logging": 3, "hydra.run.dir": 5}.items():
+        assert any(text.split()[:2] == [key, f"conf/hydra/default.yaml:{line}:"] for text in answer.err.splitlines()), answer.err
+
+
+def test_a_plugin_of_anothers_that_cannot_be_imported_is_named_and_harms_nothing_that_composes_nothing(tmp_path: Path) -> None:
+    plugin = tmp_path / "site" / "hydra_plugins" / "broken.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text("\nraise RuntimeError('not today')\n")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *filter(None, sys.path)])}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "trainconf", *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    assert run("ls").returncode == 0
+    assert run("--help").returncode == 0
+    refused = run("config", "experiment=adhoc", "script=a.py")
+    assert refused.returncode == 2
+    for part in (f"{plugin}:2", "RuntimeError: not today", "plug-in"):
+        assert part in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -35,7 +35,9 @@ DISTRIBUTED_SPEC = replace(SPEC, distributed=DistributedSpec(
     kind="tensorflow", node_count=2, worker_count=2, parameter_server_count=1, chief=True, gpu_visibility="process",
 ))  # fmt: skip
 INPUT_SPEC = replace(SPEC, code=replace(SPEC.code, input_digests=(("data", "sha256:" + "ef" * 32),)))
-WRITTEN = {1: SPEC, 2: IMAGE_SPEC, 3: DISTRIBUTED_SPEC, 4: INPUT_SPEC}  # by schema version, what tests/golden/spec_v<n>.json was made from
+COMPAT_SPEC = replace(SPEC, code=replace(SPEC.code, compat=("azureml", "wandb")))
+# By schema version: what tests/golden/spec_v<n>.json was made from.
+WRITTEN = {1: SPEC, 2: IMAGE_SPEC, 3: DISTRIBUTED_SPEC, 4: INPUT_SPEC, 5: COMPAT_SPEC}
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8) | st.binary(max_size=4).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 NUMBER = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -50,6 +52,7 @@ SPECS = st.builds(
     RunSpec,
     code=st.builds(
         CodeSpec, snapshot=TEXT, script=TEXT, command=WORDS, arguments=WORDS, argument_style=TEXT, inputs=PAIRS, input_digests=PAIRS,
+        compat=WORDS,
     ),
     params_json=st.dictionaries(TEXT, VALUE, max_size=4).map(canonical),
     environment=st.builds(

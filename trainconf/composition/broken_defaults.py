@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from hydra.core.override_parser.types import Override
 
-from trainconf.composition.explain import unknown_choice
+from trainconf.composition.explain import no_group, not_ours, unknown_choice
 from trainconf.composition.hydra.yaml_files import Default, File
 from trainconf.errors import Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.search import groups, label
 
 Match = Callable[[File, Default], bool]
+
+NOT_TO_START_FROM = ("local.yaml", "azureml.yaml")  # facts of this machine; names of another cloud
 
 
 class BrokenDefaults:
@@ -55,10 +57,13 @@ class BrokenDefaults:
             if above:
                 return Mistake(f"there is no group {group}", ("from", source), ("write", f"- override /{above}: {choice}"),
                                hint="a group without a slash is looked for in the folder of its own file")
-        return unknown_choice(group, choice, self.groups.get(group, []), source)
+        if group not in self.groups:
+            return no_group(group, choice, self.groups, source)
+        return unknown_choice(group, choice, self.groups[group], source)
 
     def _no_config(self, choice: str, source: str) -> Mistake:
-        names = [name.removesuffix(".yaml") for folder in self.dirs for name in sorted(os.listdir(folder)) if name.endswith(".yaml")]
+        files = [name for folder in self.dirs for name in sorted(os.listdir(folder)) if name not in NOT_TO_START_FROM]
+        names = [name.removesuffix(".yaml") for name in files if name.endswith(".yaml")]
         if choice == self.primary:
             source = "command line: --config-name"
         return Mistake(f"there is no config named {choice!r}", ("from", source), ("allowed", ", ".join(dict.fromkeys(names))))
@@ -92,6 +97,8 @@ class BrokenDefaults:
             return None
         group, _, package = match[2].partition("@")
         if not match[1]:
+            if not any("schema/config" in choice for file in self.read for default in file.defaults for choice in default.choices):
+                return not_ours(self.primary, self.dirs, self.workspace)
             return self._mistake(f"{match[2]} is not chosen yet, so it cannot be overridden", self._word(match[2]))
         file, default = self._first(
             lambda file, default: file.config_path == match[1] and default.is_override and group in _groups(file, default)
@@ -100,6 +107,8 @@ class BrokenDefaults:
         above = self._without_folder(group, file) if file is not None and default is not None and default.group[0] != "/" else ""
         if above:
             return self._mistake(f"there is no group {group}", self._place(file, default), f"- override /{above}: {choice}")
+        if group not in self.groups:
+            return no_group(group, choice, self.groups, self._place(file, default), "override ")
         what = f"{match[2]} is overridden, and no defaults list chooses it"
         return self._mistake(what, self._place(file, default), f"- /{group}{'@' * bool(package)}{package}: {choice}")
 

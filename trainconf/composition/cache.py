@@ -12,7 +12,7 @@ import sys
 import time
 
 from trainconf import __version__, plugins
-from trainconf.composition.patch import plain_overrides, with_plain
+from trainconf.composition.patch import plain_leaves, plain_overrides, with_plain
 from trainconf.fast.sha256 import sha256
 from trainconf.files import dumps, fingerprint, is_settled, read_json, write_atomic
 from trainconf.paths import WorkspacePaths
@@ -21,10 +21,11 @@ from trainconf.resolve.search import config_dirs, has_foreign_plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from trainconf.composition.layers import Layer
+    from trainconf.composition.patch import Leaf
 
 MAX_ENTRIES = 256
 _VERSION_FILES = ("hydra/__init__.py", "omegaconf/version.py", "yaml/__init__.py")
@@ -36,35 +37,138 @@ def compose(
 ) -> Composed:
     """As `trainconf.composition.compose.compose`, answered from the cache where that is safe.
 
-    Overrides that only set plain values are no part of the entry's name, and put into what another command line has composed.
+    Overrides and leaves of layers that only set plain values are no part of the entry's name, and put into what another request has
+    composed.
     """
-    dirs = config_dirs(workspace, config_dir, with_plugins=False)
-    plain = plain_overrides(overrides, dirs)
-    key = "" if has_foreign_plugins() else _key(dirs, config_name, workspace, layers)
-    shape: list[Any] = [[plain[place].sign, plain[place].key] if place in plain else text for place, text in enumerate(overrides)]
-    rest = [text for place, text in enumerate(overrides) if place not in plain]
-    names = (_hash([key, part]) for part in (shape, overrides, rest))
-    path, exact_path, rest_path = (os.path.join(workspace.cache, "compose", f"{name}.json") for name in names)
-    for name in dict.fromkeys((path, exact_path, rest_path)) if key else ():
-        hit = _read(name, environ)
-        if hit is not None and hit.overrides == overrides:
-            return hit
-        patched = with_plain(hit, plain, overrides) if hit is not None else None
-        if patched is not None:
-            return patched
+    asked = Asked(overrides, workspace, config_dir=config_dir, config_name=config_name, layers=layers, environ=environ)
+    hit = asked.found()
+    if hit is not None:
+        return hit
     from trainconf.composition.hydra.light import import_lightly
 
     import_lightly()
     from trainconf.composition import compose as cold
 
-    started_ns = time.time_ns()
-    # Before the files are read: a change while we compose must not look like what we read.
-    watched = _watch([*dirs, *plugins.roots()]) if key else None
-    composed = cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
-    is_believable = composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched)
-    if is_believable and watched is not None and not _holds_a_credential(composed):
-        _write(exact_path if with_plain(composed, plain, overrides) is None else path, composed, watched, environ)
-    return composed
+    return asked.made(
+        lambda given: cold.compose(overrides, workspace, config_dir=config_dir, config_name=config_name, layers=given)
+    )
+
+
+class Asked:
+    """A config that is asked for, and the entries that may answer."""
+
+    def __init__(
+        self, overrides: list[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
+        layers: Sequence[Layer] = (), environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._overrides = overrides
+        self._given = tuple(layers)
+        self._layers = [layer._replace(source=_Source(layer.source)) for layer in layers]
+        self._environ = environ
+        self._dirs = config_dirs(workspace, config_dir, with_plugins=False)
+        self._plain = plain_overrides(overrides, self._dirs)
+        is_json = all(_is_json(layer.values) for layer in layers)  # what is none is refused by composing
+        self._leaves = plain_leaves(self._layers, overrides) if is_json else {}
+        self._folder = os.path.join(workspace.cache, "compose")
+        key = _key(self._dirs, config_name, workspace) if is_json and not has_foreign_plugins() else ""
+        plain = self._plain
+        shape = [[plain[place].sign, plain[place].key] if place in plain else text for place, text in enumerate(overrides)]
+        rest = [text for place, text in enumerate(overrides) if place not in plain]
+        given = [[[_in_order(layer.values, but), layer.is_config] for layer in layers] for but in (self._leaves, {})]
+        # What may answer: an entry of other plain overrides, of the same, of none; each of other leaves, and of the same.
+        self._paths = [
+            (self._path_of([key, *parts]), leaves)
+            for leaves, of_layers in zip((self._leaves, {}), given, strict=True) for parts in
+            ((shape, of_layers), (overrides, of_layers), (rest, of_layers))
+        ] if key else []  # fmt: skip
+
+    def _path_of(self, parts: list[Any]) -> str:
+        return os.path.join(self._folder, f"{_hash(parts)}.json")
+
+    def found(self) -> Composed | None:
+        """What an entry says, its values replaced where others are asked for; None where none knows."""
+        known: dict[str, Composed | None] = {}
+        for path, leaves in self._paths:
+            hit = known[path] if path in known else known.setdefault(path, self._read(path))
+            if hit is not None and hit.overrides == self._overrides and not leaves:
+                return hit
+            plain = {} if hit is not None and hit.overrides == self._overrides else self._plain
+            patched = None if hit is None else with_plain(hit, plain, self._overrides, leaves)
+            if patched is not None:
+                return patched
+        return None
+
+    def made(self, cold: Callable[[Sequence[Layer]], Composed]) -> Composed:
+        """What `cold` composes, with the layers it is given; kept where it depends on nothing that cannot be watched."""
+        started_ns = time.time_ns()
+        # Before the files are read: a change while we compose must not look like what we read.
+        watched = _watch([*self._dirs, *plugins.roots()]) if self._paths else None
+        composed = cold(self._layers)
+        is_believable = composed.env_reads is not None and watched is not None and all(is_settled(seen, started_ns) for _, seen in watched)
+        if is_believable and watched is not None and not _holds_a_credential(composed):
+            self._write(self._name_for(composed), composed, watched)
+        composed.origins, composed.layers = {key: str(origin) for key, origin in composed.origins.items()}, self._given
+        return composed
+
+    def _name_for(self, composed: Composed) -> str:
+        """The most general name under which it is right."""
+        for leaves, at in ((self._leaves, 0), ({}, 3)):
+            for plain, path in ((self._plain, self._paths[at][0]), ({}, self._paths[at + 1][0])):
+                if with_plain(composed, plain, self._overrides, leaves) is not None:
+                    return path
+        return self._paths[4][0]
+
+    def _read(self, path: str) -> Composed | None:
+        """The entry, if it is there, whole, and still true. An origin that is a number is that of the layer."""
+        try:
+            entry = read_json(path)
+            if any(fingerprint(name) != seen for name, seen in entry["watched"]):
+                return None
+            reads = entry["env_reads"]
+            if any(_digest(self._environ.get(name)) != value for name, value in reads.items()):
+                return None
+            origins = entry["origins"]
+            if self._layers:
+                sources = [str(layer.source) for layer in self._layers]
+                origins = {key: sources[origin] if type(origin) is int else origin for key, origin in origins.items()}
+            return Composed(
+                entry["config"], origins, entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"],
+                tuple((name, text) for name, text in entry["compute_options"]), entry["bound"],
+                layers=self._given,
+            )  # fmt: skip
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return None  # absent or damaged: composing again is always right
+
+    def _write(self, path: str, composed: Composed, watched: list[tuple[str, list[int]]]) -> None:
+        from trainconf.resolve.settings import compute_options
+
+        number = {id(layer.source): place for place, layer in enumerate(self._layers)}  # by identity: a text may be anything
+        entry = {
+            "compute_options": compute_options(composed.config["compute"]),
+            "config": composed.config, "origins": {key: number.get(id(origin), origin) for key, origin in composed.origins.items()},
+            "choices": composed.choices, "overrides": composed.overrides,
+            "derived": composed.derived, "notes": composed.notes, "watched": watched, "bound": composed.bound,
+            "env_reads": {name: _digest(self._environ.get(name)) for name in composed.env_reads or ()},
+        }
+        folder = self._folder
+        if not os.path.isdir(os.path.dirname(os.path.dirname(folder))):
+            return  # a look at a config must not make a workspace of the folder it was taken in
+        try:
+            os.makedirs(folder, exist_ok=True)
+            write_atomic(path, dumps(entry), durable=False)
+            names = os.listdir(folder)
+            if len(names) > MAX_ENTRIES:
+                by_age = sorted(names, key=lambda name: fingerprint(os.path.join(folder, name))[3:4])
+                for name in by_age[: len(names) // 2]:
+                    os.unlink(os.path.join(folder, name))
+        except OSError:
+            return  # a read-only or full disk costs the shortcut; what must be written will complain by itself
+
+
+class _Source(str):
+    """The source of a layer, told from an equal text by its identity."""
+
+    __slots__ = ()
 
 
 def _holds_a_credential(composed: Composed) -> bool:
@@ -74,14 +178,21 @@ def _holds_a_credential(composed: Composed) -> bool:
     return any(with_secret_hidden(str(line)) for line in (composed.config.get("env") or {}).get("requirements") or ())
 
 
-def _key(dirs: list[str], config_name: str, workspace: WorkspacePaths, layers: Sequence[Layer]) -> str:
-    """Hash of all but the overrides that names an entry; empty when a version cannot be told without importing, or a value not be named."""
+def _key(dirs: list[str], config_name: str, workspace: WorkspacePaths) -> str:
+    """Hash of all but overrides and layers that names an entry; empty when a version cannot be told without importing."""
     versions = [found for name in _VERSION_FILES if (found := _first_on_path(name))]
-    if len(versions) < len(_VERSION_FILES) or not all(_is_json(layer.values) for layer in layers):
+    if len(versions) < len(_VERSION_FILES):
         return ""
     own = [fingerprint(name) for name in _own_files()]
-    given = [[layer.source, layer.values] for layer in layers]
-    return _hash([dirs, config_name, workspace.root, sys.version, __version__, versions, own, plugins.distributions(), given])
+    return _hash([dirs, config_name, workspace.root, sys.version, __version__, versions, own, plugins.distributions()])
+
+
+def _in_order(value: Any, leaves: Mapping[str, Leaf], prefix: str = "") -> Any:
+    """A layer's values with the order of their keys, and nothing in the place of leaves that are put in afterwards."""
+    if not isinstance(value, dict):
+        return [value]
+    below = ((f"{prefix}{key}", key, item) for key, item in value.items())
+    return {"keys": [[key, "plain" if path in leaves else _in_order(item, leaves, f"{path}.")] for path, key, item in below]}
 
 
 def _is_json(value: Any) -> bool:
@@ -98,7 +209,8 @@ def _hash(parts: list[Any]) -> str:
 def _own_files() -> list[str]:
     """The modules of ours that decide what a composition is: an upgrade in place must not be answered from before it."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folders = [os.path.join(package, room) for room in ("composition", "composition/hydra", "composition/sweep", "resolve", "schema")]
+    rooms = ("composition", "composition/hydra", "composition/own", "composition/plain", "composition/sweep", "resolve", "schema")
+    folders = [os.path.join(package, room) for room in rooms]
     found = [os.path.join(folder, name) for folder in folders for name in sorted(os.listdir(folder)) if name.endswith(".py")]
     return [*found, os.path.join(package, "plugins.py")]
 
@@ -122,44 +234,3 @@ def _digest(value: str | None) -> str:
     from trainconf.spec import sha256_hex
 
     return "" if value is None else sha256_hex(value)
-
-
-def _read(path: str, environ: Mapping[str, str]) -> Composed | None:
-    """The entry, if it is there, whole, and still true."""
-    try:
-        entry = read_json(path)
-        if any(fingerprint(name) != seen for name, seen in entry["watched"]):
-            return None
-        reads = entry["env_reads"]
-        if any(_digest(environ.get(name)) != value for name, value in reads.items()):
-            return None
-        return Composed(
-            entry["config"], entry["origins"], entry["choices"], entry["overrides"], list(reads), entry["derived"], entry["notes"],
-            tuple((name, text) for name, text in entry["compute_options"]), entry["bound"],
-        )  # fmt: skip
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None  # absent or damaged: composing again is always right
-
-
-def _write(path: str, composed: Composed, watched: list[tuple[str, list[int]]], environ: Mapping[str, str]) -> None:
-    from trainconf.resolve.settings import compute_options
-
-    entry = {
-        "compute_options": compute_options(composed.config["compute"]),
-        "config": composed.config, "origins": composed.origins, "choices": composed.choices, "overrides": composed.overrides,
-        "derived": composed.derived, "notes": composed.notes, "watched": watched, "bound": composed.bound,
-        "env_reads": {name: _digest(environ.get(name)) for name in composed.env_reads or ()},
-    }
-    folder = os.path.dirname(path)
-    if not os.path.isdir(os.path.dirname(os.path.dirname(folder))):
-        return  # a look at a config must not make a workspace of the folder it was taken in
-    try:
-        os.makedirs(folder, exist_ok=True)
-        write_atomic(path, dumps(entry), durable=False)
-        names = os.listdir(folder)
-        if len(names) > MAX_ENTRIES:
-            by_age = sorted(names, key=lambda name: fingerprint(os.path.join(folder, name))[3:4])
-            for name in by_age[: len(names) // 2]:
-                os.unlink(os.path.join(folder, name))
-    except OSError:
-        return  # a read-only or full disk costs the shortcut; what must be written will complain by itself

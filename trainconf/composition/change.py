@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from trainconf import schema
-from trainconf.composition.compose import Composition
+from trainconf.composition.aliases import Aliases
+from trainconf.composition.compose import Composition, without_collector
 from trainconf.composition.explain import BELOW_AN_INTERPOLATION
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer
@@ -35,6 +36,11 @@ def change(then: Composed, texts: list[str], workspace: WorkspacePaths, *, machi
     `machine`: what this machine says about settings that the record leaves open, by dotted key.
     Groups stay as they were chosen: choosing means composing anew. Raises ConfigError, also for a config that is damaged.
     """
+    with without_collector():
+        return _changed(then, texts, workspace, machine)
+
+
+def _changed(then: Composed, texts: list[str], workspace: WorkspacePaths, machine: Mapping[str, Any] | None) -> Composed:
     composition = _recorded(then, workspace)
     composition.read(texts)
     groups = [override for override in composition.overrides if composition.loader.repository.group_exists(override.key_or_group)]
@@ -45,7 +51,8 @@ def change(then: Composed, texts: list[str], workspace: WorkspacePaths, *, machi
             OmegaConf.update(composition.cfg, key, value, merge=False)
     except (OmegaConfBaseException, *BELOW_AN_INTERPOLATION) as error:
         raise _damaged(str(error).splitlines()[0]) from error
-    composition.apply([override for override in composition.overrides if override not in groups])
+    given = [override for override in composition.overrides if override not in groups]
+    composition.apply(composition.aliases.of_words(given, composition.mistakes))
     if groups:
         composition.literals.show_in(composition.mistakes)
         raise ConfigError([*composition.mistakes, *(
@@ -54,7 +61,7 @@ def change(then: Composed, texts: list[str], workspace: WorkspacePaths, *, machi
         )])  # fmt: skip
     changed = composition.finish()
     changed.choices, changed.overrides = then.choices, [*then.overrides, *texts]
-    changed.config_name, changed.folder = then.config_name, then.folder
+    changed.config_name, changed.folder, changed.layers = then.config_name, then.folder, then.layers
     return changed
 
 
@@ -65,6 +72,10 @@ def _recorded(then: Composed, workspace: WorkspacePaths) -> Composition:
     composition.merge_layer(Layer("the record", schema.without_retired(then.config)))
     if composition.mistakes:
         raise _damaged(composition.mistakes[0].what)
+    nodes = schema.group_nodes(then.config)
+    composition.aliases = Aliases({"compute": str(nodes["compute"].get("target")), "distributed": str(nodes["distributed"].get("kind"))})
+    for group, choice in then.choices.items():
+        composition.cfg = composition.own.type_recorded(composition.cfg, group, choice, composition.loader)
     OmegaConf.set_struct(composition.cfg, True)
     composition.origins.replace({key: origin for key, origin in then.origins.items() if origin != DEFAULT})
     return composition

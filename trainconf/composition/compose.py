@@ -5,6 +5,7 @@ All mistakes are collected and raised together. Interpolations are resolved here
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 from collections.abc import Iterator, Sequence
@@ -20,24 +21,29 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trainconf import schema
 from trainconf.composition import explain, overrides, values
+from trainconf.composition.aliases import Aliases, kinds
 from trainconf.composition.broken_defaults import BrokenDefaults
 from trainconf.composition.hydra.loader import ConfigLoader, is_hydras, register_resolver
 from trainconf.composition.hydra.reads import Reads
-from trainconf.composition.hydra.settings import OWN, SPACE, HydraSettings, space_lines, take_space
+from trainconf.composition.hydra.settings import ACCEPTED, SPACE, HydraSettings, lines_with_ours, take
+from trainconf.composition.hydra.yaml_files import ON_DISK, ConfigFiles, File
 from trainconf.composition.layers import Layer, Literals
-from trainconf.composition.merge import merge, strip_defaults
+from trainconf.composition.merge import merge, strip_defaults, type_node
+from trainconf.composition.own.groups import OwnGroups
+from trainconf.composition.patch import OPEN_KEYS
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.plain import PLAIN, not_plain
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
-from trainconf.resolve.search import config_dirs, label
+from trainconf.resolve.search import config_dirs, groups, label
 from trainconf.resolve.settings import Setting, settings
 
 
 def compose(
     texts: Sequence[str], workspace: WorkspacePaths, *, config_dir: str | None = None, config_name: str = "config",
-    layers: Sequence[Layer] = (),
+    layers: Sequence[Layer] = (), files: ConfigFiles = ON_DISK,
 ) -> Composed:
     """Compose and resolve the config that overrides and layers ask for.
 
@@ -48,15 +54,31 @@ def compose(
     values that are missing or do not resolve, secrets where they would be saved.
     """
     with without_collector():
-        composition = Composition(ConfigLoader(config_dirs(workspace, config_dir), config_name), workspace, layers=layers)
+        composition = Composition(ConfigLoader(config_dirs(workspace, config_dir), config_name, files), workspace, layers=layers)
         composition.read(texts)
         composition.run()
         return composition.finish()
 
 
+_composing = _thread.RLock()  # Hydra and OmegaConf keep what they register for the whole process, and bear one thread at a time
+
+
+def _after_fork() -> None:
+    global _composing
+    _composing = _thread.RLock()  # another thread may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Leave garbage alone: a composition makes thousands of nodes that all live to its end, which costs 10 of 60 ms."""
+    """Compose alone, and leave garbage alone: thousands of nodes all live to the end, which costs 10 of 60 ms."""
+    with _composing:
+        yield from _uncollected()
+
+
+def _uncollected() -> Iterator[None]:
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -86,6 +108,9 @@ class Composition:
         self.reads = Reads()
         self.mistakes: list[Mistake] = []
         self.choices: dict[str, str] = {}
+        self._files: list[File] = []  # that were merged
+        self.aliases = Aliases({})
+        self.own = OwnGroups(workspace, self.origins)
         self.cfg: DictConfig = OmegaConf.create()
         self._is_whole = True  # nothing was left out because of a mistake
         self._is_searched = False  # hydra.searchpath leads to further folders
@@ -142,14 +167,16 @@ class Composition:
         known = defaults.overrides.known_choices
         self.choices = {str(group): explain.shown_choice(choice) for group, choice in known.items() if group[0] not in "./"}
         self.hydra.choices = self.choices
+        self.aliases = Aliases(kinds(defaults.defaults))
         self._merge_files(defaults.defaults, repository)
         if OmegaConf.get_type(self.cfg) is not schema.Config:
             raise ConfigError([*self.mistakes, explain.not_ours(self.loader.config_name, self.dirs, self.workspace)])
         self._type_groups()
+        self.own.type_all(self.cfg, self._files, known, self.mistakes)
         for layer in self.layers:
             self.merge_layer(layer)
         OmegaConf.set_struct(self.cfg, True)
-        self.apply(defaults.config_overrides)
+        self.apply(self.aliases.of_words(defaults.config_overrides, self.mistakes))
         if self.mistakes and not self._is_whole:
             raise ConfigError(self.mistakes)  # with a choice or an override missing, more complaints would mislead
 
@@ -166,7 +193,8 @@ class Composition:
                 self._is_whole = False
                 continue
             if isinstance(loaded.config, DictConfig) and "hydra" in loaded.config:
-                take_space(loaded.config)  # `_note_files` has judged each setting of Hydra's
+                take(loaded.config)  # `_note_files` has judged each setting of Hydra's
+            self.aliases.of_file(loaded.config, self.origins, self.mistakes)
             merge(self.cfg, loaded.config, self.origins, self.mistakes)
         strip_defaults(self.cfg)
 
@@ -175,15 +203,19 @@ class Composition:
         homeless = None
         while self.loader.files:
             file = self.loader.files.pop()
+            self._files.append(file)
             name = label(file.path, self.workspace)
-            self.origins.add_file(name, file.package, space_lines(file.lines))
-            chosen = [(default.group.lstrip("/"), default.line) for default in file.defaults
-                      if is_hydras(default.group) and default.choices != [OWN]]
-            given = [(".".join(path), line) for path, line in file.lines.items()
-                     if path[0] == "hydra" and path[-1] and path[:3] != SPACE and not file.package]
+            above = tuple(file.package.split(".")) if file.package.partition(".")[0] == "hydra" else ()  # conf/hydra/default.yaml
+            lines = {(*above, *path): line for path, line in file.lines.items()}
+            self.origins.add_file(name, "" if above else file.package, lines_with_ours(lines))
+            chosen = [("hydra/" * (not is_hydras(default.group)) + default.group.lstrip("/"), default.line) for default in file.defaults
+                      if is_hydras(default.group, file.config_path) and default.choices[0] not in ACCEPTED]
+            given = [(".".join(path), line) for path, line in lines.items()
+                     if path[0] == "hydra" and path[-1] and path[:3] != SPACE and (above or not file.package)]
             for key, line in chosen + given:
                 self.hydra.judge(key, f"{name}:{line}", self.mistakes)
-            if file.package and file.package == os.path.dirname(file.config_path).replace("/", ".") and self._is_no_setting(file.package):
+            of_group = os.path.dirname(file.config_path).replace("/", ".")
+            if file.package and file.package == of_group and not above and self._is_no_setting(file.package):
                 homeless = explain.no_package(name, min(file.lines.values(), default=1), file.package)
         return homeless
 
@@ -213,27 +245,31 @@ class Composition:
                 ("allowed", f"a defaults list that starts with a shipped choice, such as {known.example}"),
             ))
             return
-        OmegaConf.update(self.cfg, key, OmegaConf.structured(wanted), merge=False)
-        given = OmegaConf.create()
-        OmegaConf.update(given, key, node)
-        merge(self.cfg, given, self.origins, self.mistakes)
+        type_node(self.cfg, key, wanted, self.origins, self.mistakes)
 
     def merge_layer(self, layer: Layer) -> None:
-        """Merge the values of a program, exactly as they are."""
-        wrong = [Mistake(f"{key} cannot be {problem}", ("from", layer.source), ("allowed", values.PLAIN))
-                 for key, problem in values.not_plain(layer.values, "")]
+        """Merge the values of a program, exactly as they are unless they are written as in a config file."""
+        wrong = [Mistake(f"{key} cannot be {problem}", ("from", layer.source), ("allowed", PLAIN))
+                 for key, problem in not_plain(layer.values, "")]
         if wrong:
             self.mistakes += wrong
             return
         for key, value in leaves(layer.values):
             self.origins.add_value(key, layer.source, value)
-        merge(self.cfg, OmegaConf.create(self.literals.hide(layer.values)), self.origins, self.mistakes)
+        given = dict(layer.values) if layer.is_config else self.literals.hide(layer.values)
+        config = OmegaConf.create(given)
+        self.aliases.of_file(config, self.origins, self.mistakes)
+        merge(self.cfg, config, self.origins, self.mistakes)
 
     def apply(self, given: Sequence[Override]) -> None:
         """Set what overrides say, in order."""
         for override in given:
             if override.is_delete() and explain.is_setting(override.key_or_group, self.cfg):
                 self.mistakes.append(explain.removed_setting(override))
+                continue
+            unknown = self._unknown_group(override)
+            if unknown is not None:
+                self.mistakes.append(unknown)
                 continue
             try:
                 self.loader.apply([override], self.cfg)
@@ -245,11 +281,16 @@ class Composition:
             else:
                 self.origins.add_value(override.key_or_group, f"command line: {override.input_line}", override.value())
 
+    def _unknown_group(self, override: Override) -> Mistake | None:
+        """A mistake for a key that is nothing here, and near a config group."""
+        is_one = "." not in override.key_or_group and override.key_or_group not in self.cfg
+        return explain.unknown_group(override, self.cfg, self.choices, groups(self.dirs)) if is_one else None
+
     def finish(self) -> Composed:
         """Resolve the typed config into plain values and check them. Raises ConfigError with all mistakes, earlier ones included."""
         register_resolver("secret", secrets.symbolic)
         raw = cast(dict[str, Any], OmegaConf.to_container(self.cfg, resolve=False))
-        nodes = values.group_types(self.cfg)
+        nodes = {**values.group_types(self.cfg), **self.own.types}
         with self._recording():
             config = self.literals.show(values.resolve(self.cfg, self.origins, self.mistakes))
             self.refuse_exposed()
@@ -261,8 +302,8 @@ class Composition:
         reads = sorted(self.reads.env) if self.reads.is_repeatable and not self._is_searched else None
         derived = self.literals.show(written(raw))
         return Composed(
-            config, found, self.choices, self.texts, reads, derived, self.hydra.notes, bound=self._bound(),
-            config_name=self.loader.config_name,
+            config, found, self.choices, self.texts, reads, derived, [*self.hydra.notes, *self.aliases.notes], bound=self._bound(),
+            config_name=self.loader.config_name, layers=self.layers,
         )  # fmt: skip
 
     def _bound(self) -> list[str] | None:
@@ -270,8 +311,9 @@ class Composition:
         if not self.reads.is_repeatable or self.loader.has_aliases:
             return None
         if "" in self.reads.keys:
-            return ["params", "tags"]  # the whole config was read
-        read = {values.present(self.cfg, key) for key in self.reads.keys if key.partition(".")[0] in ("params", "tags")}
+            return [*OPEN_KEYS]  # the whole config was read
+        first_parts = {key: key.partition("[")[0].partition(".")[0] for key in self.reads.keys}
+        read = {values.present(self.cfg, key) for key, first in first_parts.items() if first in OPEN_KEYS}
         types = {"params": Any, "tags": str}
         return [*sorted(read), *(key for name, of in types.items() for key in values.typed_keys(self.cfg._get_node(name), name, of))]
 

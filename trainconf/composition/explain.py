@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Sweep
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trainconf.composition.values import group_node, known_settings
+from trainconf.composition.meant import meant
+from trainconf.composition.values import group_node, known_settings, not_in_schema, own_types
 from trainconf.errors import Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.origins import Origins, leaves
@@ -39,12 +41,46 @@ def shown_choice(choice: Any) -> str:
 
 
 def unknown_choice(group: str, choice: str, options: Sequence[str], source: str) -> Mistake:
-    """A choice that its group does not have."""
+    """A choice that its group, which has others, does not have."""
     near = nearest(choice, list(options))
-    facts = [("from", source), ("allowed", ", ".join(options) or "nothing: there is no such group")]
+    facts = [("from", source), ("allowed", ", ".join(options))]
     if near:
         facts.insert(1, ("nearest", f"{group}={near}"))
-    return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=f"a file conf/{group}/{choice}.yaml would make it one")
+    hint = meant(group, choice) or f"a file conf/{group}/{choice}.yaml would make it one"
+    return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=hint)
+
+
+def unknown_group(override: Override, cfg: DictConfig, chosen: Mapping[str, str], choices: Mapping[str, Sequence[str]]) -> Mistake | None:
+    """A word whose key, without dots, is nothing that there is, if it is near a group. `choices` are those of each group."""
+    key, value = str(override.key_or_group), override.value()
+    near = near_group(key, choices, map(str, cfg))
+    if not near:
+        return None
+    choice = near_choice(value, choices[near]) if isinstance(value, str) else ""
+    package = f"@{override.package}" if override.package else ""
+    word = f"~{near}{package}" if override.is_delete() else f"{'' if near + package in chosen else '+'}{near}{package}={choice or 'CHOICE'}"
+    return Mistake(f"{key} is neither a config group nor a setting", ("from", f"command line: {override.input_line}"), ("nearest", word),
+                   ("allowed", f"choices of {near}: {', '.join(choices[near])}"),
+                   hint="a value of your own goes into params: +params.name=value")
+
+
+def no_group(group: str, choice: str, choices: Mapping[str, Sequence[str]], source: str, keyword: str = "") -> Mistake:
+    """A group in a defaults list that there is not. keyword: what stands before it there."""
+    near = near_group(group, choices)
+    facts = [("nearest", f"- {keyword}/{near}: {near_choice(choice, choices[near]) or '...'}")] if near else []
+    return Mistake(f"there is no config group {group}", ("from", source), *facts, ("allowed", ", ".join(choices)),
+                   hint=f"a file conf/{group}/{choice}.yaml would make it one")
+
+
+def near_group(name: str, groups: Collection[str], settings: Iterable[str] = ()) -> str:
+    """The group that a mistyped name most likely meant; empty when a setting is nearer, or nothing is near."""
+    found = difflib.get_close_matches(name, dict.fromkeys([*groups, *settings]), n=1)
+    return found[0] if found and found[0] in groups else ""
+
+
+def near_choice(choice: str, choices: Sequence[str]) -> str:
+    """The choice of a group that was meant: itself, or the nearest; empty when none is."""
+    return choice if choice in choices else nearest(choice, list(choices))
 
 
 def why_unreadable(text: str, error: Exception) -> str:
@@ -111,7 +147,8 @@ def not_ours(config_name: str, dirs: list[str], workspace: WorkspacePaths) -> Mi
     paths = (os.path.join(folder, f"{config_name}.yaml") for folder in dirs)
     source = next((label(path, workspace) for path in paths if os.path.isfile(path)), config_name)
     return Mistake("this primary config does not hold trainconf's settings", ("from", source),
-                   hint="begin its defaults list with `- /schema/config`, as the shipped conf/config.yaml does")
+                   hint="begin its defaults list with `- /schema/config`, as the shipped conf/config.yaml does; "
+                        "or, where conf/ is the tree of a Hydra app, put trainconf's files into conf/trainconf/")  # fmt: skip
 
 
 def no_package(path: str, line: int, package: str) -> Mistake:
@@ -122,6 +159,12 @@ def no_package(path: str, line: int, package: str) -> Mistake:
         ("because", f"its values would go under {package}, which is not a setting"),
         hint="" if group == "experiment" else f"or give it a package where it is chosen: - /{group}@params.{package}: ...",
     )
+
+
+def no_place_for_schema(schema: str, group: str, choice: str, package: str) -> Mistake:
+    """A schema of the workspace's own beside a choice whose values are no mapping below `params`."""
+    return Mistake(f"{schema} types {group}={choice}, whose values are no mapping below params", ("from", schema),
+                   ("package", package or "_global_"), hint=f"begin its file with `# @package params.{group.replace('/', '.')}`")
 
 
 def no_choice(group: str, words: Sequence[str], dirs: list[str], origin: str) -> Mistake:
@@ -147,7 +190,10 @@ def removed_setting(override: Override) -> Mistake:
 def refused_override(override: Override, error: Exception, cfg: DictConfig, origins: Origins) -> Mistake:
     """A word of the command line that the config does not take."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    key = override.key_or_group
+    key, value = override.key_or_group, override.value()
+    if isinstance(value, dict) and any(isinstance(item, Sweep) for item in value.values()):
+        return Mistake(f"{key} holds an expression that is not in quotes", ("from", f"command line: {override.input_line}"),
+                       hint="write {params.lr: 'uniform(0, 1)'}, or a word of its own after -m: 'params.lr=uniform(0, 1)'")
     if override.is_add() and _is_there(key, cfg):
         return Mistake(f"{key} is there already, and + only adds", ("from", f"command line: {override.input_line}"),
                        ("now", _now(key, cfg, origins)), hint=f"leave the + out: {str(override.input_line)[1:]}")
@@ -171,15 +217,24 @@ def refused(
 ) -> Mistake:
     """`value` is what was given; `word` the word of the command line that only sets, empty for one that adds and for a file."""
     known = known_settings(cfg)
-    if key in _OPEN_MAPPINGS and word and isinstance(value, dict):
-        return Mistake(f"{key} does not hold all of these yet", ("from", source), hint=f"to add what is new: +{word}")
+    is_open = key in _OPEN_MAPPINGS or (key in known and known[key].type_name.startswith("mapping"))
+    if is_open and word and isinstance(value, dict):
+        return Mistake(f"{key} does not hold all of these yet", ("from", source), hint=f"to add what is new: {shlex.quote(f'+{word}')}")
     if key in known and key != node_key(group_of(key)):
-        return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), ("meaning", known[key].doc))
+        return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", known[key].allowed), *known[key].meaning)
+    typed = own_types(cfg)
+    holder = next((name for name in sorted(typed, key=len, reverse=True) if key.startswith(f"{name}.")), None)
+    if holder is not None:
+        return not_in_schema(key, holder, typed[holder], known, source)
+    if key in typed and isinstance(value, dict):
+        unknown = [name for name, _ in leaves(value, key) if name not in known]
+        if unknown:
+            return not_in_schema(unknown[0], key, typed[key], known, source)
     parent = next((name for name in _OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
     if parent is not None and key not in known:
         if word and not _is_there(key, cfg):
             return Mistake(f"{parent} has no {key.removeprefix(f'{parent}.')!r}", ("from", source), *_nearest_fact(key, cfg, origins),
-                           hint=f"to add a new one: +{word}")
+                           hint=f"to add a new one: {shlex.quote(f'+{word}')}")
         because = ("because", str(error).splitlines()[0])
         return Mistake(f"{key} cannot be {shown(value)}", ("from", source), ("allowed", f"in a {known[parent].allowed}"), because)
     if any(other.startswith(f"{key}.") for other in known):

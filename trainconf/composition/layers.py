@@ -14,11 +14,32 @@ class Layer(NamedTuple):
     """Values from a program, such as `Layer("submit.py:12", {"params": {"prompt": "cost ${x}"}})`.
 
     source: where they were set, as `--origin` and messages show it. values: a tree of text, numbers, booleans, None, lists and mappings
-    with text keys. They arrive as they are: `${...}` and `???` in them mean nothing. A mapping is merged, a list replaces.
+    with text keys. A mapping is merged, a list replaces.
+    is_config: whether `${...}` in them is an interpolation, as in a config file; else they arrive as they are.
     """
 
     source: str
     values: Mapping[str, Any]
+    is_config: bool = False
+
+
+def read_layers(found: Any) -> list[Layer]:
+    """Layers as a record or a frozen file has them. Raises TypeError."""
+    layers = []
+    for each in found:
+        if not isinstance(each, list) or [type(part) for part in each] != [str, dict, bool]:
+            raise TypeError("a layer is no [source, values, is_config]")
+        layers.append(Layer(*each))
+    return layers
+
+
+def escaped(text: str) -> str:
+    """A text as a config file has it, so that `${` in it is no interpolation. `???`, a value still to be given, has no such form.
+
+    >>> print(escaped("cost ${x}"))
+    cost \\${x}
+    """
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 class Literals:

@@ -9,8 +9,11 @@ from omegaconf._utils import split_key
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.composition import explain
+from trainconf.composition.values import group_node
 from trainconf.errors import Mistake
 from trainconf.resolve.origins import Origins
+
+REFUSALS = (OmegaConfBaseException, TypeError)  # the latter by OmegaConf 2.4, of a list in the place of a mapping
 
 
 def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake]) -> None:
@@ -19,8 +22,8 @@ def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake]
         try:
             cfg.merge_with(other)
             return
-        except OmegaConfBaseException as error:
-            key = error.full_key or _culprit(cfg, other)
+        except REFUSALS as error:
+            key = getattr(error, "full_key", None) or _culprit(cfg, other)
             if isinstance(other, DictConfig) and "." in key and key in other:
                 mistakes.append(explain.dotted(key, origins))
                 with open_dict(other):
@@ -34,12 +37,20 @@ def merge(cfg: DictConfig, other: Any, origins: Origins, mistakes: list[Mistake]
                 return
 
 
+def type_node(cfg: DictConfig, key: str, kind: Any, origins: Origins, mistakes: list[Mistake]) -> None:
+    """Give a node that was merged without a schema this one; what it refuses is told."""
+    given = OmegaConf.create()
+    OmegaConf.update(given, key, group_node(cfg, key.replace(".", "/")))
+    OmegaConf.update(cfg, key, OmegaConf.structured(kind), merge=False)
+    merge(cfg, given, origins, mistakes)
+
+
 def _culprit(cfg: DictConfig, other: Any) -> str:
     """The top-level key that cannot be merged, for an error that does not say it; empty when none is it alone."""
     for key in other if isinstance(other, DictConfig) else ():
         try:
             OmegaConf.merge(cfg, {key: other._get_node(key)})
-        except OmegaConfBaseException:
+        except REFUSALS:
             return str(key)
     return ""
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
 
 from trainconf.composition import explain
-from trainconf.composition.hydra.loader import ConfigLoader
-from trainconf.composition.hydra.settings import OWN, HydraSettings
+from trainconf.composition.hydra.settings import ACCEPTED, HydraSettings, of_ours
 from trainconf.errors import Mistake
 
-# Texts that the grammar reads as themselves.
-NAME = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_][a-z0-9_-]*", re.IGNORECASE | re.ASCII)
+
+class Parser(Protocol):
+    """Reads one override: of our config, or of a Hydra app's."""
+
+    def parse(self, text: str) -> Override: ...
 
 
 def text_of(override: Override) -> str:
@@ -29,7 +30,7 @@ def path_of(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def read(texts: Iterable[str], loader: ConfigLoader, mistakes: list[Mistake]) -> list[Override]:
+def read(texts: Iterable[str], loader: Parser, mistakes: list[Mistake]) -> list[Override]:
     """The overrides of a single run. A text that is none, or that lists several values, is told in `mistakes` and left out."""
     found = []
     for text in texts:
@@ -41,7 +42,7 @@ def read(texts: Iterable[str], loader: ConfigLoader, mistakes: list[Mistake]) ->
     return found
 
 
-def read_one(text: str, loader: ConfigLoader, mistakes: list[Mistake]) -> Override | None:
+def read_one(text: str, loader: Parser, mistakes: list[Mistake]) -> Override | None:
     """One override, which may list values for a sweep. None for a text that is none, which is told in `mistakes`."""
     try:
         override = loader.parse(text)
@@ -62,11 +63,16 @@ def read_one(text: str, loader: ConfigLoader, mistakes: list[Mistake]) -> Overri
 
 
 def without_hydras(overrides: list[Override], hydra: HydraSettings, mistakes: list[Mistake]) -> list[Override]:
-    """The overrides without those of Hydra's own settings, each of which is told."""
+    """The overrides without those of Hydra's own settings: what has the same meaning here is one of ours, each other is told."""
+    kept = []
     for override in overrides:
-        if override.is_hydra_override() and override.value() != OWN:
+        if not override.is_hydra_override():
+            kept.append(override)
+        elif (ours := of_ours(override)) is not None:
+            kept.append(ours)
+        elif override.value() not in ACCEPTED:
             hydra.judge(override.key_or_group, f"command line: {override.input_line}", mistakes)
-    return [override for override in overrides if not override.is_hydra_override()]
+    return kept
 
 
 def without_unknown_choices(overrides: list[Override], repository: Any, mistakes: list[Mistake]) -> list[Override]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator
+from dataclasses import is_dataclass
 from typing import Any, cast
 
 from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf, StringNode
@@ -11,11 +11,12 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from trainconf.composition.hydra.settings import NoMeaning, why_not
 from trainconf.errors import Mistake
+from trainconf.fast.plain import PLAIN, not_plain
 from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.settings import Setting, nearest, settings, shown
 from trainconf.schema import GROUPS, node_key
 
-PLAIN = "text, integers, finite numbers, true, false, null, lists and mappings with text keys"
+PLACE = "__place__"  # of a dataclass that `own.schema` has read: the file and line where it is written
 
 
 def resolve(cfg: DictConfig, origins: Origins, mistakes: list[Mistake]) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[tuple[str, Mistak
             if OmegaConf.is_config(node):
                 OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         except MissingMandatoryValue:
-            yield key, Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {key}=...")
+            words = f"'{key}=[{','.join(map(_open, value))}]'" if isinstance(value, list) else f"{key}=..."
+            yield key, Mistake(f"{key} has no value", ("from", origins.of(key)), hint=f"give it one: {words}")
         except (OmegaConfBaseException, RecursionError) as error:
             unknown = _no_meaning(error)
             if unknown is not None:
@@ -64,6 +66,11 @@ def _unresolved(cfg: DictConfig, origins: Origins) -> Iterator[tuple[str, Mistak
                 continue
             facts = (("from", origins.of(key)), ("value", str(value)), ("because", _first_line(error)))
             yield key, Mistake(f"{key} does not resolve", *facts)
+
+
+def _open(word: Any) -> str:
+    """A word of a list, or the place of one that is still to be given."""
+    return "..." if word == "???" else str(word)
 
 
 def _no_meaning(error: BaseException | None) -> NoMeaning | None:
@@ -80,13 +87,26 @@ def out_of_range(config: dict[str, Any], known: dict[str, Setting], origins: Ori
     for key, setting in known.items():
         if key in flat and setting.refuses(flat[key]):
             mistakes.append(Mistake(f"{key} cannot be {shown(flat[key])}", ("from", origins.of(key)),
-                                    ("allowed", setting.allowed), ("meaning", setting.doc)))
+                                    ("allowed", setting.allowed), *setting.meaning))
+        if setting.type_name.startswith("mapping of "):
+            mistakes += [
+                Mistake(f"{key}.{name} cannot be {shown(item)}", ("from", origins.of_part(f"{key}.{name}")),
+                        ("allowed", f"in a {setting.allowed}"), *setting.meaning)
+                for name, item in _mapping_at(config, key).items() if isinstance(item, (dict, list))
+            ]  # fmt: skip
     told = {mistake.what.partition(" ")[0] for mistake in mistakes}
     for key, problem in not_plain(config, ""):
         if key not in told:
             mistakes.append(Mistake(f"{key} cannot be {problem}", ("from", origins.of(key)),
                                     ("allowed", PLAIN)))
     return mistakes
+
+
+def _mapping_at(config: dict[str, Any], key: str) -> dict[str, Any]:
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}
 
 
 def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins) -> list[Mistake]:
@@ -96,7 +116,11 @@ def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
     mistakes = []
     for key, _ in leaves(config):
         above = [key.rsplit(".", count)[0] for count in range(1, key.count(".") + 1)]
-        if key in known or any(parent in free or (parent in known and parent not in nodes) for parent in above):
+        holder = next((parent for parent in above if parent in nodes or parent in known), "")
+        if key in known or holder in free or (holder in known and holder not in nodes):
+            continue
+        if hasattr(nodes.get(holder), PLACE):
+            mistakes.append(not_in_schema(key, holder, nodes[holder], known, origins.of(key)))
             continue
         near = nearest(key, list(known))
         facts = [("nearest", f"{near} ({known[near].allowed})")] if near else []
@@ -105,20 +129,13 @@ def not_settings(config: dict[str, Any], nodes: dict[str, Any], origins: Origins
     return mistakes
 
 
-def not_plain(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Dotted key and what is wrong, for everything below a value that canonical JSON could not hold."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if not isinstance(name, str):
-                yield key, f"a mapping with the key {name!r}"
-            yield from not_plain(item, f"{key}.{name!s}" if key else str(name))
-    elif isinstance(value, list):
-        for item in value:
-            yield from not_plain(item, key)
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield key, str(value)
-    elif value is not None and not isinstance(value, (str, int, float, bool)):
-        yield key, f"a {type(value).__name__}"
+def not_in_schema(key: str, holder: str, kind: Any, known: dict[str, Setting], source: str) -> Mistake:
+    """A key of a node that a schema of the workspace's own types, and that it does not have."""
+    beside = [name for name in known if name.startswith(f"{holder}.")]
+    near = nearest(key, beside)
+    facts = [("nearest", f"{near} ({known[near].allowed})")] if near else []
+    return Mistake(f"{key} is not in the schema {kind.__name__}", ("from", source), *facts,
+                   ("allowed", ", ".join(name.removeprefix(f"{holder}.") for name in beside)), ("schema", getattr(kind, PLACE)))
 
 
 def group_types(cfg: DictConfig) -> dict[str, Any]:
@@ -136,8 +153,23 @@ def group_node(cfg: DictConfig, group: str) -> Any:
 
 
 def known_settings(cfg: DictConfig) -> dict[str, Setting]:
-    """Every setting of the groups as they were chosen."""
-    return settings(group_types(cfg))
+    """Every setting of the groups as they were chosen, those that a schema of the workspace's own types included."""
+    return settings({**group_types(cfg), **own_types(cfg)})
+
+
+def own_types(cfg: DictConfig) -> dict[str, Any]:
+    """The dataclass behind each node that a schema of the workspace's own types, by the node's dotted key."""
+    return dict(_own_types(cfg._get_node("params"), "params")) if "params" in cfg else {}
+
+
+def _own_types(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    kind = OmegaConf.get_type(node)
+    if is_dataclass(kind) and hasattr(kind, PLACE):
+        yield key, kind
+    for name in node:
+        yield from _own_types(node._get_node(name), f"{key}.{name!s}")
 
 
 def typed_keys(node: Any, key: str, of: Any) -> list[str]:

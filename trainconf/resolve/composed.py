@@ -27,16 +27,21 @@ class Composed:
     notes: what was asked for and has no effect. compute_options: see `settings.compute_options`; None where the schema must be asked.
     bound: keys of `params` and `tags` that cannot be changed without composing anew, for other values are made of them or a schema types
     them; None where it is not known. config_name: the primary config. folder: where the overrides were typed, for a recorded config.
+    layers: source, values and form of what a program has given, from which it was composed, as `composition.layers.Layer`.
+    rendered: text of parts of configs by key, with the part itself. Configs that share parts share it: a part is rendered once for all
+    trials of a sweep. So nobody may change a part of a config.
     """
 
     __slots__ = (
-        "bound", "choices", "compute_options", "config", "config_name", "derived", "env_reads", "folder", "notes", "origins", "overrides",
+        "bound", "choices", "compute_options", "config", "config_name", "derived", "env_reads", "folder", "layers", "notes", "origins",
+        "overrides", "rendered",
     )  # fmt: skip
 
     def __init__(
         self, config: dict[str, Any], origins: dict[str, str], choices: dict[str, str], overrides: Sequence[str],
         env_reads: Sequence[str] | None = None, derived: dict[str, Any] | None = None, notes: Sequence[str] = (),
         compute_options: Pairs | None = None, bound: Sequence[str] | None = None, config_name: str = "config", folder: str = "",
+        layers: Sequence[tuple[str, Any, bool]] = (), rendered: dict[str, tuple[Any, str]] | None = None,
     ) -> None:
         self.config = config
         self.origins = origins
@@ -49,6 +54,8 @@ class Composed:
         self.bound = bound
         self.config_name = config_name
         self.folder = folder
+        self.layers = tuple(layers)
+        self.rendered = {} if rendered is None else rendered
 
     @property
     def typed(self) -> RunConfig:
@@ -80,4 +87,12 @@ class Composed:
 
     def text(self) -> str:
         """The run's config.yaml: what was composed, from which words and choices, and where each value came from."""
-        return render({"config": self.config, "overrides": self.overrides, "choices": self.choices, "origins": self.origins})
+        parts = "".join([self._part(key, part) for key, part in self.config.items()])
+        rest = {"overrides": self.overrides, "choices": self.choices, "origins": self.origins}
+        return (f"config:\n{parts}" if parts else "config: {}\n") + render(rest)
+
+    def _part(self, key: str, part: Any) -> str:
+        known = self.rendered.get(key)
+        if known is None or known[0] is not part:
+            known = self.rendered[key] = part, render({key: part}, 1)
+        return known[1]

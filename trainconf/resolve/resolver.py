@@ -9,12 +9,14 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.fast.records import replace
 from trainconf.fast.stdlib import re
 from trainconf.paths import WorkspacePaths, is_inside
-from trainconf.resolve import processes
+from trainconf.resolve import hydra_app, processes
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.search import no_experiment
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, RunSpec, canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,8 +41,11 @@ class Resolved:
         self.config = composed.typed
 
     def with_params(self, composed: Composed) -> Resolved:
-        """The same with other params, from a composition that differs in nothing else."""
-        return Resolved(replace(self.spec, params_json=canonical(composed.config["params"])), self.source_directory, composed)
+        """The same with other params, from a composition that differs in nothing else but a Hydra app's words."""
+        code = self.spec.code
+        if hydra_app.script_of(composed.config):
+            code = replace(code, arguments=hydra_app.arguments(composed.config["hydra_app"]))
+        return Resolved(replace(self.spec, code=code, params_json=canonical(composed.config["params"])), self.source_directory, composed)
 
     @property
     def experiment_name(self) -> str:
@@ -49,6 +54,12 @@ class Resolved:
     def choice(self, group: str) -> str:
         """The chosen answer of a config group, such as `minimal` for `env`."""
         return self.composed.choices.get(group, "")
+
+    @property
+    def env_name(self) -> str:
+        """The choice of `env`; of `bare`, which has only what is added to it, the name that it was given."""
+        choice = self.choice("env")
+        return self.config.env.name if choice == "bare" else choice
 
 
 def resolve(
@@ -75,6 +86,19 @@ def resolve(
     return Resolved(spec, source, composed)
 
 
+def resolve_beside(base: Resolved, composed: Composed, workspace: WorkspacePaths) -> Resolved:
+    """Resolve a trial of a sweep. Where it differs from `base` in params alone, nothing else is looked at again. Raises ConfigError."""
+    if _but_for_params(composed.config) == _but_for_params(base.composed.config):  # what composing has shared is compared by identity
+        return base.with_params(composed)
+    return resolve(composed, workspace)
+
+
+def _but_for_params(config: dict[str, Any]) -> dict[str, Any]:
+    if not hydra_app.script_of(config):
+        return {**config, "params": None}
+    return {**config, "params": None, "hydra_app": {**config["hydra_app"], "words": None}}
+
+
 def compute_spec(composed: Composed) -> ComputeSpec:
     """The part of the spec that is the place and its resources."""
     config = composed.typed
@@ -98,6 +122,16 @@ def check_names(composed: Composed, workspace: WorkspacePaths) -> None:
         raise ConfigError(work.mistakes)
 
 
+def app_script(composed: Composed, workspace: WorkspacePaths, cwd: str | None = None) -> tuple[str, str]:
+    """The source directory of a config that names a Hydra app, and the app's script in it. Raises ConfigError."""
+    work = _Resolver(composed, workspace, cwd or os.getcwd())
+    source = work.source_directory()
+    script = "" if work.mistakes else work.script(hydra_app.script_of(composed.config), source, "hydra_app.script")
+    if work.mistakes:
+        raise ConfigError(work.mistakes)
+    return source, script
+
+
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
     before = len(mistakes)
@@ -110,9 +144,24 @@ def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mi
         spec = environments.read_recipe(
             composed.config["env"], workspace.root, mistakes, as_image=launcher.needs_image, from_file=launcher.takes_image_file,
         )
+        mistakes += _without_gpu(composed, spec)
     for mistake in mistakes[before:]:
         composed.locate(mistake)
     return spec
+
+
+def _without_gpu(composed: Composed, spec: EnvironmentSpec) -> Iterator[Mistake]:
+    """A mistake where `env.torch_backend=auto` saw no GPU here, such as on a login node, and the job asks for one."""
+    is_cpu = composed.config["env"].get("torch_backend") == "auto" and "--torch-backend cpu" in spec.requirements
+    if is_cpu and composed.typed.compute.has_gpus:
+        yield Mistake(
+            "this machine has no driver of NVIDIA, so auto takes PyTorch without CUDA, and the job asks for GPUs",
+            ("from", "env.torch_backend"),
+            hint="name the build for the machine of the job, such as env.torch_backend=cuda12, the newest for a driver of CUDA 12",
+        )
+
+
+_NO_EXAMPLES = "`trainconf train.py` runs a script of yours; `trainconf init --examples` puts the shipped examples here"
 
 
 class _Resolver:
@@ -133,16 +182,22 @@ class _Resolver:
 
     def source_directory(self) -> str:
         source = self.path("source_directory", self.config.source_directory)
-        if not os.path.isdir(source):
+        origin = self.composed.origin("source_directory")
+        is_named = any(word.lstrip("+").startswith("experiment=") for word in self.composed.overrides)
+        if not os.path.isdir(source) and origin.startswith("shipped ") and not is_named:
+            self.mistakes.append(no_experiment(self.workspace, self.cwd))
+        elif not os.path.isdir(source):
             state = "is not a folder" if os.path.exists(source) else "does not exist"
             shipped = source.startswith(os.path.join(self.workspace.root, "projects", ""))
             self.wrong("source_directory", f"source_directory {state}", ("path", source),
-                       hint="`trainconf init` puts the shipped projects here" if shipped else "")
+                       hint=_NO_EXAMPLES if shipped else "")
         return source
 
     def code(self, source: str, *, look: bool) -> CodeSpec:
         script, command = self.config.script, self.config.command
         arguments = self._words("arguments", self.config.arguments)
+        if hydra_app.script_of(self.config.tree):
+            return self._hydra_app(source, look=look)
         argv: tuple[str, ...] = ()
         if script is not None and command is not None:
             self.wrong("command", "script and command are both given, and a run has one of them",
@@ -158,9 +213,33 @@ class _Resolver:
                        hint="add one with +params.name=value, or set argument_style=none")
         inside = script if script is not None and command is None else ""
         if script is not None and command is None and look and os.path.isdir(source):
-            inside = self._script(inside, source)
+            inside = self.script(inside, source)
         inputs = self._inputs(arguments)
-        return CodeSpec(script=inside, command=argv, arguments=arguments, argument_style=style, inputs=inputs)
+        return CodeSpec(script=inside, command=argv, arguments=arguments, argument_style=style, inputs=inputs, compat=self._compat())
+
+    def _hydra_app(self, source: str, *, look: bool) -> CodeSpec:
+        """The code of a Hydra app, which takes its params by the words that set them."""
+        app = self.config.tree["hydra_app"]
+        is_given = {
+            "script": self.config.script is not None, "command": self.config.command is not None, "arguments": bool(self.config.arguments),
+            "argument_style": self.composed.origin("argument_style") != "default",
+        }  # fmt: skip
+        for key in (key for key, given in is_given.items() if given):
+            self.wrong(key, f"{key} and hydra_app are both given, and an app has its own", hint=f"leave {key} out; what the app gets "
+                       "follows -- on the command line, or stands in hydra_app.words")  # fmt: skip
+        words = self._words("hydra_app.words", [*hydra_app.arguments(app)])
+        script = self.script(str(app["script"]), source, "hydra_app.script") if look and os.path.isdir(source) else str(app["script"])
+        return CodeSpec(script=script, arguments=words, argument_style="none", inputs=self._inputs(words),
+                        compat=(*self._compat(), hydra_app.COMPAT))
+
+    def _compat(self) -> tuple[str, ...]:
+        names: list[str] = getattr(self.config, "compat", None) or []  # a config that was recorded before has none
+        if names:
+            known = plugins.compat_names()
+            for name in names:
+                if name not in known:
+                    self.wrong("compat", f"compat names {name!r}, whose imports trainconf does not offer", ("allowed", ", ".join(known)))
+        return tuple(dict.fromkeys(names))
 
     def _command(self, command: Any) -> tuple[str, ...]:
         if isinstance(command, str) and command.strip():
@@ -178,18 +257,18 @@ class _Resolver:
             self.wrong(key, f"{key} holds a NUL character, which no program can be given")
         return tuple(str(value) for value in values)
 
-    def _script(self, script: str, source: str) -> str:
+    def script(self, script: str, source: str, key: str = "script") -> str:
         """The script's path inside the source directory."""
         path = os.path.normpath(os.path.join(source, script))
-        if not os.path.exists(path) and self.composed.origin("script").startswith("command line"):
-            path = self.path("script", script)
+        if not os.path.exists(path) and self.composed.origin(key).startswith("command line"):
+            path = self.path(key, script)
         real, root = os.path.realpath(path), os.path.realpath(source)
         if not os.path.isfile(path):
             state = "is not a file" if os.path.exists(path) else "does not exist"
             near = [name for name in sorted(os.listdir(source)) if name.endswith(".py")][:8]
-            self.wrong("script", f"the script {script!r} {state}", ("path", path), *([("there are", ", ".join(near))] if near else []))
+            self.wrong(key, f"the script {script!r} {state}", ("path", path), *([("there are", ", ".join(near))] if near else []))
         elif not is_inside(path, source) or not is_inside(real, root):
-            self.wrong("script", f"the script {script!r} is outside the source directory, so it would not travel",
+            self.wrong(key, f"the script {script!r} is outside the source directory, so it would not travel",
                        ("script", real), ("source_directory", root), hint="move it, or set source_directory to a folder that holds it")
         return os.path.relpath(path, source)
 

@@ -15,6 +15,7 @@ else:
 # Mappings with settings of their own. The keys of all others, such as `params`, are the user's, and those stay mappings.
 _SECTIONS = frozenset({
     "metric", "monitor", "submit", "snapshot", "env", "distributed", "sweep", "python", "docker", "build", "controller_job",
+    "hydra_app",
 })  # fmt: skip
 
 

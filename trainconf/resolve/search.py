@@ -6,9 +6,10 @@ import os
 import sys
 
 from trainconf import plugins
-from trainconf.paths import WorkspacePaths, is_inside, packaged
+from trainconf.errors import Mistake
+from trainconf.paths import WorkspacePaths, folders_above, is_inside, is_workspace, packaged
 
-_OWN_PLUGINS = {"trainconf_sweeper"}
+_OWN_PLUGINS = {"trainconf_launcher", "trainconf_sweeper"}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ def groups(dirs: Sequence[str]) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in sorted(choices.items())}
 
 
+def choice_files(dirs: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The same with the file of each choice, the one that is found first: `{"compute": {"local": ".../conf/compute/local.yaml"}, ...}`."""
+    found: dict[str, dict[str, str]] = {}
+    for group, choices in groups(dirs).items():
+        paths = ((choice, [os.path.join(root, group, f"{choice}.yaml") for root in dirs]) for choice in choices)
+        found[group] = {choice: next(path for path in places if os.path.lexists(path)) for choice, places in paths}
+    return found
+
+
 def label(path: str, workspace: WorkspacePaths) -> str:
     """A config file's path as a user knows it: relative to the workspace, or marked as shipped with trainconf."""
     for folder, base, mark in (
@@ -60,3 +70,16 @@ def has_foreign_plugins() -> bool:
         if any(name.partition(".")[0] not in _OWN_PLUGINS and name != "__pycache__" for name in names):
             return True
     return False
+
+
+def no_experiment(workspace: WorkspacePaths, cwd: str) -> Mistake:
+    """Nothing was named to run, and the default experiment is not here: which experiments there are, or where they were looked for."""
+    if own := groups([workspace.conf]).get("experiment", []):
+        facts = [("workspace", workspace.root), ("experiments", ", ".join(own))]
+        return Mistake("no experiment was named", *facts, hint=f"`trainconf experiment={own[0]}` runs one")
+    hint = "`trainconf train.py` runs a script as it stands; `trainconf init --script train.py` makes an experiment of it, and "
+    hint += "`trainconf init --examples` brings some to try"
+    if is_workspace(workspace.root):
+        return Mistake("no experiment was named, and this workspace has none", ("workspace", workspace.root), hint=hint)
+    facts = [("searched", ", ".join(folders_above(cwd))), ("for", "conf/ or .trainconf/")]
+    return Mistake("no workspace was found", *facts, hint=hint)

@@ -11,10 +11,7 @@ from typing import Any
 from trainconf import schema
 from trainconf.spec import Pairs, canonical
 
-_TYPE_NAMES = {
-    "str": "text", "int": "integer", "float": "number", "bool": "true or false", "Any": "any value",
-    "list[Any]": "list", "list[str]": "list of text", "dict[str, Any]": "mapping", "dict[str, str]": "mapping of text",
-}
+_TYPE_NAMES = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Any": "any value"}
 
 
 class Setting:
@@ -23,25 +20,30 @@ class Setting:
     __slots__ = ("choices", "default", "doc", "field", "key", "optional", "type_name")
 
     def __init__(self, key: str, field: dataclasses.Field[Any]) -> None:
-        annotation = str(field.type)
+        annotation = str(field.metadata.get("annotation", field.type))
         self.key = key
         self.field = field
         self.optional = annotation.startswith("Optional[")
         inner = annotation.removeprefix("Optional[").removesuffix("]") if self.optional else annotation
-        self.type_name = _TYPE_NAMES.get(inner, "mapping")
+        self.type_name = _type_name(inner)
         self.doc: str = field.metadata.get("doc", "")
-        self.choices: tuple[str, ...] = field.metadata.get("choices", ())
+        self.choices: tuple[Any, ...] = field.metadata.get("choices", ())
         self.default = field.default if field.default is not dataclasses.MISSING else None
 
     @property
     def allowed(self) -> str:
         """What may be written, in words: `integer >= 1`, `maximize or minimize`."""
-        text = " or ".join(self.choices) if self.choices else self.type_name
+        text = " or ".join(map(str, self.choices)) if self.choices else self.type_name
         for sign, name in ((">=", "minimum"), ("<=", "maximum"), (">", "above")):
             bound = self.field.metadata.get(name)
             if bound is not None:
                 text += f" {sign} {bound:g}"
         return f"{text}, or null" if self.optional else text
+
+    @property
+    def meaning(self) -> list[tuple[str, str]]:
+        """What it is, as a message tells it; nothing where the schema does not say."""
+        return [("meaning", self.doc)] if self.doc else []
 
     def refuses(self, value: Any) -> bool:
         """Whether a resolved value is outside the range, or is no container where the schema has one."""
@@ -50,6 +52,8 @@ class Setting:
         container = dict if self.type_name.startswith("mapping") else list if self.type_name.startswith("list") else None
         if container is not None and not isinstance(value, container):
             return True  # an interpolation put it there; omegaconf 2.3 looks at the types of single values only
+        if container is list and " of " in self.type_name and any(isinstance(item, (dict, list)) for item in value):
+            return True  # a file has it: omegaconf checks the items that it converts, and a container is none
         if self.choices:
             return value not in self.choices
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -59,6 +63,16 @@ class Setting:
                 or (above is not None and value <= above)
             )
         return False
+
+
+def _type_name(annotation: str) -> str:
+    """An annotation in words; a dataclass is a mapping."""
+    outer, _, inner = annotation.removesuffix("]").partition("[")
+    if outer not in ("list", "dict"):
+        return _TYPE_NAMES.get(annotation, "mapping")
+    items = _TYPE_NAMES.get(inner.removeprefix("str, "), "")
+    name = "list" if outer == "list" else "mapping"
+    return f"{name} of {items}" if items and items != "any value" else name
 
 
 def shown(value: Any) -> str:

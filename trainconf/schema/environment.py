@@ -34,7 +34,7 @@ class ImageConfig:
 
     image: Optional[str] = setting(None, "an image to use as it is: nothing is installed in it")
     base_image: Optional[str] = setting(None, "image to install the requirements on; default: a slim official Python of that version")
-    dockerfile: Optional[str] = setting(None, "a Dockerfile to install the requirements on, relative to the workspace")
+    dockerfile: Optional[str] = setting(None, "a Dockerfile to install the requirements on: a path relative to the workspace, or its text")
     build_context: Optional[str] = setting(None, "folder that the Dockerfile copies from, relative to the workspace; default: none")
     build: ImageBuildConfig = setting(ImageBuildConfig, "how images are built here")
 
@@ -48,6 +48,10 @@ class EnvironmentConfig:
     requirements: list[str] = setting(list, "requirement lines, as in a requirements file")
     requirements_file: Optional[str] = setting(None, "a requirements or lock file, relative to the workspace")
     pyproject: Optional[str] = setting(None, "a pyproject.toml whose dependencies are installed, relative to the workspace")
+    pyproject_extras: list[str] = setting(list, "extras of that project (project.optional-dependencies) to install, too")
+    pyproject_groups: list[str] = setting(list, "dependency groups of that project (PEP 735) to install, too")
+    uv_lock: Optional[str] = setting(None, "a project's uv.lock, whose packages are installed as locked, relative to the workspace")
     conda_file: Optional[str] = setting(None, "a conda environment file whose pip part is enough, relative to the workspace")
+    torch_backend: Optional[str] = setting(None, "builds of PyTorch to take: cpu, cu126, cuda12, ... or auto; default: the index decides")
     variables: dict[str, str] = setting(dict, "environment variables of the job; ${secret:NAME} is read at launch")
     docker: ImageConfig = setting(ImageConfig, "the image, for targets that run containers")

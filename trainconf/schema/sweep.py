@@ -32,7 +32,8 @@ class Sweep:
     exclude: list[Any] = setting(list, "points that are left out: {key: value, ...}, or a comparison such as `params.a * params.b > 64`")
     first: list[Any] = setting(list, "points that come before all others: {key: value, ...}")
     resume_from: list[str] = setting(list, "up to 5 sweeps of the same metric: bayes learns from them, policies compare with them")
-    resume_child_runs: list[str] = setting(list, "up to 5 runs: the first trials have their values, and find their outputs")
+    resume_child_runs: list[str] = setting(list, "runs: the first trials have their values, and find their outputs")
+    resume_param: Optional[str] = setting(None, "a param that has the path of those outputs, as resume-from does in --resume-from PATH")
     repeats: int = setting(1, "trials of each point; its value is their mean", minimum=1)
     repeat_key: Optional[str] = setting(None, "a key that is 0, 1, 2, ... in the trials of a point, such as params.seed")
     max_concurrent_runs: Optional[int] = setting(None, "trials at a time; default: as many as the machine has slots for", minimum=1)
@@ -54,4 +55,5 @@ class GridSweep(Sweep):
     """sweep=grid: every combination of the values."""
 
     max_total_runs: int = setting(10_000, "a larger grid is refused", minimum=1)
+    allow_partial: bool = setting(False, "of a larger grid the first max_total_runs trials run; else it is refused")
     shuffle: bool = setting(False, "in an order of the seed, instead of the last key changing fastest")

@@ -46,6 +46,17 @@ class MonitorConfig:
 
 
 @dataclass
+class HydraAppConfig:
+    """An app with `@hydra.main`, run as it stands. Its config becomes the params."""
+
+    script: Optional[str] = setting(None, "instead of `script`: the file with @hydra.main, relative to source_directory")
+    config_path: Optional[str] = setting(None, "folder of its configs, relative to that file; default: as @hydra.main has it")
+    config_name: Optional[str] = setting(None, "its primary config; default: as @hydra.main has it")
+    words: list[str] = setting(list, "overrides that it always gets; those behind -- on the command line come after them")
+    registered: list[str] = setting(list, "configs and groups that only code registers, where that code is not in source_directory")
+
+
+@dataclass
 class Config:
     """The top level; it mirrors ScriptRunConfig."""
 
@@ -54,10 +65,12 @@ class Config:
     source_directory: str = setting(".", "folder that is recorded and becomes the working directory; relative to the workspace")
     script: Optional[str] = setting(None, "Python file to run, relative to source_directory")
     command: Any = setting(None, "instead of a script: a list is executed as it stands, a string by `sh -c`")
+    hydra_app: HydraAppConfig = setting(HydraAppConfig, "a Hydra app of your own; words for it follow --")
     arguments: list[Any] = setting(list, "passed before the params; {inputs.name} becomes that input's path")
     argument_style: str = setting("argparse", "how params are passed: --lr 0.1, lr=0.1, not at all", choices=("argparse", "hydra", "none"))
     params: dict[str, Any] = setting(dict, "hyperparameters, any tree of values; add one with +params.name=value")
     inputs: dict[str, str] = setting(dict, "name: path of data the job reads; also TRAINCONF_INPUT_<NAME>")
+    compat: list[str] = setting(list, "azureml, mlflow, trackio, wandb: trainconf answers the job's imports of these tools")
     unhashed_inputs: list[str] = setting(list, "names of inputs too large to read at submission: their path counts, not their content")
     metric: MetricConfig = setting(MetricConfig, "the number the experiment is judged by")
     stdout_metrics: dict[str, str] = setting(dict, "name: regular expression with one group; each match in rank 0's output is logged")

@@ -16,6 +16,7 @@ def build(run_dir: str) -> int:
     from trainconf.errors import TrainconfError
     from trainconf.history import events, record
     from trainconf.paths import RunPaths
+    from trainconf.reporter import Lines
     from trainconf.spec import RunSpec
 
     paths = RunPaths(os.path.abspath(run_dir))
@@ -23,7 +24,7 @@ def build(run_dir: str) -> int:
     try:
         spec = RunSpec.from_dict(files.read_json(paths.spec), paths.spec).environment
         name = str(record.read_mapping(paths.record)["config"]["env"]["name"])
-        request = environments.EnvironmentRequest(spec, workspace, name, _say)
+        request = environments.EnvironmentRequest(spec, workspace, name, Lines(_say))
         if environments.ensure_later(request) is not None:
             events.append(paths, "Preparing", reason=f"the environment is built on {os.uname().nodename}")
         made = environments.ensure(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import Any
 
 from trainconf.errors import FrozenFileError
@@ -57,6 +56,8 @@ def take_from_git(commit: str, snapshot_id: str, source_directory: str, store: S
     if trouble := why_not_here(processes, root, commit):
         return trouble
     inside = os.path.relpath(os.path.realpath(source_directory), os.path.realpath(root))
+    import tempfile
+
     for settings in ((), ("core.autocrlf=false", "core.eol=lf")):
         with tempfile.TemporaryDirectory(prefix="trainconf-code-") as temp:
             tree = os.path.join(temp, "tree")

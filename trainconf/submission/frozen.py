@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from trainconf import __version__
+from trainconf.composition.layers import Layer, read_layers
 from trainconf.composition.machine import without_machine
 from trainconf.errors import ConfigError, FrozenFileError, Mistake, SnapshotError, StorageError
 from trainconf.fast.records import Record
@@ -80,6 +81,7 @@ def text(
         "config_name": resolved.composed.config_name,
         "folder": _relative(resolved.composed.folder or os.getcwd(), workspace.root),
         "overrides": resolved.composed.overrides,
+        **({"layers": list(map(list, resolved.composed.layers))} if resolved.composed.layers else {}),
         "choices": resolved.composed.choices,
         "config": config,
         "origins": {key: resolved.composed.origin(key) for key, _ in leaves(config) if resolved.composed.origin(key) != "default"},
@@ -100,7 +102,8 @@ def _relative(path: str, root: str) -> str:
 def strange_program(file: Frozen, today: Composed, workspace: WorkspacePaths) -> str:
     """The Python that the overrides of a file name, when the file was not frozen here: reading its packages would start it. Else empty."""
     named = today.typed.env.python.interpreter_path
-    if not named or not today.origin("env.python.interpreter_path").startswith("command line"):
+    origin, given = today.origin("env.python.interpreter_path"), {layer[0] for layer in today.layers}
+    if not named or not (origin.startswith("command line") or origin in given):
         return ""
     pins = SnapshotStore(workspace.snapshots).pins()
     return "" if file.file_hash and any(pin.file_hash == file.file_hash for pin in pins) else str(named)
@@ -135,12 +138,20 @@ def read(path: str, workspace: WorkspacePaths) -> Frozen:
         config, _part(body, "origins", dict, path), _part(body, "choices", dict, path), words,
         derived=_part(body, "derived", dict, path) if "derived" in body else None, config_name=str(body.get("config_name") or "config"),
         folder=os.path.normpath(os.path.join(workspace.root, str(body.get("folder") or os.curdir))),
+        layers=_layers(body, path),
     )
     if version == 1 and not _agree(spec, composed, workspace, path):
         raise FrozenFileError("its config and its spec do not agree: it was edited by hand", ("from", path), hint=FREEZE_AGAIN)
     if version == 1:
         composed.config = without_machine(composed, workspace, None)  # that version froze what conf/local.yaml said, too
     return Frozen(path, Resolved(spec, code, composed), git, file_hash)
+
+
+def _layers(body: dict[str, Any], path: str) -> list[Layer]:
+    try:
+        return read_layers(_part(body, "layers", list, path)) if "layers" in body else []
+    except TypeError as error:
+        raise FrozenFileError(f"its layers cannot be read: {error}", ("from", path), hint=FREEZE_AGAIN) from error
 
 
 def _guarded(body: dict[str, Any], path: str) -> str:

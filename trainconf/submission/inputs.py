@@ -40,7 +40,7 @@ def with_digests(
         if name in unhashed:
             continue
         if path not in found:
-            found[path] = digest(name, path, workspace.cache, reporter.info)
+            found[path] = digest(name, path, workspace.cache, reporter)
         if found[path]:
             digests[name] = found[path]
     for name, before in code.input_digests:

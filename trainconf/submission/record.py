@@ -82,10 +82,11 @@ def _record(paths: RunPaths, resolved: Resolved, spec: RunSpec, parent: str | No
     return {
         "run_id": paths.run_id, "experiment_name": resolved.experiment_name, "display_name": config.display_name,
         "tags": config.tags, "created": events.now(), "spec_hash": spec.spec_hash, "hashes": spec.part_hashes(),
-        "env": resolved.choice("env"), "compute": resolved.choice("compute"), "distributed": resolved.choice("distributed"),
+        "env": resolved.env_name, "compute": resolved.choice("compute"), "distributed": resolved.choice("distributed"),
         "params": spec.params, "metric": config.tree["metric"], "parent": parent, "overrides": resolved.composed.overrides,
         "retries": config.retries, "lock": lock_path, "source_directory": resolved.source_directory, "trainconf": __version__,
         "config_name": resolved.composed.config_name, "folder": resolved.composed.folder or _here(paths),
         "choices": resolved.composed.choices, "config": config.tree, "origins": resolved.composed.origins,
         **({} if resolved.composed.derived is None else {"derived": resolved.composed.derived}),
+        **({"layers": list(map(list, resolved.composed.layers))} if resolved.composed.layers else {}),
     }

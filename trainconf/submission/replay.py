@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from trainconf import environments
 from trainconf.composition.cache import compose
-from trainconf.composition.change import change, kept, made_anew
+from trainconf.composition.layers import read_layers
 from trainconf.composition.machine import is_in_spec, of_machine
 from trainconf.errors import ConfigError, EnvironmentRecipeError, FrozenFileError, Mistake, RunNotFoundError
 from trainconf.fast.records import replace
+from trainconf.fast.stdlib import json
 from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.composed import Composed
+from trainconf.resolve.hydra_app import script_of, split, split_params
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
 from trainconf.resolve.search import config_dirs, groups
 from trainconf.snapshot import SnapshotStore
 from trainconf.spec import EnvironmentSpec, RunSpec
+from trainconf.submission.app_again import recomposed
+from trainconf.submission.code import find_code
 from trainconf.submission.frozen import Frozen
 
 _CHOSEN_ANEW = {"compute": "compute", "sweep": "sweep", "sweep/policy": "sweep.policy"}  # groups around a run: what of a config they are
@@ -35,8 +38,14 @@ def from_run(
     `env` changes it or the new target needs it in another form; whether to detach is decided anew. Raises RunNotFoundError for a damaged
     record, ConfigError.
     """
+    from trainconf.composition.hydra.light import import_lightly
+
+    import_lightly()
+    from trainconf.composition.change import change, kept, made_anew
+
     found, git = recorded(paths)
     spec, source, then, derived = found.spec, found.source_directory, found.composed, found.composed.derived
+    overrides, words = _of_app(then, overrides)
     then.config = {key: value for key, value in then.config.items() if key != "submit"}
     # as they were found: a path of the command line was relative to its shell
     then.config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
@@ -45,17 +54,33 @@ def from_run(
         then = _chosen_anew(then, chosen, workspace)
         overrides = [word for word in overrides if word not in chosen]
     base = composed = change(then, [], workspace)
-    if overrides or chosen:
+    if overrides or chosen or words:
         composed = change(then, overrides, workspace)
         if derived is None:
             reporter.info("note: an older trainconf recorded this run: values that were made of others keep what they were")
         for key in kept(derived or {}, made_anew(derived or {}, overrides, origins), base.config, composed.config):
             reporter.info(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
-        resolved = _changed(base, composed, [*chosen, *overrides], spec, source, workspace)
+        if words:
+            find_code(spec.code.snapshot, source, git, workspace, paths.spec)
+            composed = recomposed(composed, words, spec.code.snapshot, source, workspace)
+            for note in composed.notes:
+                reporter.info(f"note: {note}")
+        resolved = _changed(base, composed, [*chosen, *overrides, *words], spec, source, workspace)
     else:
         resolved = Resolved(spec, source, composed)
     composed.derived = _derived(then, base, composed)
     return rebind_here(resolved, workspace, reporter), git
+
+
+def _of_app(then: Composed, overrides: list[str]) -> tuple[list[str], list[str]]:
+    """The overrides, and the words for the Hydra app of a recorded run: params are words of it. Raises ConfigError."""
+    own, words = split(overrides)
+    if script_of(then.config):
+        own, of_params = split_params(own)
+        return own, [*of_params, *words]
+    if words:
+        raise ConfigError("what follows -- is for a Hydra app, and this run has none", ("from", f"command line: -- {' '.join(words)}"))
+    return own, words
 
 
 def _chosen_anew(then: Composed, words: list[str], workspace: WorkspacePaths) -> Composed:
@@ -76,15 +101,20 @@ def _chosen_anew(then: Composed, words: list[str], workspace: WorkspacePaths) ->
     }
     chosen = {word.partition("=")[0] for word in words}
     choices = {**then.choices, **{group: choice for group, choice in today.choices.items() if group in chosen}}
-    return Composed(config, origins, choices, [*then.overrides, *words], derived=derived, config_name=then.config_name, folder=then.folder)
+    return Composed(
+        config, origins, choices, [*then.overrides, *words], derived=derived, config_name=then.config_name, folder=then.folder,
+        layers=then.layers,
+    )  # fmt: skip
 
 
 def recorded(paths: RunPaths) -> tuple[Resolved, dict[str, Any]]:
     """What a run was submitted as, with its snapshot, and what git said then. Raises RunNotFoundError for a damaged record."""
+    _refuse_process(paths)
     try:
         record = _checked(read_json(paths.record))
         spec = RunSpec.from_dict(read_json(paths.spec), paths.spec)
         source, config = record["source_directory"], dict(record["config"])
+        layers = read_layers(record.get("layers", []))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RunNotFoundError(
             "the run's record is damaged, so it cannot be run again", ("path", paths.run_dir), ("because", str(error))
@@ -93,13 +123,27 @@ def recorded(paths: RunPaths) -> tuple[Resolved, dict[str, Any]]:
     then = Composed(
         config, record.get("origins", {}), record.get("choices", {}), record.get("overrides", []),
         derived=derived if isinstance(derived, dict) else None, config_name=record.get("config_name", "config"),
-        folder=record.get("folder") or paths.workspace.root,
+        folder=record.get("folder") or paths.workspace.root, layers=layers,
     )  # fmt: skip
     try:
         git = read_json(paths.git)
     except (OSError, ValueError):
         git = {}
     return Resolved(spec, source, then), git if isinstance(git, dict) else {}
+
+
+def _refuse_process(paths: RunPaths) -> None:
+    """Raise RunNotFoundError for a run that a process was: nothing of it was submitted."""
+    try:
+        record = read_json(paths.record)
+        kind, parent = record.get("type"), record.get("parent")
+    except (OSError, ValueError, AttributeError):
+        return  # damaged, as the caller says
+    if kind not in ("child", "interactive") or os.path.lexists(paths.spec):
+        return
+    what = f"{paths.run_id} was a process that trainconf did not start, so there is nothing to run again"
+    hint = f"`trainconf rerun {parent}` runs what it belongs to" if isinstance(parent, str) else "start its program again"
+    raise RunNotFoundError(what, ("path", paths.run_dir), hint=hint)
 
 
 def _checked(record: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +166,11 @@ def from_frozen(file: Frozen, overrides: list[str], workspace: WorkspacePaths, r
 
     `overrides` may change what is not part of its spec. Raises FrozenFileError, ConfigError.
     """
+    from trainconf.composition.hydra.light import import_lightly
+
+    import_lightly()
+    from trainconf.composition.change import change
+
     frozen = file.resolved
     machine = of_machine(frozen.composed.config, workspace)
     try:
@@ -150,7 +199,7 @@ def _derived(then: Composed, base: Composed, composed: Composed) -> dict[str, An
 def _in_file(mistake: Mistake, path: str) -> Mistake:
     """A mistake in a config that was read from a frozen file, unless the command line or this machine is to blame."""
     source = dict(mistake.facts).get("from", "")
-    if source.startswith(("command line", "conf/local.yaml")):
+    if source.startswith(("command line", "conf/local.yaml", "conf/trainconf/local.yaml")):
         return mistake
     return Mistake(mistake.what, ("from", path), *(fact for fact in mistake.facts if fact[0] != "from"), hint=mistake.hint)
 

@@ -91,11 +91,11 @@ def _take_back(paths: RunPaths, before: dict[str, Any], error: BaseException) ->
     """The launch has failed: the run ends again as it had ended before."""
     latest = events.last(paths)
     if latest is None or events.RESUMED not in latest:
-        job_folders.put_away_later(paths)
+        job_folders.put_away_later(paths, before["state"])
         return  # nothing was recorded, or it has begun
     why = error.mistakes[0].what if isinstance(error, TrainconfError) else type(error).__name__
     reason = f"it could not be resumed: {why}; before: {before.get('reason') or 'no reason'}"
-    facts = {"exit_code": before.get("exit_code"), "reason": reason, **job_folders.put_away_later(paths)}
+    facts = {"exit_code": before.get("exit_code"), "reason": reason, **job_folders.put_away_later(paths, before["state"])}
     events.append(paths, before["state"], before["attempt"], **facts)
 
 

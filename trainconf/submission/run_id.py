@@ -10,6 +10,7 @@ from trainconf.errors import ConfigError
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.resolve.resolver import is_run_name
 
+IGNORE_FILE = ".gitignore"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: they are misread, or spell words
 
 
@@ -34,6 +35,7 @@ def claim_run_dir(workspace: WorkspacePaths, experiment_name: str, run_id: str =
             os.mkdir(paths.run_dir)
             return paths
         except FileNotFoundError:
+            _hide_from_git(workspace)
             os.makedirs(folder, exist_ok=True)  # the first one, or a failed submission took its empty experiment away just now
         except FileExistsError:
             if run_id:
@@ -46,6 +48,24 @@ def remove_run_dir(paths: RunPaths) -> None:
 
     shutil.rmtree(paths.run_dir, ignore_errors=True)
     experiment = os.path.dirname(paths.run_dir)
+    runs = os.path.dirname(experiment)
     with suppress(OSError):  # not empty: others are there
         os.rmdir(experiment)
-        os.rmdir(os.path.dirname(experiment))
+        if os.listdir(runs) == [IGNORE_FILE]:
+            os.unlink(os.path.join(runs, IGNORE_FILE))
+        os.rmdir(runs)
+
+
+def _hide_from_git(workspace: WorkspacePaths) -> None:
+    """Let git ignore `runs/` and `.trainconf/` when `runs/` is made; what a user does about it afterwards stays. Raises OSError."""
+    if os.path.isdir(workspace.runs):
+        return
+    for folder in (workspace.runs, workspace.state):
+        make_ignored(folder)
+
+
+def make_ignored(folder: str) -> None:
+    """Make a folder that git ignores; one that has a `.gitignore` keeps it. Raises OSError."""
+    os.makedirs(folder, exist_ok=True)
+    with suppress(FileExistsError), open(os.path.join(folder, IGNORE_FILE), "x") as stream:
+        stream.write("*\n")

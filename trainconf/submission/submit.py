@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 
 from trainconf import environments, launchers
 from trainconf.errors import ConfigError, EnvironmentRecipeError, StorageError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from trainconf.resolve.run_config import RunConfig
     from trainconf.schema import SubmitConfig
     from trainconf.snapshot.blobs.opened import OpenSnapshot
-    from trainconf.spec import RunSpec
+    from trainconf.spec import CodeSpec, RunSpec
 
 
 class Prepared(Record):
@@ -78,7 +79,8 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, reporter: Repor
     guards = resolved.config.snapshot
     store = SnapshotStore(workspace.snapshots)
     snapshot = store.take(
-        resolved.source_directory, max_mb=guards.max_mb, max_files=guards.max_files, allow_keys=guards.allow_keys
+        resolved.source_directory, max_mb=guards.max_mb, max_files=guards.max_files, allow_keys=guards.allow_keys,
+        reporter=reporter,
     )
     for path in snapshot.leaving_links:
         reporter.info(f"note: {path} links out of the source directory; the link travels, what it names does not")
@@ -100,9 +102,20 @@ def prepare(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -
     snapshot_id = take_snapshot(resolved, workspace, reporter)
     with _recorded_code(resolved, workspace, snapshot_id) as code:
         environment = _built_in_job(resolved, workspace) or environments.ensure(environments.EnvironmentRequest(
-            resolved.spec.environment, workspace, resolved.config.env.name, reporter.info,
+            resolved.spec.environment, workspace, resolved.config.env.name, reporter,
             image_build=vars(resolved.config.env.docker.build), recorded_code=code,
         ))
+    if resolved.spec.environment.kind == "current" and not resolved.spec.environment.interpreter:
+        from trainconf.environments.recipe.interpreter import imported_from, taken_for_another
+
+        if note := taken_for_another():
+            reporter.info(f"note: {note}")
+        folder = imported_from(resolved.source_directory)
+        inside = os.path.relpath(folder or os.curdir, os.path.realpath(resolved.source_directory))
+        first = os.path.dirname(resolved.spec.code.script) or os.curdir  # where Python looks before all else
+        if folder and inside != first and "PYTHONPATH" not in dict(variables):
+            reporter.info(f"note: modules are imported from {folder}, where they may change, and not from the run's own copy: "
+                          f"+env.variables.PYTHONPATH={inside} takes that")
     if resolved.spec.code.script and not environment.python:
         named = resolved.spec.environment.image or environment.image
         raise EnvironmentRecipeError(
@@ -155,15 +168,22 @@ def prepared_spec(resolved: Resolved, prepared: Prepared) -> RunSpec:
 
 def spec_with_code(resolved: Resolved, snapshot_id: str) -> RunSpec:
     """The spec of a resolved config, now that its code has a name."""
-    return replace(resolved.spec, code=replace(resolved.spec.code, snapshot=snapshot_id))
+    return replace(resolved.spec, code=_named(resolved.spec.code, snapshot_id))
+
+
+@lru_cache(maxsize=8)  # trials of a sweep share it
+def _named(code: CodeSpec, snapshot_id: str) -> CodeSpec:
+    return replace(code, snapshot=snapshot_id)
 
 
 def make_job(
     resolved: Resolved, spec: RunSpec, paths: RunPaths, workspace: WorkspacePaths, software: Software, secret_values: dict[str, str]
 ) -> Job:
     """One run for a launcher; the inputs of its spec are paths of this machine."""
-    inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
-    spec = with_run_id(replace(spec, code=replace(spec.code, inputs=inputs)), paths.run_id)
+    if spec.code.inputs:
+        inputs = tuple((name, os.path.join(workspace.root, path)) for name, path in spec.code.inputs)
+        spec = replace(spec, code=replace(spec.code, inputs=inputs))
+    spec = with_run_id(spec, paths.run_id)
     plain = {name: value for name, value in spec.environment.variables if not secrets.is_reference(value)}
     config = resolved.config
     return Job(
@@ -218,8 +238,10 @@ def create(
     return paths, plan, lock
 
 
-def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) -> Submitted:
+def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter, *, parent: str | None = None) -> Submitted:
     """Submit one run and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError.
+
+    parent: the id of the run it is below.
 
     An interruption leaves nothing: before the agent has the run its folder is removed, afterwards the run is cancelled.
     """
@@ -230,7 +252,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter) ->
         if found is not None:
             return Submitted(found, resolved.config.submit, not_looked_at=not_looked_at(resolved.spec))
     with code_of(resolved, prepared) as code:
-        paths, plan, lock = create(resolved, prepared, code, workspace)
+        paths, plan, lock = create(resolved, prepared, code, workspace, parent=parent)
     handle = None
     try:
         with interruptions_held():  # in the middle of a launch nobody could say whether there is an agent to cancel

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trainconf.composition import cache
 from trainconf.composition.compose import compose
-from trainconf.composition.layers import Layer
+from trainconf.composition.layers import Layer, escaped
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
@@ -126,3 +127,27 @@ def test_importing_layers_loads_no_hydra() -> None:
     code = "import sys, trainconf.composition.layers; print({'hydra', 'omegaconf'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_layer_that_is_written_as_a_config_file_refers_to_other_values(workspace: WorkspacePaths) -> None:
+    layer = Layer(SOURCE, {"command": "train --lr ${params.lr} \\${HOME}", "script": None}, is_config=True)
+    found = compose(["experiment=mine", "params.lr=2"], workspace, layers=[layer])
+    assert found.config["command"] == "train --lr 2 ${HOME}"
+    assert found.origins["command"] == SOURCE
+
+
+def test_the_cache_tells_a_layer_of_texts_from_one_that_refers(workspace: WorkspacePaths) -> None:
+    values = {"params": {"text": "${params.lr}"}}
+    texts = [cache.compose(["experiment=mine"], workspace, layers=[Layer(SOURCE, values, flag)]).config["params"]["text"]
+             for flag in (False, True, False)]
+    assert texts == ["${params.lr}", 0.1, "${params.lr}"]
+
+
+def test_any_text_can_be_written_as_a_config_file_has_it(workspace: WorkspacePaths) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(TEXT.filter(lambda text: text != "???"))
+    def check(text: str) -> None:
+        layer = Layer(SOURCE, {"params": {"text": escaped(text)}}, is_config=True)
+        assert compose(["experiment=mine"], workspace, layers=[layer]).config["params"]["text"] == text
+
+    check()

@@ -153,9 +153,9 @@ PLAIN = st.builds(
 )
 
 
-def facts(by: Any, texts: list[str], workspace: WorkspacePaths) -> Any:
+def facts(by: Any, texts: list[str], workspace: WorkspacePaths, layers: list[Layer] | None = None) -> Any:
     try:
-        found: Composed = by.compose(texts, workspace)
+        found: Composed = by.compose(texts, workspace, layers=layers or [])
     except ConfigError as error:
         return error.render()
     return [getattr(found, name) for name in ("config", "origins", "choices", "overrides", "derived", "notes")], list(found.origins)
@@ -182,6 +182,76 @@ def test_what_the_cache_says_of_plain_overrides_is_what_composing_says(workspace
     check()
     assert refused < asked / 2, f"{refused} of {asked} are refused: the generator proves too little"
     assert len(composed) - refused < (asked - refused) * 0.8, f"{len(composed)} were composed: the cache proves too little"
+
+
+TEXT = st.sampled_from(["a", "${params.lr}", "???", "it's", "", "${secret:A}", "a\nb", "C:\\x", "null"])
+GIVEN = st.one_of(TEXT, st.integers(-9, 9), st.floats(-1, 1), st.booleans(), st.none(), st.lists(TEXT | st.integers(), max_size=2))
+TREE = st.dictionaries(
+    st.sampled_from(["lr", "base", "other", "free", "new", "a b", "optim", "layers", "x.y"]),
+    st.one_of(GIVEN, GIVEN, st.dictionaries(st.sampled_from(["name", "lr", "deep"]), GIVEN, max_size=2)), max_size=3,
+)  # fmt: skip
+VALUES = st.fixed_dictionaries({}, optional={
+    "params": TREE, "tags": st.dictionaries(st.sampled_from(["owner", "team", "new"]), GIVEN, max_size=2), "display_name": GIVEN,
+    "arguments": st.lists(GIVEN, max_size=3), "retries": st.sampled_from([0, 1, "many"]), "script": st.sampled_from(["train.py", "b.py"]),
+    "metric": st.just({"name": "loss"}), "inputs": st.just({}),
+})  # fmt: skip
+SOURCES = st.sampled_from(["submit.py:1", "submit.py:2", "default", "conf/experiment/mine.yaml:9", "command line: params.lr=1"])
+LAYERS = st.lists(st.builds(Layer, SOURCES, VALUES, st.sampled_from([False, False, True])), min_size=1, max_size=2)
+ABOVE = st.lists(
+    st.sampled_from(["params.free=3", "+params.new=4", "params.other=y", "~params.optim", "tags.owner=me", "experiment=whole"]),
+    max_size=2, unique_by=lambda word: word.lstrip("~+").partition("=")[0],
+)  # fmt: skip
+
+
+def test_what_the_cache_says_of_layers_is_what_composing_says(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = counting(monkeypatch)
+    asked = refused = 0
+
+    def said(by: Any, texts: list[str], layers: list[Layer]) -> Any:
+        return facts(by, texts, workspace, layers)
+
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(ABOVE, LAYERS, LAYERS)
+    def check(above: list[str], layers: list[Layer], others: list[Layer]) -> None:
+        nonlocal asked, refused
+        for given_layers in (layers, [layer._replace(source=f"{layer.source}0") for layer in layers], others, merged(layers, others)):
+            asked += 1
+            found = said(cache, ["experiment=mine", *above], given_layers)
+            refused += isinstance(found, str)
+            before = len(composed)
+            assert found == said(cold, ["experiment=mine", *above], given_layers)
+            del composed[before:]
+
+    check()
+    assert refused < asked * 0.7, f"{refused} of {asked} are refused: the generator proves too little"
+    assert len(composed) - refused < (asked - refused) * 0.6, f"{len(composed)} were composed: the cache proves too little"
+
+
+def merged(layers: list[Layer], others: list[Layer]) -> list[Layer]:
+    """The same keys as `layers`, with values of `others` where those have the key."""
+    return [Layer(other.source, _same_keys(layer.values, other.values), layer.is_config)
+            for layer, other in zip(layers, others, strict=False)]
+
+
+def _same_keys(values: Any, others: Any) -> Any:
+    if not isinstance(values, dict) or not isinstance(others, dict):
+        return others
+    return {key: _same_keys(value, others[key]) if key in others else value for key, value in values.items()}
+
+
+def test_other_values_of_a_layer_are_not_composed(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(source: str, free: object, argument: object, *texts: str) -> Composed:
+        values = {"params": {"free2": free}, "arguments": ["--lr", argument], "display_name": f"run {free}", "tags": {"by": str(free)}}
+        return cache.compose(["experiment=bare", *texts], workspace, layers=[Layer(source, values)])
+
+    ask("submit.py:1", 1, 0.1)
+    composed = counting(monkeypatch)
+    found = ask("submit.py:9", "${x}", "???", "+params.more=2")
+    assert composed == []
+    assert (found.config["params"], found.config["arguments"]) == ({"free2": "${x}", "more": 2}, ["--lr", "???"])
+    assert (found.config["display_name"], found.config["tags"]) == ("run ${x}", {"by": "${x}"})
+    assert {found.origins[key] for key in ("params.free2", "arguments", "display_name", "tags.by")} == {"submit.py:9"}
+    assert found.origins["params.more"] == "command line: +params.more=2"
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[object]:

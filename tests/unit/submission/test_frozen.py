@@ -225,7 +225,7 @@ WRONG: dict[str, tuple[Callable[[str], str], str]] = {
     "a key of the config twice": (in_config("retries: 0", "retries: 7\n  retries: 0"), "the frozen file is not YAML any more"),
     "another run behind it": (lambda text: text + text, "the frozen file is not YAML any more"),
     "a newer file": (replaced("frozen_version: 2", "frozen_version: 3"), "frozen_version 3 is not one this trainconf can read"),
-    "a newer spec": (replaced("schema_version: 4", "schema_version: 5"), "spec version 5 is not one this trainconf can read"),
+    "a newer spec": (replaced("schema_version: 5", "schema_version: 6"), "spec version 6 is not one this trainconf can read"),
     "no version": (replaced("frozen_version: 2\n", ""), "frozen_version None is not one this trainconf can read"),
     "no spec": (lambda text: text.split("\n")[0] + "\nfrozen_version: 1\n", "spec version None is not one.*"),
     "no YAML": (lambda text: text + "\n\t{", "the frozen file is not YAML any more"),
@@ -254,8 +254,9 @@ def test_a_file_that_is_not_what_was_frozen_is_refused(case: str, verb: list[str
     assert workspace.run_dirs() == []
 
 
-@pytest.mark.parametrize("name", ["nope.yaml", ".", "train.py"])
-def test_what_is_no_frozen_file_is_told(name: str, here: Here) -> None:
+@pytest.mark.parametrize("name", ["nope.yaml", ".", "notes.txt"])
+def test_what_is_no_frozen_file_is_told(name: str, here: Here, workspace: Shell) -> None:
+    workspace.write("notes.txt", "notes")
     for verb in (["run"], ["freeze", "--check"]):
         answer = here(*verb, name)
         assert (answer.code, len(answer.told)) == (2, 1), answer

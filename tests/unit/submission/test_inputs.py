@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Answer, Shell
 from trainconf.errors import SnapshotError
 from trainconf.paths import WorkspacePaths
-from trainconf.reporter import Reporter
+from trainconf.reporter import SILENT, Reporter
 from trainconf.snapshot.tree.inputs import digest
 from trainconf.snapshot.tree.stat_cache import signature
 from trainconf.spec import CodeSpec
@@ -117,7 +117,7 @@ def test_inputs_in_params_are_paths_where_the_job_reads_them(here: Here, outside
 
 
 def content(path: object, cache: str = "/nonexistent/x/cache") -> str:
-    return digest("data", str(path), cache, lambda _: None)
+    return digest("data", str(path), cache, SILENT)
 
 
 def test_a_folder_is_known_by_all_that_is_in_it(workspace: Shell) -> None:

@@ -124,6 +124,25 @@ def test_other_values_are_refused_with_what_to_type(here: Here, failed: RunPaths
     assert state(failed) == ("Failed", 1)
 
 
+def test_several_runs_go_on_and_one_that_does_not_is_told(here: Here, workspace: Shell, failed: RunPaths) -> None:
+    assert here(*workspace.script("+params.lr=0.2")).code == 3
+    (other,) = (RunPaths(str(path)) for path in workspace.run_dirs() if str(path) != failed.run_dir)
+    for paths in (failed, other):
+        Path(paths.run_dir, "good").touch()
+    assert here("resume", other.run_id).code == 0
+    said = here("resume", "--where", "params.lr > 0")
+    assert (said.code, said.out) == (2, f"{failed.run_id}\n"), said
+    assert f"{other.run_id} does not go on:" in said.err
+    assert here("wait", failed.run_id).code == 0
+    assert (state(failed), state(other)) == (("Completed", 2), ("Completed", 2))
+    said = here("resume", failed.run_id, other.run_id)
+    assert (said.code, said.out, said.err.count("does not go on:")) == (2, "", 2), said
+    refused = {("last", "--where", "params.lr > 0"): "not both", (): "name runs", ("a", "b", "params.lr=2"): "rerun a b params.lr=2"}
+    for words, told in refused.items():
+        said = here("resume", *words)
+        assert (said.code, told in said.err) == (2, True), said
+
+
 def test_an_input_that_has_changed_is_refused_with_both_digests(here: Here, workspace: Shell) -> None:
     workspace.write("train.py", SCRIPT)
     workspace.write("data", "one")

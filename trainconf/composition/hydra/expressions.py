@@ -68,7 +68,7 @@ def expression_of(override: Override) -> Expression | None:
             raise ExpressionError(f"there are more values than a sweep can have, which is {MAX_LISTED}")
         if any(isinstance(value, Drawn) for value in values):
             raise ExpressionError("a distribution cannot be one of several values")
-        return replace(Choice.of(values), is_shuffled=is_shuffled)
+        return Choice(Choice.of(values).options, is_shuffled)
     if isinstance(sweep, Drawn) and sweep.expression is not None:
         if sweep.tags:
             raise ExpressionError(f"tag has no meaning around {sweep.expression.name}; log_interval(a, b) has logarithmic steps")
@@ -92,6 +92,10 @@ def read_expression(text: str) -> Any:
         if isinstance(cause, ExpressionError):
             raise cause from None
         raise ExpressionError(f"{text!r} cannot be read: {_why(error)}") from error
+    except ExpressionError:
+        raise
+    except (ValueError, ArithmeticError) as error:  # of a range without a step, of a number with too many digits
+        raise ExpressionError(f"{text[:200]!r} cannot be read: {error}") from error
     return override.value() if expression is None else expression
 
 

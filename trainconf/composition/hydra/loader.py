@@ -7,7 +7,9 @@ This module knows nothing of trainconf's settings.
 
 from __future__ import annotations
 
+import copy
 import os
+import traceback
 from typing import Any, cast
 
 from hydra import __version__ as HYDRA_VERSION
@@ -28,25 +30,28 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainconf import schema
-from trainconf.composition.hydra.yaml_files import Default, File, defaults_in, key_lines, read_yaml
+from trainconf.composition.hydra.yaml_files import ON_DISK, ConfigFiles, Default, File, defaults_in, key_lines
 from trainconf.errors import ConfigError
 from trainconf.resolve.search import has_foreign_plugins
-
-if HYDRA_VERSION.startswith("1.3"):
-    hydra_version.setbase("1.3")  # 1.4 has one behaviour and warns when a base is named
 
 
 class FileSource(FileConfigSource):
     """Reads config files with libyaml and remembers the line of every key."""
 
-    def __init__(self, provider: str, path: str) -> None:
+    def __init__(self, provider: str, path: str, files: ConfigFiles = ON_DISK) -> None:
         super().__init__(provider, path)
         self.read: dict[str, File] = {}
+        self._files = files
+
+    def is_config(self, config_path: str) -> bool:
+        return self._files.is_file(self._path_of(config_path))
+
+    def _path_of(self, config_path: str) -> str:
+        return os.path.normpath(os.path.join(self.path, self._normalize_file_name(config_path)))
 
     def load_config(self, config_path: str) -> ConfigResult:
-        name = self._normalize_file_name(config_path)
-        path = os.path.normpath(os.path.join(self.path, name))
-        text, node, value = read_yaml(path)
+        path = self._path_of(config_path)
+        text, node, value = self._files.read(path)
         if value is not None and not isinstance(value, dict):
             raise ConfigError("a config file holds no mapping", ("from", f"{path}:{node.start_mark.line + 1}"), ("allowed", "key: value"))
         try:
@@ -58,7 +63,7 @@ class FileSource(FileConfigSource):
         try:
             lines = key_lines(node)
             defaults = defaults_in(node)
-            config = OmegaConf.create(_without_hydras_groups(value or {}, defaults))
+            config = OmegaConf.create(_without_hydras_groups(value or {}, defaults, config_path))
         except RecursionError as error:
             raise ConfigError("a config file is nested without end", ("from", path)) from error
         except OmegaConfBaseException as error:
@@ -70,22 +75,35 @@ class FileSource(FileConfigSource):
         return ConfigResult(config=config, path=f"file://{self.path}", provider=self.provider, header=header)
 
 
-def _without_hydras_groups(value: dict[Any, Any], defaults: list[Default]) -> dict[Any, Any]:
+def _without_hydras_groups(value: dict[Any, Any], defaults: list[Default], config_path: str) -> dict[Any, Any]:
     """The config without the entries of its defaults list that choose how Hydra itself behaves."""
     listed = value.get("defaults")
     if not isinstance(listed, list) or len(listed) != len(defaults):
         return value
-    kept = [item for item, default in zip(listed, defaults, strict=True) if not is_hydras(default.group)]
+    kept = [item for item, default in zip(listed, defaults, strict=True) if not is_hydras(default.group, config_path)]
     return value if len(kept) == len(listed) else {**value, "defaults": kept}
 
 
-def is_hydras(group: str) -> bool:
-    """Whether a config group is one of Hydra's own."""
-    return group.lstrip("/").startswith("hydra/")
+def is_hydras(group: str, config_path: str = "") -> bool:
+    """Whether a config group is one of Hydra's own; `config_path` is the file that names it, for a group within that file's folder."""
+    return group.lstrip("/").startswith("hydra/") or (config_path.startswith("hydra/") and group[:1] not in "/_")
 
 
 class Repository(ConfigRepository):
     """Hydra's repository over sources made directly; the plugin registry is asked only for a scheme it alone knows."""
+
+    def __init__(self, config_search_path: Any, files: ConfigFiles = ON_DISK) -> None:
+        self._files = files
+        super().__init__(config_search_path)
+
+    def __deepcopy__(self, memo: Any) -> Repository:
+        """A copy whose sources can be changed, which is what Hydra wants; copying all they hold takes a tenth of a composition."""
+        made = copy.copy(self)
+        made.sources = [copy.copy(source) for source in self.sources]
+        for source in made.sources:
+            if isinstance(source, FileSource):
+                source.read = dict(source.read)
+        return made
 
     def initialize_sources(self, config_search_path: Any) -> None:
         known: dict[str, Any] = {"file": FileSource, "structured": StructuredConfigSource, "pkg": ImportlibResourcesConfigSource}
@@ -95,11 +113,10 @@ class Repository(ConfigRepository):
             scheme = self._get_scheme(element.path)
             if scheme not in known:
                 from hydra._internal.sources_registry import SourcesRegistry
-                from hydra.core.plugins import Plugins
 
-                Plugins.instance()
+                hydras_plugins()
                 known[scheme] = SourcesRegistry.instance().resolve(scheme)
-            source = known[scheme](element.provider, element.path)
+            source = known[scheme](element.provider, element.path, *([self._files] if scheme == "file" else []))
             if isinstance(source, FileSource):
                 source.read = read.get(source.path, {})  # the config that names the search path was read to know it
             self.sources.append(source)
@@ -118,15 +135,17 @@ class Repository(ConfigRepository):
 class ConfigLoader(ConfigLoaderImpl):
     """Composes one config: the file `config_name` and what it leads to. `files` tells, in the order of merging, which files took part."""
 
-    def __init__(self, dirs: list[str], config_name: str = "config") -> None:
+    def __init__(self, dirs: list[str], config_name: str = "config", files: ConfigFiles = ON_DISK) -> None:
         self.dirs = dirs
         self.config_name = config_name
         self.config_search_path = _search_path(dirs)
-        self.repository = Repository(self.config_search_path)
+        self.repository = Repository(self.config_search_path, files)
         self._active_repository = None  # 1.4 looks at it
         self.files: list[File] = []
         self._parser = OverridesParser.create(config_loader=self)  # `glob` lists the choices of a group
         setup_globals()
+        if HYDRA_VERSION.startswith("1.3"):
+            hydra_version.setbase("1.3")  # 1.4 has one behaviour and warns when a base is named
 
     @property
     def has_aliases(self) -> bool:
@@ -190,15 +209,29 @@ def register_resolver(name: str, function: Any) -> None:
     register(name, function, replace=True)
 
 
+def hydras_plugins() -> Any:
+    """Hydra's registry of plug-ins, which imports all of them. Raises ConfigError that names one that cannot be imported."""
+    from hydra.core.plugins import Plugins
+
+    try:
+        return Plugins.instance()
+    except Exception as error:  # of somebody's module: it may raise anything
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "hydra_plugins" in frame.filename]
+        place = [("from", f"{frames[0].filename}:{frames[0].lineno}")] if frames else []
+        raise ConfigError(
+            f"a plug-in of Hydra's cannot be imported: {type(error).__name__}: {error}", *place,
+            hint="every Hydra app of this environment imports it: uninstall its package, or mend it",
+        ) from error
+
+
 def _search_path(dirs: list[str]) -> ConfigSearchPathImpl:
     path = ConfigSearchPathImpl()
     for number, folder in enumerate(dirs):
         path.append("main" if number == 0 else f"trainconf-{number}", f"file://{folder}")
     if has_foreign_plugins():
-        from hydra.core.plugins import Plugins
         from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-        for plugin in Plugins.instance().discover(SearchPathPlugin):
+        for plugin in hydras_plugins().discover(SearchPathPlugin):
             cast(SearchPathPlugin, plugin()).manipulate_search_path(path)
     path.append("schema", "structured://")
     return path

@@ -13,9 +13,10 @@ from hydra import __version__ as HYDRA_VERSION
 from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
+
+from trainconf.composition.hydra.loader import hydras_plugins
 
 # 1.4 has one behaviour, and warns when a base is named
 VERSION_BASE: dict[str, Any] = {"version_base": "1.3"} if HYDRA_VERSION.startswith("1.3") else {}
@@ -34,7 +35,7 @@ class FurtherFolders(SearchPathPlugin):
 @contextmanager
 def searching(dirs: Sequence[str]) -> Iterator[str]:
     """Make Hydra search all these folders, in this order; yields the first, which is the one to name to Hydra."""
-    Plugins.instance().register(FurtherFolders)
+    hydras_plugins().register(FurtherFolders)
     first, *FurtherFolders.folders = dirs
     try:
         yield first

@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from hydra import __version__ as HYDRA_VERSION
+from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from trainconf.errors import Mistake
 from trainconf.spec import RUN_ID
 
-OWN = "trainconf"  # what an app chooses to hand its sweeps to us: hydra/sweeper=trainconf
+ACCEPTED = ("trainconf", "basic")  # choices of hydra/sweeper and hydra/launcher: ours, and Hydra's own, which says nothing
 READ_ELSEWHERE = ("hydra.searchpath", "hydra.aliases")  # Hydra's own code, which we call, has read them
 SPACE = ("hydra", "sweeper", "params")  # of a file: read as sweep.space
+OURS: dict[tuple[str, ...], tuple[str, ...]] = {  # what has the same meaning here, and where
+    ("hydra", "job", "env_set"): ("env", "variables"),
+    ("hydra", "sweeper", "n_trials"): ("sweep", "max_total_runs"),
+    ("hydra", "sweeper", "n_jobs"): ("sweep", "max_concurrent_runs"),
+    ("hydra", "sweeper", "max_batch_size"): ("sweep", "max_concurrent_runs"),
+    ("hydra", "sweeper", "direction"): ("metric", "goal"),
+}  # fmt: skip
 
 # What a setting would do -> what does it here. The first that fits counts; those of the second table change what runs, so they are refused.
 _NO_EFFECT = (
@@ -36,14 +45,9 @@ _NO_EFFECT = (
 _CHANGES_WHAT_RUNS = (
     ("hydra.launcher", "choose where it runs: compute=local, compute=docker, compute=slurm, and their settings"),
     ("hydra.sweeper.params", "write the values as words after -m: params.lr=1,2,3"),
-    ("hydra.sweeper.n_trials", "write sweep.max_total_runs"),
-    ("hydra.sweeper.n_jobs", "write sweep.max_concurrent_runs"),
-    ("hydra.sweeper.max_batch_size", "write sweep.max_concurrent_runs; the next trial starts when one ends"),
-    ("hydra.sweeper.direction", "write metric.goal: minimize or maximize"),
     ("hydra.sweeper.sampler", "choose sweep=grid, sweep=random or sweep=bayes, and sweep.seed"),
     ("hydra.sweeper", "choose how to search: -m, sweep=..., and its settings"),
     ("hydra.mode", "write -m to run a sweep"),
-    ("hydra.job.env_set", "write env.variables.NAME"),
     ("hydra.job.env_copy", "write env.variables.NAME: ${oc.env:NAME}, or ${secret:NAME} for a credential"),
     ("hydra.callbacks", "do in the script what a callback would do"),
     ("hydra", "leave it out; `trainconf config` lists every setting"),
@@ -71,7 +75,7 @@ class HydraSettings:
     def judge(self, key: str, source: str, mistakes: list[Mistake]) -> None:
         """Note or refuse a setting of Hydra's that was given: `key` as in `hydra.run.dir` or `hydra/launcher`."""
         dotted = key.replace("/", ".").partition("@")[0]
-        if any(_is_at_or_below(dotted, known) for known in READ_ELSEWHERE):
+        if tuple(dotted.split(".")[:3]) in OURS or any(_is_at_or_below(dotted, known) for known in READ_ELSEWHERE):
             return
         for table in (_NO_EFFECT, _CHANGES_WHAT_RUNS):
             for known, instead in table:
@@ -98,6 +102,7 @@ class HydraSettings:
                     "name": OmegaConf.select(cfg, "experiment_name"), "num": self.number, "id": RUN_ID, "config_name": self.config_name,
                     "override_dirname": ",".join(sorted(task)),
                 },
+                "run": {"dir": "outputs"},
                 "runtime": {
                     "output_dir": "outputs", "cwd": os.getcwd(), "version": HYDRA_VERSION, "choices": self.choices,
                 },
@@ -106,6 +111,8 @@ class HydraSettings:
             found: Any = known
             for part in path.strip().split("."):
                 found = found.get(part) if isinstance(found, dict) else None
+            if path.startswith("job.env_set."):  # asked for by name: they may be made of other values of Hydra's
+                found = OmegaConf.select(cfg, "env.variables." + path.removeprefix("job.env_set."))
             choices = "runtime.choices."
             found = self.choices.get(path.removeprefix(choices)) if path.startswith(choices) else found
             if found is None:
@@ -115,33 +122,59 @@ class HydraSettings:
         return value
 
 
-def take_space(config: DictConfig) -> None:
-    """Take Hydra's settings out of a file's config. What `hydra.sweeper.params` searches becomes `sweep.space`.
+def take(config: DictConfig) -> None:
+    """Take Hydra's settings out of a file's config, and put what has the same meaning here where it belongs.
 
-    Of a key that both have the latter counts. In the former a list is one value, as in Hydra.
+    Of a key that both have ours counts. In `hydra.sweeper.params` a list is one value, as in Hydra.
     """
     hydra = config.pop("hydra")
-    params = OmegaConf.select(hydra, "sweeper.params") if isinstance(hydra, DictConfig) else None
-    if not isinstance(params, DictConfig) or not params:
+    if not isinstance(hydra, DictConfig):
         return
-    given = cast(dict[str, Any], OmegaConf.to_container(params, resolve=False))
-    space = {str(key).lstrip("+"): [value] if isinstance(value, (list, dict)) else value for key, value in given.items()}
-    own = OmegaConf.select(config, "sweep.space")
-    known = OmegaConf.to_container(own, resolve=False) if isinstance(own, DictConfig) else {}
-    OmegaConf.update(config, "sweep.space", {**space, **cast(dict[str, Any], known)}, merge=False, force_add=True)
+    for theirs, ours in OURS.items():
+        value = OmegaConf.select(hydra, ".".join(theirs[1:]))
+        if value is not None:
+            _put(config, ".".join(ours), OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value)
+    params = OmegaConf.select(hydra, ".".join(SPACE[1:]))
+    if isinstance(params, DictConfig):
+        given = cast(dict[str, Any], OmegaConf.to_container(params, resolve=False))
+        _put(config, "sweep.space", {str(key).lstrip("+"): [value] if isinstance(value, (list, dict)) else value
+                                     for key, value in given.items()})  # fmt: skip
 
 
-def space_lines(lines: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
-    """The lines of a file's keys, with those that `take_space` puts elsewhere."""
+def _put(config: DictConfig, key: str, value: Any) -> None:
+    """Put a value into a file's config, where its own does not stand; a mapping is added to."""
+    own = OmegaConf.select(config, key)
+    if isinstance(value, dict):
+        known = OmegaConf.to_container(own, resolve=False) if isinstance(own, DictConfig) else {}
+        OmegaConf.update(config, key, {**value, **cast(dict[str, Any], known)}, merge=False, force_add=True)
+    elif own is None:
+        OmegaConf.update(config, key, value, force_add=True)
+
+
+def lines_with_ours(lines: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
+    """The lines of a file's keys, with those that `take` puts elsewhere."""
     given = {path[3:]: line for path, line in lines.items() if path[:3] == SPACE and len(path) > 3}
     moved = {("sweep", "space", path[0].lstrip("+"), *path[1:]): line for path, line in given.items()}
-    return {**moved, **lines}
+    same = {(*OURS[path[:3]], *path[3:]): line for path, line in lines.items() if path[:3] in OURS}
+    return {**moved, **same, **lines}
+
+
+def of_ours(override: Override) -> Override | None:
+    """An override of a setting that has the same meaning here, as one of ours; None for any other."""
+    path = tuple(override.key_or_group.split("."))
+    ours = OURS.get(path[:3])
+    if ours is None or override.is_delete():
+        return None
+    return replace(override, key_or_group=".".join((*ours, *path[3:])), type=OverrideType.FORCE_ADD)
 
 
 def why_not(path: str) -> str:
     """What to write instead of `${hydra:PATH}`."""
-    meanings = "job.name, job.num, job.id, job.override_dirname, runtime.output_dir, runtime.cwd, runtime.choices.GROUP, overrides.task"
-    near = {"run.dir": "runtime.output_dir", "sweep.dir": "runtime.output_dir", "runtime.dir": "runtime.output_dir"}.get(path)
+    meanings = (
+        "job.name, job.num, job.id, job.override_dirname, job.env_set.NAME, run.dir, runtime.output_dir, runtime.cwd, "
+        "runtime.choices.GROUP, overrides.task"
+    )
+    near = {"sweep.dir": "runtime.output_dir", "runtime.dir": "runtime.output_dir"}.get(path)
     if near:
         return f"${{hydra:{near}}}"
     key = f"hydra.{path}"

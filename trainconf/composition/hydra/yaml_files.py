@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
@@ -72,11 +73,30 @@ class File:
     order: int = field(default_factory=lambda: next(_order))
 
 
-def read_yaml(path: str) -> tuple[str, Any, Any]:
-    """A YAML file's text, node tree and value. Raises ConfigError with the line where it cannot be read."""
+class ConfigFiles:
+    """Config files as they are on disk. An editor gives its own, whose texts need not be saved."""
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return os.path.isfile(path)
+
+    def read(self, path: str) -> tuple[str, Any, Any]:
+        """See `read_yaml`."""
+        return read_yaml(path)
+
+
+ON_DISK = ConfigFiles()
+
+
+def read_yaml(path: str, text: str | None = None) -> tuple[str, Any, Any]:
+    """A YAML file's text, node tree and value. Raises ConfigError with the line where it cannot be read.
+
+    text: stands for what the file holds.
+    """
     try:
-        with open(path, encoding="utf-8") as stream:
-            text = stream.read()
+        if text is None:
+            with open(path, encoding="utf-8") as stream:
+                text = stream.read()
         reader = (_HYDRAS_READER if "\t" in text else _READER)(text)  # libyaml takes tabs where PyYAML has none
         try:
             node = reader.get_single_node()
@@ -86,6 +106,8 @@ def read_yaml(path: str) -> tuple[str, Any, Any]:
             reader.dispose()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("a config file cannot be read", ("path", path), ("because", str(error))) from error
+    except ValueError as error:  # of a number with too many digits
+        raise ConfigError("a config file holds a value that cannot be read", ("path", path), ("because", str(error))) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 
 from trainconf.composition import explain, overrides
 from trainconf.composition.hydra.loader import ConfigLoader
+from trainconf.composition.hydra.written import NAME, written
 from trainconf.composition.layers import Layer
 from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.errors import ConfigError, Mistake
@@ -22,13 +23,14 @@ from trainconf.resolve.composed import Composed
 from trainconf.resolve.search import config_dirs
 
 MAX_VALUES = 1_000_000  # of one key: what memory holds; sweep.max_total_runs is the limit that people set
+_BARE = re.compile(r"[\w/\\+.$%*@?|:=,()\[\]{} \t-]*", re.ASCII)  # texts that may stand without quotes, some characters escaped
 _INTERPOLATION = re.compile(r"\$\{[^{}]+\}")
 
 
 class Axis:
     """One key and the overrides that give it its values; a single one for a key that does not vary. `words` are their texts."""
 
-    def __init__(self, override: Override, loader: ConfigLoader, values: Sequence[Any] | None = None) -> None:
+    def __init__(self, override: Override, loader: overrides.Parser, values: Sequence[Any] | None = None) -> None:
         self.key: str = override.get_key_element()
         self.words = [overrides.text_of(override)] if values is None else [f"{self.key}={_written(value)}" for value in values]
         self._override = override
@@ -56,7 +58,7 @@ class Axis:
         if self._values is None:
             return of
         value = self._values[number]
-        if type(value) not in (int, float, bool) and not (type(value) is str and overrides.NAME.fullmatch(value)):
+        if type(value) not in (int, float, bool) and not (type(value) is str and NAME.fullmatch(value)):
             return self._loader.parse(word)
         kind = OverrideType.ADD if of.is_add() else OverrideType.FORCE_ADD if of.is_force_add() else OverrideType.CHANGE
         return Override(kind, of.key_or_group, ValueType.ELEMENT, value, of.package, word)
@@ -127,6 +129,12 @@ def listed(text: str, override: Override) -> Sequence[Any] | None:
 
 
 def _written(value: Any) -> str:
-    """A value as Hydra's own sweeper writes it; an interpolation without the backslashes that it would put into one."""
-    is_interpolation = type(value) is str and _INTERPOLATION.fullmatch(value) is not None
-    return value if is_interpolation else str(Transformer.str(value))
+    """A value as Hydra's own sweeper writes it; an interpolation without the backslashes that it would put into one.
+
+    That sweeper writes texts without quotes; those that the grammar does not read so have them.
+    """
+    if type(value) is str and _INTERPOLATION.fullmatch(value):
+        return value
+    if type(value) is str and not _BARE.fullmatch(value):
+        return written(value)
+    return str(Transformer.str(value))

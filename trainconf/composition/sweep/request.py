@@ -9,31 +9,19 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from trainconf.composition import explain, overrides
+from trainconf.composition.cache import Asked
 from trainconf.composition.hydra.expressions import expression_of, read_zip
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer
+from trainconf.composition.plain.trials import SweepRequest
+from trainconf.composition.plain.words import written
 from trainconf.composition.sweep.grid import Axis, Grid, listed
-from trainconf.composition.sweep.trial import TrialComposer, written
+from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
+from trainconf.resolve.composed import Composed
 from trainconf.resolve.search import config_dirs
 from trainconf.search.expressions import Choice, Expression, ExpressionError
-
-
-class SweepRequest:
-    """What the overrides of a sweep say.
-
-    composer: of the trials; its base is a trial like the others. specs: the expression of each key that varies, as `sweep.space` has it.
-    zips: the same of `sweep.zip`. fixed: keys that have one value. grid: all combinations, in Hydra's order, where every key that varies
-    lists its values; else None.
-    """
-
-    def __init__(self, composer: TrialComposer, specs: dict[str, Any], zips: dict[str, Any], fixed: set[str], grid: Grid | None) -> None:
-        self.composer = composer
-        self.specs = specs
-        self.zips = zips
-        self.fixed = fixed
-        self.grid = grid
 
 
 class Words(NamedTuple):
@@ -57,12 +45,19 @@ def read_sweep(
     """Read the overrides and compose the base. A later override of the same key replaces an earlier one. Raises ConfigError."""
     words = read_words(texts, ConfigLoader(config_dirs(workspace, config_dir), config_name))
     first = [axis.first for axis in words.axes.values()]
-    composer = TrialComposer(first, workspace, config_dir=config_dir, config_name=config_name, layers=layers)
-    grid = Grid(list(words.axes.values()), composer) if words.is_grid else None
-    return SweepRequest(composer, words.specs, words.zips, words.fixed, grid)
+    made: list[TrialComposer] = []
+
+    def base(given: Sequence[Layer]) -> Composed:
+        made.append(TrialComposer(first, workspace, config_dir=config_dir, config_name=config_name, layers=given))
+        return made[0].base
+
+    asked = [overrides.text_of(override) for override in first]
+    Asked(asked, workspace, config_dir=config_dir, config_name=config_name, layers=layers).made(base)
+    grid = Grid(list(words.axes.values()), made[0]) if words.is_grid else None
+    return SweepRequest(made[0], words.specs, words.zips, words.fixed, grid)
 
 
-def read_words(texts: Sequence[str], loader: ConfigLoader) -> Words:
+def read_words(texts: Sequence[str], loader: overrides.Parser) -> Words:
     """Read overrides that may vary; nothing is composed. Raises ConfigError with all mistakes."""
     axes: dict[str, Axis] = {}
     specs: dict[str, Any] = {}
@@ -94,7 +89,7 @@ def read_words(texts: Sequence[str], loader: ConfigLoader) -> Words:
     return Words(axes, specs, zips, is_grid)
 
 
-def _axis(text: str, override: Override, expression: Expression | None, loader: ConfigLoader) -> Axis:
+def _axis(text: str, override: Override, expression: Expression | None, loader: overrides.Parser) -> Axis:
     """The override's values; of a distribution its median, which stands for all."""
     if expression is None:
         return Axis(override, loader)

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from hydra._internal.grammar.utils import escape_special_characters
-from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import AnyNode, DictConfig, OmegaConf
 
 from trainconf.composition import overrides, values
@@ -22,7 +21,9 @@ from trainconf.composition.compose import Composition, without_collector
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer, Literals
 from trainconf.composition.patch import patched
+from trainconf.composition.plain.words import written
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.plain import not_plain
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import leaves
@@ -197,7 +198,7 @@ class TrialComposer:
                 if isinstance(value, dict) or _refers(value):
                     return None
                 value = self._literals.show(value)
-                if slot.is_free and ("${secret:" in str(value) or any(values.not_plain(value, ""))):
+                if slot.is_free and ("${secret:" in str(value) or any(not_plain(value, ""))):
                     return None
             elif type(value) is float and not math.isfinite(value):
                 return None
@@ -237,17 +238,6 @@ class TrialComposer:
             )  # fmt: skip
             composition.run()
             return composition.finish()
-
-
-def written(value: Any) -> str:
-    """A value as an override has it."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{escape_special_characters(str(key))}:{written(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(written, value)) + "]"
-    if isinstance(value, str) and not overrides.NAME.fullmatch(value):
-        return QuotedString(value.replace("${", "\\${"), Quote.single).with_quotes()
-    return "null" if value is None else str(value)
 
 
 def _refers(value: Any) -> bool:

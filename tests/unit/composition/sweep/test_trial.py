@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from trainconf.composition.compose import compose
 from trainconf.composition.hydra.loader import ConfigLoader
-from trainconf.composition.sweep.trial import TrialComposer, written
+from trainconf.composition.plain.words import written
+from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.errors import ConfigError
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed

@@ -12,7 +12,9 @@ from tests.unit.search.test_expressions import EVERY, GOLDEN
 from trainconf import schema
 from trainconf.composition.hydra.expressions import read_expression
 from trainconf.composition.hydra.original import compose_by_hydra
-from trainconf.composition.sweep.trial import TrialComposer, written
+from trainconf.composition.plain.words import written
+from trainconf.composition.sweep.grid import grid
+from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.search import config_dirs
 
@@ -72,3 +74,12 @@ def test_the_words_of_a_trial_compose_to_its_values_in_hydra(workspace: Workspac
         assert ours["x"] == hydras["params"]["x"] == value
         assert type(hydras["params"]["x"]) is type(value)
         assert composer.at(words).config == composer.at(trial).config
+
+
+TEXTS = ["日本語", "it's", 'a "word"', "a b; c", "#x", "~/data", "a&b", "<none>", "x,y", "", "a:b=c", "{a}", "(b)", "new\\line", "!", "😀"]
+
+
+def test_a_grid_reads_the_text_of_every_choice_again(workspace: WorkspacePaths) -> None:
+    choices = ", ".join("'" + text.replace("'", "\\'") + "'" for text in TEXTS)
+    asked = grid(["experiment=mine", f"params.x=choice({choices})"], workspace)
+    assert [composed.config["params"]["x"] for composed in asked] == TEXTS

@@ -1,0 +1,1 @@
+"""Config groups of a workspace's own: their schemas, and the nodes that these type."""

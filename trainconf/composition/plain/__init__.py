@@ -1,0 +1,1 @@
+"""Sweeps of plain words: read, and composed from the cache, without Hydra."""

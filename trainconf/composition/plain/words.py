@@ -1,0 +1,108 @@
+"""The words of a sweep, as far as they are plain: those with one value, and those of `params` that list values or draw them."""
+
+from __future__ import annotations
+
+from trainconf.composition.patch import is_name
+from trainconf.composition.plain.expressions import expression_of, listed
+from trainconf.search.expressions import Choice, ExpressionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+_RESERVED = ("null", "true", "false", "nan", "inf")
+
+
+class Axis:
+    """One key of a sweep. words: an override for each of its values, of a distribution for its median. values: of a list, else empty.
+
+    spec: its expression as `sweep.space` has it, "" for a key that does not vary.
+    """
+
+    __slots__ = ("key", "spec", "values", "words")
+
+    def __init__(self, key: str, words: list[str], values: Sequence[Any] = (), spec: str = "") -> None:
+        self.key = key
+        self.words = words
+        self.values = values
+        self.spec = spec
+
+    @property
+    def path(self) -> str:
+        """The dotted key in the config."""
+        return self.key.lstrip("+")
+
+
+def read_axes(texts: Sequence[str]) -> list[Axis] | None:
+    """The axes of overrides, in their order. None where one of them is not plain, or may meet another.
+
+    That what seems to have one value has one is known to whoever has composed it.
+    """
+    axes = []
+    for text in texts:
+        axis = _read(text)
+        if axis is None:
+            return None
+        axes.append(axis)
+    paths = [axis.path for axis in axes]
+    for axis in axes:
+        if paths.count(axis.path) > 1 or (axis.spec and any(_is_above(axis.path, other) or _is_above(other, axis.path) for other in paths)):
+            return None
+    return axes
+
+
+def _is_above(path: str, other: str) -> bool:
+    return other.startswith(f"{path}.")
+
+
+def _read(text: str) -> Axis | None:
+    left, equals, right = text.partition("=")
+    path = left.lstrip("+")
+    first, *rest = path.split(".")
+    is_key = equals and len(left) - len(path) <= 2 and all(is_name(part) for part in path.replace("/", ".").split("."))
+    if not is_key:
+        return None
+    if first != "params" or not rest or not all(map(is_name, rest)):
+        return Axis(left, [text])
+    try:
+        expression = expression_of(right)
+    except ExpressionError:
+        return None
+    if expression is None:
+        return Axis(left, [text])
+    values = listed(right)
+    if values is None:
+        return None if isinstance(expression, Choice) else Axis(left, [f"{left}={written(expression.at(0.5))}"], spec=right)
+    is_varying = isinstance(expression, Choice) and len(expression.options) > 1
+    return Axis(left, [f"{left}={_listed(value)}" for value in values], values, right if is_varying else "")
+
+
+def _listed(value: Any) -> str:
+    """A value of a list as Hydra's own sweeper writes it."""
+    return "null" if value is None else str(value)
+
+
+def written(value: Any) -> str:
+    """A value as an override has it."""
+    if isinstance(value, str) and "\\" not in value:
+        is_itself = value.isascii() and value.replace("_", "a").replace("-", "a").isalnum() and (value[0].isalpha() or value[0] == "_")
+        if is_itself and value.lower() not in _RESERVED:
+            return value
+        if "${" not in value:
+            return "'" + value.replace("'", "\\'") + "'"
+    elif value is None or type(value) in (int, float, bool):
+        return "null" if value is None else str(value)
+    elif type(value) in (list, tuple):
+        return "[" + ",".join(map(written, value)) + "]"
+    from trainconf.composition.hydra.light import import_lightly
+
+    import_lightly()
+    from trainconf.composition.hydra.written import written as written_by_hydra
+
+    return written_by_hydra(value)
+
+
+def overrides_of(values: Mapping[str, Any]) -> list[str]:
+    """Values as overrides."""
+    return [f"{key}={written(value)}" for key, value in values.items()]
