@@ -22,7 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+COMPAT_PATH = "TRAINCONF_COMPAT_PATH"  # a variable: folders with other tools' names, for the job's PYTHONPATH
 PACKAGE_PATH = "/mnt/trainconf"  # on the job's PYTHONPATH; holds the folder `trainconf` and nothing else
+EXPORT_PYTHONPATH = f"""\
+export PYTHONPATH="{PACKAGE_PATH}${{{COMPAT_PATH}:+:${COMPAT_PATH}}}${{PYTHONPATH:+:$PYTHONPATH}}"
+"""
 NODE_HOST = "node-{}"  # what the container of each of several nodes is called, on the run's own network
 NOT_STARTED = 125
 UMASK = "022"
@@ -43,8 +47,7 @@ exec </dev/null
 eval "$1"
 shift
 unset TINI_KILL_PROCESS_GROUP
-export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
-trap TRAINCONF_SIGNALED=1 TERM
+{EXPORT_PYTHONPATH}trap TRAINCONF_SIGNALED=1 TERM
 trap : INT HUP QUIT USR1 USR2
 """
 _HAS_PROGRAM = 'line=$(command -v -- "${}") && [ -x "$line" ] && [ ! -d "$line" ]'

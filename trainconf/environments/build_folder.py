@@ -107,8 +107,8 @@ def build_folder(request: EnvironmentRequest) -> Iterator[BuildFolder]:
         os.makedirs(request.workspace.envs, exist_ok=True)
         lock = store.lock_of(final)
         if not lock.acquire(blocking=False):
-            request.report(f"waiting: another run is building environment {os.path.basename(final)}")
-            lock.acquire()
+            with request.reporter.wait(f"waiting: another run is building environment {os.path.basename(final)}"):
+                lock.acquire()
         folder, elsewhere = final + store.BUILDING, ""
         try:
             remove(folder)

@@ -110,7 +110,7 @@ def _venv(request: EnvironmentRequest) -> tuple[store.BuiltEnvironment, bool]:
 
         built, is_new = build(request)
     if not is_new and (changed := set(built.packages()) ^ set(built.metadata["packages"])):
-        request.report(
+        request.reporter.info(
             f"environment {built.name} ({built.hash}) was changed by hand since it was built: {', '.join(sorted(changed))}; "
             f"`trainconf env rm {built.hash}` makes trainconf build it anew"
         )
@@ -132,7 +132,7 @@ def _image(request: EnvironmentRequest) -> tuple[store.BuiltImage, bool]:
 def _image_file(request: EnvironmentRequest) -> Prepared:
     spec = request.spec
     if not spec.software_id:
-        request.report(
+        request.reporter.info(
             f"note: the image {spec.image} is a folder, whose content may change: no run in it counts as the same as another; "
             f"one file can be known by its content: `apptainer build FILE.sif {spec.image}`"
         )

@@ -9,7 +9,7 @@ from trainconf.fast.stdlib import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from trainconf.launchers.protocol import LaunchPlan, RankPlan
@@ -18,12 +18,15 @@ SHOWN_RANKS = 16
 _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")  # need no quotes in sh
 
 
-def render(plan: LaunchPlan) -> str:
-    """The whole plan; where there are more than SHOWN_RANKS ranks, the values of the first and the last ones."""
+def render(plan: LaunchPlan, fitted: Callable[[str], str] = str) -> str:
+    """The whole plan; where there are more than SHOWN_RANKS ranks, the values of the first and the last ones.
+
+    `fitted` breaks long lines of what is told. Commands, values, requests and scripts stay as they are sent.
+    """
     facts = list(_facts(plan))
     width = max(len(label) for label, _ in facts)
     shared = _shared(plan.ranks)
-    lines = [*_commands(plan.ranks), "", *(f"{label:<{width}}  {text}" for label, text in facts)]
+    lines = [*_commands(plan.ranks), "", *(fitted(f"{label:<{width}}  {text}") for label, text in facts)]
     if plan.stdout_metrics:
         lines += ["", "metrics from its output:", *(f"  {name}: {pattern}" for name, pattern in plan.stdout_metrics.items())]
     first = plan.first_on_path
@@ -34,7 +37,7 @@ def render(plan: LaunchPlan) -> str:
     lines += [f"  {name}={_quoted(value)}" for name, value in shared.items()]
     own = [_own(rank, shared) for rank in plan.ranks]
     if len(own) > 1:
-        lines += ["", "of each rank:", *(f"  {line}" for line in _table(own))]
+        lines += ["", "of each rank:", *(fitted(f"  {line}") for line in _table(own))]
     for title, request in _requests(plan):
         lines += ["", title, json.dumps(request, indent=2, ensure_ascii=False)]
     if plan.batch is not None:

@@ -146,7 +146,8 @@ class Launcher:
     def plan(self, job: Job) -> LaunchPlan:
         """What would be done. Pure apart from caches: it is also called for runs that are never submitted.
 
-        Raises ConfigError when the target cannot carry the job out at all, every mistake at once.
+        Raises ConfigError when the target cannot carry the job out at all, every mistake at once. The value of a number in `params` is no
+        reason for that: of trials that differ in such numbers alone, one is planned before a sweep starts.
         """
         raise NotImplementedError
 
@@ -165,7 +166,9 @@ class Launcher:
         return paths
 
     def get_ready(self, paths: RunPaths, lock: FileLock, secrets: Mapping[str, str]) -> None:
-        """Begin with what may go on while the run's directory is being filled. `submit` or `give_up` comes next. Raises LaunchError."""
+        """Begin with what may go on while the folder of the run, or of the sweep, is being filled. `submit` or `pool` comes next, or
+        `give_up`. Raises LaunchError.
+        """
 
     def give_up(self) -> None:
         """Take back what `get_ready` has begun, if it has: there will be no run. May be called twice."""
@@ -274,7 +277,7 @@ class Pool(Protocol):
         """Path of the lock that is held while a trial is carried out; empty where each has its own."""
 
     def add(self, plans: Iterable[LaunchPlan]) -> None:
-        """Trials whose directories exist; they start in this order."""
+        """Trials whose directories exist once they are taken from `plans`, in the order in which they start."""
 
     def adopt(self, paths: RunPaths) -> None:
         """A trial that was handed over before this process fed the pool."""

@@ -9,6 +9,7 @@ import os
 
 from trainconf.errors import SnapshotError, StorageError
 from trainconf.fast.records import Record
+from trainconf.reporter import SILENT
 from trainconf.snapshot.blobs.layout import StoreLayout, unnoticed
 from trainconf.snapshot.tree.stat_cache import StatCache
 
@@ -16,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from trainconf.reporter import Reporter
     from trainconf.snapshot.blobs.collect import GcResult
     from trainconf.snapshot.blobs.manifest import Entry, SnapshotDiff
     from trainconf.snapshot.blobs.opened import OpenSnapshot
@@ -53,7 +55,7 @@ class SnapshotStore:
         self._store = StoreLayout(root)
 
     def take(
-        self, source_directory: str, *, max_mb: float, max_files: int, allow_keys: Sequence[str] = ()
+        self, source_directory: str, *, max_mb: float, max_files: int, allow_keys: Sequence[str] = (), reporter: Reporter = SILENT
     ) -> Snapshot:
         """Record the tree as it is now, without files whose first line says that they are frozen runs.
 
@@ -70,7 +72,8 @@ class SnapshotStore:
                 return Snapshot(*cache.summary)
             from trainconf.snapshot.tree.taking import take
 
-            snapshot = Snapshot(*take(store, source, cache, allowed, max_mb=max_mb, max_files=max_files))
+            with reporter.wait(f"recording {source_directory}", is_told_often=True) as wait:
+                snapshot = Snapshot(*take(store, source, cache, allowed, max_mb=max_mb, max_files=max_files, wait=wait))
         self._tidy()
         return snapshot
 

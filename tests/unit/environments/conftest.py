@@ -19,6 +19,7 @@ from trainconf.environments.venv.installers import Pip, Uv, find_installer
 from trainconf.errors import Mistake
 from trainconf.history.users import users
 from trainconf.paths import WorkspacePaths
+from trainconf.reporter import Lines
 from trainconf.spec import EnvironmentSpec
 
 
@@ -59,7 +60,7 @@ class Workspace:
         return "\n\n".join(mistake.render() for mistake in mistakes)
 
     def request(self, spec: EnvironmentSpec, name: str = "test", **image_build: Any) -> EnvironmentRequest:
-        return EnvironmentRequest(spec, self.paths, name, self.reported.append, image_build=image_build)
+        return EnvironmentRequest(spec, self.paths, name, Lines(self.reported.append), image_build=image_build)
 
     def ensure(self, spec: EnvironmentSpec, name: str = "test") -> Prepared:
         return ensure(self.request(spec, name))

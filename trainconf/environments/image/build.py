@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 from trainconf import files
@@ -19,7 +18,7 @@ from trainconf.environments.image import fetch, find, leftovers
 from trainconf.environments.image.container import BuildContainer, NoShell
 from trainconf.environments.image.install import Base, Installation
 from trainconf.environments.image.layers import pin, read_report
-from trainconf.environments.image.recipe import CONTEXT, DOCKERFILE
+from trainconf.environments.image.recipe import CONTEXT, DOCKERFILE, is_text, name_of
 from trainconf.environments.image.scripts import VENV_PYTHON, ImagePython, ask, read_answer
 from trainconf.environments.recipe.file_tree import file_digest
 from trainconf.environments.recipe.interpreter import fits
@@ -28,6 +27,7 @@ from trainconf.environments.request import EnvironmentRequest
 from trainconf.errors import BuildError, EnvironmentRecipeError
 from trainconf.fast.records import replace
 from trainconf.process import interruptions_held
+from trainconf.reporter import Reporter, Wait
 
 
 def build(engine: Engine, request: EnvironmentRequest) -> tuple[store.BuiltImage, bool]:
@@ -37,7 +37,7 @@ def build(engine: Engine, request: EnvironmentRequest) -> tuple[store.BuiltImage
     """
     spec = request.spec
     if spec.image and not spec.software_id:  # its id is part of what the environment is, and could not be asked for before
-        known = _present(engine, spec.image, request.report, "env.docker.image")
+        known = _present(engine, spec.image, request.reporter, "env.docker.image")
         request = request.with_spec(replace(spec, software_id=str(known["Id"])))
     with build_folder(request) as folder:
         found = find.built(engine, request)
@@ -59,11 +59,11 @@ def pinned(request: EnvironmentRequest) -> str:
         return ImageBuilder(engine, folder).pinned()
 
 
-def _present(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> dict[str, Any]:
+def _present(engine: Engine, reference: str, reporter: Reporter, setting: str) -> dict[str, Any]:
     """The engine's facts about an image, which is pulled if it is missing."""
     known = find.inspect(engine, reference)
     if known is None:
-        fetch.pull(engine, reference, report, setting)
+        fetch.pull(engine, reference, reporter, setting)
         known = find.inspect(engine, reference)
     if known is None:
         raise BuildError(f"image {reference} is gone again", ("from", setting))
@@ -79,6 +79,7 @@ class ImageBuilder:
         self.request = folder.request
         self.spec = folder.request.spec
         self.has_built = False
+        self.wait = Wait()  # while the image is made
         self._made_here: list[str] = []  # images that are removed after a failure, oldest first
         files.write_atomic(os.path.join(self.request.workspace.envs, store.IMAGES_MARK), "")
 
@@ -86,7 +87,7 @@ class ImageBuilder:
         """The metadata of an image in which nothing is installed."""
         spec = self.spec
         known = find.inspect(self.engine, spec.software_id)
-        known = known or _present(self.engine, spec.image, self.request.report, "env.docker.image")
+        known = known or _present(self.engine, spec.image, self.request.reporter, "env.docker.image")
         if known["Id"] != spec.software_id:
             raise EnvironmentRecipeError(
                 f"image {spec.image} is not the one this run was recorded with", ("recorded", spec.software_id), ("now", str(known["Id"])),
@@ -107,9 +108,9 @@ class ImageBuilder:
         stages: list[str] = []
         if not find.is_of(known, self.request.identity):
             self.has_built = True
-            self.request.report(f"building image {tag} from {base.name}")
             try:
-                known, stages = self._build(base, tag)
+                with self.request.reporter.wait(f"building image {tag} from {base.name}") as self.wait:
+                    known, stages = self._build(base, tag)
             except BaseException:
                 leftovers.remove_unneeded(self.engine, self._made_here[::-1])
                 raise
@@ -123,7 +124,9 @@ class ImageBuilder:
         lines = []
         python = self._python_of(base)
         if self._installs:
-            pins = sorted(pin(distribution, self.spec.files) for distribution in read_report(self._installation(base).plan(base)))
+            with self.request.reporter.wait(f"pinning environment {self.request.name} on {base.name}") as self.wait:
+                report = self._installation(base).plan(base)
+            pins = sorted(pin(distribution, self.spec.files) for distribution in read_report(report))
             lines = [*option_lines(self.spec.requirements), *with_hashes(pins, self.spec.requirements)]
         header = (
             f"# pinned by `trainconf env lock` from {self.request.name} for Python {python.version}",
@@ -134,38 +137,40 @@ class ImageBuilder:
     def _base(self) -> Base:
         """The image to install the requirements on, made or pulled if it is missing."""
         if not self.spec.dockerfile:
-            return Base(self.spec.base_image, _present(self.engine, self.spec.base_image, self.request.report, "env.docker.base_image"))
+            return Base(self.spec.base_image, _present(self.engine, self.spec.base_image, self.request.reporter, "env.docker.base_image"))
         image_id = self._build_dockerfile()
         self._made_here.append(image_id)
-        return Base(self.spec.dockerfile, self.engine.get(f"/images/{image_id}/json"))
+        return Base(name_of(self.spec.dockerfile), self.engine.get(f"/images/{image_id}/json"))
 
     def _build_dockerfile(self) -> str:
         """Build the user's Dockerfile from exactly the files that were recorded; return the id of the image."""
-        root, spec = self.request.root, self.spec
-        path = os.path.join(root, spec.dockerfile)
+        root, spec, name = self.request.root, self.spec, name_of(self.spec.dockerfile)
+        path = "" if is_text(spec.dockerfile) else os.path.join(root, spec.dockerfile)
+        ignore = path + build_context.IGNORE if path else ""
         folder = os.path.join(root, spec.build_context) if spec.build_context else ""
-        recorded = dict(spec.files)
+        recorded, now, text = dict(spec.files), {}, spec.dockerfile.encode()
         with tempfile.TemporaryFile() as archive:
             try:
-                with open(path, "rb") as stream:
-                    text = stream.read()
-                now = {DOCKERFILE + spec.dockerfile: file_digest(path)}
+                if path:
+                    with open(path, "rb") as stream:
+                        text = stream.read()
+                    now[DOCKERFILE + spec.dockerfile] = file_digest(path)
                 if folder:
-                    now[CONTEXT + spec.build_context] = build_context.digest(folder, path + build_context.IGNORE)
-                sent = build_context.write_archive(archive, text, folder, path + build_context.IGNORE)
+                    now[CONTEXT + spec.build_context] = build_context.digest(folder, ignore)
+                sent = build_context.write_archive(archive, text, folder, ignore)
             except FileNotFoundError as error:
                 raise EnvironmentRecipeError("a file of the image is gone", ("looked at", str(error.filename))) from None
             if any(recorded[key] != digest for key, digest in now.items()):
                 raise EnvironmentRecipeError(
-                    "the Dockerfile or its context has changed since the run was specified", ("looked at", path),
+                    "the Dockerfile or its context has changed since the run was specified", ("looked at", path or name),
                     *([("context", folder)] if folder else []), hint="submit (or freeze) again to take it as it is now",
                 )
             archive.seek(0)
-            self.request.report(f"building {spec.dockerfile}" + (f" with {sent / 1e6:.1f} MB of files" if sent else ""))
-            return fetch.build(
-                self.engine, archive, build_context.SENT_DOCKERFILE, args=dict(spec.build_args), network=self._network,
-                labels={leftovers.BUILD_LABEL: self._container("").label}, report=self.request.report, named=spec.dockerfile,
-            )
+            with self.request.reporter.wait(f"building {name}" + (f" with {sent / 1e6:.1f} MB of files" if sent else "")) as wait:
+                return fetch.build(
+                    self.engine, archive, build_context.SENT_DOCKERFILE, args=dict(spec.build_args), network=self._network,
+                    labels={leftovers.BUILD_LABEL: self._container("").label}, report=wait.now, named=name,
+                )
 
     def _build(self, base: Base, tag: str) -> tuple[dict[str, Any], list[str]]:
         """The finished image, and the ids of the stages below it."""
@@ -205,7 +210,7 @@ class ImageBuilder:
         return Installation(self._container(self._network), self.folder, self._python_of(base))
 
     def _container(self, network: str) -> BuildContainer:
-        return BuildContainer(self.engine, self.folder, network, self.request.report)
+        return BuildContainer(self.engine, self.folder, network, self.wait)
 
     def _python(self, image_id: str, named: str) -> ImagePython | None:
         """The Python of an image, of a name or path if one is given; None when there is none."""
@@ -215,7 +220,8 @@ class ImageBuilder:
                 code, output = container.run(ask(named))
         except NoShell:
             raise EnvironmentRecipeError(
-                f"image {self.spec.image or self.spec.base_image or self.spec.dockerfile} has no shell (`sh`)", ("image", image_id),
+                f"image {self.spec.image or self.spec.base_image or name_of(self.spec.dockerfile)} has no shell (`sh`)",
+                ("image", image_id),
                 hint="a container is started through a shell that sets its variables: take an image that has one, busybox's is enough",
             ) from None
         found = read_answer(container.answer())

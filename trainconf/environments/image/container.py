@@ -17,6 +17,7 @@ from trainconf.environments.build_folder import BuildFolder
 from trainconf.environments.image.leftovers import BUILD_LABEL, build_label, remove_container
 from trainconf.environments.recipe.requirements import KEPT_LINES
 from trainconf.process import interruptions_held
+from trainconf.reporter import Wait
 
 INSIDE = "/mnt/trainconf"
 MOUNTED = f"{INSIDE}/site"  # the build folder, read-only
@@ -34,13 +35,17 @@ class NoShell(Exception):
 
 @dataclass
 class BuildContainer:
-    """Makes containers of one build, one at a time, and images of them. `mounts` are further ones, as the engine's API has them."""
+    """Makes containers of one build, one at a time, and images of them. `mounts` are further ones, as the engine's API has them.
+
+    `wait` is told each line of a script, which `redact` has taken secrets out of.
+    """
 
     engine: Engine
     folder: BuildFolder
     network: str
-    report: Callable[[str], None]
+    wait: Wait
     mounts: list[dict[str, Any]] = field(default_factory=list)
+    redact: Callable[[str], str] = str
 
     @property
     def label(self) -> str:
@@ -130,7 +135,7 @@ class BuildContainer:
                 *lines, torn = (torn + stream.read()).split(b"\n")
                 for line in [*lines, torn] if is_over else lines:
                     if text := line.decode("utf-8", "replace").rstrip():
-                        self.report(text)
+                        self.wait.now(self.redact(text))
                         last = [*last[1 - KEPT_LINES :], text]
                 if is_over:
                     break

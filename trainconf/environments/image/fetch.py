@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import IO, Any
 
 from trainconf.engine.client import Engine
 from trainconf.environments.image.leftovers import remove_container, remove_unneeded
 from trainconf.errors import BuildError, ContainerEngineError
+from trainconf.reporter import Reporter, Wait
 
-PROGRESS_INTERVAL_S = 2.0
 LAST_LINES = 20
 DOCKER_HUB = "docker.io"
+_logins: dict[str, tuple[str, str]] = {}  # by registry; of this process alone
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine paints red what a step writes to its standard error
 
 
-def pull(engine: Engine, reference: str, report: Callable[[str], None], setting: str) -> None:
+def log_in(registry: str, username: str, password: str) -> None:
+    """Fetch what comes from a registry with these credentials, in this process. They are written nowhere; `docker login` keeps its own."""
+    _logins[registry] = username, password
+
+
+def pull(engine: Engine, reference: str, reporter: Reporter, setting: str) -> None:
     """Fetch an image that `setting` names from its registry. Raises BuildError, ContainerEngineError."""
     registry = registry_of(reference)
-    report(f"pulling {reference} from {registry}")
-    client = _client(engine, f"to pull {reference}", f"`docker pull {reference}` does it by hand")
+    client = _client(engine, f"to pull {reference}", f"`docker pull {reference}` does it by hand", [registry])
     try:
         from docker.errors import DockerException
         from docker.utils import parse_repository_tag
 
         repository, tag = parse_repository_tag(reference)
-        progress = _Progress(report)
-        for event in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
-            if "error" in event:
-                raise _cannot_pull(reference, registry, setting, str(event["error"]))
-            progress.take(event)
+        with reporter.wait(f"pulling {reference} from {registry}") as wait:
+            layers = _Layers(wait)
+            for event in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                if "error" in event:
+                    raise _cannot_pull(reference, registry, setting, str(event["error"]))
+                layers.take(event)
     except DockerException as error:
         raise _cannot_pull(reference, registry, setting, str(getattr(error, "explanation", None) or error)) from error
     finally:
@@ -46,7 +51,7 @@ def build(
 
     Raises BuildError with the step, its command and its last lines.
     """
-    client = _client(engine, f"to build {named}", "")
+    client = _client(engine, f"to build {named}", "", _logins)
     steps = _Steps(report)
     try:
         from docker.errors import DockerException
@@ -83,14 +88,13 @@ def registry_of(reference: str) -> str:
     return first if slash and ("." in first or ":" in first or first == "localhost") else DOCKER_HUB
 
 
-class _Progress:
-    """Reports how far a pull is, at most every two seconds."""
+class _Layers:
+    """Tells how far a pull is."""
 
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self.report = report
+    def __init__(self, wait: Wait) -> None:
+        self.wait = wait
         self.layers: dict[str, tuple[int, int]] = {}
         self.done: set[str] = set()
-        self.reported = time.monotonic()
 
     def take(self, event: Mapping[str, Any]) -> None:
         layer, status = str(event.get("id", "")), str(event.get("status", ""))
@@ -100,10 +104,10 @@ class _Progress:
         elif status in ("Download complete", "Pull complete", "Already exists"):
             self.done.add(layer)
             self.layers[layer] = (self.layers.get(layer, (0, 0))[1],) * 2
-        if self.layers and time.monotonic() - self.reported > PROGRESS_INTERVAL_S:
-            self.reported = time.monotonic()
-            current, total = (sum(column) / 1e6 for column in zip(*self.layers.values(), strict=True))
-            self.report(f"  {len(self.done)} of {len(self.layers)} layers, {current:.0f} of {total:.0f} MB")
+        if self.layers:
+            current, total = (sum(column) for column in zip(*self.layers.values(), strict=True))
+            self.wait.at(current, total, "B")
+            self.wait.now(f"{len(self.done)} of {len(self.layers)} layers")
 
 
 class _Steps:
@@ -128,7 +132,6 @@ class _Steps:
         for line in COLOUR.sub("", str(event.get("stream", ""))).splitlines():
             if not line.strip():
                 continue
-            self.report(line.rstrip())
             if step := re.fullmatch(r"Step (\d+)/(\d+) : (.*)", line.rstrip()):
                 self.container = ""
                 self._is_found = step[3].upper().startswith("FROM ")
@@ -142,6 +145,7 @@ class _Steps:
                 if running := re.fullmatch(r" ---> Running in ([0-9a-f]{12})", line.rstrip()):
                     self.container = running[1]
                 self.last = [*self.last[1 - LAST_LINES :], line.rstrip()]
+            self.report(line.rstrip())  # last: whoever has read it may interrupt, and what the engine has by then is known
 
 
 def _cannot_pull(reference: str, registry: str, setting: str, output: str) -> BuildError:
@@ -152,11 +156,31 @@ def _cannot_pull(reference: str, registry: str, setting: str, output: str) -> Bu
     )
 
 
-def _client(engine: Engine, why: str, instead: str) -> Any:
+def _client(engine: Engine, why: str, instead: str, registries: Collection[str]) -> Any:
+    """The SDK's client, logged in at those of the registries that `log_in` was given credentials for."""
     try:
         import docker
     except ImportError as error:
         raise ContainerEngineError(
             f"the docker SDK is needed {why}", hint="pip install 'trainconf[docker]'" + (f"; or {instead}" if instead else "")
         ) from error
-    return docker.APIClient(base_url=engine.address, version=engine.api, timeout=3600)
+    client = docker.APIClient(base_url=engine.address, version=engine.api, timeout=3600)
+    for registry, (username, password) in _logins.items():
+        if registry in registries:
+            _log_in(client, registry, username, password)
+    return client
+
+
+def _log_in(client: Any, registry: str, username: str, password: str) -> None:
+    """Have the engine ask a registry whether it takes the credentials. Raises BuildError."""
+    from docker.errors import DockerException
+
+    try:
+        client.login(username, password=password, registry=None if registry == DOCKER_HUB else registry, reauth=True)
+    except DockerException as error:
+        client.close()
+        said = str(getattr(error, "explanation", None) or error).replace(password, "***")
+        raise BuildError(
+            f"the registry {registry} refuses the user {username}", ("the engine said", said),
+            hint="are username and password of the ContainerRegistry right?",
+        ) from None

@@ -14,7 +14,7 @@ from trainconf.environments.image import scripts
 from trainconf.environments.image.container import INSIDE, BuildContainer
 from trainconf.environments.image.leftovers import STAGE_LABEL
 from trainconf.environments.image.scripts import ImagePython
-from trainconf.environments.recipe import requirements
+from trainconf.environments.recipe import requirements, torch_backend
 from trainconf.environments.venv.pip_configuration import reach_of
 from trainconf.errors import BuildError, EnvironmentRecipeError
 from trainconf.process import interruptions_held
@@ -61,9 +61,10 @@ class Installation:
         self.folder = folder
         self.request = folder.request
         self.spec = folder.request.spec
+        self.torch = requirements.backend_of(self.spec.requirements)
         self.python = python
         self.named = requirements.variables(self.spec.requirements, os.environ)
-        container.report = lambda line: self.request.report(requirements.redacted(line, self.named))
+        container.redact = lambda line: requirements.redacted(line, self.named)
         self.preamble = scripts.preamble(
             self.named | _proxies(), has_ca_file=self._mount("ca_file", scripts.CA_FILE),
             has_pip_config=self._mount("pip_config", scripts.PIP_CONFIG),
@@ -92,10 +93,11 @@ class Installation:
 
     def _pip_plan(self, top: Base) -> dict[str, Any]:
         self._write_requirements()
-        self.request.report("resolving the requirements")
+        self.container.wait.now("resolving the requirements" + (f"; builds of PyTorch: {self.torch}" if self.torch else ""))
         with self.container.started_from(top.image_id, top.builder):
             self._run(scripts.pip_plan(), f"the requirements of {self.request.name} cannot be resolved")
         report: dict[str, Any] = json.loads(self.container.answer())
+        torch_backend.check([distribution.line for distribution in image_layers.read_report(report)], self.torch)
         return report
 
     def _with_venv(self, base: Base) -> tuple[Base, str]:
@@ -128,7 +130,7 @@ class Installation:
     def _write_requirements(self) -> None:
         """Write the lines as pip in the container reads them, and mount the folders that `--find-links` names."""
         wanted, constraints = requirements.for_installer(self.spec.requirements, self.folder.copy_local_requirements())
-        lines: list[str] = []
+        lines = [" ".join(options)] if (options := torch_backend.pip_options(self.torch)) else []
         for line in wanted.splitlines():
             option, _, place = line.partition(" ")
             if option == "--find-links" and "://" not in place:
@@ -146,7 +148,7 @@ class Installation:
         for name, text in texts.items():
             self.folder.write(name, options + text)
         names = [line.split(" ")[0] for text in texts.values() for line in text.splitlines()]
-        self.request.report(f"installing layer {which}: {', '.join(names)}")
+        self.container.wait.now(f"installing layer {which}: {', '.join(names)}")
         script = scripts.install(texts) + (scripts.check() if is_last else "")
         return self._make(below, below.config, key, script, ", ".join(names))
 

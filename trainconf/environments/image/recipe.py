@@ -9,7 +9,7 @@ import os
 import re
 
 from trainconf.environments.recipe.reader import RECIPE_KEYS, read_contents
-from trainconf.environments.recipe.requirements import shipped_or_own
+from trainconf.environments.recipe.requirements import backend_of, shipped_or_own
 from trainconf.errors import ContainerEngineError, Mistake
 from trainconf.spec import EnvironmentSpec, Pairs
 
@@ -25,6 +25,7 @@ _HOST = r"(?:localhost|[\w-]*\.[\w.-]+|[\w.-]+(?=:\d))(?::\d+)?/"  # without a d
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 REFERENCE = rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
 SECRET = re.compile(r"\$\{secret:")
+_FROM = re.compile(r"(?im)^\s*FROM\s+\S")
 
 
 def read_image_recipe(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> EnvironmentSpec:
@@ -42,6 +43,10 @@ def read_image_recipe(env: dict[str, Any], root: str, mistakes: list[Mistake]) -
         ))
         return EnvironmentSpec(kind="image")
     contents = read_contents(env, root, mistakes)
+    if backend := backend_of(contents.requirements):
+        from trainconf.environments.recipe.torch_backend import DRIVERS, refused_by_pip
+
+        mistakes += [refused_by_pip(backend)] if backend in DRIVERS else []
     base, dockerfile = docker.get("base_image") or "", docker.get("dockerfile") or ""
     files, dockerfile, context = _build_files(docker, root, mistakes)
     wanted = contents.python
@@ -116,10 +121,14 @@ def _build_files(docker: dict[str, Any], root: str, mistakes: list[Mistake]) -> 
     from trainconf.environments.image import context as build_context
     from trainconf.environments.recipe.file_tree import file_digest
 
-    path, ignore = shipped_or_own(docker["dockerfile"], root), ""
+    path, ignore = "" if is_text(docker["dockerfile"]) else shipped_or_own(docker["dockerfile"], root), ""
     found: list[tuple[str, str]] = []
-    dockerfile = _named(path, root)
-    if _is_there(path, "env.docker.dockerfile", "the Dockerfile", os.path.isfile, mistakes):
+    dockerfile = docker["dockerfile"] if is_text(docker["dockerfile"]) else _named(path, root)
+    if is_text(dockerfile):
+        mistakes += [] if _FROM.search(dockerfile) else [Mistake(
+            "the Dockerfile has no FROM", ("from", "env.docker.dockerfile"), hint="its text begins with FROM IMAGE; a path has one line",
+        )]
+    elif _is_there(path, "env.docker.dockerfile", "the Dockerfile", os.path.isfile, mistakes):
         found.append((DOCKERFILE + dockerfile, file_digest(path)))
         ignore = path + build_context.IGNORE
     if not docker.get("build_context"):
@@ -133,6 +142,16 @@ def _build_files(docker: dict[str, Any], root: str, mistakes: list[Mistake]) -> 
             mistakes.append(Mistake(f"the build context cannot be read: {getattr(error, 'strerror', None) or error}",
                                     ("from", "env.docker.build_context"), ("looked at", str(looked_at))))
     return tuple(found), dockerfile, _named(folder, root)
+
+
+def is_text(dockerfile: str) -> bool:
+    """Whether `env.docker.dockerfile` is the text of a Dockerfile, and not the path of one."""
+    return "\n" in dockerfile or _FROM.match(dockerfile) is not None
+
+
+def name_of(dockerfile: str) -> str:
+    """What messages and lock files call a Dockerfile."""
+    return "env.docker.dockerfile" if is_text(dockerfile) else dockerfile
 
 
 def _is_there(path: str, source: str, what: str, is_kind: Any, mistakes: list[Mistake]) -> bool:

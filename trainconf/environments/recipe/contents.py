@@ -17,7 +17,7 @@ from trainconf.snapshot.frozen_line import START_BYTES, is_frozen
 from trainconf.snapshot.tree.rules import RuleBook
 
 NEVER = frozenset({".git", ".trainconf", "__pycache__", "node_modules"})
-OF_THIS_MACHINE = os.path.join("conf", "local.yaml")
+OF_THIS_MACHINE = (os.path.join("conf", "local.yaml"), os.path.join("conf", "trainconf", "local.yaml"))
 BUILT = (".whl", ".tar.gz", ".zip")
 
 
@@ -55,7 +55,7 @@ def _members(folder: str, is_copy: bool) -> Iterator[Found]:
         for entry, name in zip(entries, names, strict=True):
             relative = os.path.join(here, entry.name)
             path = os.fsencode(relative)
-            if entry.name in NEVER or relative == OF_THIS_MACHINE or (name == b"runs" and b".trainconf" in names):
+            if entry.name in NEVER or relative in OF_THIS_MACHINE or (name == b"runs" and b".trainconf" in names):
                 continue
             follows = entry.is_symlink() and _leads_out(folder, relative)
             if entry.is_dir(follow_symlinks=follows):

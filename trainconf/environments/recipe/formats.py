@@ -1,16 +1,15 @@
-"""The requirements inside other files: pyproject.toml and conda environment files."""
+"""The requirements inside conda environment files, and the reader of TOML."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import yaml
 
-from trainconf.environments.recipe.installed import normalised
+from trainconf.environments.recipe import conda
 from trainconf.errors import Mistake
 
 TYPE_CHECKING = False
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from trainconf.environments.recipe.requirements import RequirementReader
 
 CONDA_KEYS = ("channels", "dependencies", "name", "prefix", "variables")
-CONDA_SPEC = re.compile(r"(?:[\w.-]+::)?(?P<name>[\w.-]+)\s*(?P<version>.*)")
-CONDA_EXACT = re.compile(r"={1,2}\s*(?P<version>\d+(\.\d+)+)(\.\*)?(=\S+)?")
 
 
 class CondaFacts(NamedTuple):
@@ -29,37 +26,8 @@ class CondaFacts(NamedTuple):
     variables: dict[str, Any]
 
 
-def read_pyproject(path: str, reader: RequirementReader) -> None:
-    """Pass `project.dependencies` of a pyproject.toml to the reader. What cannot be obeyed is a mistake."""
-    text = reader.read_text(path, "the pyproject file", "env.pyproject")
-    if text is None:
-        return
-    toml = toml_reader()
-    try:
-        document = toml.loads(text)
-    except toml.TOMLDecodeError as error:
-        reader.mistakes.append(Mistake(f"the pyproject file is not TOML: {error}", ("from", path)))
-        return
-    project = document.get("project", {})
-    if "dependencies" in project.get("dynamic", ()) or "dependencies" not in project:
-        reader.mistakes.append(Mistake(
-            "the pyproject file does not list its dependencies", ("from", path), ("looked at", "project.dependencies"),
-            hint="to install the project with what its build works out, write its folder as a requirement: env.requirements=[.]",
-        ))
-        return
-    sources = {normalised(name) for name in document.get("tool", {}).get("uv", {}).get("sources", {})}
-    redirected = [line for line in project["dependencies"] if normalised(re.split(r"[^\w.-]", line, maxsplit=1)[0]) in sources]
-    if redirected:
-        reader.mistakes.append(Mistake(
-            "the pyproject file takes dependencies from places that only uv's project commands read", ("from", path),
-            ("tool.uv.sources", "\n".join(redirected)),
-            hint="`uv export --no-hashes -o requirements.txt`, and name that in env.requirements_file",
-        ))
-    reader.read_lines("\n".join(project["dependencies"]), os.path.dirname(path), "project.dependencies")
-
-
 def read_conda(path: str, reader: RequirementReader) -> CondaFacts:
-    """Pass the pip part of a conda environment file to the reader. Anything that needs conda itself is a mistake."""
+    """Pass what pip can install of a conda environment file to the reader. Anything that needs conda itself is a mistake."""
     text = reader.read_text(path, "the conda file", "env.conda_file")
     nothing = CondaFacts("", {})
     if text is None:
@@ -79,27 +47,30 @@ def read_conda(path: str, reader: RequirementReader) -> CondaFacts:
 
 
 def _conda_dependencies(dependencies: list[Any], path: str, reader: RequirementReader) -> str:
-    """Read the pip part, refuse what only conda can install, and return the version of Python that is asked for."""
+    """Read what pip can install, refuse what only conda can, and return the version of Python that is asked for."""
     python = ""
-    refused = []
+    refused: list[str] = []
+    taken: list[str] = []
+    lines: list[str] = []
     for entry in dependencies:
         if isinstance(entry, dict) and list(entry) == ["pip"]:
-            reader.read_lines("\n".join(map(str, entry["pip"] or ())), os.path.dirname(path), f"{path} (pip)")
-            continue
-        match = CONDA_SPEC.fullmatch(str(entry).strip())
-        if match and match["name"] == "python":
-            exact = CONDA_EXACT.fullmatch(match["version"])
-            if exact:
-                python = exact["version"]
-            elif match["version"]:
+            lines += [str(line) for line in entry["pip"] or ()]
+        elif conda.name_of(str(entry)) == "python":
+            version = conda.python_version(str(entry))
+            if version is None:
                 facts = (("from", path), ("allowed", "python, python=3.11, python=3.11.7"))
                 reader.mistakes.append(Mistake(f"{entry} does not name one version of Python", *facts))
-        elif not match or match["name"] != "pip":
-            refused.append(str(entry))
+            python = version or python
+        elif conda.name_of(str(entry)) != "pip":
+            requirement = conda.as_requirement(str(entry))
+            (refused if requirement is None else taken).append(str(entry) if requirement is None else requirement)
+    reader.read_lines("\n".join(taken), os.path.dirname(path), f"{path} (conda)")
+    reader.read_lines("\n".join(lines), os.path.dirname(path), f"{path} (pip)")
     if refused:
         reader.mistakes.append(Mistake(
-            "the conda file needs conda itself; only its pip part can be installed", ("from", path), ("only conda", "\n".join(refused)),
-            hint="move them under `- pip:` by the names they have there; or use env=current with a conda environment's Python",
+            "the conda file needs conda itself, for pip has no such packages", ("from", path), ("only conda", "\n".join(refused)),
+            hint="if pip has them, move them under `- pip:` by the names they have there, else leave them out; or use env=current with a "
+            "conda environment's Python",
         ))
     return python
 

@@ -65,6 +65,35 @@ def submitting() -> Interpreter:
     return Interpreter(sys.executable, sys.version.split()[0], site_dirs)
 
 
+def taken_for_another() -> str:
+    """Who activated an environment means that one by `env=current`: a note where this process, which is taken, is not of it. "" else.
+
+    Nor is the environment that pipx and `uv tool` make for a program meant: nothing of the user's is in it.
+    """
+    conda = os.environ.get("CONDA_PREFIX", "") if os.environ.get("CONDA_DEFAULT_ENV", "base") != "base" else ""
+    active = os.environ.get("VIRTUAL_ENV") or conda
+    if active and os.path.realpath(active) != os.path.realpath(sys.prefix):
+        python = os.path.join(active, "bin", "python")
+        return f"env=current is the Python of trainconf, {sys.executable}; env.python.interpreter_path={python} takes the active one"
+    if any(os.path.exists(os.path.join(sys.prefix, name)) for name in ("pipx_metadata.json", "uv-receipt.toml")):
+        return f"env=current is the Python of trainconf alone, {sys.executable}; env.python.interpreter_path=python3 takes yours"
+    return ""
+
+
+def imported_from(source: str) -> str:
+    """The folder of a source tree that this Python imports from, as `pip install -e .` has it do; "" where there is none.
+
+    A run has a copy of the tree, and would import what is in the folder by then.
+    """
+    root = os.path.join(os.path.realpath(source), "")
+    environment = os.path.realpath(sys.prefix)
+    for path in submitting().site_dirs:
+        found = os.path.realpath(path)
+        if f"{found}{os.sep}".startswith(root) and not found.startswith(environment) and os.path.isdir(found):
+            return found
+    return ""
+
+
 def python_path(variables: Mapping[str, str]) -> list[str]:
     """The folders that PYTHONPATH names. An empty one means the working directory, which is no software."""
     return [path for path in variables.get("PYTHONPATH", "").split(os.pathsep) if path]

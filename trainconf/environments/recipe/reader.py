@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-RECIPE_KEYS = ("requirements", "requirements_file", "pyproject", "conda_file")
+RECIPE_KEYS = (
+    "requirements", "requirements_file", "pyproject", "pyproject_extras", "pyproject_groups", "uv_lock", "conda_file", "torch_backend",
+)  # fmt: skip
 VERSION = r"3\.\d+(\.\d+)?"
 OLDEST_MINOR = 8  # what installers and the job's client still serve
 
@@ -125,15 +127,14 @@ class RecipeContents(Record):
 def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> RecipeContents:
     """Read the requirements with every file they name, the version of Python and the variables."""
     reader = RequirementReader(root, mistakes)
+    if backend := env.get("torch_backend"):
+        reader.take_torch_backend(str(backend), "env.torch_backend")
     reader.read_lines("\n".join(map(str, env.get("requirements") or ())), root, "env.requirements")
     if named := env.get("requirements_file"):
         reader.read_file(shipped_or_own(named, root), "env.requirements_file")
     variables: dict[str, Any] = {}
     wanted = _version((env.get("python") or {}).get("version"), "env.python.version", mistakes)
-    if named := env.get("pyproject"):
-        from trainconf.environments.recipe.formats import read_pyproject
-
-        read_pyproject(shipped_or_own(named, root), reader)
+    _read_project(env, reader)
     if named := env.get("conda_file"):
         from trainconf.environments.recipe.formats import read_conda
 
@@ -147,6 +148,28 @@ def read_contents(env: dict[str, Any], root: str, mistakes: list[Mistake]) -> Re
     variables.update(env.get("variables") or {})
     files = tuple(sorted(reader.digests.items()))
     return RecipeContents(wanted, tuple(reader.lines), files, _variables(variables, mistakes))
+
+
+def _read_project(env: dict[str, Any], reader: RequirementReader) -> None:
+    """Read a project's pyproject.toml or its uv.lock, with extras and groups."""
+    chosen = env.get("pyproject_extras") or (), env.get("pyproject_groups") or ()
+    if env.get("pyproject") and env.get("uv_lock"):
+        facts = (("env.pyproject", str(env["pyproject"])), ("env.uv_lock", str(env["uv_lock"])))
+        reader.mistakes.append(Mistake("a lock file has what its pyproject file asks for", *facts, hint="drop one of the two"))
+    elif named := env.get("pyproject"):
+        from trainconf.environments.recipe.pyproject import read_pyproject
+
+        read_pyproject(shipped_or_own(named, reader.root), *chosen, reader)
+    elif named := env.get("uv_lock"):
+        from trainconf.environments.recipe.uv_lock import read_uv_lock
+
+        read_uv_lock(os.path.normpath(os.path.join(reader.root, named)), *chosen, reader)
+    else:
+        reader.mistakes.extend(
+            Mistake(f"env.{key} is about a project, and none is given", ("from", f"env.{key}"),
+                    hint="env.pyproject=pyproject.toml, or env.uv_lock=uv.lock")
+            for key in ("pyproject_extras", "pyproject_groups") if env.get(key)
+        )  # fmt: skip
 
 
 def _python_version(named: str, wanted: str, root: str, mistakes: list[Mistake]) -> str:

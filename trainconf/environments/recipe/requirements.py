@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 CONSTRAINT = "--constraint "  # marks one line of an inlined constraints file
+TORCH_BACKEND = "--torch-backend "  # a line that only trainconf knows: see torch_backend.py
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # Patterns are compiled when a line first needs one: a plain pin needs none, and compiling them all is a third of a cache hit.
 COMMENT = r"(^|\s)#.*$"
@@ -113,7 +114,7 @@ class RequirementReader:
 
     def read_lines(self, text: str, folder: str, source: str, *, constraints: bool = False) -> None:
         """Read requirement lines. Includes are relative to `folder`; local paths to the workspace, else to `folder`."""
-        for number, line in _logical_lines(text):
+        for number, line in logical_lines(text):
             self._read_line(line, folder, f"{source}:{number}", constraints)
 
     def _read_line(self, line: str, folder: str, source: str, constraints: bool) -> None:
@@ -130,10 +131,23 @@ class RequirementReader:
             self._add(value, folder, source, constraints, always_local="://" not in value and " @ " not in value)
         elif name in ("-f", "--find-links") and "://" not in value:
             self.lines.append(f"--find-links {self._relative(self._find(value, folder) or value)}")
+        elif name == TORCH_BACKEND.strip():
+            self.take_torch_backend(value, source)
         elif name:
             self.lines.append(line)
         else:
             self._add(line, folder, source, constraints)
+
+    def take_torch_backend(self, value: str, source: str) -> None:
+        """Read which builds of PyTorch are taken. They are one for all lines."""
+        from trainconf.environments.recipe import torch_backend
+
+        backend, other = torch_backend.read(value, source, self.mistakes), backend_of(self.lines)
+        if backend and not other:
+            self.lines.append(TORCH_BACKEND + backend)
+        elif backend and backend != other:
+            facts = (("from", source), ("already", other), ("here", backend))
+            self._wrong("the recipe asks for two builds of PyTorch", *facts, hint="drop one of them")
 
     def _include(self, value: str, folder: str, source: str, constraints: bool) -> None:
         if "://" in value:
@@ -203,10 +217,20 @@ def option_lines(lines: Iterable[str]) -> list[str]:
     return [line for line in lines if line.startswith("-") and not line.startswith(CONSTRAINT)]
 
 
+def backend_of(lines: Iterable[str]) -> str:
+    """The builds of PyTorch that lines ask for; empty where they ask for none."""
+    return next((line.removeprefix(TORCH_BACKEND) for line in lines if line.startswith(TORCH_BACKEND)), "")
+
+
 def for_installer(lines: Sequence[str], rename: dict[str, str]) -> tuple[str, str]:
-    """The texts of a requirements file and of a constraints file. `rename` maps local paths to those that the installer reads."""
+    """The texts of a requirements file and of a constraints file, without the line that only trainconf knows.
+
+    `rename` maps local paths to those that the installer reads.
+    """
     texts: tuple[list[str], list[str]] = ([], [])
     for line in lines:
+        if line.startswith(TORCH_BACKEND):
+            continue
         text = line.removeprefix(CONSTRAINT)
         local = local_requirement(text)
         if local is not None and local.path in rename:
@@ -224,7 +248,7 @@ def with_hashes(pins: Iterable[str], lines: Iterable[str]) -> list[str]:
     return [" ".join((pin, *known.get(pin, ()))) for pin in pins]
 
 
-def _logical_lines(text: str) -> list[tuple[int, str]]:
+def logical_lines(text: str) -> list[tuple[int, str]]:
     """Lines with their numbers, with continuations joined and without comments and blank lines."""
     found: list[tuple[int, str]] = []
     held, start = "", 0

@@ -8,13 +8,14 @@ from typing import Any
 from trainconf import files
 from trainconf.environments import store
 from trainconf.environments.build_folder import BuildFolder, build_folder
-from trainconf.environments.recipe import interpreter, requirements
+from trainconf.environments.recipe import interpreter, requirements, torch_backend
 from trainconf.environments.recipe.installed import installed
 from trainconf.environments.request import EnvironmentRequest
 from trainconf.environments.venv.installers import Installer, failure, find_installer
 from trainconf.environments.venv.pip_configuration import ignored_settings
 from trainconf.errors import EnvironmentRecipeError
 from trainconf.process import processes
+from trainconf.reporter import Wait
 
 
 def build(request: EnvironmentRequest) -> tuple[store.BuiltEnvironment, bool]:
@@ -27,10 +28,13 @@ def build(request: EnvironmentRequest) -> tuple[store.BuiltEnvironment, bool]:
         if built is not None and store.is_on_same_python(built):
             return built, False
         builder = VenvBuilder(folder, find_installer())
-        request.report(f"building environment {request.name} ({os.path.basename(request.folder)}) with {builder.installer.name}")
-        if names := ignored_settings(os.environ, request.root):
-            request.report(f"note: only the recipe decides which packages are taken; ignored: {', '.join(names)} (docs/environments.md)")
-        metadata = folder.keep(**builder.build())
+        builds = f"; builds of PyTorch: {builder.torch}" if builder.torch else ""
+        hash_ = os.path.basename(request.folder)
+        with request.reporter.wait(f"building environment {request.name} ({hash_}) with {builder.installer.name}{builds}") as builder.wait:
+            if names := ignored_settings(os.environ, request.root):
+                told = f"note: only the recipe decides which packages are taken; ignored: {', '.join(names)} (docs/environments.md)"
+                request.reporter.info(told)
+            metadata = folder.keep(**builder.build())
     return store.BuiltEnvironment(request.folder, metadata), True
 
 
@@ -42,7 +46,9 @@ def pinned(request: EnvironmentRequest) -> str:
     if request.spec.kind == "current":
         raise EnvironmentRecipeError("there is nothing to pin: this environment is user-managed", hint="name a recipe, such as env=minimal")
     with build_folder(request) as folder:
-        pins = VenvBuilder(folder, find_installer()).pins()
+        builder = VenvBuilder(folder, find_installer())
+        with request.reporter.wait(f"pinning environment {request.name} with {builder.installer.name}") as builder.wait:
+            pins = builder.pins()
     spec = request.spec
     header = f"# pinned by `trainconf env lock` from {request.name} for Python {spec.python}"
     lines = (header, *requirements.option_lines(spec.requirements), *requirements.with_hashes(pins, spec.requirements))
@@ -50,43 +56,48 @@ def pinned(request: EnvironmentRequest) -> str:
 
 
 class VenvBuilder:
-    """Builds the venv of one request with an installer, in a build folder."""
+    """Builds the venv of one request with an installer, in a build folder. `wait` is told the installer's lines."""
 
     def __init__(self, folder: BuildFolder, installer: Installer) -> None:
         self.folder = folder
         self.installer = installer
         self.request = folder.request
         self.spec = folder.request.spec
+        self.torch = requirements.backend_of(self.spec.requirements)
         self.named = requirements.variables(self.spec.requirements, os.environ)  # what requirement lines name; never reported
+        self.wait = Wait()
 
     def build(self) -> dict[str, Any]:
         """Make the venv `env` and install the requirements; its metadata."""
-        is_constrained, name = self._write_requirements(), self.request.name
+        options, name = self._write_requirements(), self.request.name
         is_empty = len(requirements.option_lines(self.spec.requirements)) == len(self.spec.requirements)
         prompt = name if name.isprintable() else "trainconf"
-        self._run(self.installer.commands(self._python(), prompt, is_constrained, is_empty), f"environment {name} cannot be built")
+        self._run(self.installer.commands(self._python(), prompt, options, is_empty), f"environment {name} cannot be built")
         self.installer.make_movable(self.folder.at("env"))
         self._hide_variables()
-        return self._metadata()
+        metadata = self._metadata()
+        self.installer.check(metadata["packages"], self.torch)
+        return metadata
 
     def pins(self) -> list[str]:
         """The exact versions that the requirements resolve to; local ones as the recipe names them."""
-        is_constrained = self._write_requirements()
-        self._run(self.installer.pin_commands(self._python(), is_constrained), "the requirements cannot be pinned")
+        options = self._write_requirements()
+        self._run(self.installer.pin_commands(self._python(), options), "the requirements cannot be pinned")
         pins = [requirements.unexpanded(pin, self.named) for pin in self.installer.read_pins(self.folder.path)]
+        self.installer.check(pins, self.torch)
         for number, (path, _) in enumerate(self.spec.files):
             pins = [pin.replace(f"./sources/{number}/{os.path.basename(path)}", path) for pin in pins]
         return pins
 
-    def _write_requirements(self) -> bool:
-        """Write what the installer reads: copies of local requirements, and the files of lines. Whether there are constraints."""
+    def _write_requirements(self) -> list[str]:
+        """Write what the installer reads: copies of local requirements, and the files of lines. The options that it needs."""
         wanted, constraints = requirements.for_installer(self.spec.requirements, self.folder.copy_local_requirements())
         to_root = os.path.relpath(os.path.realpath(self.request.root), os.path.realpath(self.folder.path))
         if "--hash=" in wanted:  # pip takes it so; uv would install whatever has none
             wanted = "--require-hashes\n" + wanted
         self.folder.write("requirements.txt", wanted.replace("--find-links ./", f"--find-links {to_root}/"))
         self.folder.write("constraints.txt", constraints)
-        return bool(constraints)
+        return [*(("-c", "constraints.txt") if constraints else ()), *self.installer.torch_options(self.torch)]
 
     def _python(self) -> str:
         """Path of the Python to build on. Raises EnvironmentRecipeError that names what is installed."""
@@ -105,7 +116,7 @@ class VenvBuilder:
 
     def _run(self, commands: list[list[str]], what: str) -> None:
         """Run the installer's commands and report its lines as they come. Raises BuildError."""
-        environ = self.installer.environ(os.environ, self.request.root) | self.named
+        environ = self.installer.environ(os.environ, self.request.root) | self.named | torch_backend.uv_variables(self.torch)
         if "--pre" in requirements.option_lines(self.spec.requirements):
             environ["UV_PRERELEASE"] = "allow"  # uv ignores the line that pip reads
         for command in commands:
@@ -116,7 +127,7 @@ class VenvBuilder:
 
     def _report(self, line: str) -> None:
         if line:
-            self.request.report(requirements.redacted(line, self.named))
+            self.wait.now(requirements.redacted(line, self.named))
 
     def _hide_variables(self) -> None:
         """Take the values of variables out of the notes in which installers record where a package came from (PEP 610)."""

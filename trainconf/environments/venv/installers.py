@@ -12,8 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from trainconf.environments.recipe import torch_backend
 from trainconf.environments.recipe.pip_report import requirement
 from trainconf.environments.recipe.requirements import NO_HASH, OTHER_FILE
+from trainconf.environments.recipe.uv_lock import find_uv
 from trainconf.environments.venv.pip_configuration import pip_environ, uv_environ
 from trainconf.errors import BuildError
 from trainconf.files import names_in, read_json
@@ -35,8 +37,10 @@ class Installer(Protocol):
     fetches_pythons: bool  # whether `python` may be a version that is not installed yet
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]: ...
-    def commands(self, python: str, prompt: str, is_constrained: bool, is_empty: bool) -> list[list[str]]: ...
-    def pin_commands(self, python: str, is_constrained: bool) -> list[list[str]]: ...
+    def commands(self, python: str, prompt: str, options: Sequence[str], is_empty: bool) -> list[list[str]]: ...
+    def pin_commands(self, python: str, options: Sequence[str]) -> list[list[str]]: ...
+    def torch_options(self, backend: str) -> list[str]: ...
+    def check(self, packages: Sequence[str], backend: str) -> None: ...
     def read_pins(self, folder: str) -> list[str]: ...
     def make_movable(self, folder: str) -> None: ...
     def known_pythons(self) -> list[str]: ...
@@ -58,16 +62,22 @@ class Uv:
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
         return uv_environ(environ, root)
 
-    def commands(self, python: str, prompt: str, is_constrained: bool, is_empty: bool) -> list[list[str]]:
+    def commands(self, python: str, prompt: str, options: Sequence[str], is_empty: bool) -> list[list[str]]:
         made = [self.path, "venv", "--relocatable", "--no-project", "--quiet", "--prompt", prompt, "--python", python, "env"]
-        filled = [self.path, "pip", "install", "--python", PYTHON, "-r", "requirements.txt", *_constraints(is_constrained)]
+        filled = [self.path, "pip", "install", "--python", PYTHON, "-r", "requirements.txt", *options]
         return [made] if is_empty else [made, filled]
 
-    def pin_commands(self, python: str, is_constrained: bool) -> list[list[str]]:
+    def pin_commands(self, python: str, options: Sequence[str]) -> list[list[str]]:
         return [[
             self.path, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python, "requirements.txt",
-            *_constraints(is_constrained), "-o", PINS,
+            *options, "-o", PINS,
         ]]
+
+    def torch_options(self, backend: str) -> list[str]:
+        return torch_backend.uv_options(backend)
+
+    def check(self, packages: Sequence[str], backend: str) -> None:
+        """Nothing to check: uv takes the build or fails."""
 
     def read_pins(self, folder: str) -> list[str]:
         with open(os.path.join(folder, PINS), encoding="utf-8") as stream:
@@ -91,13 +101,13 @@ class Pip:
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
         return pip_environ(environ)
 
-    def commands(self, python: str, prompt: str, is_constrained: bool, is_empty: bool) -> list[list[str]]:
+    def commands(self, python: str, prompt: str, options: Sequence[str], is_empty: bool) -> list[list[str]]:
         made = [python, "-I", "-m", "venv", "--prompt", prompt, "env"]
-        filled = [*self._install(is_constrained), "--progress-bar", "off"]
+        filled = [*self._install(options), "--progress-bar", "off"]
         return [made] if is_empty else [made, filled]
 
-    def pin_commands(self, python: str, is_constrained: bool) -> list[list[str]]:
-        pinned = [*self._install(is_constrained), "--quiet", "--dry-run", "--ignore-installed", "--report", REPORT]
+    def pin_commands(self, python: str, options: Sequence[str]) -> list[list[str]]:
+        pinned = [*self._install(options), "--quiet", "--dry-run", "--ignore-installed", "--report", REPORT]
         return [[python, "-I", "-m", "venv", "env"], pinned]
 
     def read_pins(self, folder: str) -> list[str]:
@@ -126,47 +136,29 @@ class Pip:
     def known_pythons(self) -> list[str]:
         return []
 
-    def _install(self, is_constrained: bool) -> list[str]:
-        return [PYTHON, "-I", "-m", "pip", "install", "-r", "requirements.txt", *_constraints(is_constrained)]
+    def torch_options(self, backend: str) -> list[str]:
+        return torch_backend.pip_options(backend)
+
+    def check(self, packages: Sequence[str], backend: str) -> None:
+        torch_backend.check(packages, backend)
+
+    def _install(self, options: Sequence[str]) -> list[str]:
+        return [PYTHON, "-I", "-m", "pip", "install", "-r", "requirements.txt", *options]
 
 
 def find_installer() -> Installer:
     """uv on PATH, else the `uv` package's program beside this Python, else pip."""
-    return next((Uv(path) for path in _uv_programs() if _is_uv(path)), Pip())
-
-
-def _is_uv(path: str) -> bool:
-    """Whether a program is uv, or a script that starts it: pyenv leaves a `uv` on PATH that only prints an error."""
-    with open(path, "rb") as stream:
-        if stream.read(2) != b"#!":
-            return True
-    return processes.run([path, "--version"]).stdout.startswith(b"uv ")
-
-
-def _uv_programs() -> Iterator[str]:
-    for folder in os.get_exec_path():
-        path = os.path.join(folder, "uv")
-        if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.R_OK | os.X_OK):
-            yield path
-    beside = os.path.join(os.path.dirname(sys.executable), "uv")
-    if os.path.isfile(beside):
-        yield beside
-    try:
-        from uv import find_uv_bin
-
-        yield str(find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        return
-
-
-def _constraints(is_constrained: bool) -> Sequence[str]:
-    return ("-c", "constraints.txt") if is_constrained else ()
+    path = find_uv()
+    return Uv(path) if path else Pip()
 
 
 def failure(installer: Installer, command: Sequence[str], output: str, what: str) -> BuildError:
     """The error for an installer that failed, with its last lines."""
     hints = {
         "No space left on device": "free some space; the installer's cache and temporary folder count too",
+        "unexpected argument '--torch-backend'": "this uv is too old for env.torch_backend: `uv self update`, or `pip install -U uv`",
+        "'--torch-backend <TORCH_BACKEND>'": "this uv knows no such build of PyTorch; it says which ones it knows",
+        "download.pytorch.org": "env.torch_backend takes PyTorch from download.pytorch.org: can it be reached, and has it that version?",
         "os error 28": "free some space; the installer's cache and temporary folder count too",
         "MATCH THE HASHES": OTHER_FILE,
         "Hash mismatch": OTHER_FILE,

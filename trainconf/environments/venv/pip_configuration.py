@@ -50,6 +50,7 @@ UV_INDEX_VARIABLES = (
 )
 # Variables of the shell's own Python, which would make a build install into that one.
 OF_A_PYTHON = ("CONDA_PREFIX", "PIP_", "PYTHON", "UV_", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+OF_COLOURS = ("CLICOLOR_FORCE", "FORCE_COLOR")
 TRUE = ("1", "on", "t", "true", "y", "yes")
 
 
@@ -76,7 +77,9 @@ def uv_environ(environ: Mapping[str, str], root: str) -> dict[str, str]:
 
 
 def _without_a_python(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if not name.startswith(OF_A_PYTHON)}
+    """Nor the wish for colours: an installer's lines are shown by our printer."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(OF_A_PYTHON) and name not in OF_COLOURS}
+    return kept | {"NO_COLOR": "1"}
 
 
 def ignored_settings(environ: Mapping[str, str], root: str) -> list[str]:

@@ -83,7 +83,7 @@ def _record_end(engine: Engine, paths: RunPaths) -> None:
         )
         end = next((end for _, end in ends if end.state == "Failed"), ends[-1][1])
         reason = f"{end.reason}; its agent was gone, and the engine told this afterwards".removeprefix("; ")
-        facts = {**end.facts(), "reason": reason, **job_folders.put_away_later(paths)}
+        facts = {**end.facts(), "reason": reason, **job_folders.put_away_later(paths, end.state)}
         events.append(paths, end.state, event["attempt"], **facts, time=_time(ends[-1][0]))
         for node in nodes:
             node.clear()

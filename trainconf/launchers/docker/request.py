@@ -23,7 +23,7 @@ from trainconf.engine import container, job_shell
 from trainconf.engine.address import EngineFacts
 from trainconf.errors import ConfigError, Mistake
 from trainconf.launchers.docker import arguments, checks
-from trainconf.launchers.job.env import input_variables
+from trainconf.launchers.job.env import compat_variables, input_variables, tool_variables
 from trainconf.launchers.protocol import Job
 from trainconf.paths import RunPaths
 
@@ -101,11 +101,13 @@ def variables(job: Job) -> dict[str, str]:
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "USER": name,
         "LOGNAME": name,
+        **tool_variables(job.spec.code.compat),
         **job.env,
         "TRAINCONF_RUN_ID": job.run_id,
         "TRAINCONF_RUN_DIR": job.paths.run_dir,
         "TRAINCONF_EXPERIMENT": job.experiment_name,
         "TRAINCONF_PARAMS": job.paths.params,
+        **compat_variables(job.spec.code.compat),
         **input_variables(job.spec.code.inputs),
     }
 
@@ -166,7 +168,7 @@ def targets(job: Job) -> list[tuple[str, str, bool]]:
 def written_files(paths: RunPaths, ranks: Sequence[int]) -> list[str]:
     """The files, besides its code, that the container of these ranks writes to. Each is mounted by itself, so that the job can put
     nothing else in its place; each is there before."""
-    return [*(paths.log(rank) for rank in ranks), paths.usage(ranks[0]), paths.ends(ranks[0]), paths.metrics]
+    return [*(paths.log(rank) for rank in ranks), paths.usage(ranks[0]), paths.ends(ranks[0]), paths.metrics, paths.records]
 
 
 def capabilities(requested: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from trainconf.process import Completed
 
 
+_MODULES = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch", "deepspeed")
+_BEFORE_A_COMMAND = frozenset({"exec", "env", "time", "nohup", "then", "do", "else", "!", "{", "(", "&&", "||", ";", "|", "&"})
+
+
 def check(job: Job, argv: list[str]) -> None:
     """What every target refuses; `argv` is the job's. Raises ConfigError, every mistake at once."""
-    _refuse([*_no_arguments(argv), *_broken_patterns(job.stdout_metrics)])
+    _refuse([*_no_arguments(argv), *_broken_patterns(job.stdout_metrics), *_ranks_that_start_ranks(job, argv)])
 
 
 def check_mpi_here(job: Job, env: Mapping[str, str]) -> None:
@@ -50,6 +54,50 @@ def _broken_patterns(patterns: Mapping[str, str]) -> Iterator[Mistake]:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             yield Mistake(f"stdout_metrics.{name} is not a regular expression: {error}", ("pattern", pattern))
+
+
+def _ranks_that_start_ranks(job: Job, argv: list[str]) -> Iterator[Mistake]:
+    """A launcher that starts the processes of its node, beside others of the node that do the same: each group would believe to be all."""
+    per_node = job.spec.distributed.processes_per_node
+    found = _launcher_of_a_node(argv) if per_node > 1 else None
+    if found:
+        kind = job.spec.distributed.kind
+        yield Mistake(
+            f"{found} starts the processes of its node, and distributed={kind} starts {found} {per_node} times on each node",
+            ("allowed", f"one of the two: the script without {found}, or {found} once on each node"),
+            hint="distributed=none starts it once on each node, and sets NODE_RANK, MASTER_ADDR and MASTER_PORT where there are several",
+        )
+
+
+def _launcher_of_a_node(argv: list[str]) -> str | None:
+    """The launcher that is started, by its name; in a shell string where a command begins."""
+    if argv[:2] != ["sh", "-c"]:
+        return _launcher_in(argv)
+    import contextlib
+    import shlex
+
+    words: list[str] = []
+    for line in argv[2].replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        with contextlib.suppress(ValueError):  # a quote that is closed on another line: not where a command begins
+            words += [*lexer, ";"]
+    starts = (place for place, before in enumerate([";", *words]) if before in _BEFORE_A_COMMAND or _is_assignment(before))
+    return next(filter(None, (_launcher_in(words[place:]) for place in starts)), None)
+
+
+def _is_assignment(word: str) -> bool:
+    name, sign, _ = word.partition("=")
+    return bool(sign) and name.isidentifier()
+
+
+def _launcher_in(words: list[str]) -> str | None:
+    first, *others = [os.path.basename(word) for word in words[:3]] or [""]
+    if first == "accelerate" and others[:1] == ["launch"]:
+        return "accelerate launch"
+    if first.startswith("python") and others[:1] == ["-m"]:
+        return next((module for module in others[1:] if module in _MODULES), None)
+    return first if first in ("torchrun", "deepspeed") else None
 
 
 def _contradictions(job: Job) -> Iterator[Mistake]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from trainconf.engine.job_shell import COMPAT_PATH, PACKAGE_PATH
 from trainconf.launchers.job import import_path
 
 TYPE_CHECKING = False
@@ -22,17 +23,20 @@ OF_A_PYTHON = (
 OF_AN_ACTIVATION = ("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "CONDA_PROMPT_MODIFIER", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
 # Variables that every job gets about its run.
 OWN_NAMES = ("TRAINCONF_RUN_ID", "TRAINCONF_RUN_DIR", "TRAINCONF_EXPERIMENT", "TRAINCONF_PARAMS", "TRAINCONF_ATTEMPT")
+OF_TOOLS = {"mlflow": {"MLFLOW_TRACKING_URI": "trainconf:"}}
 RESUME_FROM = "TRAINCONF_RESUME_FROM"
 
 
 def variables(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
     """What every rank gets besides what it inherits from `environ`. The job's own variables win over ours, except over TRAINCONF_*."""
-    path = [import_path.folder(environ, job.paths.workspace.state)]
+    folder = import_path.folder(environ, job.paths.workspace.state)
+    path = [folder, *import_path.compat_folders(job.spec.code.compat, folder)]
     inherited = "" if "PYTHONPATH" in not_inherited(job) else environ.get("PYTHONPATH", "")
     path += filter(None, [job.env.get("PYTHONPATH", inherited)])
     return {
         "PYTHONUNBUFFERED": "1",
         **_no_user_site(job),
+        **tool_variables(job.spec.code.compat),
         **job.env,
         "PYTHONPATH": os.pathsep.join(path),
         "TRAINCONF_RUN_ID": job.run_id,
@@ -67,6 +71,17 @@ def first_on_path(job: Job, environ: Mapping[str, str]) -> list[str]:
     if job.spec.environment.kind not in ("current", "venv"):
         return []
     return import_path.programs(environ, job.paths.workspace.state, job.python)
+
+
+def compat_variables(compat: Iterable[str]) -> dict[str, str]:
+    """What tells the shell in a container which folders come after trainconf's own on PYTHONPATH."""
+    folders = import_path.compat_folders(compat, PACKAGE_PATH)
+    return {COMPAT_PATH: ":".join(folders)} if folders else {}
+
+
+def tool_variables(compat: Iterable[str]) -> dict[str, str]:
+    """What has an installed tool record in the run. The job's own variables win over these."""
+    return {name: value for tool in compat for name, value in OF_TOOLS.get(tool, {}).items()}
 
 
 def input_variables(inputs: Iterable[tuple[str, str]]) -> dict[str, str]:

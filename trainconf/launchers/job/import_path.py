@@ -7,6 +7,7 @@ installed, and the packages beside an installed trainconf stay invisible.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import trainconf
 from trainconf import files
@@ -14,7 +15,7 @@ from trainconf.errors import StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 # They hold more than a Python's programs.
@@ -28,6 +29,11 @@ def folder(environ: Mapping[str, str], fallback: str) -> str:
     """
     package = os.path.dirname(os.path.abspath(trainconf.__file__))
     return _made(environ, fallback, package, lambda path: _link(os.path.join(path, "trainconf"), package))
+
+
+def compat_folders(compat: Iterable[str], folder: str) -> list[str]:
+    """The folders with other tools' names, below what `folder` has of trainconf."""
+    return [f"{folder}/trainconf/compat/{name}/path" for name in compat]
 
 
 def programs(environ: Mapping[str, str], fallback: str, python: str) -> list[str]:
@@ -85,7 +91,8 @@ def _name(content: str) -> str:
 
 def _own(path: str) -> None:
     """Make the folder, or accept it as it is. One that others may write to could run their code in our jobs."""
-    os.makedirs(path, mode=0o700, exist_ok=True)
+    if not os.path.isdir(path):  # once for each trial of a sweep
+        os.makedirs(path, mode=0o700, exist_ok=True)
     for owned in (path, os.path.dirname(path)):
         facts = os.lstat(owned)
         if facts.st_uid != os.getuid() or facts.st_mode & 0o022:
@@ -93,9 +100,12 @@ def _own(path: str) -> None:
 
 
 def _link(link: str, target: str) -> None:
+    with suppress(FileNotFoundError):
+        if os.readlink(link) == target:
+            return
     try:
         os.symlink(target, link)
-    except FileExistsError:
+    except FileExistsError:  # another process was quicker
         if os.readlink(link) != target:
             raise
 

@@ -54,11 +54,12 @@ def variables(job: Job, place: RankLayout, environ: Mapping[str, str]) -> dict[s
 def _taken_names(job: Job, place: RankLayout) -> Iterator[Mistake]:
     """Variables of the job that it would not get: those that hold a process's place, and our TRAINCONF_*."""
     from trainconf.distributed import layout
+    from trainconf.engine.job_shell import COMPAT_PATH
     from trainconf.launchers.job.env import OWN_NAMES, input_variables
 
     spec = job.spec.distributed
     places = {*layout.variables(spec, place), *(["TF_CONFIG"] if spec.kind == "tensorflow" else [])}
-    own = {*OWN_NAMES, *input_variables(job.spec.code.inputs)}
+    own = {*OWN_NAMES, COMPAT_PATH, *input_variables(job.spec.code.inputs)}
     for name in sorted({*job.env, *job.secrets} & (places | own)):
         if name in own:
             yield Mistake(f"env.variables.{name} would be overwritten: trainconf tells the job about its run by this name",

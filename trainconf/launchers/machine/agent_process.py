@@ -102,6 +102,41 @@ def wake_agent(paths: RunPaths, who: Mapping[str, Any] | None) -> bool:
         raise LaunchError("the run's agent belongs to another user", ("pid", str(who["pid"]))) from error
 
 
+class AgentWaker:
+    """Wakes one agent, again and again: who it is, is made sure of once."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._paths = paths
+        self._fd = -1  # whatever becomes of the number, this is the process that was made sure of
+
+    def wake(self) -> None:
+        """As `wake_agent`; nothing where there is no agent."""
+        if self._fd < 0:
+            who = agent_of(self._paths)
+            if wake_agent(self._paths, who) and who is not None:
+                self._keep(who)
+            return
+        try:
+            for number in (signal.SIGUSR1, signal.SIGCONT):
+                signal.pidfd_send_signal(self._fd, number)
+        except ProcessLookupError:
+            self.close()
+
+    def _keep(self, who: Mapping[str, Any]) -> None:
+        if not hasattr(signal, "pidfd_send_signal"):
+            return
+        with suppress(OSError, AttributeError):  # it has just ended, or a kernel before 5.3, or a Python built for one
+            self._fd = os.pidfd_open(who["pid"])
+        if self._fd >= 0 and not liveness.is_alive(dict(who)):
+            self.close()
+
+    def close(self) -> None:
+        """Let go of it. May be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
 def send(who: Mapping[str, Any], *numbers: int) -> bool:
     """Send signals to the process with this identity; False when it is not alive on this machine. Raises PermissionError."""
     try:

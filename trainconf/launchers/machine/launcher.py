@@ -53,11 +53,15 @@ class AgentLauncher(Launcher):
     def submit(self, plan: LaunchPlan, lock: FileLock, secrets: Mapping[str, str]) -> RunHandle:
         """Write plan.json and let the agent begin; or start one, which inherits the lock."""
         paths = self.stage(plan)
+        return RunHandle(paths, self._begin(paths, lock, secrets))
+
+    def _begin(self, paths: RunPaths, lock: FileLock, secrets: Mapping[str, str]) -> int:
+        """Let the agent that waits begin, or start one, which inherits the lock; its pid."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None and (pid := waiting.begin()) is not None:
             lock.release()
-            return RunHandle(paths, pid)
-        return RunHandle(paths, start_agent(paths, lock, self._environ, secrets))
+            return pid
+        return start_agent(paths, lock, self._environ, secrets)
 
     def stage(self, plan: LaunchPlan) -> RunPaths:
         """Write plan.json, and make the folder of the leases."""
@@ -108,7 +112,7 @@ class AgentLauncher(Launcher):
 
     def pool(self, home: RunPaths, lock: FileLock, secrets: Mapping[str, str], compute: Mapping[str, Any], limit: int) -> TrialPool:
         """One agent carries out all trials; `sweep.json` has the limit."""
-        return TrialPool.start(self, home, lock, self._environ, secrets)
+        return TrialPool.start(self, home, lambda: self._begin(home, lock, secrets))
 
     def open_pool(self, home: RunPaths, secrets: Mapping[str, str]) -> TrialPool:
         """One agent carries out what it is given; a further controller feeds it, or starts another one when it has ended."""
@@ -144,7 +148,7 @@ class AgentLauncher(Launcher):
             ended = self._end_leftovers(paths, 0.0 if force else grace_of(paths))
             left = f"; {ended}" if ended else ""
             reason = f"{events.why_canceled(paths)}; its agent was gone{left}"
-            events.append(paths, "Canceled", attempt, exit_code=None, reason=reason, **job_folders.put_away_later(paths))
+            events.append(paths, "Canceled", attempt, exit_code=None, reason=reason, **job_folders.put_away_later(paths, "Canceled"))
         finally:
             lock.release()
 

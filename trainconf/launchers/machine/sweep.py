@@ -17,18 +17,19 @@ from trainconf import files
 from trainconf.errors import StorageError
 from trainconf.history import events
 from trainconf.launchers import get
-from trainconf.launchers.machine.agent_process import agent_of, start_agent, wake_agent
+from trainconf.launchers.machine.agent_process import AgentWaker, start_agent
 from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
 PATIENCE_SECONDS = 10.0  # with an agent that is about to end
+WAKE_SECONDS = 0.05  # until an agent hears of a trial that is made while others are
 
 
 class TrialPool:
@@ -44,6 +45,7 @@ class TrialPool:
         self.handle = handle
         self._launcher = launcher
         self._writer = writer
+        self._waker = AgentWaker(handle.paths)
 
     @property
     def trial_lock(self) -> str:
@@ -51,10 +53,8 @@ class TrialPool:
         return self.handle.paths.lock
 
     @classmethod
-    def start(
-        cls, launcher: Launcher, home: RunPaths, lock: FileLock, environ: Mapping[str, str], secrets: Mapping[str, str]
-    ) -> TrialPool:  # fmt: skip
-        """Start the agent; `lock`, held on `home.lock`, is its from here on. Raises StorageError, LaunchError."""
+    def start(cls, launcher: Launcher, home: RunPaths, begin: Callable[[], int]) -> TrialPool:
+        """`begin` lets the agent begin, which has the sweep's lock from there on; its pid. Raises StorageError, LaunchError."""
         try:
             os.makedirs(home.logs, exist_ok=True)
             writer = files.FileLock(home.trials)
@@ -62,7 +62,7 @@ class TrialPool:
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
         try:
-            pid = start_agent(home, lock, environ, secrets)
+            pid = begin()
         except BaseException:
             writer.release()
             raise
@@ -90,11 +90,22 @@ class TrialPool:
         return pool
 
     def add(self, plans: Iterable[LaunchPlan]) -> None:
-        """Hand over trials whose directories exist; they start in this order. Raises StorageError."""
+        """Hand over trials whose directories exist; they start in this order. Raises StorageError.
+
+        `plans` may make each when it is asked for. The agent is woken by the first ones, then when there are as many again, for each
+        time it looks at all that wait.
+        """
+        announced = unannounced = 0
+        woken_at = time.monotonic()
         for plan in plans:
             get(plan.target).stage(plan)
             self._append({"run_dir": plan.run_dir})
-        wake_agent(self.handle.paths, agent_of(self.handle.paths))
+            unannounced += 1
+            if unannounced >= announced or time.monotonic() > woken_at + WAKE_SECONDS:
+                announced, unannounced, woken_at = announced + unannounced, 0, time.monotonic()
+                self._waker.wake()
+        if unannounced:
+            self._waker.wake()
 
     def adopt(self, paths: RunPaths) -> None:
         """Nothing to do: the agent's list has it."""
@@ -104,7 +115,8 @@ class TrialPool:
         if self._writer.fd >= 0:
             self._append({"end": True, "state": state, "reason": reason})
             self._writer.release()
-            wake_agent(self.handle.paths, agent_of(self.handle.paths))
+            self._waker.wake()
+            self._waker.close()
 
     def cancel(self, *, force: bool = False) -> None:
         """End every trial, running or not."""

@@ -49,6 +49,8 @@ def refusal(controller: Controller, batch: Mapping[str, Any], message: str) -> C
     hint = "`trainconf plan` shows the script that was sent"
     if NO_ROOM.search(message):
         hint = "`squeue --me` lists your jobs: submit again when some of them have ended, or with another compute.qos or compute.account"
+    if "configuration source" in message or "slurm.conf" in message:
+        hint = "this machine knows no cluster: submit from a login node, or name its configuration: SLURM_CONF=/etc/slurm/slurm.conf"
     return ConfigError(Mistake("Slurm refuses the job", ("Slurm says", message), *_facts(controller, batch, message), hint=hint))
 
 

@@ -16,10 +16,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import trainconf
-from trainconf.engine.job_shell import PACKAGE_PATH
+from trainconf.engine.job_shell import EXPORT_PYTHONPATH, PACKAGE_PATH
 from trainconf.errors import ConfigError, Mistake
 from trainconf.fast.records import replace
 from trainconf.launchers.docker import checks
+from trainconf.launchers.job.env import compat_variables, tool_variables
 from trainconf.launchers.protocol import Job, RankPlan
 from trainconf.launchers.slurm.commands import Controller
 
@@ -41,8 +42,7 @@ INSIDE = f"""\
 for name in {" ".join(HOST_ONLY)}; do eval "[ -n \\"\\$$name\\" ] || unset $name"; done
 while [ "$1" != -- ]; do export "$1"; shift; done
 shift
-export PYTHONPATH="{PACKAGE_PATH}${{PYTHONPATH:+:$PYTHONPATH}}"
-"""
+{EXPORT_PYTHONPATH}"""
 # srun would stand in the way of a step's output, and wait for whatever still holds it open.
 TO_ITS_LOG = 'exec >>"$TRAINCONF_LOG" 2>&1; unset TRAINCONF_LOG\n'
 # srun has told it the place in its own step, of one process.
@@ -113,7 +113,8 @@ def with_log(rank: RankPlan, job: Job, runtime: str) -> RankPlan:
 
 def _inside(job: Job, runtime: str) -> Iterator[str]:
     """NAME=VALUE of each variable set in the container. The run's id is set here for a step: around it is the plug-in, not the job."""
-    yield from (f"{name}={value}" for name, value in job.env.items())
+    compat = job.spec.code.compat
+    yield from (f"{name}={value}" for name, value in {**tool_variables(compat), **job.env, **compat_variables(compat)}.items())
     if runtime == PYXIS:
         yield f"{RUN_ID}={job.run_id}"
 

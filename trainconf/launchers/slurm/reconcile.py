@@ -192,7 +192,7 @@ def _record(paths: RunPaths, recorded: State, ending: Ending) -> State:
         latest = events.last(paths)
         if latest is not None and latest["state"] in events.TERMINAL:
             return State(latest["state"], str(latest.get("reason") or ""), latest)
-        facts |= job_folders.put_away_later(paths)
+        facts |= job_folders.put_away_later(paths, ending.state)
         events.append(paths, ending.state, int(recorded.event.get("attempt", 1)), **facts)
     except OSError:
         return State(ending.state, ending.reason, {**recorded.event, "state": ending.state, **facts})

@@ -61,7 +61,7 @@ def begin(store: StoreLayout) -> None:
     """Make the folder of the pins, with one that keeps every snapshot an older trainconf has taken here. Raises OSError."""
     ids = store.ids()
     os.makedirs(store.root, exist_ok=True)
-    temp = f"{store.pins}.{os.getpid()}.tmp"
+    temp = f"{store.pins}.{os.getpid()}-{os.urandom(4).hex()}.tmp"  # two threads may make the store at once
     os.makedirs(temp, exist_ok=True)
     if ids:
         files.write_atomic(os.path.join(temp, OLDER), files.dumps(_content(ids, "", "")))

@@ -9,9 +9,9 @@ import errno
 import os
 import stat
 import time
-from hashlib import sha256
 
 from trainconf.errors import Mistake, SnapshotError
+from trainconf.fast.sha256 import sha256_digest
 from trainconf.snapshot.blobs.packs import LARGE_BYTES
 from trainconf.snapshot.frozen_line import START_BYTES, is_frozen
 from trainconf.snapshot.tree.stat_cache import signature
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from trainconf.reporter import Wait
     from trainconf.snapshot.blobs.packs import PackWriter
     from trainconf.snapshot.tree.stat_cache import File, Folder, Signature
 
@@ -33,15 +34,18 @@ OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class ContentReader:
     """Gives every file of a walk its blob hash. `known` are the hashes the store has; new content goes to `pack` if there is one."""
 
-    def __init__(self, source: bytes, known: Container[bytes], pack: PackWriter | None) -> None:
+    def __init__(self, source: bytes, known: Container[bytes], pack: PackWriter | None, wait: Wait) -> None:
         self._source = source
         self._known = known
         self._pack = pack
+        self._wait = wait
+        self._read_count = self._missing_count = 0
         self._unreadable: list[tuple[bytes, OSError]] = []
         self._restless: list[bytes] = []
 
     def read(self, folders: list[Folder]) -> None:
         """Fill in the hashes that are missing. Raises SnapshotError naming all files that cannot be read or keep changing."""
+        self._missing_count = sum(blob is None for folder in folders for _, _, blob in folder.files)
         for folder in folders:
             if any(blob is None for _, _, blob in folder.files):
                 read = [file if file[2] is not None else self._file(folder.path, file) for file in folder.files]
@@ -57,6 +61,8 @@ class ContentReader:
         """The file with its hash; None when it is gone."""
         name, seen, _ = file
         path = folder + name
+        self._wait.at(self._read_count, self._missing_count, "files")
+        self._read_count += 1
         for attempt in range(READ_ATTEMPTS):
             try:
                 seen, digest = self._attempt(path, None if attempt else seen)
@@ -90,13 +96,15 @@ class ContentReader:
             return after, None
         if is_frozen(data):
             return after, FROZEN
-        digest = sha256(data).digest()
+        digest = sha256_digest(data)
         if self._pack and self._is_new(digest):
             self._pack.add(digest, data)
         return after, digest
 
     def _stream(self, fd: int, size: int, seen: Signature) -> tuple[Signature, bytes | None]:
         """As `_attempt`, in pieces. They go to the pack at once, and are removed again if the store has the content."""
+        from hashlib import sha256  # here, for it loads OpenSSL
+
         digest = sha256()
         if self._pack:
             self._pack.start(size)

@@ -19,9 +19,9 @@ from trainconf.snapshot.tree.stat_cache import FILE_TIMES, settled, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
+    from trainconf.reporter import Reporter, Wait
     from trainconf.snapshot.tree.stat_cache import Signature
 
     Known = dict[bytes, tuple[Signature, bytes]]  # path to signature and SHA-256
@@ -34,10 +34,10 @@ WORTH_TELLING_BYTES = 1_000_000_000
 SHOWN = 5
 
 
-def digest(name: str, path: str, cache_dir: str, report: Callable[[str], None]) -> str:
+def digest(name: str, path: str, cache_dir: str, reporter: Reporter) -> str:
     """`sha256:<hex>` of a file, `tree:<hex>` of a folder; empty for what has no content, such as a pipe or a device.
 
-    `report` is told when there is much to read. Raises SnapshotError: something cannot be read, or changes meanwhile.
+    `reporter` is told when there is much to read. Raises SnapshotError: something cannot be read, or changes meanwhile.
     """
     source = os.fsencode(os.path.abspath(path))
     started_ns = time.time_ns()
@@ -46,8 +46,10 @@ def digest(name: str, path: str, cache_dir: str, report: Callable[[str], None]) 
     entries = reader.entries()
     missing = sum(status[0] for _, kind, status in entries if kind == b"f" and status is not None)
     if missing > WORTH_TELLING_BYTES:
-        report(f"reading {missing / 1e9:.1f} GB of input {name}, once, to know its content; unhashed_inputs=[{name}] leaves that out")
-    found = reader.read(entries)
+        reporter.info(f"note: all {missing / 1e9:.1f} GB of input {name} are read once, to know its content; "
+                      f"unhashed_inputs=[{name}] leaves that out")  # fmt: skip
+    with reporter.wait(f"reading input {name}", is_told_often=True) as wait:
+        found = reader.read(entries, missing, wait)
     if reader.changed and os.path.isdir(os.path.dirname(cache_dir)):
         known = {path: (settled(seen, FILE_TIMES, started_ns), hashed) for path, (seen, hashed) in reader.seen.items()}
         with suppress(OSError):  # it only saves work
@@ -65,6 +67,7 @@ class _Reader:
         self.known = known
         self.seen: Known = {}
         self.changed = False
+        self._read = 0
         self._folders: dict[tuple[int, int], bytes] = {}
         self._unreadable: list[tuple[bytes, OSError]] = []
 
@@ -105,8 +108,9 @@ class _Reader:
             return b"l", os.path.relpath(first, self.source), []
         return b"d", b"", [path + b"/" + name for name in sorted(os.listdir(path), reverse=True)]
 
-    def read(self, entries: list[tuple[bytes, bytes, Any]]) -> str:
-        """Read what must be read, and make the digest of everything."""
+    def read(self, entries: list[tuple[bytes, bytes, Any]], missing: int, wait: Wait) -> str:
+        """Read what must be read, which is `missing` bytes, and make the digest of everything."""
+        self._missing, self._wait = missing, wait
         for path, kind, fact in entries:
             if kind == b"f" and fact is not None:
                 self.changed = True
@@ -136,6 +140,8 @@ class _Reader:
                 before, whole = signature(os.fstat(fd)), sha256()
                 while stat.S_ISREG(before[4]) and (data := os.read(fd, CHUNK_BYTES)):
                     whole.update(data)
+                    self._read += len(data)
+                    self._wait.at(self._read, self._missing, "B")
                 if signature(os.fstat(fd)) == before and stat.S_ISREG(before[4]):
                     return before, whole.digest()
             finally:

@@ -6,6 +6,7 @@ import os
 import time
 
 from trainconf import files
+from trainconf.reporter import Wait
 from trainconf.snapshot.blobs import manifest as manifests
 from trainconf.snapshot.blobs.packs import PackWriter
 from trainconf.snapshot.tree import guards
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def take(
-    store: StoreLayout, source: bytes, cache: StatCache | None, allow_keys: tuple[str, ...], *, max_mb: float, max_files: int
+    store: StoreLayout, source: bytes, cache: StatCache | None, allow_keys: tuple[str, ...], *, max_mb: float, max_files: int,
+    wait: Wait,
 ) -> Summary:
     """Walk, check the guards, read what is new, store it: in that order, so that a refusal leaves nothing. The caller holds the lock.
 
@@ -33,7 +35,7 @@ def take(
     folders = walk.run()
     guards.check_size(folders, max_mb=max_mb, max_files=max_files)
     guards.check_keys(source, folders, allow_keys)
-    _store_contents(store, source, folders, trusted=cache is not None and os.path.exists(store.manifest(cache.summary[0])))
+    _store_contents(store, source, folders, wait, trusted=cache is not None and os.path.exists(store.manifest(cache.summary[0])))
     manifest = manifests.render(records(folders))
     snapshot_id = manifests.identify(manifest)
     skipped = sorted(os.fsdecode(folder.path + name) for folder in folders for name in folder.skipped)
@@ -47,7 +49,7 @@ def take(
 def manifest_of(source: bytes, cache: StatCache | None) -> bytes:
     """The manifest that `take` would store. Writes nothing."""
     folders = Walk(source, cache).run()
-    ContentReader(source, (), None).read(folders)
+    ContentReader(source, (), None, Wait()).read(folders)
     return manifests.render(records(folders))
 
 
@@ -64,7 +66,7 @@ def records(folders: Iterable[Folder]) -> Iterator[tuple[bytes, bytes, bytes, by
             yield (b"d", b"", b"", path[:-1])
 
 
-def _store_contents(store: StoreLayout, source: bytes, folders: list[Folder], *, trusted: bool) -> None:
+def _store_contents(store: StoreLayout, source: bytes, folders: list[Folder], wait: Wait, *, trusted: bool) -> None:
     """Read what has no hash yet, and pack what the store lacks. `trusted`: the store has all that the cache knows."""
     if trusted and all(blob is not None for folder in folders for _, _, blob in folder.files):
         return
@@ -73,7 +75,7 @@ def _store_contents(store: StoreLayout, source: bytes, folders: list[Folder], *,
         _forget_missing(folders, index)
     pack = PackWriter(store.packs)
     try:
-        ContentReader(source, index, pack).read(folders)
+        ContentReader(source, index, pack, wait).read(folders)
         pack.finish()
     finally:
         pack.abandon()

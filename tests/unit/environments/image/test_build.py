@@ -24,6 +24,7 @@ from trainconf.environments.lock import lock
 from trainconf.environments.removal import sweep_image_leftovers
 from trainconf.environments.store import ls
 from trainconf.errors import BuildError, ContainerEngineError, EnvironmentRecipeError
+from trainconf.reporter import Lines
 from trainconf.spec import EnvironmentSpec
 
 from ..conftest import Starter, Workspace, make_wheel
@@ -36,12 +37,13 @@ ENSURE = """
 import json, sys
 from trainconf.environments import EnvironmentRequest, ensure, read_recipe
 from trainconf.paths import WorkspacePaths
+from trainconf.reporter import Lines
 root, env = sys.argv[1], json.loads(sys.argv[2])
 spec = read_recipe(env, root, [], as_image=True)
 print("ready", flush=True)
 def report(line):
     print(line, flush=True)
-prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "test", report, image_build=env["docker"].get("build")))
+prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "test", Lines(report), image_build=env["docker"].get("build")))
 print("built" if prepared.built else "reused", flush=True)
 """
 SLOW_BACKEND = """
@@ -265,16 +267,27 @@ def test_a_build_that_is_ended_leaves_nothing(images: Images, start: Starter, si
     assert images.engine_has() == []
 
 
-def test_a_dockerfile_that_is_interrupted_leaves_none_of_its_steps(images: Images, start: Starter) -> None:
+# Told of the last step, its reader interrupts at once; or the step is at work by then.
+AT_ONCE = """
+    global steps
+    steps = line.startswith("Step ") + globals().get("steps", 0)
+    if steps == 3 and "Running in" in line: raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_a_dockerfile_that_is_interrupted_leaves_none_of_its_steps(images: Images, start: Starter, is_at_once: bool) -> None:
     mark = os.urandom(8).hex()
     Path(images.root, "Dockerfile").write_text(f"FROM {images.docker['base_image']}\nRUN : {mark}\nRUN : {mark}; sleep 600\n")
-    builder = start(ENSURE, images.root, json.dumps({"docker": {"dockerfile": "Dockerfile"}}))
+    program = ENSURE.replace("    print(line, flush=True)\n", f"    print(line, flush=True){AT_ONCE}") if is_at_once else ENSURE
+    builder = start(program, images.root, json.dumps({"docker": {"dockerfile": "Dockerfile"}}))
     assert builder.stdout is not None
     said = iter(builder.stdout.readline, b"")
     until_the_last_step = [*itertools.takewhile(lambda line: b"; sleep 600" not in line, said)]
     step, container = until_the_last_step[-1].split()[-1].decode(), next(said).split()[-1].decode()
-    assert inspect(images.engine, step) is not None
-    builder.send_signal(signal.SIGINT)
+    if not is_at_once:
+        assert inspect(images.engine, step) is not None
+        builder.send_signal(signal.SIGINT)
     builder.communicate(timeout=60)
     assert inspect(images.engine, step) is None
     assert images.engine.get("/containers/json", {"all": True, "filters": {"id": [container]}}) == []
@@ -322,6 +335,20 @@ def test_a_dockerfile_gets_exactly_the_files_it_may_have(images: Images) -> None
     (context / "kept $(x).txt").write_text("other")
     with pytest.raises(EnvironmentRecipeError, match="has changed since the run was specified"):
         images.make(spec)
+
+
+def test_a_dockerfile_that_is_written_out_is_built(images: Images) -> None:
+    context = Path(images.root, "ctx")
+    context.mkdir()
+    (context / "a.txt").write_text("a")
+    (context / "b.txt").write_text("b")
+    (context / ".dockerignore").write_text("b.txt\n")
+    text = f"FROM {images.docker['base_image']}\nCOPY . /context\n"
+    made = images.make(images.spec(docker={"dockerfile": text, "build_context": "ctx"}, requirements=[*LINKS, "beta"]))
+    assert images.run(made, made.python, "-c", "import beta, os; print(os.listdir('/context'))") == "['a.txt']"
+    assert made.lock_text.splitlines()[1].startswith("# base env.docker.dockerfile sha256:")
+    with pytest.raises(BuildError, match=r"the Dockerfile env\.docker\.dockerfile fails at step 2 of 2"):
+        images.make(images.spec(docker={"dockerfile": f"FROM {images.docker['base_image']}\nRUN exit 3"}))
 
 
 def test_a_dockerfile_that_fails_tells_the_step(images: Images) -> None:
@@ -384,7 +411,7 @@ def test_what_the_base_image_has_stays_visible(images: Images) -> None:
 
 def test_what_lock_writes_is_a_recipe_of_both_kinds(images: Images) -> None:
     env = {"docker": images.docker, "name": "test", "requirements": [*LINKS, "alpha", "./wheels/gamma-1.0-py3-none-any.whl"]}
-    text = lock(env, images.root, report=images.reported.append, as_image=True)
+    text = lock(env, images.root, reporter=Lines(images.reported.append), as_image=True)
     base = images.engine.get(f"/images/{images.docker['base_image']}/json")
     assert (base["RepoDigests"] or [base["Id"]])[0] in text.splitlines()[1]
     assert text.splitlines()[2:4] == ["--no-index", "--find-links ./wheels"]

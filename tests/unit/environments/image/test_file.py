@@ -14,6 +14,7 @@ from trainconf.environments.image.file import image_now
 from trainconf.environments.recipe import file_tree
 from trainconf.errors import EnvironmentRecipeError, Mistake
 from trainconf.paths import WorkspacePaths
+from trainconf.reporter import Lines
 from trainconf.spec import EnvironmentSpec
 
 
@@ -99,7 +100,7 @@ def test_a_folder_has_no_id_and_is_never_the_same_as_before(root: str) -> None:
     assert not environments.is_known(spec)
     assert environments.is_known(spec_of(root, "torch.sif"))
     told: list[str] = []
-    prepared = environments.ensure(environments.EnvironmentRequest(spec, WorkspacePaths(root), "n", told.append))
+    prepared = environments.ensure(environments.EnvironmentRequest(spec, WorkspacePaths(root), "n", Lines(told.append)))
     assert (prepared.python, prepared.image) == ("python", os.path.join(root, "unpacked"))
     assert "no run in it counts as the same as another" in told[0]
 

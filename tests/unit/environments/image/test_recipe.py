@@ -85,6 +85,21 @@ def test_a_missing_file_of_an_image_is_told(workspace: Workspace, key: str, what
     assert what in wrong(workspace.root, docker={"dockerfile": "Dockerfile", key: "nowhere"})
 
 
+@pytest.mark.parametrize("text", ["FROM python:3.11-slim", "# ours\nARG BASE=python:3.11\nFROM ${BASE}\nRUN true\n", "  from scratch"])
+def test_a_dockerfile_may_be_written_out(workspace: Workspace, text: str) -> None:
+    spec = spec_of(workspace.root, docker={"dockerfile": text})
+    assert (spec.dockerfile, spec.files) == (text, ())
+    assert identity(spec) != identity(spec_of(workspace.root, docker={"dockerfile": text + "\nRUN id"}))
+    Path(workspace.root, "ctx").mkdir()
+    [(name, _)] = spec_of(workspace.root, docker={"dockerfile": text, "build_context": "ctx"}).files
+    assert name == "build_context:ctx"
+
+
+def test_the_text_of_a_dockerfile_has_a_from(workspace: Workspace) -> None:
+    assert "the Dockerfile has no FROM" in wrong(workspace.root, docker={"dockerfile": "RUN true\nRUN fromage x\n"})
+    assert "the Dockerfile does not exist" in wrong(workspace.root, docker={"dockerfile": "FROMAGE"})
+
+
 @pytest.mark.parametrize("key", ["image", "dockerfile", "build_context"])
 def test_what_a_target_without_images_would_ignore_is_refused(workspace: Workspace, key: str) -> None:
     assert f"env.docker.{key} would be ignored" in wrong(workspace.root, as_image=False, docker={key: "x"})

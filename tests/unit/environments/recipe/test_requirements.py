@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trainconf.environments.recipe.conda import as_requirement
 from trainconf.environments.recipe.requirements import redacted, unexpanded, variables
 from trainconf.errors import BuildError
 
@@ -146,6 +147,29 @@ def test_the_pip_part_of_a_conda_file_is_enough(workspace: Workspace) -> None:
     Path(workspace.root, "req.txt").write_text("alpha==1\n")
     spec = workspace.resolve(conda_file="environment.yml", variables={"B": "mine"})
     assert (spec.python, spec.requirements, spec.variables) == ("3.11", ("alpha==1", "beta==2"), (("A", "1"), ("B", "mine")))
+
+
+def test_what_pip_has_too_is_taken_by_the_name_it_has_there(workspace: Workspace) -> None:
+    path = Path(workspace.root, "environment.yml")
+    path.write_text("dependencies: [pytorch=2.1, conda-forge::numpy==1.26.4, 'pandas>=2,<3', scikit-learn, pip, {pip: [beta==2]}]\n")
+    spec = workspace.resolve(conda_file="environment.yml")
+    assert spec.requirements == ("torch==2.1.*", "numpy==1.26.4", "pandas>=2,<3", "scikit-learn", "beta==2")
+
+
+@pytest.mark.parametrize(
+    ("entry", "requirement"),
+    [
+        ("numpy", "numpy"), ("numpy=1.26", "numpy==1.26.*"), ("numpy=1.26.*", "numpy==1.26.*"), ("numpy=1.26*", "numpy==1.26.*"),
+        ("numpy==1.26.4", "numpy==1.26.4"), ("numpy=1.26.4=py311h64a7726_0", "numpy==1.26.4"), ("numpy 1.26.4 py311_0", "numpy==1.26.4"),
+        ("numpy 1.26.*", "numpy==1.26.*"), ("numpy >=1.20, <2", "numpy>=1.20,<2"), ("numpy!=1.26.0", "numpy!=1.26.0"),
+        ("Scikit_Learn~=1.4", "scikit-learn~=1.4"), ("defaults/linux-64::scipy", "scipy"),
+        ("py-opencv=4.8", "opencv-python-headless==4.8.*"),
+        ("numpy==1.26.0rc1", "numpy==1.26.0rc1"), ("numpy=1.26|1.25", None), ("numpy[version='>=1']", None), ("ffmpeg", None),
+        ("cudatoolkit=11.8", None), ("numpy=", None), ("", None), ("=1", None),
+    ],
+)  # fmt: skip
+def test_conda_and_pip_write_versions_in_different_ways(entry: str, requirement: str | None) -> None:
+    assert as_requirement(entry) == requirement
 
 
 def test_what_only_conda_can_install_is_named(workspace: Workspace) -> None:

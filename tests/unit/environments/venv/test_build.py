@@ -22,6 +22,7 @@ from trainconf.environments.store import ls, show
 from trainconf.errors import BuildError, EnvironmentRecipeError, StorageError
 from trainconf.files import FileLock, is_locked
 from trainconf.paths import RunPaths, packaged
+from trainconf.reporter import SILENT, Lines
 
 from ..conftest import Starter, Workspace, both_installers, make_wheel
 
@@ -30,10 +31,11 @@ ENSURE = """
 import sys
 from trainconf.environments import EnvironmentRequest, ensure, read_recipe
 from trainconf.paths import WorkspacePaths
+from trainconf.reporter import Lines
 root = sys.argv[1]
 spec = read_recipe({"requirements": sys.argv[2:]}, root, [])
 print("ready", flush=True)
-prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "test", lambda line: print(line, flush=True)))
+prepared = ensure(EnvironmentRequest(spec, WorkspacePaths(root), "test", Lines(lambda line: print(line, flush=True))))
 print("built" if prepared.built else "reused", flush=True)
 """
 # A source package whose build waits until a file appears: a build that can be caught in the middle.
@@ -298,7 +300,7 @@ def test_a_recipe_is_pinned_with_local_paths_as_they_were(workspace: Workspace, 
     make_wheel(Path(workspace.root, "wheels"), "dep", "1.0")
     make_wheel(Path(workspace.root), "top", "1.0", requires="dep>=0.5")
     env = {"name": "mine", "requirements": ["--find-links ./wheels", "./top-1.0-py3-none-any.whl"]}
-    text = lock(env, workspace.root, report=workspace.reported.append)
+    text = lock(env, workspace.root, reporter=Lines(workspace.reported.append))
     assert sorted(text.splitlines()[1:]) == ["--find-links ./wheels", "./top-1.0-py3-none-any.whl", "dep==1.0"]
     Path(workspace.root, "mine.lock.txt").write_text(text)
     prepared = workspace.ensure(workspace.resolve(requirements_file="mine.lock.txt"))
@@ -307,9 +309,9 @@ def test_a_recipe_is_pinned_with_local_paths_as_they_were(workspace: Workspace, 
 
 def test_only_recipes_can_be_pinned(workspace: Workspace) -> None:
     with pytest.raises(EnvironmentRecipeError, match="nothing to pin"):
-        lock({"python": {"user_managed_dependencies": True}}, workspace.root, report=print)
+        lock({"python": {"user_managed_dependencies": True}}, workspace.root, reporter=SILENT)
     with pytest.raises(EnvironmentRecipeError, match="does not exist"):
-        lock({"requirements_file": "absent"}, workspace.root, report=print)
+        lock({"requirements_file": "absent"}, workspace.root, reporter=SILENT)
 
 
 @pytest.fixture

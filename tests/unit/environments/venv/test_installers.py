@@ -10,6 +10,7 @@ import pytest
 
 from trainconf.environments.lock import lock
 from trainconf.errors import BuildError
+from trainconf.reporter import Lines
 
 from ..conftest import Workspace, both_installers, make_wheel
 
@@ -91,5 +92,5 @@ def test_what_a_locked_package_needs_has_a_hash_too(workspace: Workspace, wheels
 def test_pinning_a_recipe_keeps_its_hashes(workspace: Workspace, wheels: Path, installer: str) -> None:
     hashes = f"--hash=sha256:{'0' * 64} --hash=sha256:{hashlib.sha256((wheels / 'demo-2.0-py3-none-any.whl').read_bytes()).hexdigest()}"
     lines = ["--find-links ./wheels", f"Demo==2.0 ; python_version >= '3' {hashes}"]
-    pinned = lock({"requirements": lines, "name": "mine"}, workspace.root, report=workspace.reported.append)
+    pinned = lock({"requirements": lines, "name": "mine"}, workspace.root, reporter=Lines(workspace.reported.append))
     assert pinned.splitlines()[1:] == ["--find-links ./wheels", f"demo==2.0 {hashes}"]

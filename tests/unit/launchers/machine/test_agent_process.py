@@ -17,7 +17,7 @@ from trainconf import files
 from trainconf.agent.processes import tree
 from trainconf.errors import LaunchError
 from trainconf.history import events
-from trainconf.launchers.machine.agent_process import WaitingAgent
+from trainconf.launchers.machine.agent_process import AgentWaker, WaitingAgent
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.protocol import Job
 from trainconf.testing.runs import make_job, make_run_dir, shell
@@ -135,3 +135,49 @@ def test_one_that_cannot_be_started_leaves_nothing_open(job: Job, monkeypatch: p
         WaitingAgent(job.paths, lock, os.environ, {})
     lock.release()
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+LIVES = """
+import os, signal, sys, time
+from trainconf import files
+from trainconf.history import events, liveness
+from trainconf.paths import RunPaths
+paths = RunPaths(sys.argv[1])
+lock = files.FileLock(paths.lock)
+lock.acquire()
+signal.signal(signal.SIGUSR1, lambda *_: files.append_line(sys.argv[2], os.getpid()))
+events.append(paths, "Running", agent=liveness.identity())
+while True:
+    time.sleep(60)
+"""
+
+
+def test_a_waker_looks_for_its_agent_once_and_again_when_that_is_gone(job: Job, tmp_path: Path) -> None:
+    heard = str(tmp_path / "heard")
+
+    def agent() -> subprocess.Popen[bytes]:
+        count = len(events.read(job.paths))
+        process = subprocess.Popen([sys.executable, "-c", LIVES, job.paths.run_dir, heard], cwd=ROOT)
+        wait_until(lambda: len(events.read(job.paths)) > count)
+        return process
+
+    waker = AgentWaker(job.paths)
+    waker.wake()  # nobody is there yet
+    first = agent()
+    waker.wake()
+    wait_until(lambda: list(files.read_lines(heard)) == [first.pid])
+    os.rename(job.paths.events, tmp_path / "events")
+    waker.wake()
+    wait_until(lambda: list(files.read_lines(heard)) == [first.pid] * 2)
+    first.kill()
+    first.wait()
+    os.rename(tmp_path / "events", job.paths.events)
+    waker.wake()
+    second = agent()
+    waker.wake()
+    wait_until(lambda: list(files.read_lines(heard)) == [first.pid] * 2 + [second.pid])
+    second.kill()
+    second.wait()
+    waker.wake()
+    waker.close()
+    waker.close()
