@@ -1,4 +1,4 @@
-"""From what a user types to a run or a sweep: a full id, the unique beginning of one, `last`, or the path of its folder.
+"""From what a user types to a run or a sweep: a full id, the unique beginning of one, its last letters, `last`, or the path of its folder.
 
 `last` is what was submitted last: a run, or a sweep with all its trials.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trainconf.paths import WorkspacePaths
 
 LAST = "last"
+_NEWEST = ("latest", "newest", "recent", "current", "head", "@", "@{0}", "-1", "~1", "_", "!!")  # what `last` is called elsewhere
 MINUTE_AT, LETTERS_AT = 18, 5  # from the end of an id such as digits-20261123-0532-x7k2
 SHOWN_CANDIDATES = 10
 SEARCHED_FOR_NEAREST = 1000  # latest runs whose ids are compared with a name that fits none
@@ -28,7 +29,7 @@ def find(workspace: WorkspacePaths, name: str) -> RunPaths:
         return _at_path(os.path.abspath(name))
     found = _named(workspace, name)
     if not found and name:
-        found = _last(workspace) if name == LAST else _starting_with(workspace, name)
+        found = _last(workspace) if name == LAST else _starting_with(workspace, name) or _ending_with(workspace, name)
     if len(found) == 1:
         return found[0]
     if found:
@@ -77,7 +78,7 @@ def _last(workspace: WorkspacePaths) -> list[RunPaths]:
     from trainconf.history.index.index import Index
 
     with Index(workspace) as index:
-        latest = [row.paths for row in index.latest(1)]
+        latest = [_submitted(row.paths) for row in index.latest(1)]
         newest = _newest(index.sweeps())
     recorded = record.read_mapping(latest[0].record) if latest else {}
     if newest is not None and str(record.read_mapping(newest.sweep).get("created", "")) > str(recorded.get("created", "")):
@@ -85,6 +86,20 @@ def _last(workspace: WorkspacePaths) -> list[RunPaths]:
     parent = recorded.get("parent")
     sweeps = _named(workspace, parent) if isinstance(parent, str) and os.sep not in parent else []
     return [paths for paths in sweeps if os.path.exists(paths.sweep)][:1] or latest
+
+
+def _submitted(run: RunPaths) -> RunPaths:
+    """The run that was submitted: of one that a process of it made, the one above."""
+    from trainconf.history import record
+
+    seen = {run.run_id}
+    while (found := record.read_mapping(run.record)).get("type") == "child" and isinstance(parent := found.get("parent"), str):
+        above = RunPaths(os.path.join(os.path.dirname(run.run_dir), parent))
+        if os.path.basename(parent) != parent or parent in seen or not events.exists(above):
+            break
+        seen.add(parent)
+        run = above
+    return run
 
 
 def _newest(sweeps: list[RunPaths]) -> RunPaths | None:
@@ -108,6 +123,17 @@ def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
     return found
 
 
+def _ending_with(workspace: WorkspacePaths, letters: str) -> list[RunPaths]:
+    """Runs and sweeps whose id ends with these last letters, `x7k2`, and a trial's number."""
+    from trainconf.history.index.index import Index
+
+    if len(letters.partition("_")[0]) != LETTERS_AT - 1 or not letters.isascii():
+        return []
+    with Index(workspace) as index:
+        ids = [*(row.paths for row in index.latest(SEARCHED_FOR_NEAREST)), *index.sweeps()]
+    return [paths for paths in ids if paths.run_id.endswith(f"-{letters}")]
+
+
 def _ambiguous(name: str, candidates: list[RunPaths]) -> RunNotFoundError:
     same_id = len({paths.run_id for paths in candidates}) == 1
     shown = [paths.run_dir if same_id else paths.run_id for paths in candidates[:SHOWN_CANDIDATES]]
@@ -129,5 +155,7 @@ def _unknown(workspace: WorkspacePaths, name: str) -> RunNotFoundError:
         return RunNotFoundError(f"there is no run {name!r}: this workspace has none yet", where, hint="`trainconf` alone starts one")
     near = get_close_matches(name, ids, 3, 0.4)
     facts = [where, ("nearest", "\n".join(near))] if near else [where]
-    hint = "`trainconf ls` lists the runs; the unique beginning of an id will do"
+    hint = "`trainconf ls` lists the runs; the unique beginning of an id will do, or its last letters"
+    if name.lower() in _NEWEST:
+        hint = f"`last` is the newest run: {ids[0]}"
     return RunNotFoundError(f"there is no run {name!r}", *facts, hint=hint)

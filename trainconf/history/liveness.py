@@ -235,6 +235,8 @@ def _why_silent(paths: RunPaths, event: dict[str, Any], agent: dict[str, Any] | 
     last_word = f"its last word was {event['state']} at {event.get('time', 'an unknown time')}"
     if agent is None:
         return f"{_who_did_not_start_it(paths)}; {last_word}"
+    if agent.get("is_own"):  # no agent: a process was the run
+        return f"the process that was this run, pid {agent.get('pid')} on {agent.get('host')}, has ended without a word; {last_word}"
     if event.get("is_lost"):
         return f"{event.get('reason')}; {last_word}"
     if agent.get("host") != os.uname().nodename:

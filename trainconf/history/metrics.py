@@ -23,10 +23,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, Protocol
 
     from trainconf.history.event_files.scan import EventFile
     from trainconf.paths import RunPaths
+
+    class Judge(Protocol):
+        """What tells the best value of one metric."""
+
+        def better(self, *values: float | None) -> float | None: ...
+        def of_values(self, values: Iterable[float]) -> float | None: ...
+        def of_lines(self, lines: bytes) -> float | None: ...
+        def is_of(self, name: str, folder: str) -> bool: ...
 
     Place = list[Any]  # in one file: its inode number, how far it was read, a checksum of what stands before that; see `scan`, too
 
@@ -51,13 +59,19 @@ class Cursor:
 
 
 class Summary:
-    """The last value of each metric as far as a cursor has come: `last` has [time, value] by file and name."""
+    """The last value of each metric as far as a cursor has come: `last` has [time, value] by file and name.
 
-    __slots__ = ("cursor", "last")
+    best: the best value of the metric that somebody judges by, by file.
+    """
 
-    def __init__(self, cursor: Cursor | None = None, last: dict[str, dict[str, Any]] | None = None) -> None:
+    __slots__ = ("best", "cursor", "last")
+
+    def __init__(
+        self, cursor: Cursor | None = None, last: dict[str, dict[str, Any]] | None = None, best: dict[str, float | None] | None = None
+    ) -> None:
         self.cursor = cursor or Cursor()
         self.last: dict[str, dict[str, Any]] = last or {}
+        self.best: dict[str, float | None] = best or {}
 
     @property
     def damage(self) -> list[str]:
@@ -139,7 +153,7 @@ def logged_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
-        place, _ = _read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(decode, lines.split(b"\n")))))
+        place, _ = read_on(path, cursor.places.get(name), lambda lines: found.extend(filter(None, map(decode, lines.split(b"\n")))))
         cursor.places[name] = place
     cursor.logged.update([entry["name"] for entry in found])
     return found
@@ -150,32 +164,47 @@ def is_called(entry: dict[str, Any], name: str) -> bool:
     return bool(entry["name"] == name or (entry.get("folder") and f"{entry['folder']}/{entry['name']}" == name))
 
 
-def summarise(paths: RunPaths, known: Summary | None = None, event_files: list[EventFile] | None = None) -> Summary:
-    """The last value per name. `known`, an earlier answer, saves reading what it covers. `event_files` saves looking for these."""
+def summarise(
+    paths: RunPaths, known: Summary | None = None, event_files: list[EventFile] | None = None, judge: Judge | None = None
+) -> Summary:
+    """The last value per name, and the best one of the judge's. `event_files` saves looking for these.
+
+    `known`, an earlier answer by the same judge, saves reading what it covers.
+    """
     before, summary = known or Summary(), Summary()
     for path in files_of(paths):
         name = os.path.relpath(path, paths.run_dir)
         last: dict[str, Any] = {}
+        best: list[float | None] = [None]
 
-        def take(lines: bytes, last: dict[str, Any] = last) -> None:
+        def take(lines: bytes, last: dict[str, Any] = last, best: list[float | None] = best) -> None:
             last.update(_last_values(lines))
+            if judge is not None:
+                best[0] = judge.better(best[0], judge.of_lines(lines))
 
-        summary.cursor.places[name], went_on = _read_on(path, before.cursor.places.get(name), take)
+        summary.cursor.places[name], went_on = read_on(path, before.cursor.places.get(name), take)
         summary.last[name] = {**before.last.get(name, {}), **last} if went_on else last
-    _summarise_event_files(paths, before, summary, event_files)
+        if judge is not None:
+            summary.best[name] = judge.better(best[0], before.best.get(name)) if went_on else best[0]
+    _summarise_event_files(paths, before, summary, event_files, judge)
     return summary
 
 
-def read_from(path: str, take: Callable[[bytes], object]) -> None:
+def read_from(path: str, take: Callable[[bytes], object], longest_line: int = LINE_BYTES) -> None:
     """Hand on all whole lines of a file, some megabytes at a time, without the newline at their end."""
-    _read_on(path, None, take)
+    read_on(path, None, take, longest_line)
 
 
-def _summarise_event_files(paths: RunPaths, before: Summary, summary: Summary, found: list[EventFile] | None) -> None:
+def _summarise_event_files(
+    paths: RunPaths, before: Summary, summary: Summary, found: list[EventFile] | None, judge: Judge | None
+) -> None:
     new: dict[str, dict[str, Any]] = {}
+    best: dict[str, float | None] = {}
 
     def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
         new.setdefault(file.name, {})[name] = [events.text(times[-1]), values[-1]]
+        if judge is not None and judge.is_of(name, file.folder):
+            best[file.name] = judge.better(best.get(file.name), judge.of_values(values))
 
     places = {name: [*place] for name, place in before.cursor.places.items() if scan.is_name(name)}
     read_anew = scan.read(paths, places, take, found=found)
@@ -183,9 +212,13 @@ def _summarise_event_files(paths: RunPaths, before: Summary, summary: Summary, f
     for name in places:
         kept = {} if name in read_anew else before.last.get(name, {})
         summary.last[name] = {**kept, **new.get(name, {})}
+        if judge is not None:
+            summary.best[name] = judge.better(best.get(name), None if name in read_anew else before.best.get(name))
 
 
-def _read_on(path: str, place: Place | None, take: Callable[[bytes], object]) -> tuple[Place, bool]:
+def read_on(
+    path: str, place: Place | None, take: Callable[[bytes], object], longest_line: int = LINE_BYTES
+) -> tuple[Place, bool]:
     """Hand on the whole lines from a place in a file; the new place, and whether it went on from the old one.
 
     A last line without its newline is passed over, and read again once it has one.
@@ -200,7 +233,7 @@ def _read_on(path: str, place: Place | None, take: Callable[[bytes], object]) ->
         went_on = place == [inode, position, _check(fd, position)]
         position = position if went_on else 0
         rest = b""
-        while len(rest) < LINE_BYTES and (chunk := os.pread(fd, CHUNK_BYTES, position + len(rest))):
+        while len(rest) < longest_line and (chunk := os.pread(fd, CHUNK_BYTES, position + len(rest))):
             lines, newline, rest = (rest + chunk).rpartition(b"\n")
             if newline:
                 take(lines)
@@ -210,6 +243,22 @@ def _read_on(path: str, place: Place | None, take: Callable[[bytes], object]) ->
         return [], False
     finally:
         os.close(fd)
+
+
+def place_at(path: str, position: int) -> Place | None:
+    """The place at a byte of a file, as whoever has read so far knows it; None where no line ends there. Raises OSError."""
+    fd = files.open_regular(path)
+    try:
+        if os.pread(fd, 1, position - 1) != b"\n":
+            return None
+        return [os.fstat(fd).st_ino, position, _check(fd, position)]
+    finally:
+        os.close(fd)
+
+
+def name_of(paths: RunPaths, path: str) -> str:
+    """What a cursor calls a file."""
+    return os.path.relpath(path, paths.run_dir)
 
 
 def _check(fd: int, position: int) -> int:

@@ -63,6 +63,20 @@ def of_run(paths: RunPaths) -> list[Rank]:
     return [Rank(plan[number], records.get(number, {})) for number in sorted(plan)]
 
 
+def command(paths: RunPaths) -> str:
+    """The first rank's command as a shell line, and how many ranks there are when they are several; empty where no plan tells."""
+    import shlex
+
+    listed = read_plan(paths).get("ranks")
+    if not isinstance(listed, list) or not listed:
+        return ""
+    try:
+        line = shlex.join(listed[0]["argv"])
+    except (TypeError, KeyError):
+        return ""
+    return line if len(listed) == 1 else f"{line}  (one of {len(listed)} ranks)"
+
+
 def with_log(paths: RunPaths) -> list[int]:
     """The ranks that have written a log, or begun to."""
     before, after = LOG_NAME.split("{}")

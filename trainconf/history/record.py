@@ -11,6 +11,7 @@ import time
 
 from trainconf import files
 from trainconf.history import events, labels, liveness, metrics
+from trainconf.history.logged import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,13 +51,14 @@ def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
         "resources": resources(history),
         "files": list_files(paths),
         "damage": broken,
+        **records.summary(records.read(paths)),
     }
 
 
 def assemble(paths: RunPaths, state: State, values: dict[str, Any], record: dict[str, Any] | None = None) -> dict[str, Any]:
     """The stable fields, from a state, metrics and maybe a run.json that were read already."""
     record = read_mapping(paths.record) if record is None else record
-    started, ended = _times(paths, state)
+    started, ended = times(paths, state)
     known = {key: record[key] if key in record and _is_of_its_type(key, record[key]) else default for key, default in RECORDED.items()}
     said = labels.read(paths, known["tags"], known["display_name"])
     row = {
@@ -75,6 +77,8 @@ def assemble(paths: RunPaths, state: State, values: dict[str, Any], record: dict
         "tags": said.tags,
         "note": said.note,
         "archived": said.archived,
+        "properties": said.properties,
+        "type": recorded_type if isinstance(recorded_type := record.get("type"), str) else "script",
         "compute": known["compute"],
         "env": known["env"],
         "distributed": known["distributed"],
@@ -212,7 +216,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _times(paths: RunPaths, state: State) -> tuple[str | None, str | None]:
+def times(paths: RunPaths, state: State) -> tuple[str | None, str | None]:
     """When the job was first started, and when the run ended."""
     started = next((event for event in events.read(paths) if event["state"] == "Running"), {}).get("time")
     ended = state.event.get("time") if state.is_final else None

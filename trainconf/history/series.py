@@ -63,6 +63,11 @@ class Series:
         return {self.name, f"{self.folder}/{self.name}" if self.folder else self.name}
 
     @property
+    def is_in_order(self) -> bool:
+        """Whether each step is larger than the one before it."""
+        return self._is_in_order
+
+    @property
     def next_step(self) -> int:
         """The step of a value that comes without one."""
         return self.steps[-1] + 1 if self.steps else 0
@@ -82,6 +87,19 @@ class Series:
             except ValueError:
                 self._times.append(UNKNOWN)
         return self._times
+
+    def time_at(self, place: int) -> float:
+        """When one point was written, without reading all of the times; NaN where that is not known."""
+        before = len(self._times)
+        if place < before:
+            return self._times[place]
+        for text in self._texts:
+            if place - before < len(text) // TIME_BYTES:
+                at = (place - before) * TIME_BYTES
+                seconds = events.seconds(f"{text[at : at + TIME_BYTES].decode()}Z")
+                return UNKNOWN if seconds is None else seconds
+            before += len(text) // TIME_BYTES
+        return UNKNOWN
 
     def extend(self, steps: array[int], values: array[float], times: array[float] | bytes) -> None:
         """Add points, in the order in which they were written. Call `settle` after the last ones.
@@ -115,7 +133,7 @@ class Series:
         self._is_in_order = True
 
 
-class _Log:
+class Log:
     """The series in one file of lines, by name."""
 
     def __init__(self, wanted: Callable[[str], bool] | None) -> None:
@@ -187,7 +205,7 @@ def of_run(paths: RunPaths, wanted: Callable[[str], bool] | None = None) -> list
     """
     logs = []
     for path in metrics.files_of(paths):
-        logs.append(_Log(wanted))
+        logs.append(Log(wanted))
         metrics.read_from(path, logs[-1].take)
     found: list[Series] = []
     for name in {name: None for log in logs for name in log.found}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 
-from trainconf.fast.stdlib import ast
+from trainconf.fast.stdlib import ast, re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,6 +133,10 @@ class Condition:
         return source(self.text, node)
 
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_SINGLE_EQUALS = re.compile(r"(?<![=<>!:])=(?!=)")
+
+
 def parse(text: str, functions: Collection[str] = ()) -> ast.expr:
     """The tree of a condition, in which every node is known. `functions` take one name each. Raises ConditionError."""
     if len(text) > MAX_LENGTH:
@@ -145,6 +149,9 @@ def parse(text: str, functions: Collection[str] = ()) -> ast.expr:
             tree: ast.expr = compile(_flat(text).strip(), "", "eval", ast.PyCF_ONLY_AST).body  # type: ignore[attr-defined]
         _check(text, tree, functions)
     except SyntaxError as error:
+        single = _SINGLE_EQUALS.search(_QUOTED.sub(lambda quoted: " " * len(quoted[0]), text))
+        if single:
+            raise ConditionError("values are compared by ==", single.start() + 1) from None
         raise ConditionError(error.msg or "it cannot be read", (error.offset or 0) + _indent(text)) from None
     except ConditionError:
         raise
@@ -187,6 +194,14 @@ def column(text: str, node: ast.AST) -> int:
 def source(text: str, node: ast.expr) -> str:
     """The part of the text that a node was read from."""
     return text[_characters(text, node.col_offset) : _characters(text, node.end_col_offset or 0)]
+
+
+def pointed_at(text: str, place: int) -> str:
+    """The text around a place, on one line, and a caret below it."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    start = max(0, place - 60)
+    shown = ("..." if start else "") + line[start : start + 100]
+    return f"{shown}\n{' ' * (place - 1 - start + (3 if start else 0))}^" if place else shown
 
 
 def _characters(text: str, offset: int) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
+
+from trainconf.fast.records import Record
+from trainconf.fast.stdlib import decimal
 
 MAX_LISTED = 1_000_000  # values of one key: what memory holds
 DIGITS = 12  # of a drawn number: short on a command line, and equal on machines whose exp() and log() differ in the last place
@@ -28,16 +29,14 @@ class ExpressionError(ValueError):
         return f"{key} {self}" if str(self).startswith("is ") else f"{key}: {self}"
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(Record):
     """One value of a choice. `space` holds the keys that exist only while this value is chosen."""
 
     value: Any
     space: tuple[tuple[str, Expression], ...] = ()
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Record):
     """One of several values, each as likely as the others. Equal values are one, and their order is kept.
 
     is_shuffled: whether a grid goes through them in an order of its seed. Raises ExpressionError: no value at all.
@@ -46,9 +45,10 @@ class Choice:
     options: tuple[Option, ...]
     is_shuffled: bool = False
 
-    def __post_init__(self) -> None:
-        if not self.options:
+    def __init__(self, options: tuple[Option, ...], is_shuffled: bool = False) -> None:
+        if not options:
             raise ExpressionError("is given no value at all")
+        super().__init__(options, is_shuffled)
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Choice:
@@ -78,8 +78,7 @@ class Choice:
         return _listed(self.values())
 
 
-@dataclass(frozen=True)
-class Numbers:
+class Numbers(Record):
     """Numbers under a distribution; made by the functions of `search.grammar`.
 
     shape: `uniform` (low to high), `log` (low to high are logarithms), `normal` and `lognormal` (mu and sigma).
@@ -91,7 +90,7 @@ class Numbers:
     shape: str
     a: float
     b: float
-    step: Decimal | None = None
+    step: decimal.Decimal | None = None
     is_int: bool = False
 
     @property
@@ -180,14 +179,14 @@ class Numbers:
         if self.step is None:
             return None
         low_value, high_value = self.bounds()
-        return round((Decimal(str(high_value)) - Decimal(str(low_value))) / self.step) + 1
+        return round((decimal.Decimal(str(high_value)) - decimal.Decimal(str(low_value))) / self.step) + 1
 
     def value_at(self, index: int) -> int | float:
         """The value at that place among all, ascending; for expressions that have a count."""
         low = self.bounds()[0]
         if self.step is None:
             return int(low) + index
-        return multiple(round(Decimal(str(low)) / self.step) + index, self.step)
+        return multiple(round(decimal.Decimal(str(low)) / self.step) + index, self.step)
 
     def values(self) -> list[int | float] | None:
         """Every value, ascending; None if there is no end to them, or there are more than MAX_LISTED."""
@@ -216,7 +215,7 @@ class Numbers:
 Expression = Choice | Numbers
 
 
-def multiple(factor: int, step: Decimal) -> int | float:
+def multiple(factor: int, step: decimal.Decimal) -> int | float:
     """factor * step, computed in decimal; an int where the step is a whole number."""
     product = factor * step
     return int(product) if step == step.to_integral_value() else float(product)

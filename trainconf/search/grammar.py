@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
+from trainconf.fast.stdlib import decimal
 from trainconf.search.expressions import Choice, Expression, ExpressionError, Numbers, text_of
 
 Number = int | float
@@ -138,9 +138,9 @@ def _number(name: str, argument: str, value: Any) -> float:
     return number
 
 
-def _step(called: str, q: Any) -> Decimal | None:
+def _step(called: str, q: Any) -> decimal.Decimal | None:
     if q is None:
         return None
     if type(q) not in (int, float) or not math.isfinite(q) or q <= 0:
         raise ExpressionError(f"{called}: q must be a number above 0")
-    return Decimal(str(q))
+    return decimal.Decimal(str(q))

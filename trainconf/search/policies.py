@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from trainconf.fast.records import Record
 
 NO_VALUE = -math.inf
 
@@ -65,8 +66,7 @@ class History:
             self._counts.append(count)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Record):
     """A decision about one trial at one interval. It is stopped if `own` is below `bound`.
 
     compared: how many other trials had reached the interval. bound: NO_VALUE where there was too little to compare with.
@@ -96,17 +96,21 @@ class Field:
 
     def put(self, trial: int, best: float, mean: float | None) -> None:
         """Enter a trial, or its new values."""
-        before = self.trials.get(trial)
-        if before == (best, mean):
+        if self.trials.get(trial) == (best, mean):
             return
-        if before is not None:
-            del self.bests[bisect_left(self.bests, before[0])]
-            if before[1] is not None:
-                del self.means[bisect_left(self.means, before[1])]
+        self.drop(trial)
         self.trials[trial] = (best, mean)
         insort(self.bests, best)
         if mean is not None:
             insort(self.means, mean)
+
+    def drop(self, trial: int) -> None:
+        """Take a trial out, if it is in."""
+        best, mean = self.trials.pop(trial, (None, None))
+        if best is not None:
+            del self.bests[bisect_left(self.bests, best)]
+        if mean is not None:
+            del self.means[bisect_left(self.means, mean)]
 
     def median_of_others(self, trial: int) -> tuple[float, int]:
         """The median of the other trials' means, and how many they are; NO_VALUE of none."""
@@ -134,8 +138,7 @@ class Policy(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Periodic:
+class _Periodic(Record):
     evaluation_interval: int = 1
     delay_evaluation: int = 5
 
@@ -146,7 +149,6 @@ class _Periodic:
         yield from range(-(-first // step) * step, up_to + 1, step)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Bandit(_Periodic):
     """Stops a trial that is further from the best than the slack allows.
 
@@ -166,7 +168,6 @@ class Bandit(_Periodic):
         return top - self.slack_amount
 
 
-@dataclass(frozen=True, kw_only=True)
 class Median(_Periodic):
     """Stops a trial whose best is below the median of the other trials' means, once `min_trials` others have come as far."""
 
@@ -178,7 +179,6 @@ class Median(_Periodic):
         return median if count >= self.min_trials else NO_VALUE
 
 
-@dataclass(frozen=True, kw_only=True)
 class Truncation(_Periodic):
     """Stops the worst `truncation_percentage` of the trials that have come as far."""
 
@@ -190,8 +190,7 @@ class Truncation(_Periodic):
         return field.bests[stopped] if stopped else NO_VALUE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asha:
+class Asha(Record):
     """Keeps the best 1/reduction_factor of the trials at each rung: min_intervals * reduction_factor ** k, below max_intervals."""
 
     reduction_factor: int = 3
@@ -212,9 +211,12 @@ class Asha:
 
 
 class Judge:
-    """Takes every log of every trial, in the order they are read, and says which trials to stop.
+    """Takes the logs of every trial, and says which trials to stop.
 
-    The verdict on a trial at an interval depends on the histories and these two alone, and is given once.
+    `take` enters what a trial has logged; `verdicts` decides about it, once at each interval, by all logs that were taken before. So
+    whoever has many logs to read takes them all first: a trial is compared with each one that has come as far, in whatever order they
+    were read. What is taken later changes no verdict.
+
     goal: `maximize` or `minimize`. `verdict_count` counts the verdicts given, `stops` holds those that stop, by trial.
     """
 
@@ -229,24 +231,37 @@ class Judge:
         self.verdict_count = 0
         self.stops: dict[int, Verdict] = {}
 
-    def log(self, trial: int, value: float, step: int | None = None) -> list[Verdict]:
-        """Take one log; the verdicts that it makes due. A step that was logged before has its value replaced."""
+    def take(self, trial: int, value: float, step: int | None = None) -> None:
+        """Take one log. A step that was logged before has its value replaced."""
         history = self._histories.setdefault(trial, History(counts_steps=self._counts_steps))
         reached = history.reached
         history.put(self._interval(trial, history, step), self._sign * value if math.isfinite(value) else math.nan)
         if history.reached == reached:  # a replaced value: the fields it is in take it over
-            for interval, field in self._fields.items():
-                if trial in field.trials:
-                    field.put(trial, history.best_at(interval), history.mean_at(interval))
+            fields = [(interval, field) for interval, field in self._fields.items() if trial in field.trials]
+        else:
+            fields = [(at, self._fields.setdefault(at, Field())) for at in self._policy.due(reached, history.reached)]
+        for interval, field in fields:
+            field.put(trial, history.best_at(interval), history.mean_at(interval))
+
+    def verdicts(self, trial: int) -> list[Verdict]:
+        """The verdicts on a trial at the intervals that it has reached and was not judged at."""
+        history = self._histories.get(trial)
+        if history is None:
             return []
-        verdicts = [self._judge(trial, history, interval) for interval in self._policy.due(reached, history.reached)]
-        new = [verdict for verdict in verdicts if verdict.interval > self.judged.get(trial, 0)]
-        for verdict in new:
+        found = [self._verdict(trial, interval) for interval in self._policy.due(self.judged.get(trial, 0), history.reached)]
+        for verdict in found:
             self.judged[trial] = verdict.interval
             self.verdict_count += 1
             if verdict.is_stop:
                 self.stops.setdefault(trial, verdict)
-        return new
+        return found
+
+    def forget(self, trial: int) -> None:
+        """Take back all logs of a trial: it runs once more, and nothing is compared with its run before."""
+        for known in (self._histories, self._logged_steps, self.judged, self.stops):
+            known.pop(trial, None)
+        for field in self._fields.values():
+            field.drop(trial)
 
     def _interval(self, trial: int, history: History, step: int | None) -> int:
         """The interval of a log: its step, or the count of logs, or that of the log it replaces."""
@@ -256,9 +271,8 @@ class Judge:
             return history.reached + 1
         return self._logged_steps.setdefault(trial, {}).setdefault(step, history.reached + 1)
 
-    def _judge(self, trial: int, history: History, interval: int) -> Verdict:
-        field = self._fields.setdefault(interval, Field())
-        field.put(trial, history.best_at(interval), history.mean_at(interval))
+    def _verdict(self, trial: int, interval: int) -> Verdict:
+        field = self._fields[interval]
         return Verdict(trial, interval, field.trials[trial][0], self._policy.bound(field, trial), len(field.trials) - 1)
 
     def as_logged(self, value: float) -> float:

@@ -12,15 +12,16 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
     logs    number, logs                            what a trial of another sweep has logged, for the policy
     pause, resume, close                            nothing new; new trials again; nothing new ever (reason)
     budget  max_total_runs, max_concurrent_runs, …  limits that were changed later
+    policy  settings, metric                        another policy judges whatever was not judged before; the metric that is needed now
     end     state, reason                           the sweep is over; a later line opens it again
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from trainconf.fast.records import Record
 from trainconf.search import values
 from trainconf.search.conditions import ConditionError
 from trainconf.search.samplers import NothingLeftError
@@ -31,8 +32,7 @@ WITHOUT_A_METRIC = 3  # finished trials without a value, before a search that ne
 FIRST_FAILURES = 3  # that many failures at the start, and no success, end a sweep
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(Record):
     """What ends a sweep. None: no such limit."""
 
     max_total_runs: int
@@ -44,21 +44,26 @@ class Limits:
     metric: str = ""  # its name, where a sampler, a policy or the target needs it
 
 
-@dataclass(slots=True, eq=False)
 class Trial:
-    """One trial, as far as the journal tells. `state` is "" until it has ended."""
+    """One trial, as far as the journal tells. `state` is "" until it has ended.
 
-    number: int
-    point: int
-    repeat: int
-    values: Point
-    run: list[str]  # experiment and run id
-    attempt: int = 1
-    state: str = ""
-    value: float | None = None
-    reason: str = ""
-    names: list[str] = field(default_factory=list)  # of the metrics it logged
-    stop: dict[str, Any] | None = None
+    run: experiment and run id. names: of the metrics it logged.
+    """
+
+    __slots__ = ("attempt", "names", "number", "point", "reason", "repeat", "run", "state", "stop", "value", "values")
+
+    def __init__(self, number: int, point: int, repeat: int, values: Point, run: list[str]) -> None:
+        self.number = number
+        self.point = point
+        self.repeat = repeat
+        self.values = values
+        self.run = run
+        self.attempt = 1
+        self.state = ""
+        self.value: float | None = None
+        self.reason = ""
+        self.names: list[str] = []
+        self.stop: dict[str, Any] | None = None
 
 
 class PointSource:
@@ -107,6 +112,7 @@ class Progress:
         self.trials: list[Trial] = []
         self.judged: dict[int, int] = {}
         self.verdict_count = 0
+        self.policy_changes: list[tuple[int, dict[str, Any]]] = []  # the first trial that had not ended then, and the new settings
         self.is_paused = False
         self.closed = ""  # why nothing new starts any more, by a limit or by somebody's wish; "" while something may
         self.exhausted = ""  # why there is no further point
@@ -208,6 +214,8 @@ class Progress:
         self.running[trial.number] = trial
         self._weigh(trial.point, self._siblings(trial))
         self.judged.pop(trial.number, None)
+        if self.closed == self.failure:  # by what trials came to; of this one that counts no longer
+            self.closed = self.failure = ""
         self.ended = None
 
     def _take_judged(self, line: Mapping[str, Any]) -> None:
@@ -230,6 +238,10 @@ class Progress:
     def _take_budget(self, line: Mapping[str, Any]) -> None:
         known = vars(self.limits)
         self.limits = Limits(**{**known, **{key: value for key, value in line.items() if key in known}})
+
+    def _take_policy(self, line: Mapping[str, Any]) -> None:
+        self.policy_changes.append((min(self.running, default=len(self.trials)), dict(line["settings"])))
+        self.limits = Limits(**{**vars(self.limits), "metric": str(line["metric"])})
 
     def _take_end(self, line: Mapping[str, Any]) -> None:
         self.ended = dict(line)
@@ -256,6 +268,11 @@ class Progress:
                 self.exhausted = self.failure = f"sweep.exclude: {error}"
                 return None
         return {"deed": "ask", "number": number, "point": point, "repeat": repeat, "values": asked}
+
+    @property
+    def policy(self) -> dict[str, Any] | None:
+        """The settings of the policy, if they were changed after the beginning."""
+        return self.policy_changes[-1][1] if self.policy_changes else None
 
     @property
     def has_all(self) -> bool:

@@ -6,7 +6,6 @@ Every mistake is collected, so that all are told at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from trainconf.errors import Mistake
@@ -26,7 +25,6 @@ AZURE_ARGUMENTS = {
 FORMS = "an expression as text, a list of values, or a mapping with `choice` or `type`"
 
 
-@dataclass
 class SpaceReader:
     """Reads the parts of a space and keeps what is wrong with them.
 
@@ -34,10 +32,11 @@ class SpaceReader:
     source: where the setting of a dotted key was written, as messages tell it.
     """
 
-    parse: Callable[[str], Any]
-    source: Callable[[str], str] = lambda key: ""
-    mistakes: list[Mistake] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, parse: Callable[[str], Any], source: Callable[[str], str] = lambda key: "") -> None:
+        self.parse = parse
+        self.source = source
+        self.mistakes: list[Mistake] = []
+        self.warnings: list[str] = []
 
     def space(self, written: Mapping[str, Any], zips: Mapping[str, Any], exclude: Sequence[Any]) -> Space:
         """The whole space. What is wrong is in `mistakes` afterwards, and left out of the result."""

@@ -6,9 +6,9 @@ A point is a mapping of keys to values, in the order of the space.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+from trainconf.fast.records import Record, replace
 from trainconf.search.conditions import Condition
 from trainconf.search.draws import unit
 from trainconf.search.expressions import Choice, Expression, Numbers, identity
@@ -16,19 +16,17 @@ from trainconf.search.expressions import Choice, Expression, Numbers, identity
 Point = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Zip:
+class Zip(Record):
     """Keys that change together: one row of values at a time, each row as likely as the others."""
 
     name: str
     rows: tuple[Point, ...]
 
 
-@dataclass(frozen=True)
-class Exclusion:
+class Exclusion(Record):
     """Points that are left out: those that have all of `values`, or for which `condition` holds."""
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = {}  # shared by all: nobody changes it
     condition: Condition | None = None
 
     def covers(self, point: Mapping[str, Any]) -> bool:
@@ -38,8 +36,7 @@ class Exclusion:
         return all(key in point and _is_same(point[key], value) for key, value in self.values.items())
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(Record):
     """One key and its expression, or several keys zipped."""
 
     key: str  # of a zip, its name
@@ -76,8 +73,7 @@ class Axis:
         raise IndexError(index)
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(Record):
     """Axes in their order, and what is left out of their product."""
 
     axes: tuple[Axis, ...]

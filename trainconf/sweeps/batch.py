@@ -7,26 +7,29 @@ agent is the pool; this process only makes the trials' directories, and its deat
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from trainconf import __version__, launchers
-from trainconf.composition.sweep.grid import Grid
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, sync_disk, write_atomic
 from trainconf.history import events, liveness
-from trainconf.history.index.index import Index
 from trainconf.history.liveness import State
-from trainconf.launchers.protocol import Pool
+from trainconf.launchers.protocol import LaunchPlan, Pool
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.process import interruptions_held
 from trainconf.reporter import Reporter
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.resolve.resolver import Resolved, resolve, resolve_beside
 from trainconf.search.progress import Progress
 from trainconf.submission.inputs import not_looked_at
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import journal
 from trainconf.sweeps.trials import TrialMaker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.composition.plain.trials import AnyGrid
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
 
@@ -70,13 +73,14 @@ class Trial:
 class Sweep:
     """A search in progress: its directory, its trials, and the agent that carries them out."""
 
+    held: FileLock | None = None  # see `Controlled`
+
     def __init__(
         self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any] | None = None
     ) -> None:  # fmt: skip
         first = trials[0].resolved
         self.facts = facts or {}  # for the record of the sweep
         self.earlier: list[dict[str, Any]] = []  # what other sweeps tell this one, as lines of its journal
-        self.keep: Callable[[RunPaths, TrialMaker], None] | None = None  # writes what a later controller needs
         self.trials = trials
         self.workspace = workspace
         self.overrides = overrides
@@ -151,6 +155,8 @@ class Sweep:
             raise
         finally:
             pool.close()
+            from trainconf.history.index.index import Index  # sqlite; its trials are on their way meanwhile
+
             Index(self.workspace).add(*(trial.paths for trial in self.trials if trial.paths is not None))
 
     def _remove(self) -> None:
@@ -183,6 +189,9 @@ class Sweep:
             "metric": self.metric, "trainconf": __version__, **self.facts,
         }
 
+    def _begin(self, home: RunPaths, maker: TrialMaker) -> None:
+        """What comes before the record: whoever finds that one can go on with the sweep. Raises OSError, UserError kinds."""
+
     def _entry(self, trial: Trial) -> journal.Entry:
         paths = self.workspace.run(trial.resolved.experiment_name, f"{self.sweep_id}_{trial.number}")
         return journal.Entry(trial.number, trial.values, trial.overrides, paths, trial.point, trial.repeat)
@@ -190,45 +199,51 @@ class Sweep:
     def _start_pool(self) -> Pool:
         """Make the sweep's directory and its agent, or nothing."""
         assert self._maker is not None
-        lock = FileLock("")
+        lock, launcher = FileLock(""), launchers.get(self._target)
         try:
             self.paths = claim_run_dir(self.workspace, self.experiment_name, new_run_id(self.experiment_name))
             try:
                 lock = FileLock(self.paths.lock)
                 lock.acquire()
-                if self.keep is not None:  # before the record: whoever finds that one can go on with the sweep
-                    self.keep(self.paths, self._maker)
+                with interruptions_held():  # or nobody would know of what was begun
+                    launcher.get_ready(self.paths, lock, self._maker.secrets)
+                self._begin(self.paths, self._maker)
                 journal.begin(self.paths, self.earlier)
                 write_atomic(self.paths.sweep, dumps(self._record()))
                 journal.ask(self.paths, map(self._entry, self.trials))
                 journal.reuse(self.paths, {trial.number: trial.paths for trial in self.trials if trial.paths is not None})
-                launcher = launchers.get(self._target)
-                return launcher.pool(self.paths, lock, self._maker.secrets, self.config.tree["compute"], self._limit)
+                pool = launcher.pool(self.paths, lock, self._maker.secrets, self.config.tree["compute"], self._limit)
             except BaseException:
+                launcher.give_up()
                 lock.release()
                 remove_run_dir(self.paths)
                 raise
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+        launcher.give_up()  # what this kind of pool has no use for
+        return pool
 
     def _create_trials(self, pool: Pool) -> None:
         """Make the trials' directories and hand them over one by one; when all are there they are made to survive a power cut."""
         assert self._maker is not None
         try:
-            for trial in self.trials:
-                if self._is_cancelled():
-                    break
-                if trial.paths is None:
-                    run_id = self._entry(trial).paths.run_id
-                    trial.paths, plan = self._maker.make(trial.resolved, run_id, self.sweep_id, pool.trial_lock)
-                    pool.add([plan])
-                    del trial.resolved  # some KB of each of thousands, which its directory has
+            pool.add(self._made(self._maker, pool.trial_lock))
         finally:
             self._maker.close()
         try:
             sync_disk(self.paths.run_dir)
         except OSError as error:
             raise StorageError.from_os_error(error, "the trials cannot be kept") from error
+
+    def _made(self, maker: TrialMaker, lock_path: str) -> Iterator[LaunchPlan]:
+        """The plan of each trial once its directory is made, until somebody cancels the sweep."""
+        for trial in self.trials:
+            if self._is_cancelled():
+                return
+            if trial.paths is None:
+                trial.paths, plan = maker.make(trial.resolved, self._entry(trial).paths.run_id, self.sweep_id, lock_path)
+                yield plan
+                del trial.resolved  # some KB of each of thousands, which its directory has
 
     def cancel(self, *, force: bool) -> None:
         """End all trials, after their grace time or at once; those that wait never start."""
@@ -274,7 +289,7 @@ def refuse_shared(keys: Iterable[str], words: Mapping[str, list[str]] | None = N
         raise ConfigError(mistakes)
 
 
-def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
+def plan_sweep(grid: AnyGrid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
     """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`."""
     refuse_shared([axis.key.lstrip("+") for axis in grid.varying], {axis.key.lstrip("+"): axis.words for axis in grid.varying})
     limit = grid.base.typed.sweep.max_total_runs
@@ -289,7 +304,7 @@ def plan_sweep(grid: Grid, workspace: WorkspacePaths, overrides: list[str]) -> S
     for number, composed in enumerate(grid):
         own = [override for override, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
         values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
-        trials.append(Trial(number, _resolve_trial(base, composed, varying, workspace), own, values))
+        trials.append(Trial(number, resolve_beside(base, composed, workspace), own, values))
     return Sweep(trials, workspace, overrides)
 
 
@@ -301,10 +316,3 @@ def _value_at(composed: Composed, key: str) -> Any:
     for part in key.split("."):
         node = node.get(part) if isinstance(node, dict) else None
     return node
-
-
-def _resolve_trial(base: Resolved, composed: Composed, varying: Iterable[str], workspace: WorkspacePaths) -> Resolved:
-    """Resolve one trial; where only params vary, all but them is as in the first."""
-    if all(key.lstrip("+").startswith("params.") for key in varying):
-        return base.with_params(composed)
-    return resolve(composed, workspace)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trainconf.errors import Mistake, StorageError
+from trainconf.files import FileLock
+from trainconf.paths import RunPaths
 from trainconf.search.progress import Progress
 from trainconf.sweeps.controller import Controller
+from trainconf.sweeps.journal import Journal
+from trainconf.sweeps.places import DETACHED, HERE, Making
 from trainconf.sweeps.presence import ControllerLock
 from trainconf.sweeps.watching import TrialWatch
 
@@ -14,8 +18,10 @@ from trainconf.sweeps.watching import TrialWatch
 class Controlled:
     """A sweep with a controller, once `_controller` and `_lock` are there."""
 
+    paths: RunPaths
     _controller: Controller | None = None
     _lock: ControllerLock | None = None
+    held: FileLock | None = None  # its controller's lock, for the process that is to control it
 
     @property
     def progress(self) -> Progress | None:
@@ -58,6 +64,24 @@ class Controlled:
     def forget(self) -> None:
         """Free the memory of its trials: its folder tells the rest."""
         self._controller = None
+
+    def _is_controlled_here(self, making: Making, place: str) -> bool:
+        """The sweep is whole: whether this process controls it. Else the lock is for whoever does, by `place`. Raises StorageError."""
+        if place == HERE:
+            self._lock = making.become_controller()
+        elif place == DETACHED:
+            self.held = making.pass_on()
+        else:
+            making.let_go()
+        return self._lock is not None
+
+    def _begin_control(self, begin: Callable[[Journal], Controller]) -> None:
+        """Begin to control it. Raises what that raises; nobody controls it then."""
+        try:
+            self._controller = begin(Journal(self.paths))
+        except BaseException:
+            self._let_go()
+            raise
 
     def _let_go(self) -> None:
         if self._lock is not None:

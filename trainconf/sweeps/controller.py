@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from trainconf.errors import LaunchError
+from trainconf.files import read_lines
 from trainconf.history import events
 from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths
@@ -19,42 +20,13 @@ from trainconf.search.policies import Judge, Verdict
 from trainconf.search.progress import Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
-from trainconf.sweeps.watching import LOOK_SECONDS, TrialWatch
+from trainconf.sweeps.hands import Hands, NotNowError, TrialError
+from trainconf.sweeps.search import judge_of
+from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, logs_of
 
 NAMES = 50  # of metrics, kept for a message
 RETRY_SECONDS = 5.0  # until a target that did not answer, or took no more, is asked again
 PATIENCE_SECONDS = 600.0  # with a trial that its target does not take
-
-
-class Hands(Protocol):
-    """Makes the runs of trials and has them carried out."""
-
-    def entry(self, line: dict[str, Any]) -> journal.Entry:
-        """The trial of an `ask` line: its overrides, and where its run will be."""
-        ...
-
-    def again(self, trial: Trial) -> RunPaths:
-        """Where the run of a trial that runs once more will be."""
-        ...
-
-    def has(self, trial: Trial) -> bool:
-        """Whether somebody carries a trial out, or did."""
-        ...
-
-    def start(self, trial: Trial) -> None:
-        """Make the run's folder unless it is there, and hand the run over unless somebody has it.
-
-        Raises StorageError, TrialError for a trial that cannot be carried out, NotNowError where its target takes none just now.
-        """
-        ...
-
-    def cancel(self, trial: Trial, *, force: bool) -> None:
-        """Ask for the end of a trial's run. Raises LaunchError, StorageError."""
-        ...
-
-    def close(self, state: str, reason: str) -> None:
-        """No trial will follow, and none runs: the sweep has ended like this."""
-        ...
 
 
 class Controller:
@@ -103,8 +75,7 @@ class Controller:
             if trial.state:
                 watch.end("NotResponding" if trial.state == "Lost" else trial.state, trial.reason)
                 if self.judge is not None:
-                    for value, step in watch.poll():
-                        self._judge(trial, value, step)
+                    self._take_logs(trial.number, watch.poll())
                     watch.settle()
                 continue
             if started < self.progress.limits.max_concurrent_runs or self._hands.has(trial):
@@ -120,10 +91,18 @@ class Controller:
     def _take(self, line: dict[str, Any]) -> None:
         if line["deed"] == "ask":
             self._overrides[line["number"]] = line.get("overrides", [])
-        elif line["deed"] == "logs" and self.judge is not None:
-            for value, step in line["logs"]:
-                self.judge.log(line["number"], math.nan if value is None else value, step)
+        elif line["deed"] == "logs":
+            self._take_earlier_logs(line)
         self.progress.take(line)
+
+    def _take_earlier_logs(self, line: dict[str, Any]) -> None:
+        self._take_logs(line["number"], [(math.nan if value is None else value, step) for value, step in line["logs"]])
+
+    def _take_logs(self, number: int, logs: Sequence[Log]) -> None:
+        """Let the judge know what a trial has logged; it decides about it later, if at all."""
+        if self.judge is not None:
+            for value, step in logs:
+                self.judge.take(number, value, step)
 
     def step(self) -> list[TrialWatch]:
         """Hear of what has happened, and do what follows from it; the trials whose state has changed."""
@@ -147,6 +126,8 @@ class Controller:
         for trial in self.progress.trials:
             if trial.state in states and trial.stop is None:
                 self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
+                if self.judge is not None:
+                    self.judge.forget(trial.number)
                 self._start(trial)
 
     @property
@@ -236,34 +217,32 @@ class Controller:
                 self._cancel(self.progress.trials[number], force=force)
 
     def _hear(self) -> list[TrialWatch]:
+        """Read what is new of all trials, then judge them, then tell which have ended; the trials whose state has changed."""
         ended: list[TrialWatch] = []
         changed: list[TrialWatch] = []
-        intervals: dict[str, int] = {}
-        count = 0
+        logged: list[Trial] = []
         for number, trial in self._looked_at():
             watch = self.watches[number]
             before = watch.state
-            for value, step in watch.poll():
-                for verdict in self._judge(trial, value, step):
-                    intervals[str(number)] = verdict.interval
-                    count += 1
-                    if verdict.is_stop and trial.stop is None and not watch.is_over:
-                        self._stop(trial, verdict)
+            logs = watch.poll()
+            if logs:
+                self._take_logs(number, logs)
+                logged.append(trial)
             if watch.state is not before:
                 changed.append(watch)
             if watch.is_over:
                 ended.append(watch)
-        if intervals:
-            self._write("judged", intervals=intervals, count=count)
+        self._judge(logged)
         for watch in sorted(ended, key=_end_of):
             self._tell(watch)
         return changed
 
     def _looked_at(self) -> list[tuple[int, Trial]]:
-        """The trials to look at now. Of thousands that wait only the next ones, for they begin in their order; all once a second."""
+        """The trials to look at now: of those that wait the next ones, for they begin in their order, and all now and then."""
         now, left = time.monotonic(), self.progress.limits.max_concurrent_runs
         if now >= self._look_at_all_at:
-            self._look_at_all_at, left = now + LOOK_SECONDS, len(self.progress.running)
+            left = len(self.progress.running)
+            self._look_at_all_at = now + max(LOOK_SECONDS, left / LOOKS_A_SECOND)
         found = []
         for number, trial in self.progress.running.items():
             if number not in self._untaken and (left > 0 or not self.watches[number].waits):
@@ -271,8 +250,14 @@ class Controller:
                 found.append((number, trial))
         return found
 
-    def _judge(self, trial: Trial, value: float, step: int | None) -> list[Verdict]:
-        return [] if self.judge is None else self.judge.log(trial.number, value, step)
+    def _judge(self, trials: Sequence[Trial]) -> None:
+        """Decide about trials by all that was read before: no verdict depends on which of them was read first."""
+        verdicts = [] if self.judge is None else [(trial, verdict) for trial in trials for verdict in self.judge.verdicts(trial.number)]
+        for trial, verdict in verdicts:
+            if verdict.is_stop and trial.stop is None and not self.watches[trial.number].is_over:
+                self._stop(trial, verdict)
+        if verdicts:
+            self._write("judged", intervals={str(trial.number): verdict.interval for trial, verdict in verdicts}, count=len(verdicts))
 
     def _stop(self, trial: Trial, verdict: Verdict) -> None:
         assert self.judge is not None
@@ -300,9 +285,29 @@ class Controller:
         elif deed == "budget":
             self._write("resume")
             self._write("budget", **facts)
+        elif deed == "policy":
+            self._change_policy(facts)
         elif deed == "again":
             self._write("resume")
             self.again(facts["states"])
+
+    def _change_policy(self, facts: dict[str, Any]) -> None:
+        """Judge by another policy whatever was not judged before: as a controller does that takes over after this line."""
+        if self.progress.policy == facts["settings"]:  # heard twice: whoever heard it first was killed
+            return
+        self._write("policy", **facts)
+        self.judge = judge_of(facts["settings"], self.progress.goal)
+        self._look_at_all_at = 0.0
+        for line in read_lines(self.home.journal) if self.judge is not None else ():
+            if line["deed"] == "logs":
+                self._take_earlier_logs(line)
+        for trial in self.progress.trials:
+            if not trial.state:
+                self._watch(trial)  # reads everything once more
+            elif self.judge is not None:
+                self._take_logs(trial.number, logs_of(journal.paths_of(self.home, trial.run), self._metric))
+        if self.judge is not None:
+            self.judge.judged.update(self.progress.judged)
 
     def _hear_cancellation(self) -> None:
         request = events.cancel_request(self.home) if events.is_cancel_requested(self.home) else None
@@ -333,14 +338,6 @@ class Controller:
 
     def _write(self, deed: str, **facts: Any) -> None:
         self.progress.take(self._journal.write(deed, **facts))
-
-
-class TrialError(Exception):
-    """A trial that cannot be carried out; the search goes on without it."""
-
-
-class NotNowError(Exception):
-    """A trial whose target did not take it: it may take it later."""
 
 
 def _end_of(watch: TrialWatch) -> tuple[str, int]:

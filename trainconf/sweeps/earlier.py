@@ -17,14 +17,13 @@ from trainconf import files
 from trainconf.errors import Mistake, UserError
 from trainconf.history import events, record
 from trainconf.paths import RunPaths
-from trainconf.search.bayes import is_within
 from trainconf.search.space import Point, key_of
 from trainconf.search.values import value_of_point, value_of_trial
 from trainconf.sweeps import journal
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.watching import Log, logs_of
 
-MAX_EARLIER = 5  # sweeps, or runs
+MAX_EARLIER = 5  # sweeps
 LOGS_OF_A_LINE = 5_000
 
 
@@ -54,6 +53,8 @@ class Known:
         )
 
     def _take(self, sweep: RunPaths) -> None:
+        from trainconf.search.bayes import is_within
+
         points: dict[str, tuple[Point, list[float | None]]] = {}
         ends, open_count = _ends(sweep), 0
         for entry in journal.read(sweep):
@@ -110,8 +111,9 @@ def _ends(sweep: RunPaths) -> dict[int, tuple[str, float | None]]:
 def named(search: Search, setting: str, find: Callable[[str], RunPaths]) -> list[RunPaths]:
     """The sweeps or runs that a setting names. Those that cannot be found join the search's mistakes."""
     names, found = search.settings.get(setting) or [], []
-    if len(names) > MAX_EARLIER:
-        search.wrong(f"sweep.{setting}", f"sweep.{setting} has {len(names)} names", ("allowed", f"up to {MAX_EARLIER}"))
+    most = MAX_EARLIER if setting == "resume_from" else int(search.settings.get("max_total_runs") or MAX_EARLIER)
+    if len(names) > most:
+        search.wrong(f"sweep.{setting}", f"sweep.{setting} has {len(names)} names", ("allowed", f"up to {most}"))
         return []
     for name in names:
         try:

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -45,7 +44,7 @@ class Study:
 
         if os.path.lexists(path):
             raise StorageError("the file is there already", ("path", path), hint="give another name, or remove it")
-        part = f"{path}.{os.getpid()}.part"
+        part = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.part"
         try:
             study = self._made(JournalStorage(JournalFileBackend(part)))
             for trial in self._trials:
@@ -83,6 +82,7 @@ class Study:
         return study
 
     def _state(self, trial: Any) -> Any:
+
         states = self._optuna.trial.TrialState
         if trial.status == "Completed" and trial.value is not None:
             return states.COMPLETE
@@ -93,6 +93,8 @@ class Study:
         return states.FAIL if trial.status in (*TERMINAL, "NotResponding") else states.RUNNING
 
     def _trial(self, trial: Any, state: Any, logs: Sequence[tuple[float, int | None]]) -> Any:
+        from datetime import datetime
+
         states = self._optuna.trial.TrialState
         params = {key: _plain(value) for key, value in trial.values.items()}
         found = self._optuna.trial.create_trial(

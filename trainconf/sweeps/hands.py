@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from trainconf import launchers
-from trainconf.composition.sweep.trial import written
+from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, LaunchError, StorageError, TrainconfError
 from trainconf.files import read_lines
 from trainconf.history import events, liveness
@@ -16,13 +16,50 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT
 from trainconf.resolve.resolver import Resolved
 from trainconf.search.progress import Trial
-from trainconf.submission.replay import from_run
 from trainconf.submission.run_id import remove_run_dir
 from trainconf.sweeps import journal
-from trainconf.sweeps.controller import NotNowError, TrialError
 from trainconf.sweeps.trials import TrialMaker
 
 Resolve = Callable[[int, dict[str, Any], int], tuple[Resolved, list[str]]]  # number, values, repeat: what would run, and its overrides
+
+
+class Hands(Protocol):
+    """Makes the runs of trials and has them carried out."""
+
+    def entry(self, line: dict[str, Any]) -> journal.Entry:
+        """The trial of an `ask` line: its overrides, and where its run will be."""
+        ...
+
+    def again(self, trial: Trial) -> RunPaths:
+        """Where the run of a trial that runs once more will be."""
+        ...
+
+    def has(self, trial: Trial) -> bool:
+        """Whether somebody carries a trial out, or did."""
+        ...
+
+    def start(self, trial: Trial) -> None:
+        """Make the run's folder unless it is there, and hand the run over unless somebody has it.
+
+        Raises StorageError, TrialError for a trial that cannot be carried out, NotNowError where its target takes none just now.
+        """
+        ...
+
+    def cancel(self, trial: Trial, *, force: bool) -> None:
+        """Ask for the end of a trial's run. Raises LaunchError, StorageError."""
+        ...
+
+    def close(self, state: str, reason: str) -> None:
+        """No trial will follow, and none runs: the sweep has ended like this."""
+        ...
+
+
+class TrialError(Exception):
+    """A trial that cannot be carried out; the search goes on without it."""
+
+
+class NotNowError(Exception):
+    """A trial whose target did not take it: it may take it later."""
 
 
 class Feeding:
@@ -47,12 +84,14 @@ class Feeding:
             self._resolved[number], overrides = self._resolve(number, line["values"], line["repeat"])
             experiment = self._resolved[number].experiment_name
         except ConfigError:
-            overrides = [f"{key}={written(value)}" for key, value in line["values"].items()]
+            overrides = overrides_of(line["values"])
         paths = self._workspace.run(experiment, f"{self._home.run_id}_{number}")
         return journal.Entry(number, line["values"], overrides, paths, line["point"], line["repeat"])
 
     def again(self, trial: Trial) -> RunPaths:
         """The folder of a trial's next run: `<sweep>_<number>.<attempt>`."""
+        from trainconf.submission.replay import from_run
+
         before = journal.paths_of(self._home, trial.run)
         self._resolved[trial.number], _ = from_run(before, [], self._workspace, SILENT)
         return RunPaths(os.path.join(os.path.dirname(before.run_dir), f"{self._home.run_id}_{trial.number}.{trial.attempt + 1}"))

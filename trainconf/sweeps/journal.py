@@ -189,6 +189,12 @@ class Journal:
             os.close(self._fd)
 
 
+def is_handed_over(sweep: RunPaths) -> bool:
+    """Whether an agent or a scheduler was given every trial: none can be held back, only withdrawn."""
+    listed = list(files.read_lines(sweep.trials))
+    return bool(listed) and isinstance(listed[-1], dict) and "end" in listed[-1]
+
+
 def request(sweep: RunPaths, deed: str, **facts: Any) -> None:
     """Ask a sweep's controller for something; it hears of it within seconds. Raises StorageError."""
     try:

@@ -7,16 +7,17 @@ import sys
 from contextlib import suppress
 
 from trainconf import launchers
-from trainconf.errors import ConfigError, Mistake, TrainconfError
-from trainconf.files import FileLock
+from trainconf.errors import ConfigError, Mistake, StorageError, TrainconfError
 from trainconf.launchers.protocol import ControllerJob, QueuedController
 from trainconf.paths import RunPaths
 from trainconf.resolve.run_config import RunConfig
-from trainconf.schema.sweep import ControllerJob as ControllerJobSettings  # of a sweep that is older than they are
+from trainconf.sweeps.presence import ControllerLock, acquire, hold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from trainconf.files import FileLock
 
 HERE, DETACHED, JOB = "here", "detached", "job"
 
@@ -29,7 +30,7 @@ def place_of(config: RunConfig) -> str:
 
 def command_of(home: RunPaths, deed: str = "resume") -> list[str]:
     """What takes a sweep over; further words may follow."""
-    return [sys.executable, "-m", "trainconf", "sweep", deed, home.run_id, "--in", home.workspace.root]
+    return [sys.executable, "-m", "trainconf", "sweep", deed, "--in", home.workspace.root, home.run_id]
 
 
 def plan_job(config: RunConfig, home: RunPaths) -> dict[str, Any]:
@@ -42,31 +43,48 @@ def plan_job(config: RunConfig, home: RunPaths) -> dict[str, Any]:
             ("allowed", f"{HERE}, {DETACHED}; {JOB} with compute=slurm"),
             hint="sweep.controller=detached is a process of its own on this machine",
         ))
+    from trainconf.schema.sweep import ControllerJob as ControllerJobSettings  # of a sweep that is older than they are
+
     return job.plan([*command_of(home), "--as-job"], compute, config.tree["sweep"].get("controller_job") or vars(ControllerJobSettings()))
 
 
-class SentJob:
-    """A controller's job that is sent while its sweep is made. It waits for `let_go` before it begins; `take_back` ends it."""
+class Making:
+    """A sweep that this process makes: nobody else controls it before it is whole. A controller's job that is sent meanwhile waits.
 
-    def __init__(self, config: RunConfig, home: RunPaths) -> None:
-        """Send it. Raises ConfigError, LaunchError, StorageError, OSError."""
+    One of `become_controller`, `let_go`, `pass_on` and `take_back` ends it.
+    """
+
+    def __init__(self, home: RunPaths) -> None:
+        """Begin before anybody can find the sweep. Raises StorageError when somebody controls it all the same, OSError."""
         self._home = home
-        self._lock = FileLock(home.controller_lock)
-        self._lock.acquire()
+        self._lock = hold(home)
+        self._has_sent_job = False
+
+    def send_job(self, config: RunConfig) -> None:
+        """Send its controller's job. Raises ConfigError, LaunchError, StorageError."""
+        send_job(config, self._home)
+        self._has_sent_job = True
+
+    def become_controller(self) -> ControllerLock:
+        """The sweep is whole, and this process controls it. Raises StorageError."""
         try:
-            send_job(config, home)
-        except BaseException:
-            self._lock.release()
-            raise
+            return acquire(self._home, held=self._lock)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+
+    def pass_on(self) -> FileLock:
+        """The sweep is whole; the lock, held, for the process that is to control it."""
+        return self._lock
 
     def let_go(self) -> None:
-        """The sweep is whole. May be called twice."""
+        """The sweep is whole, and whoever wants to may control it."""
         self._lock.release()
 
     def take_back(self) -> None:
         """There is no such sweep."""
-        with suppress(TrainconfError):  # it ends by itself when it does not find its sweep
-            end_job(self._home)
+        if self._has_sent_job:
+            with suppress(TrainconfError):  # it ends by itself when it does not find its sweep
+                end_job(self._home)
         self._lock.release()
 
 

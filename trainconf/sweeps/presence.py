@@ -1,4 +1,8 @@
-"""Where the controller of a sweep is: whoever has its lock says so in the lock's own file, and touches the file while it lives."""
+"""Where the controller of a sweep is: whoever has its lock says so in the lock's own file, and touches the file while it lives.
+
+The lock is held from before a sweep can be found: by the process that makes it, which passes it on to the controller. So there is one
+writer of the journal at a time, and whoever finds the lock free knows that nobody is about to come.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import time
 from typing import Any, NamedTuple
 
 from trainconf import files
+from trainconf.errors import StorageError
 from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.history.record import read_mapping
@@ -80,13 +85,18 @@ class ControllerLock(FileLock):
         os.ftruncate(self.fd, len(text))
 
 
-def acquire(home: RunPaths, job_id: str = "", patience_s: float = 0.0) -> ControllerLock | None:
-    """Become the controller of a sweep; None when another process is, after `patience_s`. Raises OSError."""
+def acquire(home: RunPaths, job_id: str = "", patience_s: float = 0.0, held: FileLock | None = None) -> ControllerLock:
+    """Become the controller of a sweep. Raises StorageError when another process is, after `patience_s`; OSError.
+
+    held: the lock, if this process has it; it is the controller's from here on.
+    """
     lock = ControllerLock(home, job_id)
     give_up_at = time.monotonic() + patience_s
-    while not lock.acquire(blocking=False):
+    if held is not None and held.fd >= 0:
+        lock.fd, held.fd = held.fd, -1
+    while lock.fd < 0 and not lock.acquire(blocking=False):
         if time.monotonic() >= give_up_at:
-            return None
+            raise has_one(home)
         time.sleep(PAUSE_SECONDS)
     try:
         lock.enter()
@@ -94,6 +104,32 @@ def acquire(home: RunPaths, job_id: str = "", patience_s: float = 0.0) -> Contro
         lock.release()
         raise
     return lock
+
+
+def hold(home: RunPaths) -> FileLock:
+    """Keep others from controlling a sweep, for the controller that is to come. Raises StorageError when there is one, OSError."""
+    lock = FileLock(home.controller_lock)
+    if not lock.acquire(blocking=False):
+        raise has_one(home)
+    return lock
+
+
+def inherited(home: RunPaths, fd: int) -> FileLock:
+    """The lock that the process which has started this one held, at `fd`; not held where that is something else."""
+    lock = FileLock(home.controller_lock)
+    try:
+        if os.path.samestat(os.fstat(fd), os.stat(lock.path)):
+            os.set_inheritable(fd, False)
+            lock.fd = fd
+    except OSError:
+        return lock
+    return lock
+
+
+def has_one(home: RunPaths) -> StorageError:
+    """The refusal of a second controller."""
+    return StorageError("the sweep has a controller", ("which", str(presence(home) or "it is just beginning")),
+                        ("lock", home.controller_lock), hint=f"`trainconf cancel {home.run_id}` ends the sweep")
 
 
 def presence(home: RunPaths) -> Presence | None:

@@ -9,27 +9,28 @@ from contextlib import suppress
 from typing import Any
 
 from trainconf import launchers
-from trainconf.composition.sweep.trial import written
-from trainconf.errors import ConfigError, Mistake, StorageError, UserError
-from trainconf.files import read_lines
+from trainconf.composition.plain.words import overrides_of, written
+from trainconf.errors import ConfigError, Mistake, UserError
+from trainconf.files import FileLock, read_lines
 from trainconf.history import events
 from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.reporter import SILENT, Reporter
+from trainconf.reporter import Reporter
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.run_config import RunConfig
 from trainconf.search.space import Point
-from trainconf.submission.replay import from_run
+from trainconf.submission.recorded import RecordedRun
 from trainconf.sweeps import journal
 from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.hands import Feeding, Watching
-from trainconf.sweeps.presence import acquire, presence
+from trainconf.sweeps.presence import acquire
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.searching import base_of, combinations_of, controller, open_pool, overrides_of
-from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.searching import combinations_of, controller, open_pool
+from trainconf.sweeps.trials import TrialMaker, base_of
 
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
+POLICY = "policy"
 RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
 
 
@@ -42,22 +43,21 @@ class ResumedSweep(Controlled):
     has_started = True
 
     def __init__(
-        self, home: RunPaths, workspace: WorkspacePaths, reporter: Reporter, *, job_id: str = "", patience_s: float = 0.0
-    ) -> None:
+        self, home: RunPaths, workspace: WorkspacePaths, reporter: Reporter, *, job_id: str = "", patience_s: float = 0.0,
+        held: FileLock | None = None,
+    ) -> None:  # fmt: skip
         """Raises UserError for a folder that is no search, StorageError for a damaged journal or when somebody else controls it.
 
-        job_id: of the scheduler's job that this process is. Whoever controls the sweep now has `patience_s` to end.
+        job_id: of the scheduler's job that this process is. Whoever controls the sweep now has `patience_s` to end. held: the
+        controller's lock, if whoever has started this process has passed it on.
         """
         self.paths = home
         self._workspace = workspace
         self._reporter = reporter
         self._record = read_mapping(home.sweep)
         self._search = search_of(home, self._record)
-        self._bases: list[tuple[dict[str, str], RunPaths]] = []
-        self._lock = acquire(home, job_id, patience_s)
-        if self._lock is None:
-            raise StorageError("the sweep has a controller", ("which", str(presence(home) or "it is just beginning")),
-                               ("lock", home.controller_lock), hint=f"`trainconf cancel {home.run_id}` ends the sweep")
+        self._bases: list[tuple[dict[str, str], RecordedRun]] = []
+        self._lock = acquire(home, job_id, patience_s, held)
         self._earlier_s = self._lock.earlier_s
 
     @property
@@ -89,12 +89,12 @@ class ResumedSweep(Controlled):
         """Nothing to do: everything was prepared when the sweep began."""
 
     def start(self, changes: Mapping[str, Any] | None = None, retry: str = "") -> None:
-        """Go on. `changes` are new limits, of CHANGEABLE; `retry` says which ended trials run again, of RETRIES.
+        """Go on. `changes` are what `checked` takes; `retry` says which ended trials run again, of RETRIES.
 
         Raises ConfigError, StorageError, LaunchError.
         """
         try:
-            self._start(checked(changes or {}, self._search), retry)
+            self._start(checked(changes or {}, self._search, self.paths, self._workspace), retry)
         except BaseException:
             self._let_go()
             raise
@@ -134,9 +134,10 @@ class ResumedSweep(Controlled):
             raise
 
     def _control(self, log: journal.Journal, changes: Mapping[str, Any], retry: str, *, is_reopened: bool) -> None:
-        if self._is_handed_over(log) and not (changes or retry or journal.has_requests(self.paths)):
+        has_other_limits = any(name != POLICY for name in changes)
+        if self._is_handed_over(log) and not (has_other_limits or retry or journal.has_requests(self.paths)):
             if is_reopened:
-                self._write_down(log, {})
+                self._write_down(log, changes)
             self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs,
                                           earlier_s=self._earlier_s)
             return
@@ -145,7 +146,7 @@ class ResumedSweep(Controlled):
         if not self._bases and (changes.get("max_total_runs") or self._record.get("has_controller")):
             raise UserError(f"{self.sweep_id} can have no further trial: what trials share was not recorded", ("from", self.paths.sweep))
         for _, base in self._bases[:1]:
-            maker.prepare(from_run(base, [], self._workspace, SILENT)[0])
+            maker.prepare(base.resolved({}, []))
         launcher = launchers.of_run(self.paths)
         pool = open_pool(launcher, self.paths, maker.secrets)
         hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved)
@@ -159,9 +160,7 @@ class ResumedSweep(Controlled):
 
     def _is_handed_over(self, log: journal.Journal) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
-        listed = list(read_lines(self.paths.trials))
-        is_whole = bool(listed) and isinstance(listed[-1], dict) and "end" in listed[-1]
-        if not is_whole or self._record.get("has_controller"):
+        if not journal.is_handed_over(self.paths) or self._record.get("has_controller"):
             return False
         runs: dict[int, list[str]] = {}
         for line in log.lines:
@@ -178,24 +177,23 @@ class ResumedSweep(Controlled):
             return
         choices = read_mapping(first.record).get("choices")
         combinations = combinations_of(self._search, choices if isinstance(choices, dict) else {})
-        self._bases = [(found, base_of(self.paths, number)) for number, found in enumerate(combinations)]
+        self._bases = [(found, RecordedRun(base_of(self.paths, number), self._workspace)) for number, found in enumerate(combinations)]
 
     def _write_down(self, log: journal.Journal, changes: Mapping[str, Any]) -> None:
         """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that."""
         for asked in journal.take_requests(self.paths):
-            if asked["deed"] in ("pause", "resume", "close", "budget"):
+            if asked["deed"] in ("pause", "resume", "close", "budget", "policy"):
                 log.lines.append(log.write(**{key: value for key, value in asked.items() if key != "time"}))
         log.lines.append(log.write("resume"))
-        if changes:
-            log.lines.append(log.write("budget", **changes))
+        for deed, facts in deeds_of(changes):
+            log.lines.append(log.write(deed, **facts))
 
     def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
         given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
         for choices, base in self._bases:
             if all(given.get(key) == choice for key, choice in choices.items()):
                 own = {key: value for key, value in given.items() if key not in choices}
-                resolved, _ = from_run(base, as_changes(own, read_mapping(base.record)), self._workspace, SILENT)
-                return resolved, overrides_of(given)
+                return base.resolved(own, as_changes(own, read_mapping(base.paths.record))), overrides_of(given)
         raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
 
     def cancel(self, *, force: bool) -> None:
@@ -220,13 +218,17 @@ def config_of(home: RunPaths) -> RunConfig:
 
 
 def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
-    """The search that a sweep's record describes. Raises UserError."""
+    """The search that a sweep's record describes. Raises UserError for a plain grid, and for a record that is damaged."""
     try:
         return Search.of_record(record)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        if "search" in record or not record:
+            raise UserError(f"the record of {home.run_id} is damaged", ("from", home.sweep), ("because", repr(error)),
+                            hint="restore the file from a copy; its trials are runs like any others") from error
         lacking = [entry for entry in journal.read(home) if not events.exists(entry.paths)]
         facts = [("never made", f"{len(lacking)} of its trials: whoever submitted it was ended")] if lacking else []
-        again = "the same command with submit.reuse=true runs them alone" if lacking else "run one trial again with `trainconf rerun RUN`"
+        failed = f"`trainconf rerun --where 'sweep == \"{home.run_id}\" and status == Failed'` runs its failed trials again"
+        again = "the same command with submit.reuse=true runs them alone" if lacking else failed
         raise UserError(f"{home.run_id} is a plain grid, which needs no controller", ("from", home.sweep), *facts, hint=again) from error
 
 
@@ -252,18 +254,32 @@ def as_change(key: str, text: str, config: Any) -> str:
 _ABSENT = object()
 
 
-def checked(changes: Mapping[str, Any], search: Search) -> dict[str, Any]:
-    """New limits, as numbers. Raises ConfigError for anything that would change the trials themselves."""
-    mistakes = []
+def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspace: WorkspacePaths) -> dict[str, Any]:
+    """New limits as numbers, and under POLICY what the journal tells of a new policy: the changes of `deeds_of`.
+
+    changes: CHANGEABLE, `sweep/policy`, and settings of the policy. Raises ConfigError for what would change the trials themselves.
+    """
+    mistakes: list[Mistake] = []
     found: dict[str, Any] = {}
+    of_policy = {key: value for key, value in changes.items() if key == f"sweep/{POLICY}" or key.startswith(f"sweep.{POLICY}.")}
+    if of_policy:
+        now = search.as_changed(line for line in read_lines(home.journal) if isinstance(line, dict) and line.get("deed") == POLICY)
+        try:
+            policy = _changed_policy(of_policy, now, workspace)
+            is_new = policy["settings"] != now.policy and (now.policy or policy["settings"]["kind"] != "none")
+            found.update({POLICY: policy} if is_new else {})
+        except ConfigError as error:
+            mistakes += error.mistakes
     for key, value in changes.items():
         name = key.removeprefix("sweep.")
+        if key in of_policy:
+            continue
         if name not in CHANGEABLE:
             known = {**search.space_spec, **{f"sweep.{setting}": now for setting, now in search.settings.items()}}
             facts = [("since it began", str(known[key])), ("asked for now", str(value))] if key in known else []
             mistakes.append(Mistake(
                 f"{key} cannot be changed in a sweep that has begun", *facts,
-                ("allowed", ", ".join(f"sweep.{name}" for name in CHANGEABLE)),
+                ("allowed", ", ".join([*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING"])),
                 hint="start another sweep, which can learn from this one: sweep.resume_from=[SWEEP]",
             ))
         elif value is not None and not _fits(name, value):
@@ -277,3 +293,26 @@ def checked(changes: Mapping[str, Any], search: Search) -> dict[str, Any]:
         raise ConfigError(mistakes)
     return found
 
+
+
+def deeds_of(changes: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a journal that changes become: limits, and another policy."""
+    limits = {name: value for name, value in changes.items() if name != POLICY}
+    return [*([("budget", limits)] if limits else []), *([(POLICY, changes[POLICY])] if POLICY in changes else [])]
+
+
+def _changed_policy(words: Mapping[str, Any], search: Search, workspace: WorkspacePaths) -> dict[str, Any]:
+    """What the journal tells of a policy that differs by these words. Raises ConfigError with all mistakes."""
+    from trainconf.composition.cache import compose
+
+    now = dict(search.policy)
+    kept = {} if f"sweep/{POLICY}" in words else {
+        f"sweep/{POLICY}": now.pop("kind", "none"), **{f"sweep.{POLICY}.{key}": value for key, value in now.items()}
+    }  # fmt: skip
+    given = {"experiment": "adhoc", "sweep": search.kind, **kept, **words}
+    settings = compose([f"{key}={written(value)}" for key, value in given.items()], workspace).config["sweep"][POLICY]
+    changed, known = search.with_policy(settings), {mistake.render() for mistake in search.mistakes}
+    mistakes = [mistake for mistake in changed.mistakes if mistake.render() not in known]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return {"settings": dict(settings), "metric": (changed.metric or "") if changed.needs_metric else ""}

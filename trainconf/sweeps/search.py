@@ -5,11 +5,11 @@ The settings are the node `sweep` of a composed config, or of a sweep's record; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from trainconf.composition.hydra.expressions import read_expression
+from trainconf.composition.plain.expressions import read_expression
 from trainconf.errors import ConfigError, Mistake
 from trainconf.search.conditions import ConditionError
 from trainconf.search.draws import MAX_SEED
@@ -22,6 +22,15 @@ from trainconf.search.space import Point, Space
 MAX_GP_RUNS = 100  # up to which Gaussian processes find the best points of smooth spaces
 EXTRAS = {"optuna": "sweeps", "scipy": "sweeps", "cmaes": "sweeps", "torch": "gp", "numpy": "sweeps"}
 SAMPLES = 100  # points at which exclusions are tried
+
+
+def wrong_expressions(settings: Mapping[str, Any], source: Callable[[str], str]) -> list[Mistake]:
+    """What is wrong with the expressions that config files give a space, however overrides complete it."""
+    if not (settings.get("space") or settings.get("zip")):
+        return []
+    reader = SpaceReader(read_expression, source)
+    reader.space(settings.get("space") or {}, settings.get("zip") or {}, ())
+    return reader.mistakes
 
 
 class Search:
@@ -133,24 +142,25 @@ class Search:
 
     def judge(self) -> Judge | None:
         """Who decides which trials are stopped; None without a policy."""
-        settings = self.policy
-        if not settings:
-            return None
-        names = {
-            "bandit": (Bandit, ("slack_factor", "slack_amount", "evaluation_interval", "delay_evaluation")),
-            "median": (Median, ("min_trials", "evaluation_interval", "delay_evaluation")),
-            "truncation": (Truncation, ("truncation_percentage", "evaluation_interval", "delay_evaluation")),
-            "asha": (Asha, ("reduction_factor", "min_intervals", "max_intervals")),
-        }
-        make, fields = names[str(settings["kind"])]
-        policy: Policy = make(**{name: settings[name] for name in fields})
-        return Judge(policy, self.goal, counts_steps=settings.get("unit") == "step")
+        return judge_of(self.policy, self.goal)
+
+    def with_policy(self, settings: Mapping[str, Any]) -> Search:
+        """The same search with another policy, from now on."""
+        metric = {"name": self.metric, "goal": self.goal}
+        return Search({**self.settings, "policy": dict(settings)}, metric, self.space_spec, self.seed, self._source)
+
+    def as_changed(self, lines: Iterable[Mapping[str, Any]]) -> Search:
+        """The search as the lines of its journal have changed it."""
+        changes = [line["settings"] for line in lines if line["deed"] == "policy"]
+        return self.with_policy(changes[-1]) if changes else self
 
     def values_of(self, values: Point, repeat: int, point: int) -> Point:
         """The values of one trial: its point's, the repeat's own, and the outputs that it goes on with."""
         own: Point = {self.repeat_key: repeat} if self.repeat_key else {}
         if point < len(self.resumed_outputs):
             own["inputs.resume_from"] = self.resumed_outputs[point]  # to the job TRAINCONF_RESUME_FROM
+            if self.settings.get("resume_param"):
+                own[f"params.{self.settings['resume_param']}"] = "{inputs.resume_from}"
         return {**values, **own}
 
     # ------------------------------------------------------------ mistakes
@@ -200,11 +210,12 @@ class Search:
             self.wrong(f"sweep.space.{name}", f"{name} is given an interval, and a grid needs values to list",
                         hint=f"list them: {name}=1,2,3 or {name}=range(1,4); or search by chance: sweep=random sweep.max_total_runs=20")
         size, limit = self.space.size, self.settings.get("max_total_runs")
-        if size is not None and limit is not None and size * self.repeats > int(limit):
+        if size is not None and limit is not None and size * self.repeats > int(limit) and not self.settings.get("allow_partial"):
             axes = " x ".join(f"{axis.key} ({axis.size})" for axis in self.space.axes)
             source = self._source("sweep.max_total_runs") or "default"
             allowed = f"{limit} (sweep.max_total_runs, {source})"
-            self.wrong("", f"this grid has {size * self.repeats} runs", ("allowed", allowed), ("axes", axes))
+            self.wrong("", f"this grid has {size * self.repeats} runs", ("allowed", allowed), ("axes", axes),
+                       hint="sweep.allow_partial=true runs so many of them")
 
     def _check_policy(self) -> None:
         policy = self.policy
@@ -214,7 +225,7 @@ class Search:
         if len(given) != 1:
             what = "both are given" if given else "none is given"
             self.wrong("sweep.policy", f"sweep/policy=bandit needs slack_factor or slack_amount, and {what}",
-                        hint="sweep.policy.slack_factor=0.1")
+                        hint="sweep.policy.slack_amount=null" if given else "sweep.policy.slack_factor=0.1")
 
     def wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
         """Note a mistake, and where the setting of that key was written."""
@@ -224,3 +235,18 @@ class Search:
         """Where the setting of a key was written, as a fact of a mistake; nothing for a default."""
         source = self._source(key) if key else ""
         return [("from", source)] if source not in ("", "default") else []
+
+
+def judge_of(settings: Mapping[str, Any], goal: str) -> Judge | None:
+    """Who decides by a policy of these settings; None without one."""
+    if settings.get("kind") in (None, "none"):
+        return None
+    names = {
+        "bandit": (Bandit, ("slack_factor", "slack_amount", "evaluation_interval", "delay_evaluation")),
+        "median": (Median, ("min_trials", "evaluation_interval", "delay_evaluation")),
+        "truncation": (Truncation, ("truncation_percentage", "evaluation_interval", "delay_evaluation")),
+        "asha": (Asha, ("reduction_factor", "min_intervals", "max_intervals")),
+    }
+    make, fields = names[str(settings["kind"])]
+    policy: Policy = make(**{name: settings[name] for name in fields})
+    return Judge(policy, goal, counts_steps=settings.get("unit") == "step")

@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from trainconf import __version__, launchers
-from trainconf.composition.sweep.trial import TrialComposer, written
+from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, Mistake, StorageError
+from trainconf.fast.records import replace
 from trainconf.files import dumps, write_atomic
 from trainconf.history import events
 from trainconf.launchers.protocol import Launcher, Pool
 from trainconf.launchers.separate import SeparatePool
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
-from trainconf.resolve.resolver import Resolved, resolve
+from trainconf.resolve.resolver import Resolved, resolve, resolve_beside
 from trainconf.search.conditions import ConditionError
 from trainconf.search.expressions import Choice
 from trainconf.search.progress import PointSource, Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Point
-from trainconf.submission.record import write_run
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal
 from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
-from trainconf.sweeps.places import HERE, JOB, SentJob, place_of, plan_job
-from trainconf.sweeps.presence import acquire
+from trainconf.sweeps.places import JOB, Making, place_of, plan_job
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, TrialMaker, record_bases
 
-MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.composition.plain.trials import Composer
+
 MAX_CHECKED = 1_000  # values of a key that are checked before anything starts
-
-
-class AnyTrials(Protocol):
-    """Resolves the trials of a search from what all of them share, `base`. See `Trials`."""
-
-    base: Resolved
-
-    @property
-    def example(self) -> Point: ...
-    def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]: ...
-    def combinations(self) -> list[dict[str, str]]: ...
 
 
 class Trials:
     """Resolves the trials of a search from the config that all of them share."""
 
-    def __init__(self, search: Search, composer: TrialComposer, workspace: WorkspacePaths) -> None:
+    def __init__(self, search: Search, composer: Composer, workspace: WorkspacePaths) -> None:
         self._search = search
         self._composer = composer
         self._workspace = workspace
@@ -64,9 +53,7 @@ class Trials:
         return self._resolve(given, number), overrides_of(given)
 
     def _resolve(self, given: Mapping[str, Any], number: int = 0) -> Resolved:
-        composed = self._composer.at(given, number=number)
-        only_params = all(key.startswith("params.") for key in given)
-        return self.base.with_params(composed) if only_params else resolve(composed, self._workspace)
+        return resolve_beside(self.base, self._composer.at(given, number=number), self._workspace)
 
     @property
     def example(self) -> Point:
@@ -106,11 +93,6 @@ def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str
     return found
 
 
-def overrides_of(values: Mapping[str, Any]) -> list[str]:
-    """Values as overrides."""
-    return [f"{key}={written(value)}" for key, value in values.items()]
-
-
 def at_once(search: Search, trials: AnyTrials, workspace: WorkspacePaths, overrides: list[str]) -> batch.Sweep:
     """A sweep all of whose trials are known before it starts. Raises ConfigError."""
     points, found = search.points(), []
@@ -126,10 +108,8 @@ def at_once(search: Search, trials: AnyTrials, workspace: WorkspacePaths, overri
             raise ConfigError("the search space has no point", ("because", error.reason)) from error
     except ConditionError as error:
         raise ConfigError(f"sweep.exclude: {error}") from error
-    made = WatchedBatch if search.is_watched else batch.Sweep
-    sweep = made(found, workspace, overrides, search.record())
-    sweep.keep = lambda home, maker: record_bases(home, trials, maker)
-    return sweep
+    made = WatchedBatch if search.is_watched else SearchedBatch
+    return made(found, workspace, overrides, search.record(), trials)
 
 
 def _shown(workspace: WorkspacePaths, experiment: str) -> RunPaths:
@@ -137,10 +117,38 @@ def _shown(workspace: WorkspacePaths, experiment: str) -> RunPaths:
     return workspace.run(experiment, f"{experiment}-<time>-<id>")
 
 
-class WatchedBatch(Controlled, batch.Sweep):
-    """All trials are handed over at once; a controller compares them, and ends those that are not wanted any more."""
+class SearchedBatch(batch.Sweep):
+    """All trials of a search are handed over at once. Nobody else can control it before that is done."""
 
-    _job: SentJob | None = None
+    def __init__(
+        self, trials: list[batch.Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any], shared: AnyTrials
+    ) -> None:  # fmt: skip
+        super().__init__(trials, workspace, overrides, facts)
+        self._shared = shared
+        self._making: Making | None = None
+
+    def start(self) -> None:
+        """Hand over all trials. Raises StorageError, LaunchError."""
+        try:
+            super().start()
+        except BaseException:
+            if self._making is not None:
+                self._making.take_back()
+            raise
+        assert self._making is not None
+        self._go_on(self._making)
+
+    def _begin(self, home: RunPaths, maker: TrialMaker) -> None:
+        self._making = Making(home)
+        record_bases(home, self._shared, maker)
+
+    def _go_on(self, making: Making) -> None:
+        """The sweep is whole. Raises StorageError."""
+        making.let_go()
+
+
+class WatchedBatch(Controlled, SearchedBatch):
+    """All trials are handed over at once; a controller compares them, and ends those that are not wanted any more."""
 
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail."""
@@ -148,36 +156,19 @@ class WatchedBatch(Controlled, batch.Sweep):
             plan_job(self.config, _shown(self.workspace, self.experiment_name))
         super().prepare(reporter)
 
-    def start(self) -> None:
-        """Hand over all trials, and begin to watch them. Raises StorageError, LaunchError."""
-        try:
-            super().start()
-        except BaseException:
-            if self._job is not None:
-                self._job.take_back()
-            raise
-        if self._job is not None:
-            self._job.let_go()
-        if place_of(self.config) == HERE:
-            self._lock = acquire(self.paths)
-            self._controller = controller(
-                Journal(self.paths), self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
-            )  # fmt: skip
+    def _begin(self, home: RunPaths, maker: TrialMaker) -> None:
+        super()._begin(home, maker)
+        if self._making is not None and place_of(self.config) == JOB:
+            self._making.send_job(self.config)  # first of all: when that is refused, nothing else was sent
+
+    def _go_on(self, making: Making) -> None:
+        if self._is_controlled_here(making, place_of(self.config)):
+            self._begin_control(lambda log: controller(
+                log, self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
+            ))  # fmt: skip
 
     def _record(self) -> dict[str, Any]:
         return {**super()._record(), "controller": place_of(self.config)}
-
-    def _start_pool(self) -> Pool:
-        """Its controller's job is sent first: when that is refused, nothing else was sent."""
-        keep = self.keep
-        if place_of(self.config) == JOB:
-            def keep_and_send(home: RunPaths, maker: TrialMaker) -> None:
-                if keep is not None:
-                    keep(home, maker)
-                self._job = SentJob(self.config, home)
-
-            self.keep = keep_and_send
-        return super()._start_pool()
 
     def forget(self) -> None:
         """Free the memory of its trials: its folder tells the rest."""
@@ -257,61 +248,49 @@ class FedSweep(Controlled):
 
     def start(self) -> None:
         """Make the sweep's folder, and begin. Raises StorageError, LaunchError."""
-        assert self._maker is not None
         base = self._trials.base
         try:
             self.paths = claim_run_dir(self.workspace, base.experiment_name, new_run_id(base.experiment_name))
+            making: Making | None = None
             try:
-                record = {
-                    "sweep_id": self.sweep_id, "experiment_name": base.experiment_name, "created": events.now(),
-                    "overrides": self.overrides, "kind": self._search.kind, "target": base.spec.compute.target,
-                    "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
-                    "trainconf": __version__, "has_controller": True, "controller": place_of(self.config), **self._search.record(),
-                }
-                record_bases(self.paths, self._trials, self._maker)  # before the record: whoever finds that one can go on with the sweep
-                journal.begin(self.paths, self.earlier)
-                write_atomic(self.paths.sweep, dumps(record))
-                if place_of(self.config) == JOB:
-                    SentJob(self.config, self.paths).let_go()
+                making = Making(self.paths)
+                self._make(making)
             except BaseException:
+                if making is not None:
+                    making.take_back()
                 remove_run_dir(self.paths)
                 self.paths = RunPaths("")
                 raise
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
-        if place_of(self.config) == HERE:
-            self._lock = acquire(self.paths)
-            pool = open_pool(launchers.get(base.spec.compute.target), self.paths, self._maker.secrets)
-            hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved)
-            self._controller = controller(
-                Journal(self.paths), self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points(),
-            )  # fmt: skip
+        if self._is_controlled_here(making, place_of(self.config)):
+            self._begin_control(self._controller_here)
+
+    def _make(self, making: Making) -> None:
+        assert self._maker is not None
+        base, place = self._trials.base, place_of(self.config)
+        record = {
+            "sweep_id": self.sweep_id, "experiment_name": base.experiment_name, "created": events.now(),
+            "overrides": self.overrides, "kind": self._search.kind, "target": base.spec.compute.target,
+            "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
+            "trainconf": __version__, "has_controller": True, "controller": place, **self._search.record(),
+        }
+        record_bases(self.paths, self._trials, self._maker)  # before the record: whoever finds that one can go on with the sweep
+        journal.begin(self.paths, self.earlier)
+        write_atomic(self.paths.sweep, dumps(record))
+        if place == JOB:
+            making.send_job(self.config)
+
+    def _controller_here(self, log: Journal) -> Controller:
+        assert self._maker is not None
+        pool = open_pool(launchers.get(self._trials.base.spec.compute.target), self.paths, self._maker.secrets)
+        hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved)
+        return controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points())
 
     def cancel(self, *, force: bool) -> None:
         """End all trials; none is asked for any more."""
         if self.has_started:
             events.request_cancel(self.paths, force=force)
-
-
-def record_bases(home: RunPaths, trials: AnyTrials, maker: TrialMaker) -> None:
-    """Keep what trials share, from which a later controller makes further ones: a record of a run for each combination of choices.
-
-    Of more than MAX_COMBINATIONS nothing is kept: such a sweep cannot be extended.
-
-    Raises OSError, ConfigError.
-    """
-    combinations = trials.combinations()
-    for number, choices in enumerate(combinations if len(combinations) <= MAX_COMBINATIONS else ()):
-        resolved = maker.prepare(trials.resolved(0, {**trials.example, **choices}, 0)[0]) if choices else trials.base
-        paths = base_of(home, number)
-        os.makedirs(paths.code)
-        spec, lock_text, git = maker.recorded(resolved)
-        write_run(paths, resolved, spec, lock_text, git, home.run_id, "", durable=True)
-
-
-def base_of(home: RunPaths, number: int) -> RunPaths:
-    """The record of what the trials with one combination of choices share."""
-    return RunPaths(os.path.join(home.run_dir, "base", str(number)))
 
 
 def concurrent(search: Search, compute: Mapping[str, Any]) -> int:
@@ -332,6 +311,7 @@ def controller(
 
     Raises StorageError.
     """
+    search = search.as_changed(log.lines)
     limits = search.limits(at_a_time)
     if points is None:
         limits = replace(limits, max_total_runs=sum(line["deed"] == "ask" for line in log.lines))

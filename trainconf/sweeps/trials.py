@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol
 
 from trainconf import launchers
 from trainconf.errors import ConfigError
@@ -13,10 +15,25 @@ from trainconf.launchers.protocol import Launcher, LaunchPlan
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.resolver import Resolved
+from trainconf.search.space import Point
 from trainconf.snapshot.blobs.opened import OpenSnapshot
 from trainconf.spec import RunSpec
 from trainconf.submission.inputs import with_digests
+from trainconf.submission.record import write_run
 from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, prepared_spec, spec_with_code
+
+MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
+
+
+class AnyTrials(Protocol):
+    """Resolves the trials of a search from what all of them share, `base`. See `Trials`."""
+
+    base: Resolved
+
+    @property
+    def example(self) -> Point: ...
+    def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]: ...
+    def combinations(self) -> list[dict[str, str]]: ...
 
 
 class TrialMaker:
@@ -27,6 +44,7 @@ class TrialMaker:
         self.secrets: dict[str, str] = {}
         self._reporter = reporter
         self._launchers: dict[str, Launcher] = {}  # one each: what it has found out about its target holds for all trials
+        self._checked: dict[Any, Resolved] = {}  # the latest, by its spec without the numbers of `params`
         self._prepared: dict[Any, Prepared] = {}
         self._opened: dict[Any, OpenSnapshot] = {}
         self._digests: dict[str, str] = {}
@@ -40,7 +58,7 @@ class TrialMaker:
         target, key = resolved.spec.compute.target, _shared(resolved)
         if target not in self._launchers:
             self._launchers[target] = launchers.get(target)
-        check(resolved, self.workspace, self._launchers[target])
+        self._check(resolved, self._launchers[target])
         if key not in self._prepared:
             self._prepared[key] = prepare(resolved, self.workspace, self._reporter)
         for name, value in self._prepared[key].secrets.items():
@@ -50,6 +68,16 @@ class TrialMaker:
                     hint="run the trials one by one, or give each secret a variable of its own",
                 )
         return with_digests(resolved, self.workspace, self._reporter, self._digests)
+
+    def _check(self, resolved: Resolved, launcher: Launcher) -> None:
+        """Check a trial, unless one was checked that differs in numbers of `params` alone."""
+        spec = resolved.spec
+        like = _form(resolved.config.tree["params"]), spec.code, spec.environment, spec.compute, spec.distributed
+        before = self._checked.get(like)
+        # what composing has shared is compared by identity
+        if before is None or {**before.config.tree, "params": None} != {**resolved.config.tree, "params": None}:
+            check(resolved, self.workspace, launcher)
+            self._checked[like] = resolved
 
     def completed(self, resolved: Resolved) -> RunPaths | None:
         """A run with the same spec that completed before."""
@@ -71,7 +99,9 @@ class TrialMaker:
         return paths, plan
 
     def recorded(self, resolved: Resolved) -> tuple[RunSpec, str, GitFacts | None]:
-        """What a run's record says of a trial that was prepared: its spec, its software line by line, and what git says."""
+        """What a run's record says of a trial: its spec, its software line by line, and what git says. Raises as `prepare` does."""
+        if _shared(resolved) not in self._prepared:
+            self.prepare(resolved)  # the values of the first trial are others than those of the base, and its variables show them
         prepared = self._prepared[_shared(resolved)]
         return prepared_spec(resolved, prepared), prepared.environment.lock_text, prepared.git.get()
 
@@ -85,3 +115,33 @@ def _shared(resolved: Resolved) -> tuple[Any, ...]:
     """What two trials must agree on to share their code, software and secrets."""
     guards = resolved.config.tree["snapshot"]
     return (resolved.source_directory, resolved.spec.environment, resolved.spec.compute.target, dumps(guards))
+
+
+def _form(params: Any) -> Any:
+    """Params without their numbers, as something that can be looked up."""
+    if isinstance(params, dict):
+        return tuple((key, _form(value)) for key, value in params.items())
+    if isinstance(params, list):
+        return (list, *map(_form, params))
+    return float if type(params) in (int, float) else (type(params), params)
+
+
+def record_bases(home: RunPaths, trials: AnyTrials, maker: TrialMaker) -> None:
+    """Keep what trials share, from which a later controller makes further ones: a record of a run for each combination of choices.
+
+    Of more than MAX_COMBINATIONS nothing is kept: such a sweep cannot be extended.
+
+    Raises OSError, ConfigError.
+    """
+    combinations = trials.combinations()
+    for number, choices in enumerate(combinations if len(combinations) <= MAX_COMBINATIONS else ()):
+        resolved = maker.prepare(trials.resolved(0, {**trials.example, **choices}, 0)[0]) if choices else trials.base
+        paths = base_of(home, number)
+        os.makedirs(paths.code)
+        spec, lock_text, git = maker.recorded(resolved)
+        write_run(paths, resolved, spec, lock_text, git, home.run_id, "", durable=True)
+
+
+def base_of(home: RunPaths, number: int) -> RunPaths:
+    """The record of what the trials with one combination of choices share."""
+    return RunPaths(os.path.join(home.run_dir, "base", str(number)))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from trainconf.fast.file_watch import FileWatch
 from trainconf.history import events, metrics
 from trainconf.history.liveness import State
 from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths
 
+LOOKS_A_SECOND = 500  # at trials that wait, at most: a tenth of a millisecond each
 LOOK_SECONDS = 1.0
 LOOK_FOR_FILES_SECONDS = 0.25
 Log = tuple[float, "int | None"]  # a value of the metric, and its step
@@ -51,6 +53,12 @@ class TrialWatch:
         """Whether it has not begun."""
         return self.state is None or self.state.status in ("NotStarted", "Queued")
 
+    @property
+    def _has_run(self) -> bool:
+        """Whether a trial that waits has run before: it was put back into a queue, or it failed and is tried again."""
+        event = self.state.event if self.state is not None else {}
+        return event.get("waiting_for") in ("requeue", "retry") or event.get("attempt", 1) != 1
+
     def end(self, status: str, reason: str) -> None:
         """It has ended like this, as is known without looking."""
         self.state, self.is_over = State(status, reason), True
@@ -66,7 +74,7 @@ class TrialWatch:
             self._events_seen, self._look_at = seen, now + LOOK_SECONDS
             self.state = self._poller(self.paths)
             self.is_over = self.state.status in events.TERMINAL or self.state.status == "NotResponding"
-        return self._new_logs()
+        return [] if self.waits and not self._has_run else self._new_logs()
 
     def _new_logs(self) -> list[Log]:
         seen, now = _stamp(self.paths.metrics), time.monotonic()
@@ -81,6 +89,49 @@ class TrialWatch:
                 found.append(as_log(entry))
                 self.values.append(found[-1][0])
         return found
+
+
+class TrialEnds:
+    """A `sleep` that ends early when a trial of this machine ends. `works` is False where the kernel does not tell; then it only sleeps.
+
+    running: the folders of the trials that run now.
+    """
+
+    def __init__(self, running: Callable[[], Iterable[RunPaths]]) -> None:
+        self._running = running
+        self._files = FileWatch()
+        self._known: dict[str, RunPaths] = {}  # by their events
+        self.works = self._files.works
+
+    def __call__(self, seconds: float) -> None:
+        """Wait so long, or until one has ended that had not ended when it was last called."""
+        give_up_at = time.monotonic() + seconds
+        changed = self._look_around()
+        while not any(_has_ended(self._known[path]) for path in changed):
+            left_s = give_up_at - time.monotonic()
+            if left_s <= 0:
+                return
+            changed = self._files.wait(left_s)
+
+    def _look_around(self) -> set[str]:
+        """Watch those that run by now, and no others; those that are new."""
+        now = {paths.events: paths for paths in self._running()}
+        gone, new = self._known.keys() - now.keys(), now.keys() - self._known.keys()
+        for path in gone:
+            self._files.remove(path)
+        for path in new:
+            self._files.add(path)
+        self._known = now
+        return new
+
+    def close(self) -> None:
+        """Let go of what the kernel has for it."""
+        self._files.close()
+
+
+def _has_ended(paths: RunPaths) -> bool:
+    latest = events.last(paths)
+    return latest is not None and latest["state"] in events.TERMINAL
 
 
 def logs_of(paths: RunPaths, metric: str | None) -> list[Log]:

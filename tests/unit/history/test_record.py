@@ -14,10 +14,13 @@ from .build import make_run, write_json
 # The promise of DESIGN, "Machine-readable". A change here breaks other people's scripts.
 DESCRIBED = [
     "run_id", "experiment_name", "display_name", "status", "created", "started", "ended", "duration_s", "exit_code", "attempt", "params",
-    "metrics", "tags", "note", "archived", "compute", "env", "distributed", "spec_hash", "parent", "git", "run_dir",
+    "metrics", "tags", "note", "archived", "properties", "type", "compute", "env", "distributed", "spec_hash", "parent", "git", "run_dir",
 ]  # fmt: skip
 DAMAGE = [None, b"", b"\xff\x00rubbish", b'{"torn": ', b"[1, 2]", b"[" * 100_000, b'{"params": 3, "tags": null, "metric": 1}']
-DETAILED = [*DESCRIBED, "reason", "spec", "events", "resources", "files", "damage"]
+DETAILED = [
+    *DESCRIBED, "reason", "spec", "events", "resources", "files", "damage",
+    "tables", "images", "charts", "errors", "children", "descriptions",
+]  # fmt: skip
 
 
 def test_the_stable_fields_are_all_there_and_no_others(workspace: WorkspacePaths) -> None:

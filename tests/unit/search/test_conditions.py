@@ -60,3 +60,15 @@ def test_what_has_no_answer_is_told_with_its_place(text: str) -> None:
 
 def test_the_names_are_known() -> None:
     assert Condition("params.a > params.b + params.a and null == params['c-d']").names == ["params.a", "params.b", "params.c-d"]
+
+
+@pytest.mark.parametrize(("text", "column"), [("a=1", 2), ("b == '=' and a = 2", 16)])
+def test_a_single_equals_sign_is_told_where_it_stands(text: str, column: int) -> None:
+    with pytest.raises(ConditionError, match="values are compared by ==") as caught:
+        Condition(text)
+    assert caught.value.column == column
+
+
+@pytest.mark.parametrize("text", ["a <= 1", "a >= 1", "a != 1", "a == '='"])
+def test_other_signs_with_an_equals_sign_are_none(text: str) -> None:
+    Condition(text)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.search import oracle
-from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
+from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation, Verdict
 
 RULES: list[tuple[Policy, oracle.Rule]] = [
     (Bandit(slack_factor=0.1), partial(oracle.bandit, factor=0.1)),
@@ -78,10 +78,16 @@ RULE_OF: dict[str, Policy] = {
 }  # fmt: skip
 
 
+def log(judge: Judge, trial: int, value: float, step: int | None = None) -> list[Verdict]:
+    """Judge a trial by each log as it comes."""
+    judge.take(trial, value, step)
+    return judge.verdicts(trial)
+
+
 def judged(policy: Policy, data: list[oracle.Curve], in_flight: int, goal: str = "maximize") -> dict[int, int]:
     judge = Judge(policy, goal)
     sign = 1 if goal == "maximize" else -1
-    return oracle.simulate(data, in_flight, lambda trial, value: any(v.is_stop for v in judge.log(trial, sign * value)))
+    return oracle.simulate(data, in_flight, lambda trial, value: any(v.is_stop for v in log(judge, trial, sign * value)))
 
 
 def expected(rule: oracle.Rule, data: list[oracle.Curve], in_flight: int) -> dict[int, int]:
@@ -123,9 +129,49 @@ def test_any_order_of_any_logs_is_judged_as_the_formula_does(policy: Policy, rul
     histories: dict[int, list[float]] = {}
     for trial, value in logs:
         histories.setdefault(trial, []).append(value)
-        verdicts = judge.log(trial, value)
+        verdicts = log(judge, trial, value)
         assert any(v.is_stop for v in verdicts) == rule(histories, trial, len(histories[trial]))
     assert judge.verdict_count >= len(judge.stops)
+
+
+@pytest.mark.parametrize(("policy", "rule"), RULES)
+@given(logs=st.lists(st.tuples(st.integers(0, 5), VALUE), max_size=80), order=st.permutations(range(6)))
+def test_logs_that_are_all_there_are_judged_alike_in_whatever_order_they_are_read(
+    policy: Policy, rule: oracle.Rule, logs: list[tuple[int, float]], order: list[int]
+) -> None:
+    judge = Judge(policy, "maximize")
+    histories: dict[int, list[float]] = {}
+    for trial, value in sorted(logs, key=lambda entry: order.index(entry[0])):  # one trial after the other
+        judge.take(trial, value)
+        histories.setdefault(trial, []).append(value)
+    for trial in order:
+        stops = [verdict.interval for verdict in judge.verdicts(trial) if verdict.is_stop]
+        assert stops == [n for n in range(1, len(histories.get(trial, [])) + 1) if rule(histories, trial, n)]
+        assert judge.verdicts(trial) == [], "once at each interval"
+
+
+def test_a_better_trial_that_comes_as_far_later_takes_no_verdict_back() -> None:
+    judge = Judge(Bandit(slack_amount=0.1, delay_evaluation=1), "maximize")
+    assert [verdict.is_stop for verdict in log(judge, 0, 0.1)] == [False]
+    assert [verdict.is_stop for verdict in log(judge, 1, 0.9)] == [False]
+    assert judge.verdicts(0) == []
+    assert [verdict.is_stop for verdict in log(judge, 0, 0.2)] == [False], "the other has not come as far"
+
+
+@pytest.mark.parametrize("policy", [policy for policy, _ in RULES])
+@given(logs=st.lists(st.tuples(st.integers(0, 5), VALUE), max_size=80), gone=st.integers(0, 5))
+def test_a_trial_that_is_forgotten_was_never_there(policy: Policy, logs: list[tuple[int, float]], gone: int) -> None:
+    found = []
+    for others in (logs, [(trial, value) for trial, value in logs if trial != gone]):
+        judge = Judge(policy, "maximize")
+        for trial, value in others:
+            judge.take(trial, value)
+        judge.verdicts(gone)
+        judge.forget(gone)
+        for value in (0.5, 0.7, -0.5, 0.1, math.nan, 2.0):
+            judge.take(gone, value)
+        found.append([judge.verdicts(trial) for trial in range(6)])
+    assert found[0] == found[1]
 
 
 def test_ties_survive() -> None:
@@ -133,26 +179,26 @@ def test_ties_survive() -> None:
                    Truncation(truncation_percentage=50, delay_evaluation=0), Asha(min_intervals=1)):
         judge = Judge(policy, "maximize")
         for trial in range(10):
-            assert not any(verdict.is_stop for verdict in judge.log(trial, 0.5))
+            assert not any(verdict.is_stop for verdict in log(judge, trial, 0.5))
 
 
 def test_a_trial_alone_is_never_stopped() -> None:
     for policy, _ in RULES:
         judge = Judge(policy, "maximize")
-        assert not any(verdict.is_stop for value in range(40) for verdict in judge.log(0, float(-value)))
+        assert not any(verdict.is_stop for value in range(40) for verdict in log(judge, 0, float(-value)))
 
 
 def test_a_trial_that_only_logs_nan_loses_to_any() -> None:
     judge = Judge(Bandit(slack_amount=100.0, delay_evaluation=0), "maximize")
-    judge.log(0, -5.0)
-    assert [verdict.is_stop for verdict in judge.log(1, math.nan)] == [True]
+    log(judge, 0, -5.0)
+    assert [verdict.is_stop for verdict in log(judge, 1, math.nan)] == [True]
 
 
 def test_a_verdict_says_what_was_compared() -> None:
     judge = Judge(Bandit(slack_amount=0.1, delay_evaluation=0), "minimize")
-    judge.log(0, 0.2)
-    judge.log(1, 0.25)
-    (verdict,) = judge.log(2, 0.5)
+    log(judge, 0, 0.2)
+    log(judge, 1, 0.25)
+    (verdict,) = log(judge, 2, 0.5)
     assert verdict.is_stop
     assert (verdict.interval, verdict.compared) == (1, 2)
     assert judge.as_logged(verdict.own) == 0.5
@@ -166,17 +212,17 @@ def test_a_step_that_was_logged_before_replaces_that_log() -> None:
     for name, logs in {"unbroken": [(0.1, 1), (0.2, 2), (0.9, 3)], "requeued": [(0.1, 1), (0.7, 2), (0.2, 2), (0.9, 3)]}.items():
         judge = Judge(Median(delay_evaluation=0, min_trials=1), "maximize")
         for value, step in logs:
-            judge.log(0, value, step)
-        again[name] = judge.log(1, 0.0, 1) + judge.log(1, 0.15, 2) + judge.log(1, 0.3, 3)
+            log(judge, 0, value, step)
+        again[name] = log(judge, 1, 0.0, 1) + log(judge, 1, 0.15, 2) + log(judge, 1, 0.3, 3)
     assert again["unbroken"] == again["requeued"]
 
 
 def test_intervals_may_be_steps() -> None:
     judge = Judge(Bandit(slack_amount=0.1, evaluation_interval=100, delay_evaluation=100), "maximize", counts_steps=True)
-    assert judge.log(0, 0.5, 50) == []
-    assert [verdict.interval for verdict in judge.log(0, 0.9, 310)] == [100, 200, 300]
-    assert [(v.interval, v.own, v.is_stop) for v in judge.log(1, 0.3, 99)] == []
-    assert [(v.interval, v.own, v.is_stop) for v in judge.log(1, 0.85, 205)] == [(100, 0.3, True), (200, 0.3, True)]
+    assert log(judge, 0, 0.5, 50) == []
+    assert [verdict.interval for verdict in log(judge, 0, 0.9, 310)] == [100, 200, 300]
+    assert [(v.interval, v.own, v.is_stop) for v in log(judge, 1, 0.3, 99)] == []
+    assert [(v.interval, v.own, v.is_stop) for v in log(judge, 1, 0.85, 205)] == [(100, 0.3, True), (200, 0.3, True)]
     assert judge.stops[1].bound == pytest.approx(0.4)
 
 
@@ -215,14 +261,14 @@ def test_the_worst_of_odd_histories_is_judged_last(policy: str, edge: str, goal:
     sign = 1.0 if goal == "maximize" else -1.0
     for trial in sorted(histories, reverse=True):
         for value in histories[trial]:
-            judge.log(trial, sign * value)
+            log(judge, trial, sign * value)
     assert sorted(judge.stops) == stopped.get(policy, [])
 
 
 def test_trials_that_end_out_of_order_and_late_logs_are_judged_by_what_was_there() -> None:
     judge = Judge(Median(delay_evaluation=1, min_trials=1), "maximize")
-    judge.log(2, 0.9)  # the third trial is the first to log, and to end
-    assert [verdict.is_stop for verdict in judge.log(0, 0.1)] == [True]
-    assert [verdict.is_stop for verdict in judge.log(1, 0.6)] == [False]
-    assert judge.log(0, 2.0)[0].is_stop is False, "what is logged after a stop is judged like anything else"
+    log(judge, 2, 0.9)  # the third trial is the first to log, and to end
+    assert [verdict.is_stop for verdict in log(judge, 0, 0.1)] == [True]
+    assert [verdict.is_stop for verdict in log(judge, 1, 0.6)] == [False]
+    assert log(judge, 0, 2.0)[0].is_stop is False, "what is logged after a stop is judged like anything else"
     assert judge.stops[0].own == 0.1, "and a verdict is never taken back"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -207,6 +206,31 @@ def test_a_trial_that_runs_again_counts_with_its_newest_end() -> None:
     assert progress.counts["Completed"] == 2
 
 
+@pytest.mark.parametrize("limits", [{"max_total_runs": 3}, {"max_failed_runs": 2}, {"metric": "loss"}])
+def test_failures_that_run_again_close_the_sweep_no_longer(limits: dict[str, Any]) -> None:
+    progress = make(**{"max_total_runs": 3, **limits})
+    while ask(progress):
+        pass
+    for number in range(3):  # a retry tells them and has them run again, with nothing in between
+        tell(progress, number, None, "Completed" if "metric" in limits else "Failed", reason="disk full")
+    assert progress.failure
+    for number in range(3):
+        progress.take({"deed": "again", "number": number, "run": ["x", f"s_{number}.2"]})
+    assert (progress.closed, progress.failure) == ("", "")
+    for number in range(3):
+        tell(progress, number, 0.5)
+    assert progress.final_state()[0] == "Completed"
+
+
+def test_a_sweep_that_somebody_stopped_stays_so_when_a_trial_runs_again() -> None:
+    progress = make()
+    ask(progress)
+    tell(progress, 0, None, "Failed")
+    progress.take({"deed": "close", "reason": "stopped"})
+    progress.take({"deed": "again", "number": 0, "run": ["x", "s_0.2"]})
+    assert progress.closed == "stopped"
+
+
 def test_a_trial_that_the_policy_stopped_is_told_with_its_value() -> None:
     learner = Learner()
     progress = make(learner)
@@ -220,8 +244,9 @@ def test_a_trial_that_the_policy_stopped_is_told_with_its_value() -> None:
 def facts(progress: Progress) -> Any:
     """All that is known, each trial by what it holds: two of them are equal only when they are the same object."""
     best = progress.best()
+    trials = [[getattr(trial, name) for name in trial.__slots__] for trial in progress.trials]
     return (
-        None if best is None else (best[0].number, best[1]), [asdict(trial) for trial in progress.trials], progress.closed, progress.counts,
+        None if best is None else (best[0].number, best[1]), trials, progress.closed, progress.counts,
         list(progress.running),
     )  # fmt: skip
 

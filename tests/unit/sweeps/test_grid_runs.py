@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,10 @@ from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
 from trainconf.control.results import sweep as sweeps
 from trainconf.paths import RunPaths
-from trainconf.sweeps import batch
+from trainconf.resolve.resolver import Resolved
+from trainconf.submission import submit
+from trainconf.sweeps import batch, journal
+from trainconf.sweeps import trials as sweep_trials
 
 Here = Callable[..., Answer]
 
@@ -54,12 +58,46 @@ def test_every_combination_runs_once_in_hydras_order_under_one_parent(here: Here
     ]
 
 
+def test_of_trials_that_differ_in_numbers_alone_one_is_planned_before_they_start(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[object] = []
+
+    def check(resolved: Resolved, *more: Any) -> None:
+        planned.append((resolved.config.tree["params"]["name"], resolved.spec.compute.cpus))
+        submit.check(resolved, *more)
+
+    monkeypatch.setattr(sweep_trials, "check", check)
+    assert here(*sweep_words(workspace, "+params.lr=0.1,0.2,3", "+params.name=a,b", "compute.slots=2", "compute.cpus=1,2")).code == 0
+    assert set(planned) == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
+    assert len(planned) < 12
+    answer = here(*sweep_words(workspace, "+params.lr=0.1,0.2", "+params.name=a,b", "compute.slots=2", "compute.cpus=1,3"))
+    assert (answer.code, "this machine has 2 slots" in answer.err) == (2, True), answer
+
+
 def test_a_trial_is_the_run_its_words_would_have_been(here: Here, workspace: Shell) -> None:
     here(*sweep_words(workspace, "+params.a=1,2"))
     here(*workspace.script("+params.a=2"))
     alone = [path for path in workspace.run_dirs() if "_" not in path.name and (path / "spec.json").exists()]
     assert (alone[0] / "spec.json").read_bytes() == (trials(workspace)[1] / "spec.json").read_bytes()
     assert len(os.listdir(workspace.root / ".trainconf/snapshots/manifests")) == 1
+
+
+@pytest.mark.parametrize("words", [("params.a=1,2",), ("sweep=random", "sweep.max_total_runs=2", "params.a=range(1,3)")])
+def test_what_refers_to_a_searched_param_is_each_trials_own(words: tuple[str, ...], here: Here, workspace: Shell) -> None:
+    workspace.write("conf/experiment/refers.yaml", """\
+# @package _global_
+defaults: [override /env: current, _self_]
+experiment_name: refers
+command: echo ${params.a} $SHOWN "$@"
+argument_style: none
+params: {a: 0}
+env: {variables: {SHOWN: "v${params.a}"}}
+""")
+    answer = here("-m", "experiment=refers", f"compute.lease_dir={workspace.leases}", *words)
+    assert answer.code == 0, answer
+    said = {(trial / "logs/std_log.txt").read_text() for trial in trials(workspace)}
+    assert said == {"1 v1\n", "2 v2\n"}
 
 
 def test_a_trial_that_fails_ends_with_1_and_the_others_go_on(here: Here, workspace: Shell) -> None:
@@ -215,3 +253,33 @@ def test_a_sweep_s_journal_has_every_trial_with_the_values_it_ran_with(here: Her
     assert [trial.row["run_id"] for trial in found.trials] == [f"{home.run_id}_{number}" for number in range(4)]
     recorded = [json.loads((Path(home.run_dir).parent / trial.row["run_id"] / "params.json").read_text()) for trial in found.trials]
     assert [params["model"]["width"] for params in recorded] == [4, 400, 4, 400]
+
+
+def test_an_agent_that_got_ready_for_a_sweep_that_cannot_be_written_is_ended(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[int] = []
+
+    def full(paths: RunPaths, entries: object) -> None:
+        began.extend(agents_of(paths.run_dir))
+        raise OSError(28, "No space left on device", paths.journal)
+
+    monkeypatch.setattr(journal, "ask", full)
+    answer = here(*sweep_words(workspace, "+params.a=1,2"))
+    assert answer.code == 2, answer
+    assert "No space left" in answer.err
+    assert began
+    assert workspace.run_dirs() == []
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in began))
+
+
+def agents_of(folder: str) -> list[int]:
+    """The processes that were started for the run or sweep in a folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        found += [int(pid)] if os.fsencode(folder) in words else []
+    return found

@@ -80,7 +80,7 @@ def test_a_sweep_is_watched_through_a_change_of_width_and_ended_by_one_interrupt
         session.resize(wide)
         session.press(b"\r")
         begun = time.monotonic()
-        session.until(lambda begun=begun: time.monotonic() > begun + 0.4)  # type: ignore[misc]
+        session.until(lambda begun=begun: time.monotonic() > begun + 0.4 and bool(rows("elapsed")))  # type: ignore[misc]
         assert [len(rows(text)) for text in ("elapsed", "running", " a=1", " a=2")] == [1, 1, 1, 1], session.lines
         block = next(place for place, line in enumerate(session.lines) if "elapsed" in line)
         assert all(len(line) < wide for line in session.lines[block:]), session.lines

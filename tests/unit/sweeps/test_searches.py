@@ -86,6 +86,12 @@ def test_a_random_search_runs_what_its_seed_says_whatever_runs_at_a_time(here: H
     assert "best: trial" in answer.err
 
 
+def test_the_first_trial_without_the_metric_is_told_at_once(here: Here, workspace: Shell) -> None:
+    answer = here(*words(workspace, "sweep=random", LR, "metric.name=los"))
+    assert answer.err.count("note: trial ") == 1, answer.err
+    assert "no metric 'los' was logged; there was loss" in answer.err.partition("note: trial ")[2].splitlines()[0]
+
+
 def test_a_plan_shows_what_each_key_can_be_and_the_first_trials(here: Here, workspace: Shell) -> None:
     answer = here("plan", *words(workspace, "sweep=random", LR, "+params.opt=a,b", total=30))
     assert answer.code == 0, answer
@@ -320,6 +326,17 @@ def test_a_search_whose_controller_was_killed_asks_what_an_unbroken_one_does(her
     assert sorted(told) == list(range(13))
 
 
+def test_a_search_whose_trials_were_all_handed_over_is_stopped_and_not_paused(here: Here, workspace: Shell) -> None:
+    child = workspace.start(*words(workspace, "sweep=random", LR, "+params.nap=3", "sweep.max_concurrent_runs=1", total=20))
+    wait_for(lambda: any('{"end"' in path.read_text() for path in workspace.root.glob("runs/*/*/trials.jsonl")))
+    answer = here("sweep", "pause", "last")
+    assert answer.code == 2
+    assert "cannot be paused" in answer.err
+    assert here("sweep", "stop", "last").code == 0
+    child.communicate(timeout=60)
+    assert sum(trial["status"] == "Completed" for trial in shown(here)["trials"]) < 20
+
+
 def test_a_paused_search_goes_on_when_it_is_resumed(here: Here, workspace: Shell) -> None:
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     child = workspace.start(*words(workspace, "sweep=bayes", LR, "+params.nap=0.3", "sweep.max_concurrent_runs=2", total=8))
@@ -350,7 +367,7 @@ def test_a_detached_search_has_a_controller_of_its_own(here: Here, workspace: Sh
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     answer = here(*words(workspace, "sweep=bayes", LR, "submit.detach=true", total=3))
     assert answer.code == 0, answer
-    assert shown(here)["status"] in ("NoController", "Running", "Completed")
+    assert shown(here)["status"] in ("Starting", "NoController", "Running", "Completed")
     wait_for(lambda: shown(here)["status"] == "Completed")
     assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 3
 
@@ -376,6 +393,20 @@ def test_a_torn_journal_is_cut_and_an_edited_one_is_named(here: Here, workspace:
     path.write_text(text + '{"deed": "tol')
     assert here("sweep", "extend", "last", "sweep.max_total_runs=3").code == 0
     assert len(asked(workspace)) == 3
+
+
+@pytest.mark.parametrize("text", ["", '{"sweep_id": "adh', "[]", '{"search": {"settings": []}}', '{"search": 3, "metric": [], "kind": {}}'])
+def test_a_damaged_record_of_a_sweep_is_named_and_never_a_traceback(here: Here, workspace: Shell, text: str) -> None:
+    assert here(*words(workspace, "sweep=random", LR, total=2)).code == 0
+    path = sweep_of(workspace) / "sweep.json"
+    path.write_text(text)
+    name = path.parent.name
+    for refused in (f"sweep resume {name}", f"sweep extend {name} sweep.max_total_runs=3", f"sweep retry {name}", f"sweep stop {name}",
+                    f"rerun {name} params.lr=0.2"):  # fmt: skip
+        answer = here(*refused.split())
+        assert (answer.code, f"the record of {name} is damaged" in answer.err, str(path) in answer.err) == (2, True, True), answer
+    for told in (f"sweep show {name}", f"show {name}", f"wait {name}", f"sweep best {name}", "sweep ls"):
+        assert "Traceback" not in here(*told.split()).err
 
 
 def test_an_input_that_goes_away_fails_its_trials_and_not_the_search(here: Here, workspace: Shell) -> None:

@@ -24,29 +24,31 @@ LONGEST_NAME = 500
 DEEPEST = 20  # mappings within mappings
 NUMBER, TEXT, LIST = 1, 2, 4  # which types a name's values have; True and False are the numbers 1 and 0
 LARGEST_INTEGER = (1 << 63) - 1
-GROUPS = ("params", "metrics", "tags")
+GOALS = ("maximize", "minimize")
+GROUPS = ("params", "metrics", "tags", "properties")
 
 # What every index knows: these are in the first block, in which every run has a row. `metric` is the last value of the metric that the
-# run's experiment is judged by.
+# run's experiment is judged by, `metric.best` its best one by the goal, or the last one where there is no goal.
 FIXED = {
     "created": NUMBER, "started": NUMBER, "ended": NUMBER, "exit_code": NUMBER, "attempt": NUMBER, "metric": NUMBER,
-    "archived": NUMBER, "status": TEXT,
+    "archived": NUMBER, "status": TEXT, "type": TEXT,
     "metric.name": TEXT, "metric.goal": TEXT, "experiment": TEXT, "name": TEXT, "note": TEXT, "compute": TEXT, "env": TEXT,
     "distributed": TEXT, "sweep": TEXT, "spec": TEXT, "reason": TEXT, "git.commit": TEXT, "git.branch": TEXT, "git.repository": TEXT,
-    "git.dirty": NUMBER,
+    "git.dirty": NUMBER, "metric.best": NUMBER,
 }  # fmt: skip
 
-def facts_of(fields: dict[str, Any], reason: str, metric: str | None, goal: str) -> dict[str, Any]:
+def facts_of(fields: dict[str, Any], reason: str, metric: str | None, goal: str, best: float | None) -> dict[str, Any]:
     """The values of a run by name, from its stable fields."""
     found: dict[str, Any] = {
         "experiment": fields["experiment_name"], "name": fields["display_name"], "sweep": fields["parent"], "spec": fields["spec_hash"],
-        "reason": reason or None, "archived": bool(fields["archived"]), "status": fields["status"],
+        "reason": reason or None, "archived": bool(fields["archived"]), "status": fields["status"], "type": fields["type"],
         "metric.name": metric, "metric.goal": goal,
         **{name: fields[name] for name in ("note", "exit_code", "attempt", "compute", "env", "distributed")},
         **{name: events.seconds(fields[name]) for name in ("created", "started", "ended")},
     }  # fmt: skip
     if isinstance(value := fields["metrics"].get(metric), (int, float)):
         found["metric"] = value
+    found["metric.best"] = best if goal in GOALS else found.get("metric")
     for name in ("commit", "branch", "repository", "dirty"):
         found[f"git.{name}"] = (fields["git"] or {}).get(name)
     for group in GROUPS:
@@ -179,4 +181,5 @@ SCHEMA = (
     *(f"INSERT INTO names VALUES ({number}, '{name}', {kinds})" for number, (name, kinds) in enumerate(FIXED.items())),
     block_table(0),
     block_trigger(0),
+    f"CREATE INDEX by_best ON block0 ({', '.join(f'c{[*FIXED].index(name)}' for name in ('archived', 'metric.best', 'created'))})",
 )

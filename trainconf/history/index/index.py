@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 
+from trainconf import files
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events
-from trainconf.history.index import database
+from trainconf.history.index import columns, database
 from trainconf.history.index.keeping import BATCH, KeptIndex
 from trainconf.history.index.query import Asked, Query
 from trainconf.history.index.rows import Row, read_run, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, TypeVar
 
     from trainconf.history.index.query import Group
-    from trainconf.paths import RunPaths
+    from trainconf.paths import RunPaths, WorkspacePaths
 
     Answer = TypeVar("Answer")
 
@@ -33,6 +34,8 @@ LOOKS = 5  # at what is shown, until it stays the same
 
 class Index(KeptIndex):
     """Questions about the runs of a workspace. A context manager; `close` when done."""
+
+    busy_s = BUSY_S  # how long somebody else's writing is waited for
 
     def __enter__(self) -> Index:
         return self
@@ -68,6 +71,10 @@ class Index(KeptIndex):
         """
         return self._rows(asked, self._ask(lambda: self._found(asked)))
 
+    def count(self, asked: Asked) -> int:
+        """How many runs are asked for, whatever the limit, as far as they were read. Raises UserError for a wrong expression."""
+        return self._ask(lambda: self._counted(asked))
+
     def groups(self, asked: Asked) -> list[Group]:
         """The runs that are asked for, folded by sweep or experiment. Raises UserError for a wrong expression."""
         return self._ask(lambda: self._groups(asked))
@@ -79,6 +86,14 @@ class Index(KeptIndex):
             return [name for (name,) in self._select("SELECT name FROM names ORDER BY id") if name[0] != "("]
         except (OSError, sqlite3.Error):
             return []
+
+    def known(self) -> list[str]:
+        """Every name that can be asked for, after a look at the disk."""
+        return self._ask(lambda: [name for (name,) in self._select("SELECT name FROM names ORDER BY id") if name[0] != "("])
+
+    def having(self, names: Sequence[str]) -> dict[str, int]:
+        """How many runs have a value of each name."""
+        return self._ask(lambda: self._having(names))
 
     def ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs and sweeps that begin so, the newest first, likewise without a look at the disk."""
@@ -133,30 +148,37 @@ class Index(KeptIndex):
             path = ":memory:"  # nothing to index: leave nothing behind
         elif path != ":memory:":
             os.makedirs(self.workspace.state, exist_ok=True)
-        self.close()
-        self._db = database.open_index(path, BUSY_S)
+        self._open(path)
         self._refresh_folders()
         self._refresh("final = 0 AND status = ''")
         return question()
 
+    def _open(self, path: str) -> None:
+        self.close()
+        self._db = database.open_index(path, self.busy_s)
+
     # -- questions -------------------------------------------------------------------------------------------------------
 
-    def _query(self, asked: Asked) -> tuple[str, list[Any]]:
-        """The statement that selects the runs, and the values to be bound."""
+    def _query(self, asked: Asked) -> Query:
         assert self._db is not None
         query = Query(self._db, asked)
         if query.reads_series:
             self._read_series()
             query = Query(self._db, asked)  # a column may have come with them
-        return query.ids, query.values
+        return query
+
+    def _counted(self, asked: Asked) -> int:
+        query = self._query(asked)
+        return int(self._select(query.count, query.values)[0][0])
 
     def _found(self, asked: Asked) -> list[tuple[Any, ...]]:
         """The id, the folder and the columns of each run that is asked for, after those were read again that have changed."""
-        if asked.is_narrowed:
+        if asked.is_narrowed or asked.columns:  # a run that was submitted has its values from its first reading on
             self._refresh("final = 0 AND status != ''")
         before: list[Any] = []
         for _ in range(LOOKS):
-            found = self._select(*self._query(asked))
+            query = self._query(asked)
+            found = self._select(query.ids, query.values)
             runs = self._runs([run for run, *_ in found])
             shown = [row[:3] for row in runs.values()]
             if shown == before or not self._refresh_shown([(each[0], each[1], each[3], each[4]) for each in runs.values()]):
@@ -194,14 +216,20 @@ class Index(KeptIndex):
         except sqlite3.DatabaseError:
             return unpack(paths, read_run(folder, paths).text) if events.exists(paths) else None
 
+    def _having(self, names: Sequence[str]) -> dict[str, int]:
+        numbers = {name: number for number, name in self._select("SELECT id, name FROM names")}
+        blocks: dict[int, list[str]] = {}
+        for name in names:
+            blocks.setdefault(numbers[name] // columns.WIDTH, []).append(name)
+        found: dict[str, int] = {}
+        for block, inside in blocks.items():
+            counts = ", ".join(f"count(c{numbers[name]})" for name in inside)
+            found.update(zip(inside, self._select(f"SELECT {counts} FROM block{block}")[0], strict=True))
+        return found
+
     def _groups(self, asked: Asked) -> list[Group]:
         self._refresh("final = 0 AND status != ''")
-        assert self._db is not None
-        query = Query(self._db, asked)
-        if query.reads_series:
-            self._read_series()
-            query = Query(self._db, asked)
-        return query.groups()
+        return self._query(asked).groups()
 
     def _starting_with(self, prefix: str, limit: int, but_not: str) -> list[RunPaths]:
         bounds = [bound for start in map(os.fsencode, (prefix, but_not or "/")) for bound in (start, start + b"\xff" * 8)]
@@ -214,3 +242,30 @@ class Index(KeptIndex):
         query = "SELECT folder FROM runs WHERE spec_hash = ? AND status = 'Completed' ORDER BY created DESC, run_id DESC"
         found = (self._paths(folder) for (folder,) in self._select(query, (spec_hash,)))
         return next((paths for paths in found if events.exists(paths)), None)
+
+
+class StandingIndex(Index):
+    """An index for whoever asks again and again, from one thread: its file stays open, and so does the one in memory where none can be."""
+
+    busy_s = 2.0
+
+    def __init__(self, workspace: WorkspacePaths, progress: Callable[[int, int], object] | None = None, *, series_s: float) -> None:
+        super().__init__(workspace, progress, series_s=series_s)
+        self._opened: dict[str, tuple[sqlite3.Connection, list[int]]] = {}  # by path, with what the file was
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for db, _ in self._opened.values():
+            db.close()
+        self._opened.clear()
+        self._db = None
+
+    def _open(self, path: str) -> None:
+        known = self._opened.get(path)
+        if known is None or known[1] != files.fingerprint(path)[:2]:  # somebody else has removed or replaced the file
+            if known is not None:
+                known[0].close()
+            self._opened.pop(path, None)
+            db = database.open_index(path, self.busy_s)
+            known = self._opened[path] = db, files.fingerprint(path)[:2]
+        self._db = known[0]

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from functools import partial
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Step = tuple[str, Iterable[tuple[Any, ...]]] | Callable[[sqlite3.Connection], object]
 
 BATCH = 500  # runs written at once: nobody else waits longer than that takes
+FEW = 20  # runs whose series are read at once, where somebody waits
 UNTRUSTED = 0  # a signature's time that never matches
 UNLISTED = (UNTRUSTED, -1)  # the signature of a folder that was found, and not listed yet
 FORGET = "DELETE FROM runs WHERE folder = ?"
@@ -40,11 +42,18 @@ UNREAD = database.INSERT_RUN.format("NULL")
 
 
 class KeptIndex:
-    """The runs in the index, brought up to date. `progress` is told how many runs of how many were read, where they are many."""
+    """The runs in the index, brought up to date. `progress` is told how many runs of how many were read, where they are many.
 
-    def __init__(self, workspace: WorkspacePaths, progress: Callable[[int, int], object] | None = None) -> None:
+    series_s: seconds after which no further whole series are read for one question; `unread` is how many runs have any left.
+    """
+
+    def __init__(
+        self, workspace: WorkspacePaths, progress: Callable[[int, int], object] | None = None, *, series_s: float = math.inf
+    ) -> None:
         self.workspace = workspace
         self.progress = progress
+        self.series_s = series_s
+        self.unread = 0
         self._db: sqlite3.Connection | None = None
         self._done = self._expected = 0
 
@@ -124,8 +133,13 @@ class KeptIndex:
         """Read the whole series of every run's metrics, for which somebody asks: a run's row has only the last values."""
         unread = self._select("SELECT id, folder FROM runs WHERE has_series = 0 AND status != ''")
         self.expect(len(unread))
-        for start in range(0, len(unread), BATCH):
-            batch = unread[start : start + BATCH]
+        until = time.monotonic() + self.series_s
+        count = BATCH if self.series_s == math.inf else FEW
+        self.unread = len(unread)
+        while self.unread and time.monotonic() < until:
+            start = len(unread) - self.unread
+            batch = unread[start : start + count]
+            self.unread -= len(batch)
             facts = [(run, columns.facts_of_series(self._paths(folder))) for run, folder in batch]
             marked = ("UPDATE runs SET has_series = 1 WHERE id = ?", [(run,) for run, _ in batch])
             self._write(partial(columns.store, runs=facts), marked)
@@ -185,6 +199,14 @@ class KeptIndex:
 
     def _count(self, experiment: bytes) -> int:
         return int(self._select("SELECT count(*) FROM runs WHERE experiment = ?", (experiment,))[0][0])
+
+
+def signature(workspace: WorkspacePaths, count: int) -> list[tuple[int, int]]:
+    """What changes when a run comes or goes, of at most `count` experiments; of more it is never the same."""
+    experiments = sorted(_subfolders(workspace.runs))
+    if len(experiments) > count:
+        return [(time.time_ns(), 0)]
+    return [_signature(workspace.runs), *(_signature(os.path.join(workspace.runs, os.fsdecode(name))) for name in experiments)]
 
 
 def _signature(folder: str) -> tuple[int, int]:

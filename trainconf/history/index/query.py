@@ -19,7 +19,10 @@ GROUP_FIELDS = ("sweep", "metric", "metric.goal", "metric.name")
 
 
 class Asked(Record):
-    """Which runs. `where` and `sort` are expressions (docs/history.md); `columns` are values that each row shall have besides."""
+    """Which runs. `where` and `sort` are expressions (docs/history.md); `columns` are values that each row shall have besides.
+
+    parts: further expressions, which must all hold. words: texts, each of which must be in the id, the experiment, the name or the note.
+    """
 
     limit: int | None = None
     experiment: str | None = None
@@ -29,11 +32,14 @@ class Asked(Record):
     columns: tuple[str, ...] = ()
     archived: bool | None = None  # None: both
     group: str = ""
+    offset: int = 0  # so many of the first are passed over
+    parts: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def is_narrowed(self) -> bool:
         """Whether runs that have changed since they were last read could belong to the answer, or no longer."""
-        return bool(self.status is not None or self.where or self.sort)
+        return bool(self.status is not None or self.where or self.sort or self.parts or self.words)
 
 
 class Group(Record):
@@ -70,9 +76,10 @@ class Query:
         self._db = db
         self._translator: Translator | None = None
         self.values: list[Any] = []
-        self._limit = f"LIMIT {-1 if asked.limit is None else asked.limit}"
-        if not (asked.where or asked.sort or asked.columns or asked.group):
-            self.ids = f"SELECT r.id FROM runs r WHERE {self._where()} ORDER BY r.created DESC, r.run_id DESC {self._limit}"
+        self._limit = f"LIMIT {-1 if asked.limit is None else asked.limit} OFFSET {asked.offset}"
+        if not (asked.where or asked.sort or asked.columns or asked.group or asked.parts or asked.words):
+            self._from = f"FROM runs r WHERE {self._where()}"
+            self.ids = f"SELECT r.id {self._from} ORDER BY r.created DESC, r.run_id DESC {self._limit}"
             return
         names = ("created", "experiment", *GROUP_FIELDS) if asked.group else ("created",)
         self._fields = {name: self._translated().value(name) for name in names}
@@ -83,6 +90,11 @@ class Query:
         runs = ["CROSS JOIN runs r ON r.id = b0.run"] * self._translated().reads_runs
         self._from = " ".join(["FROM block0 b0", *runs, *blocks, "WHERE", where])
         self.ids = f"SELECT b0.run{terms} {self._from} ORDER BY {order}{self._fields['created']} DESC, b0.run DESC {self._limit}"
+
+    @property
+    def count(self) -> str:
+        """Selects how many runs there are, whatever the limit."""
+        return f"SELECT count(*) {self._from}"
 
     @property
     def reads_series(self) -> bool:
@@ -140,6 +152,8 @@ class Query:
         asked, parts = self.asked, []
         if asked.where:
             parts.append(self._translated().where(asked.where))
+        parts += [self._translated().where(part, "the filter") for part in asked.parts]
+        parts += [self._translated().word(word) for word in asked.words]
         translator = self._translator
         if asked.status is not None:
             parts.append(f"{'r.status' if translator is None else translator.value('status')} = {self._bind(asked.status)}")

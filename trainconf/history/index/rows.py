@@ -12,6 +12,8 @@ from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness, metrics, record
 from trainconf.history.event_files import scan
 from trainconf.history.index import columns
+from trainconf.history.index.best import Judge
+from trainconf.history.logged import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class Row(Record):
     paths: RunPaths
     fields: dict[str, Any]  # the stable ones
     metric: str | None  # by which its experiment is judged
+    goal: str | None  # whether that is to be maximized or minimized
+    best: float | None  # of its values so far, where there is a goal
     damage: str  # what of its files cannot be read
     reason: str  # why it is in its state, where there is something to say
     values: dict[str, Any]  # of the columns that were asked for besides
@@ -47,7 +51,7 @@ def unpack(paths: RunPaths, text: str) -> Row:
         fields = kept["fields"]
         fields["run_dir"] = paths.run_dir  # the workspace may have been moved
         fields["duration_s"] = record.duration_s(fields)
-        return Row(paths, fields, kept["metric"], kept["damage"], kept["reason"], {})
+        return Row(paths, fields, kept["metric"], kept["goal"], kept["best"], kept["damage"], kept["reason"], {})
     except (KeyError, TypeError):
         raise sqlite3.DatabaseError("damaged row") from None
 
@@ -61,16 +65,21 @@ def read_run(folder: bytes, paths: RunPaths, row: str = "{}") -> ReadRun:
         return ReadRun((*names, "", "", 0, "0", "", 0))
     traced = scan.files_of(paths)
     seen = fingerprint(paths, traced)  # before reading: what changes meanwhile is read again next time
-    summary = metrics.summarise(paths, _summary_in(row), traced)
-    state = liveness.state_of(paths)
     recorded = record.read_mapping(paths.record)
+    metric = record.metric(paths, recorded)
+    goal = _mapping(recorded.get("metric")).get("goal")
+    goal = goal if isinstance(goal, str) else None
+    judge = None if metric is None or goal not in columns.GOALS else Judge(metric, goal)
+    summary = metrics.summarise(paths, _summary_in(row, metric, goal), traced, judge)
+    state = liveness.state_of(paths)
     fields = record.assemble(paths, state, summary.values, recorded)
     created = next((time for time in (fields["created"], fields["started"]) if events.seconds(time) is not None), "-")
-    metric = record.metric(paths, recorded)
-    kept: dict[str, Any] = {"fields": fields, "metric": metric, "damage": record.damage(paths, recorded), "reason": state.reason}
+    damage = record.damage(paths, recorded)
+    best = None if judge is None else judge.of_summary(summary)
+    kept: dict[str, Any] = {"fields": fields, "metric": metric, "goal": goal, "best": best, "damage": damage, "reason": state.reason}
     if not state.is_final:
-        kept["read"] = [summary.cursor.places, summary.last]
-    facts = columns.facts_of(fields, state.reason, metric, str(_mapping(recorded.get("metric")).get("goal")))
+        kept["read"] = [summary.cursor.places, summary.last, summary.best]
+    facts = columns.facts_of(fields, state.reason, metric, str(goal), best)
     spec_hash = columns.storable(fields["spec_hash"] or "")
     return ReadRun(
         (*names, created, state.status, int(state.is_final), str(seen), spec_hash, int(fields["archived"])), files.dumps(kept), facts
@@ -87,10 +96,12 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _summary_in(row: str) -> metrics.Summary | None:
+def _summary_in(row: str, metric: str | None, goal: str | None) -> metrics.Summary | None:
+    """What was read of a run until now; None when it was judged by something else."""
     try:
-        places, last = parse(row)["read"]
-        return metrics.Summary(metrics.Cursor(places), last)
+        kept = parse(row)
+        places, last, best = kept["read"]
+        return metrics.Summary(metrics.Cursor(places), last, best) if (kept["metric"], kept["goal"]) == (metric, goal) else None
     except (ValueError, KeyError, TypeError):
         return None  # the row was pending until now, or of a run that had ended
 
@@ -102,7 +113,8 @@ def fingerprint(paths: RunPaths, event_files: list[EventFile] | None = None) -> 
     """
     found: list[int] = []
     newest_ns = 0  # of the times alone: an inode's number may be larger than any of them
-    made_of = (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.labels, paths.git, *metrics.files_of(paths))
+    own = (*metrics.files_of(paths), *records.files_of(paths))
+    made_of = (paths.run_dir, paths.events, paths.cancel_request(), paths.record, paths.labels, paths.git, *own)
     for path in (*made_of, *(file.path for file in (scan.files_of(paths) if event_files is None else event_files))):
         try:
             info = os.lstat(path)

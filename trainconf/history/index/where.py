@@ -8,9 +8,9 @@ from __future__ import annotations
 from trainconf.errors import UserError
 from trainconf.fast.stdlib import ast
 from trainconf.history import events
-from trainconf.history.index.columns import FIXED, LIST, NUMBER, TEXT, WIDTH, series_name, storable, stored
+from trainconf.history.index.columns import GROUPS, LIST, NUMBER, TEXT, WIDTH, series_name, storable, stored
 from trainconf.history.index.times import date_seconds, span_seconds
-from trainconf.search.conditions import CONSTANTS, ConditionError, children, column, dotted, parse
+from trainconf.search.conditions import CONSTANTS, ConditionError, children, column, dotted, parse, pointed_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ("last", "min", "max", "mean")  # of a metric's whole series
 DEEPEST = 20  # expressions within expressions: SQLite's parser has a stack of 100 symbols
+WORDED = ("experiment", "name", "note")  # what a word is looked for in, besides the id
 COMPUTED = ("run", "duration", "age")
 ANY = NUMBER | TEXT | LIST
 _WORDS = {NUMBER: "numbers", TEXT: "texts", LIST: "lists"}
@@ -67,15 +68,36 @@ class Translator:
         """A condition, 1 or 0. Raises UserError, which shows the place."""
         return self._of(text, option, self._truth)
 
+    def word(self, word: str) -> str:
+        """Whether a text is in a run's id, experiment, name or note; small and capital letters of ASCII are the same."""
+        self.reads_runs = True
+        texts = ["CAST(r.run_id AS TEXT)", *(self._column(name) for name in WORDED)]
+        sought = self.bind(storable(word))
+        return "(" + " OR ".join(f"coalesce(instr(lower({text}), lower({sought})), 0)" for text in texts) + ")"
+
     def order(self, text: str) -> str:
-        """`-metrics.loss, created`: what to sort by, missing values last. Raises UserError."""
+        """`-metrics.loss, created`: what to sort by, missing values last; a whole name may have any characters. Raises UserError."""
+        if (sql := self._whole(text.removeprefix("-"))) is not None:
+            return f"{sql} IS NULL, {sql}{' DESC' * text.startswith('-')}"
         return self._of(text, "--sort", lambda tree: ", ".join(map(self._ordered, _items(tree))))
 
     def value(self, text: str) -> str:
         """The value of an expression, one of --columns or one of ours. Raises UserError."""
-        if text in FIXED:
-            return self._column(text)
-        return self._of(text, "--columns", lambda tree: self._term(tree).sql)
+        whole = self._whole(text)
+        return self._of(text, "--columns", lambda tree: self._term(tree).sql) if whole is None else whole
+
+    def _whole(self, text: str) -> str | None:
+        """The column of a name that is known, or of `min(NAME)` of one; None for any other text."""
+        function, bracket, metric = text.removesuffix(")").partition("(")
+        name = storable(metric if bracket and text.endswith(")") else text)
+        if name not in self.known or name[0] == "(" or name in CONSTANTS:
+            return None
+        if not bracket:
+            return self._column(name)
+        if function not in FUNCTIONS[1:] or not name.startswith("metrics."):
+            return None
+        self.series.add(name)
+        return self._column(series_name(function, name))
 
     def _of(self, text: str, option: str, read: Callable[[ast.expr], str]) -> str:
         self._text, self._option = text, option
@@ -138,7 +160,7 @@ class Translator:
             listed = ", ".join(second.sql for _, second in pairs)
             return f"CASE WHEN {item.sql} IS NOT NULL THEN {item.sql} IN ({listed}) END"  # for NULL IN () is false in SQLite
         group = dotted(right)
-        if group in ("params", "metrics", "tags"):
+        if group in GROUPS:
             if not (isinstance(left, ast.Constant) and isinstance(left.value, str)):
                 raise self._refused(f'what is asked of {group} is a name: "x" in {group}', left)
             name = storable(f"{group}.{left.value}")
@@ -285,12 +307,13 @@ class Translator:
     def _unknown(self, node: ast.expr, name: str) -> UserError:
         group, dot, rest = name.partition(".")
         names = [*self.known, *COMPUTED]
-        if dot and group in ("params", "metrics", "tags"):
+        if dot and group in GROUPS:
             there = sorted(each.partition(".")[2] for each in names if each.startswith(f"{group}."))
-            what = {"params": "param", "metrics": "metric", "tags": "tag"}[group]
+            what = {"params": "param", "metrics": "metric", "tags": "tag", "properties": "property"}[group]
             if not there:
                 return self._refused(f"there is no {what} {rest!r}: no run has any", node)
-            return self._refused(f"there is no {what} {rest!r}", node, rest, there)
+            odd = [f'{group}["{each}"]' for each in there if each.startswith(rest) and not each.isidentifier()]
+            return self._refused(f"there is no {what} {rest!r}" + f"; write {' or '.join(odd[:3])}" * bool(odd), node, rest, there)
         if f"params.{name}" in self.known or f"metrics.{name}" in self.known:
             there = [each for each in (f"params.{name}", f"metrics.{name}") if each in self.known]
             return self._refused(f"there is no {name!r}; write {' or '.join(there)}", node)
@@ -300,12 +323,12 @@ class Translator:
     def _mistake(self, what: str, place: int, asked: str = "", allowed: tuple[str, ...] | list[str] = ()) -> UserError:
         from difflib import get_close_matches
 
-        facts = [("from", f"{self._option}\n{_pointed_at(self._text, place)}")]
+        facts = [("from", f"{self._option}\n{pointed_at(self._text, place)}")]
         near = get_close_matches(asked, allowed, 3) if asked else []
         if near:
             facts.append(("nearest", ", ".join(near)))
         if allowed:
-            shown = [each for each in allowed if not each.startswith(("params.", "metrics.", "tags."))] or list(allowed)
+            shown = [each for each in allowed if not each.startswith(tuple(f"{group}." for group in GROUPS))] or list(allowed)
             facts.append(("allowed", ", ".join(shown[:40]) + (f" and {len(shown) - 40} more" if len(shown) > 40 else "")))
         return UserError(what, *facts, hint="`trainconf ls --help` lists every name")
 
@@ -324,11 +347,3 @@ def _is_none(node: ast.expr) -> bool:
 
 def _words(kinds: int) -> str:
     return " and ".join(word for bit, word in _WORDS.items() if kinds & bit)
-
-
-def _pointed_at(text: str, place: int) -> str:
-    """The text around a place, on one line, and a caret below it."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    start = max(0, place - 60)
-    shown = ("..." if start else "") + line[start : start + 100]
-    return f"{shown}\n{' ' * (place - 1 - start + (3 if start else 0))}^" if place else shown

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from trainconf.search.progress import Limits, PointSource, Progress, Trial
 from trainconf.search.samplers import RandomSampler
 from trainconf.search.space import Axis, Space
 from trainconf.sweeps import controller as module
-from trainconf.sweeps.controller import Controller, NotNowError
+from trainconf.sweeps.controller import Controller
+from trainconf.sweeps.hands import NotNowError
 from trainconf.sweeps.journal import Entry, Journal, ask, paths_of, request
+from trainconf.sweeps.search import judge_of
 
 
 class Hands:
@@ -36,7 +40,7 @@ class Hands:
         return Entry(line["number"], line["values"], [], paths_of(self.home, ["x", f"s_{line['number']}"]))
 
     def again(self, trial: Trial) -> RunPaths:
-        raise AssertionError(trial)
+        return paths_of(self.home, ["x", f"s_{trial.number}.{trial.attempt + 1}"])
 
     def has(self, trial: Trial) -> bool:
         return events.exists(paths_of(self.home, trial.run))
@@ -167,3 +171,102 @@ def test_a_search_whose_trials_have_all_ended_is_not_paused(home: RunPaths) -> N
     again.step()
     assert again.is_done
     assert again.finish()[0] == "Completed"
+
+
+def test_a_policy_that_is_asked_for_twice_is_written_once(home: RunPaths) -> None:
+    controller = made(home, Hands(home))
+    settings = {"kind": "bandit", "slack_factor": None, "slack_amount": 0.3, "evaluation_interval": 1, "delay_evaluation": 2, "unit": "log"}
+    for _ in range(2):  # whoever hears the first is killed before it is removed
+        request(home, "policy", settings=settings, metric="score")
+    controller.step()
+    assert [line["settings"] for line in files.read_lines(home.journal) if line["deed"] == "policy"] == [settings]
+    assert controller.judge is not None
+    assert controller.progress.limits.metric == "score"
+
+
+LAX = {"kind": "bandit", "slack_factor": None, "slack_amount": 0.3, "evaluation_interval": 1, "delay_evaluation": 2, "unit": "log"}
+
+
+@pytest.fixture
+def agent(home: RunPaths) -> Iterator[Callable[..., RunPaths]]:
+    """Makes the run of a trial that goes on and has logged some values of `score`."""
+    locks = []
+
+    def make(number: int | str, values: Sequence[float], state: str = "Running", **facts: Any) -> RunPaths:
+        paths = paths_of(home, ["x", f"s_{number}"])
+        os.makedirs(paths.run_dir)
+        locks.append(files.FileLock(paths.lock))
+        locks[-1].acquire()
+        events.append(paths, state, **facts)
+        with open(paths.metrics, "w") as stream:
+            for value in values:
+                stream.write(json.dumps({"name": "score", "value": value}) + "\n")
+        return paths
+
+    yield make
+    for lock in locks:
+        lock.release()
+
+
+def watching(home: RunPaths, hands: Hands, total: int, policy: dict[str, Any] | None) -> Controller:
+    """A controller of trials that were all asked for before."""
+    if not os.path.exists(home.journal):
+        ask(home, (hands.entry({"number": number, "values": {"a": 0.5}}) for number in range(total)))
+    progress = Progress(PointSource(None, []), Limits(max_total_runs=total, max_concurrent_runs=total), "maximize")
+    judge = None if policy is None else judge_of(policy, "maximize")
+    found = Controller(home, Journal(home), progress, judge, hands, metric="score", value="best")
+    found.take_over()
+    return found
+
+
+def stops(home: RunPaths) -> list[tuple[int, int, int]]:
+    lines = [line for line in files.read_lines(home.journal) if line["deed"] == "stop"]
+    return [(line["number"], line["interval"], line["compared"]) for line in lines]
+
+
+@pytest.mark.parametrize("values", list(itertools.permutations([[0.9] * 4, [0.1] * 6, [0.8] * 2])))
+def test_whoever_takes_over_reads_every_trial_before_it_judges_one(
+    home: RunPaths, agent: Callable[..., RunPaths], values: tuple[list[float], ...]
+) -> None:
+    for number, logged in enumerate(values):
+        agent(number, logged)
+    watching(home, Hands(home), 3, LAX)
+    assert stops(home) == [(values.index([0.1] * 6), 2, 2)]
+
+
+def test_a_new_policy_of_a_running_search_reads_every_trial_before_it_judges_one(home: RunPaths, agent: Callable[..., RunPaths]) -> None:
+    agent(0, [0.1] * 3)
+    agent(1, [0.9] * 3)
+    controller = watching(home, Hands(home), 2, None)
+    request(home, "policy", settings=LAX, metric="score")
+    controller.step()
+    assert stops(home) == [(0, 2, 1)]
+
+
+def test_a_look_reads_every_trial_before_it_judges_one(home: RunPaths, agent: Callable[..., RunPaths]) -> None:
+    runs = [agent(number, []) for number in range(2)]
+    controller = watching(home, Hands(home), 2, LAX)
+    for paths, value in zip(runs, (0.1, 0.9), strict=True):
+        with open(paths.metrics, "a") as stream:
+            stream.write(f'{{"name": "score", "value": {value}}}\n' * 2)
+    controller.step()
+    assert stops(home) == [(0, 2, 1)]
+
+
+@pytest.mark.parametrize("facts", [{"waiting_for": "requeue"}, {"waiting_for": "retry"}, {"waiting_for": "slot", "attempt": 2}])
+def test_a_trial_that_waits_to_go_on_is_compared_with(home: RunPaths, agent: Callable[..., RunPaths], facts: dict[str, Any]) -> None:
+    agent(0, [0.1] * 3)
+    agent(1, [0.9] * 3, "Queued", **facts)
+    watching(home, Hands(home), 2, LAX)
+    assert stops(home) == [(0, 2, 1)]
+
+
+def test_a_trial_that_runs_again_is_judged_by_its_new_run_alone(home: RunPaths, agent: Callable[..., RunPaths]) -> None:
+    agent(0, [0.5] * 3)
+    events.append(agent(1, [0.9] * 3), "Failed", exit_code=1, reason="")
+    controller = watching(home, Hands(home), 2, LAX)
+    assert stops(home) == [(0, 2, 1)]
+    agent("1.2", [0.1] * 3)
+    controller.again(["Failed"])
+    controller.step()
+    assert stops(home) == [(0, 2, 1), (1, 2, 1)]

@@ -14,7 +14,7 @@ from trainconf.errors import LaunchError
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT
-from trainconf.sweeps import journal
+from trainconf.sweeps import journal, resuming
 from trainconf.sweeps.presence import presence
 from trainconf.sweeps.resuming import ResumedSweep
 
@@ -98,6 +98,15 @@ def test_a_signal_while_it_is_still_taking_over_is_no_loss(home: RunPaths, works
     found = presence(home)
     assert found is not None
     assert found.left == "time limit of Slurm's: 3600 s"
+
+
+def test_a_signal_while_it_waits_for_the_sweep_is_no_loss(home: RunPaths, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = scontrol(workspace, "RUNNING", "00:59:30")
+    before = presence(home)
+    monkeypatch.setattr(resuming, "acquire", lambda *_: interrupted(*_[:1]))
+    assert not again(home, lambda sweep: None)
+    assert "requeue 77" in calls.read_text().splitlines()
+    assert presence(home) == before, "it has not been there"
 
 
 def test_a_cancellation_and_a_pause_outlast_a_requeue(home: RunPaths) -> None:

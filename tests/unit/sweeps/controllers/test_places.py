@@ -62,8 +62,8 @@ def test_a_detached_controller_needs_nobody_and_is_told_of(here: Here, workspace
 
 
 def test_since_when_a_killed_controller_is_away_is_told(here: Here, workspace: Shell) -> None:
-    child = workspace.start(*words(workspace, nap=2.0))
-    wait_for(lambda: any((path / "controller.lock").exists() for path in workspace.run_dirs()))
+    child = workspace.start(*words(workspace, nap=8.0))
+    wait_for(lambda: any(f'"pid":{child.pid}' in path.read_text() for path in workspace.root.glob("runs/*/*/controller.lock")))
     wait_for(lambda: sum('"Running"' in path.read_text() for path in workspace.root.glob("runs/*/*_*/events.jsonl")) == 2)
     child.kill()
     child.communicate()

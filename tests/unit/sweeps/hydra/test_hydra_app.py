@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hydra import __version__ as HYDRA_VERSION
 
-from tests.conftest import ROOT, Answer, Shell
+from tests.conftest import ROOT, Answer, Shell, wait_for
 
 APP = """\
 import hydra
@@ -99,12 +99,14 @@ def test_a_mistake_in_what_is_searched_names_its_line(here: Callable[..., Answer
     assert here("config", *words).code == 0  # a single run has no use for it
 
 
-def test_settings_of_another_sweeper_are_told_by_their_name_here(here: Callable[..., Answer], workspace: Shell) -> None:
+def test_settings_of_another_sweeper_have_their_meaning_here(here: Callable[..., Answer], workspace: Shell) -> None:
     text = SEARCHED.replace("    params:\n", "    n_trials: 4\n    n_jobs: 2\n    direction: minimize\n    params:\n")
-    workspace.write("settings/other.yaml", text)
-    answer = here("plan", "--config-dir", str(workspace.root / "settings"), "--config-name", "other", "-m")
-    assert answer.code == 2, answer
-    assert all(text in answer.err for text in ("sweep.max_total_runs", "sweep.max_concurrent_runs", "metric.goal"))
+    workspace.write("settings/other.yaml", text.replace("max_total_runs: 3, ", ""))
+    words = ["--config-dir", str(workspace.root / "settings"), "--config-name", "other", "--json"]
+    answer = here("config", *words)
+    assert answer.code == 0, answer
+    config = json.loads(answer.out)["config"]
+    assert (config["sweep"]["max_total_runs"], config["sweep"]["max_concurrent_runs"], config["metric"]["goal"]) == (4, 2, "minimize")
 
 
 FOREIGN = """\
@@ -175,6 +177,33 @@ def test_what_cannot_be_searched_in_a_foreign_app_is_told(foreign: Callable[...,
 def test_a_foreign_app_whose_trials_fail_ends_with_code_1(foreign: Callable[..., Answer], workspace: Shell) -> None:
     words = f'hydra.sweeper.words=["compute.lease_dir={workspace.leases}"]'
     assert foreign("hydra/sweeper=trainconf", "lr=-1,-2", words).code == 1
+
+
+def test_a_detached_sweep_of_an_app_prints_its_id_and_goes_on_by_itself(
+    foreign: Callable[..., Answer], here: Callable[..., Answer], workspace: Shell,
+) -> None:  # fmt: skip
+    gated = "import os, time\n" + FOREIGN.replace("    print(", "    while not os.path.exists(cfg.note): time.sleep(0.02)\n    print(")
+    workspace.write("my_app.py", gated)
+    answer = foreign("--config-name", "search", f"note={workspace.root}/gate", "hydra.sweeper.detach=true")
+    assert answer.code == 0, answer
+    sweep = json.loads(here("sweep", "show", "last", "--json").out)
+    assert answer.out.strip() == sweep["sweep_id"]
+    assert "Completed" not in [trial["status"] for trial in sweep["trials"]], "it did not wait"
+    workspace.write("gate", "")
+    wait_for(lambda: json.loads(here("sweep", "show", "last", "--json").out)["status"] == "Completed")
+
+
+def test_what_detach_may_be_is_told(foreign: Callable[..., Answer], workspace: Shell) -> None:
+    answer = foreign("hydra/sweeper=trainconf", "hydra.sweeper.detach=later", "lr=1,2")
+    assert (answer.code, list(answer.told)) == (2, ["hydra.sweeper.detach cannot be 'later'"]), answer
+    assert not workspace.run_dirs()
+
+
+def test_a_plain_run_says_once_that_the_sweeper_has_no_effect(foreign: Callable[..., Answer], workspace: Shell) -> None:
+    command = [sys.executable, "my_app.py", "hydra/sweeper=trainconf", "hydra.sweeper.detach=true"]
+    done = subprocess.run(command, cwd=workspace.root, env=workspace.env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("has no effect on a single job")) == (0, 1), done
+    assert not (workspace.root / "runs").exists()
 
 
 @pytest.mark.slow
