@@ -81,8 +81,8 @@ def diff(a: RunPaths, b: RunPaths, *, patch: bool = True, only: Sequence[str] = 
         params=_changed(*(dict(_leaves(each.get("params"))) for each in (old, new)),
                         *(_origins(each, "params.") for each in (old, new))),
         config=config,
-        packages=_changed(*map(_packages, (a, b))),
-        environment=_changed(*(dict(_software(spec)) for spec in (old_spec, new_spec))),
+        packages=_changed(*map(packages, (a, b))),
+        environment=_changed(*(dict(software(spec)) for spec in (old_spec, new_spec))),
         metrics=_changed(*logged),
         commits=_commits(*(record.read_mapping(paths.git) for paths in (a, b))),
         code=code_of_runs(a, b, patch=patch, only=only),
@@ -121,7 +121,7 @@ def _config(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Changed]:
     return {name: change for name, change in found.items() if change.old is not None or change.new is not None}
 
 
-def _packages(paths: RunPaths) -> dict[str, str]:
+def packages(paths: RunPaths) -> dict[str, str]:
     """What a run's environment.lock pins, by name: packages, Python, the image with its id. A line without a version is a name itself."""
     from trainconf import files
     from trainconf.environments.recipe.installed import normalised
@@ -142,7 +142,7 @@ def _packages(paths: RunPaths) -> dict[str, str]:
     return found
 
 
-def _software(spec: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def software(spec: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """What else decides the software: kind, interpreter, image and what it is made of. Requirements are told by what they gave."""
     return ((key, value) for key, value in _leaves(spec.get("environment")) if not key.startswith(("requirements", "packages")))
 
@@ -167,7 +167,7 @@ def _commits(old: dict[str, Any], new: dict[str, Any]) -> Between | None:
 
 def code_of_runs(a: RunPaths, b: RunPaths, *, patch: bool = True, only: Sequence[str] = ()) -> CodeDiff:
     """The code from run `a` to run `b`."""
-    ids = [_snapshot_of(paths) for paths in (a, b)]
+    ids = [snapshot_of(paths) for paths in (a, b)]
     if None in ids:
         return CodeDiff([], trouble="of one of the runs it is not recorded which code it had")
     if ids[0] == ids[1] and not only:
@@ -188,7 +188,7 @@ def code_of_today(a: RunPaths, *, patch: bool = True, only: Sequence[str] = ()) 
     Raises UserError when that is not recorded, SnapshotError, StorageError.
     """
     source = record.read_mapping(a.record).get("source_directory")
-    snapshot_id = _snapshot_of(a)
+    snapshot_id = snapshot_of(a)
     if not isinstance(source, str) or snapshot_id is None:
         raise UserError(f"of {a.run_id} it is not recorded which code it had, or where that came from", ("from", a.record))
     from trainconf.snapshot.store import tree_manifest
@@ -200,7 +200,7 @@ def code_of_today(a: RunPaths, *, patch: bool = True, only: Sequence[str] = ()) 
         return compare(reader.changes_to(today), (reader.read, reader_of(source)), patch=patch, only=only)
 
 
-def _snapshot_of(paths: RunPaths) -> str | None:
+def snapshot_of(paths: RunPaths) -> str | None:
     code = record.read_mapping(paths.spec).get("code")
     found = code.get("snapshot") if isinstance(code, dict) else None
     return found if isinstance(found, str) and found else None

@@ -9,16 +9,18 @@ import shutil
 import stat
 from contextlib import suppress
 
-from trainconf import files
 from trainconf.errors import StorageError, UserError
 from trainconf.fast.records import Record
 from trainconf.history import record
+from trainconf.history.logged.run_files import open_file
+from trainconf.reporter import SILENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from trainconf.paths import RunPaths
+    from trainconf.reporter import Reporter, Wait
 
 COPIED_BYTES = 1 << 20  # at once
 SHOWN_PATHS = 10
@@ -33,7 +35,7 @@ class Downloaded(Record):
     passed_over: list[str]
 
 
-def download(paths: RunPaths, wanted: str, destination: str, *, force: bool = False) -> Downloaded:
+def download(paths: RunPaths, wanted: str, destination: str, reporter: Reporter = SILENT, *, force: bool = False) -> Downloaded:
     """Copy what `wanted` names in the run's folder: a file, a folder, or a glob, `**` for folders of any depth.
 
     A single file becomes `destination`, unless that is a folder or ends with a slash. Anything else is put into the folder `destination`,
@@ -52,7 +54,8 @@ def download(paths: RunPaths, wanted: str, destination: str, *, force: bool = Fa
         root, targets = os.path.abspath(destination), regular
     _refuse_existing(root, targets.values(), force=force)
     try:
-        size = _copy_all(paths, root, targets)
+        with reporter.wait(f"copying {wanted} of {paths.run_id}", is_told_often=True) as wait:
+            size = _copy_all(paths, root, targets, wait)
     except OSError as error:
         raise StorageError.from_os_error(error, f"{wanted} cannot be copied") from error
     passed_over = [path for path in found if path not in regular]
@@ -117,7 +120,7 @@ def _refuse_existing(root: str, names: Iterable[str], *, force: bool) -> None:
         raise UserError(f"{count} there already", ("there", _listed(taken)), hint="--force writes over them")
 
 
-def _copy_all(paths: RunPaths, root: str, targets: dict[str, str]) -> int:
+def _copy_all(paths: RunPaths, root: str, targets: dict[str, str], wait: Wait) -> int:
     """Copy into a folder beside, then rename one after the other; how many bytes. Raises OSError, and leaves nothing half-made then."""
     import tempfile
 
@@ -128,7 +131,9 @@ def _copy_all(paths: RunPaths, root: str, targets: dict[str, str]) -> int:
         if free.f_bavail * free.f_frsize < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), root)
         staged = tempfile.mkdtemp(prefix=".trainconf-", dir=root)
-        size = sum(_copy(paths, path, os.path.join(staged, str(number))) for number, path in enumerate(targets))
+        size = 0
+        for number, path in enumerate(targets):
+            size = _copy(paths, path, os.path.join(staged, str(number)), size, lambda copied: wait.at(copied, needed, "B"))
         for number, name in enumerate(targets.values()):
             target = os.path.join(root, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -155,53 +160,28 @@ def _made_folders(root: str) -> list[str]:
     return missing[::-1]
 
 
-def _copy(paths: RunPaths, path: str, target: str) -> int:
-    """Copy one file with its permissions and its time; how many bytes."""
-    source = _open(paths, path)
+def _copy(paths: RunPaths, path: str, target: str, before: int, told: Callable[[int], object]) -> int:
+    """Copy one file with its permissions and its time, after so many bytes; how many there are then. `told` hears of each step."""
+    source = open_file(paths, path)
     try:
         info = os.fstat(source)
         with open(target, "xb") as stream:
             while chunk := os.read(source, COPIED_BYTES):
                 stream.write(chunk)
+                told(before + stream.tell())
             os.fchmod(stream.fileno(), stat.S_IMODE(info.st_mode) & 0o777 | stat.S_IRUSR | stat.S_IWUSR)
         os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))
-        return os.stat(target).st_size
+        return before + os.stat(target).st_size
     finally:
         os.close(source)
 
 
 def _is_regular(paths: RunPaths, path: str) -> bool:
     try:
-        os.close(_open(paths, path))
+        os.close(open_file(paths, path))
     except OSError:
         return False
     return True
-
-
-def _open(paths: RunPaths, path: str) -> int:
-    """Open a file of the run by its path there; no part of it may be a link, for the job may change them meanwhile. Raises OSError."""
-    first, *rest = path.split("/")
-    folders = {"outputs": [paths.job_outputs, paths.outputs], "logs": [paths.job_logs, paths.logs]}.get(first, []) if rest else []
-    places = [(folder, rest) for folder in folders] or [(paths.run_dir, [first, *rest])]
-    for last, (folder, names) in enumerate(places, 1 - len(places)):
-        try:
-            return _open_below(folder, names)
-        except OSError:
-            if last == 0:
-                raise
-    raise AssertionError(path)
-
-
-def _open_below(folder: str, names: list[str]) -> int:
-    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        for name in names[:-1]:
-            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-            os.close(at)
-            at = below
-        return files.open_regular(os.path.join(f"/proc/self/fd/{at}", names[-1]))
-    finally:
-        os.close(at)
 
 
 def _listed(paths: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ The job writes into its own files, and a follower reads them. So a follower is n
 from __future__ import annotations
 
 import os
+import time
 
 from trainconf.control.watch import LEASED, lease_dir
 from trainconf.fast.records import Record
@@ -77,9 +78,9 @@ class Ended(Event):
 
 def follow(
     paths: RunPaths, output: Output | Interleaved | None = None, *, with_metrics: bool = False, reader_fd: int | None = None,
-    agent_pid: int | None = None,
+    agent_pid: int | None = None, until: float | None = None,
 ) -> Generator[Event]:
-    """Every event from the run's beginning until it has ended or its agent is lost.
+    """Every event from the run's beginning until it has ended or its agent is lost, or until a time (time.monotonic).
 
     `output` is what to read of the job's output; it is closed at the end. Raises BrokenPipeError once nobody reads from `reader_fd`.
     `agent_pid` is known to whoever has submitted the run.
@@ -102,6 +103,8 @@ def follow(
                     yield Ended(state)
                     return
                 yield from follower.scheduled(state)
+            if until is not None and time.monotonic() >= until:
+                return
             pause_s = BUSY_PAUSE_S if has_output else min(IDLE_PAUSE_S, pause_s * 1.5)
             watch.pause(pause_s)
     finally:

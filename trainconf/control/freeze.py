@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from trainconf import environments
-from trainconf.control.compose import ComposeRequest, compose, resolve
+from trainconf.composition.layers import Layer
+from trainconf.control.compose import ComposeRequest, asked_about_software, compose, resolve
 from trainconf.errors import UserError
 from trainconf.fast.records import Record
 from trainconf.git import commit as git_commit
@@ -128,16 +129,19 @@ def _why_only_here(git: dict[str, object]) -> str:
 
 def check(
     path: str, workspace: WorkspacePaths, reporter: Reporter = SILENT, *, config_dir: str | None = None, diff: bool = False,
-    trust: bool = False,
+    trust: bool = False, starts_programs: bool = True,
 ) -> Drift:
     """Compose the overrides of a frozen file today, and compare. Unless `trust`, no program starts that only a stranger's file names.
 
+    Without `starts_programs` none starts at all, and no engine is asked: the software that only those know is not compared.
     Raises FrozenFileError, ConfigError, SnapshotError, StorageError.
     """
     file = frozen.read(path, workspace)
     then = file.resolved.composed
-    composed = compose(ComposeRequest(then.overrides, then.config_name, config_dir), workspace, reporter)
+    layers = [Layer(*layer) for layer in then.layers]
+    composed = compose(ComposeRequest(then.overrides, then.config_name, config_dir, layers), workspace, reporter)
     strange = "" if trust else frozen.strange_program(file, composed, workspace)
+    strange = strange if starts_programs else asked_about_software(composed)
     software = file.resolved.spec.environment if strange else None
     today = with_digests(resolve_composed(composed, workspace, cwd=then.folder, software=software), workspace, reporter)
     spec = spec_with_code(today, hash_tree(today.source_directory, store=SnapshotStore(workspace.snapshots)))

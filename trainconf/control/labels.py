@@ -32,6 +32,16 @@ def read(paths: RunPaths) -> Labels:
     return reading.read(paths, tags if isinstance(tags, dict) else {}, name if isinstance(name, str) else None)
 
 
+def words(paths: RunPaths) -> str:
+    """The present labels as people read them."""
+    now = read(paths)
+    said = [f"{name}={value}" for name, value in sorted(now.tags.items())]
+    said += [f"name {now.display_name}"] if now.display_name else []
+    said += [f"note {now.note}"] if now.note else []
+    said += ["archived"] if now.archived else []
+    return ", ".join(said) or "no tags, no note"
+
+
 def tag(runs: Sequence[RunPaths], tags: Mapping[str, str]) -> None:
     """Give runs these tags; one of the same name is replaced. Raises UserError before anything is written, StorageError."""
     wrong = [Mistake(f"a tag needs a name: ={value}", hint="`trainconf tag RUN name=value`") for name, value in tags.items() if not name]

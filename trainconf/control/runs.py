@@ -142,7 +142,7 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
     until = None if timeout_s is None else time.monotonic() + timeout_s
     look = states.StatePoller()
     for paths in runs:
-        found = follow.wait(paths, until, _look_at_sweep(look) if is_sweep(paths) else look)
+        found = follow.wait(paths, until, look_of_a_wait(paths, look))
         if not follow.has_ended(found):
             yield Waited(paths, found, TIMED_OUT)
         elif not is_sweep(paths):
@@ -151,7 +151,10 @@ def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[W
             yield _waited_sweep(paths, found)
 
 
-def _look_at_sweep(look: Callable[[RunPaths], State]) -> Callable[[RunPaths], State]:
+def look_of_a_wait(paths: RunPaths, look: Callable[[RunPaths], State]) -> Callable[[RunPaths], State]:
+    """How whoever waits for a run looks at it; a sweep goes on while it has a controller."""
+    if not is_sweep(paths):
+        return look
     from trainconf.control.results.whereabouts import SweepLook
 
     return SweepLook(look)
@@ -175,6 +178,11 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
     """
     from trainconf.launchers.protocol import RunHandle
 
+    if read_mapping(paths.record).get("type") in ("interactive", "child") and not os.path.exists(paths.plan):
+        from trainconf.control.interactive.cancel import cancel as ask
+
+        ask(paths, force=force)
+        return
     if read_mapping(paths.sweep).get("has_controller"):
         events.request_cancel(paths, force=force)  # for its controller; each trial is asked as well, for there may be none
         for trial in finding.trials_of(paths):
@@ -185,6 +193,21 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
         return
     launchers.of_run(paths).cancel(RunHandle(paths), force=force)
     _end_controllers_job(paths)
+
+
+def stop_sweep(sweep: RunPaths) -> bool:
+    """Start no further trial of a search; those that run go on to their end. Whether it has a controller, which sees to it.
+
+    Without one, trials that were handed over and wait are taken back here. Raises UserError for a plain grid, LaunchError, StorageError.
+    """
+    from trainconf.control.results.sweep import ask_for
+    from trainconf.launchers.protocol import RunHandle
+
+    has_controller = ask_for(sweep, "close", reason="stopped by `sweep stop`")
+    for trial in [] if has_controller else finding.trials_of(sweep):
+        if (events.last(trial) or {}).get("state") == "NotStarted":
+            launchers.of_run(trial).cancel(RunHandle(trial), force=False)
+    return has_controller
 
 
 def _end_controllers_job(sweep: RunPaths) -> None:

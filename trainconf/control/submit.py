@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainconf.control.compose import resolve
+from trainconf.control.compose import COMMAND_LINE, ComposeRequest, naming, resolve
 from trainconf.fast.records import Record
 from trainconf.reporter import SILENT
 from trainconf.submission import submit as submission
@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trainconf.control.compose import ComposeRequest
     from trainconf.launchers.protocol import LaunchPlan
     from trainconf.paths import RunPaths, WorkspacePaths
     from trainconf.reporter import Reporter
@@ -20,20 +19,32 @@ if TYPE_CHECKING:
     from trainconf.submission.submit import Submitted
 
 
-def submit(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Submitted:
+def submit(
+    request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT, *, parent: str | None = None
+) -> Submitted:
     """Submit one run, and return as soon as its agent has it. Raises UserError kinds, BuildError, LaunchError.
+
+    parent: the id of the run it is below.
 
     An interruption leaves nothing: the run is removed, or cancelled once its agent has it.
     """
-    return submission.submit(resolve(request, workspace, reporter), workspace, reporter)
+    return submission.submit(resolve(request, workspace, reporter), workspace, reporter, parent=parent)
 
 
-def rerun(run: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Submitted:
-    """Submit a recorded run again: its own code and config, with `overrides` on top. Raises as `submit` does, and RunNotFoundError."""
+def rerun(
+    run: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, reporter: Reporter = SILENT, *, typed_in: str = COMMAND_LINE
+) -> Submitted:
+    """Submit a recorded run again: its own code and config, with `overrides` on top. Raises as `submit` does, and RunNotFoundError.
+
+    typed_in: where the overrides stand, as messages and origins name it.
+    """
     from trainconf.submission.code import find_code
     from trainconf.submission.replay import from_run
 
-    resolved, git = from_run(run, list(overrides), workspace, reporter)
+    with naming(ComposeRequest(overrides, typed_in=typed_in)):
+        resolved, git = from_run(run, list(overrides), workspace, reporter)
+    own = {f"{COMMAND_LINE}: {word}": f"{typed_in}: {word}" for word in overrides}
+    resolved.composed.origins = {key: own.get(origin, origin) for key, origin in resolved.composed.origins.items()}
     find_code(resolved.spec.code.snapshot, resolved.source_directory, git, workspace, run.spec)
     return submission.submit(resolved, workspace, reporter)
 

@@ -37,6 +37,16 @@ class Lease(Record):
         """The run or sweep that holds it; empty when none does."""
         return os.path.basename(self.holder.run_dir) if self.holder else ""
 
+    @property
+    def words(self) -> str:
+        """What has it: a run, the one trial of a sweep that runs, a program; `free` where nothing has."""
+        if self.holder is None:
+            return "free"
+        if len(self.running) == 1:
+            return self.running[0]
+        what = "no lock file, but something else" if not self.holder.pid else "left of a run whose agent is gone"
+        return self.run_id or self.holder.program or what
+
     def to_dict(self) -> dict[str, Any]:
         """The stable form."""
         known = {name: getattr(self.holder, name, None) or None for name in ("run_dir", "user", "pid", "program")}

@@ -12,6 +12,7 @@ from trainconf.control.compose import ComposeRequest
 from trainconf.control.follow import Changed, Ended, Logged, Written, follow
 from trainconf.control.results import sweep as sweep_results
 from trainconf.control.submit import plan, rerun, run_frozen, submit
+from trainconf.control.sweeps import following
 from trainconf.control.sweeps import steer as sweeps
 from trainconf.control.workspace import environments, gc, snapshots
 from trainconf.errors import ConfigError, FrozenFileError, SnapshotError, UserError
@@ -76,7 +77,7 @@ def test_a_sweep_tells_its_best_trial(workspace: WorkspacePaths, words: list[str
     request = ComposeRequest([*words[:-1], "+params.a=3,1,2", "metric.name=loss", "metric.goal=minimize"])
     sweep = sweeps.prepare(request, workspace)
     sweep.start()
-    for _ in sweeps.follow(sweep):
+    for _ in following.follow(sweep):
         pass
     found = sweep_results.results(sweep.paths)
     assert found.exit_code == 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import math
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from trainconf.errors import UserError
+from trainconf.errors import ConfigError, LaunchError, UserError
 from trainconf.files import FileLock, is_locked, names_in, read_lines
 from trainconf.history import events, labels, liveness, metrics, record
 from trainconf.launchers import states
@@ -18,11 +18,9 @@ from trainconf.sweeps import journal
 from trainconf.sweeps.presence import presence
 from trainconf.sweeps.watching import logs_of
 
-KEPT = ("run_id", "run_dir", "status", "started", "ended", "duration_s", "metrics")
-
 
 class TrialResult(NamedTuple):
-    """What became of a trial. `row` has KEPT of the stable fields of `show --json`, and is empty while the trial has no run.
+    """What became of a trial. `row` has of the stable fields of `show --json` those that `_row` reads, and is empty while it has no run.
 
     value: of the metric, None without one. stop: why the policy stopped it: interval, own, bound, compared; None when it did not.
     """
@@ -44,7 +42,7 @@ class Results(NamedTuple):
     """A sweep and its trials in order. `best` is the first trial of the best point, None without a value; `best_value` is the point's.
 
     is_search: whether failed trials are no failure of the sweep. failure: why a search failed, "" when it did not.
-    saved: see `saved_share`.
+    saved: see `saved_share`. policy_changes: see `Progress`.
     """
 
     sweep: RunPaths
@@ -61,6 +59,7 @@ class Results(NamedTuple):
     policy: str
     verdict_count: int
     saved: float | None = None
+    policy_changes: Sequence[tuple[int, dict[str, Any]]] = ()
 
     @property
     def exit_code(self) -> int:
@@ -84,7 +83,8 @@ class Results(NamedTuple):
                 "number": self.best.number, "value": self.best_value, "run_id": self.best.row.get("run_id"),
                 "overrides": self.best.overrides,
             },
-            "policy": self.policy, "decisions": self.verdict_count, "saved": self.saved, "failure": self.failure,
+            "policy": self.policy, "policy_changes": [{"from_trial": first, "settings": now} for first, now in self.policy_changes],
+            "decisions": self.verdict_count, "saved": self.saved, "failure": self.failure,
             "controller": None if (found := presence(self.sweep)) is None else found._asdict(),
             "trials": [
                 {"number": trial.number, "run_id": trial.row.get("run_id"), "status": trial.status, "values": trial.values,
@@ -103,7 +103,8 @@ def results(sweep: RunPaths) -> Results:
     progress = _progress(sweep, found, goal)
     trials = []
     is_over = (events.last(sweep) or {}).get("state") in events.TERMINAL
-    which = found.get("search", {}).get("settings", {}).get("value") or "last"
+    settings = search_settings(found)
+    which = settings.get("value") or "last"
     for entry in journal.read(sweep):
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
         has_ended = told is not None and bool(told.state)
@@ -122,12 +123,22 @@ def results(sweep: RunPaths) -> Results:
         failure = str(progress.ended.get("reason", "")) if progress.ended.get("state") == "Failed" else ""
     elif is_search and trials and all(trial.status in ("Failed", "Canceled") for trial in trials):  # nobody compared them
         failure = "no trial completed"
-    policy = (found.get("search", {}).get("settings", {}).get("policy") or {}).get("kind", "none")
+    asked_policy = settings.get("policy")
+    policy = (progress.policy or (asked_policy if isinstance(asked_policy, dict) else {})).get("kind", "none")
+    planned = found.get("trial_count")
+    total = max(len(trials), planned if isinstance(planned, int) else 0)
     return Results(
         sweep, str(found.get("kind", "grid")), name if isinstance(name, str) else None, goal, trials,
-        max(len(trials), int(found.get("trial_count") or 0)), best, best_value, is_canceled, is_search, failure, policy,
-        progress.verdict_count, saved_share(progress),
+        total, best, best_value, is_canceled, is_search, failure, policy,
+        progress.verdict_count, saved_share(progress), progress.policy_changes,
     )  # fmt: skip
+
+
+def search_settings(found: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a search, of a sweep's record; empty for a plain grid and where they are damaged."""
+    search = found.get("search")
+    settings = search.get("settings") if isinstance(search, dict) else None
+    return settings if isinstance(settings, dict) else {}
 
 
 def _row(paths: RunPaths, metric: Any, goal: str, which: str) -> tuple[dict[str, Any], float | None]:
@@ -135,17 +146,19 @@ def _row(paths: RunPaths, metric: Any, goal: str, which: str) -> tuple[dict[str,
     if not events.exists(paths):
         return {}, None
     state = liveness.state_of(paths)
-    row = record.assemble(paths, state, metrics.summarise(paths).values)
-    value = finite(row["metrics"].get(metric))
-    if which == "best" and metric in row["metrics"]:
+    started, ended = record.times(paths, state)
+    values = metrics.summarise(paths).values
+    row = {"run_id": paths.run_id, "run_dir": paths.run_dir, "status": state.status, "started": started, "ended": ended, "metrics": values}
+    value = finite(values.get(metric))
+    if which == "best" and metric in values:
         value = value_of_trial((one for one, _ in logs_of(paths, metric)), goal, which)
-    return {**{key: row[key] for key in KEPT}, "reason": state.reason}, value
+    return {**row, "duration_s": record.duration_s(row), "reason": state.reason}, value
 
 
 def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
     """What the journal amounts to; of a damaged one, as far as it can be read."""
-    settings = found.get("search", {}).get("settings", {})
-    limits = Limits(max_total_runs=1 << 30, max_concurrent_runs=1 << 30, repeats=int(settings.get("repeats") or 1))
+    repeats = search_settings(found).get("repeats")
+    limits = Limits(max_total_runs=1 << 30, max_concurrent_runs=1 << 30, repeats=repeats if isinstance(repeats, int) and repeats > 0 else 1)
     progress = Progress(PointSource(None, []), limits, goal)
     for line in read_lines(sweep.journal):
         try:
@@ -184,23 +197,41 @@ def finite(value: Any) -> float | None:
 
 
 def state(sweep: RunPaths) -> str:
-    """The state of a sweep in a word: `Running`, `Paused`, `NoController`, or how it has ended."""
+    """The state of a sweep in a word: `Starting`, `Running`, `Paused`, `NoController`, or how it has ended."""
     found = record.read_mapping(sweep.sweep)
     is_controlled = is_locked(sweep.controller_lock)
     recorded = states.state_of(sweep)
     lines = list(read_lines(sweep.journal))
     last = next((line for line in reversed(lines) if isinstance(line, dict) and line.get("deed") in ("pause", "resume", "end", "ask")), {})
-    if is_controlled:
-        return "Running"
+    has_ended = recorded.is_final and last.get("deed") == "end"  # its controller has only to let go
+    if is_controlled and not has_ended:
+        return "Starting" if presence(sweep) is None and recorded.status == "NotStarted" else "Running"
     if last.get("deed") == "end":
         return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))
     if recorded.status == "Canceled":  # while nobody controlled it
         return recorded.status
-    return "NoController" if found.get("has_controller") or (found.get("is_watched") and not recorded.is_final) else recorded.status
+    if not found.get("has_controller") and (not _is_watched(found, lines) or recorded.is_final):
+        return recorded.status
+    return "Starting" if _is_in_queue(sweep) else "NoController"
+
+
+def _is_in_queue(sweep: RunPaths) -> bool:
+    """Whether its controller is a job that has not begun, as far as its scheduler tells."""
+    if presence(sweep) is not None or not os.path.exists(sweep.controller_job):
+        return False
+    from trainconf.sweeps import places
+
+    try:
+        job = places.look_at_job(sweep)
+    except (ConfigError, LaunchError):
+        return True
+    return job is None or not job.is_over
 
 
 def ls(workspace: WorkspacePaths) -> list[RunPaths]:
     """Every sweep of a workspace, newest first."""
+    import glob
+
     found = [
         RunPaths(os.path.join(folder, name)) for folder in glob.glob(os.path.join(glob.escape(workspace.runs), "*"))
         for name in names_in(folder) if os.path.exists(os.path.join(folder, name, "sweep.json"))
@@ -211,16 +242,19 @@ def ls(workspace: WorkspacePaths) -> list[RunPaths]:
 def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     """Have a sweep's controller do something; without one it is written down for the next. Whether there is a controller.
 
-    Raises UserError for a plain grid, StorageError.
+    Raises UserError for a plain grid, for a damaged record, and for a pause of a sweep whose trials were all handed over; StorageError.
     """
-    if "search" not in record.read_mapping(sweep.sweep):
-        raise UserError(f"{sweep.run_id} is a plain grid, which needs no controller", ("from", sweep.sweep))
+    from trainconf.sweeps.resuming import search_of
+
+    search_of(sweep, record.read_mapping(sweep.sweep))
     lock = FileLock(sweep.controller_lock)
     if not lock.acquire(blocking=False):
+        _refuse_pause(sweep, deed)
         journal.request(sweep, deed, **facts)
         return True
     try:
         log = journal.Journal(sweep)
+        _refuse_pause(sweep, deed)
         log.write(deed, **facts)
         log.close()
     finally:
@@ -228,7 +262,23 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     return False
 
 
+def can_pause(sweep: RunPaths) -> bool:
+    """Whether there are trials that can be held back: those that were handed over are an agent's or a scheduler's."""
+    return not journal.is_handed_over(sweep)
+
+
+def _refuse_pause(sweep: RunPaths, deed: str) -> None:
+    if deed == "pause" and not can_pause(sweep):
+        raise UserError(f"{sweep.run_id} cannot be paused: all its trials were handed over when it began", ("from", sweep.trials),
+                        hint=f"`trainconf sweep stop {sweep.run_id}` takes back those that wait; those that run go on")
+
+
 def needs_controller(sweep: RunPaths) -> bool:
     """Whether a sweep goes on only while a process controls it."""
     found = record.read_mapping(sweep.sweep)
-    return bool(found.get("has_controller") or found.get("is_watched"))
+    return bool(found.get("has_controller") or _is_watched(found, read_lines(sweep.journal)))
+
+
+def _is_watched(found: dict[str, Any], lines: Iterable[Any]) -> bool:
+    """Whether a controller must compare the trials: from the beginning, or since it was given a policy."""
+    return bool(found.get("is_watched")) or any(isinstance(line, dict) and line.get("deed") == "policy" for line in lines)

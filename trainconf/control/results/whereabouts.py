@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from trainconf.history import events
+from trainconf.files import is_locked, read_lines
 from trainconf.history.liveness import State
 from trainconf.history.record import read_mapping
+from trainconf.launchers.protocol import QueuedController
 from trainconf.paths import RunPaths
-from trainconf.sweeps import places
+from trainconf.sweeps import journal, places
 from trainconf.sweeps.presence import Presence, presence
 
-LOOK_SECONDS = 5.0  # between two questions about a controller that is not here
-STARTING_SECONDS = 30.0  # for a controller that has just been started
+LOOK_SECONDS = 5.0  # between two questions to a scheduler about a controller that is not here
 
 
 class ControllerNow(NamedTuple):
@@ -44,36 +44,53 @@ def controller_now(sweep: RunPaths) -> ControllerNow:
 
 
 class SweepLook:
-    """The state of a run or sweep for whoever waits for it, by `look`; but a sweep goes on whose controller is here, or is to come."""
+    """The state of a run or sweep for whoever waits for it, by `look`; a sweep goes on while its controller is here, or is to come.
+
+    The controller's lock is held from before the sweep can be found until its controller has written down how it has ended.
+    """
 
     def __init__(self, look: Callable[[RunPaths], State]) -> None:
         self._look = look
         self._ask_at = 0.0
-        self._goes_on: State | None = None
+        self._job: QueuedController | None = None
+        self._has_ended = False
 
     def __call__(self, paths: RunPaths) -> State:
         state = self._look(paths)
-        if state.status != "NotResponding" or not os.path.exists(paths.sweep):
+        if is_locked(paths.controller_lock):
+            return _with_controller(paths, state)
+        if state.status not in ("NotResponding", "Completed", "Failed") or not os.path.exists(paths.sweep):
             return state
-        if time.monotonic() >= self._ask_at:
-            self._goes_on = self._what_comes(paths, state)
-            self._ask_at = time.monotonic() + LOOK_SECONDS
-        return self._goes_on or state
+        state = self._look(paths)  # its controller may have recorded the end, and gone, since the first look
+        if state.status not in ("NotResponding", "Completed", "Failed") or not os.path.exists(paths.controller_job):
+            return state
+        now = time.monotonic()
+        if now >= self._ask_at:
+            self._has_ended = state.is_final and _is_told(paths)
+            self._job, self._ask_at = None if self._has_ended else places.look_at_job(paths), now + LOOK_SECONDS
+        if self._has_ended:
+            return state
+        if self._job is None:
+            return State("Queued", "nobody tells whether its controller's job still waits", state.event)
+        return state if self._job.is_over else State("Queued", f"its controller, job {self._job.job_id}, waits in the queue", state.event)
 
-    @staticmethod
-    def _what_comes(sweep: RunPaths, state: State) -> State | None:
-        found = read_mapping(sweep.sweep)
-        if not found.get("has_controller"):
-            return None
-        created = events.seconds(found.get("created")) or 0.0
-        now = controller_now(sweep)
-        if now.is_here:
-            return State("Running", f"controlled by {now.last}", state.event)
-        if now.queued_job:
-            return State("Queued", f"its controller, job {now.queued_job}, waits in the queue", state.event)
-        if now.last is None and time.time() < created + STARTING_SECONDS:
-            return State("Queued", "its controller is about to begin", state.event)
-        return None
+
+def _is_told(sweep: RunPaths) -> bool:
+    """Whether a controller has written down how the sweep has ended, and nobody has asked for more since."""
+    last = None
+    for line in read_lines(sweep.journal):
+        last = line.get("deed") if isinstance(line, dict) else None
+    return last == "end" and not journal.has_requests(sweep)
+
+
+def _with_controller(sweep: RunPaths, state: State) -> State:
+    """The state of a sweep whose controller's lock is held."""
+    if state.is_final:
+        return State("Finalizing", "its controller writes down how it has ended", state.event)
+    if state.status != "NotResponding" or not read_mapping(sweep.sweep).get("has_controller"):
+        return state
+    found = presence(sweep)
+    return State("Running", f"controlled by {found}" if found is not None else "its controller is about to begin", state.event)
 
 
 def was_begun_as(sweep: RunPaths) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainconf.composition.hydra.loader import ConfigLoader
+from trainconf.composition.plain.words import overrides_of
 from trainconf.composition.sweep.grid import Axis
 from trainconf.composition.sweep.request import Words, read_words
 from trainconf.control.sweeps.steer import AnySweep, is_plain
@@ -16,6 +17,7 @@ from trainconf.errors import ConfigError, Mistake, RunNotFoundError
 from trainconf.history import events, record
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
+from trainconf.resolve.hydra_app import as_params
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.search import config_dirs
 from trainconf.search.space import Point
@@ -23,9 +25,10 @@ from trainconf.submission.code import find_code
 from trainconf.submission.replay import from_run
 from trainconf.sweeps import journal
 from trainconf.sweeps.batch import Sweep, Trial, refuse_shared
-from trainconf.sweeps.resuming import as_change, as_changes
+from trainconf.sweeps.resuming import as_change, as_changes, search_of
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.searching import FedSweep, at_once, base_of, overrides_of
+from trainconf.sweeps.searching import FedSweep, at_once
+from trainconf.sweeps.trials import base_of
 
 CHECKED_VALUES = 1000  # of one key
 
@@ -36,7 +39,11 @@ def rerun(paths: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, 
     A sweep has the points it had, by the seed it had, unless overrides give keys other values, or a single one. Raises ConfigError with all
     mistakes, RunNotFoundError for a damaged record, and what `submit` raises.
     """
+    found = record.read_mapping(paths.sweep)
+    if os.path.exists(paths.sweep) and (not found or "search" in found):
+        search_of(paths, found)  # refuses what cannot be read
     loader = ConfigLoader(config_dirs(workspace))
+    overrides = as_params(overrides)
     then = _recorded_words(paths, loader)
     words = read_words(overrides, loader)
     run = _shared_by_all(paths)
@@ -50,14 +57,14 @@ def rerun(paths: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, 
     varying |= {axis.path: axis for axis in words.axes.values() if axis.path in words.specs}
     refuse_shared(varying)
     check_axes(trials, [axis for axis in words.axes.values() if axis.path in words.specs])
-    texts = [*map(str, record.read_mapping(paths.sweep).get("overrides") or ()), *overrides]
-    known = record.read_mapping(paths.sweep).get("search")
+    texts = [*map(str, found.get("overrides") or ()), *overrides]
+    known = found.get("search")
     settings = trials.base.composed.config["sweep"]
     sweep: Sweep | FedSweep
     if words.is_grid and then.is_grid and known is None and is_plain(settings):
         sweep = _grid(trials, varying, workspace, texts)
     else:
-        sweep = _search(trials, words, then, settings, known if isinstance(known, dict) else {}, workspace, texts, reporter)
+        sweep = _search(trials, words, then, settings, known or {}, workspace, texts, reporter)
     sweep.prepare(reporter)
     return sweep
 
@@ -65,7 +72,7 @@ def rerun(paths: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, 
 def _recorded_words(paths: RunPaths, loader: ConfigLoader) -> Words:
     """What the overrides of a recorded sweep say that varies; nothing for a run."""
     found = record.read_mapping(paths.sweep).get("overrides")
-    words = read_words([text for text in found if isinstance(text, str)] if isinstance(found, list) else [], loader)
+    words = read_words(as_params(text for text in found if isinstance(text, str)) if isinstance(found, list) else [], loader)
     varying = {key: axis for key, axis in words.axes.items() if axis.path in words.specs}
     return words._replace(axes=varying)
 

@@ -26,8 +26,9 @@ def carry_out(home: RunPaths, workspace: WorkspacePaths, reporter: Reporter, tel
     Raises LaunchError where this machine cannot call the scheduler, StorageError when somebody else controls the sweep.
     """
     job = _job(home, os.environ)
-    sweep = ResumedSweep(home, workspace, reporter, job_id=job.job_id, patience_s=PATIENCE_SECONDS)
+    sweep: ResumedSweep | None = None
     try:
+        sweep = ResumedSweep(home, workspace, reporter, job_id=job.job_id, patience_s=PATIENCE_SECONDS)
         _check_programs(sweep, home)
         if sweep.go_on():
             sweep.poll()  # what was asked for meanwhile opens a sweep again
@@ -56,9 +57,10 @@ def _check_programs(sweep: ResumedSweep, home: RunPaths) -> None:
                           hint=f"on a login node: trainconf sweep resume {home.run_id} sweep.controller=detached")
 
 
-def _leave(sweep: ResumedSweep, job: SlurmJob, reporter: Reporter) -> None:
+def _leave(sweep: ResumedSweep | None, job: SlurmJob, reporter: Reporter) -> None:
     end = job.why_ending("SIGTERM")
     with suppress(OSError):  # on a full disk the job goes on all the same
-        sweep.leave(end.reason)
+        if sweep is not None:  # else it still waits for the sweep
+            sweep.leave(end.reason)
     refusal = job.requeue() if end.may_requeue else "it is not wanted any more"
     reporter.info(f"{end.reason}: " + (f"the job does not go on: {refusal}" if refusal else "the job goes on after a while in the queue"))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from trainconf.control.results.sweep import finite, saved_share
+from trainconf.control.results.sweep import finite, saved_share, search_settings
 from trainconf.history import metrics, record
 from trainconf.history.follow import has_ended
 from trainconf.search.progress import Progress
@@ -79,13 +79,14 @@ class Overview:
     """See the module. The trials of a sweep have number, overrides, state and paths; `update` takes those that have changed."""
 
     def __init__(self, sweep: AnySweep, clock: Callable[[], float] = time.monotonic) -> None:
-        asked = record.read_mapping(sweep.paths.sweep)
+        settings = search_settings(record.read_mapping(sweep.paths.sweep))
+        policy = settings.get("policy")
         self.metric: str | None = sweep.metric["name"]
         self.goal = str(sweep.metric["goal"] or "maximize")
-        self.policy = str((asked.get("search", {}).get("settings", {}).get("policy") or {}).get("kind", "none"))
+        self._policy: dict[str, Any] = policy if isinstance(policy, dict) else {}
         self.running: dict[int, Any] = {}  # trials by number
         self.counts: dict[str, int] = {}  # of trials that have ended, by state; Stopped are those a policy has ended
-        self._rule = str(asked.get("search", {}).get("settings", {}).get("value") or "best")
+        self._rule = str(settings.get("value") or "best")
         self._sweep = sweep
         self._clock = clock
         self._began_at = clock()
@@ -116,6 +117,12 @@ class Overview:
                 self.running.pop(trial.number, None)
                 self._running_since.pop(trial.number, None)
         return found
+
+    @property
+    def policy(self) -> str:
+        """The policy by which trials are stopped now."""
+        progress = self._progress
+        return str(((progress and progress.policy) or self._policy).get("kind", "none"))
 
     @property
     def total(self) -> int:

@@ -1,23 +1,19 @@
-"""Submits sweeps, takes over those without a controller, and follows them."""
+"""Submits sweeps."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from trainconf import launchers
-from trainconf.composition.sweep.request import SweepRequest, read_sweep
+from trainconf.composition.layers import Layer
+from trainconf.composition.plain.trials import SweepRequest
 from trainconf.control import runs
-from trainconf.control.compose import ComposeRequest, report_notes
-from trainconf.errors import ConfigError, LaunchError
-from trainconf.fast.spawn import spawn
-from trainconf.files import is_locked, open_regular
-from trainconf.history import record
-from trainconf.launchers.protocol import Launcher
+from trainconf.control.compose import ComposeRequest, naming, report_notes
+from trainconf.control.sweeps.asked import read
+from trainconf.errors import ConfigError
+from trainconf.files import FileLock
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.run_config import RunConfig
@@ -25,19 +21,12 @@ from trainconf.search.expressions import Choice, Expression
 from trainconf.search.progress import Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Zip
-from trainconf.sweeps import journal, places
+from trainconf.sweeps import places
 from trainconf.sweeps.batch import Sweep, plan_sweep, refuse_shared
 from trainconf.sweeps.earlier import Known, go_on_with, named
-from trainconf.sweeps.export import Study
-from trainconf.sweeps.resuming import RETRIES, ResumedSweep, checked, config_of, search_of, withdraw_cancellation
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
 
-POLL_PAUSE_S = 0.005
-HANDED_OVER_PAUSE_S = 0.025  # where no trial waits for this process to start it
-LONG_PAUSE_S = 0.5  # on a disk that machines share
-MAX_PAUSE_S = 0.2
-PAUSE_PER_TRIAL_S = 0.003  # a look costs 20 to 40 microseconds: a hundredth of a core
 SHOWN_TRIALS = 10
 
 
@@ -70,6 +59,8 @@ class AnySweep(Protocol):
     def open_count(self) -> int: ...
     @property
     def progress(self) -> Progress | None: ...
+    @property
+    def held(self) -> FileLock | None: ...
 
     def prepare(self, reporter: Reporter) -> None: ...
     def start(self) -> None: ...
@@ -87,7 +78,7 @@ def _search(
     of_files = {key: spec for key, spec in settings.get("space", {}).items() if key not in asked.fixed}
     search = Search(
         {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**of_files, **asked.specs},
-        secrets.randbits(32) if seed is None else int(seed), base.origin,
+        int.from_bytes(os.urandom(4), "big") if seed is None else int(seed), base.origin,
     )
     for key in sorted(asked.fixed.intersection(search.space.key_names())):
         search.wrong("", f"{key} is given one value, and is searched as part of a zip or with a choice", ("from", base.origin(key)),
@@ -113,13 +104,17 @@ class Composed(NamedTuple):
 
 def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Composed:
     """Compose a sweep. Raises ConfigError with all mistakes."""
-    places: dict[str, Any] = {"config_dir": request.config_dir, "config_name": request.config_name}
-    asked = read_sweep(request.overrides, workspace, **places)
+    with naming(request):
+        return _composed(request, workspace, reporter)
+
+
+def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter) -> Composed:
+    asked = read(request, workspace)
     base = asked.composer.base
     report_notes(base, reporter)
     settings = base.config["sweep"]
     if asked.grid is not None and not asked.zips and is_plain(settings):
-        return Composed(plan_sweep(asked.grid, workspace, request.overrides), None, [])
+        return Composed(plan_sweep(asked.grid, workspace, request.texts), None, [])
     search, known = _search(settings, asked, workspace, reporter)
     trials = Trials(search, asked.composer, workspace)
     mistakes = trials.check()
@@ -127,9 +122,9 @@ def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Report
         raise ConfigError(mistakes)
     sweep: FedSweep | Sweep
     if search.kind == "bayes":
-        sweep = FedSweep(search, trials, workspace, request.overrides)
+        sweep = FedSweep(search, trials, workspace, request.texts)
     else:
-        sweep = at_once(search, trials, workspace, request.overrides)
+        sweep = at_once(search, trials, workspace, request.texts)
     sweep.earlier = known.lines
     return Composed(sweep, search, known.notes)
 
@@ -138,7 +133,7 @@ def is_plain(settings: dict[str, Any]) -> bool:
     """Whether a sweep is the product of its overrides and nothing besides."""
     asked = (
         "space", "zip", "exclude", "first", "resume_from", "resume_child_runs", "shuffle", "max_failed_runs", "max_duration_minutes",
-        "target", "repeat_key",
+        "target", "repeat_key", "allow_partial",
     )  # fmt: skip
     policy = settings.get("policy") or {}
     is_policed = policy.get("kind", "none") != "none"
@@ -223,79 +218,31 @@ def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Report
     return sweep
 
 
-def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
-    """The trials whose state has changed, until the sweep has ended.
+def submit(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> RunPaths:
+    """Submit a sweep and return at once: who controls it is a process of its own, or a scheduler's job where `sweep.controller=job`.
 
-    A trial of this machine is looked at up to 200 times a second, so that the next one starts at once; where trials are many, or on a
-    disk that machines share, less often.
+    Raises what `prepare` raises, StorageError, LaunchError.
     """
-    shortest_s = HANDED_OVER_PAUSE_S if isinstance(sweep, Sweep) else POLL_PAUSE_S
-    is_elsewhere = type(launchers.of_run(sweep.paths)).open_pool is Launcher.open_pool
-    has_ended = False
-    while not has_ended:
-        has_ended = sweep.has_ended()
-        changed = sweep.poll()
-        yield sweep.live if has_ended else changed
-        if not has_ended:
-            time.sleep(LONG_PAUSE_S if is_elsewhere else min(MAX_PAUSE_S, max(shortest_s, sweep.open_count * PAUSE_PER_TRIAL_S)))
+    source = request.layers[-1].source if request.layers else "the program that submits it"
+    layers = [*request.layers, Layer(source, {"submit": {"detach": True}})]
+    detached = ComposeRequest(
+        request.texts, request.config_name, request.config_dir, layers, typed_in=request.typed_in, folder=request.folder
+    )
+    sweep = prepare(detached, workspace, reporter)
+    if place_of(sweep) == places.HERE:
+        raise ConfigError("submit.detach cannot be false where a program submits a sweep", ("from", "an override"), ("allowed", "true"),
+                          hint="leave it out, and wait for the sweep")
+    sweep.start()
+    hand_over(sweep)
+    return sweep.paths
 
 
-def resume(
-    sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any] | None = None, retry: str = "", reporter: Reporter = SILENT
-) -> AnySweep | None:
-    """Control a sweep from this process: it goes on, with other limits, and with trials that run again. None: its controller was told.
+def hand_over(sweep: AnySweep) -> bool:
+    """See to it that a sweep that was started goes on without this process; False where nobody needs to control it. Raises LaunchError."""
+    from trainconf.control.results.sweep import needs_controller
+    from trainconf.control.sweeps.detach import detach
 
-    Raises UserError for a plain grid, ConfigError for a change that would make other trials, StorageError, LaunchError.
-    """
-    if is_locked(sweep.controller_lock) and not retry:
-        checked(changes or {}, search_of(sweep, record.read_mapping(sweep.sweep)))
-        journal.request(sweep, "budget", **{key.removeprefix("sweep."): value for key, value in (changes or {}).items()})
-        return None
-    places.end_job(sweep)  # one that waits in the queue would find its place taken
-    found = ResumedSweep(sweep, workspace, reporter)
-    found.start(changes, retry)
-    return found
-
-
-def resume_as_job(sweep: RunPaths, changes: dict[str, Any], retry: str = "") -> str:
-    """Have a sweep controlled by a scheduler's job again, with other limits, and with trials that run again; the job's id.
-
-    Raises ConfigError for a change that would make other trials, StorageError, LaunchError.
-    """
-    found = checked(changes, search_of(sweep, record.read_mapping(sweep.sweep)))
-    config = config_of(sweep)
-    places.plan_job(config, sweep)
-    withdraw_cancellation(sweep)
-    journal.request(sweep, "budget" if found else "resume", **found)
-    if retry:
-        journal.request(sweep, "again", states=RETRIES[retry])
-    return places.send_job(config, sweep)
-
-
-def study_of(sweep: RunPaths) -> Study:
-    """A sweep as Optuna knows it. Raises UserError without Optuna."""
-    from trainconf.control.results.sweep import results
-
-    found, known = results(sweep), record.read_mapping(sweep.sweep)
-    space = list(search_of(sweep, known).space.expressions()) if found.is_search else []
-    return Study(sweep.run_id, found.metric, found.goal, found.trials, space)
-
-
-def detach(sweep: RunPaths, deed: str = "resume", words: Sequence[str] = ()) -> None:
-    """Start a controller that goes on by itself; what it says is in logs/controller.log. `words` are those of `trainconf sweep DEED`.
-
-    Raises LaunchError.
-    """
-    command = [*places.command_of(sweep, deed), *words]
-    fds: list[int] = []
-    try:
-        os.makedirs(sweep.logs, exist_ok=True)
-        fds.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        fds.append(open_regular(sweep.controller_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
-        spawn(command[0], command, os.environ, (fds[0], fds[1], fds[1]))
-    except OSError as error:
-        where = ("path", os.fspath(error.filename)) if error.filename else ("program", command[0])
-        raise LaunchError(f"the controller cannot be started: {error.strerror}", where) from error
-    finally:
-        for fd in fds:
-            os.close(fd)
+    is_needed = needs_controller(sweep.paths)
+    if is_needed and place_of(sweep) == places.DETACHED:
+        detach(sweep.paths, held=sweep.held)
+    return is_needed

@@ -21,7 +21,7 @@ from trainconf.launchers import states
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from trainconf.history.event_files.scan import EventFile, Place
@@ -55,7 +55,7 @@ def named(runs: Iterable[RunPaths]) -> list[Shown]:
     for paths, found, values in zip(chosen, records, params, strict=True):
         words = [f"{short[name]}={values[name]}" for name in differing if name in values]
         own = labels.read(paths, display_name=found.get("display_name")).display_name
-        names.append(_as_folder(" ".join([*([own] if isinstance(own, str) else []), ",".join(words)]).strip()) or paths.run_id)
+        names.append(as_folder(" ".join([*([own] if isinstance(own, str) else []), ",".join(words)]).strip()) or paths.run_id)
     experiments = [os.path.basename(os.path.dirname(paths.run_dir)) for paths in chosen]
     if len(set(experiments)) > 1:
         names = [f"{experiment}/{name}" for experiment, name in zip(experiments, names, strict=True)]
@@ -75,20 +75,32 @@ def flat(params: Any, before: str = "") -> dict[str, Any]:
     return found
 
 
-def _as_folder(text: str) -> str:
+def as_folder(text: str) -> str:
     """A text as one folder's name."""
     clean = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in text)
     return clean.encode("utf-8", "replace")[:NAME_LENGTH].decode("utf-8", "ignore").strip(". ")
 
 
 class LogDirectory:
-    """A folder for TensorBoard that follows runs: `update` takes in what is new. Raises OSError when the disk refuses."""
+    """A folder for TensorBoard that follows runs: `update` takes in what is new. Raises OSError when the disk refuses.
 
-    def __init__(self, folder: str, runs: Sequence[Shown]) -> None:
-        self._runs = [_Followed(os.path.join(folder, name), paths, name) for paths, name in runs]
+    more: finds runs that are to be shown from now on, such as trials that have begun since; those that are known are passed over.
+    """
+
+    def __init__(self, folder: str, runs: Sequence[Shown], more: Callable[[], Sequence[Shown]] | None = None) -> None:
+        self._folder = folder
+        self._runs: list[_Followed] = []
+        self._more = more
+        self._add(runs)
+
+    def _add(self, runs: Sequence[Shown]) -> None:
+        known = {run.paths.run_dir for run in self._runs}
+        self._runs += [_Followed(os.path.join(self._folder, name), paths, name) for paths, name in runs if paths.run_dir not in known]
 
     def update(self) -> None:
         """Take in what runs have logged since."""
+        if self._more is not None:
+            self._add(self._more())
         living = [run for run in self._runs if not run.is_done]
         for run, state in zip(living, states.states_of([run.paths for run in living]), strict=True):
             run.update(state)
@@ -100,6 +112,7 @@ class _Followed:
     def __init__(self, folder: str, paths: RunPaths, name: str) -> None:
         self.paths = paths
         self.is_done = False
+        self._has_begun = False
         self._folder = folder
         self._name = name
         self._cursor = metrics.Cursor()
@@ -111,9 +124,11 @@ class _Followed:
     def update(self, state: State) -> None:
         """Link new event files, and write what no event file has."""
         own = os.path.join(self._folder, OWN_FILE)
-        if not os.path.exists(own):
+        if not self._has_begun:
             os.makedirs(self._folder, exist_ok=True)
-            _append(own, beginning(self.paths, self._name))
+            with open(own, "wb") as stream:  # a folder that is kept may have one of before
+                stream.write(beginning(self.paths, self._name))
+            self._has_begun = True
         found = scan.files_of(self.paths)
         for file in found:
             self._link(file)
@@ -176,27 +191,46 @@ def _append(path: str, data: bytes) -> None:
             stream.write(data)
 
 
-def export(runs: Sequence[Shown], folder: str) -> None:
+def export(runs: Sequence[Shown], folder: str, *, is_added: bool = False) -> None:
     """Write a log directory that needs the runs no more: every series, each step once.
 
-    Raises UserError when there is something at `folder`, StorageError when the disk refuses; nothing is left there then.
+    is_added: there may be other things in the folder; a run that was exported there before is replaced. Raises UserError when there is
+    something at `folder`, StorageError when the disk refuses; nothing is left there then.
     """
     import shutil
 
     folder = os.path.abspath(folder)
-    if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.path.islink(folder) and not os.listdir(folder)):
+    is_free = not os.path.lexists(folder) or (os.path.isdir(folder) and not os.path.islink(folder) and not os.listdir(folder))
+    if not is_free and not (is_added and os.path.isdir(folder)):
         hint = "name a folder that is not there yet"
         raise UserError("there is something already where the export shall be", ("folder", folder), hint=hint)
-    temp = f"{folder}.{os.getpid()}.tmp"
+    if not is_free:
+        _refuse_others(runs, folder)
+    temp = f"{folder}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         os.makedirs(temp)
         for (paths, name), state in zip(runs, states.states_of([paths for paths, _ in runs]), strict=True):
             _export_run(paths, state, temp, name)
-        os.replace(temp, folder)
+        if is_free:
+            os.replace(temp, folder)
+        else:
+            for _, name in runs:
+                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+                os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+                os.rename(os.path.join(temp, name), os.path.join(folder, name))
     except OSError as error:
         raise StorageError("the export could not be written", ("folder", folder), ("because", error.strerror or str(error))) from None
     finally:
         shutil.rmtree(temp, ignore_errors=True)
+
+
+def _refuse_others(runs: Sequence[Shown], folder: str) -> None:
+    """Raise UserError where a run's folder holds what no export has written."""
+    for _, name in runs:
+        own = os.path.join(folder, name)
+        others = [os.path.join(here, file) for here, _, files in os.walk(own) for file in files if file != OWN_FILE]
+        if others:
+            raise UserError("there is something else where the export shall be", ("file", others[0]), hint="name another folder")
 
 
 def _export_run(paths: RunPaths, state: State, directory: str, name: str) -> None:

@@ -22,7 +22,7 @@ from trainconf.fast.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trainconf.control.tensorboard.log_directory import Shown
 
@@ -39,12 +39,19 @@ CODE = "import ctypes; ctypes.CDLL(None).prctl(1, 15); import tensorboard.main; 
 
 
 class TensorBoard:
-    """TensorBoard on some runs. `port` None: the first free one from FIRST_PORT on. A context manager, which leaves nothing behind."""
+    """TensorBoard on some runs. `port` None: the first free one from FIRST_PORT on. A context manager, which leaves nothing behind.
 
-    def __init__(self, runs: Sequence[Shown], port: int | None = None) -> None:
+    folder: the log directory, which is kept; by default one of its own. more: see `LogDirectory`.
+    """
+
+    def __init__(
+        self, runs: Sequence[Shown], port: int | None = None, *, folder: str = "", more: Callable[[], Sequence[Shown]] | None = None
+    ) -> None:
         self.url = ""
         self._runs = runs
         self._port = port
+        self._folder = folder
+        self._more = more
         self._pid = 0
         self._scratch = ""
         self._has_stopped = threading.Event()
@@ -73,24 +80,34 @@ class TensorBoard:
             raise UserError(f"port {taken} is taken", ("address", HOST), hint="leave out --port for the first free one, or give another")
         try:
             self._scratch = tempfile.mkdtemp(prefix="trainconf-tensorboard-")
-            logs = LogDirectory(os.path.join(self._scratch, "runs"), self._runs)
+            self._folder = self._folder or os.path.join(self._scratch, "runs")
+            os.makedirs(self._folder, exist_ok=True)
+            logs = LogDirectory(self._folder, self._runs, self._more)
             logs.update()
         except OSError as error:
             self.stop()
             raise StorageError(
-                "the log directory for TensorBoard could not be made", ("folder", self._scratch or tempfile.gettempdir()),
+                "the log directory for TensorBoard could not be made", ("folder", self._folder or tempfile.gettempdir()),
                 ("because", error.strerror or str(error)),
             ) from None  # fmt: skip
-        for port in free:
-            if self._launch(port):
-                break
-        else:
+        has_begun = threading.Event()
+        self._follower = threading.Thread(target=self._run, args=(logs, free, has_begun), daemon=True)
+        self._follower.start()
+        has_begun.wait()
+        if not self.url:
             said = self._said()
             self.stop()
             raise TrainconfError("TensorBoard did not start", ("it said", said or "nothing"))
-        self._follower = threading.Thread(target=self._follow, args=(logs,), daemon=True)
-        self._follower.start()
         return self.url
+
+    def _run(self, logs: LogDirectory, ports: Sequence[int], has_begun: threading.Event) -> None:
+        """Start it in this thread, which lives as long as it: the signal of a parent's death comes when a thread has ended."""
+        try:
+            any(self._launch(port) for port in ports)
+        finally:
+            has_begun.set()
+        if self.url:
+            self._follow(logs)
 
     def wait(self) -> str:
         """Return when it has ended by itself: the last that it said."""
@@ -104,6 +121,8 @@ class TensorBoard:
 
         self._has_stopped.set()
         until = time.monotonic() + END_SECONDS
+        if self._follower is not None and not self.url:
+            self._follower.join(END_SECONDS)  # it was still starting
         if self._pid:
             os.kill(self._pid, 15)
         while not self._has_ended():
@@ -118,7 +137,7 @@ class TensorBoard:
 
     def _launch(self, port: int) -> bool:
         """Start it on a port, and wait until it answers; False when it ended, for somebody else may have been quicker with the port."""
-        words = ["--logdir", os.path.join(self._scratch, "runs"), "--host", HOST, "--port", str(port), "--window_title", "trainconf",
+        words = ["--logdir", self._folder, "--host", HOST, "--port", str(port), "--window_title", "trainconf",
                  "--reload_interval", str(RELOAD_SECONDS), "--reload_multifile", "true", "--load_fast", "false"]  # fmt: skip
         nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         said = os.open(os.path.join(self._scratch, "said.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -128,7 +147,7 @@ class TensorBoard:
             os.close(nothing)
             os.close(said)
         until = time.monotonic() + START_SECONDS
-        while not self._has_ended():
+        while not self._has_ended() and not self._has_stopped.is_set():
             if not _is_free(port) and f":{port}/" in self._said():
                 self.url = f"http://{HOST}:{port}/"
                 return True

@@ -15,12 +15,16 @@ from trainconf.control.compose import ComposeRequest, compose
 from trainconf.errors import Mistake, TrainconfError
 from trainconf.fast.records import Record
 from trainconf.git.command import Repository, find_root
-from trainconf.paths import STATE_DIR, WorkspacePaths
+from trainconf.paths import STATE_DIR, WorkspacePaths, is_inside
 from trainconf.process import processes
+from trainconf.resolve.composed import Composed
+from trainconf.resolve.hydra_app import SEPARATOR
 from trainconf.resolve.resolver import resolve
+from trainconf.schema import GROUPS
 from trainconf.snapshot.frozen_line import START_BYTES, is_frozen
 from trainconf.submission import frozen
 from trainconf.submission.code import find_code
+from trainconf.sweeps.search import wrong_expressions
 
 COMMAND = re.compile(r"#.*?\b(?:python3? -m )?trainconf ([^`]*)")
 SWEEP_FLAGS = ("-m", "--multirun")
@@ -48,13 +52,13 @@ def check(workspace: WorkspacePaths, *, may_differ: bool = False) -> Iterator[Ch
     """
     for group, choice, path in _choices(workspace):
         place = os.path.relpath(path, workspace.root)
-        word = f"{group}={choice}"
+        word = word_of(group, choice, workspace)
         yield _checked(word, place, partial(_compose, [word], workspace, look=group == "experiment"))
-        for number, command in _commands(path):
+        for number, command in commands_in(_text_of(path)):
             yield _checked(f"trainconf {shlex.join(command)}", f"{place}:{number}", partial(_command, command, workspace))
     for path in _frozen_files(workspace):
         place = os.path.relpath(path, workspace.root)
-        yield _checked(f"frozen file {place}", place, partial(_frozen, path, workspace, may_differ=may_differ))
+        yield _checked(f"frozen file {place}", place, partial(frozen_mistakes, path, workspace, may_differ=may_differ))
 
 
 def _checked(what: str, place: str, look: Callable[[], list[Mistake]]) -> Checked:
@@ -62,8 +66,13 @@ def _checked(what: str, place: str, look: Callable[[], list[Mistake]]) -> Checke
         mistakes = look()
     except TrainconfError as error:
         mistakes = list(error.mistakes)
-    wrong = [mistake for mistake in mistakes if not ABSENT_INPUT.fullmatch(mistake.what)]
+    wrong = but_for_inputs(mistakes)
     return Checked(what, place, wrong, len(mistakes) - len(wrong))
+
+
+def but_for_inputs(mistakes: list[Mistake]) -> list[Mistake]:
+    """Mistakes without those of inputs that are not here."""
+    return [mistake for mistake in mistakes if not ABSENT_INPUT.fullmatch(mistake.what)]
 
 
 def _choices(workspace: WorkspacePaths) -> Iterator[tuple[str, str, str]]:
@@ -71,26 +80,43 @@ def _choices(workspace: WorkspacePaths) -> Iterator[tuple[str, str, str]]:
     found = []
     for folder, folders, names in os.walk(workspace.conf):
         folders.sort()
-        group, _, rest = os.path.relpath(folder, workspace.conf).replace(os.sep, "/").partition("/")
-        for name in sorted(names):
-            if not name.endswith(".yaml") or name.startswith("_") or group == os.curdir:
-                continue
-            choice = name.removesuffix(".yaml")
-            if (group, rest) == ("sweep", "policy"):
-                found.append(("sweep/policy", choice, os.path.join(folder, name)))
-            else:
-                found.append((group, f"{rest}/{choice}" if rest else choice, os.path.join(folder, name)))
+        paths = (os.path.join(folder, name) for name in sorted(names))
+        found += [(*of, path) for path in paths if (of := choice_of(path, workspace)) is not None]
     return iter(sorted(found, key=lambda each: (each[0] != "experiment", each)))
 
 
-def _commands(path: str) -> Iterator[tuple[int, list[str]]]:
-    """The submissions that the comments of a file tell, each with its line: `trainconf key=value ...`, maybe with -m."""
+def choice_of(path: str, workspace: WorkspacePaths) -> tuple[str, str] | None:
+    """Group and choice of a config file; None for one that is no choice, or a part of others by its name."""
+    folder, name = os.path.split(path)
+    if not name.endswith(".yaml") or name.startswith("_") or not is_inside(folder, workspace.conf) or folder == workspace.conf:
+        return None
+    group, _, rest = os.path.relpath(folder, workspace.conf).replace(os.sep, "/").partition("/")
+    choice = name.removesuffix(".yaml")
+    return ("sweep/policy", choice) if (group, rest) == ("sweep", "policy") else (group, f"{rest}/{choice}" if rest else choice)
+
+
+def word_of(group: str, choice: str, workspace: WorkspacePaths) -> str:
+    """The override that composes a choice: it adds a group of the workspace's own that the primary config does not choose."""
+    if group in GROUPS or group == "experiment":
+        return f"{group}={choice}"
+    try:
+        chosen = compose(ComposeRequest(), workspace).choices
+    except TrainconfError:  # told where that is composed
+        chosen = {group: ""}
+    return f"{'' if group in chosen else '+'}{group}={choice}"
+
+
+def _text_of(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
-            lines = stream.read().splitlines()
+            return stream.read()
     except OSError:
-        return  # composing it says why
-    for number, line in enumerate(lines, 1):
+        return ""  # composing it says why
+
+
+def commands_in(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The submissions that the comments of a config file tell, each with its line: `trainconf key=value ...`, maybe with -m."""
+    for number, line in enumerate(text.splitlines(), 1):
         if (found := COMMAND.search(line)) is None:
             continue
         try:
@@ -98,16 +124,25 @@ def _commands(path: str) -> Iterator[tuple[int, list[str]]]:
         except ValueError:
             continue  # prose with a quote
         overrides = [word for word in words if word not in SWEEP_FLAGS]
-        if overrides and all("=" in word or word.startswith("~") for word in overrides):
+        if overrides and all("=" in word or word.startswith("~") or word == SEPARATOR for word in overrides):
             yield number, words
 
 
 def _compose(words: list[str], workspace: WorkspacePaths, *, look: bool) -> list[Mistake]:
     """Compose; with `look` also resolve what would run. Raises ConfigError."""
     composed = compose(ComposeRequest(words), workspace)
-    if look:
-        resolve(composed, workspace, cwd=workspace.root)
-    return []
+    return mistakes_of(composed, partial(resolve, composed, workspace, cwd=workspace.root) if look else None)
+
+
+def mistakes_of(composed: Composed, resolve: Callable[[], object] | None) -> list[Mistake]:
+    """What is wrong with a composed config: what resolving it says, if it is to be resolved, and the expressions of its space."""
+    mistakes: list[Mistake] = []
+    if resolve is not None:
+        try:
+            resolve()
+        except TrainconfError as error:
+            mistakes += error.mistakes
+    return [*mistakes, *wrong_expressions(composed.config["sweep"], composed.origin_of_part)]
 
 
 def _command(words: list[str], workspace: WorkspacePaths) -> list[Mistake]:
@@ -120,22 +155,25 @@ def _command(words: list[str], workspace: WorkspacePaths) -> list[Mistake]:
     return []
 
 
-def _frozen(path: str, workspace: WorkspacePaths, *, may_differ: bool) -> list[Mistake]:
-    """What is not as it was frozen. Raises FrozenFileError, ConfigError and others."""
+def frozen_mistakes(path: str, workspace: WorkspacePaths, *, may_differ: bool = False, starts_programs: bool = True) -> list[Mistake]:
+    """What is not as it was frozen. Without `starts_programs` no software is compared that only a program knows.
+
+    Raises FrozenFileError, ConfigError and others.
+    """
     if may_differ:
         file = frozen.read(path, workspace)
         find_code(file.resolved.spec.code.snapshot, file.resolved.source_directory, file.git, workspace, path)
         return []
     from trainconf.control.freeze import check as check_file
 
-    found = check_file(path, workspace)
+    found = check_file(path, workspace, starts_programs=starts_programs)
     name = os.path.relpath(path, workspace.root)
     mistakes = [
         Mistake(f"{part} is not as it was frozen", ("from", name), ("differs", "\n".join(lines)),
                 hint=f"`trainconf freeze --check {shlex.quote(name)} --diff` tells more; freeze again if this is meant")
         for part, lines in found.differences.items()
     ]
-    if found.strange_program:
+    if found.strange_program and starts_programs:
         mistakes.append(Mistake(f"the environment was not compared: the file names {found.strange_program}", ("from", name),
                                 hint=f"`trainconf freeze --check {shlex.quote(name)} --trust` starts it"))
     return mistakes

@@ -32,7 +32,7 @@ def ids(workspace: WorkspacePaths, prefix: str) -> list[str]:
 def experiments(workspace: WorkspacePaths) -> list[str]:
     """The experiments that have runs."""
     try:
-        return sorted(os.listdir(workspace.runs))
+        return sorted(name for name in os.listdir(workspace.runs) if not name.startswith("."))
     except OSError:
         return []
 
@@ -63,6 +63,34 @@ def overrides(workspace: WorkspacePaths, word: str) -> list[str]:
         params = [name for name in index.names() if name.startswith("params.")] if "params.".startswith(key[:7]) and key else []
     known = [f"{each}=" for each in (*found, *params) if each.startswith(key)][:MOST]
     return known or [f"{each}=" for each in settings() if each.startswith(key)]
+
+
+def app_words(workspace: WorkspacePaths, own: list[str], word: str) -> list[str]:
+    """Words for the Hydra app that the overrides `own` name: its groups with their choices, and the keys of its config. Loads Hydra."""
+    from trainconf.composition.cache import compose
+    from trainconf.resolve.hydra_app import script_of
+
+    composed = compose(own, workspace)
+    if not script_of(composed.config):
+        return []
+    from trainconf.composition.app.apply import AppOf
+
+    key, equals, value = word.partition("=")
+    sign = key[: len(key) - len(key.lstrip("+~"))]
+    app = AppOf(composed, workspace).app
+    if equals:
+        listed, comma, last = value.rpartition(",")  # of a sweep
+        return [f"{key}={listed}{comma}{choice}" for choice in app.choices(key.lstrip("+~")) if choice.startswith(last)]
+    return [f"{sign}{each}=" for each in app.known_keys() if each.startswith(key.lstrip("+~"))][:MOST]
+
+
+def overrides_of(workspace: WorkspacePaths, run: str) -> list[str]:
+    """The overrides that a recorded run was composed from, without its app's words."""
+    from trainconf.control.runs import find
+    from trainconf.history.record import read_mapping
+    from trainconf.resolve.hydra_app import split
+
+    return split(map(str, read_mapping(find(workspace, run).record).get("overrides") or ()))[0]
 
 
 def settings() -> list[str]:

@@ -15,6 +15,7 @@ from trainconf.history.users import users
 from trainconf.paths import WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.resolver import environment
+from trainconf.spec import EnvironmentSpec
 
 
 class Listed(NamedTuple):
@@ -52,15 +53,38 @@ def rm(workspace: WorkspacePaths, name: str) -> str:
 
 def build(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> environments.Prepared:
     """The environment that a config asks for, built unless it is there. Raises ConfigError, BuildError and StorageError."""
+    return environments.ensure(_request(request, workspace, reporter))
+
+
+class Described(NamedTuple):
+    """An environment that was not asked to be built. `state` is in the words of `trainconf plan`; software is what a run would get."""
+
+    spec: EnvironmentSpec
+    software: environments.Software
+    state: str
+    identity: str
+
+    @property
+    def image_id(self) -> str:
+        """The id of its image; empty while there is none."""
+        return self.software.image if self.software.image.startswith("sha256:") else ""
+
+
+def describe(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Described:
+    """The environment that a config asks for; nothing is built. Raises ConfigError."""
+    asked = _request(request, workspace, reporter)
+    software, state = environments.locate(asked)
+    return Described(asked.spec, software, state, asked.identity)
+
+
+def _request(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter) -> environments.EnvironmentRequest:
     composed = compose(request, workspace, reporter)
     mistakes: list[Mistake] = []
     spec = environment(composed, workspace, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
     env = composed.typed.env
-    return environments.ensure(
-        environments.EnvironmentRequest(spec, workspace, env.name, reporter.info, image_build=vars(env.docker.build))
-    )
+    return environments.EnvironmentRequest(spec, workspace, env.name, reporter, image_build=vars(env.docker.build))
 
 
 def lock(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> str:
@@ -68,5 +92,5 @@ def lock(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter 
     config = compose(request, workspace, reporter).typed
     as_image = launchers.get(config.compute.target).needs_image
     return locking.lock(
-        config.tree["env"], workspace.root, report=reporter.info, as_image=as_image, image_build=vars(config.env.docker.build)
+        config.tree["env"], workspace.root, reporter=reporter, as_image=as_image, image_build=vars(config.env.docker.build)
     )

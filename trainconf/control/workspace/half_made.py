@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from trainconf import files
 from trainconf.errors import StorageError
-from trainconf.history import events, liveness
+from trainconf.history import events, liveness, record
 from trainconf.paths import RunPaths, WorkspacePaths
 
 UNLOCKED_AGE_S = 3600.0
@@ -36,6 +36,7 @@ def needed_snapshots(workspace: WorkspacePaths) -> set[str]:
             with open(files.open_regular(paths.spec), "rb") as stream:
                 found = SNAPSHOT.findall(stream.read())
         except (FileNotFoundError, NotADirectoryError):
+            keep.update(_snapshot_of_process(paths))
             continue
         except OSError:
             found = []
@@ -45,6 +46,12 @@ def needed_snapshots(workspace: WorkspacePaths) -> set[str]:
     if unreadable:
         raise StorageError("these runs do not tell which snapshot they need", ("damaged, or not readable", "\n".join(unreadable)))
     return keep
+
+
+def _snapshot_of_process(paths: RunPaths) -> set[str]:
+    """That of a run that a process is: it has no spec, and its record names what was taken."""
+    found = record.read_mapping(paths.record).get("snapshot")
+    return {found} if isinstance(found, str) else set()
 
 
 def _is_abandoned(paths: RunPaths) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from trainconf.errors import SnapshotError
 from trainconf.limits import SNAPSHOT_MAX_FILES, SNAPSHOT_MAX_MB
+from trainconf.reporter import SILENT, Reporter
 from trainconf.snapshot import SnapshotStore
 from trainconf.snapshot.store import Snapshot
 
 
-def take(store: SnapshotStore, directory: str) -> Snapshot:
+def take(store: SnapshotStore, directory: str, reporter: Reporter = SILENT) -> Snapshot:
     """Record a folder, with the default guards against large trees and private keys. Raises SnapshotError, StorageError."""
-    return store.take(directory, max_mb=SNAPSHOT_MAX_MB, max_files=SNAPSHOT_MAX_FILES)
+    return store.take(directory, max_mb=SNAPSHOT_MAX_MB, max_files=SNAPSHOT_MAX_FILES, reporter=reporter)
 
 
 def find(store: SnapshotStore, beginning: str) -> str:

@@ -61,3 +61,14 @@ def test_a_sweep_that_somebody_cancelled_says_so(workspace: WorkspacePaths) -> N
     events.append(home, "Running")
     events.request_cancel(home)
     assert sweeps.results(home).exit_code == 130
+
+
+@pytest.mark.parametrize("record", [
+    [], {}, {"search": 3, "metric": 4, "trial_count": None}, {"search": {"settings": 1}},
+    {"search": {"settings": {"repeats": "x", "policy": 3}}},
+])  # fmt: skip
+def test_a_damaged_record_costs_what_it_held(workspace: WorkspacePaths, record: object) -> None:
+    home = sweep_of(workspace, ("Completed", 0.5), ("Failed", None))
+    write_json(home.sweep, record)
+    found = sweeps.results(home)
+    assert ([trial.status for trial in found.trials], found.total, found.policy) == (["Completed", "Failed"], 2, "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +39,20 @@ def progress_of(count: int, goal: str = "maximize", repeats: int = 1) -> Progres
         point, repeat = divmod(number, repeats)
         found.take({"deed": "ask", "number": number, "point": point, "repeat": repeat, "values": {}, "run": ["a", f"s_{number}"]})
     return found
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '{"search": null}', '{"search": []}', '{"search": {"settings": []}}',
+    '{"search": {"settings": {"policy": 3, "value": null}}}',
+])  # fmt: skip
+def test_a_damaged_or_foreign_record_of_the_sweep_hides_no_trial(workspace: WorkspacePaths, text: str) -> None:
+    sweep = sweep_of(workspace, 2)
+    os.makedirs(sweep.paths.run_dir)
+    with open(sweep.paths.sweep, "w") as stream:
+        stream.write(text)
+    overview = Overview(sweep, Clock())
+    overview.update([trial(0)])
+    assert (overview.policy, list(overview.running)) == ("none", [0])
 
 
 def test_counts_follow_the_trials_through_their_states(workspace: WorkspacePaths) -> None:

@@ -83,6 +83,12 @@ def test_what_would_not_run_is_a_mistake_and_an_absent_input_is_none(here: Here,
     assert (said.code, said.err) == (0, "2 checked, 0 wrong; 1 inputs are not here\n")
 
 
+def test_an_expression_of_a_space_is_checked_without_a_sweep(here: Here, good: Shell) -> None:
+    good.write("conf/experiment/good.yaml", GOOD + "sweep: {space: {params.lr: 'uniform(1, 0)'}, exclude: [{params.other: 1}]}\n")
+    sentence = "params.lr: uniform(1, 0): min must be below max"  # what a command line may complete is none
+    assert wrong(here)["experiment=good"] == [sentence]
+
+
 def test_a_part_of_others_is_not_checked_by_itself(here: Here, good: Shell) -> None:
     good.write("conf/experiment/_base.yaml", "# @package _global_\nparams: {lr: ???}\n")
     assert here("check").code == 0
@@ -118,3 +124,15 @@ def test_git_ignored_files_and_runs_are_not_looked_at(here: Here, good: Shell) -
 def test_a_workspace_without_configs_and_one_that_is_none(tmp_path: Path) -> None:
     assert list(check(WorkspacePaths(str(tmp_path)))) == []
     assert os.listdir(tmp_path) == []
+
+
+def test_a_choice_of_an_own_group_is_composed_also_where_nothing_chooses_it(good: Shell, here: Here) -> None:
+    good.write("conf/model/vit.yaml", "# @package params.model\ndepth: 3\n")
+    assert wrong(here) == {}
+    good.write("conf/model/vit.yaml", "# @package params.model\ndepth: ${nothing}\n")
+    assert wrong(here) == {"+model=vit": ["params.model.depth does not resolve"]}
+
+
+def test_a_number_with_too_many_digits_is_told_with_its_file(good: Shell, here: Here) -> None:
+    good.write("conf/experiment/good.yaml", GOOD + f"retries: {'9' * 5000}\n")
+    assert "a config file holds a value that cannot be read" in wrong(here)["experiment=good"]

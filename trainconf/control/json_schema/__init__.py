@@ -1,0 +1,1 @@
+"""JSON Schemas of a workspace's config files, for editors."""

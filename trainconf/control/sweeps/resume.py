@@ -1,0 +1,63 @@
+"""Takes over sweeps: they go on, with other limits or another policy, and run trials again, in this process or in a scheduler's job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainconf.control.sweeps.steer import AnySweep
+from trainconf.files import is_locked
+from trainconf.history import record
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.reporter import SILENT, Reporter
+from trainconf.sweeps import journal, places, presence
+from trainconf.sweeps.resuming import RETRIES, ResumedSweep, checked, config_of, deeds_of, search_of, withdraw_cancellation
+
+
+def resume(
+    sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any] | None = None, retry: str = "", reporter: Reporter = SILENT, *,
+    lock_fd: int = -1,
+) -> AnySweep | None:  # fmt: skip
+    """Control a sweep from this process: it goes on, with other limits, and with trials that run again. None: its controller was told.
+
+    lock_fd: where the process that has started this one left the controller's lock, held; see `detach`.
+    Raises UserError for a plain grid, ConfigError for a change that would make other trials, StorageError, LaunchError.
+    """
+    held = presence.inherited(sweep, lock_fd)
+    if held.fd < 0 and is_locked(sweep.controller_lock) and not retry:
+        from trainconf.control.results.sweep import needs_controller
+
+        if presence.presence(sweep) is None and not needs_controller(sweep):
+            raise presence.has_one(sweep)  # whoever makes it, who hears of nothing
+        _ask_for(sweep, check(sweep, workspace, changes or {}))
+        return None
+    places.end_job(sweep)  # one that waits in the queue would find its place taken
+    found = ResumedSweep(sweep, workspace, reporter, held=held)
+    found.start(changes, retry)
+    return found
+
+
+def check(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any]) -> dict[str, Any]:
+    """What of a sweep shall change, as its journal tells it. Raises UserError for a plain grid, ConfigError with all mistakes."""
+    return checked(changes, search_of(sweep, record.read_mapping(sweep.sweep)), sweep, workspace)
+
+
+def _ask_for(sweep: RunPaths, changes: dict[str, Any]) -> None:
+    """Have a controller go on with changes that were checked."""
+    journal.request(sweep, "resume")
+    for deed, facts in deeds_of(changes):
+        journal.request(sweep, deed, **facts)
+
+
+def resume_as_job(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any], retry: str = "") -> str:
+    """Have a sweep controlled by a scheduler's job again, with other limits, and with trials that run again; the job's id.
+
+    Raises ConfigError for a change that would make other trials, StorageError, LaunchError.
+    """
+    found = check(sweep, workspace, changes)
+    config = config_of(sweep)
+    places.plan_job(config, sweep)
+    withdraw_cancellation(sweep)
+    _ask_for(sweep, found)
+    if retry:
+        journal.request(sweep, "again", states=RETRIES[retry])
+    return places.send_job(config, sweep)

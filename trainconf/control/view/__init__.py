@@ -1,0 +1,1 @@
+"""One screen of something long: of the table of runs, of a log; and what the words of a filter mean."""
