@@ -1,0 +1,1 @@
+"""What runs cost from Python, beside the command line."""

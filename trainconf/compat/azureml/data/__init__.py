@@ -1,0 +1,1 @@
+"""Datastores, datasets and what a run reads and writes: folders and files of this workspace and this machine."""

@@ -1,0 +1,1 @@
+"""Runs and experiments by the names, shapes and words of the original."""

@@ -1,0 +1,108 @@
+"""What a job of `hydra/launcher=trainconf` executes, in the job's Python: `python -m trainconf.compat.hydra.task FOLDER`.
+
+Hydra, cloudpickle and the standard library. The app's function and config are in FOLDER, its return value goes there, too.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CALL, PLACES, RETURNED = "call.pkl", "places.json", "_returned.pkl"
+
+
+def main(folder: str) -> int:
+    """Run one job as Hydra's own launcher does; 1 when the app's function has raised."""
+    import json
+
+    from trainconf.job_api import Run
+
+    run = Run()
+    with open(os.path.join(folder, PLACES), "rb") as stream:
+        _take_place(json.loads(stream.read().decode("utf-8")))
+    with open(os.path.join(folder, CALL), "rb") as stream:
+        call = pickle.load(stream)
+    returned = _run(call, os.path.join(folder, str(run.params["hydra_job"]) + ".pkl"), run.id)
+    error = returned._return_value if returned.status.name == "FAILED" else None
+    if error is not None:
+        import traceback
+
+        traceback.print_exception(type(error), error, error.__traceback__)
+    if int(os.environ.get("RANK", "0")) == 0:
+        _keep(returned, os.path.join(folder, run.id + RETURNED))
+        if returned.status.name == "FAILED" and error is None:
+            print(returned._return_value, file=sys.stderr)
+    return int(returned.status.name == "FAILED")
+
+
+def store_of(repo: Any) -> Any:
+    """Hydra's store of configs, with these."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore()
+    store.repo = repo
+    return store
+
+
+def _take_place(places: Any) -> None:
+    """Work where the app was started, as Hydra's jobs do; import what lies in its source directory from the run's own copy of that."""
+    from trainconf.compat import imports
+
+    imports.take(places)
+    if places["cwd"]:
+        os.chdir(places["cwd"])
+
+
+def _run(call: Any, path: str, run_id: str) -> Any:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.singleton import Singleton
+    from hydra.core.utils import configure_log, run_job, setup_globals
+    from omegaconf import open_dict
+
+    setup_globals()
+    Singleton.set_state(call["singletons"])
+    with open(path, "rb") as stream:
+        config = pickle.load(stream)
+    with open_dict(config):
+        config.hydra.job.id = run_id
+    HydraConfig.instance().set_config(config)
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)  # as in the app's process: a job_logging without levels keeps these
+    return run_job(
+        hydra_context=call["hydra_context"], task_function=call["task_function"], config=config, job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )  # fmt: skip
+
+
+def _keep(returned: Any, path: str) -> None:
+    """Write what the job returned.
+
+    A value that cannot be pickled is told by its text, and fails the job as it would in Hydra. So is an exception that cannot be made
+    anew, as many with an `__init__` of their own.
+    """
+    import cloudpickle
+
+    from trainconf.job_api.files import write
+
+    has_failed = returned.status.name == "FAILED"
+    try:
+        data = cloudpickle.dumps(returned)
+        if has_failed:
+            pickle.loads(data)
+    except Exception as error:
+        value = returned._return_value
+        returned._return_value = (
+            RuntimeError(f"{type(value).__name__}: {value}") if has_failed
+            else TypeError(f"what the job returned cannot be pickled ({error}): {value!r}")
+        )  # fmt: skip
+        returned.status = type(returned.status).FAILED
+        data = cloudpickle.dumps(returned)
+    write(path, iter([data]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""The command line in a notebook: `%trainconf`, and `%%trainconf`, which runs a cell as a script."""

@@ -1,0 +1,1 @@
+"""Values of small objects, checked when they are set; flags as values."""
