@@ -1,0 +1,158 @@
+// What of the page needs no browser. tests/page/test_scripts.py runs it.
+import "./no_document.js";
+
+import assert from "node:assert/strict";
+
+import { joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
+import { bytes, duration, number, plain, short } from "../../../trainconf/page/static/app/text.js";
+import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
+import { forget, looksOf } from "../../../trainconf/page/static/parts/colours.js";
+import { append } from "../../../trainconf/page/static/parts/curves.js";
+import { exportCsv, exportSvg } from "../../../trainconf/page/static/parts/export.js";
+import { isIn, placeOn, valueAt } from "../../../trainconf/page/static/plots/axes.js";
+import { logTicks, ticks, timeTicks } from "../../../trainconf/page/static/plots/ticks.js";
+
+/** @param {{spans: {text: string}[]}} line */
+const said = (line) => line.spans.map(({ text }) => text).join("");
+
+Deno.test("an address says its path, its query and, once, a token", () => {
+  assert.deepEqual(parse(""), { path: ["runs"], query: {}, token: null });
+  assert.deepEqual(parse("#t=abc-_9"), { path: ["runs"], query: {}, token: "abc-_9" });
+  assert.deepEqual(parse("#t=abc/runs/x%2Fy/log?rank=1"), { path: ["runs", "x/y", "log"], query: { rank: "1" }, token: "abc" });
+  assert.deepEqual(parse("#/runs/%"), { path: ["runs", "%"], query: {}, token: null });
+});
+
+Deno.test("each address that is made is read back the same", () => {
+  for (const [path, query] of /** @type {[string[], Record<string, string>][]} */ ([
+    [["runs"], {}], [["runs", "a b/ü?#&"], { filter: "params.lr>0.1 tag:a,b &=#?%", chosen: "a,b" }], [["sweeps", "\n"], { x: "+ %2C" }],
+  ])) {
+    const again = parse(link(path, query));
+    assert.deepEqual([again.path, again.query], [path, query]);
+  }
+  assert.equal(link(["runs"], { a: null, b: undefined, c: "" }), "#/runs");
+});
+
+Deno.test("names with commas and percent signs are one word of an address, and names again", () => {
+  const names = ["metrics.a,b:min", "acc %", "100%2C", "loss"];
+  const { query } = parse(link(["runs"], { columns: joined(names) }));
+  assert.deepEqual(listed(query.columns), names);
+  assert.deepEqual(listed("typed %,loss,"), ["typed %", "loss"]);
+});
+
+Deno.test("names show their control characters, and what turns the direction of text", () => {
+  assert.equal(plain("a\u001b[31m\n\u202egpj.exe\u0000"), "a\\x1b[31m\\n\\u202egpj.exe\\x00");
+});
+
+Deno.test("numbers, durations and sizes are short", () => {
+  assert.deepEqual([0, 12, -3, 0.1, 1 / 3, 1e-7, 123456.789, 1e12, true, "x"].map((each) => number(each)), ["0", "12", "−3", "0.1", "0.33333", "1e−7", "123457", "1e12", "true", "x"]);
+  assert.deepEqual([0, 9.94, 59.6, 130, 3725, 200000, null, NaN].map(duration), ["0.0s", "9.9s", "1m 00s", "2m 10s", "1h 02m", "2d 07h", "", ""]);
+  assert.deepEqual([0, 999, 1000, 65536, 12_345_678, 999_999_999].map(bytes), ["0 B", "999 B", "1.0 kB", "66 kB", "12 MB", "1000 MB"]);
+  assert.equal(short("digits-20261123-0532-x7k2"), "digits-20…-0532-x7k2");
+});
+
+Deno.test("a line that was written over is one line, with the number of its turns", () => {
+  const { whole, open } = new AnsiLines(0).feed(" 10%\r 50%\r100%\ndone\r\nab\b\bcd");
+  assert.deepEqual(whole.map((line) => [said(line), line.turns, line.start]), [["100%", 2, 0], ["done", 0, 15]]);
+  assert.equal(open && said(open), "cd");
+});
+
+Deno.test("a progress bar that comes in pieces is folded the same, and later lines begin where they do", () => {
+  const text = `${Array.from({ length: 500 }, (_, turn) => `\r${turn}%|███`).join("")}\nnext\n`;
+  const once = new AnsiLines(7).feed(text);
+  const lines = new AnsiLines(7);
+  const pieces = [];
+  for (let place = 0; place < text.length; place += 11) pieces.push(...lines.feed(text.slice(place, place + 11)).whole);
+  assert.deepEqual(pieces.map((line) => [said(line), line.turns, line.start]), once.whole.map((line) => [said(line), line.turns, line.start]));
+  assert.equal(once.whole[1].start, 7 + new TextEncoder().encode(text).length - 5);
+});
+
+Deno.test("colours are classes or 24 bits, go on in the next line, and end; every other escape is dropped", () => {
+  const { whole } = new AnsiLines(0).feed(
+    "\u001b[1;31mred\nstill\u001b[0m plain\u001b[38;5;196mx\u001b[38;2;1;2;300my\u001b[m\n\u001b]8;;http://evil\u0007link\u001b]8;;\u001b\\ \u001b[2J\u001b[?25l\u001bPq\u001b\\end\n",
+  );
+  assert.deepEqual(whole[0].spans, [{ text: "red", look: "t-bold f-1", fore: null, back: null }]);
+  assert.deepEqual(whole[1].spans.map(({ text, look, fore }) => [text, look, fore]), [["still", "t-bold f-1", null], [" plain", "", null], ["x", "", "#ff0000"], ["y", "", "#0102ff"]]);
+  assert.equal(said(whole[2]), "link end");
+});
+
+Deno.test("points that come later continue the smooth line exactly", () => {
+  const values = Array.from({ length: 40 }, (_, place) => Math.sin(place));
+  const smoothOf = (/** @type {number[]} */ all) => {
+    let sum = 0;
+    return all.map((value, place) => (sum = sum * 0.9 + value * 0.1) / (1 - 0.9 ** (place + 1)));
+  };
+  const whole = smoothOf(values);
+  const pieces = [{ run: "r", name: "loss", piece: 0, attempt: 1, x: [...Array(30).keys()], min: values.slice(0, 30), max: values.slice(0, 30), last: values.slice(0, 30), smooth: whole.slice(0, 30), count: 30, marks: [] }];
+  append(pieces, { run: "r", name: "loss", x: "step", smooth: 0.9, started: 0 }, values.slice(30).map((value, place) => [30 + place, 0, value, 1]));
+  assert.equal(pieces.length, 1);
+  pieces[0].smooth.forEach((value, place) => assert.ok(Math.abs(value - whole[place]) < 1e-9));
+});
+
+Deno.test("a step that goes back and a new attempt begin a piece; what is not finite is a mark", () => {
+  /** @type {import("../../../trainconf/page/static/parts/curves.js").Piece[]} */
+  const pieces = [];
+  append(pieces, { run: "r", name: "loss", x: "step", smooth: 0, started: 0 }, [[0, 0, 1, 1], [1, 0, "NaN", 1], [2, 0, 3, 1], [1, 0, 4, 1], [2, 0, 5, 2], [3, 0, "-Infinity", 2]]);
+  assert.deepEqual(pieces.map(({ attempt, x, last, marks }) => [attempt, x, last, marks]), [
+    [1, [0, 2], [1, 3], [{ x: 1, value: "NaN" }]], [1, [1], [4], []], [2, [2], [5], [{ x: 3, value: "-Infinity" }]],
+  ]);
+});
+
+Deno.test("a run keeps its look while others come and go, and no two that are shown together are alike", () => {
+  forget();
+  const first = looksOf(["a", "b", "c"]);
+  const second = looksOf(["c", "d", "a"]);
+  assert.deepEqual([second.get("c"), second.get("a")], [first.get("c"), first.get("a")]);
+  const many = looksOf(Array.from({ length: 30 }, (_, place) => `r${place}`));
+  assert.equal(new Set([...many.values()].map(({ colour, dash }) => `${colour} ${dash}`)).size, 30);
+});
+
+Deno.test("a chart is exported with every point, and a hostile name stays text", () => {
+  const piece = { run: 'a,"b"', name: "loss", piece: 0, attempt: 1, x: [0, 2], min: [1, 2], max: [1, 3], last: [1, 2.5], smooth: null, count: 2, marks: [{ x: 1, value: "NaN" }] };
+  assert.equal(exportCsv([piece], "step"), 'run,metric,attempt,step,min,max,last,smooth\n"a,""b""",loss,1,0,1,1,1,\n"a,""b""",loss,1,1,,,NaN,\n"a,""b""",loss,1,2,2,3,2.5,\n');
+  const picture = exportSvg({
+    title: "<script>", pieces: [piece], width: 400, height: 200, x: [0, 2], y: [1, 3], isLog: true, look: () => ({ colour: "red", dash: [6, 3], label: "<b>" }),
+    xWords: String, yWords: String, text: "black", quiet: "grey", grid: "silver", ground: "white",
+  });
+  assert.ok(!picture.includes("<script>") && !picture.includes("<b>") && !picture.includes("NaN") && picture.includes("stroke-dasharray"));
+  assert.deepEqual(ticks(0, 10), [0, 2, 4, 6, 8, 10]);
+});
+
+/** @param {Partial<import("../../../trainconf/page/static/plots/axes.js").Axis>} facts */
+const axisOf = (facts) => ({ key: "a", label: "a", kind: /** @type {"number"} */ ("number"), low: 0, high: 10, log: false, flip: false, choices: [], hasMissing: false, ...facts });
+
+Deno.test("a value stands where its axis says: linear, logarithmic, flipped, among choices; what is missing stands nowhere", () => {
+  assert.equal(placeOn(axisOf({}), 2.5), 0.25);
+  assert.equal(placeOn(axisOf({ flip: true }), 2.5), 0.75);
+  assert.ok(Math.abs((placeOn(axisOf({ log: true, low: 0.001, high: 1 }), 0.1) ?? 0) - 2 / 3) < 1e-9);
+  assert.equal(placeOn(axisOf({ low: 3, high: 3 }), 3), 0.5);
+  const choice = axisOf({ kind: "choice", choices: ["sgd", null, [1, 2]] });
+  assert.deepEqual(["sgd", null, [1, 2], "adam", undefined].map((each) => placeOn(choice, each)), [0, 0.5, 1, null, null]);
+  for (const missing of [undefined, null, "x", NaN, true]) assert.equal(placeOn(axisOf({}), missing), null);
+  assert.equal(placeOn(axisOf({ log: true, low: 0.1, high: 1 }), 0), null);
+});
+
+Deno.test("the value at a place is the one that stands there, however the axis is turned", () => {
+  for (const axis of [axisOf({}), axisOf({ flip: true }), axisOf({ log: true, low: 0.001, high: 1 }), axisOf({ log: true, low: 0.001, high: 1, flip: true })]) {
+    for (const place of [0, 0.2, 0.5, 1]) assert.ok(Math.abs((placeOn(axis, valueAt(axis, place)) ?? NaN) - place) < 1e-9);
+  }
+});
+
+Deno.test("a line is kept by all brushes or by none, and what lacks a brushed axis is out", () => {
+  const axes = [axisOf({}), axisOf({ key: "b" })];
+  const line = (/** @type {Record<string, unknown>} */ values) => ({ number: 0, values, rank: null });
+  assert.equal(isIn(axes, {}, line({})), true);
+  assert.equal(isIn(axes, { a: [0.2, 0.3] }, line({ a: 2.5 })), true);
+  assert.equal(isIn(axes, { a: [0.2, 0.3], b: [0, 0.5] }, line({ a: 2.5, b: 9 })), false);
+  assert.equal(isIn(axes, { b: [0, 1] }, line({ a: 2.5 })), false);
+});
+
+Deno.test("an axis has round numbers: of ten, of powers of ten, of minutes and days", () => {
+  assert.deepEqual(ticks(0.2, 0.7), [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]);
+  assert.deepEqual(ticks(3, 3), [3]);
+  assert.deepEqual(logTicks(1e-7, 1e7), [1e-6, 1e-3, 1, 1e3, 1e6]);
+  assert.deepEqual(logTicks(0.3, 7), [0.5, 1, 2, 5]);
+  assert.equal(logTicks(2.1, 2.4).length > 1, true);
+  assert.deepEqual(timeTicks(0, 600, 4), [0, 300, 600]);
+  assert.deepEqual(timeTicks(1, 200_000, 3, -7200), [79_200, 165_600]); // midnight, two hours ahead of UTC
+  assert.deepEqual(timeTicks(0, 0.4, 4), [0, 0.1, 0.2, 0.3, 0.4]);
+});

@@ -1,0 +1,1 @@
+"""What one run is made of: its config, code, software, events and files."""

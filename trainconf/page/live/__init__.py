@@ -1,0 +1,1 @@
+"""What changes while somebody looks: read from the files as they grow, once for all who look, and pushed."""

@@ -1,0 +1,92 @@
+"""The best value of a run's metric and its course in a few points, for its row in the table: read once, and again when there is more."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from math import isfinite
+
+from trainconf.control.curves.written import Written
+from trainconf.fast.records import Record
+from trainconf.history import metrics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trainconf.history.index.rows import Row
+    from trainconf.history.series import Series
+    from trainconf.paths import RunPaths, WorkspacePaths
+
+POINTS = 32
+MOST = 5000
+LARGE_BYTES = 1 << 20  # of metrics: nobody who waits for a table waits for these to be read
+
+
+class Spark(Record):
+    """`best` is None where the run has no goal, or no finite value; `at` is the step of it."""
+
+    best: float | None = None
+    at: int | None = None
+    points: tuple[float, ...] = ()
+
+
+class Sparks:
+    """What was read of runs. Many threads may ask."""
+
+    def __init__(self, workspace: WorkspacePaths) -> None:
+        self._folder = workspace.cache
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[object, Spark]] = OrderedDict()
+
+    def known(self, row: Row) -> Spark | None:
+        """What is known of a run and still holds; None where it must be read."""
+        found = self._known.get(row.paths.run_dir)
+        return found[1] if found is not None and found[0] == _seen(row) else None
+
+    def is_quick(self, row: Row) -> bool:
+        """Whether reading takes no longer than somebody may wait for a table."""
+        return sum(size for size, _ in _sizes(row.paths)) < LARGE_BYTES
+
+    def read(self, row: Row) -> Spark:
+        """Read the series of the row's metric."""
+        seen = _seen(row)
+        written = Written(row.paths)
+        written.load(self._folder)
+        written.read_on()
+        series = written.series().get(row.metric or "")
+        spark = Spark() if series is None else _of(series, row.goal)
+        with self._lock:
+            self._known[row.paths.run_dir] = seen, spark
+            self._known.move_to_end(row.paths.run_dir)
+            while len(self._known) > MOST:
+                self._known.popitem(last=False)
+        return spark
+
+
+def _of(series: Series, goal: str | None) -> Spark:
+    places = [place for place, value in enumerate(series.values) if isfinite(value)]
+    if not places:
+        return Spark()
+    best = None
+    if goal in ("maximize", "minimize"):
+        best = (max if goal == "maximize" else min)(places, key=series.values.__getitem__)
+    shown = places if len(places) <= POINTS else [places[number * (len(places) - 1) // (POINTS - 1)] for number in range(POINTS)]
+    points = tuple(series.values[place] for place in shown)
+    return Spark(None if best is None else series.values[best], None if best is None else series.steps[best], points)
+
+
+def _seen(row: Row) -> object:
+    """What changes when there is more: a run that ends may have brought its event files with it."""
+    return (row.metric, row.goal, row.fields["ended"], *_sizes(row.paths))
+
+
+def _sizes(paths: RunPaths) -> list[tuple[int, int]]:
+    """Of each file that `Run.log` writes."""
+    found = []
+    for path in metrics.files_of(paths):
+        try:
+            info = os.stat(path)
+        except OSError:
+            continue
+        found.append((info.st_size, info.st_mtime_ns))
+    return found

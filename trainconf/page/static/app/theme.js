@@ -1,0 +1,26 @@
+// Light or dark: as the system says, until the reader says otherwise.
+const KEPT = "trainconf.theme";
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** @param {() => void} changed */
+export function startTheme(changed) {
+  apply();
+  dark.addEventListener("change", changed);
+}
+
+/** Turn to the other one; back to the system's where that is it. */
+export function toggleTheme() {
+  const next = isDark() ? "light" : "dark";
+  if (next === (dark.matches ? "dark" : "light")) localStorage.removeItem(KEPT);
+  else localStorage.setItem(KEPT, next);
+  apply();
+  return next;
+}
+
+export const isDark = () => (localStorage.getItem(KEPT) ?? (dark.matches ? "dark" : "light")) === "dark";
+
+function apply() {
+  const said = localStorage.getItem(KEPT);
+  if (said) document.documentElement.dataset.theme = said;
+  else delete document.documentElement.dataset.theme;
+}
