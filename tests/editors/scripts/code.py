@@ -1,0 +1,203 @@
+"""VS Code in a headless Chromium, by what a person does there: for tests and for the pictures of the documents.
+
+It runs in the Python of tests/projects/jupyter.py: `python code.py LINK OUT`. Prints JSON; pictures go to OUT.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_S = float(os.environ.get("PATIENCE_S", "90"))
+SIZE = {"width": 1280, "height": 760}
+
+
+class Code:
+    """One window."""
+
+    def __init__(self, page: Page, out: Path) -> None:
+        self.page = page
+        self.out = out
+        page.set_default_timeout(PATIENCE_S * 1000)
+
+    def shot(self, name: str) -> None:
+        self.page.screenshot(path=os.fspath(self.out / f"{name}.png"))
+
+    def until(self, what: str, look: Callable[[], Any]) -> Any:
+        """What a look finds, as soon as it is something."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if found := look():
+                return found
+            self.page.wait_for_timeout(200)
+        self.shot("failed")
+        raise AssertionError(f"{what} did not come; see {self.out / 'failed.png'}")
+
+    def command(self, words: str) -> None:
+        """Choose a command of the palette."""
+        self.page.keyboard.press("F1")
+        box = self.page.locator(".quick-input-widget input[type=text]")
+        box.fill(f">{words}")
+        self.page.locator(".quick-input-list .monaco-list-row", has_text=words.partition(": ")[2] or words).first.click()
+
+    def open(self, name: str) -> None:
+        self.page.keyboard.press("Control+p")
+        self.page.locator(".quick-input-widget input[type=text]").fill(name)
+        self.page.locator(".quick-input-list .monaco-list-row", has_text=name.rpartition("/")[2]).first.click()
+        self.page.locator(".tab.active", has_text=name.rpartition("/")[2]).wait_for()
+
+    def go_to(self, line: int, column: int) -> None:
+        self.page.keyboard.press("Control+g")
+        self.page.locator(".quick-input-widget input[type=text]").fill(f":{line}:{column}")
+        self.page.keyboard.press("Enter")
+        self.page.locator(".statusbar-item", has_text=f"Ln {line},").wait_for()
+        self.page.locator(".quick-input-widget").wait_for(state="hidden")
+
+    def row(self, words: str) -> Locator:
+        """A line of the tree."""
+        return self.page.locator(".pane-body .monaco-list-row", has_text=words).first
+
+    def standing(self) -> list[str]:
+        """What the status bar says of trainconf."""
+        return [text.strip() for text in self.page.locator(".statusbar-item", has_text="trainconf").all_inner_texts()]
+
+    def problems(self) -> list[str]:
+        self.page.keyboard.press("Control+Shift+m")
+        rows = self.page.locator(".markers-panel .monaco-list-row")
+        rows.first.wait_for()
+        return rows.all_inner_texts()
+
+    def text_of_panel(self) -> str:
+        lines = self.page.locator(".part.panel .view-line").all_inner_texts()
+        return "\n".join(lines).replace("\xa0", " ")
+
+    def text_of_editor(self) -> str:
+        return "\n".join(self.page.locator(".part.editor .view-line").all_inner_texts()).replace("\xa0", " ")
+
+    def item(self, row: Locator, name: str) -> None:
+        """Choose an entry of a line's menu."""
+        row.click(button="right")
+        self.page.locator(".context-view .action-label", has_text=re.compile(f"^{re.escape(name)}$")).last.click()
+
+
+def main(link: str, out: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport=SIZE).new_page()
+        code = Code(page, out)
+        page.goto(link)
+        seen: dict[str, Any] = {}
+        try:
+            tour(code, seen)
+        finally:
+            code.shot("last")
+            print(json.dumps(seen, indent=1))
+        browser.close()
+
+
+def tour(code: Code, seen: dict[str, Any]) -> None:
+    page = code.page
+    page.locator(".monaco-dialog-box").wait_for()
+    page.locator(".statusbar-item", has_text="Restricted Mode").wait_for()
+    page.wait_for_timeout(3000)
+    seen["standing before trust"] = code.standing()
+    page.get_by_role("button", name=re.compile("Yes, I trust")).click()
+    code.until("the status bar", lambda: code.standing() == ["trainconf"])
+    check(code, seen)
+    run(code, seen)
+    look(code, seen)
+    debug(code, seen)
+
+
+def check(code: Code, seen: dict[str, Any]) -> None:
+    """What is said of config files while they are typed."""
+    page = code.page
+    code.open("wrong.yaml")
+    squiggle = page.locator(".squiggly-error").first
+    squiggle.wait_for()
+    seen["problems"] = code.problems()
+    code.open("spiral.yaml")
+    code.until("the lenses", lambda: page.locator(".codelens-decoration a").count() >= 3)
+    seen["lenses"] = page.locator(".codelens-decoration a").all_inner_texts()
+    code.go_to(10, 4)
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Control+i")
+    hover = page.locator(".monaco-hover:visible", has_text="from conf").first
+    hover.wait_for()
+    seen["hover"] = hover.inner_text()
+    code.shot("vscode-hover")
+    page.keyboard.press("Escape")
+    code.go_to(4, 28)
+    page.keyboard.press("Shift+Home")
+    page.keyboard.type("- override /compute: ")
+    page.keyboard.press("Control+Space")
+    page.locator(".suggest-widget .monaco-list-row", has_text="docker").wait_for()
+    seen["choices"] = page.locator(".suggest-widget .monaco-list-row .label-name").all_inner_texts()
+    page.keyboard.press("Escape")
+    code.command("File: Revert File")
+    page.locator(".tab.active.dirty").wait_for(state="detached")
+
+
+def run(code: Code, seen: dict[str, Any]) -> None:
+    """Run an experiment from its lens, watch its log, cancel it."""
+    page = code.page
+    code.open("slow.yaml")
+    page.locator(".codelens-decoration a", has_text="run").first.click()
+    seen["standing"] = code.until("the run in the status bar", lambda: [text for text in code.standing() if "running" in text])
+    seen["log"] = code.until("the log of the run", lambda: re.search(r"epoch \d+ val_accuracy 0\.\d{4}", code.text_of_panel()))[0]
+    page.locator(".activitybar .action-label[aria-label^=trainconf]").first.click()
+    row = code.row("Running")
+    row.wait_for()
+    code.shot("vscode-run")
+    seen["tree"] = page.locator(".pane-body .monaco-list-row").all_inner_texts()
+    code.item(row, "Cancel")
+    page.get_by_role("button", name="Cancel it").click()
+    canceled = code.row("Canceled")
+    canceled.wait_for()
+    seen["canceled"] = canceled.inner_text()
+    code.until("the status bar without it", lambda: code.standing() == ["trainconf"])
+
+
+def look(code: Code, seen: dict[str, Any]) -> None:
+    """Look at what ran beside the code of today."""
+    page = code.page
+    code.command("View: Close All Editors")
+    code.item(code.row("0.8028 val_accuracy"), "Show what ran")
+    page.locator(".tab.active", has_text="today").wait_for()
+    seen["what ran"] = code.until("the code that ran", lambda: "0.7" in code.text_of_editor() and code.text_of_editor())
+
+
+def debug(code: Code, seen: dict[str, Any]) -> None:
+    """Stop in an experiment's script at a breakpoint."""
+    page = code.page
+    code.command("View: Close All Editors")
+    code.open("train.py")
+    code.go_to(16, 1)
+    page.keyboard.press("F9")
+    page.locator(".codicon-debug-breakpoint").first.wait_for()
+    code.command("trainconf: Debug this experiment")
+    page.locator(".quick-input-list .monaco-list-row", has_text="spiral").first.click()
+    page.locator(".debug-call-stack .monaco-list-row", has_text="train.py").first.wait_for()
+    seen["stack"] = page.locator(".debug-call-stack .monaco-list-row").all_inner_texts()
+    page.locator(".debug-variables .monaco-list-row", has_text="Locals").first.click()
+    page.locator(".debug-variables .monaco-list-row", has_text="Namespace(").first.wait_for()
+    seen["variables"] = page.locator(".debug-variables .monaco-list-row").all_inner_texts()
+    page.locator(".debug-toolbar .codicon-debug-stop").click()
+    page.locator(".debug-call-stack .monaco-list-row", has_text="train.py").wait_for(state="detached")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
