@@ -3,6 +3,8 @@
     TrainconfError                 exit code 1: our fault, or the machine's
     ├── BuildError                 an environment could not be made (exit code 2: the recipe is the user's)
     ├── LaunchError                a run could not be started or reached
+    ├── RunFailedError             a run that Python waited for has failed
+    ├── WaitTimeoutError           a run that Python waited for goes on longer (also a TimeoutError)
     └── UserError                  exit code 2: a user's mistake, found before anything ran
         ├── ConfigError            what was asked for cannot be composed or makes no sense
         ├── SecretError            a secret is unset, badly kept, or used where it would be saved
@@ -77,6 +79,20 @@ class BuildError(TrainconfError):
 
 class LaunchError(TrainconfError):
     """A run could not be started, or its agent could not be reached."""
+
+
+class RunFailedError(TrainconfError):
+    """A run that a program waited for has failed, or has lost its agent. `run_exit_code` is what a command would end with."""
+
+    def __init__(self, what: str, *facts: tuple[str, str], hint: str = "", run_exit_code: int = 1) -> None:
+        super().__init__(what, *facts, hint=hint)
+        self.run_exit_code = run_exit_code
+
+
+class WaitTimeoutError(TrainconfError, TimeoutError):
+    """The time of a wait was up before the run had ended; the run goes on."""
+
+    exit_code = 124
 
 
 class UserError(TrainconfError):

@@ -10,6 +10,7 @@ import os
 STATE_DIR = ".trainconf"
 RUNS_DIR = "runs"
 CONF_DIR = "conf"
+OWN_CONF = (CONF_DIR, "trainconf")
 REMOVING = ".removing"  # ends the name of a run's folder while that is removed; no run id ends so
 SAFE_WORKSPACES = "TRAINCONF_SAFE_WORKSPACES"  # names workspaces of other users that this one trusts
 
@@ -88,6 +89,16 @@ class RunPaths:
     def metrics(self) -> str:
         """Metrics that the processes of one machine write. `history.metrics` lists all files that hold metrics."""
         return self._at("metrics.jsonl")
+
+    @property
+    def records(self) -> str:
+        """What the processes of one machine record besides metrics. `history.logged.records` lists all files of that kind."""
+        return self._at("records.jsonl")
+
+    @property
+    def children(self) -> str:
+        """In a container: the runs below this one that its job makes, until the agent puts them in place."""
+        return self._at("code", ".trainconf_children")
 
     @property
     def metrics_folder(self) -> str:
@@ -190,7 +201,9 @@ class WorkspacePaths:
 
     @property
     def conf(self) -> str:
-        return os.path.join(self.root, CONF_DIR)
+        """The config files: `conf/`, or `conf/trainconf/` where that is there, as in a project whose `conf/` is the tree of a Hydra app."""
+        own = os.path.join(self.root, *OWN_CONF)
+        return own if os.path.isdir(own) else os.path.join(self.root, CONF_DIR)
 
     @property
     def runs(self) -> str:
@@ -230,20 +243,28 @@ def find_workspace(start: str) -> WorkspacePaths:
 
     Raises UserError when another user owns it: its config decides what runs, so anybody who can write into a folder above could plant one.
     """
-    start = os.path.abspath(start)
-    folder = start
-    while True:
-        if os.path.isdir(os.path.join(folder, STATE_DIR)) or _is_conf(os.path.join(folder, CONF_DIR)):
+    for folder in folders_above(start):
+        if is_workspace(folder):
             _refuse_foreign(folder)
             return WorkspacePaths(folder)
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return WorkspacePaths(start)
-        folder = parent
+    return WorkspacePaths(os.path.abspath(start))
+
+
+def folders_above(start: str) -> list[str]:
+    """A folder and those above it: where a workspace is looked for."""
+    found = [os.path.abspath(start)]
+    while os.path.dirname(found[-1]) != found[-1]:
+        found.append(os.path.dirname(found[-1]))
+    return found
+
+
+def is_workspace(folder: str) -> bool:
+    """Whether a folder is one: it has a `.trainconf/`, or a `conf/` that is ours."""
+    return os.path.isdir(os.path.join(folder, STATE_DIR)) or _is_conf(os.path.join(folder, CONF_DIR))
 
 
 def _is_conf(folder: str) -> bool:
-    return any(os.path.exists(os.path.join(folder, name)) for name in ("experiment", "config.yaml", "local.yaml"))
+    return any(os.path.exists(os.path.join(folder, name)) for name in ("experiment", "config.yaml", "local.yaml", OWN_CONF[-1]))
 
 
 def _refuse_foreign(folder: str) -> None:
@@ -278,7 +299,10 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def packaged(*names: str) -> str:
-    """A file that ships with trainconf: beside the package in a checkout, inside it in an installed wheel."""
-    package = os.path.dirname(os.path.abspath(__file__))
+    """A file that ships with trainconf: beside the package in a checkout, inside it in an installed wheel.
+
+    A job has the package by a link.
+    """
+    package = os.path.dirname(os.path.realpath(__file__))
     inside = os.path.join(package, "_shipped")
     return os.path.join(inside if os.path.isdir(inside) else os.path.dirname(package), *names)

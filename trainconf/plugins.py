@@ -1,4 +1,5 @@
 """Launchers by name: the built-in ones, and those that other packages offer by an entry point of the group `trainconf.launchers`.
+Also the tools whose imports trainconf offers.
 
 The floors below the launchers ask here for what a launcher's class says of its settings and its software. A package that offers one may
 have a folder `conf`. `importlib.metadata` is not used: it takes 30 ms, and every command that composes would pay for it.
@@ -99,6 +100,12 @@ def broken(name: str, why: str, hint: str = "") -> ConfigError:
     value, path = offered().get(name, (BUILT_IN.get(name, ""), ""))
     where = [("from", f"entry point {value}"), ("file", path)]
     return ConfigError(f"the launcher {name!r} cannot be loaded: {why}", *where[: 2 if path else 1], hint=hint)
+
+
+def compat_names() -> list[str]:
+    """The tools whose names trainconf offers to a job: each has a folder `trainconf/compat/<name>/path`."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compat")
+    return sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name, "path")))
 
 
 def config_dirs() -> list[str]:

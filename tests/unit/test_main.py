@@ -57,7 +57,7 @@ def test_help_tells_every_verb_every_group_and_its_choices(here: Here, workspace
     for words in (["--help"], ["-h"], ["experiment=mine", "--help"]):
         answer = here(*words)
         assert answer.code == 0
-        experiments = "adhoc, digits, digits_mpi, digits_search, digits_tensorflow, digits_torch, iris_stdlib, mine"
+        experiments = "adhoc, digits, digits_mpi, digits_search, digits_tensorflow, digits_torch, digits_torchrun, iris_stdlib, mine, tiny_"
         for expected in (*VERBS, "experiment", experiments, "compute", "current, minimal", "--config-dir", "124"):
             assert expected in answer.out, expected
 

@@ -20,7 +20,7 @@ def test_all_files_of_a_run_are_in_its_folder_and_differ() -> None:
     assert [os.path.basename(paths.log(rank)) for rank in (0, 1, 12)] == ["std_log.txt", "std_log_rank_1.txt", "std_log_rank_12.txt"]
 
 
-@pytest.mark.parametrize("mark", [".trainconf", "conf/experiment", "conf/config.yaml", "conf/local.yaml"])
+@pytest.mark.parametrize("mark", [".trainconf", "conf/experiment", "conf/config.yaml", "conf/local.yaml", "conf/trainconf"])
 def test_a_workspace_is_found_from_below(mark: str, tmp_path: Path) -> None:
     (tmp_path / mark).mkdir(parents=True)
     deep = tmp_path / "a" / "b"
@@ -35,6 +35,12 @@ def test_the_nearest_workspace_wins_and_a_foreign_conf_is_none(tmp_path: Path) -
     assert find_workspace(str(tmp_path / "a")).root == str(tmp_path)
     (tmp_path / "a" / ".trainconf").mkdir()
     assert find_workspace(str(tmp_path / "a" / "conf")).root == str(tmp_path / "a")
+
+
+def test_a_folder_trainconf_in_conf_has_the_config_files_and_the_rest_is_an_apps(tmp_path: Path) -> None:
+    assert WorkspacePaths(str(tmp_path)).conf == str(tmp_path / "conf")
+    (tmp_path / "conf" / "trainconf").mkdir(parents=True)
+    assert WorkspacePaths(str(tmp_path)).conf == str(tmp_path / "conf" / "trainconf")
 
 
 def test_a_folder_in_no_workspace_is_one_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,15 @@ import importlib
 import os
 import sys
 
-from trainconf.cli.screen.printer import printer
+from trainconf.cli.screen.printer import Printer, printer
 from trainconf.cli.verbs import VERBS
-from trainconf.errors import Mistake, TrainconfError, UserError
+from trainconf.errors import TrainconfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from trainconf.reporter import Wait
 
 _HYDRA_ONLY = (
     "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i", "--shell-completion",
@@ -45,6 +47,15 @@ def told(command: Callable[[], int]) -> int:
         return _storage(error)
 
 
+def _begin_wait(by: Printer, what: str, is_told_often: bool) -> Wait:
+    from trainconf.cli.screen.waits import ShownWait
+
+    return ShownWait(by, what, is_told_often=is_told_often)
+
+
+Printer.begin_wait = _begin_wait
+
+
 def _take_sigterm() -> None:
     """`kill`, `timeout` and service managers mean what Ctrl-C means: tidy up, and end with 130. While a run is watched, it is cancelled."""
     from trainconf.fast.stdlib import signal
@@ -72,26 +83,32 @@ def dispatch(argv: list[str]) -> int:
 
 
 def _submit(argv: list[str]) -> int:
-    first = argv[0] if argv else ""
-    if first and "=" not in first and first[0] not in "-+~":
-        import difflib
+    from trainconf.cli.arguments.compose import script_at
+    from trainconf.resolve.hydra_app import split
 
-        near = difflib.get_close_matches(first, VERBS, n=1)
-        raise UserError(Mistake(
-            f"{first!r} is neither a verb nor an override", ("from", "command line"), *([("nearest", near[0])] if near else []),
-            ("allowed", f"{', '.join(VERBS)}; or key=value"), hint="`trainconf --help` tells what each does",
-        ))
-    if any(_is_flag(argument, *_HYDRA_ONLY) for argument in argv):
+    at = script_at(argv)
+    own = split(argv[:at])[0]
+    first = own[0] if own else ""
+    if _is_a_word(first) or (first == "-m" and _is_a_word(*own[1:2])):
+        from trainconf.cli.mistyped import word_error
+
+        raise word_error(own, [] if at is None else argv[at:])
+    if any(_is_flag(argument, *_HYDRA_ONLY) for argument in own):
         from trainconf.cli.arguments.hydra_flags import run as run_hydra
 
         return run_hydra(argv)
-    if any(_is_flag(argument, "--help", "-h") for argument in argv):
+    if any(_is_flag(argument, "--help", "-h") for argument in own):
         from trainconf.cli.arguments.help import show
 
         return show()
     from trainconf.cli.launch.submit import run as submit
 
     return submit(argv)
+
+
+def _is_a_word(word: str = "") -> bool:
+    """Whether it is no override, nor a flag."""
+    return bool(word) and "=" not in word and word[0] not in "-+~"
 
 
 def _is_flag(argument: str, *names: str) -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import os
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 RESET_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD]
 FIRST_FREE_FD = 10  # the program's descriptors are below; what they are made of is moved up, so that none overwrites another
 
+_spawning = _thread.allocate_lock()
+_let_go: set[int] = set()
 
 AGENT = "agent/__main__.py"
 
@@ -41,6 +44,7 @@ def spawn(
     not inheritable. `blocked` are the signals that it starts with blocked, `reset` those whose system's default it gets back.
     """
     moved: list[int] = []
+    _spawning.acquire()  # what another thread starts meanwhile must not inherit `keep`: a lock would have an owner too many
     try:
         moved += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD) for fd in fds]
         for fd in keep:
@@ -51,6 +55,30 @@ def spawn(
             os.set_inheritable(fd, False)
         for fd in moved:
             os.close(fd)
+        _spawning.release()
+
+
+def let_go(pid: int | None) -> None:
+    """Nobody waits for a child of this process: `reap` shall take note of its end."""
+    if pid is not None:
+        _let_go.add(pid)
+
+
+def reap() -> None:
+    """Let the system forget the children that have ended and that nobody waits for; a process that lives on would gather them."""
+    for pid in list(_let_go):
+        try:
+            has_ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:  # it was waited for, or is a child of the process that has forked this one
+            has_ended = True
+        if has_ended:
+            _let_go.discard(pid)
+
+
+def _after_fork() -> None:
+    global _spawning
+    _spawning = _thread.allocate_lock()  # another thread may have held it
+    _let_go.clear()
 
 
 def _posix_spawn(
@@ -118,3 +146,6 @@ def _become(
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     os.execve(program, list(argv), env)
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,19 +1,21 @@
 """Parts of the standard library without their slow imports, for what runs at every submission.
 
 ast        its C part, loaded when it is first used: `ast` itself needs `enum` and `re`. `compile` with PyCF_ONLY_AST makes the trees.
+decimal    loaded when it is first used: with `numbers` 1 ms.
 json, re   loaded when they are first used; `re.compile` compiles when the pattern is first used. `re` with `enum` takes 4 ms.
 signal     its C part, with plain numbers: `signal` itself needs `enum`.
 socket     its C part, loaded when it is first used: `socket` itself needs `enum` and `selectors`.
-prctl      by what `ctypes` is made of, which itself takes 4 ms.
+libc       by what `ctypes` is made of, which itself takes 4 ms.
 """
 
 from __future__ import annotations
 
-__all__ = ["ast", "json", "prctl", "re", "signal", "socket"]
+__all__ = ["ast", "decimal", "json", "libc", "prctl", "re", "signal", "socket"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
+    import decimal
     import json
     import re
     import signal
@@ -46,25 +48,29 @@ else:
             value = self.__dict__[name] = getattr(re.compile(*self._given), name)
             return value
 
-    ast, json, re, socket = _Module("_ast"), _Module("json"), _Re(), _Module("_socket")
+    ast, decimal, json, re, socket = _Module("_ast"), _Module("decimal"), _Module("json"), _Re(), _Module("_socket")
 
 
 def prctl(option: int, value: int) -> bool:
     """Set an attribute of this process (prctl(2)); False where the system or this Python cannot."""
-    arguments = (option, value, 0, 0, 0)
+    return libc("prctl", option, value, 0, 0, 0) == 0
+
+
+def libc(name: str, *arguments: int | bytes) -> int:
+    """What a function of the C library returns; -1 where the system or this Python does not have it."""
     try:
         from _ctypes import call_function, dlopen, dlsym
 
-        libc = dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3): what this program has loaded already
-        return bool(call_function(dlsym(libc, "prctl"), arguments) == 0)
+        library = dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3): what this program has loaded already
+        return int(call_function(dlsym(library, name), arguments))
     except (ImportError, OSError, TypeError):  # a Python whose inside is another
-        return _prctl_by_ctypes(arguments)
+        return _by_ctypes(name, arguments)
 
 
-def _prctl_by_ctypes(arguments: tuple[int, ...]) -> bool:
+def _by_ctypes(name: str, arguments: tuple[int | bytes, ...]) -> int:
     try:
         import ctypes
 
-        return bool(ctypes.CDLL(None).prctl(*arguments) == 0)
+        return int(getattr(ctypes.CDLL(None), name)(*arguments))
     except (ImportError, OSError, AttributeError):
-        return False
+        return -1

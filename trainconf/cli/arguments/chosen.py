@@ -26,7 +26,7 @@ def chosen(workspace: WorkspacePaths, names: Sequence[str], where: str, *, archi
     """
     if bool(names) == bool(where):
         raise UserError("name runs, or say which with --where" if not names else "name runs, or say which with --where: not both",
-                        ("from", "command line"), hint="`trainconf ls --where EXPRESSION` shows what an expression finds")
+                        ("from", "command line"), hint="`last` is the newest run; `trainconf ls` lists them, with --where EXPRESSION some")
     if names:
         from trainconf.control.runs import find_all
 

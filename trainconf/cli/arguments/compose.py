@@ -8,36 +8,55 @@ from trainconf.cli.screen.printer import printer
 from trainconf.control.compose import ComposeRequest
 from trainconf.errors import UserError
 from trainconf.paths import WorkspacePaths, find_workspace
+from trainconf.resolve.hydra_app import joined, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
+
+    from trainconf.cli.arguments.parser import Arguments
 
 CONFIG_DIR, CONFIG_NAME = "config_dir", "config_name"
 _FLAGS = {"--config-dir": CONFIG_DIR, "-cd": CONFIG_DIR, "--config-name": CONFIG_NAME, "-cn": CONFIG_NAME}
+_WITH_A_VALUE = (*_FLAGS, "-o", "--output", "--check", "--message")  # of the verbs that compose
 
 
 def parse(argv: list[str]) -> tuple[ComposeRequest, bool]:
     """A submission's request, and whether it is a sweep (`-m`). Raises UserError for an unknown flag."""
     overrides, is_sweep = [], False
-    places, rest = split_places(argv)
+    at = script_at(argv)
+    own, words = split(argv[:at])
+    places, rest = split_places(own)
     for argument in rest:
         if argument in ("-m", "--multirun"):
             is_sweep = True
+        elif argument == "=":
+            from trainconf.cli.mistyped import blank_error
+
+            raise blank_error(argv)
         elif argument in ("--run", "-r"):
             continue  # Hydra's name for what happens anyway
         elif argument.startswith("-"):
-            raise UserError(f"there is no flag {argument}", ("from", "command line"),
-                            ("allowed", "-m, --config-dir, --config-name, --cfg, --resolve, --package, --info, --help, --version"),
-                            hint="a value that starts with - belongs after its key: key=-1")
+            from trainconf.cli.mistyped import flag_error
+
+            raise flag_error(argument, argv)
         else:
             overrides.append(argument)
-    return ComposeRequest(overrides, **places), is_sweep
+    return _request(joined(overrides, words), [] if at is None else argv[at:], is_sweep=is_sweep, **places), is_sweep
 
 
-def split_places(argv: list[str]) -> tuple[dict[str, str], list[str]]:
+def script_at(argv: list[str]) -> int | None:
+    """Where the words name a script to run as it stands, `train.py`. What follows it is the script's own; what follows `--` is an app's."""
+    for at, word in enumerate(split(argv)[0]):
+        if word.endswith(".py") and "=" not in word and word[0] not in "-+~" and (not at or argv[at - 1] not in _WITH_A_VALUE):
+            return at
+    return None
+
+
+def split_places(argv: list[str]) -> tuple[dict[str, Any], list[str]]:
     """What --config-dir and --config-name say, and the other arguments. Raises UserError for a flag without its value."""
-    places: dict[str, str] = {}
+    places: dict[str, Any] = {}
     others = []
     rest = iter(argv)
     for argument in rest:
@@ -57,11 +76,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides in Hydra's grammar, and group=choice")
     parser.add_argument("--config-dir", "-cd", metavar="DIR", help="one more folder of config files, searched first")
     parser.add_argument("--config-name", "-cn", metavar="NAME", default="config", help="another primary config than `config`")
+    parser.set_defaults(script=[], words=[])
 
 
-def request_of(args: argparse.Namespace) -> ComposeRequest:
+def parse_arguments(parser: Arguments, argv: list[str]) -> argparse.Namespace:
+    """What a parser with `add_arguments` finds; a script and the words that follow it are not its own. Raises UserError."""
+    at = script_at(argv)
+    args = parser.parse_with_words(argv[:at])
+    if at is not None:
+        args.script = argv[at:]
+    return args
+
+
+def request_of(args: argparse.Namespace, *, is_sweep: bool = False) -> ComposeRequest:
     """The request of a verb that composes. Raises UserError."""
-    return ComposeRequest(args.overrides, args.config_name, args.config_dir)
+    overrides = joined(args.overrides, args.words)
+    return _request(overrides, args.script, is_sweep=is_sweep, config_name=args.config_name, config_dir=args.config_dir)
+
+
+def _request(overrides: list[str], script: list[str], *, is_sweep: bool, **places: Any) -> ComposeRequest:
+    if not script:
+        return ComposeRequest(overrides, **places)
+    from trainconf.cli.arguments.script import misplaced
+    from trainconf.cli.arguments.script import request_of as request_of_script
+
+    if note := misplaced(script[0], script[1:]):
+        printer.info(f"note: {note}")
+    return request_of_script(script[0], script[1:], overrides, is_sweep=is_sweep, **places)
 
 
 def find_and_name_workspace() -> WorkspacePaths:

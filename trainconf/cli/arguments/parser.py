@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 
 from trainconf.cli.verbs import VERBS
 from trainconf.errors import UserError
+from trainconf.resolve.hydra_app import split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +37,19 @@ class Arguments(argparse.ArgumentParser):
         super().__init__(prog=prog, description=description, allow_abbrev=False, formatter_class=_Formatter, **rest)
         self.verb = prog.removeprefix("trainconf ")
 
+    def parse_with_words(self, argv: list[str]) -> argparse.Namespace:
+        """The arguments, in any order. Those behind `--`, which are for a Hydra app, are its `words`."""
+        own, words = split(argv)
+        args = self.parse_intermixed_args(own)
+        args.words = words
+        return args
+
     def error(self, message: str) -> NoReturn:
         usage = " ".join(self.format_usage().removeprefix("usage: ").split())
-        raise UserError(message, ("from", "command line"), ("usage", usage), hint=f"`trainconf {self.verb} --help` tells more")
+        hint = f"`trainconf {self.verb} --help` tells more"
+        if re.fullmatch(r"the following arguments are required: (RUN|SWEEP|A)(, \w+)*", message):
+            hint = f"`last` is the newest: `trainconf {self.verb} last`; `trainconf {'sweep ls' if 'SWEEP' in message else 'ls'}` lists all"
+        raise UserError(message, ("from", "command line"), ("usage", usage), hint=hint)
 
 
 def count(text: str) -> int:

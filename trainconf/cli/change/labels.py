@@ -47,7 +47,7 @@ def note(argv: list[str]) -> int:
     """Say something of runs."""
     parser = Arguments("note", 'Say something of runs, in place of what was said before; "" takes it away.')
     parser.add_argument("runs", metavar="RUN", nargs="*", help=RUNS_HELP)
-    parser.add_argument("text", metavar="TEXT")
+    parser.add_argument("text", metavar="TEXT", help="what to say; empty takes it away")
     add_where(parser)
     args = parser.parse_args(argv)
     runs = _chosen(args.runs, args.where)
@@ -60,7 +60,7 @@ def rename(argv: list[str]) -> int:
     """Give a run another display name."""
     parser = Arguments("rename", 'Give a run another display name; "" brings back the one it was submitted with. Its id stays.')
     parser.add_argument("run", metavar="RUN", help=RUNS_HELP)
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="the new name; empty brings back the first one")
     args = parser.parse_args(argv)
     runs = _chosen([args.run], "")
     labels.rename(runs, args.name)
@@ -107,9 +107,4 @@ def _split(word: str) -> tuple[str, str]:
 def _tell(runs: list[RunPaths]) -> None:
     """Say what is known of each run now."""
     for paths in runs:
-        now = labels.read(paths)
-        said = [f"{name}={value}" for name, value in sorted(now.tags.items())]
-        said += [f"name {now.display_name}"] if now.display_name else []
-        said += [f"note {now.note}"] if now.note else []
-        said += ["archived"] if now.archived else []
-        printer.info(one_line(f"{paths.run_id}  {', '.join(said) or 'no tags, no note'}"))
+        printer.info(one_line(f"{paths.run_id}  {labels.words(paths)}"))

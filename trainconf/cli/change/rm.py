@@ -8,6 +8,7 @@ import sys
 from trainconf.cli.arguments.chosen import add_where, chosen
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.printer import one_line, printer, size
+from trainconf.cli.screen.tables import table
 from trainconf.control import remove
 from trainconf.errors import UserError
 from trainconf.paths import find_workspace
@@ -45,7 +46,7 @@ def run(argv: list[str]) -> int:
 def _is_agreed(found: list[Removable]) -> bool:
     """List what would go and ask. Raises UserError where nobody can answer."""
     rows = [(each.paths.run_id, each.status, str(len(each.trials) or ""), size(each.size_bytes)) for each in found]
-    printer.table(("run", "status", "trials", "size"), rows, status_column=1)
+    table(("run", "status", "trials", "size"), rows, needed=("status", "trials", "size"), status="status")
     total = f"{len(found)} of them, {size(sum(each.size_bytes for each in found))}"
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError(f"nothing was removed: {total}, and nobody is there to say yes", hint="`trainconf rm --yes ...` does not ask")

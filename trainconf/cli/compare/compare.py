@@ -6,7 +6,9 @@ import os
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.printer import STATUS_COLOURS, cut, number, one_line, printer, short_duration, terminal_size, utc_time, width
+from trainconf.cli.screen.tables import table
 from trainconf.control import compare, runs
+from trainconf.control.words.spreadsheets import of_comparison
 from trainconf.fast.json import dumps
 from trainconf.history.events import seconds
 from trainconf.paths import find_workspace
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     Rows = list[list[str]]
 
-CELL_COLUMNS = 40  # a longer value is cut; --json and --csv have it whole
+CELL_COLUMNS, SHORTEST_CELL = 40, 12  # a longer value is cut; --json and --csv have it whole
 
 
 def run(argv: list[str]) -> int:
@@ -40,7 +42,7 @@ def run(argv: list[str]) -> int:
     if args.json:
         printer.json(found.to_dict(everything=args.all))
     elif args.csv:
-        _csv(found, names)
+        printer.csv(of_comparison(found, names))
     elif names:
         _table(found, names)
     else:
@@ -52,8 +54,11 @@ def _table(found: Comparison, names: Sequence[str]) -> None:
     """Runs as columns where these fit, else as lines; what is wider than the terminal goes on below."""
     ids = [paths.run_id for paths in found.runs]
     names = [name for name in names if any(value not in (None, "", [], {}) for value in found.facts[name])]
-    upright: Rows = [["run", *ids], *([name, *(_cell(name, value) for value in found.facts[name])] for name in names)]
-    upright = [[cut(one_line(cell), CELL_COLUMNS) for cell in row] for row in upright]
+    upright: Rows = [["run", *ids], *([name, *(cell(name, value) for value in found.facts[name])] for name in names)]
+    room = terminal_size()[0]
+    label = min(max(width(one_line(row[0])) for row in [*upright, ids]), room // 2)
+    fits = min(CELL_COLUMNS, max(SHORTEST_CELL, room - label - 2))
+    upright = [[cut(one_line(row[0]), label), *(cut(one_line(cell), fits) for cell in row[1:])] for row in upright]
     colours = {(place + 1, names.index(name) + 1): "green" for name, place in found.best.items() if name in names}
     if "status" in names:
         status = names.index("status") + 1
@@ -61,7 +66,6 @@ def _table(found: Comparison, names: Sequence[str]) -> None:
     across = [list(row) for row in zip(*upright, strict=True)]
     prefix = "".join(os.path.commonprefix(ids).rpartition("-")[:2])  # noqa: RUF071 characters are meant, not folders
     upright[0] = [prefix, *(run_id.removeprefix(prefix) for run_id in ids)]
-    room = terminal_size()[0]
     if len(_blocks(upright, room)) <= len(_blocks(across, room)):
         _print(upright, {(line, column): colour for (column, line), colour in colours.items()}, room)
     else:
@@ -75,7 +79,7 @@ def _print(rows: Rows, colours: dict[tuple[int, int], str], room: int) -> None:
             printer.data()
         columns = [0, *block]
         shown = {(line - 1, columns.index(column)): colour for (line, column), colour in colours.items() if column in columns}
-        printer.table([rows[0][column] for column in columns], [[row[column] for column in columns] for row in rows[1:]], colours=shown)
+        table([rows[0][column] for column in columns], [[row[column] for column in columns] for row in rows[1:]], colours=shown)
 
 
 def _blocks(rows: Rows, room: int) -> list[list[int]]:
@@ -92,7 +96,7 @@ def _blocks(rows: Rows, room: int) -> list[list[int]]:
     return blocks
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
     if name == "duration_s":
         return short_duration(value)
     if name == "created":
@@ -100,11 +104,3 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, (list, dict, bool)):
         return dumps(value)
     return number(value)
-
-
-def _csv(found: Comparison, names: Sequence[str]) -> None:
-    lines: list[list[Any]] = [["run_id", *names]]
-    for place, paths in enumerate(found.runs):
-        values = [found.facts[name][place] for name in names]
-        lines.append([paths.run_id, *(dumps(value) if isinstance(value, (list, dict, bool)) else value for value in values)])
-    printer.csv(lines)

@@ -178,5 +178,5 @@ def _lines(patch: bytes) -> None:
             line = text.decode("utf-8", "surrogateescape").removesuffix("\n")
             is_header = not line.startswith("@@") and (is_header or line.startswith("diff --git "))
             shown.append(printer.paint(line, "bold" if is_header else LINE_COLOURS.get(line[:1], "")))
-        printer.data(lead + "\n".join(shown))
+        printer.verbatim(lead + "\n".join(shown))
         lead = ""

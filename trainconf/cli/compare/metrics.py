@@ -10,7 +10,9 @@ from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, count
 from trainconf.cli.screen import drawing
 from trainconf.cli.screen.printer import number, one_line, printer, terminal_size, width
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
+from trainconf.cli.screen.tables import table
 from trainconf.control import metrics, runs
+from trainconf.control.words.spreadsheets import of_series
 from trainconf.errors import RunNotFoundError
 from trainconf.paths import find_workspace
 
@@ -51,7 +53,7 @@ def run(argv: list[str]) -> int:
         for line in _json(found):
             printer.exact(line)
     elif args.csv:
-        _csv(found)
+        printer.csv(of_series(found))
     elif not any(each.series for each in found):
         what = "the agent measured nothing" if args.system else "no metric was logged yet"
         printer.info(f"{what}: {', '.join(one_line(paths.run_id) for paths in chosen)}")
@@ -92,24 +94,14 @@ def _overview(found: Sequence[RunSeries], *, is_drawn: bool) -> None:
     if len(found) > 1:
         headers.insert(0, "run")
         cells = [[run_id, *row] for row, (run_id, _) in zip(cells, shown, strict=True)]
-    headers, cells = _narrowed(headers, cells)
     room = min(CURVE_COLUMNS, terminal_size()[0] - _columns(headers, cells) - 2)
     if room >= len("curve") and not can_draw:
         headers.append("curve")
         encoding = getattr(sys.stdout, "encoding", None)
         cells = [[*row, sparkline(series.values, room, encoding)] for row, (_, series) in zip(cells, shown, strict=True)]
-    printer.table(headers, cells)
+    table(headers, cells, needed=("metric", "last"), cuttable=("metric",), rest="`--json` has all")
     if is_drawn and not can_draw:
         printer.info(drawing.MISSING)
-
-
-def _narrowed(headers: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The columns that fit; those that tell least are left out first."""
-    for name in ("steps", "points", "lowest", "highest"):
-        if _columns(headers, cells) > terminal_size()[0]:
-            place = headers.index(name)
-            headers, *cells = ([*row[:place], *row[place + 1 :]] for row in (headers, *cells))
-    return headers, cells
 
 
 def _columns(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
@@ -158,7 +150,7 @@ def _table(found: Sequence[RunSeries], args: argparse.Namespace) -> None:
         steps = max((series.steps for _, series in columns), key=len)
         kept |= {steps[place * len(steps) // args.points] for place in range(max(0, args.points - len(kept)))}
     values = [{step: value for step, value in zip(series.steps, series.values, strict=True) if step in kept} for _, series in columns]
-    printer.table(["step", *names[:shown]], [[str(step), *(number(of.get(step)) for of in values)] for step in sorted(kept)])
+    table(["step", *names[:shown]], [[str(step), *(number(of.get(step)) for of in values)] for step in sorted(kept)])
     if is_thinned:
         printer.info(f"{len(kept)} steps of {longest}: the lowest and highest values are among them; `--points 0` prints all")
     if shown < len(names):
@@ -187,19 +179,6 @@ def _json(found: Sequence[RunSeries]) -> Iterator[str]:
                 yield "}" if name == "times" else ","
         yield "]}"
     yield "]"
-
-
-def _csv(found: Sequence[RunSeries]) -> None:
-    from trainconf.history.events import text
-
-    def lines() -> Iterator[tuple[object, ...]]:
-        yield "run_id", "metric", "source", "step", "time", "value"
-        for run in found:
-            for series in run.series:
-                for step, moment, value in zip(series.steps, series.times, series.values, strict=True):
-                    yield run.paths.run_id, series.name, series.source, step, "" if moment != moment else text(moment), repr(value)
-
-    printer.csv(lines())
 
 
 def _steps(series: Series) -> str:

@@ -97,11 +97,11 @@ def _serve(shown: list[Shown], port: int | None, *, is_opened: bool) -> int:
 
 
 def _tell(address: str, *, is_opened: bool) -> None:
-    printer.data(address)
     tunnel = server.tunnel(int(address.rstrip("/").rpartition(":")[2]))
     if tunnel:
         printer.info(f"from your own machine: {one_line(tunnel)}")
     printer.info("Ctrl-C ends it")
+    printer.data(address)  # last: whoever reads it may end us
     if is_opened:
         import webbrowser
 

@@ -7,8 +7,9 @@ import sys
 import time
 
 from trainconf.cli.arguments.parser import Arguments
-from trainconf.cli.screen.block import Block, is_screen
+from trainconf.cli.screen.block import Block
 from trainconf.cli.screen.printer import one_line, printer, short_duration, width
+from trainconf.cli.screen.terminal import redraws
 from trainconf.control import watch
 from trainconf.paths import find_workspace
 
@@ -32,7 +33,7 @@ def run(argv: list[str]) -> int:
     if args.json:
         printer.json([machine.to_dict() for machine in watch.machines(workspace)])
         return 0
-    if not args.once and is_screen() and sys.stdout is not None and sys.stdout.isatty():
+    if not args.once and redraws(sys.stderr) and redraws(sys.stdout):
         block = Block()
         try:
             while True:
@@ -65,12 +66,8 @@ def _lines(machines: Sequence[Machine], *, is_live: bool = False) -> list[str]:
 def _lease(lease: Lease, now: float) -> tuple[str, ...]:
     name, holder = f"{lease.kind} {lease.name}", lease.holder
     if holder is None:
-        return name, "free", "", ""
-    what = lease.run_id or holder.program or ("no lock file, but something else" if not holder.pid else "left of a run whose agent is gone")
-    if len(lease.running) == 1:
-        what = lease.running[0]
-    elif lease.running:
-        what += f" ({len(lease.running)} trials)"
+        return name, lease.words, "", ""
+    what = f"{lease.words} ({len(lease.running)} trials)" if len(lease.running) > 1 else lease.words
     return name, what, holder.user, _ago(now, lease.since)
 
 

@@ -22,7 +22,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="write over files that are there")
     args = parser.parse_args(argv)
     paths = find_run(find_workspace(os.getcwd()), args.run)
-    found = download(paths, args.wanted, args.destination, force=args.force)
+    found = download(paths, args.wanted, args.destination, printer, force=args.force)
     for path in found.written:
         printer.data(one_line(os.path.relpath(path)))
     count = f"{len(found.written)} file{'' if len(found.written) == 1 else 's'}"

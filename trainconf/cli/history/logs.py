@@ -8,10 +8,10 @@ from contextlib import closing
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, count
 from trainconf.cli.screen.printer import one_line, printer
-from trainconf.cli.screen.ranks import listed, point_at_failed_rank, tell_failed_rank
 from trainconf.control import follow as following
 from trainconf.control import logs as reading
 from trainconf.control import runs
+from trainconf.control.words.ranks import failed_rank, listed, pointing_at_failed_rank
 from trainconf.errors import UserError
 from trainconf.history import events, ranks
 from trainconf.paths import find_workspace
@@ -87,7 +87,7 @@ def _moment(text: str) -> float:
 
 def _failed(args: argparse.Namespace) -> int:
     """Print why runs failed."""
-    from trainconf.cli.screen.failures import Failures
+    from trainconf.control.words.failures import Failures
 
     failed, looked_at = reading.failed(find_workspace(os.getcwd()), args.runs)
     failures = Failures(LAST_LINES if args.tail is None else args.tail)
@@ -125,7 +125,7 @@ def _print(logs: Logs, output: Output | Interleaved, args: argparse.Namespace) -
         printer.info(f"{paths.run_id} has written no {os.path.basename(paths.agent_log if args.agent else log)}")
     event = events.last(paths) or {}
     if event.get("rank") and _is_other(event, args):
-        point_at_failed_rank(paths, event)
+        printer.lines(pointing_at_failed_rank(paths, event))
 
 
 def _follow_all(logs: Logs, output: Output | Interleaved) -> int:
@@ -163,7 +163,7 @@ def _ended(paths: RunPaths, state: State, args: argparse.Namespace) -> int:
         printer.info(f"{paths.run_id} is {state.status}: {state.reason}")
         return 1
     if state.event.get("rank") and _is_other(state.event, args):
-        tell_failed_rank(paths, state.event)
+        printer.lines(failed_rank(paths, state.event))
     return 0
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 
+from trainconf.cli.screen import tables
 from trainconf.cli.screen.printer import one_line, printer
-from trainconf.cli.table import fitting
 from trainconf.cli.table import runs as shown
+from trainconf.control.words import spreadsheets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from trainconf.cli.table.progress import Progress
+    from trainconf.control.history import Progress
     from trainconf.history.index.query import Asked
     from trainconf.history.index.rows import Row
     from trainconf.paths import WorkspacePaths
+    from trainconf.reporter import Wait
 
 DEFAULT_LIMIT = 50
 WATCH_S = 2.0
@@ -25,58 +27,65 @@ DEFAULTS: dict[str, object] = {
     "of": None, "experiment": None, "status": None, "where": "", "sort": "", "limit": DEFAULT_LIMIT, "columns": [], "changed": False,
     "group": None, "archived": False, "csv": False, "json": False, "watch": False, "reindex": False,
 }  # fmt: skip
-NAMED = 8  # columns without room that are named; of more it is said how many
+LEFT_OUT = "`--columns` chooses, `--csv` has all"
 
 EXPRESSIONS = """\
 EXPRESSION is in Python's grammar: and, or, not, ==, <, in, is None, arithmetic; texts in quotes. Its names: params.NAME,
-metrics.NAME (its last value; min, max, mean(metrics.NAME) of all), tags.NAME, metric, run, experiment, sweep, name, note,
-archived, status, reason, exit_code, attempt, compute, env, distributed, spec, git.commit, git.branch, git.dirty,
+metrics.NAME (its last value; min, max, mean(metrics.NAME) of all), tags.NAME, metric, metric.best, run, experiment, sweep,
+name, note, archived, status, reason, exit_code, attempt, compute, env, distributed, spec, git.commit, git.branch, git.dirty,
 created, started, ended ("2026-11-01", "2h ago"), duration, age ("1h30m").
 """
 
 
 def run(argv: list[str]) -> int:
     """Print the runs; exit code 0 also when there are none."""
-    from trainconf.cli.table.progress import Progress
     from trainconf.control import history
     from trainconf.paths import find_workspace
 
     args = _parse(argv)
     workspace = find_workspace(os.getcwd())
-    with Progress("reading runs into the index") as progress:
-        if args.reindex:
-            count = history.reindex(workspace, progress)
-            progress.end()
-            printer.info(f"read {count} runs again from {workspace.runs}")
-        if args.watch:
-            return _watch(workspace, args)
-        if vars(args) == DEFAULTS:
-            _print_first_answer(workspace)
-        return _print_groups(workspace, args, progress) if args.group else _print_runs(workspace, args, progress)
+    if args.reindex:
+        with _reading() as wait:
+            count = history.reindex(workspace, _told(wait))
+        printer.info(f"read {count} runs again from {workspace.runs}")
+    if args.watch:
+        return _watch(workspace, args)
+    if vars(args) == DEFAULTS:
+        _print_first_answer(workspace)
+    return _print_groups(workspace, args) if args.group else _print_runs(workspace, args)
 
 
-def _print_runs(workspace: WorkspacePaths, args: argparse.Namespace, progress: Progress) -> int:
+def _reading() -> Wait:
+    return printer.wait("reading runs into the index", is_told_often=True)
+
+
+def _told(wait: Wait) -> Progress:
+    return lambda done, total: wait.at(done, total, "runs")
+
+
+def _print_runs(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
     """Print runs. All of 100,000 are read from the index as they are printed, once more for each look at them."""
-    rows = _Rows(workspace, _asked(args), args.limit, progress)
-    damaged = [one_line(f"{row.paths.run_id} is damaged: {row.damage}") for row in rows if row.damage]
-    progress.end()
+    with _reading() as wait:
+        rows = _Rows(workspace, _asked(args), args.limit, _told(wait))
+        damaged = [one_line(f"{row.paths.run_id} is damaged: {row.damage}") for row in rows if row.damage]
     if args.json:
         printer.json_array(_object(row, args) for row in rows)
     elif args.csv:
-        shown.print_csv(shown.for_csv(rows, args.columns, changed=args.changed), rows)
+        printer.csv(spreadsheets.of_runs(spreadsheets.columns_of(rows, args.columns, changed=args.changed), rows))
     elif rows.is_empty:
         printer.info(_nothing(workspace, args))
     else:
-        lines, left_out = _table(rows, args, fitting.room())
+        lines, left_out = _table(rows, args, tables.room())
         for line in lines:
             printer.data(line)
         if left_out:
-            printer.info(_left_out(left_out))
+            printer.info(tables.no_room(left_out, LEFT_OUT))
     for line in damaged:
         printer.info(line)
     if rows.is_cut and not args.json:
-        order = "the first" if args.sort else "the latest"
-        printer.info(f"these are {order} {args.limit}; `--limit 0` lists all")
+        order = "first" if args.sort else "latest"
+        told = f"these are the {order} {args.limit}" if args.limit > 1 else f"this is the {order} one"
+        printer.info(f"{told}; `--limit 0` lists all")
     return 0
 
 
@@ -101,15 +110,10 @@ def _table(rows: Iterable[Row], args: argparse.Namespace, room: int | None) -> t
     """The lines of the table, and the columns that had no room."""
     columns = shown.for_table(rows, args.columns, changed=args.changed)
     shown.measure(columns, rows)
-    places, left = fitting.fitting([column.drawn for column in columns], room)
+    places, left = tables.fitting([column.drawn for column in columns], room)
     chosen = [columns[place] for place in places]
-    lines = fitting.lines([column.drawn for column in chosen], ([column.cell(row) for column in chosen] for row in rows))
+    lines = tables.lines([column.drawn for column in chosen], ([column.cell(row) for column in chosen] for row in rows))
     return iter(lines), [columns[place].drawn.header for place in left]
-
-
-def _left_out(headers: list[str]) -> str:
-    named = ", ".join(headers[:NAMED]) + (f" and {len(headers) - NAMED} more" if len(headers) > NAMED else "")
-    return f"no room for {named}; `--columns` chooses, `--csv` has all"
 
 
 class _Rows:
@@ -137,11 +141,11 @@ def _asked(args: argparse.Namespace, limit: int | None = None) -> Asked:
     return Asked(limit, args.experiment, args.status, args.where, args.sort, tuple(args.columns), args.archived, args.group or "")
 
 
-def _print_groups(workspace: WorkspacePaths, args: argparse.Namespace, progress: Progress) -> int:
+def _print_groups(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
     from trainconf.control import history
 
-    groups = history.groups(workspace, _asked(args, args.limit or None), progress)
-    progress.end()
+    with _reading() as wait:
+        groups = history.groups(workspace, _asked(args, args.limit or None), _told(wait))
     if args.json:
         printer.json([shown.group_object(group) for group in groups])
     elif args.csv:
@@ -149,11 +153,11 @@ def _print_groups(workspace: WorkspacePaths, args: argparse.Namespace, progress:
     elif not groups:
         printer.info(_nothing(workspace, args))
     else:
-        lines, left_out = shown.group_table(groups, args.group, fitting.room())
+        lines, left_out = shown.group_table(groups, args.group, tables.room())
         for line in lines:
             printer.data(line)
         if left_out:
-            printer.info(_left_out(left_out))
+            printer.info(tables.no_room(left_out, LEFT_OUT))
     return 0
 
 
@@ -164,10 +168,10 @@ def _watch(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
     def draw(height: int) -> list[str]:
         limit = min(args.limit or height, max(1, height - 2))  # the header and a line to spare
         if args.group:
-            lines = shown.group_table(history.groups(workspace, _asked(args, limit)), args.group, fitting.room())[0]
+            lines = shown.group_table(history.groups(workspace, _asked(args, limit)), args.group, tables.room())[0]
             return list(lines)
         rows = _Rows(workspace, _asked(args, limit), limit, None)
-        return [_nothing(workspace, args).partition("\n")[0]] if rows.is_empty else list(_table(rows, args, fitting.room())[0])
+        return [_nothing(workspace, args).partition("\n")[0]] if rows.is_empty else list(_table(rows, args, tables.room())[0])
 
     return refresh(draw, WATCH_S)
 
@@ -229,4 +233,10 @@ def _nothing(workspace: WorkspacePaths, args: argparse.Namespace) -> str:
     narrowed = [f"{name} {value}" for name, value in asked if value] + ["archived"] * args.archived
     if narrowed:
         return f"no runs with {' and '.join(narrowed)} in {workspace.runs}"
+    from trainconf.paths import folders_above, is_workspace
+
+    if not is_workspace(workspace.root):
+        searched = ", ".join(folders_above(workspace.root))
+        hint = "`trainconf init` makes one, `trainconf train.py` runs a script"
+        return f"no runs, for no workspace was found\n  searched  {searched}\n\nhint: {hint}"
     return f"no runs yet in {workspace.runs}\n\nhint: `trainconf` starts one, `trainconf init` makes a workspace with an example"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
-from trainconf.cli.screen.end import files_left
-from trainconf.cli.screen.follow import RESOURCES, SHOWN_HOLDERS
 from trainconf.cli.screen.printer import duration, number, one_line, printer, size, utc_time
-from trainconf.cli.screen.ranks import facts as rank_facts
-from trainconf.cli.screen.ranks import named, node_count
 from trainconf.cli.screen.sparkline import sparkline
 from trainconf.control import history, runs
+from trainconf.control.words.end import files_left
+from trainconf.control.words.progress import RESOURCES, SHOWN_HOLDERS
+from trainconf.control.words.ranks import facts as rank_facts
+from trainconf.control.words.ranks import named, node_count
 from trainconf.errors import TrainconfError
 from trainconf.history import ranks
-from trainconf.history.event_files import scan
+from trainconf.history.events import last as last_event
 from trainconf.history.events import seconds
-from trainconf.history.metrics import files_of
-from trainconf.history.record import metric, missing_metric, notes, read_mapping, read_plan
-from trainconf.paths import find_workspace
+from trainconf.history.record import metric, missing_metric, notes, read_mapping
+from trainconf.paths import RunPaths, find_workspace
 from trainconf.snapshot import SnapshotStore
 
 TYPE_CHECKING = False
@@ -29,10 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.ranks import Rank
-    from trainconf.paths import RunPaths
 
-SHOWN_FILES = SHOWN_RANKS = 20
-DRAWN_BYTES = 1 << 24  # of metrics: a quarter of a second
+SHOWN_FILES = SHOWN_RANKS = SHOWN_RECORDS = SHOWN_CHILDREN = 20
 SPARKLINE_COLUMNS = 24
 
 
@@ -82,7 +78,7 @@ def _origins(paths: RunPaths, *, as_json: bool) -> int:
     else:
         from trainconf.cli.screen.config import origins_text
 
-        printer.data(origins_text(config, origins))
+        printer.verbatim(origins_text(config, origins))
     return 0
 
 
@@ -93,7 +89,11 @@ def _text(found: dict[str, Any], paths: RunPaths) -> None:
         ("params", list(_flat(found["params"]))),
         ("inputs", list(_inputs(found["spec"] or {}))),
         ("metrics", list(_metrics(found["metrics"], paths))),
+        ("recorded", list(_recorded(found))),
+        ("errors", list(_errors(found["errors"]))),
         ("tags", [(name, str(value)) for name, value in found["tags"].items()]),
+        ("properties", list(found["properties"].items())),
+        ("child runs", list(_children(found["children"], paths))),
         ("ranks", list(_members(members))),
         ("git", list(_git(found["git"] or {}, paths))),
         ("resources", list(_resources(found["resources"]))),
@@ -117,8 +117,9 @@ def _facts(found: dict[str, Any], members: list[Rank], paths: RunPaths) -> Itera
         "created": _time(found["created"]), "started": _time(found["started"]),
         "ended": _time(found["ended"]), "duration": duration(found["duration_s"]),
         "exit code": found["exit_code"], "failed rank": _failed_rank(found["events"], members, paths), "attempt": found["attempt"],
-        "command": _command(paths), "compute": found["compute"], "env": found["env"],
-        "distributed": _distributed(found["distributed"], members), "sweep": found["parent"], "spec": found["spec_hash"],
+        "command": ranks.command(paths), "compute": found["compute"], "env": found["env"],
+        "distributed": _distributed(found["distributed"], members), "parent" if found["type"] == "child" else "sweep": found["parent"],
+        "spec": found["spec_hash"],
         "run dir": found["run_dir"],
         "remarks": "; ".join(filter(None, [*notes(last), files_left(last)])),
     }  # fmt: skip
@@ -140,38 +141,55 @@ def _waiting(paths: RunPaths) -> str:
 
 def _metrics(values: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str]]:
     """The last value of each metric, and its course, where reading that is quick."""
-    courses: dict[str, Any] = {}
-    sources = [*files_of(paths), *(file.path for file in scan.files_of(paths))]
-    if sum(os.path.getsize(path) for path in sources if os.path.isfile(path)) <= DRAWN_BYTES:
-        from trainconf.history import series
+    from trainconf.history.logged.courses import courses_of
 
-        found = [each for each in series.of_run(paths, values.__contains__) if each.source != series.SYSTEM and len(each)]
-        found.sort(key=lambda each: (each.source == series.LOGGED, not each.folder, each.times[-1]))  # the last one counts
-        courses = {name: each.values for each in found for name in each.names}
+    courses = courses_of(paths, values)
     encoding = getattr(sys.stdout, "encoding", None)
     wide = max((len(number(value)) for value in values.values()), default=0)
     for name, value in values.items():
-        course = courses.get(name, ())
+        course = courses[name].values if name in courses else ()
         yield name, f"{number(value):<{wide}}  {sparkline(course, SPARKLINE_COLUMNS, encoding) if len(course) > 2 else ''}".rstrip()
+
+
+def _recorded(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Tables, images and charts: what each is, and what its script says of it."""
+    told = found["descriptions"]
+    for name, table in found["tables"].items():
+        yield name, f"table, {table['rows']} row{'s' if table['rows'] != 1 else ''} of {', '.join(table['columns'])}{_said(told.get(name))}"
+    for image in found["images"][-SHOWN_RECORDS:]:
+        yield image["name"], f"image, {image['file']}{_said(told.get(image['name']))}"
+    for chart in found["charts"][-SHOWN_RECORDS:]:
+        yield chart["name"], f"{chart['value']['schema_type'].replace('_', ' ')}{_said(told.get(chart['name']))}"
+
+
+def _said(text: str | None) -> str:
+    return f": {text}" if text else ""
+
+
+def _errors(errors: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What the script has recorded as errors, by `fail` or by an exception."""
+    for error in errors[-SHOWN_RECORDS:]:
+        yield str(error.get("code") or ""), str(error["text"])
+
+
+def _children(ids: list[str], paths: RunPaths) -> Iterator[tuple[str, str]]:
+    """The runs below it, and the state of each."""
+    found = [RunPaths(os.path.join(os.path.dirname(paths.run_dir), name)) for name in ids]
+    for child in found[:SHOWN_CHILDREN]:
+        yield child.run_id, runs.state(child).status if os.path.isdir(child.run_dir) else _in_container(paths, child.run_id)
+    if len(found) > SHOWN_CHILDREN:
+        yield f"and {len(found) - SHOWN_CHILDREN} more", ""
+
+
+def _in_container(paths: RunPaths, name: str) -> str:
+    """What a container's job says of its child, which its agent puts in place when the run has ended."""
+    said = last_event(RunPaths(os.path.join(paths.children, name)))
+    return f"{said['state']}, by its own word; in the container until the run has ended" if said else "gone"
 
 
 def _time(text: str | None) -> str:
     moment = seconds(text)
     return "" if moment is None else f"{utc_time(moment)} UTC"
-
-
-def _command(paths: RunPaths) -> str:
-    """The first rank's command as a shell line, and how many ranks there are when they are several."""
-
-
-    ranks = read_plan(paths).get("ranks")
-    if not isinstance(ranks, list) or not ranks:
-        return ""
-    try:
-        line = shlex.join(ranks[0]["argv"])
-    except (TypeError, KeyError):
-        return ""
-    return line if len(ranks) == 1 else f"{line}  (one of {len(ranks)} ranks)"
 
 
 def _distributed(name: str | None, members: list[Rank]) -> str | None:

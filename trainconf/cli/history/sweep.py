@@ -7,12 +7,15 @@ import json
 import os
 from typing import Any
 
+from trainconf.agent.signals import LOCK_FD
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import number, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
+from trainconf.cli.screen.tables import table
 from trainconf.control import runs
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
+from trainconf.control.words.spreadsheets import of_sweep
 from trainconf.errors import UserError
 from trainconf.history import labels
 from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
@@ -25,8 +28,7 @@ RETRIES = ("failed", "canceled", "lost", "all")
 def run(argv: list[str]) -> int:
     """One of ls, show, best, importance, export, pause, resume, extend, retry, stop, cancel."""
     parser = Arguments("sweep")
-    verbs = "ls|show|best|importance|export|pause|resume|extend|retry|stop|cancel"
-    actions = parser.add_subparsers(dest="action", required=True, metavar=verbs)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     ls = actions.add_parser("ls", help="list sweeps, newest first")
     ls.add_argument("--json", action="store_true", help="print a JSON array")
     ls.add_argument("--archived", action="store_true", help="only those that were archived")
@@ -43,9 +45,10 @@ def run(argv: list[str]) -> int:
         if name in ("resume", "extend", "retry"):
             sub.add_argument("--in", dest="workspace", metavar="DIR", help=argparse.SUPPRESS)
             sub.add_argument("--as-job", action="store_true", help=argparse.SUPPRESS)
+            sub.add_argument("--has-lock", action="store_true", help=argparse.SUPPRESS)
             sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
-            sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER",
-                             help="new limits, such as sweep.max_total_runs=60; sweep.controller=here|detached|job")
+            sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER", help="new limits, "
+                             "such as sweep.max_total_runs=60; a policy, such as sweep/policy=asha; sweep.controller=here|detached|job")
     target = parsers["export"].add_mutually_exclusive_group(required=True)
     target.add_argument("--optuna", metavar="FILE", help="a journal file, which optuna-dashboard opens")
     target.add_argument("--csv", action="store_true", help="print a line for each trial")
@@ -54,7 +57,11 @@ def run(argv: list[str]) -> int:
     parsers["best"].add_argument("--words", action="store_true", help="print its overrides alone, for another command")
     parsers["cancel"].add_argument("--force", action="store_true", help="kill at once, without the grace time")
     parsers["retry"].add_argument("--only", choices=RETRIES, default="failed", help="which of the ended trials (default: failed)")
-    args = parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    if rest and (not hasattr(args, "changes") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # argparse takes no further words behind an option
+        args.changes += rest
     workspace = find_workspace(getattr(args, "workspace", None) or os.getcwd())
     return {
         "ls": _ls, "show": _show, "best": _best, "pause": _pause, "resume": _resume, "extend": _resume, "retry": _resume, "stop": _stop,
@@ -65,21 +72,21 @@ def run(argv: list[str]) -> int:
 def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     found = [sweeps.results(paths) for paths in sweeps.ls(workspace) if labels.read(paths).archived == args.archived]
     if args.json:
-        printer.data(json.dumps([{**results.to_dict(), "trials": len(results.trials)} for results in found], indent=2))
+        printer.verbatim(json.dumps([{**results.to_dict(), "trials": len(results.trials)} for results in found], indent=2))
         return 0
     rows = [
         (results.sweep.run_id, results.kind, sweeps.state(results.sweep), f"{results.count('Completed')}/{results.total}",
          str(results.count("Failed") or ""), results.metric or "", number(results.best_value))
         for results in found
     ]  # fmt: skip
-    printer.table(("sweep", "kind", "status", "completed", "failed", "metric", "best"), rows, status_column=2)
+    table(("sweep", "kind", "status", "completed", "failed", "metric", "best"), rows, needed=("status", "best"), status="status")
     return 0
 
 
 def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     results = sweeps.results(runs.find_sweep(workspace, args.sweep))
     if args.json:
-        printer.data(json.dumps(results.to_dict(), indent=2))
+        printer.verbatim(json.dumps(results.to_dict(), indent=2))
         return 0
     print_sweep(results, every=args.all)
     return 0
@@ -91,7 +98,7 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
                         hint="metric.name=NAME says by which metric trials are compared")
     if args.words:
-        printer.data(" ".join(results.best.overrides))
+        printer.verbatim(" ".join(results.best.overrides))
         return 0
     printer.data(str(results.best.row.get("run_id")))
     printer.info(summary(results)[-1])
@@ -99,26 +106,19 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    from trainconf.control.sweeps.steer import study_of
+    from trainconf.control.sweeps.study import study_of
 
     found = study_of(runs.find_sweep(workspace, args.sweep)).importances()
-    printer.table(("key", "importance"), [(key, f"{share:.2f}") for key, share in found.items()])
+    table(("key", "importance"), [(key, f"{share:.2f}") for key, share in found.items()], needed=("importance",))
     return 0
 
 
 def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
     if args.csv:
-        results = sweeps.results(paths)
-        keys = list(dict.fromkeys(key for trial in results.trials for key in trial.values))
-        lines: list[list[Any]] = [["trial", "run_id", "status", results.metric or "metric", "duration_s", *keys]]
-        for trial in results.trials:
-            row = trial.row
-            values = [json.dumps(value) if isinstance(value, (dict, list)) else value for value in map(trial.values.get, keys)]
-            lines.append([trial.number, row.get("run_id"), trial.status, trial.value, row.get("duration_s"), *values])
-        printer.csv(lines)
+        printer.csv(of_sweep(sweeps.results(paths)))
         return 0
-    from trainconf.control.sweeps.steer import study_of
+    from trainconf.control.sweeps.study import study_of
 
     study_of(paths).write(args.optuna)
     printer.info(f"{args.optuna} holds the study {paths.run_id}: optuna-dashboard {args.optuna}")
@@ -132,7 +132,7 @@ def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _stop(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    sweeps.ask_for(runs.find_sweep(workspace, args.sweep), "close", reason="stopped by `sweep stop`")
+    runs.stop_sweep(runs.find_sweep(workspace, args.sweep))
     printer.info("no further trial starts")
     return 0
 
@@ -152,21 +152,23 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         return _control_in_job(paths, workspace)
     retry = args.only if args.action == "retry" else ""
     if place == "job" and not controller_now(paths).is_here:
-        from trainconf.control.sweeps.steer import resume_as_job
+        from trainconf.control.sweeps.resume import resume_as_job
 
-        printer.info(f"job {resume_as_job(paths, changes, retry) or 'whose number Slurm has not told yet'} controls it")
+        printer.info(f"job {resume_as_job(paths, workspace, changes, retry) or 'whose number Slurm has not told yet'} controls it")
         printer.data(paths.run_id)
         return 0
     if place == "detached":
-        from trainconf.control.sweeps.steer import detach
+        from trainconf.control.sweeps.detach import detach
+        from trainconf.control.sweeps.resume import check
 
+        check(paths, workspace, changes)
         detach(paths, args.action, [*args.changes, f"{CONTROLLER}here", *(["--only", retry] if retry else [])])
         printer.data(paths.run_id)
         return 0
     from trainconf.cli.launch.sweep import show_to_end
-    from trainconf.control.sweeps.steer import resume
+    from trainconf.control.sweeps.resume import resume
 
-    sweep = resume(paths, workspace, changes, retry, printer)
+    sweep = resume(paths, workspace, changes, retry, printer, lock_fd=LOCK_FD if args.has_lock else -1)
     if sweep is None:
         printer.info(f"the controller of {paths.run_id} was told")
         return 0
@@ -193,7 +195,8 @@ def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:
 def _change(word: str) -> tuple[str, Any]:
     key, equals, text = word.partition("=")
     if not equals:
-        raise UserError(f"{word} is no new limit", ("from", "command line"), ("allowed", "sweep.LIMIT=NUMBER"))
+        allowed = "sweep.LIMIT=NUMBER, sweep/policy=CHOICE, sweep.policy.SETTING=VALUE"
+        raise UserError(f"{word} changes nothing", ("from", "command line"), ("allowed", allowed))
     for read in (int, float):
         try:
             return key, read(text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, positive_seconds
-from trainconf.cli.screen.end import LAST_LINES, tell_leftovers, tell_why
-from trainconf.cli.screen.failures import Failures
 from trainconf.cli.screen.printer import duration, one_line, printer
 from trainconf.control import runs
+from trainconf.control.words.end import LAST_LINES, leftovers, why
+from trainconf.control.words.failures import Failures
 from trainconf.history.follow import has_ended
 from trainconf.history.liveness import State
 from trainconf.history.record import notes
@@ -27,11 +27,11 @@ def run(argv: list[str]) -> int:
     codes = []
     for ended in runs.wait(runs.find_all(workspace, args.runs), args.timeout):
         _tell(ended.paths, ended.state, "" if has_ended(ended.state) else f" still, after {duration(args.timeout)}")
-        tell_leftovers(ended.paths, ended.state.event)
+        printer.lines(leftovers(ended.paths, ended.state.event))
         if runs.is_sweep(ended.paths):
             _tell_trials(ended)
         else:
-            tell_why(ended.paths, ended.state, has_shown=False)
+            printer.lines(why(ended.paths, ended.state, has_shown=False))
         codes.append(ended.exit_code)
     return next((code for code in codes if code), 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from trainconf.cli.arguments.compose import add_arguments, find_and_name_workspace, request_of
+from trainconf.cli.arguments.compose import add_arguments, find_and_name_workspace, parse_arguments, request_of
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control.freeze import FileCommit, check, freeze, freeze_run
@@ -24,7 +24,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--check", metavar="FILE", help="compare a frozen file with what its overrides compose to today")
     parser.add_argument("--diff", action="store_true", help="with --check: also print the lines of code that differ")
     parser.add_argument("--trust", action="store_true", help="with --check: start the Python that a file names which was not frozen here")
-    args = parser.parse_intermixed_args(argv)
+    args = parse_arguments(parser, argv)
     if (args.diff or args.trust) and not args.check:
         raise UserError("--diff and --trust go with --check FILE", ("from", "command line"))
     if (args.commit and not args.output) or (args.message is not None and not args.commit):
@@ -57,14 +57,14 @@ def _freeze(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     """Tell, part by part, what is not as it was."""
-    if args.overrides or args.output:
+    if args.overrides or args.script or args.output:
         raise UserError("freeze --check takes the file alone; the file has its own overrides", ("from", "command line"))
     workspace = find_workspace(os.getcwd())
     found = check(args.check, workspace, printer, config_dir=args.config_dir, diff=args.diff, trust=args.trust)
     for part, lines in found.differences.items():
         printer.data(f"{part} differs\n" + "\n".join(f"  {one_line(line)}" for line in lines))
     if found.code_diff:
-        printer.data("\n" + "\n".join("\t".join(map(one_line, line.split("\t"))) for line in found.code_diff.splitlines()))
+        printer.verbatim("\n" + "\n".join("\t".join(map(one_line, line.split("\t"))) for line in found.code_diff.splitlines()))
     if found.strange_program:
         printer.info(f"the environment was not compared: the file names {one_line(found.strange_program)} and was not frozen here, "
                      "and a check starts no program that a stranger's file names; --trust starts it")  # fmt: skip

@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 
 from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.launch import sweep
-from trainconf.composition.sweep.trial import written
+from trainconf.composition.plain.words import written
 from trainconf.control.compose import ComposeRequest
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import packaged
@@ -26,7 +26,7 @@ OUR_GROUPS = {"compute", "distributed", "env", "experiment_name", "sweep"}
 
 
 class App(NamedTuple):
-    """A Hydra app as its sweeper sees it. keys: of its config. words, params: `hydra.sweeper.words` and `hydra.sweeper.params`."""
+    """A Hydra app as its sweeper sees it. keys: of its config. words, params, detach: what `hydra.sweeper` has."""
 
     name: str
     config_name: str
@@ -34,10 +34,14 @@ class App(NamedTuple):
     keys: Sequence[str]
     words: Sequence[str]
     params: Mapping[str, Any]
+    detach: Any = None
 
 
 def run(app: App, arguments: Sequence[str]) -> int:
     """Submit the sweep and follow it, or return when detached; its exit code. `arguments` are the app's overrides."""
+    if app.detach not in (True, False, None):
+        raise ConfigError(f"hydra.sweeper.detach cannot be {app.detach!r}", ("allowed", "true, false, null"))
+    app = app._replace(words=[*app.words, *([] if app.detach is None else [f"submit.detach={str(app.detach).lower()}"])])
     if set(app.keys) >= OUR_GROUPS:
         return sweep.run(ComposeRequest([*app.words, *arguments], app.config_name, app.config_dir))
     return sweep.run(ComposeRequest(words_of(app, arguments), "config", packaged("conf")))

@@ -22,14 +22,8 @@ def carry_out(sweep: sweeps.AnySweep) -> int:
     with _cancelling(sweep) as interrupts:
         sweep.start()
         _announce(sweep)
-        place = sweeps.place_of(sweep)
-        if place != "here":
-            from trainconf.control.results import sweep as sweep_results
-
-            is_needed = sweep_results.needs_controller(sweep.paths)
-            if place == "detached" and is_needed:
-                sweeps.detach(sweep.paths)
-            elif not is_needed and not sweep.config.submit.detach:
+        if sweeps.place_of(sweep) != "here":
+            if not sweeps.hand_over(sweep) and not sweep.config.submit.detach:
                 printer.info("no process needs to control it: all its runs are handed over")
             printer.data(sweep.sweep_id)
             return 130 if interrupts.count else 0
@@ -52,12 +46,13 @@ def _cancelling(sweep: sweeps.AnySweep) -> Interrupts:
 def follow(sweep: sweeps.AnySweep, interrupts: Interrupts | None = None) -> None:
     """Show a sweep until it has ended."""
     from trainconf.cli.screen.live import LiveTable
+    from trainconf.control.sweeps import following
 
     table = LiveTable(sweep)
     if interrupts is not None:
         interrupts.tell = table.alert
     try:
-        for changed in sweeps.follow(sweep):
+        for changed in following.follow(sweep):
             table.update(changed)
     finally:
         table.close()

@@ -20,11 +20,6 @@ ERASE = "\r\x1b[J"  # from the cursor to the end of the screen
 WITHOUT_SIZE = (80, 24)
 
 
-def is_screen() -> bool:
-    """Whether standard error is a terminal whose cursor moves."""
-    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
 class Block:
     """The block of one command. Nobody else writes to the terminal until `close`, but through `alert`: keys are not echoed either."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 
-from trainconf.cli.screen.block import Block, is_screen
-from trainconf.cli.screen.failures import Failures
-from trainconf.cli.screen.printer import duration, number, one_line, printer, short_duration, width
+from trainconf.cli.screen.block import Block
+from trainconf.cli.screen.printer import number, one_line, printer, short_duration, whole_duration, width
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
-from trainconf.cli.screen.sweep import short_value, why_stopped
+from trainconf.cli.screen.sweep import short_value
+from trainconf.cli.screen.terminal import redraws
 from trainconf.control.sweeps.overview import Overview
+from trainconf.control.words.failures import Failures
+from trainconf.control.words.sweeps import why_stopped
+from trainconf.history import metrics, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,10 +38,11 @@ class LiveTable:
     def __init__(self, sweep: AnySweep) -> None:
         self._sweep_id = sweep.sweep_id
         self._overview = Overview(sweep)
-        self._block = Block() if is_screen() else None
+        self._block = Block() if redraws(sys.stderr) else None
         self._shows_every_end = self._block is None or sweep.total <= SHOWN_ENDS
         self._drawn_at = float("-inf")
         self._told_count = 0
+        self._has_noted = False
         self._failures = Failures(LAST_LINES if self._block is None else LAST_LINES_ON_SCREEN)
 
     def update(self, changed: Sequence[Any]) -> None:
@@ -47,7 +51,7 @@ class LiveTable:
         if not changed and now < self._drawn_at + REDRAW_S:
             return
         self._drawn_at = now
-        lines = [line for ended in self._overview.update(changed) for line in self._end(ended)]
+        lines = [line for ended in self._overview.update(changed) for line in [*self._end(ended), *self._note(ended)]]
         if self._block is not None:
             self._block.draw(lines, self._lines(*self._block.size))
         elif lines:
@@ -87,6 +91,15 @@ class LiveTable:
             why.append(f"of further ones: trainconf logs {self._sweep_id} --failed")
         return [line, *(f"      {word}" for word in why)]
 
+    def _note(self, ended: Ended) -> list[str]:
+        """What to say of the first trial that completed without the metric: the others would hardly be better."""
+        trial, metric = ended.trial, self._overview.metric
+        if self._has_noted or ended.value is not None or trial.state.status != "Completed":
+            return []
+        told = record.missing_metric(metric, {entry["name"] for entry in metrics.read_since(trial.paths, metrics.Cursor())}, "Completed")
+        self._has_noted = bool(told)
+        return [f"note: trial {trial.number}: {told}"] if told else []
+
     # ------------------------------------------------------------ what is drawn again
 
     def _lines(self, columns: int, rows: int) -> list[str]:
@@ -105,8 +118,8 @@ class LiveTable:
         wide = max(4, min(30, columns // 4))
         bar = full * int(share * wide) + empty * (wide - int(share * wide))
         rest = overview.rest_s
-        left = "" if rest is None else f", about {_whole(rest)} left"
-        return f"{bar}  {overview.ended_count}/{overview.total}  {_whole(overview.elapsed_s)} elapsed{left}"
+        left = "" if rest is None else f", about {whole_duration(rest)} left"
+        return f"{bar}  {overview.ended_count}/{overview.total}  {whole_duration(overview.elapsed_s)} elapsed{left}"
 
     def _counts(self) -> list[str]:
         overview = self._overview
@@ -128,7 +141,7 @@ class LiveTable:
         encoding = getattr(sys.stderr, "encoding", None)
         cells = [
             (f"{trial.number:>{self._digits}}", sparkline(overview.course(trial).points(), wide, encoding), number(overview.value(trial)),
-             _whole(overview.running_s(trial)))
+             whole_duration(overview.running_s(trial)))
             for trial in shown
         ]  # fmt: skip
         widths = [max((width(row[column]) for row in cells), default=0) for column in range(4)]
@@ -147,11 +160,6 @@ def _values(trial: Any) -> str:
     """What makes a trial differ, in short: `lr=0.0287764 opt=adam`. `trainconf sweep show` has every digit."""
     pairs = [override.lstrip("+").removeprefix("params.").partition("=") for override in trial.overrides]
     return " ".join(f"{key}{equals}{short_value(value)}" for key, equals, value in pairs)
-
-
-def _whole(seconds: float) -> str:
-    """A duration without tenths, which would have every frame differ."""
-    return f"{int(seconds)} s" if seconds < 60 else duration(seconds)
 
 
 def _wrapped(parts: Sequence[str], columns: int) -> list[str]:

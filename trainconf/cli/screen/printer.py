@@ -9,16 +9,36 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 
+from trainconf.cli.screen.terminal import shows_colours
+from trainconf.cli.screen.widths import cut as cut
+from trainconf.cli.screen.widths import width as width
+from trainconf.cli.screen.widths import wrapped
+from trainconf.control.words.values import COLOUR
+from trainconf.control.words.values import duration as duration
+from trainconf.control.words.values import escaped as escaped
+from trainconf.control.words.values import number as number
+from trainconf.control.words.values import one_line as one_line
+from trainconf.control.words.values import short_duration as short_duration
+from trainconf.control.words.values import size as size
+from trainconf.control.words.values import utc_time as utc_time
+from trainconf.control.words.values import whole_duration as whole_duration
 from trainconf.fast.stdlib import json
-from trainconf.reporter import Reporter
+from trainconf.reporter import Reporter, Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import IO, Any
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import IO, Any, ClassVar, Protocol
 
     from trainconf.errors import TrainconfError
+
+    class Waiting(Protocol):
+        """What is shown of work that a person waits for, and is taken away while something is printed."""
+
+        def hidden(self) -> AbstractContextManager[None]: ...
 
 BLOTTED = "********"
 SHORTEST_SECRET = 4
@@ -31,18 +51,21 @@ STATUS_COLOURS = {
 }  # fmt: skip
 
 
-_COLOUR = f"\x1b{os.urandom(8).hex()}["  # what `paint` begins a colour with: no name can hold it
-# C0, DEL and C1, the ends of lines that are no newline, and what turns the order of characters (Unicode TR36, bidirectional text)
-_STEERING = (
-    range(0x09), range(0x0B, 0x20), range(0x7F, 0xA0), (0x061C, 0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A),
-)  # fmt: skip
-
-
 _secrets: list[str] = []  # of the whole process: whoever learns one, nobody prints it
 
 
 class Printer(Reporter):
-    """Writes to whatever `sys.stdout` and `sys.stderr` are at that moment."""
+    """Writes to whatever `sys.stdout` and `sys.stderr` are at that moment. `waiting` is what a person waits for now."""
+
+    begin_wait: ClassVar[Callable[[Printer, str, bool], Wait] | None] = None  # makes what `wait` gives; cli/main.py sets it
+
+    def __init__(self) -> None:
+        self.waiting: Waiting | None = None
+
+    def wait(self, what: str, *, is_told_often: bool = False) -> Wait:
+        """Show how far something is, if it takes longer than a second. Within another wait nothing is shown."""
+        begin = Printer.begin_wait
+        return Wait() if begin is None or self.waiting is not None else begin(self, what, is_told_often)
 
     def redact(self, values: Iterable[str]) -> None:
         """Never print these values from now on. Very short ones would blot out half of every text, and are let be."""
@@ -57,8 +80,16 @@ class Printer(Reporter):
         return text
 
     def data(self, text: str = "") -> None:
-        """Print lines of the answer. Raises BrokenPipeError when nobody reads it any more."""
+        """Print lines of the answer, on a terminal none wider than that. Raises BrokenPipeError when nobody reads it any more."""
+        self._write(sys.stdout, text + "\n", 1, form=_fitting(sys.stdout))
+
+    def verbatim(self, text: str) -> None:
+        """As `data`, of what may be copied from the screen, such as a script: lines stay whole, however wide they are."""
         self._write(sys.stdout, text + "\n", 1)
+
+    def fitted(self, text: str) -> str:
+        """The text as `data` would break its lines."""
+        return _fitting(sys.stdout)(self.clean(text))
 
     def exact(self, text: str) -> None:
         """As `data`, of a text whose characters count, such as a file: its writer has escaped them in the file's own way."""
@@ -77,7 +108,12 @@ class Printer(Reporter):
 
     def info(self, text: str = "") -> None:
         """One line, or several, for the person who watches."""
-        self._write(sys.stderr, text + "\n", 2)
+        self._write(sys.stderr, text + "\n", 2, form=_fitting(sys.stderr))
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Lines for the person who waits; nothing without any."""
+        if lines:
+            self.info("\n".join(lines))
 
     def alert(self, text: str) -> None:
         """As `info`, from a signal handler: past the stream, which may be in the middle of a write of its own."""
@@ -131,34 +167,15 @@ class Printer(Reporter):
             between = ","
         self._write(sys.stdout, "[]\n" if between == "[" else "\n]\n", 1)
 
-    def table(
-        self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None,
-        colours: Mapping[tuple[int, int], str] | None = None,
-    ) -> None:
-        """Aligned columns, two spaces apart, under their headers. The last column is not padded. `colours` are by row and column."""
-        headers, *cells = [[one_line(cell) for cell in row] for row in (headers, *rows)]
-        widths = [max(width(row[column]) for row in [headers, *cells]) for column in range(len(headers))]
-        self.data(self.paint(_aligned(headers, widths), "bold"))
-        lines = []
-        for place, row in enumerate(cells):
-            padded = _padded(row, widths)
-            if colours:
-                padded = [self.paint(cell, colours.get((place, column), "")) for column, cell in enumerate(padded)]
-            if status_column is not None:
-                padded[status_column] = self.paint(padded[status_column], STATUS_COLOURS.get(row[status_column], ""))
-            lines.append("  ".join(padded).rstrip())
-        if lines:
-            self.data("\n".join(lines))
-
     def status(self, status: str) -> str:
         """A run's state in its colour."""
         return self.paint(status, STATUS_COLOURS.get(status, ""))
 
     def paint(self, text: str, colour: str) -> str:
-        """The text in a colour, where standard output is a terminal that shows colours and nobody forbade them (no-color.org)."""
-        if not colour or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or sys.stdout is None or not sys.stdout.isatty():
+        """The text in a colour, where standard output has colours."""
+        if not colour or not shows_colours(sys.stdout):
             return text
-        return f"{_COLOUR}{COLOURS[colour]}m{text}{_COLOUR}0m"
+        return f"{COLOUR}{COLOURS[colour]}m{text}{COLOUR}0m"
 
     def flush(self) -> None:
         """Hand on what is buffered. Raises BrokenPipeError like `data`."""
@@ -169,32 +186,24 @@ class Printer(Reporter):
             return  # the program was started with this channel closed
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = (form or escaped)(self.clean(text)).encode(encoding, "backslashreplace").decode(encoding)
-        try:
-            stream.write(text)
-            stream.flush()
-        except BrokenPipeError:
-            _stop_writing_to(descriptor)
-            raise
+        with nullcontext() if self.waiting is None else self.waiting.hidden():
+            try:
+                stream.write(text)
+                stream.flush()
+            except BrokenPipeError:
+                _stop_writing_to(descriptor)
+                raise
 
 
-def escaped(text: str) -> str:
-    """A text of several lines as a terminal may have it: nothing in it but our own colours steers that."""
-    if text.replace("\n", "").replace("\t", "").isprintable():
-        return text
-    shown = {code: chr(code).encode("unicode_escape").decode() for codes in _STEERING for code in codes}
-    first, *painted = text.split(_COLOUR)
-    found = [first.translate(shown)]
-    for part in painted:
-        colour, _, rest = part.partition("m")
-        found.append(f"\x1b[{colour}m{rest.translate(shown)}")
-    return "".join(found)
-
-
-def one_line(text: str) -> str:
-    """A name as it may stand in a line: control characters and undecodable bytes escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii") for c in text)
+def columns_of(stream: IO[str] | None) -> int | None:
+    """Columns of the terminal that a stream is, or None where it is none: nothing has to fit there. COLUMNS overrides them."""
+    if stream is None or not stream.isatty():
+        return None
+    asked = os.environ.get("COLUMNS", "")
+    try:
+        return int(asked) if asked.isdecimal() and int(asked) else os.get_terminal_size(stream.fileno()).columns or 80
+    except (ValueError, OSError):
+        return 80
 
 
 def terminal_size() -> tuple[int, int]:
@@ -208,77 +217,9 @@ def terminal_size() -> tuple[int, int]:
     return columns or 80, rows or 24
 
 
-def width(text: str) -> int:
-    """Columns the text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def cut(text: str, columns: int) -> str:
-    """As much of a line as fits, its end replaced by two dots where it does not."""
-    if width(text) <= columns:
-        return text
-    shown = ""
-    for character in text:
-        if width(shown) + width(character) > columns - 2:
-            break
-        shown += character
-    return (shown + "..")[: max(0, columns)]
-
-
-def duration(seconds: float | None) -> str:
-    """1.2 s, 3m 12s, 2h 05m, 3d 04h; empty for None."""
-    if seconds is None:
-        return ""
-    if not abs(seconds) < 1e15:
-        return "unknown"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, whole_seconds = divmod(int(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes}m {whole_seconds:02d}s"
-    days, hours_left = divmod(hours, 24)
-    return f"{days}d {hours_left:02d}h" if days else f"{hours}h {minutes_left:02d}m"
-
-
-def short_duration(seconds: float | None) -> str:
-    """1.2s, 3m12s, 2h05m, 3d04h: a duration as one word, for a column of a table."""
-    return duration(seconds).replace(" ", "")
-
-
-def utc_time(seconds: float | None) -> str:
-    """2026-11-23 06:32:07, in UTC as run ids and files have it; empty for None."""
-    if seconds is None:
-        return ""
-    import time
-
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
-
-
-def size(count: float) -> str:
-    """Bytes for people: 512 B, 1.5 kB, 3.2 GB (powers of 1000)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def number(value: Any) -> str:
-    """A metric's or param's value in a table: six significant digits are enough for people."""
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=True)]
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(_padded(row, widths)).rstrip()
+def _fitting(stream: IO[str] | None) -> Callable[[str], str]:
+    columns = columns_of(stream)
+    return escaped if columns is None else lambda text: wrapped(escaped(text), columns)
 
 
 def _finite(value: Any) -> Any:

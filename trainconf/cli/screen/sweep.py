@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Any
 
-from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time, width
+from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time
+from trainconf.cli.screen.tables import table
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
+from trainconf.control.words.sweeps import in_words, why_stopped
+from trainconf.files import is_locked
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
@@ -30,7 +31,7 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     if as_json:
         import json
 
-        printer.data(json.dumps(planned._asdict(), indent=2))
+        printer.verbatim(json.dumps(planned._asdict(), indent=2))
         return
     facts = [("sweep", planned.kind), *((key, text) for key, text in planned.keys)]
     facts += [("earlier", note) for note in planned.earlier]
@@ -43,11 +44,11 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     printer.data("\n".join(f"{name:<{width}}  {text}" for name, text in facts) + "\n")
     keys = list(dict.fromkeys(key for values in planned.trials for key in values))
     rows = [[str(place), *(str(values.get(key, "")) for key in keys)] for place, values in enumerate(planned.trials)]
-    printer.table(["trial", *keys], rows)
+    table(["trial", *keys], rows, cuttable=keys, rest="`--json` has all")
     if planned.kind == "bayes" and planned.total > len(planned.trials):
         printer.info("further trials depend on what these are worth")
     if planned.controller_job is not None:
-        printer.data("\n" + batch_text(planned.controller_job, "its controller's"))
+        printer.verbatim("\n" + batch_text(planned.controller_job, "its controller's"))
 
 
 def print_sweep(results: Results, *, every: bool) -> None:
@@ -65,13 +66,13 @@ def print_sweep(results: Results, *, every: bool) -> None:
         "overrides": " ".join(map(str, found.get("overrides") or ())),
         "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
         "metric": f"{results.goal} {results.metric}" if results.metric else "",
-        "best": "" if best is None else f"{number(results.best_value)}, trial {best.number}, {best.row.get('run_id')}",
+        "best": "" if best is None else f"{number(results.best_value)}, trial {best.number}, {_run_of(best)}",
         "words": "" if best is None else " ".join(best.overrides), "run dir": home.run_dir,
     }  # fmt: skip
     shown = {label: str(value) for label, value in facts.items() if value}
     printer.data(f"{home.run_id}  {results.kind}  {printer.status(state)}\n")
     printer.data("\n".join(f"  {label:<10}  {one_line(value)}" for label, value in shown.items()) + "\n")
-    if state in ("NoController", "Running") and sweeps.needs_controller(home):
+    if state in ("NoController", "Starting", "Running") and sweeps.needs_controller(home):
         printer.info(_whereabouts(home))
     print_results(results, every=every)
 
@@ -86,6 +87,8 @@ def _whereabouts(sweep: RunPaths) -> str:
         waits = f" ({found.waits_for})" if found.waits_for else ""
         since = "" if found.last is None else f"; the one before, {found.last}, is away since {_clock(found.last.seen)}"
         return f"its controller is job {found.queued_job}, which waits in the queue{waits}{since}"
+    if is_locked(sweep.controller_lock):
+        return "its controller is about to begin"
     if found.last is None:
         return f"no process controls it: {goes_on}"
     why = f": {found.last.left}" if found.last.left else ""
@@ -106,7 +109,7 @@ def print_results(results: Results, *, every: bool = False) -> None:
             printer.info(line)
         return
     is_screen = sys.stdout is not None and sys.stdout.isatty()
-    trials = results.trials if every or not is_screen else _that_matter(results)
+    trials = results.trials if every or not is_screen else that_matter(results)
     keys = list(dict.fromkeys(override.partition("=")[0].lstrip("+") for trial in results.trials for override in trial.overrides))
     rows = []
     for trial in trials:
@@ -116,8 +119,11 @@ def print_results(results: Results, *, every: bool = False) -> None:
                      number(trial.value)])
     headers = ["trial", *keys, "status", "duration", results.metric or "metric"]
     if is_screen:
-        headers, rows = _fitted(headers, rows, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
-    printer.table(headers, rows, status_column=headers.index("status"))
+        headers, rows = _shortened(headers, rows)
+    needed, keys = ("status", headers[-1]), headers[1:-3]
+    table(
+        headers, rows, needed=needed, cuttable=keys, status="status", rest=f"`trainconf sweep show {results.sweep.run_id} --json` has all"
+    )
     if len(trials) < len(results.trials):
         printer.info(f"these are {len(trials)} of {len(results.trials)} trials, the best and some that failed; "
                      f"`trainconf show {results.sweep.run_id} --all` lists all")  # fmt: skip
@@ -125,7 +131,7 @@ def print_results(results: Results, *, every: bool = False) -> None:
         printer.info(line)
 
 
-def _that_matter(results: Results) -> list[TrialResult]:
+def that_matter(results: Results) -> list[TrialResult]:
     """All trials, or of very many the best ones, best first, and then some that failed."""
     if len(results.trials) <= SHOWN_TRIALS:
         return results.trials
@@ -135,22 +141,13 @@ def _that_matter(results: Results) -> list[TrialResult]:
     return [*valued[:SHOWN_BEST], *failed[:SHOWN_FAILED]] or results.trials[:SHOWN_BEST]
 
 
-def _fitted(headers: list[str], rows: list[list[str]], columns: int) -> tuple[list[str], list[list[str]]]:
-    """A table that fits a terminal: keys without `params.`, numbers short; keys that still do not fit are left out, the last ones first."""
+def _shortened(headers: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """A table for a terminal: keys without `params.`, numbers short."""
     keys = range(1, len(headers) - 3)
     short = [header.removeprefix("params.") for header in headers]
     if len({*short}) == len(short):
         headers = short
-    rows = [[short_value(cell) if place in keys else cell for place, cell in enumerate(row)] for row in rows]
-    widths = [max(width(row[place]) for row in [headers, *rows]) for place in range(len(headers))]
-    kept, left_out = [*range(len(headers))], []
-    for place in reversed(keys):
-        if sum(widths[each] + 2 for each in kept) - 2 > columns:
-            kept.remove(place)
-            left_out.append(headers[place])
-    if left_out:
-        printer.info(f"left out, for the terminal has {columns} columns: {', '.join(reversed(left_out))}")
-    return [headers[place] for place in kept], [[row[place] for place in kept] for row in rows]
+    return headers, [[short_value(cell) if place in keys else cell for place, cell in enumerate(row)] for row in rows]
 
 
 def short_value(value: str) -> str:
@@ -166,10 +163,11 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
     lines = []
     stopped = [trial for trial in results.trials if trial.stop is not None]
     failed_count = results.count("Failed", "NotResponding")
-    if results.policy != "none":
+    if results.policy != "none" or results.policy_changes:
         saved = "" if results.saved is None else f", {100 * results.saved:.0f} % of logs saved"
         count = f"{len(stopped)} of {len(results.trials)} trials stopped early"
         lines.append(f"{results.policy}: {count}, {results.verdict_count} decisions{saved}")
+        lines += [f"  since trial {first}: {in_words(settings)}" for first, settings in results.policy_changes]
         shown = stopped if every else stopped[:SHOWN_STOPS]
         lines += [f"  trial {trial.number} {why_stopped(trial.stop or {}, results.goal)}" for trial in shown]
         lines += [f"  and {len(stopped) - len(shown)} more"] if len(shown) < len(stopped) else []
@@ -185,12 +183,10 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
     if results.best is not None:
         state = "" if results.best.status == "Completed" else f" ({results.best.status})"
         lines.append(f"best: trial {results.best.number}{state}, {results.metric} {number(results.best_value)}, "
-                     f"{' '.join(results.best.overrides)}, run {results.best.row.get('run_id')}")  # fmt: skip
+                     f"{' '.join(results.best.overrides)}, run {_run_of(results.best)}")  # fmt: skip
     return lines
 
 
-def why_stopped(stop: dict[str, Any], goal: str) -> str:
-    """`stopped at log 5: 0.61 < 0.70, 12 compared`"""
-    sign = "<" if goal == "maximize" else ">"
-    values = f"{number(stop.get('own'))} {sign} {number(stop.get('bound'))}"
-    return f"stopped at log {stop.get('interval')}: {values}, {stop.get('compared')} compared"
+def _run_of(trial: TrialResult) -> str:
+    """The id of a trial's run."""
+    return str(trial.row.get("run_id") or "(its folder was removed)")

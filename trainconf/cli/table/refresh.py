@@ -7,6 +7,7 @@ import sys
 import time
 
 from trainconf.cli.screen.printer import escaped, printer
+from trainconf.cli.screen.terminal import redraws
 from trainconf.errors import UserError
 
 TYPE_CHECKING = False
@@ -18,8 +19,9 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"  # the alternate
 
 def refresh(draw: Callable[[int], list[str]], every_s: float) -> int:
     """Draw again and again; 0 when it is interrupted. `draw` is given the height of the terminal. Raises UserError without a terminal."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        raise UserError("--watch needs a terminal", ("from", "command line"), hint="without --watch the table is printed once")
+    if not redraws(sys.stdout):
+        raise UserError("--watch needs a terminal on which lines can be drawn again", ("from", "command line"),
+                        hint="without --watch the table is printed once")
     lines: list[str] = []
     sys.stdout.write(_ENTER)
     try:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
-from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time
-from trainconf.cli.table import fitting
+from trainconf.cli.screen import tables
+from trainconf.cli.screen.printer import number, printer, short_duration, utc_time
+from trainconf.control.words.spreadsheets import lines_of, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,33 +14,15 @@ if TYPE_CHECKING:
     from trainconf.history.index.query import Group
     from trainconf.history.index.rows import Row
 
-# Of every run in CSV, before its params, metrics and tags; as `show --json` names them.
-CSV_FIELDS = (
-    "run_id", "experiment_name", "display_name", "status", "created", "started", "ended", "duration_s", "exit_code", "attempt", "compute",
-    "env", "distributed", "parent", "note",
-)  # fmt: skip
-
-
 class Column:
     """A column of a table of runs: how it is drawn, and its cell of a run."""
 
     __slots__ = ("cell", "drawn", "value")
 
     def __init__(self, header: str, value: Callable[[Row], Any], cell: Callable[[Row], str] | None = None, **drawn: bool) -> None:
-        self.drawn = fitting.Column(header, **drawn)
+        self.drawn = tables.Column(header, **drawn)
         self.value = value
         self.cell = cell or (lambda row: text(value(row)))
-
-
-def text(value: Any) -> str:
-    """A value in a cell."""
-    if isinstance(value, bytes):  # a list, as the index has it
-        return value.decode()
-    if isinstance(value, (list, dict)):
-        from trainconf.fast.json import dumps
-
-        return dumps(value)
-    return number(value)
 
 
 def split(expressions: str) -> list[str]:
@@ -133,44 +114,6 @@ def _reason(row: Row) -> str:
     return row.reason if row.fields["status"] in ("Failed", "NotResponding") else ""
 
 
-# -- CSV -----------------------------------------------------------------------------------------------------------------
-
-
-def for_csv(rows: Iterable[Row], chosen: Sequence[str], *, changed: bool) -> list[tuple[str, Callable[[Row], Any]]]:
-    """The header and the value of each column: those that were chosen, or all."""
-    from trainconf.control.history import params_of, varying
-
-    if chosen:
-        return [(each, lambda row, each=each: row.values[each]) for each in chosen]  # type: ignore[misc]
-    fields = [(each, lambda row, each=each: row.fields[each]) for each in CSV_FIELDS]
-    names: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "tags": {}}
-    for row in rows:
-        names["params"].update(dict.fromkeys(params_of(row)))
-        names["metrics"].update(dict.fromkeys(row.fields["metrics"]))
-        names["tags"].update(dict.fromkeys(row.fields["tags"]))
-    params = varying(rows) if changed else list(names["params"])
-    return [
-        *fields,
-        ("reason", lambda row: row.reason),
-        *((name, lambda row, name=name: params_of(row).get(name)) for name in params),
-        *((f"{group}.{name}", lambda row, group=group, name=name: row.fields[group].get(name)) for group in ("metrics", "tags")
-          for name in names[group]),
-    ]  # fmt: skip
-
-
-def print_csv(columns: Sequence[tuple[str, Callable[[Row], Any]]], rows: Iterable[Row]) -> None:
-    """A line for each run, with a header."""
-    _print_lines([header for header, _ in columns], ([value(row) for _, value in columns] for row in rows))
-
-
-def _print_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    printer.csv(chain([header], (list(map(_plain, row)) for row in rows)))
-
-
-def _plain(value: Any) -> Any:
-    return text(value) if isinstance(value, (bytes, list, dict)) else one_line(value) if isinstance(value, str) else value
-
-
 # -- groups --------------------------------------------------------------------------------------------------------------
 
 
@@ -186,18 +129,18 @@ def group_object(group: Group) -> dict[str, Any]:
 def print_group_csv(groups: Sequence[Group]) -> None:
     """A line for each group, with a header."""
     header = ("name", "kind", "experiment_name", "runs", "statuses", "newest", "metric", "best_run_id", "best_value")
-    _print_lines(header, [
+    printer.csv(lines_of(header, [
         (each.name, each.kind, each.experiment, each.total, _counts(each), utc_time(each.newest), each.metric, each.best, each.best_value)
         for each in groups
-    ])  # fmt: skip
+    ]))  # fmt: skip
 
 
 def group_table(groups: Sequence[Group], by: str, room: int | None) -> tuple[Iterator[str], list[str]]:
     """The lines of a table of groups, and the columns that had no room."""
     columns = [
-        fitting.Column(by if by == "experiment" else "sweep or run", is_needed=True), fitting.Column("runs", is_needed=True),
-        fitting.Column("statuses", is_cut=True, is_needed=True), fitting.Column("best"), fitting.Column("best run"),
-        fitting.Column("newest (UTC)"),
+        tables.Column(by if by == "experiment" else "sweep or run", is_needed=True), tables.Column("runs", is_needed=True),
+        tables.Column("statuses", is_cut=True, is_needed=True), tables.Column("best"), tables.Column("best run"),
+        tables.Column("newest (UTC)"),
     ]  # fmt: skip
     rows = [
         [each.name, str(each.total), _counts(each), f"{each.metric} {number(each.best_value)}" if each.best else "", each.best or "",
@@ -207,8 +150,8 @@ def group_table(groups: Sequence[Group], by: str, room: int | None) -> tuple[Ite
     for row in rows:
         for column, cell in zip(columns, row, strict=True):
             column.measure(cell)
-    places, left = fitting.fitting(columns, room)
-    lines = fitting.lines([columns[place] for place in places], [[row[place] for place in places] for row in rows])
+    places, left = tables.fitting(columns, room)
+    lines = tables.lines([columns[place] for place in places], [[row[place] for place in places] for row in rows])
     return iter(lines), [columns[place].header for place in left]
 
 

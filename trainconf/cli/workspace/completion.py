@@ -62,7 +62,7 @@ complete -c trainconf -f -k -a '(__trainconf_complete)'
 # Where words of an action come before what it is about.
 EXPRESSIONS = ("--where", "--sort", "--columns")
 TAKE_OVERRIDES = ("config", "plan", "freeze", "rerun")
-TAKE_NO_RUN = ("init", "config", "plan", "run", "ls", "env", "snapshot", "gc", "doctor", "completion", "check", "watch")
+TAKE_NO_RUN = ("init", "config", "plan", "run", "ls", "env", "snapshot", "gc", "doctor", "completion", "check", "watch", "schema")
 BREAKS = "=:"  # bash completes what comes after the last of these
 
 
@@ -115,10 +115,16 @@ def candidates(words: list[str]) -> list[str]:
     """What the last of these words may be: the first one is the program."""
     from trainconf.control.workspace import complete
     from trainconf.paths import find_workspace
+    from trainconf.resolve.hydra_app import SEPARATOR
 
     if len(words) < 2:
         return []
     workspace, before, word = find_workspace(os.getcwd()), words[1:-1], words[-1]
+    if SEPARATOR in before:
+        own = before[: before.index(SEPARATOR)]
+        given = [each for each in own if "=" in each and not each.startswith("-")]
+        again = complete.overrides_of(workspace, own[1]) if own[0] == "rerun" and len(own) > 1 else []
+        return complete.app_words(workspace, [*again, *given], word)
     if not before:
         flags = ["--help", "--version", "--multirun", "--config-dir", "--config-name", "--cfg", "--resolve", "--info"]
         return flags if word.startswith("-") else [*VERBS, *complete.overrides(workspace, word)] if word else [*VERBS]
@@ -159,8 +165,8 @@ def _actions(verb: str) -> list[str]:
     """The actions of a verb that has some, such as `ls` of `env`."""
     if verb not in ("sweep", "env", "snapshot"):
         return []
-    usage = _help(verb).partition("\n\n")[0]
-    return [word for part in usage.split() if "|" in part for word in part.strip("[]{}").split("|")]
+    listed = _help(verb).partition("\n  ACTION\n")[2].partition("\n\n")[0]
+    return [line.split()[0] for line in listed.splitlines() if line.startswith("    ") and line[4:5].strip()]
 
 
 def _help(*words: str) -> str:

@@ -8,6 +8,7 @@ import os
 from trainconf.cli.arguments.compose import add_arguments, request_of
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import printer, size, utc_time
+from trainconf.cli.screen.tables import table
 from trainconf.control.workspace import environments
 from trainconf.environments.store import BuiltImage
 from trainconf.files import write_atomic
@@ -17,7 +18,7 @@ from trainconf.paths import WorkspacePaths, find_workspace
 def run(argv: list[str]) -> int:
     """One of ls, show NAME, build [overrides], lock [overrides] [-o FILE], rm NAME."""
     parser = Arguments("env")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|build|lock|rm")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("ls", help="list what is built here")
     for name, text in (("show", "print the contents of one"), ("rm", "remove one; it is built again when it is needed")):
         actions.add_parser(name, help=text).add_argument("name", metavar="NAME", help="a hash, the beginning of one, or a name")
@@ -35,7 +36,8 @@ def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
          utc_time(last_used), f"{built.image}{'' if is_here else ', no longer in the engine'}" if isinstance(built, BuiltImage) else "")
         for built, is_here, bytes_, last_used in environments.ls(workspace)
     ]  # fmt: skip
-    printer.table(("hash", "name", "kind", "python", "packages", "size", "last used (UTC)", "image"), rows)
+    headers = ("hash", "name", "kind", "python", "packages", "size", "last used (UTC)", "image")
+    table(headers, rows, needed=("name", "kind", "size"), cuttable=("image",))
     return 0
 
 
@@ -63,5 +65,5 @@ def _lock(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         write_atomic(args.output, text)
         printer.info(f"pinned in {args.output}; name it as env.requirements_file to use it")
     else:
-        printer.data(text.rstrip("\n"))
+        printer.verbatim(text.rstrip("\n"))
     return 0

@@ -7,6 +7,7 @@ import os
 
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.screen.printer import one_line, printer, size, utc_time
+from trainconf.cli.screen.tables import table
 from trainconf.control.workspace import snapshots
 from trainconf.paths import find_workspace
 from trainconf.snapshot import SnapshotStore
@@ -15,9 +16,9 @@ from trainconf.snapshot import SnapshotStore
 def run(argv: list[str]) -> int:
     """One of create DIR, ls, show ID, diff A B, restore ID DIR, verify ID."""
     parser = Arguments("snapshot")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="create|ls|show|diff|restore|verify")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="record a folder, and print the snapshot's id")
-    create.add_argument("directory", metavar="DIR")
+    create.add_argument("directory", metavar="DIR", help="the folder")
     actions.add_parser("ls", help="list all snapshots of this workspace")
     for name, text in (
         ("show", "list the files of a snapshot"), ("restore", "put a snapshot into a new folder"),
@@ -26,8 +27,8 @@ def run(argv: list[str]) -> int:
         actions.add_parser(name, help=text).add_argument("id", metavar="ID", help="a snapshot's id, or the unique beginning of one")
     actions.choices["restore"].add_argument("directory", metavar="DIR", help="a folder that does not exist yet")
     diff = actions.add_parser("diff", help="say what changed from one to another")
-    diff.add_argument("a", metavar="A")
-    diff.add_argument("b", metavar="B")
+    diff.add_argument("a", metavar="A", help="the id of a snapshot, or its beginning")
+    diff.add_argument("b", metavar="B", help="another one")
     args = parser.parse_args(argv)
     store = SnapshotStore(find_workspace(os.getcwd()).snapshots)
     verbs = {"create": _create, "ls": _ls, "show": _show, "diff": _diff, "restore": _restore, "verify": _verify}
@@ -35,7 +36,7 @@ def run(argv: list[str]) -> int:
 
 
 def _create(store: SnapshotStore, args: argparse.Namespace) -> int:
-    snapshot = snapshots.take(store, args.directory)
+    snapshot = snapshots.take(store, args.directory, printer)
     printer.info(f"{snapshot.file_count} files, {size(snapshot.size_bytes)}")
     printer.data(snapshot.id)
     return 0
@@ -43,7 +44,7 @@ def _create(store: SnapshotStore, args: argparse.Namespace) -> int:
 
 def _ls(store: SnapshotStore, _: argparse.Namespace) -> int:
     rows = [(info.id[:12], utc_time(info.created), str(info.file_count), size(info.size_bytes)) for info in store.ls()]
-    printer.table(("snapshot", "taken (UTC)", "files", "size"), rows)
+    table(("snapshot", "taken (UTC)", "files", "size"), rows)
     return 0
 
 

@@ -56,6 +56,7 @@ def test_nothing_is_wider_than_the_terminal(
     run: RunPaths, workspace: WorkspacePaths, verb: Verb, monkeypatch: pytest.MonkeyPatch, columns: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("trainconf.cli.screen.tables.columns_of", lambda _: int(columns))
     log(make_run(workspace, SECOND), loss=[0.5, 0.25])
     for words in ([FIRST], [FIRST, "loss"], [FIRST, "--table"], [FIRST, SECOND, "loss", "--table"]):
         said = verb("metrics", *words)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from trainconf.cli.screen.sweep import _fitted, _that_matter
+from trainconf.cli.screen.sweep import that_matter
 from trainconf.control.results.sweep import results
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal
@@ -79,21 +77,7 @@ def test_a_canceled_sweep_does_not_name_every_trial_that_went_with_it(workspace:
 def test_of_very_many_trials_a_terminal_has_the_best_and_some_that_failed(workspace: WorkspacePaths) -> None:
     found = results(sweep_of(workspace, ("Completed", 0.5), ("Failed", None), ("Completed", 0.75)))
     many = found._replace(trials=[each._replace(number=number) for number, each in enumerate(found.trials * 40)])
-    shown = _that_matter(many)
+    shown = that_matter(many)
     assert [trial.value for trial in shown[:20]] == [0.75] * 20
     assert [trial.status for trial in shown[20:]] == ["Failed"] * 10
-    assert _that_matter(found) == found.trials
-
-
-@pytest.mark.parametrize("columns", [40, 60, 80, 200])
-def test_a_table_fits_the_terminal_and_says_what_it_leaves_out(columns: int, capfd: pytest.CaptureFixture[str]) -> None:
-    headers = ["trial", *(f"params.key{number}" for number in range(9)), "status", "duration", "score"]
-    row = ["7", *["0.123456789012"] * 9, "Completed", "12.0s", "0.5"]
-    kept, rows = _fitted(headers, [row], columns)
-    assert sum(max(len(head), len(cell)) + 2 for head, cell in zip(kept, rows[0], strict=True)) - 2 <= columns
-    assert kept[0] == "trial"
-    assert kept[-3:] == ["status", "duration", "score"]
-    assert set(rows[0][1:-3]) <= {"0.123457"}
-    said = capfd.readouterr().err
-    assert said == "" if columns == 200 else f"{columns} columns: " in said
-    assert all(f"key{number}" in said or f"key{number}" in kept for number in range(9))
+    assert that_matter(found) == found.trials

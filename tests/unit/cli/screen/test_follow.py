@@ -27,14 +27,17 @@ def test_every_failed_attempt_is_told_with_what_follows(shell: Shell) -> None:
 
 
 def test_a_run_that_was_removed_while_it_ran_is_not_responding_and_its_agent_does_not_stay(shell: Shell) -> None:
-    shell.write("train.py", "import os, shutil\nprint(os.getppid(), flush=True)\nshutil.rmtree(os.environ['TRAINCONF_RUN_DIR'])\n")
+    agent = shell.home / "agent"  # its log goes with the rest
+    job = f"import os, shutil\nopen({str(agent)!r}, 'w').write(str(os.getppid()))\nshutil.rmtree(os.environ['TRAINCONF_RUN_DIR'])\n"
+    shell.write("train.py", job)
     answer = shell(*shell.script())
     assert answer.code == 1
     assert answer.err.endswith("NotResponding: its events.jsonl was removed\n")
     deadline = time.monotonic() + 60
-    while is_alive(int(answer.out)) and time.monotonic() < deadline:
+    pid = int(agent.read_text())
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not is_alive(int(answer.out))
+    assert not is_alive(pid)
 
 
 def test_output_that_cannot_be_shown_is_told_and_the_run_decides_all_the_same(shell: Shell) -> None:

@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from trainconf.cli.screen import printer as printing
-from trainconf.cli.screen.printer import Printer, cut, escaped
+from trainconf.cli.screen.printer import Printer, escaped
+from trainconf.cli.screen.tables import table
+from trainconf.cli.screen.widths import cut
 from trainconf.errors import UserError
 
 
@@ -32,7 +34,7 @@ def test_data_goes_to_standard_output_and_talk_to_standard_error(printer: Printe
 
 
 def test_a_table_is_aligned_whatever_stands_in_it(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
-    printer.table(("name", "x"), [("a\nb\x1b[31m", "1"), ("日本", "2"), ("\udcff", "3")])
+    table(("name", "x"), [("a\nb\x1b[31m", "1"), ("日本", "2"), ("\udcff", "3")])
     assert capsys.readouterr().out.splitlines() == [
         "name          x",
         "a\\nb\\x1b[31m  1",
@@ -59,7 +61,7 @@ def test_a_secret_is_blotted_out_everywhere(printer: Printer, capsys: pytest.Cap
     printer.data("x hunter22 abc")
     printer.info("hunter22-longer")
     printer.json({"a": "hunter22", "b": 'quo"ted\n'})
-    printer.table(("t",), [("hunter22",)])
+    table(("t",), [("hunter22",)])
     printer.error(UserError("hunter22", ("from", "hunter22")))
     out, err = capsys.readouterr()
     assert "hunter22" not in out + err
@@ -82,25 +84,6 @@ def test_json_is_valid_also_for_numbers_it_does_not_have(printer: Printer, capsy
 
     found = json.loads(capsys.readouterr().out, parse_constant=refuse)
     assert found == {"a": ["NaN", "Infinity", ["-Infinity", 1.5]], "b": "\udcff", "c": None}
-
-
-@pytest.mark.parametrize(("no_colour", "term", "coloured"), [("", "xterm", True), ("1", "xterm", False), ("", "dumb", False)])
-def test_colour_is_for_terminals_that_want_it(
-    printer: Printer, monkeypatch: pytest.MonkeyPatch, no_colour: str, term: str, coloured: bool
-) -> None:
-    monkeypatch.setenv("NO_COLOR", no_colour)
-    monkeypatch.setenv("TERM", term)
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    printer.table(("run", "status"), [("a", "Failed")], status_column=1)
-    assert ("\x1b[" in terminal.getvalue()) is coloured
-
-
-def test_a_file_gets_no_colour(printer: Printer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("TERM", "xterm")
-    printer.table(("status",), [("Failed",)], status_column=0)
-    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_mistake_cannot_write_to_the_terminal_by_a_name(printer: Printer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +137,7 @@ STEERING = [
 def test_nothing_that_is_printed_steers_the_terminal(printer: Printer, capfd: pytest.CaptureFixture[str], text: str, way: str) -> None:
     shown = f"<{text}>\tå 日本 👨‍👩‍👧"
     if way == "table":
-        printer.table(["a"], [[shown]])
+        table(["a"], [[shown]])
     elif way == "error":
         printer.error(UserError(shown, ("from", shown), hint=shown))
     else:

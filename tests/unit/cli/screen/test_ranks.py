@@ -7,7 +7,7 @@ import os
 import pytest
 
 from trainconf import files
-from trainconf.cli.screen.ranks import listed
+from trainconf.control.words.ranks import listed
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 

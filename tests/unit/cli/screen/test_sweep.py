@@ -18,6 +18,7 @@ def test_a_slack_that_is_a_share_of_nothing_is_told(policy: str, bound: float, i
     known = dict.fromkeys(Results._fields)
     results = Results(**{  # type: ignore[arg-type]
         **known, "sweep": RunPaths("/runs/x/s"), "goal": "maximize", "trials": [trial], "policy": policy, "verdict_count": 9,
+        "policy_changes": [],
     })
     lines = summary(results)
     assert "  trial 0 stopped at log 5: -0.1 < " in "\n".join(lines)

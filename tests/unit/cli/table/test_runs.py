@@ -21,7 +21,7 @@ from typing import Any
 import pyte
 import pytest
 
-from trainconf.cli.table import fitting
+from trainconf.cli.screen import tables
 from trainconf.cli.table.runs import split
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths
@@ -180,8 +180,12 @@ def test_the_table_that_changes_ends_with_ctrl_c_and_leaves_the_last_one(runs: W
 
 
 def test_reading_for_long_is_told_once_where_nobody_watches(runs: WorkspacePaths, monkeypatch: pytest.MonkeyPatch, verb: Verb) -> None:
-    monkeypatch.setattr("trainconf.cli.table.progress.FIRST_S", 0.0)
-    assert verb("ls", "--reindex").err.count("reading runs into the index: ") == 1
+    monkeypatch.setattr("trainconf.cli.screen.waits.FIRST_S", 0.0)
+    monkeypatch.setattr("trainconf.cli.screen.waits.EVERY_S", 0.0)
+    told = verb("ls", "--reindex").err.splitlines()
+    assert told[0] == "reading runs into the index"
+    assert told[1].startswith("reading runs into the index: done in ")
+    assert len([line for line in told if line.startswith("reading")]) == 2
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -193,14 +197,14 @@ def test_expressions_are_split_at_commas_that_stand_between_them(text: str, expe
 
 
 def test_narrow_columns_come_first_and_what_is_needed_always() -> None:
-    def column(width: int, **more: Any) -> fitting.Column:
-        return fitting.Column("x" * width, **more)
+    def column(width: int, **more: Any) -> tables.Column:
+        return tables.Column("x" * width, **more)
 
     columns = [column(10, is_needed=True), column(30), column(5), column(40, is_cut=True), column(8)]
-    assert fitting.fitting(columns, 45) == ([0, 2, 3, 4], [1])
+    assert tables.fitting(columns, 45) == ([0, 2, 3, 4], [1])
     assert columns[3].widest == 45 - 10 - 5 - 8 - 6
-    assert fitting.fitting([column(50, is_needed=True), column(5)], 20) == ([0], [1])
-    assert fitting.fitting(columns, None) == ([0, 1, 2, 3, 4], [])
+    assert tables.fitting([column(50, is_needed=True), column(5)], 20) == ([0], [1])
+    assert tables.fitting(columns, None) == ([0, 1, 2, 3, 4], [])
 
 
 def test_before_many_runs_are_read_the_newest_are_told_at_once(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:

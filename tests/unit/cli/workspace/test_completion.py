@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -68,6 +69,21 @@ def test_a_line_is_completed_with_what_there_is(runs: WorkspacePaths, line: str,
     words, _ = split(line)
     found = [each for each in candidates(words) if each.startswith(words[-1])]
     assert expected is None or found == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), [
+    ("trainconf experiment=train -- mod", ["model=", "model._target_=", "model.layers=", "model.width="]),
+    ("trainconf -m experiment=train -- model=vit,r", ["model=vit,resnet"]),
+    ("trainconf plan experiment=train -- ++optimizer.l", ["++optimizer.lr="]),
+    ("trainconf rerun digits-1 -- optimizer.n", ["optimizer.name="]),
+    ("trainconf experiment=digits -- mod", []),
+])  # fmt: skip
+def test_what_follows_the_dashes_is_completed_with_what_the_app_has(runs: WorkspacePaths, line: str, expected: list[str]) -> None:
+    shutil.copytree(ROOT / "tests" / "projects" / "hydra_template", runs.root, dirs_exist_ok=True)
+    record = Path(runs.run("digits", "digits-1").record)
+    record.write_text(json.dumps({**json.loads(record.read_text()), "overrides": ["experiment=train", "--", "model=vit"]}))
+    words, _ = split(line)
+    assert [each for each in candidates(words) if each.startswith(words[-1])] == expected
 
 
 def test_every_verb_is_completed(runs: WorkspacePaths) -> None:

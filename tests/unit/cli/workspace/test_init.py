@@ -43,6 +43,21 @@ def test_an_empty_folder_gets_examples_their_config_machine_facts_and_ignore_rul
     assert made[".gitignore"] == b"runs/\n.trainconf/\nconf/local.yaml\n"
 
 
+def test_in_the_project_of_a_hydra_app_its_conf_stays_the_apps(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "config.yaml").write_text("defaults:\n  - experiment: a\n  - _self_\n")
+    (tmp_path / "train.py").write_text("print(1)\n")
+    before = tree(tmp_path)
+    assert init.run([str(tmp_path)]) == 0
+    assert init.run([str(tmp_path), "--script", str(tmp_path / "train.py")]) == 0
+    assert init.run([str(tmp_path), "--group", "model=a"]) == 0
+    made = tree(tmp_path)
+    added = {"conf/trainconf/local.yaml", "conf/trainconf/experiment/train.yaml", "conf/trainconf/model/a.yaml"}
+    assert set(made) - set(before) == {".gitignore", *added}
+    assert made[".gitignore"] == b"runs/\n.trainconf/\nconf/trainconf/local.yaml\n"
+    assert {name: made[name] for name in before} == before
+
+
 def test_every_shipped_project_arrives_unchanged_with_its_experiment(tmp_path: Path) -> None:
     make_workspace(str(tmp_path))
     shipped = paths.packaged("projects")

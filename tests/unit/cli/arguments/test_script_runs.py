@@ -1,0 +1,74 @@
+"""`trainconf train.py --lr 0.1`: a script as it stands, in a folder that nothing was prepared in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shell
+
+SCRIPT = "import os, sys, helper\nprint(sys.argv[1:], os.path.basename(os.getcwd()))\n"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Shell:
+    for name in ("folder", "home"):
+        (tmp_path / name).mkdir()
+    return Shell(tmp_path / "folder", tmp_path / "home")
+
+
+def run_json(workspace: Shell) -> dict[str, object]:
+    found: dict[str, object] = json.loads((workspace.run_dirs()[-1] / "run.json").read_text())
+    return found
+
+
+def test_it_runs_with_its_own_words_and_they_are_params(workspace: Shell) -> None:
+    workspace.write("src/train.py", SCRIPT)
+    workspace.write("src/helper.py", "")
+    answer = workspace("src/train.py", "--lr", "0.1", "--help", "--name", "a 'b\n${x}")
+    assert answer.code == 0, answer
+    assert answer.out.strip() == str(["--help", "--lr", "0.1", "--name", "a 'b\n${x}"]) + " code"
+    recorded = run_json(workspace)
+    assert recorded["experiment_name"] == "train"
+    assert recorded["params"] == {"lr": 0.1, "help": True, "name": "a 'b\n${x}"}
+    assert "params.lr" in str(recorded["origins"])
+    assert workspace("rerun", "last", "params.lr=0.5", "params.help=false").out.startswith("['--lr', '0.5', '--name'")
+
+
+def test_what_stands_before_it_is_ours(workspace: Shell) -> None:
+    workspace.write("train.py", "import sys; print(sys.argv[1:])")
+    assert workspace("tags={a: b}", "+tags.c=d", "train.py", "tags.a=x").code == 2  # a mapping is added, as elsewhere
+    answer = workspace("run", "--detach", "+tags.c=d", "train.py", "tags.a=x", "--cfg", "job")
+    assert answer.code == 0
+    assert workspace("wait", answer.out.strip()).code == 0
+    assert run_json(workspace)["tags"] == {"c": "d"}
+    assert workspace("logs", "last").out.strip() == "['tags.a=x', '--cfg', 'job']"
+
+
+def test_a_sweep_varies_its_words(workspace: Shell) -> None:
+    workspace.write("train.py", "import sys; print(sys.argv[1:])")
+    answer = workspace("-m", "train.py", "data.csv", "--opt", "sgd,adam", "--lr", "0.1", "--n-estimators", "5,6")
+    assert answer.code == 0, answer
+    commands = sorted(path.read_text() for path in workspace.root.glob("runs/*/*/logs/std_log.txt"))
+    assert commands == [f"{['data.csv', '--lr', '0.1', '--n-estimators', n, '--opt', opt]}\n" for n in "56" for opt in ("adam", "sgd")]
+
+
+def test_it_is_planned_composed_and_frozen_like_an_experiment(workspace: Shell) -> None:
+    workspace.write("train.py", "import sys; print(sys.argv[1:])")
+    assert "train.py --lr 0.1" in workspace("plan", "train.py", "--lr", "0.1").out
+
+    assert "lr: 0.1" in workspace("config", "train.py", "--lr", "0.1").out
+    assert workspace("freeze", "-o", "frozen.yaml", "train.py", "--lr", "0.1").code == 0
+    assert workspace("run", "frozen.yaml").out.strip() == "['--lr', '0.1']"
+    assert workspace("freeze", "--check", "frozen.yaml").code == 0
+
+
+def test_a_script_of_another_folder_runs_from_there(workspace: Shell) -> None:
+    workspace.write("elsewhere/train it.py", SCRIPT)
+    workspace.write("elsewhere/helper.py", "")
+    (workspace.root / "here").mkdir()
+    answer = workspace("../elsewhere/train it.py", cwd=workspace.root / "here")
+    assert answer.code == 0, answer
+    assert (workspace.root / "here/runs/train_it").is_dir()
