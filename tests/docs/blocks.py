@@ -1,7 +1,7 @@
 """Runs the `console` blocks of a page in one shell, and compares their output with what the page shows.
 
-A line that starts with `$ ` is a command; it must end with 0. The lines after it are its output, both channels, where `...` stands for
-anything; `...` on a line of its own for any number of lines.
+A line that starts with `$ ` is a command, and goes on in lines that start with `> `; it must end with 0. The lines after it are its output,
+both channels, where `...` stands for anything; `...` on a line of its own for any number of lines.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def commands(page: str) -> list[Command]:
         for number, line in enumerate(block[1].splitlines(), first):
             if line.startswith("$ "):
                 found.append(Command(line[2:], "", number))
+            elif re.match(">( |$)", line) and not found[-1].shown:
+                found[-1].text += f"\n{line[2:]}"
             else:
                 found[-1].shown += line + "\n"
     return found
