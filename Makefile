@@ -8,13 +8,15 @@ PYTHON ?= python3
 VENV := .venv
 VENV_NEXT := .venv-hydra-1.4
 VENV_NEWEST := .venv-newest
+VENV_DOCS := .venv-docs
+SITE := site
 INSTALL := bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 LOCKED := $(INSTALL) --no-build-isolation --require-hashes --requirement
 THIS := $(INSTALL) --no-build-isolation --no-deps --editable .
 LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --upgrade --quiet --no-annotate \
   --custom-compile-command 'make lock'
 
-.PHONY: help run test test-all test-newest lint lock testbed testbed-where-possible testbed-down bench faults wheel clean
+.PHONY: help run test test-all test-newest lint lock testbed testbed-where-possible testbed-down bench soak faults docs wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
@@ -54,6 +56,12 @@ lock: $(VENV)/bin/python  ## renew locks/, what `make` installs, and conf/env/*.
 	$(LOCK) pyproject.toml --extra uv --extra docker --group build --constraint locks/dev.txt --output-file locks/run.txt
 	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	$(LOCK) pyproject.toml --extra docker --group dev --group hydra-next --output-file locks/dev-hydra-1.4.txt
+	$(LOCK) locks/release.in --output-file locks/release.txt
+	$(LOCK) locks/notebook.in --constraint locks/dev.txt --output-file locks/notebook.txt
+	$(LOCK) locks/docs.in --output-file locks/docs.txt
+	$(LOCK) locks/trackers.in --output-file locks/trackers.txt
+	$(LOCK) locks/trackio.in --output-file locks/trackio.txt
+	$(LOCK) locks/node.in --output-file locks/node.txt
 	$(VENV)/bin/python locks/environments.py
 
 faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random moments, and kill controllers at every line, for an hour
@@ -63,11 +71,17 @@ faults: $(VENV)/.checked  ## kill, stop, fill disks and turn clocks at random mo
 bench: $(VENV)/.checked  ## measure each figure of docs/performance.md
 	$(VENV)/bin/python -m benchmarks
 
+docs: $(VENV_DOCS)/.installed  ## build the site of the documents: site/index.html; a link or an anchor that leads nowhere fails
+	$(VENV_DOCS)/bin/python -m sphinx --quiet --fail-on-warning --keep-going -c docs -d $(SITE)/.doctrees . $(SITE)
+
+soak: $(VENV)/.checked  ## how the page and its server grow in an hour with 50 live runs: `make soak SOAK_S=300` for five minutes
+	$(VENV)/bin/python -m benchmarks.page.soak --check --seconds $${SOAK_S:-3600}
+
 wheel: $(VENV)/.checked  ## build dist/*.whl
 	$(VENV)/bin/python -m build --wheel
 
 clean:  ## remove what the checks and builds made; runs, their records and the testbed stay
-	rm -rf $(VENV) $(VENV_NEXT) $(VENV_NEWEST) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_NEXT) $(VENV_NEWEST) $(VENV_DOCS) dist build $(SITE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written when the whole set-up succeeded; it is stale when what it was made from is newer.
@@ -85,6 +99,10 @@ $(VENV_NEXT)/.checked: locks/dev-hydra-1.4.txt locks/build.txt pyproject.toml Ma
 	$(VENV_NEXT)/$(LOCKED) locks/build.txt
 	$(VENV_NEXT)/$(LOCKED) locks/dev-hydra-1.4.txt
 	$(VENV_NEXT)/$(THIS)
+	@touch $@
+
+$(VENV_DOCS)/.installed: locks/docs.txt $(VENV_DOCS)/bin/python
+	$(VENV_DOCS)/$(LOCKED) locks/docs.txt
 	@touch $@
 
 %/bin/python:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.rounds import ROOT, environment, parser
 
 HERE = Path(__file__).parent
-NO_BENCHMARKS = {"__init__", "__main__", "bare_runs", "rounds"}
+NO_BENCHMARKS = {"__init__", "__main__", "bare_runs", "rounds", "served", "soak"}
 NAMES = [
     ".".join(path.relative_to(HERE).with_suffix("").parts) for path in sorted(HERE.rglob("*.py")) if path.stem not in NO_BENCHMARKS
 ]  # fmt: skip

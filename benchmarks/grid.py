@@ -34,13 +34,15 @@ def compose_ms_per_trial(project: str) -> float:
 def main() -> int:
     asked = parser(__doc__, rounds=5).parse_args()
     report = Report(*LIMITS)
-    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as project:
+    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
+        project = os.path.join(folder, "project")  # the leases lie beside it: a trial does not copy them with its code
+        os.mkdir(project)
         with open(os.path.join(project, "train.py"), "w") as stream:
             stream.write("pass\n")
         bare = f"seq {RUNS} | xargs -P2 -I@ '{sys.executable}' train.py --a @"
         sweep = [
             sys.executable, "-m", "trainconf", "-m", "experiment=adhoc", "script=train.py", "env=current", "compute.slots=2",
-            f"compute.lease_dir={project}/leases", f"+params.a=range(0,{RUNS})",
+            f"compute.lease_dir={folder}/leases", f"+params.a=range(0,{RUNS})",
         ]
         seen = interleaved({
             "xargs -P2": lambda: timed(["sh", "-c", bare], project),

@@ -50,8 +50,8 @@ for _ in range({count}):
 def search(project: str, kind: str, total: int, *more: str, script: str = "train.py", slots: int = 2) -> list[str]:
     return [
         sys.executable, "-m", "trainconf", "-m", "experiment=adhoc", f"script={script}", "env=current", f"compute.slots={slots}",
-        f"compute.lease_dir={project}/leases", f"sweep={kind}", f"sweep.max_total_runs={total}", "metric.name=loss", "metric.goal=minimize",
-        "+params.lr=log_interval(0.0001, 1)", *more,
+        f"compute.lease_dir={os.path.dirname(project)}/leases", f"sweep={kind}", f"sweep.max_total_runs={total}", "metric.name=loss",
+        "metric.goal=minimize", "+params.lr=log_interval(0.0001, 1)", *more,
     ]  # fmt: skip
 
 
@@ -100,9 +100,9 @@ def many(project: str, count: int, report: Report) -> None:
         report.figure(f"a search of {total}: CPU of the client, a trial", used[-1], "ms")
     report.figure(f"a search of {count}: memory of the client", after.ru_maxrss / 1024, "MiB", "at most 120")
     code = (
-        "import sys, time\nfrom trainconf.control.sweeps import steer\nfrom trainconf.control.runs import find_sweep\n"
+        "import sys, time\nfrom trainconf.control.sweeps.resume import resume\nfrom trainconf.control.runs import find_sweep\n"
         "from trainconf.paths import find_workspace\nw = find_workspace('.')\ns = find_sweep(w, 'last')\nb = time.perf_counter()\n"
-        "r = steer.resume(s, w)\nprint(time.perf_counter() - b)\nr.has_ended()\n"
+        "r = resume(s, w)\nprint(time.perf_counter() - b)\nr.has_ended()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=project, env=environment(), capture_output=True, text=True, check=True)
     report.figure(f"taking over a search of {count}", float(done.stdout), "s", "at most 1.5")
@@ -115,7 +115,9 @@ def main() -> int:
     report = Report(*LIMITS)
     rng = random.Random(7)
     naps = [round(rng.uniform(0.2, 1.5), 3) for _ in range(NAPS)]
-    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as project:
+    with tempfile.TemporaryDirectory(prefix="trainconf-bench-") as folder:
+        project = os.path.join(folder, "project")  # the leases lie beside it: a trial does not copy them with its code
+        os.mkdir(project)
         for name, text in (("train.py", SCRIPT), ("nap.py", NAP.format(naps=naps)), ("logs.py", LOGS.format(count=16))):
             Path(project, name).write_text(text)
         reads = r"+stdout_metrics.loss='loss (\S+)'"

@@ -121,7 +121,12 @@ def _judged(policy: Policy, seed: int, data: list[Curve]) -> Iterator[float]:
     """Of one seed: saved in percent, stopped, regret, whether the truly best trial ran to its end."""
     epochs = len(data[0][0])
     judge = Judge(policy, "maximize")
-    stopped = simulate(data, IN_FLIGHT, lambda trial, value: any(verdict.is_stop for verdict in judge.log(trial, value)))
+
+    def log(trial: int, value: float) -> bool:
+        judge.take(trial, value)
+        return any(verdict.is_stop for verdict in judge.verdicts(trial))
+
+    stopped = simulate(data, IN_FLIGHT, log)
     counts = [stopped.get(trial, epochs) for trial in range(len(data))]
     clean = [values for values, _ in curves(seed, noise=0.0)]
     winner = max(range(len(data)), key=lambda trial: (max(data[trial][0][: counts[trial]]), -trial))

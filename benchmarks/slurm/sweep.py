@@ -36,11 +36,11 @@ PAUSE_S = 0.01
 BARE = "trainconf-bare"
 
 
-def bare(root: Path, count: int) -> float:
-    """`sbatch --array` of a script that runs the same Python on the same file."""
+def bare(root: Path, count: int, code: str = SCRIPT) -> float:
+    """Seconds of `sbatch --array` of a script that runs the same Python on the same file, to the last output. `code` prints something."""
     outputs = root / "bare"
     outputs.mkdir()
-    (root / "train.py").write_text(SCRIPT)
+    (root / "train.py").write_text(code)
     script = f"#!/bin/sh\nexec {sys.executable} {root}/train.py\n"
     began = time.perf_counter()
     options = ["sbatch", "--parsable", f"--array=0-{count - 1}", f"--output={outputs}/%a", f"--job-name={BARE}"]

@@ -4,7 +4,7 @@
 
 Where TF_CONFIG names a cluster, each process is one worker of it. --batch_size counts the images of one step over all workers. Each
 step takes the same images whatever the number of workers, who divide them and apply the sum of all their gradients. So n workers walk
-the path of one, to the rounding of sums, with the same learning rate.
+the path of one, to the rounding of sums, with the same learning rate: in double precision, for single is enlarged by each step.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SHAPES = [(3, 3, 1, 16), (16,), (3, 3, 16, 32), (32,), (2 * 2 * 32, CLASSES), (C
 def load(path):
     """Images of one channel with grey levels in [0, 1], and their digits."""
     table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
-    return (table[:, :-1] / 16.0).astype(np.float32).reshape(-1, 8, 8, 1), table[:, -1].astype(np.int32)
+    return (table[:, :-1] / 16.0).reshape(-1, 8, 8, 1), table[:, -1].astype(np.int32)
 
 
 def first_weights(seed):
@@ -32,7 +32,7 @@ def first_weights(seed):
     rng = np.random.default_rng(seed)
     for shape in SHAPES:
         scale = (2.0 / np.prod(shape[:-1])) ** 0.5 if len(shape) > 1 else 0.0
-        yield tf.Variable(rng.normal(scale=scale, size=shape).astype(np.float32), aggregation=tf.VariableAggregation.SUM)
+        yield tf.Variable(rng.normal(scale=scale, size=shape), aggregation=tf.VariableAggregation.SUM)
 
 
 def scores_of(weights, images):

@@ -44,7 +44,7 @@ def test_a_job_cannot_change_what_is_recorded_of_it(tmp_path: Path, image: str) 
     assert json.loads(Path(handle.paths.record).read_text())["experiment_name"] == "exp"
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "logs/std_log.txt", "usage_rank_0.txt", "ends_rank_0.txt"])
+@pytest.mark.parametrize("name", ["metrics.jsonl", "records.jsonl", "logs/std_log.txt", "usage_rank_0.txt", "ends_rank_0.txt"])
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_job_cannot_put_a_link_or_a_pipe_where_the_host_writes_or_reads(name: str, ranks: int, tmp_path: Path, image: str) -> None:
     victim = tmp_path / "victim"
@@ -76,7 +76,8 @@ def test_outputs_and_logs_are_put_away_as_without_a_container(tmp_path: Path, im
     assert (output(handle), Path(paths.logs, "std_log.txt.from_script").read_text()) == ("said\n", "l\n")
     assert last(handle)["left_in_code"] == {"count": 1, "names": ["kept/"], "more": 0}
     assert sorted(os.listdir(paths.run_dir)) == sorted(
-        ["agent.lock", "code", "events.jsonl", "logs", "metrics.jsonl", "outputs", "params.json", "plan.json", "run.json"]
+        ["agent.lock", "code", "events.jsonl", "logs", "metrics.jsonl", "outputs", "params.json", "plan.json", "records.jsonl",
+         "run.json"]
     )
 
 

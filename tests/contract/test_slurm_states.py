@@ -244,6 +244,7 @@ def test_without_accounting_a_forgotten_job_is_not_responding_and_never_failed(r
     handle = up(launcher, root)
     kill_agent(handle)
     wait_until(lambda: not jobs_named(handle.paths.run_id), "Slurm to forget it")
+    wait_until(lambda: liveness.state_of(handle.paths).scheduler is not None, "the agent's watchdog to let go of the run")
     clock = Clock()
     queue = QueueCache(Controller(os.environ), handle.paths.workspace, clock)
     recorded = liveness.state_of(handle.paths)

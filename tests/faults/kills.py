@@ -6,8 +6,9 @@
 A controller is a fork of this process that kills itself at a point: `written:K` right after line K of the journal, `due:K` before that
 line and after everything that came before it, `torn:K` in the middle of it, `made:N` when trial N has its folder and nobody has it,
 `sent:N` when a scheduler has it and its answer is lost, `recorded` and `asked` before and after the list of a sweep whose trials are
-known, `resumed:K` as `written:K` and then, of the controller that takes over, once more at its first line. `extended:K` and `retried:K`
-are of a search that has ended: its next controller is killed at its line K, and the same command is given again. Trials wait until the
+known, `resumed:K` as `written:K` and then, of the controller that takes over, once more at its first line. `extended:K`, `changed:K`
+(which gives it another policy as well) and `retried:K` are of a search that has ended: its next controller is killed at its line K, and
+the same command is given again. Trials wait until the
 next controller is there, so that it finds them running.
 """
 
@@ -116,13 +117,13 @@ class Kills:
         for number in range(TOTAL):
             yield from (f"made:{number}", f"sent:{number}")
         for number in range(1, 6):
-            yield from (f"extended:{number}", f"retried:{number}")
+            yield from (f"extended:{number}", f"changed:{number}", f"retried:{number}")
 
     def run(self, point: str) -> list[str]:
         """What is wrong after a kill at that point; nothing when the search ended before it."""
         self._open()
         kind, _, number = point.partition(":")
-        if kind in ("extended", "retried"):
+        if kind in ("extended", "changed", "retried"):
             return list(self._run_later(kind, f"written:{number}"))
         code = self._wait(self._start(self.words, point))
         if code != -signal.SIGKILL:
@@ -149,10 +150,13 @@ class Kills:
         home = self._home()
         sweep = os.path.basename(home)
         words = ["sweep", "retry", sweep] if kind == "retried" else ["sweep", "extend", sweep, f"sweep.max_total_runs={TOTAL + 1}"]
+        words += ["sweep.policy.slack_amount=0.75"] if kind == "changed" else []
         self._wait(self._start(words, point))
         self._open()
         code = self._wait(self._start(words))
-        if kind == "extended":
+        if [line["settings"]["slack_amount"] for line in lines(home) if line["deed"] == "policy"] != [0.75] * (kind == "changed"):
+            yield "the policy was changed otherwise"
+        if kind != "retried":
             yield from self._wrong(home, code, TOTAL + 1)
             return
         states = {name: lines(os.path.join(os.path.dirname(home), name), "events.jsonl")[-1]["state"] for name in self._trials(home)}

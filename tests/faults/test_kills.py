@@ -13,7 +13,7 @@ from tests.faults.place import ROOT
 from tests.testbed.cluster import Cluster
 
 DEEDS = "recorded,asked,written,due,made"
-EVERY = f"{DEEDS},torn,resumed,extended,retried"
+EVERY = f"{DEEDS},torn,resumed,extended,changed,retried"
 A_SAMPLE = ["due:2", "made:1", "written:1", "written:3", "written:4", "written:7"]  # ask, told, and the stop of trial 1
 
 
@@ -29,9 +29,9 @@ def kill(folder: Path, scene: str, *words: str, points: Sequence[str] = (), kind
 @pytest.mark.parametrize(("scene", "kinds"), [
     ("one", DEEDS),
     ("all", DEEDS),
-    pytest.param("one", "torn,resumed,extended,retried", marks=pytest.mark.nightly),
+    pytest.param("one", "torn,resumed,extended,changed,retried", marks=pytest.mark.nightly),
     pytest.param("two", EVERY, marks=pytest.mark.nightly),
-    pytest.param("all", "torn,resumed,extended,retried", marks=pytest.mark.nightly),
+    pytest.param("all", "torn,resumed,extended,changed,retried", marks=pytest.mark.nightly),
 ])  # fmt: skip
 def test_a_search_goes_on_whatever_line_its_controller_was_killed_at(tmp_path: Path, scene: str, kinds: str) -> None:
     kill(tmp_path, scene, kinds=kinds)
@@ -39,7 +39,8 @@ def test_a_search_goes_on_whatever_line_its_controller_was_killed_at(tmp_path: P
 
 @pytest.mark.slow
 def test_a_line_that_was_torn_and_a_second_kill_lose_nothing(tmp_path: Path) -> None:
-    kill(tmp_path, "one", points=["torn:1", "torn:4", "torn:7", "resumed:3", "resumed:6", "extended:2", "extended:3", "retried:2"])
+    points = ["torn:1", "torn:4", "torn:7", "resumed:3", "resumed:6", "extended:2", "extended:3", "changed:3", "retried:2"]
+    kill(tmp_path, "one", points=points)
 
 
 @pytest.mark.docker

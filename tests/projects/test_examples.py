@@ -89,11 +89,17 @@ def test_the_patterns_of_the_iris_experiment_find_every_epoch(tmp_path: Path) ->
         assert len([float(value) for value in re.findall(pattern, printed)]) == experiment["params"]["epochs"], name
 
 
-@pytest.mark.parametrize("project", sorted(path.name for path in (ROOT / "projects").iterdir() if path.is_dir()))
-def test_every_project_names_its_experiment_its_data_and_their_licence(project: str) -> None:
-    folder = ROOT / "projects" / project
-    assert (ROOT / "conf" / "experiment" / f"{project}.yaml").is_file()
-    assert f"# {project}\n" in (folder / "README.md").read_text()
+PROJECTS = sorted(path for path in (ROOT / "projects").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", PROJECTS, ids=lambda path: path.name)
+def test_every_project_has_an_experiment_of_its_name(folder: Path) -> None:
+    assert (ROOT / "conf" / "experiment" / f"{folder.name}.yaml").is_file()
+
+
+@pytest.mark.parametrize("folder", [path for path in PROJECTS if list(path.glob("*.csv*"))], ids=lambda path: path.name)
+def test_every_project_with_data_has_a_page_and_names_their_licence(folder: Path) -> None:
+    assert f"# {folder.name}\n" in (folder / "README.md").read_text()
     attribution = (folder / "ATTRIBUTION.md").read_text()
     assert "Licence: Creative Commons Attribution 4.0" in attribution
     assert "doi.org" in attribution

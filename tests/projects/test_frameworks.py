@@ -8,16 +8,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Answer, Shell
+from tests.conftest import ROOT, Answer, Shell
 from tests.testbed.cluster import Cluster
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
-REQUIREMENTS = ("torch==2.13.0", "lightning==2.6.6", "accelerate==1.15.0", "transformers==5.24.0")
+# What the projects of the how-tos ask for. torch first: another one would bring gigabytes of CUDA.
+ASKED = {line.partition("#")[0].strip() for path in ROOT.glob("projects/tiny_*/requirements.txt") for line in path.read_text().splitlines()}
+REQUIREMENTS = tuple(sorted(ASKED, key=lambda line: (not line.startswith("torch="), line)))
 LIBRARIES = ("environment", "fabric", "lightning", "accelerate", "transformers")
 SCRIPT = Path(__file__).parent / "scripts" / "frameworks.py"
 PATIENCE_S = 600.0
@@ -37,7 +38,7 @@ def python() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "whole").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            for wanted in (REQUIREMENTS[:1], REQUIREMENTS):  # torch first: another one would bring gigabytes of CUDA
+            for wanted in (REQUIREMENTS[:1], REQUIREMENTS):
                 done = subprocess.run([found, "-m", "pip", "install", "-q", "--no-compile", *wanted], capture_output=True, text=True)
                 assert done.returncode == 0, done.stderr
             (folder / "whole").touch()
@@ -67,9 +68,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(shell: Shell, python: Path) -> Iterator[Bench]:
+def bench(shell: Shell, python: Path) -> Bench:
     del shell.env["PYTHONWARNINGS"]  # what the libraries do when they are imported is theirs
-    yield Bench(shell, python)
+    return Bench(shell, python)
 
 
 def worlds(run_dir: Path) -> dict[str, list[list[int]]]:

@@ -1,4 +1,4 @@
-"""digits_mpi by the MPI of its environment and by that of the machine: MPI itself counts the processes, and together they learn what one learns."""
+"""digits_mpi by the MPI of its environment and by the machine's: MPI counts the processes, and together they learn what one learns."""
 
 from __future__ import annotations
 

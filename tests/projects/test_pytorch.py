@@ -81,8 +81,8 @@ def test_three_nodes_of_a_cluster_learn_what_one_process_learns(pytorch: Experim
 def test_a_torchrun_of_ones_own_on_each_node_makes_one_job_of_them(pytorch: Experiment, slurm_cluster: Cluster) -> None:
     torchrun = "torchrun --nnodes=2 --nproc-per-node=1 --node-rank=$NODE_RANK --master-addr=$MASTER_ADDR --master-port=$MASTER_PORT"
     two = pytorch.run(
-        "compute=slurm", "compute.mem_gib=1.2", "distributed.node_count=2", "script=null", f"command=[sh,-c,'{torchrun} train.py --epochs 2']",
-        "argument_style=none", env={"SLURM_CONF": slurm_cluster.conf},
+        "compute=slurm", "compute.mem_gib=1.2", "distributed.node_count=2", "script=null", "argument_style=none",
+        f"command=[sh,-c,'{torchrun} train.py --epochs 2']", env={"SLURM_CONF": slurm_cluster.conf},
     )  # fmt: skip
     assert (two.values("world_size"), two.log_count) == ([2], 2)
     assert two.values("loss") == pytest.approx(pytorch.alone.values("loss")[:2], rel=1e-3)

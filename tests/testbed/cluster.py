@@ -43,12 +43,12 @@ class Cluster:
 @pytest.fixture
 def slurm_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """The cluster that SLURM_CONF now names: `main`, or that of `@pytest.mark.slurm(cluster="bare")`. One test at a time has it."""
-    confs = {name: conf for conf, name in re.findall(r"SLURM_CONF=(\S+) \((\w+)", status_of("slurm"))}
-    marker = request.node.get_closest_marker("slurm")
-    cluster = Cluster(confs[marker.kwargs.get("cluster", "main") if marker else "main"])
-    monkeypatch.setenv("SLURM_CONF", cluster.conf)
     with open(TESTBED / "slurm.sh", "rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # before its state is asked: the test that has it may have ended its daemons
+        confs = {name: conf for conf, name in re.findall(r"SLURM_CONF=(\S+) \((\w+)", status_of("slurm"))}
+        marker = request.node.get_closest_marker("slurm")
+        cluster = Cluster(confs[marker.kwargs.get("cluster", "main") if marker else "main"])
+        monkeypatch.setenv("SLURM_CONF", cluster.conf)
         yield cluster
         if cluster.is_harmed:
             subprocess.run([TESTBED / "up", "slurm"], check=True)

@@ -6,7 +6,7 @@ umask 022  # also what goes into an image is for everybody to read
 
 readonly HERE=$(dirname "${BASH_SOURCE[0]}")
 readonly STATE=/var/lib/trainconf-testbed
-readonly PARTS=(docker slurm)
+readonly PARTS=(docker slurm browser)
 
 readonly FAILED=1 USAGE=2 UNABLE=3  # UNABLE: nothing went wrong, this machine or user cannot have it
 

@@ -19,7 +19,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         return
     for marker, fixture in BRINGS.items():
         if item.get_closest_marker(marker) and fixture not in item.fixturenames:
-            item.fixturenames.insert(0, fixture)
+            item.fixturenames = [fixture, *item.fixturenames]  # a list of its own: the other params of its function may not be marked
 
 
 def could_be_up() -> bool:

@@ -1,4 +1,4 @@
-"""tests/testbed/up and down themselves, on a machine of their own as far as the kernel can make one: its /run, its state, its network."""
+"""tests/testbed/up and down themselves, on a machine of their own as far as the kernel can make one: its processes, /run, state, net."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.testbed.marks import TESTBED
 
 STATE = Path("/var/lib/trainconf-testbed")
 PID = f"cat {STATE}/dockerd.pid"
+
+MACHINE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 # The images that are made already are lent, so that no package is needed.
 ALONE = f"""\
@@ -55,7 +57,7 @@ def alone(tmp_path: Path, script: str) -> tuple[int, str]:
         folder.mkdir()
     places = [folders[0], STATE / "images", folders[1], TESTBED]
     ran = subprocess.run(
-        ["unshare", "--mount", "--net", "bash", "-c", ALONE + script, "bash", *map(str, places)],
+        [*MACHINE, "bash", "-c", ALONE + script, "bash", *map(str, places)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
     )  # fmt: skip
     shutil.rmtree(folders[0])  # pytest would keep the engine's images of three sessions

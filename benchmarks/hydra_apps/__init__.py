@@ -1,0 +1,1 @@
+"""Hydra apps of anybody's, run by trainconf."""
