@@ -31,6 +31,7 @@ from trainconf.sweeps.trials import TrialMaker, base_of
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
 POLICY = "policy"
+_CHANGES = ("pause", "resume", "close", "budget", POLICY)
 RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
 
 
@@ -182,8 +183,10 @@ class ResumedSweep(Controlled):
     def _write_down(self, log: journal.Journal, changes: Mapping[str, Any]) -> None:
         """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that."""
         for asked in journal.take_requests(self.paths):
-            if asked["deed"] in ("pause", "resume", "close", "budget", "policy"):
-                log.lines.append(log.write(**{key: value for key, value in asked.items() if key != "time"}))
+            facts = {key: value for key, value in asked.items() if key != "time"}
+            heard = next((line for line in reversed(log.lines) if line["deed"] in _CHANGES), {})
+            if asked["deed"] in _CHANGES and not facts.items() <= heard.items():  # or whoever heard it was killed before it removed it
+                log.lines.append(log.write(**facts))
         log.lines.append(log.write("resume"))
         for deed, facts in deeds_of(changes):
             log.lines.append(log.write(deed, **facts))

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import Answer, Shell, wait_for
 from tests.testbed.cluster import Cluster
 from trainconf.files import is_locked
+from trainconf.paths import RunPaths
+from trainconf.sweeps.journal import request
 
 Here = Callable[..., Answer]
 SCRIPT = """
@@ -84,17 +86,24 @@ def test_a_running_search_takes_a_setting_of_its_policy(here: Here, workspace: S
     assert "since trial 0: bandit, evaluation_interval=1, delay_evaluation=2, unit=log, slack_amount=0.3" in answer.err, answer
 
 
-@pytest.mark.parametrize("kill", ["before", "after"])
+@pytest.mark.parametrize("kill", ["before", "while heard", "after"])
 def test_a_search_whose_controller_was_killed_goes_on_by_the_other_policy(here: Here, workspace: Shell, kill: str) -> None:
-    """Killed before the change: it is asked for when the search is resumed. Killed after it: the next controller finds it."""
+    """Killed before the change: it is asked for when the search is resumed. Killed after it: the next controller finds it.
+
+    Killed before it removed what was asked: nothing changes twice.
+    """
     child = workspace.start(*words(workspace, "sweep=grid", *LAX))
     wait_for(lambda: judged(workspace, 0, 1))
     change = ["sweep.policy.slack_amount=0.3"]
-    if kill == "after":
+    if kill != "before":
         assert here("sweep", "resume", "last", *change).code == 0
         wait_for(lambda: deeds(workspace, "policy"))
     child.kill()
     child.communicate()
+    if kill == "while heard":
+        (line,) = deeds(workspace, "policy")
+        home = next(workspace.root.glob("runs/*/*/journal.jsonl")).parent
+        request(RunPaths(str(home)), **{key: line[key] for key in ("deed", "settings", "metric")})
     (workspace.root / "gate").write_text("")
     answer = here("sweep", "resume", "last", *(change if kill == "before" else []))
     assert answer.code == 0, answer
