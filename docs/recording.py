@@ -45,7 +45,7 @@ FIRST = ["trainconf train.py --lr 0.2", "trainconf -m metric.name=accuracy train
 SEARCH = [
     "trainconf init --script train.py",
     "trainconf -m experiment=train sweep=random sweep.max_total_runs=5 'params.lr=uniform(0.05, 1)'",
-    "trainconf diff best last:0",
+    "trainconf diff last:1 last:0",
 ]
 COLUMNS, ROWS = 96, 34
 DONE = re.compile(rb"\x1b\]133;D;(\d+)\x07")

@@ -24,6 +24,7 @@ __all__ = ["cluster", "docker_base_image", "docker_engine", "docker_settings", "
 
 ROOT = Path(__file__).parents[1]
 KEPT = ("PATH", "LANG", "TMPDIR", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SLURM_CONF")  # a test's home says none of it
+OF_TERMINALS = ("CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts `pytest &`: what a test starts would ignore it, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -147,6 +148,13 @@ class Shell:
                 is_file = os.path.isfile(path) and not os.path.islink(path)
                 found[os.path.relpath(path, self.root)] = Path(path).read_bytes() if is_file else b"(folder or link)"
         return found
+
+
+@pytest.fixture(autouse=True)
+def _same_terminal_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In CI as on a desk: what the environment says of terminals is what the test says."""
+    for name in OF_TERMINALS:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

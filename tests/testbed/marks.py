@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTBED = Path(__file__).parent
+IN_CI = os.environ.get("CI", "").lower() in ("true", "1")  # read once: no test sees the variable
 BRINGS = {"docker": "docker_engine", "slurm": "slurm_cluster"}
 
 
@@ -24,7 +25,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def could_be_up() -> bool:
     """Whether CI could have brought the testbed up here. A skip would then hide that it did not."""
-    if os.environ.get("CI", "").lower() not in ("true", "1") or os.geteuid() != 0:
+    if not IN_CI or os.geteuid() != 0:
         return False
     try:
         return platform.freedesktop_os_release()["ID"] in ("debian", "ubuntu")

@@ -48,10 +48,9 @@ def on_terminal(workspace: WorkspacePaths, columns: int, *words: str, until: str
     ours, theirs = pty.openpty()
     screen = pyte.Screen(columns, 40)
     stream = pyte.ByteStream(screen)
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")} | {"TERM": "xterm"}
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     argv = [sys.executable, "-m", "trainconf", "ls", *words]
-    env = {**environment, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
     child = subprocess.Popen(argv, cwd=workspace.root, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
     end = time.monotonic() + 60
