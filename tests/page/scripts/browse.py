@@ -26,9 +26,13 @@ FLAGS = [
 ]  # fmt: skip
 PATIENCE_S = float(os.environ.get("PATIENCE_S", "300"))
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-QUIET = """() => [...document.querySelectorAll('tc-chart')].every((chart) => chart.isLoaded || !chart.isSeen)
+COUNT = """window.unanswered = 0;
+const ask = window.fetch;
+window.fetch = (...words) => { window.unanswered += 1; return ask(...words).finally(() => { window.unanswered -= 1; }); };"""
+QUIET = """() => !window.unanswered && [...document.querySelectorAll('tc-chart')].every((chart) => chart.isLoaded || !chart.isSeen)
   && !document.body.innerText.includes('Reading the run')"""
 REFUSED = "Failed to load resource"  # said of each answer from 400 on
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # charts follow their size a frame later
 HIDE = """(hidden) => {
   Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
   document.dispatchEvent(new Event('visibilitychange'));
@@ -45,6 +49,7 @@ class Tab:
 
     def __init__(self, context: BrowserContext, link: str) -> None:
         self.page: Page = context.new_page()
+        self.page.add_init_script(COUNT)
         self.page.set_default_timeout(PATIENCE_S * 1000)
         self.link = link
         self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(link))
@@ -134,7 +139,7 @@ def screens(case: Case) -> Any:
                 tab.go(address)
             if scheme:
                 tab.page.emulate_media(color_scheme=scheme)
-            tab.page.wait_for_timeout(50)
+            tab.page.evaluate(DRAWN)
             seen["wide"][width] = tab.page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
             seen["axe"] += tab.violations() if scheme else []
         found.append({**seen, "text": tab.text()})
