@@ -184,7 +184,7 @@ class ResumedSweep(Controlled):
         """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that."""
         for asked in journal.take_requests(self.paths):
             facts = {key: value for key, value in asked.items() if key != "time"}
-            heard = next((line for line in reversed(log.lines) if line["deed"] in _CHANGES), {})
+            heard: dict[str, Any] = next((line for line in reversed(log.lines) if line["deed"] in _CHANGES), {})
             if asked["deed"] in _CHANGES and not facts.items() <= heard.items():  # or whoever heard it was killed before it removed it
                 log.lines.append(log.write(**facts))
         log.lines.append(log.write("resume"))
