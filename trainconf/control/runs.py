@@ -137,18 +137,34 @@ def state(paths: RunPaths) -> State:
     return states.state_of(paths)
 
 
-def wait(runs: Sequence[RunPaths], timeout_s: float | None = None) -> Iterator[Waited]:
-    """Wait for each in turn. All together get `timeout_s` seconds."""
+def wait(
+    runs: Sequence[RunPaths], timeout_s: float | None = None, tell: Callable[[RunPaths, State], object] | None = None
+) -> Iterator[Waited]:
+    """Wait for each in turn. All together get `timeout_s` seconds. `tell`: called once for each silence of a scheduler that is asked."""
     until = None if timeout_s is None else time.monotonic() + timeout_s
-    look = states.StatePoller()
+    poller, told = states.StatePoller(), set[str]()
     for paths in runs:
-        found = follow.wait(paths, until, look_of_a_wait(paths, look))
+        look = look_of_a_wait(paths, poller)
+        found = follow.wait(paths, until, look if tell is None else _telling(look, tell, told))
         if not follow.has_ended(found):
             yield Waited(paths, found, TIMED_OUT)
         elif not is_sweep(paths):
             yield Waited(paths, found, follow.exit_code(found))
         else:
             yield _waited_sweep(paths, found)
+
+
+def _telling(look: Callable[[RunPaths], State], tell: Callable[[RunPaths, State], object], told: set[str]) -> Callable[[RunPaths], State]:
+    """`look`, which also tells that a scheduler does not answer, unless that was `told`."""
+
+    def look_and_tell(paths: RunPaths) -> State:
+        state = look(paths)
+        if state.is_unanswered and state.reason not in told:
+            told.add(state.reason)
+            tell(paths, state)
+        return state
+
+    return look_and_tell
 
 
 def look_of_a_wait(paths: RunPaths, look: Callable[[RunPaths], State]) -> Callable[[RunPaths], State]:

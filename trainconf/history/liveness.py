@@ -27,17 +27,20 @@ class State:
     """What a run is in. `reason` says in words why, where there is something to say; `event` is the last recorded one.
 
     `scheduler` says which job of which scheduler it is, where only that can tell whether what is recorded still holds.
+    `is_unanswered`: that was asked and does not answer, as `reason` says.
     """
 
-    __slots__ = ("event", "reason", "scheduler", "status")
+    __slots__ = ("event", "is_unanswered", "reason", "scheduler", "status")
 
     def __init__(
-        self, status: str, reason: str = "", event: dict[str, Any] | None = None, scheduler: dict[str, Any] | None = None
-    ) -> None:
+        self, status: str, reason: str = "", event: dict[str, Any] | None = None, scheduler: dict[str, Any] | None = None, *,
+        is_unanswered: bool = False,
+    ) -> None:  # fmt: skip
         self.status = status
         self.reason = reason
         self.event: dict[str, Any] = event or {}
         self.scheduler = scheduler
+        self.is_unanswered = is_unanswered
 
     @property
     def is_final(self) -> bool:

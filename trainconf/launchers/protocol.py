@@ -259,7 +259,7 @@ class ControllerJob(Protocol):
         """Send it unless there is one; the job's id, "" while nobody knows it. Raises ConfigError, LaunchError, StorageError."""
 
     def look(self) -> QueuedController | None:
-        """The job that was sent last; None without one, or when nobody answers."""
+        """The job that was sent last, one that is over where none was; None when nobody answers."""
 
     def cancel(self) -> None:
         """End the job, or take it out of the queue. Raises LaunchError."""

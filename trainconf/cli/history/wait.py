@@ -25,7 +25,7 @@ def run(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
     codes = []
-    for ended in runs.wait(runs.find_all(workspace, args.runs), args.timeout):
+    for ended in runs.wait(runs.find_all(workspace, args.runs), args.timeout, _tell):
         _tell(ended.paths, ended.state, "" if has_ended(ended.state) else f" still, after {duration(args.timeout)}")
         printer.lines(leftovers(ended.paths, ended.state.event))
         if runs.is_sweep(ended.paths):

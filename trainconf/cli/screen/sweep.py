@@ -10,7 +10,6 @@ from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.sweeps import in_words, why_stopped
-from trainconf.files import is_locked
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
@@ -18,7 +17,6 @@ from trainconf.launchers.plan_text import batch_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trainconf.control.sweeps.steer import PlannedSweep
-    from trainconf.paths import RunPaths
 
 PLACES = {"here": "this command", "detached": "a process of its own", "job": "a job of its own, as below"}
 SHOWN_TRIALS = 50  # of a sweep on a terminal; of more than that those that matter
@@ -73,30 +71,8 @@ def print_sweep(results: Results, *, every: bool) -> None:
     printer.data(f"{home.run_id}  {results.kind}  {printer.status(state)}\n")
     printer.data("\n".join(f"  {label:<10}  {one_line(value)}" for label, value in shown.items()) + "\n")
     if state in ("NoController", "Starting", "Running") and sweeps.needs_controller(home):
-        printer.info(_whereabouts(home))
+        printer.info(controller_now(home).words(home))
     print_results(results, every=every)
-
-
-def _whereabouts(sweep: RunPaths) -> str:
-    """Where the controller is, or since when there is none."""
-    found = controller_now(sweep)
-    if found.is_here and found.last is not None:
-        return f"controlled by {found.last}, since {_clock(found.last.since)}"
-    goes_on = f"`trainconf sweep resume {sweep.run_id}` goes on"
-    if found.queued_job:
-        waits = f" ({found.waits_for})" if found.waits_for else ""
-        since = "" if found.last is None else f"; the one before, {found.last}, is away since {_clock(found.last.seen)}"
-        return f"its controller is job {found.queued_job}, which waits in the queue{waits}{since}"
-    if is_locked(sweep.controller_lock):
-        return "its controller is about to begin"
-    if found.last is None:
-        return f"no process controls it: {goes_on}"
-    why = f": {found.last.left}" if found.last.left else ""
-    return f"no controller since {_clock(found.last.seen)} (it was {found.last}){why}; {goes_on}"
-
-
-def _clock(text: str) -> str:
-    return utc_time(seconds(text))
 
 
 def print_results(results: Results, *, every: bool = False) -> None:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from trainconf.errors import ConfigError, LaunchError
 from trainconf.files import is_locked, read_lines
 from trainconf.history.liveness import State
 from trainconf.history.record import read_mapping
-from trainconf.launchers.protocol import QueuedController
 from trainconf.paths import RunPaths
 from trainconf.sweeps import journal, places
 from trainconf.sweeps.presence import Presence, presence
@@ -21,30 +21,65 @@ LOOK_SECONDS = 5.0  # between two questions to a scheduler about a controller th
 class ControllerNow(NamedTuple):
     """Where a sweep's controller is. last: the one that has it, or had it. queued_job: the id of a job that waits to be the next one.
 
-    waits_for: why that job waits, in the scheduler's word.
+    waits_for: why that job waits, in the scheduler's word. ended_job: the id of a job that is over without having been one.
+    silence: why nobody can tell whether a job waits to be the next one, "" where that is known.
     """
 
     last: Presence | None
     queued_job: str = ""
     waits_for: str = ""
+    ended_job: str = ""
+    silence: str = ""
 
     @property
     def is_here(self) -> bool:
         """Whether somebody controls the sweep now."""
         return self.last is not None and self.last.is_here
 
+    @property
+    def may_come(self) -> bool:
+        """Whether a job may wait to control the sweep."""
+        return bool(self.queued_job or self.silence)
+
+    def words(self, sweep: RunPaths) -> str:
+        """The same in words, and what makes the sweep go on where nobody is to come."""
+        if self.is_here and self.last is not None:
+            return f"controlled by {self.last}, since {_clock(self.last.since)}"
+        away = "" if self.last is None else f"the one before, {self.last}, is away since {_clock(self.last.seen)}"
+        if self.queued_job:
+            waits = f" ({self.waits_for})" if self.waits_for else ""
+            return "; ".join(filter(None, (f"its controller is job {self.queued_job}, which waits in the queue{waits}", away)))
+        if is_locked(sweep.controller_lock):
+            return "its controller is about to begin"
+        if self.silence:
+            return "; ".join(filter(None, (f"nobody tells whether its controller's job still waits: {self.silence}", away)))
+        goes_on = f"`trainconf sweep resume {sweep.run_id}` goes on"
+        if self.last is None:
+            job = f", and job {self.ended_job}, which was to, is not in the queue any more" if self.ended_job else ""
+            return f"no process controls it{job}: {goes_on}"
+        why = f": {self.last.left}" if self.last.left else ""
+        return f"no controller since {_clock(self.last.seen)} (it was {self.last}){why}; {goes_on}"
+
 
 def controller_now(sweep: RunPaths) -> ControllerNow:
-    """Where a sweep's controller is. A scheduler is asked for a job that is to be it, where nobody is. Raises ConfigError, LaunchError."""
+    """Where a sweep's controller is. A scheduler is asked for a job that is to be it, where nobody is."""
     last = presence(sweep)
-    if last is not None and last.is_here:
+    if (last is not None and last.is_here) or not os.path.exists(sweep.controller_job):
         return ControllerNow(last)
-    queued = places.look_at_job(sweep)
-    return ControllerNow(last) if queued is None or queued.is_over else ControllerNow(last, queued.job_id, queued.waits_for)
+    try:
+        job = places.look_at_job(sweep)
+    except (ConfigError, LaunchError) as error:
+        mistake = error.mistakes[0]
+        return ControllerNow(last, silence="; ".join(filter(None, (mistake.what, mistake.hint))))
+    if job is None:
+        return ControllerNow(last, silence="its scheduler does not answer")
+    if job.is_over:
+        return ControllerNow(last, ended_job="" if last is not None else job.job_id)
+    return ControllerNow(last, job.job_id, job.waits_for)
 
 
 class SweepLook:
-    """The state of a run or sweep for whoever waits for it, by `look`; a sweep goes on while its controller is here, or is to come.
+    """The state of a run or sweep for whoever waits for it, by `look`; a sweep goes on while its controller is here, or may be to come.
 
     The controller's lock is held from before the sweep can be found until its controller has written down how it has ended.
     """
@@ -52,27 +87,41 @@ class SweepLook:
     def __init__(self, look: Callable[[RunPaths], State]) -> None:
         self._look = look
         self._ask_at = 0.0
-        self._job: QueuedController | None = None
+        self._now = ControllerNow(None)
+        self._silent_since = ""
         self._has_ended = False
 
     def __call__(self, paths: RunPaths) -> State:
         state = self._look(paths)
         if is_locked(paths.controller_lock):
+            self._ask_at = 0.0  # what a scheduler said of its job is of before that
             return _with_controller(paths, state)
-        if state.status not in ("NotResponding", "Completed", "Failed") or not os.path.exists(paths.sweep):
-            return state
-        state = self._look(paths)  # its controller may have recorded the end, and gone, since the first look
-        if state.status not in ("NotResponding", "Completed", "Failed") or not os.path.exists(paths.controller_job):
+        if not _is_open(paths, state):
             return state
         now = time.monotonic()
         if now >= self._ask_at:
-            self._has_ended = state.is_final and _is_told(paths)
-            self._job, self._ask_at = None if self._has_ended else places.look_at_job(paths), now + LOOK_SECONDS
-        if self._has_ended:
+            self._ask(paths, state)
+            self._ask_at = now + LOOK_SECONDS
+        if not self._has_ended and self._now.may_come:
+            why = self._now.words(paths) + (f", since {self._silent_since}" if self._now.silence else "")
+            return State("Queued", why, state.event, is_unanswered=bool(self._now.silence))
+        state = self._look(paths)  # its controller may have come, recorded the end, and gone, since the first look
+        if is_locked(paths.controller_lock):
+            return _with_controller(paths, state)
+        if state.status != "NotResponding" or not _is_open(paths, state) or not read_mapping(paths.sweep).get("has_controller"):
             return state
-        if self._job is None:
-            return State("Queued", "nobody tells whether its controller's job still waits", state.event)
-        return state if self._job.is_over else State("Queued", f"its controller, job {self._job.job_id}, waits in the queue", state.event)
+        return State(state.status, self._now.words(paths), state.event)
+
+    def _ask(self, sweep: RunPaths, state: State) -> None:
+        self._has_ended = state.is_final and os.path.exists(sweep.controller_job) and _is_told(sweep)
+        if not self._has_ended:
+            self._now = controller_now(sweep)
+            self._silent_since = self._silent_since or time.strftime("%H:%M:%S") if self._now.silence else ""
+
+
+def _is_open(paths: RunPaths, state: State) -> bool:
+    """Whether only a controller makes a sweep go on, or says how it has ended."""
+    return state.status in ("NotResponding", "Completed", "Failed") and os.path.exists(paths.sweep)
 
 
 def _is_told(sweep: RunPaths) -> bool:
@@ -96,3 +145,8 @@ def _with_controller(sweep: RunPaths, state: State) -> State:
 def was_begun_as(sweep: RunPaths) -> str:
     """Where a sweep was to be controlled when it began: `here`, `detached` or `job`."""
     return str(read_mapping(sweep.sweep).get("controller") or places.HERE)
+
+
+def _clock(text: str) -> str:
+    """A recorded time, to the second, in UTC."""
+    return text[:19].replace("T", " ")

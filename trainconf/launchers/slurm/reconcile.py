@@ -38,7 +38,7 @@ def reconcile(clusters: Clusters, runs: Sequence[tuple[RunPaths, State]], *, at_
             found[index] = reconcile_sweep(paths, lambda trials: reconcile(clusters, trials))
         elif not clusters.knows(conf):
             why = f"as recorded; this shell knows another cluster: if the run is yours, export SLURM_CONF={shlex.quote(conf)}"
-            found[index] = _noted(state, why)
+            found[index] = _unanswered(state, why)
         else:
             by_queue.setdefault((paths.workspace.root, conf), []).append(index)
     for key, indices in by_queue.items():
@@ -60,7 +60,8 @@ def reconcile_sweep(home: RunPaths, reconcile_trials: Callable[[list[tuple[RunPa
     of_slurm = [run for run in open_trials if run[1].scheduler is not None]
     states = reconcile_trials(of_slurm) if of_slurm else []
     if len(of_slurm) < len(open_trials) or not all(has_ended(found) for found in states):
-        return state
+        silent = next((found for found in states if found.is_unanswered), None)
+        return state if silent is None else _unanswered(state, silent.reason)
     lost = [paths.run_id for (paths, _), found in zip(of_slurm, states, strict=True) if not found.is_final]
     if lost:
         names = ", ".join(lost[:3]) + " …" * (len(lost) > 3)
@@ -84,7 +85,7 @@ def _state(queue: QueueCache, paths: RunPaths, recorded: State) -> State:
     if job is None and not job_id and is_being_sent(paths):
         return _noted(recorded, "it is being sent to Slurm")
     if queue.silent_since is not None:
-        return _noted(recorded, f"as recorded; Slurm does not answer since {_clock(queue.silent_since)}")
+        return _unanswered(recorded, f"as recorded; Slurm does not answer since {_clock(queue.silent_since)}")
     if job is None:
         return _unknown(queue, paths, recorded, job_id)
     if job_states.state_of(job) in job_states.WAITING:
@@ -216,6 +217,10 @@ def _log(paths: RunPaths) -> str | None:
 
 def _noted(recorded: State, note: str) -> State:
     return State(recorded.status, note, recorded.event, recorded.scheduler)
+
+
+def _unanswered(recorded: State, why: str) -> State:
+    return State(recorded.status, why, recorded.event, recorded.scheduler, is_unanswered=True)
 
 
 def _last_time(recorded: State) -> float:

@@ -6,7 +6,7 @@ from trainconf.control.results import sweep as results
 from trainconf.control.results.importance import FEWEST_TRIALS, associations
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.sweeps import in_words, why_stopped
-from trainconf.errors import TrainconfError, UserError
+from trainconf.errors import UserError
 from trainconf.history import labels, record
 from trainconf.page.answers.chosen import search_of, sweep_of, whole
 from trainconf.search.expressions import Choice, Numbers
@@ -160,16 +160,8 @@ def _controller(paths: RunPaths, found: Results) -> dict[str, Any] | None:
     """Who controls it, or why nobody does; null for a sweep that needs nobody."""
     if not results.needs_controller(paths) or results.state(paths) not in ("Running", "NoController", "Starting", "Paused"):
         return None
-    try:
-        now = controller_now(paths)
-    except TrainconfError as error:
-        return {"here": False, "words": error.mistakes[0].what}
-    if now.is_here:
-        return {"here": True, "words": f"controlled by {now.last}"}
-    if now.queued_job:
-        why = f" ({now.waits_for})" if now.waits_for else ""
-        return {"here": False, "words": f"its controller is job {now.queued_job}, which waits in the queue{why}"}
-    return {"here": False, "words": f"no process controls it: `trainconf sweep resume {paths.run_id}` goes on"}
+    now = controller_now(paths)
+    return {"here": now.is_here, "words": now.words(paths)}
 
 
 def _actions(found: Results) -> list[str]:

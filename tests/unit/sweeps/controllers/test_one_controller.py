@@ -1,4 +1,4 @@
-"""A sweep has one controller at a time, from before it can be found; whoever waits for one that is passed on never takes it for lost."""
+"""A sweep has one controller at a time, from before it can be found."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
-from trainconf.control.results.whereabouts import SweepLook
 from trainconf.errors import StorageError
-from trainconf.files import FileLock, is_locked
-from trainconf.history import events, liveness
-from trainconf.history.liveness import State
-from trainconf.launchers.protocol import QueuedController
+from trainconf.files import is_locked
 from trainconf.paths import RunPaths
-from trainconf.sweeps import batch, journal, searching
+from trainconf.sweeps import batch, searching
 from trainconf.sweeps.presence import acquire, presence
 
 Here = Callable[..., Answer]
@@ -124,78 +119,3 @@ def test_a_controller_of_its_own_that_is_killed_lets_go(here: Here, workspace: S
     wait_for(lambda: json.loads(here("sweep", "show", "last", "--json").out)["status"] == "NoController")
     (workspace.root / "gate").write_text("")
     assert here("sweep", "resume", "last").code == 0
-
-
-# -- waiting for a sweep ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> RunPaths:
-    paths = RunPaths(str(tmp_path / "runs" / "x" / "s"))
-    os.makedirs(paths.run_dir)
-    files.write_atomic(paths.sweep, files.dumps({"sweep_id": "s", "has_controller": True, "created": events.now()}))
-    return paths
-
-
-def test_a_sweep_that_is_made_and_handed_over_goes_on(home: RunPaths) -> None:
-    look = SweepLook(liveness.state_of)
-    assert look(home).status == "NotResponding"
-    lock = FileLock(home.controller_lock)
-    lock.acquire()
-    assert (look(home).status, look(home).reason) == ("Running", "its controller is about to begin")
-    controller = acquire(home, held=lock)
-    assert look(home).reason == f"controlled by {presence(home)}"
-    events.append(home, "Completed", exit_code=0, reason="")
-    assert look(home).status == "Finalizing"
-    controller.release()
-    assert look(home).status == "Completed"
-
-
-def test_a_sweep_whose_controller_ends_between_two_looks_has_ended(home: RunPaths) -> None:
-    states = iter([State("NotResponding"), State("Completed")])
-    assert SweepLook(lambda paths: next(states))(home).status == "Completed"
-
-
-class Job:
-    """What the scheduler says of the controller's job, as a test sets it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.said: QueuedController | None = QueuedController("7", is_over=False, waits_for="Priority")
-        monkeypatch.setattr("trainconf.sweeps.places.look_at_job", lambda home: self.said)
-        monkeypatch.setattr("trainconf.control.results.whereabouts.LOOK_SECONDS", 0.0)
-
-
-@pytest.mark.parametrize("state", ["Completed", "Failed"])
-def test_trials_that_have_ended_wait_for_the_controllers_job_in_the_queue(
-    home: RunPaths, monkeypatch: pytest.MonkeyPatch, state: str
-) -> None:
-    job, look = Job(monkeypatch), SweepLook(liveness.state_of)
-    events.append(home, state, exit_code=0, reason="")
-    assert look(home).status == state, "no job was sent"
-    files.write_atomic(home.controller_job, "{}")
-    journal.begin(home, [{"deed": "ask", "number": 0}])
-    assert (look(home).status, look(home).reason) == ("Queued", "its controller, job 7, waits in the queue")
-    job.said = None
-    assert look(home).reason == "nobody tells whether its controller's job still waits"
-    job.said = QueuedController("7", is_over=True)
-    assert look(home).status == state, "the job was ended, and nobody will come"
-
-
-def test_a_sweep_whose_controller_has_said_how_it_ended_waits_for_no_job_unless_more_is_asked_for(
-    home: RunPaths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Job(monkeypatch)
-    look = SweepLook(liveness.state_of)
-    events.append(home, "Completed", exit_code=0, reason="")
-    files.write_atomic(home.controller_job, "{}")
-    journal.begin(home, [{"deed": "ask", "number": 0}, {"deed": "end", "state": "Completed", "reason": ""}])
-    assert look(home).status == "Completed"
-    journal.request(home, "resume")
-    assert look(home).status == "Queued"
-
-
-def test_a_cancelled_sweep_waits_for_no_job(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    Job(monkeypatch)
-    events.append(home, "Canceled", exit_code=None, reason="")
-    files.write_atomic(home.controller_job, "{}")
-    assert SweepLook(liveness.state_of)(home).status == "Canceled"

@@ -64,7 +64,7 @@ class SlurmController:
     def look(self) -> QueuedController | None:
         """Slurm is asked for the job by its name and comment, so it needs no number."""
         sent = self._sent()
-        rows = self._controller(sent).squeue("%i|%T|%r|%k", f"--name={self._name}") if sent else None
+        rows = self._controller(sent).squeue("%i|%T|%r|%k", f"--name={self._name}") if sent else []
         if rows is None:
             return None
         for job_id, state, reason, comment in rows:

@@ -10,6 +10,7 @@ import pytest
 
 from trainconf import files
 from trainconf.errors import ConfigError
+from trainconf.launchers.protocol import QueuedController
 from trainconf.launchers.slurm import submission
 from trainconf.launchers.slurm.arrays.controller import SlurmController
 from trainconf.launchers.slurm.clusters import Clusters
@@ -108,7 +109,7 @@ def test_there_is_one_job_until_it_is_over(queue: Queue, home: RunPaths, tmp_pat
 
 def test_what_waits_says_why_and_is_taken_out_of_the_queue(queue: Queue, home: RunPaths, tmp_path: Path) -> None:
     found = job(queue, home, tmp_path)
-    assert found.look() is None
+    assert found.look() == QueuedController("", is_over=True), "none was sent"
     found.send(batch(found))
     looked = found.look()
     assert looked is not None
