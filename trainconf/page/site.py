@@ -86,7 +86,7 @@ class Site:
         if self._table is None:
             self._table = Table(self.workspace, self._told)
             try:
-                self._table.living()
+                self._table.screen(limit=FIRST_ROWS)  # which somebody is about to ask for
             finally:
                 self._is_ready.set()
         return self._table

@@ -74,6 +74,11 @@ def series_name(function: str, metric: str) -> str:
     return f"({function}){metric}"
 
 
+def ordered_by(sql: str, *, is_downwards: bool) -> str:
+    """An order with missing values last. For SQLite they are the least ones (datatype3.html), so downwards an index may have the order."""
+    return f"{sql} DESC" if is_downwards else f"{sql} IS NULL, {sql}"
+
+
 def flattened(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """A mapping's values under their whole names: `params.optim.lr`."""
     if not isinstance(value, dict) or depth > DEEPEST:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from trainconf.history.index.rows import ReadRun
 
-VERSION = 8
+VERSION = 9
 
 # Names are blobs: they may hold bytes that are not UTF-8. A pending folder has no status; a sweep's has none and is final.
 SCHEMA = (
@@ -26,7 +26,7 @@ SCHEMA = (
     "CREATE INDEX by_status ON runs (status, created, run_id)",
     "CREATE INDEX by_run_id ON runs (run_id)",
     "CREATE INDEX by_spec_hash ON runs (spec_hash)",
-    "CREATE INDEX listed ON runs (archived) WHERE status != ''",  # which are counted for each screen of a table
+    "CREATE INDEX listed ON runs (archived, created, run_id) WHERE status != ''",  # a screen of a table, and how many runs it is of
     "CREATE INDEX living ON runs (status) WHERE final = 0",
     "CREATE TABLE texts (run INTEGER PRIMARY KEY, row TEXT NOT NULL)",  # on its own: whoever looks through all runs does not read it
     "CREATE TRIGGER forget AFTER DELETE ON runs BEGIN DELETE FROM texts WHERE run = old.id; END",

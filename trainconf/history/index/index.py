@@ -13,7 +13,7 @@ from trainconf import files
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events
 from trainconf.history.index import columns, database
-from trainconf.history.index.keeping import BATCH, KeptIndex
+from trainconf.history.index.keeping import BATCH, LIVING, KeptIndex
 from trainconf.history.index.query import Asked, Query
 from trainconf.history.index.rows import Row, read_run, unpack
 
@@ -107,7 +107,7 @@ class Index(KeptIndex):
 
     def living(self) -> list[RunPaths]:
         """Runs that were not final when they were last looked at."""
-        query = "SELECT folder FROM runs WHERE final = 0 AND status != ''"
+        query = f"SELECT folder FROM runs WHERE {LIVING}"
         return self._ask(lambda: [self._paths(folder) for (folder,) in self._select(query)])
 
     def starting_with(self, prefix: str, limit: int, but_not: str = "") -> list[RunPaths]:
@@ -174,7 +174,7 @@ class Index(KeptIndex):
     def _found(self, asked: Asked) -> list[tuple[Any, ...]]:
         """The id, the folder and the columns of each run that is asked for, after those were read again that have changed."""
         if asked.is_narrowed or asked.columns:  # a run that was submitted has its values from its first reading on
-            self._refresh("final = 0 AND status != ''")
+            self._refresh(LIVING)
         before: list[Any] = []
         for _ in range(LOOKS):
             query = self._query(asked)
@@ -228,7 +228,7 @@ class Index(KeptIndex):
         return found
 
     def _groups(self, asked: Asked) -> list[Group]:
-        self._refresh("final = 0 AND status != ''")
+        self._refresh(LIVING)
         return self._query(asked).groups()
 
     def _starting_with(self, prefix: str, limit: int, but_not: str) -> list[RunPaths]:
@@ -238,7 +238,7 @@ class Index(KeptIndex):
         return [paths for (folder,) in found if events.exists(paths := self._paths(folder)) or os.path.exists(paths.sweep)]
 
     def _completed(self, spec_hash: str) -> RunPaths | None:
-        self._refresh("final = 0 AND status != ''")
+        self._refresh(LIVING)
         query = "SELECT folder FROM runs WHERE spec_hash = ? AND status = 'Completed' ORDER BY created DESC, run_id DESC"
         found = (self._paths(folder) for (folder,) in self._select(query, (spec_hash,)))
         return next((paths for paths in found if events.exists(paths)), None)
@@ -252,6 +252,8 @@ class StandingIndex(Index):
     def __init__(self, workspace: WorkspacePaths, progress: Callable[[int, int], object] | None = None, *, series_s: float) -> None:
         super().__init__(workspace, progress, series_s=series_s)
         self._opened: dict[str, tuple[sqlite3.Connection, list[int]]] = {}  # by path, with what the file was
+        self._counts: dict[Asked, int] = {}  # of all runs, as long as nobody writes to the index
+        self._counted_at: object = None
 
     def close(self) -> None:
         """Let go of the files."""
@@ -259,6 +261,18 @@ class StandingIndex(Index):
             db.close()
         self._opened.clear()
         self._db = None
+
+    def _counted(self, asked: Asked) -> int:
+        assert self._db is not None
+        now = self._db, self._db.total_changes, self._select("PRAGMA data_version")
+        if now != self._counted_at:
+            self._counts.clear()
+            self._counted_at = now
+        if asked.is_narrowed:  # which may be by the time that it is
+            return super()._counted(asked)
+        if asked not in self._counts:
+            self._counts[asked] = super()._counted(asked)
+        return self._counts[asked]
 
     def _open(self, path: str) -> None:
         known = self._opened.get(path)

@@ -38,6 +38,7 @@ FEW = 20  # runs whose series are read at once, where somebody waits
 UNTRUSTED = 0  # a signature's time that never matches
 UNLISTED = (UNTRUSTED, -1)  # the signature of a folder that was found, and not listed yet
 FORGET = "DELETE FROM runs WHERE folder = ?"
+LIVING = "final = 0 AND status > ''"  # of which SQLite makes a search of the index `living`; of `!=` it makes a scan
 UNREAD = database.INSERT_RUN.format("NULL")
 
 

@@ -67,8 +67,8 @@ class Group(Record):
 class Query:
     """The statements of a question, with `values` to be bound. Raises UserError for a wrong expression.
 
-    `ids` selects the id of each run and the columns that are asked for. A plain list reads the table of runs, in an order that is kept
-    there. Whatever asks for values goes through the first block once, and sorts what it finds.
+    `ids` selects the id of each run and the columns that are asked for. The newest runs are read from the table of runs, in an order that
+    is kept there, and their columns are looked up. Whatever asks by values goes through the first block once, and sorts what it finds.
     """
 
     def __init__(self, db: sqlite3.Connection, asked: Asked) -> None:
@@ -77,18 +77,19 @@ class Query:
         self._translator: Translator | None = None
         self.values: list[Any] = []
         self._limit = f"LIMIT {-1 if asked.limit is None else asked.limit} OFFSET {asked.offset}"
-        if not (asked.where or asked.sort or asked.columns or asked.group or asked.parts or asked.words):
-            self._from = f"FROM runs r WHERE {self._where()}"
-            self.ids = f"SELECT r.id {self._from} ORDER BY r.created DESC, r.run_id DESC {self._limit}"
+        self._is_plain = not (asked.where or asked.sort or asked.group or asked.parts or asked.words)
+        terms = "".join(f", {self._translated().value(text)}" for text in asked.columns)
+        if self._is_plain:
+            where = self._where()
+            self._from = " ".join(["FROM runs r", *self._joins("r.id"), "WHERE", where])
+            self.ids = f"SELECT r.id{terms} {self._from} ORDER BY r.created DESC, r.run_id DESC {self._limit}"
             return
         names = ("created", "experiment", *GROUP_FIELDS) if asked.group else ("created",)
         self._fields = {name: self._translated().value(name) for name in names}
-        terms = "".join(f", {self._translated().value(text)}" for text in asked.columns)
         order = f"{self._translated().order(asked.sort)}, " if asked.sort else ""
         where = self._where()
-        blocks = [f"LEFT JOIN block{block} b{block} ON b{block}.run = b0.run" for block in sorted(self._translated().blocks - {0})]
         runs = ["CROSS JOIN runs r ON r.id = b0.run"] * self._translated().reads_runs
-        self._from = " ".join(["FROM block0 b0", *runs, *blocks, "WHERE", where])
+        self._from = " ".join(["FROM block0 b0", *runs, *self._joins("b0.run"), "WHERE", where])
         self.ids = f"SELECT b0.run{terms} {self._from} ORDER BY {order}{self._fields['created']} DESC, b0.run DESC {self._limit}"
 
     @property
@@ -144,6 +145,12 @@ class Query:
             self.values = self._translator.values
         return self._translator
 
+    def _joins(self, run: str) -> list[str]:
+        """The blocks that hold what is asked for; the first one is there already where runs are found by values."""
+        blocks = set() if self._translator is None else self._translator.blocks
+        there = set() if self._is_plain else {0}
+        return [f"LEFT JOIN block{block} b{block} ON b{block}.run = {run}" for block in sorted(blocks - there)]
+
     def _bind(self, value: Any) -> str:
         self.values.append(value)
         return f"?{len(self.values)}"
@@ -154,15 +161,16 @@ class Query:
             parts.append(self._translated().where(asked.where))
         parts += [self._translated().where(part, "the filter") for part in asked.parts]
         parts += [self._translated().word(word) for word in asked.words]
-        translator = self._translator
+        is_plain, translator = self._is_plain, self._translator
         if asked.status is not None:
-            parts.append(f"{'r.status' if translator is None else translator.value('status')} = {self._bind(asked.status)}")
+            parts.append(f"{'r.status' if is_plain else self._translated().value('status')} = {self._bind(asked.status)}")
         if asked.experiment is not None:
             parts.append(f"r.experiment = {self._bind(os.fsencode(asked.experiment))}")
             if translator is not None:
                 translator.reads_runs = True
         if asked.archived is not None and not (translator is not None and translator.asks_archived):
-            parts.append(f"{'r.archived' if translator is None else translator.value('archived')} = {int(asked.archived)}")
-        if translator is None:
+            own = "r.archived" if asked.status is None and asked.experiment is None else "+r.archived"  # + : found by the others' indexes
+            parts.append(f"{own if is_plain else self._translated().value('archived')} = {int(asked.archived)}")
+        if is_plain:
             parts.append("r.status != ''")
         return " AND ".join(parts or ["1"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from trainconf.errors import UserError
 from trainconf.fast.stdlib import ast
 from trainconf.history import events
-from trainconf.history.index.columns import GROUPS, LIST, NUMBER, TEXT, WIDTH, series_name, storable, stored
+from trainconf.history.index.columns import GROUPS, LIST, NUMBER, TEXT, WIDTH, ordered_by, series_name, storable, stored
 from trainconf.history.index.times import date_seconds, span_seconds
 from trainconf.search.conditions import CONSTANTS, ConditionError, children, column, dotted, parse, pointed_at
 
@@ -78,7 +78,7 @@ class Translator:
     def order(self, text: str) -> str:
         """`-metrics.loss, created`: what to sort by, missing values last; a whole name may have any characters. Raises UserError."""
         if (sql := self._whole(text.removeprefix("-"))) is not None:
-            return f"{sql} IS NULL, {sql}{' DESC' * text.startswith('-')}"
+            return ordered_by(sql, is_downwards=text.startswith("-"))
         return self._of(text, "--sort", lambda tree: ", ".join(map(self._ordered, _items(tree))))
 
     def value(self, text: str) -> str:
@@ -297,7 +297,7 @@ class Translator:
     def _ordered(self, node: ast.expr) -> str:
         is_downwards = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
         sql = self._term(node.operand if is_downwards else node).sql  # type: ignore[attr-defined]
-        return f"{sql} IS NULL, {sql}{' DESC' if is_downwards else ''}"
+        return ordered_by(sql, is_downwards=is_downwards)
 
     # -- mistakes --------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ const AROUND = 12; // rows above and below the screen that are there as well
  */
 
 /** @returns {Place} */
-export const newPlace = () => ({ first: 0, count: 40, cursor: 0 });
+export const newPlace = () => ({ first: 0, count: Math.ceil(innerHeight / ROW_PX), cursor: 0 });
 
 /**
  * @param {object} it
