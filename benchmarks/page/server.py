@@ -57,9 +57,9 @@ def _started(root: str) -> tuple[float, float]:
 
 def _measure(report: Report, server: Server, root: str, asked: Any) -> None:
     report.figure(ROWS, server.took_ms("/api/runs?limit=60", asked.rounds), "ms")
-    report.figure(SORT, server.took_ms("/api/runs?limit=60&sort=metrics.val_accuracy", asked.rounds), "ms")
+    report.figure(SORT, server.took_ms("/api/runs?limit=60&sort=metric.best", asked.rounds), "ms")
     far = asked.runs // 2
-    report.figure(FAR, server.took_ms(f"/api/runs?limit=60&sort=metrics.val_accuracy&offset={far}", asked.rounds), "ms")
+    report.figure(FAR, server.took_ms(f"/api/runs?limit=60&sort=metric.best&offset={far}", asked.rounds), "ms")
     workspace = WorkspacePaths(root)
     make_large(workspace)
     curve = f"/api/series?runs={LARGE}&names=loss&buckets=1000"
