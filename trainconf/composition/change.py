@@ -16,8 +16,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from trainconf import schema
 from trainconf.composition.aliases import Aliases
-from trainconf.composition.compose import Composition, without_collector
+from trainconf.composition.compose import Composition
 from trainconf.composition.explain import BELOW_AN_INTERPOLATION
+from trainconf.composition.hydra.alone import without_collector
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer
 from trainconf.errors import ConfigError, Mistake

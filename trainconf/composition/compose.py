@@ -5,8 +5,6 @@ All mistakes are collected and raised together. Interpolations are resolved here
 
 from __future__ import annotations
 
-import _thread
-import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,8 @@ from trainconf import schema
 from trainconf.composition import explain, overrides, values
 from trainconf.composition.aliases import Aliases, kinds
 from trainconf.composition.broken_defaults import BrokenDefaults
+from trainconf.composition.hydra.alone import without_collector
+from trainconf.composition.hydra.kept import AskedFiles, Begun, Kept
 from trainconf.composition.hydra.loader import ConfigLoader, is_hydras, register_resolver
 from trainconf.composition.hydra.reads import Reads
 from trainconf.composition.hydra.settings import ACCEPTED, SPACE, HydraSettings, lines_with_ours, take
@@ -54,38 +54,12 @@ def compose(
     values that are missing or do not resolve, secrets where they would be saved.
     """
     with without_collector():
-        composition = Composition(ConfigLoader(config_dirs(workspace, config_dir), config_name, files), workspace, layers=layers)
+        asked = files if files.kept is None else AskedFiles(files)
+        loader = ConfigLoader(config_dirs(workspace, config_dir), config_name, asked)
+        composition = Composition(loader, workspace, layers=layers, kept=files.kept)
         composition.read(texts)
         composition.run()
         return composition.finish()
-
-
-_composing = _thread.RLock()  # Hydra and OmegaConf keep what they register for the whole process, and bear one thread at a time
-
-
-def _after_fork() -> None:
-    global _composing
-    _composing = _thread.RLock()  # another thread may have held it
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Compose alone, and leave garbage alone: thousands of nodes all live to the end, which costs 10 of 60 ms."""
-    with _composing:
-        yield from _uncollected()
-
-
-def _uncollected() -> Iterator[None]:
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class Composition:
@@ -96,7 +70,7 @@ class Composition:
 
     def __init__(
         self, loader: ConfigLoader, workspace: WorkspacePaths, given: Sequence[Override] = (), *, layers: Sequence[Layer] = (),
-        literals: Literals | None = None, number: int = 0,
+        literals: Literals | None = None, number: int = 0, kept: Kept | None = None,
     ) -> None:
         self.loader = loader
         self.workspace = workspace
@@ -104,11 +78,12 @@ class Composition:
         self.layers = layers
         self.literals = literals or Literals()
         self.number = number
+        self.kept = kept
         self.origins = Origins()
         self.reads = Reads()
         self.mistakes: list[Mistake] = []
         self.choices: dict[str, str] = {}
-        self._files: list[File] = []  # that were merged
+        self.files: list[File] = []  # that were merged
         self.aliases = Aliases({})
         self.own = OwnGroups(workspace, self.origins)
         self.cfg: DictConfig = OmegaConf.create()
@@ -136,8 +111,12 @@ class Composition:
 
     def run(self) -> None:
         """Compose; `cfg` is typed and holds unresolved interpolations afterwards. Raises ConfigError with all mistakes."""
+        begun = self.kept.find(self) if self.kept is not None and not self.mistakes else None
+        if begun is not None:
+            self.__dict__.update(begun.copied())
+            self.own = OwnGroups(self.workspace, self.origins)
         with self._recording():
-            self._run()
+            self._run(begun)
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
@@ -149,8 +128,28 @@ class Composition:
             self.literals.show_in(list(error.mistakes))
             raise ConfigError(error.mistakes) from error
 
-    def _run(self) -> None:
-        repository = self.loader.caching_repository(self.overrides)
+    def _run(self, begun: Begun | None) -> None:
+        if begun is not None:
+            defaults, place, repository = begun.defaults, begun.place, self.loader.plain_repository()
+        else:
+            repository = self.loader.caching_repository(self.overrides)
+            defaults, place = self._defaults(repository), 0
+        known = defaults.overrides.known_choices
+        self._merge_files(defaults, place, repository)
+        strip_defaults(self.cfg)
+        if OmegaConf.get_type(self.cfg) is not schema.Config:
+            raise ConfigError([*self.mistakes, explain.not_ours(self.loader.config_name, self.dirs, self.workspace)])
+        self._type_groups()
+        self.own.type_all(self.cfg, self.files, known, self.mistakes)
+        for layer in self.layers:
+            self.merge_layer(layer)
+        OmegaConf.set_struct(self.cfg, True)
+        self.apply(self.aliases.of_words(defaults.config_overrides, self.mistakes))
+        if self.mistakes and not self._is_whole:
+            raise ConfigError(self.mistakes)  # with a choice or an override missing, more complaints would mislead
+
+    def _defaults(self, repository: Any) -> Any:
+        """Which files take part, and what they choose. Raises ConfigError."""
         self._is_searched = len(repository.get_sources()) > len(self.dirs) + 1
         given = overrides.without_hydras(self.overrides, self.hydra, self.mistakes)
         given = overrides.without_unknown_choices(given, repository, self.mistakes)
@@ -168,20 +167,16 @@ class Composition:
         self.choices = {str(group): explain.shown_choice(choice) for group, choice in known.items() if group[0] not in "./"}
         self.hydra.choices = self.choices
         self.aliases = Aliases(kinds(defaults.defaults))
-        self._merge_files(defaults.defaults, repository)
-        if OmegaConf.get_type(self.cfg) is not schema.Config:
-            raise ConfigError([*self.mistakes, explain.not_ours(self.loader.config_name, self.dirs, self.workspace)])
-        self._type_groups()
-        self.own.type_all(self.cfg, self._files, known, self.mistakes)
-        for layer in self.layers:
-            self.merge_layer(layer)
-        OmegaConf.set_struct(self.cfg, True)
-        self.apply(self.aliases.of_words(defaults.config_overrides, self.mistakes))
-        if self.mistakes and not self._is_whole:
-            raise ConfigError(self.mistakes)  # with a choice or an override missing, more complaints would mislead
+        return defaults
 
-    def _merge_files(self, defaults: list[Any], repository: Any) -> None:
-        for default in defaults:
+    def _merge_files(self, defaults: Any, place: int, repository: Any) -> None:
+        """Merge the files of a defaults list, from one on."""
+        of_edited = -1
+        if self.kept is not None and place == 0 and not (self.mistakes or self.layers or self._is_searched or self.reads.has_read_outside):
+            of_edited = self.kept.place_of(defaults.defaults, self.loader, repository)
+        for number, default in enumerate(defaults.defaults[place:], place):
+            if self.kept is not None and number == of_edited and not self.mistakes:
+                self.kept.keep(self, defaults, number, self.loader.path_of(default, repository))
             try:
                 loaded = self.loader.load(default, repository)
             except (HydraException, OmegaConfBaseException) as error:
@@ -196,14 +191,13 @@ class Composition:
                 take(loaded.config)  # `_note_files` has judged each setting of Hydra's
             self.aliases.of_file(loaded.config, self.origins, self.mistakes)
             merge(self.cfg, loaded.config, self.origins, self.mistakes)
-        strip_defaults(self.cfg)
 
     def _note_files(self) -> Mistake | None:
         """Note what the files just loaded set; a mistake for one whose group is no key of ours and that names no package."""
         homeless = None
         while self.loader.files:
             file = self.loader.files.pop()
-            self._files.append(file)
+            self.files.append(file)
             name = label(file.path, self.workspace)
             above = tuple(file.package.split(".")) if file.package.partition(".")[0] == "hydra" else ()  # conf/hydra/default.yaml
             lines = {(*above, *path): line for path, line in file.lines.items()}

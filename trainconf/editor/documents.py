@@ -99,6 +99,7 @@ class Documents:
         self._clock += 1
         known.changed_at = self._clock
         self.files.texts[path] = known.text.content
+        self.files.kept.edited = path
         return known, ""
 
     def drop(self, uri: str) -> bool:

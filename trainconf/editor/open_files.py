@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from trainconf.composition.hydra.kept import Kept
 from trainconf.composition.hydra.yaml_files import ConfigFiles, read_yaml
 from trainconf.files import fingerprint, is_settled
 
@@ -13,10 +14,11 @@ MAX_PARSED = 2_000
 
 
 class OpenFiles(ConfigFiles):
-    """texts: those of open files, by path."""
+    """texts: those of open files, by path. kept: what their compositions keep."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.kept: Kept = Kept(self)
         self._parsed: dict[str, tuple[Any, tuple[str, Any, Any]]] = {}
 
     def is_file(self, path: str) -> bool:

@@ -19,7 +19,7 @@ from trainconf.composition.app.loader import AppLoader, OpenSource, apart
 from trainconf.composition.app.source import Registered, find_place, registered
 from trainconf.composition.app.told import Word
 from trainconf.composition.app.values import params_of
-from trainconf.composition.compose import without_collector
+from trainconf.composition.hydra.alone import without_collector
 from trainconf.composition.hydra.yaml_files import key_lines, read_yaml
 from trainconf.composition.plain.words import written
 from trainconf.composition.sweep.request import Words, read_words

@@ -44,13 +44,17 @@ class FileSource(FileConfigSource):
         self._files = files
 
     def is_config(self, config_path: str) -> bool:
-        return self._files.is_file(self._path_of(config_path))
+        return self._files.is_file(self.path_of(config_path))
 
-    def _path_of(self, config_path: str) -> str:
+    def is_group(self, config_path: str) -> bool:
+        return self._files.is_folder(os.path.realpath(os.path.join(self.path, config_path)))
+
+    def path_of(self, config_path: str) -> str:
+        """Where a config would be in this folder."""
         return os.path.normpath(os.path.join(self.path, self._normalize_file_name(config_path)))
 
     def load_config(self, config_path: str) -> ConfigResult:
-        path = self._path_of(config_path)
+        path = self.path_of(config_path)
         text, node, value = self._files.read(path)
         if value is not None and not isinstance(value, dict):
             raise ConfigError("a config file holds no mapping", ("from", f"{path}:{node.start_mark.line + 1}"), ("allowed", "key: value"))
@@ -138,6 +142,7 @@ class ConfigLoader(ConfigLoaderImpl):
     def __init__(self, dirs: list[str], config_name: str = "config", files: ConfigFiles = ON_DISK) -> None:
         self.dirs = dirs
         self.config_name = config_name
+        self.config_files = files
         self.config_search_path = _search_path(dirs)
         self.repository = Repository(self.config_search_path, files)
         self._active_repository = None  # 1.4 looks at it
@@ -164,11 +169,20 @@ class ConfigLoader(ConfigLoaderImpl):
             override.original_input_line = text  # type: ignore[attr-defined]  # 1.4
         return override
 
+    def plain_repository(self) -> CachingConfigRepository:
+        """A repository for one composition that has no `hydra.searchpath`."""
+        return CachingConfigRepository(self.repository)
+
     def caching_repository(self, overrides: list[Override]) -> CachingConfigRepository:
         """A repository for one composition, with `hydra.searchpath` applied."""
-        repository = CachingConfigRepository(self.repository)
+        repository = self.plain_repository()
         self._process_config_searchpath(self.config_name, overrides, repository)
         return repository
+
+    def path_of(self, default: Any, repository: CachingConfigRepository) -> str:
+        """The file of an entry of the defaults list; empty for what is no file."""
+        source = next((source for source in repository.get_sources() if source.is_config(default.config_path)), None)
+        return source.path_of(default.config_path) if isinstance(source, FileSource) else ""
 
     def defaults_list(self, overrides: list[Override], repository: CachingConfigRepository) -> Any:
         """Which files take part, by Hydra's rules. Raises ConfigCompositionException, MissingConfigException."""

@@ -108,6 +108,11 @@ class Reads:
 
         return counted
 
+    @property
+    def has_read_outside(self) -> bool:
+        """Whether a resolver has read what is no part of the config."""
+        return bool(self.env) or not self.is_repeatable
+
     def has_read(self, key: str) -> bool:
         """Whether an interpolation asked for a dotted key, for what lies below it, or for a mapping that holds it."""
         return any(not read or f"{key}.".startswith(f"{read}.") or read.startswith((f"{key}.", f"{key}[")) for read in self.keys)

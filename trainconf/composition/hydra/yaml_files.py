@@ -74,11 +74,20 @@ class File:
 
 
 class ConfigFiles:
-    """Config files as they are on disk. An editor gives its own, whose texts need not be saved."""
+    """Config files as they are on disk. An editor gives its own, whose texts need not be saved.
+
+    kept: what compositions of these files keep for the next one, a `Kept` of `hydra/kept.py`.
+    """
+
+    kept: Any = None
 
     def is_file(self, path: str) -> bool:
         """Whether there is such a file."""
         return os.path.isfile(path)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is such a folder."""
+        return os.path.isdir(path)
 
     def read(self, path: str) -> tuple[str, Any, Any]:
         """See `read_yaml`."""

@@ -17,7 +17,8 @@ from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import AnyNode, DictConfig, OmegaConf
 
 from trainconf.composition import overrides, values
-from trainconf.composition.compose import Composition, without_collector
+from trainconf.composition.compose import Composition
+from trainconf.composition.hydra.alone import without_collector
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer, Literals
 from trainconf.composition.patch import patched
