@@ -99,7 +99,11 @@ class BrokenDefaults:
         if not match[1]:
             if not any("schema/config" in choice for file in self.read for default in file.defaults for choice in default.choices):
                 return not_ours(self.primary, self.dirs, self.workspace)
-            return self._mistake(f"{match[2]} is not chosen yet, so it cannot be overridden", self._word(match[2]))
+            word, what = self._word(match[2]), f"{match[2]} is not chosen yet, so it cannot be overridden"
+            if meant := re.search(r"Did you mean to override (?:one of )?([^?]+)\?", self.text):
+                near = " or ".join(f"{name}={word.partition('=')[2]}" for name in meant[1].split(", "))
+                return Mistake(what, ("from", word), ("write", near))
+            return self._mistake(what, word)
         file, default = self._first(
             lambda file, default: file.config_path == match[1] and default.is_override and group in _groups(file, default)
         )

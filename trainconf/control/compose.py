@@ -76,21 +76,23 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
             return compose_now(overrides, workspace, layers=request.layers, files=request.files, **places)
         return compose_cached(overrides, workspace, layers=request.layers, **places)
 
-    found, words = app_words.beside_params(request.overrides, request.words, of_ours, lambda found: found)
+    found, of_params = app_words.beside_params(request.overrides, of_ours, lambda found: found)
     found.config_name = request.config_name  # the cache does not say it
     found.layers, found.folder = request.layers, request.folder or ""
-    found = _with_app(found, words, workspace, request.folder)
+    found = _with_app(found, request.words, of_params, workspace, request.folder)
     report_notes(found, reporter)
     return found
 
 
-def _with_app(composed: Composed, words: Sequence[str], workspace: WorkspacePaths, cwd: str | None) -> Composed:
+def _with_app(
+    composed: Composed, words: Sequence[str], of_params: Sequence[str], workspace: WorkspacePaths, cwd: str | None
+) -> Composed:
     """A composed config with the params of the Hydra app that it names; as it is where it names none. Raises ConfigError."""
     if not app_words.is_of_app(composed, words):
         return composed
     from trainconf.composition.app.apply import AppOf
 
-    return AppOf(composed, workspace, cwd=cwd).with_words(words)
+    return AppOf(composed, workspace, cwd=cwd).with_words(words, of_params=of_params)
 
 
 def resolve(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Resolved:

@@ -48,7 +48,7 @@ def split_params(texts: Iterable[str]) -> tuple[list[str], list[str]]:
     others: list[str] = []
     words: list[str] = []
     for text in texts:
-        sign, bare = _signed(text)
+        sign, bare = signed(text)
         if bare.startswith(PARAMS):
             words.append(sign + bare[len(PARAMS):])
         else:
@@ -63,11 +63,18 @@ def as_params(texts: Iterable[str]) -> list[str]:
 
 
 def _as_param(word: str) -> str:
-    sign, bare = _signed(word)
+    sign, bare = signed(word)
     key, equals, value = bare.partition("=")
-    return f"{sign}{PARAMS}{key.replace('/', '.')}{equals}{value}"
+    return f"{sign}{PARAMS}{place_of(key)}{equals}{value}"
 
 
-def _signed(text: str) -> tuple[str, str]:
+def place_of(key: str) -> str:
+    """The dotted key at which what a word gives stands: `model.encoder` for `model/encoder`, `teacher` for `model@teacher`."""
+    group, _, package = key.partition("@")
+    return package.removeprefix("_global_").lstrip(".") or group.replace("/", ".")
+
+
+def signed(text: str) -> tuple[str, str]:
+    """The `+`, `++` or `~` of an override, and the rest of it."""
     bare = text.lstrip("+~")
     return text[: len(text) - len(bare)], bare

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from trainconf.search.draws import seed_of, unit
 from trainconf.search.expressions import Choice, Expression, Numbers, identity
 from trainconf.search.samplers import NothingLeftError, RandomSampler, all_done
-from trainconf.search.space import Axis, Point, Space, Zip, axes_of, key_of
+from trainconf.search.space import Axis, Point, Space, Zip, axes_of, below, key_in, key_of
 
 STARTUP_COUNT = 10
 SAMPLERS = ("tpe", "gp", "cmaes")
@@ -142,7 +142,7 @@ def parameters_of(axes: tuple[Axis, ...], point: Mapping[str, Any], under: str =
             yield name, values.index(own) if own in values else None
             if own in values:
                 option = axis.expression.options[values.index(own)]
-                yield from parameters_of(axes_of(option.space), point, f"@{axis.key}={values.index(own)}{under}")
+                yield from parameters_of(axes_of(option.space), point, below(axis, values.index(own), under))
 
 
 def _known_parameters(space: Space, point: Mapping[str, Any]) -> dict[str, float | int] | None:
@@ -159,7 +159,7 @@ def is_within(space: Space, point: Mapping[str, Any]) -> bool:
     if parameters is None or space.excludes(point):
         return False
     zips = {axis.key: axis.expression for axis in space.axes if isinstance(axis.expression, Zip)}
-    names = [zips[name].rows[0] if name in zips else (name.partition("@")[0],) for name in parameters]
+    names = [zips[name].rows[0] if name in zips else (key_in(name),) for name in parameters]
     return {key for keys in names for key in keys} == set(point)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from trainconf.search.draws import unit
-from trainconf.search.space import Point, Space, key_of
+from trainconf.search.space import Point, Space, key_in, key_of
 
 MAX_MISSES = 1_000  # draws in a row that are excluded or were had before
 NOTHING = "exclude leaves nothing: every point is excluded"
@@ -124,7 +124,7 @@ class SobolSampler:
         from scipy.stats import qmc
 
         self._space = space
-        self._names = list(dict.fromkeys(name.partition("@")[0] for name, _ in space.expressions()))
+        self._names = list(dict.fromkeys(key_in(name) for name, _ in space.expressions()))
         self._sequence = qmc.Sobol(max(1, len(self._names)), scramble=True, rng=seed % 2**32)
         self._size = space.size
         self._points: list[Point] = []

@@ -5,6 +5,7 @@ A point is a mapping of keys to values, in the order of the space.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainconf.search.draws import unit
 from trainconf.search.expressions import Choice, Expression, Numbers, identity
 
 Point = dict[str, Any]
+_KEY = re.compile(r"[^@]*(?:@[^@=]*(?=@|$))?")  # of a group it may have a package: `db@source`
 
 
 class Zip(Record):
@@ -97,7 +99,7 @@ class Space(Record):
         """Every key that a point can have."""
         found: dict[str, None] = {}
         for name, expression in self.expressions():
-            for key in expression.rows[0] if isinstance(expression, Zip) else (name.partition("@")[0],):
+            for key in expression.rows[0] if isinstance(expression, Zip) else (key_in(name),):
                 found[key] = None
         return list(found)
 
@@ -109,7 +111,7 @@ class Space(Record):
         """The point whose keys lie at these quantiles, each from 0 to 1, asked for by key."""
 
         def choose(name: str, expression: Expression | Zip) -> Any:
-            u = quantile(name.partition("@")[0])
+            u = quantile(key_in(name))
             if isinstance(expression, Numbers):
                 return expression.at(u)
             count = len(expression.rows) if isinstance(expression, Zip) else len(expression.options)
@@ -155,8 +157,20 @@ def _walk(axes: Sequence[Axis], choose: Callable[[str, Expression | Zip], Any], 
         else:
             option = axis.expression.options[chosen]
             point[axis.key] = option.value
-            point.update(_walk(axes_of(option.space), choose, f"@{axis.key}={chosen}{under}"))
+            point.update(_walk(axes_of(option.space), choose, below(axis, chosen, under)))
     return point
+
+
+def below(axis: Axis, index: int, under: str) -> str:
+    """What the name of a key ends with that hangs on the choice of an axis, and on others."""
+    return f"@{axis.key.replace('@', ':')}={index}{under}"
+
+
+def key_in(name: str) -> str:
+    """The key in a name that `Space.walk` gives it: `momentum` of `momentum@opt=0`, `db@source` of `db@source` and of `db@source@opt=0`."""
+    match = _KEY.match(name)
+    assert match, name
+    return match[0]
 
 
 def key_of(point: Mapping[str, Any]) -> str:
@@ -196,7 +210,7 @@ def _expressions(axes: Sequence[Axis], under: str) -> Iterator[tuple[str, Expres
         yield axis.key + under, axis.expression
         if isinstance(axis.expression, Choice):
             for index, option in enumerate(axis.expression.options):
-                yield from _expressions(axes_of(option.space), f"@{axis.key}={index}{under}")
+                yield from _expressions(axes_of(option.space), below(axis, index, under))
 
 
 def _is_same(one: Any, other: Any) -> bool:

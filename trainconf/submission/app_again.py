@@ -14,8 +14,13 @@ MAX_BYTES = 1 << 20  # of a file that a config could be
 READ = (".yaml", ".yml", ".py")
 
 
-def recomposed(then: Composed, words: Sequence[str], snapshot_id: str, source: str, workspace: WorkspacePaths) -> Composed:
-    """A recorded config whose app gets more words. Raises ConfigError, SnapshotError, StorageError."""
+def recomposed(
+    then: Composed, words: Sequence[str], of_params: Sequence[str], snapshot_id: str, source: str, workspace: WorkspacePaths
+) -> Composed:
+    """A recorded config whose app gets more words, and overrides of params without `params.`.
+
+    Raises ConfigError, SnapshotError, StorageError.
+    """
     import tempfile
 
     from trainconf.composition.app.apply import AppOf
@@ -27,8 +32,8 @@ def recomposed(then: Composed, words: Sequence[str], snapshot_id: str, source: s
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="trainconf-app-") as code:
         _write_configs(snapshot_id, code, workspace)
-        found = AppOf(base, workspace, code=code, source=source).with_words(words)
-    found.overrides = joined(own, [*before, *words])
+        found = AppOf(base, workspace, code=code, source=source).with_words(words, of_params=of_params)
+    found.overrides = joined(own, [*before, *split(found.overrides)[1]])
     return found
 
 

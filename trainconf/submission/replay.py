@@ -26,7 +26,7 @@ from trainconf.submission.app_again import recomposed
 from trainconf.submission.code import find_code
 from trainconf.submission.frozen import Frozen
 
-_CHOSEN_ANEW = {"compute": "compute", "sweep": "sweep", "sweep/policy": "sweep.policy"}  # groups around a run: what of a config they are
+CHOSEN_ANEW = {"compute": "compute", "sweep": "sweep", "sweep/policy": "sweep.policy"}  # groups around a run: what of a config they are
 
 
 def from_run(
@@ -45,42 +45,42 @@ def from_run(
 
     found, git = recorded(paths)
     spec, source, then, derived = found.spec, found.source_directory, found.composed, found.composed.derived
-    overrides, words = _of_app(then, overrides)
+    overrides, words, of_params = _of_app(then, overrides)
     then.config = {key: value for key, value in then.config.items() if key != "submit"}
     # as they were found: a path of the command line was relative to its shell
     then.config["inputs"] = {name: os.path.join(workspace.root, path) for name, path in spec.code.inputs}
     then.origins = origins = {key: origin for key, origin in then.origins.items() if not key.startswith("submit.")}
-    if chosen := [word for word in overrides if word.partition("=")[0] in _CHOSEN_ANEW]:
+    if chosen := [word for word in overrides if word.partition("=")[0] in CHOSEN_ANEW]:
         then = _chosen_anew(then, chosen, workspace)
         overrides = [word for word in overrides if word not in chosen]
     base = composed = change(then, [], workspace)
-    if overrides or chosen or words:
+    if overrides or chosen or words or of_params:
         composed = change(then, overrides, workspace)
         if derived is None:
             reporter.info("note: an older trainconf recorded this run: values that were made of others keep what they were")
         for key in kept(derived or {}, made_anew(derived or {}, overrides, origins), base.config, composed.config):
             reporter.info(f"note: {key} keeps its value of then, though it was made of {json.dumps((derived or {})[key])}")
-        if words:
+        if words or of_params:
             find_code(spec.code.snapshot, source, git, workspace, paths.spec)
-            composed = recomposed(composed, words, spec.code.snapshot, source, workspace)
+            composed = recomposed(composed, words, of_params, spec.code.snapshot, source, workspace)
             for note in composed.notes:
                 reporter.info(f"note: {note}")
-        resolved = _changed(base, composed, [*chosen, *overrides, *words], spec, source, workspace)
+        resolved = _changed(base, composed, [*chosen, *overrides, *of_params, *words], spec, source, workspace)
     else:
         resolved = Resolved(spec, source, composed)
     composed.derived = _derived(then, base, composed)
     return rebind_here(resolved, workspace, reporter), git
 
 
-def _of_app(then: Composed, overrides: list[str]) -> tuple[list[str], list[str]]:
-    """The overrides, and the words for the Hydra app of a recorded run: params are words of it. Raises ConfigError."""
+def _of_app(then: Composed, overrides: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """The overrides, the words for the Hydra app of a recorded run, and its params without `params.`. Raises ConfigError."""
     own, words = split(overrides)
     if script_of(then.config):
         own, of_params = split_params(own)
-        return own, [*of_params, *words]
+        return own, words, of_params
     if words:
         raise ConfigError("what follows -- is for a Hydra app, and this run has none", ("from", f"command line: -- {' '.join(words)}"))
-    return own, words
+    return own, [], []
 
 
 def _chosen_anew(then: Composed, words: list[str], workspace: WorkspacePaths) -> Composed:
@@ -88,7 +88,7 @@ def _chosen_anew(then: Composed, words: list[str], workspace: WorkspacePaths) ->
     experiment = then.choices.get("experiment")
     own = [f"experiment={experiment}"] if experiment in groups(config_dirs(workspace)).get("experiment", ()) else []
     today = compose([*own, *words], workspace, config_name=then.config_name)
-    parts = dict.fromkeys(_CHOSEN_ANEW[word.partition("=")[0]] for word in words)
+    parts = dict.fromkeys(CHOSEN_ANEW[word.partition("=")[0]] for word in words)
     config, origins = {**then.config}, dict(then.origins)
     for part in parts:
         group, _, inner = part.partition(".")

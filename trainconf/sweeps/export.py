@@ -13,7 +13,7 @@ from trainconf.errors import StorageError, UserError
 from trainconf.history.events import TERMINAL
 from trainconf.paths import RunPaths
 from trainconf.search.expressions import Choice, Expression
-from trainconf.search.space import Zip
+from trainconf.search.space import Zip, key_in
 from trainconf.sweeps.watching import logs_of
 
 SCALARS = (type(None), bool, int, float, str)
@@ -123,7 +123,7 @@ def _distributions(kinds: Any, trials: Sequence[Any], space: Named) -> dict[str,
     for trial in trials:
         for key, value in trial.values.items():
             tried.setdefault(key, []).append(_plain(value))
-    expressions = {name.partition("@")[0]: expression for name, expression in space if not isinstance(expression, Zip)}
+    expressions = {key_in(name): expression for name, expression in space if not isinstance(expression, Zip)}
     found: dict[str, Any] = {}
     for key, values in tried.items():
         numbers = expressions.get(key)

@@ -20,7 +20,7 @@ from trainconf.search.conditions import ConditionError
 from trainconf.search.expressions import Choice
 from trainconf.search.progress import PointSource, Progress
 from trainconf.search.samplers import NothingLeftError
-from trainconf.search.space import Point
+from trainconf.search.space import Point, key_in
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal
 from trainconf.sweeps.controlled import Controlled
@@ -76,7 +76,7 @@ class Trials:
 
     def _samples(self) -> Iterator[Mapping[str, Any]]:
         for name, expression in self._search.space.expressions():
-            columns = expression.rows if hasattr(expression, "rows") else [{name.partition("@")[0]: value} for value in expression.ends()]
+            columns = expression.rows if hasattr(expression, "rows") else [{key_in(name): value} for value in expression.ends()]
             yield from columns[:MAX_CHECKED]
         yield from self._search.first
         if self._search.repeat_key:
@@ -87,7 +87,7 @@ def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str
     """See `Trials.combinations`; `choices` has the groups of a composed config."""
     found: list[dict[str, str]] = [{}]
     for name, expression in search.space.expressions():
-        key = name.partition("@")[0]
+        key = key_in(name)
         if key in choices and isinstance(expression, Choice):
             found = [{**known, key: str(value)} for known in found for value in expression.values()]
     return found

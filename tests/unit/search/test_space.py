@@ -8,7 +8,7 @@ from trainconf.search import grammar as e
 from trainconf.search.conditions import Condition
 from trainconf.search.expressions import Option
 from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler
-from trainconf.search.space import Axis, Exclusion, Point, Space, Zip, key_of
+from trainconf.search.space import Axis, Exclusion, Point, Space, Zip, key_in, key_of
 
 TREE = Space((
     Axis("opt", e.choice(Option("sgd", (("momentum", e.choice(0.5, 0.9)),)), "adam")),
@@ -107,3 +107,15 @@ def test_one_and_true_are_not_the_same_value() -> None:
     assert Exclusion({"a": 1}).covers({"a": 1.0})
     assert not Exclusion({"a": 1}).covers({"a": True})
     assert not Exclusion({"a": 1}).covers({"b": 1})
+
+
+def test_a_group_with_a_package_is_a_key_of_its_own_wherever_it_stands() -> None:
+    of_mysql = (("params.pool", e.choice(1, 2)), ("db@params.more", e.choice("a", "b")))
+    space = Space((
+        Axis("db@params.source", e.choice(Option("mysql", of_mysql), "pg")),
+        Axis("params.lr", e.choice(Option(1, (("params.pool", e.choice(3, 4)),)), 2)),
+    ))  # fmt: skip
+    assert space.key_names() == ["db@params.source", "params.pool", "db@params.more", "params.lr"]
+    names = [name for name, _ in space.expressions()]
+    assert [key_in(name) for name in names] == ["db@params.source", "params.pool", "db@params.more", "params.lr", "params.pool"]
+    assert len(set(names)) == len(names)

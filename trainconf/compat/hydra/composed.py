@@ -43,11 +43,12 @@ def differences(recorded: dict[str, Any], config: Any) -> list[str]:
     from omegaconf import OmegaConf
 
     from trainconf.fast.plain import made_plain
+    from trainconf.resolve.hydra_app import place_of
     from trainconf.resolve.origins import leaves
 
     own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     written = dict(leaves(made_plain(OmegaConf.to_container(own, resolve=False))))
-    choices = {str(group).replace("/", "."): choice for group, choice in config.hydra.runtime.choices.items()}
+    choices = {place_of(str(group)): choice for group, choice in config.hydra.runtime.choices.items()}
     known = dict(leaves(recorded))
     found = []
     for key, then in known.items():

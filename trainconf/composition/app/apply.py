@@ -32,10 +32,14 @@ class AppOf:
             source, script = app_script(base, workspace, cwd)
         self.app = HydraApp(code or source, script, node, _labels(workspace, source, code), base.origin)
 
-    def with_words(self, words: Sequence[str], values: Mapping[str, Any] | None = None, base: Composed | None = None) -> Composed:
+    def with_words(
+        self, words: Sequence[str], values: Mapping[str, Any] | None = None, base: Composed | None = None, *,
+        of_params: Sequence[str] = (), typed: Mapping[str, str] | None = None,
+    ) -> Composed:  # fmt: skip
         """The config with the app's params. `words` come after those of the settings, `values` after them; base: another with this app.
 
-        Raises ConfigError with all mistakes.
+        of_params: overrides of params without `params.`, which come before `words`: one of `model.encoder` may be a choice of the group
+        `model/encoder`. typed: what the words of some values begin with. Raises ConfigError with all mistakes.
         """
         base = base or self.base
         fixed = [Word(str(text), _origin(base, str(text))) for text in base.config["hydra_app"]["words"]]
@@ -44,8 +48,9 @@ class AppOf:
         def source(key: str, text: str) -> str:
             return base.origin(f"{PARAMS}{key}") if key not in (values or {}) else f"command line: {PARAMS}{text.lstrip('+')}"
 
+        words = [*self.app.words_of_params(of_params, fixed), *words]
         given = [Word(text, FROM_WORD.format(text)) for text in words]
-        found = self.app.compose([*fixed, *given], {**own, **(values or {})}, source)
+        found = self.app.compose([*fixed, *given], {**own, **(values or {})}, source, typed)
         return applied(base, found, words)
 
 

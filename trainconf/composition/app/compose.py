@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,17 +14,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trainconf.composition import explain
 from trainconf.composition.app import told
+from trainconf.composition.app.as_words import AsWords
 from trainconf.composition.app.loader import AppLoader, OpenSource, apart
 from trainconf.composition.app.source import Registered, find_place, registered
 from trainconf.composition.app.told import Word
 from trainconf.composition.app.values import params_of
 from trainconf.composition.hydra.alone import without_collector
 from trainconf.composition.hydra.yaml_files import key_lines, read_yaml
-from trainconf.composition.plain.words import written
 from trainconf.composition.sweep.request import Words, read_words
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import is_inside
-from trainconf.resolve.hydra_app import CHOICE, PARAMS
+from trainconf.resolve.hydra_app import CHOICE, PARAMS, place_of
 from trainconf.resolve.origins import Origins, leaves
 
 _TOP = PARAMS.rstrip(".")
@@ -61,8 +60,8 @@ class HydraApp:
         self._registered: Registered | None = None
         self._opened = OpenSource("trainconf", "open://")
         self._made: AppLoader | None = None
-        self._cfg: DictConfig | None = None  # of the last composition
-        self._tree_of_files: Any = None  # without any word, where one was refused
+        self._as_words: AsWords | None = None
+        self._tree_of_files: Any = None  # without any word
 
     def _config_dir(self, origin: str) -> str | None:
         """The folder of the app's configs. Raises ConfigError for one that would not travel, or is not there."""
@@ -86,14 +85,27 @@ class HydraApp:
 
     def compose(
         self, words: Sequence[Word], values: Mapping[str, Any] | None = None, source: Callable[[str, str], str] = lambda key, text: text,
+        typed: Mapping[str, str] | None = None,
     ) -> Found:
         """The config that words ask for. `values` of its keys, and choices of its groups, come after them.
 
         A key need not be in the app's files. source: says where a value stands, by its key and the word that it becomes.
+        typed: what the words of some values begin with, such as `+db@source`; such a key, and what it says of the files, must be right.
         Raises ConfigError with all mistakes.
         """
         with self._apart():
-            return self._composed([*words, *self._words_of(values or {}, words, source)])
+            self._loader()
+            assert self._as_words is not None
+            return self._composed([*words, *self._as_words.of_values(values or {}, words, source, typed or {})])
+
+    def words_of_params(self, texts: Sequence[str], words: Sequence[Word]) -> list[str]:
+        """Overrides of params, without `params.`, as words; `words` come before them. Raises ConfigError with all mistakes."""
+        if not texts:
+            return []
+        with self._apart():
+            self._loader()
+            assert self._as_words is not None
+            return self._as_words.of_texts(texts, words)
 
     def searched(self, words: Sequence[str]) -> Words:
         """What words say of which some vary. Raises ConfigError with all mistakes."""
@@ -103,14 +115,16 @@ class HydraApp:
     def choices(self, group: str) -> list[str]:
         """The choices of a group."""
         with self._apart():
-            return self._loader().get_group_options(group) if self._loader().repository.group_exists(group) else []
+            return self._loader().choices(group)
 
     def known_keys(self) -> list[str]:
         """The dotted keys of the app's config that hold a value, and its groups."""
         with self._apart():
-            tree = OmegaConf.to_container(self._load([]), resolve=False)
+            cfg = self._load([])
+            tree = OmegaConf.to_container(cfg, resolve=False)
             found = [key for key, _ in leaves(tree) if key.partition(".")[0] != "hydra"] if isinstance(tree, dict) else []
-            return [*self._loader().all_groups(), *found]
+            packaged = sorted(group for group in map(str, cfg.hydra.runtime.choices) if "@" in group and not group.startswith("hydra/"))
+            return [*self._loader().all_groups(), *packaged, *found]
 
     @contextmanager
     def _apart(self) -> Iterator[None]:
@@ -123,6 +137,7 @@ class HydraApp:
             self._opened.paths |= self._registered.paths
             self._opened.groups |= self._registered.groups
             self._made = AppLoader(self._dir, self._opened, self._source, self._folder)
+            self._as_words = AsWords(self._made, lambda words: self._merged(_last_of_each(words))[0], self._is_for_the_job)
         return self._made
 
     def _may_be_open(self, path: str) -> bool:
@@ -135,17 +150,18 @@ class HydraApp:
     def _load(self, words: Sequence[Word]) -> DictConfig:
         return self._loader().load(self._place.config_name, [word.text for word in words], self._may_be_open)
 
-    def _composed(self, words: list[Word]) -> Found:
-        words = _last_of_each(words)
+    def _merged(self, words: Sequence[Word]) -> tuple[DictConfig, Sequence[Word], Sequence[Word]]:
+        """The config, the words that took part, and those that are left to the job. Raises ConfigError with all mistakes."""
         self._refuse_unreadable(words)
         self._opened.loaded.clear()
-        kept: Sequence[Word] = words
-        left: list[Word] = []
         try:
-            cfg = self._load(words)
+            return self._load(words), words, ()
         except _REFUSALS as error:
-            cfg, kept, left = self._one_by_one(words, error)
-        self._cfg = cfg
+            return self._one_by_one(words, error)
+
+    def _composed(self, words: Sequence[Word]) -> Found:
+        words = _last_of_each(words)
+        cfg, kept, left = self._merged(words)
         params, unknown = params_of(cfg)
         origins = self._origins(kept, params)
         for group, choice in sorted(cfg.hydra.runtime.choices.items(), key=lambda pair: str(pair[0])):
@@ -154,7 +170,7 @@ class HydraApp:
         for word in left:
             override = self._parsed(word)
             if self._is_choice(override) and isinstance(override.value(), str):
-                _set_choice(params, origins, str(override.key_or_group), override.value(), word.source)
+                _set_choice(params, origins, override.get_key_element().lstrip("+~"), override.value(), word.source)
         is_multirun = str(OmegaConf.select(cfg, "hydra.mode", throw_on_missing=False)).endswith("MULTIRUN")
         texts = [word.text for word in words] + (["hydra.mode=RUN"] if is_multirun else [])
         return Found(params, origins, texts, list(told.notes(self._loader(), words, left, unknown, is_multirun=is_multirun)))
@@ -181,7 +197,6 @@ class HydraApp:
         """
         try:
             cfg = self._load([])
-            self._tree_of_files = OmegaConf.to_container(cfg, resolve=False)
         except _REFUSALS as of_files:
             raise ConfigError(told.refused_files(of_files, self._config_place())) from of_files
         kept: list[Word] = []
@@ -231,6 +246,8 @@ class HydraApp:
 
     def _unknown_parts(self, key: str) -> list[str]:
         """The parts of a dotted key, from the first one on that the app's files do not have."""
+        if self._tree_of_files is None:
+            self._tree_of_files = OmegaConf.to_container(self._load([]), resolve=False)
         node: Any = self._tree_of_files
         parts = key.split(".")
         for place, part in enumerate(parts):
@@ -266,26 +283,6 @@ class HydraApp:
                 return os.path.join(source.path, source._normalize_file_name(config_path)) if source.scheme() == "file" else ""
         return ""
 
-    # ------------------------------------------------------------ values as words
-
-    def _words_of(self, values: Mapping[str, Any], words: Sequence[Word], source: Callable[[str, str], str]) -> list[Word]:
-        if values and self._cfg is None:
-            self._composed(list(words))
-        texts = [(key, self._text_of(key, value, words)) for key, value in values.items()]
-        return [Word(text, source(key, text)) for key, text in texts]
-
-    def _text_of(self, key: str, value: Any, words: Sequence[Word]) -> str:
-        """The word that gives a key a value, whether the app's files have it or not; or a group that choice."""
-        group = key.replace(".", "/")
-        if isinstance(value, str) and self._loader().repository.group_exists(group):
-            return f"{group}={value}"
-        same = next((word for word in words if word.key == key), None)
-        if same is not None:
-            return f"{same.text[: len(same.text) - len(same.text.lstrip('+'))]}{key}={written(value)}"
-        parent, _, name = key.rpartition(".")
-        node = OmegaConf.select(self._cfg, parent, throw_on_missing=False) if parent else self._cfg  # type: ignore[arg-type]
-        return f"{'' if isinstance(node, DictConfig) and name in set(node) else '+'}{key}={written(value)}"
-
 
 def _last_of_each(words: Sequence[Word]) -> list[Word]:
     """The words without those that a later one of the same key and sign replaces."""
@@ -297,7 +294,7 @@ def _set_choice(params: dict[str, Any], origins: dict[str, str], group: str, cho
     """`params.model_choice=resnet` for the choice of a group, where the app has no such key itself."""
     if group.partition("/")[0] == "hydra":
         return
-    *parents, last = re.sub(r"[^\w/.-]", "_", group).replace("/", ".").split(".")
+    *parents, last = place_of(group).split(".")
     node: Any = params
     for part in parents:
         node = node.get(part) if isinstance(node, dict) else None

@@ -168,6 +168,11 @@ class AppLoader(ConfigLoaderImpl):
         """Search paths that are not here."""
         return [f"{source.scheme()}://{source.path}" for source in self.sources if not source.available()]
 
+    def choices(self, group: str) -> list[str]:
+        """The choices of a group, which may be named with a package: `db@source`."""
+        name = group.partition("@")[0]
+        return self.get_group_options(name) if self.repository.group_exists(name) else []
+
     def all_groups(self) -> list[str]:
         """The app's groups, nested ones with their path; without Hydra's own."""
         found: list[str] = []

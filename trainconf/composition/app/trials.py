@@ -9,7 +9,7 @@ from trainconf.composition.app.apply import AppOf
 from trainconf.composition.plain.trials import SweepRequest
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.hydra_app import PARAMS, own_key
+from trainconf.resolve.hydra_app import PARAMS, own_key, place_of
 from trainconf.spec import canonical
 
 if TYPE_CHECKING:
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 class AppTrials:
     """Composes trials; `params.KEY` of a trial is the app's KEY, or the choice of its group. See `composition.plain.trials.Composer`."""
 
-    def __init__(self, composer: Composer, words: Sequence[str], workspace: WorkspacePaths, cwd: str | None) -> None:
-        """`words` are those that all trials share. Raises ConfigError."""
+    def __init__(
+        self, composer: Composer, words: Sequence[str], typed: Mapping[str, str], workspace: WorkspacePaths, cwd: str | None
+    ) -> None:
+        """`words` are those that all trials share, `typed` what those of searched keys begin with, by key. Raises ConfigError."""
         self._composer = composer
         self._words = list(words)
+        self._typed = typed
         self._workspace = workspace
         self._cwd = cwd
         self._apps: dict[str, AppOf] = {}
@@ -35,7 +38,7 @@ class AppTrials:
         return self._with_app(self._composer.at(own, number=number) if own else self._composer.base, values)
 
     def _with_app(self, base: Composed, values: Mapping[str, Any]) -> Composed:
-        return self.app_of(base).with_words(self._words, values, base)
+        return self.app_of(base).with_words(self._words, values, base, typed=self._typed)
 
     def app_of(self, base: Composed) -> AppOf:
         """The app of a composed config: another experiment may have another one."""
@@ -45,16 +48,23 @@ class AppTrials:
         return self._apps[name]
 
 
-def searched(asked: SweepRequest, words: Sequence[str], workspace: WorkspacePaths, cwd: str | None) -> SweepRequest:
-    """A sweep whose base names an app, with `words` for that, of which some may vary. Raises ConfigError with all mistakes."""
-    read = AppOf(asked.composer.base, workspace, cwd=cwd).app.searched(words)
+def searched(
+    asked: SweepRequest, words: Sequence[str], of_params: Sequence[str], workspace: WorkspacePaths, cwd: str | None
+) -> SweepRequest:
+    """A sweep whose base names an app, with `words` for that and overrides of params, of which some may vary.
+
+    Raises ConfigError with all mistakes.
+    """
+    app = AppOf(asked.composer.base, workspace, cwd=cwd)
+    read = app.app.searched([*app.app.words_of_params(of_params, ()), *words])
     fixed = [axis.words[0] for axis in read.axes.values() if axis.path not in read.specs]
     specs = {_param(path): spec for path, spec in read.specs.items()}
     zips = {name: {_param(path): values for path, values in columns.items()} for name, columns in read.zips.items()}
-    composer = AppTrials(asked.composer, fixed, workspace, cwd)
+    typed = {place_of(axis.path): axis.key for axis in read.axes.values() if axis.path in read.specs}
+    composer = AppTrials(asked.composer, fixed, typed, workspace, cwd)
     known = {_param(path) for path in read.fixed}
     return SweepRequest(composer, {**asked.specs, **specs}, {**asked.zips, **zips}, asked.fixed | known, None)
 
 
 def _param(path: str) -> str:
-    return f"{PARAMS}{path.replace('/', '.')}"
+    return f"{PARAMS}{place_of(path)}"

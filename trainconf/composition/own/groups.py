@@ -54,7 +54,7 @@ class OwnGroups:
         path = next((found for folder in loader.dirs if os.path.isfile(found := os.path.join(folder, group, FILE))), "")
         loaded = loader.repository.load_config(f"{group}/{choice}") if path and group not in schema.GROUPS else None
         package = package or str(loaded.header["package"] if loaded is not None else "")
-        if not package.startswith("params."):
+        if not path or not package.startswith("params."):
             return cfg
         before = copy.deepcopy(cfg)
         refused: list[Mistake] = []

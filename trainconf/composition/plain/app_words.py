@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def beside_params(
-    overrides: list[str], words: list[str], compose: Callable[[list[str]], Found], base: Callable[[Found], Composed]
+    overrides: list[str], compose: Callable[[list[str]], Found], base: Callable[[Found], Composed]
 ) -> tuple[Found, list[str]]:
-    """What `compose` makes of the overrides, and the words for the Hydra app that its `base` names.
+    """What `compose` makes of the overrides, and those that are for the Hydra app that its `base` names, without `params.`.
 
-    An override such as `params.lr=0.1` is a word of the app, which alone knows whether it has that key. Raises ConfigError.
+    The app alone knows whether it has the key of `params.lr=0.1`. Raises ConfigError.
     """
     try:
-        return compose(overrides), words
+        return compose(overrides), []
     except ConfigError:
         own, of_app = split_params(overrides)
         found = None
@@ -33,7 +33,7 @@ def beside_params(
             found = compose(own) if of_app else None
         if found is None or not script_of(base(found).config):
             raise
-        return found, [*of_app, *words]
+        return found, of_app
 
 
 def is_of_app(composed: Composed, words: Sequence[str]) -> bool:

@@ -118,7 +118,9 @@ class TrialComposer:
         if sign is None:
             sign = self._signs[key] = self._sign(key)
         kind = OverrideType.ADD if sign == "+" else OverrideType.FORCE_ADD if sign else OverrideType.CHANGE
-        return Override(kind, key, ValueType.ELEMENT, self._literals.hide(value), input_line=f"{sign}{key}={written(value)}")
+        name, _, package = key.partition("@")
+        text = f"{sign}{key}={written(value)}"
+        return Override(kind, name, ValueType.ELEMENT, self._literals.hide(value), package=package or None, input_line=text)
 
     def _sign(self, key: str) -> str:
         """What an override of a key begins with, so that it is right whether the key is there or not."""
@@ -127,7 +129,7 @@ class TrialComposer:
             return "++" if same.is_force_add() else "+" if same.is_add() else ""
         parent, _, name = key.rpartition(".")
         node = OmegaConf.select(self._composition.cfg, parent) if parent else self._composition.cfg
-        return "" if self._loader.repository.group_exists(key) or (isinstance(node, DictConfig) and name in node) else "+"
+        return "" if self._loader.repository.group_exists(key.partition("@")[0]) or (isinstance(node, DictConfig) and name in node) else "+"
 
     def _plan(self, keys: tuple[str, ...]) -> list[tuple[int, Slot]] | None:
         """Where each override of a trial goes among the shared ones, and the slot it sets; None where Hydra must compose."""

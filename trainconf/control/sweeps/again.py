@@ -6,6 +6,7 @@ import itertools
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from trainconf.composition.hydra.loader import ConfigLoader
@@ -20,14 +21,14 @@ from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.hydra_app import as_params
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.search import config_dirs
-from trainconf.search.space import Point
+from trainconf.search.space import Point, key_in
 from trainconf.submission.code import find_code
-from trainconf.submission.replay import from_run
+from trainconf.submission.replay import CHOSEN_ANEW, from_run
 from trainconf.sweeps import journal
 from trainconf.sweeps.batch import Sweep, Trial, refuse_shared
 from trainconf.sweeps.resuming import as_change, as_changes, search_of
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.searching import FedSweep, at_once
+from trainconf.sweeps.searching import FedSweep, at_once, combinations_of
 from trainconf.sweeps.trials import base_of
 
 CHECKED_VALUES = 1000  # of one key
@@ -50,7 +51,7 @@ def rerun(paths: RunPaths, overrides: Sequence[str], workspace: WorkspacePaths, 
     fixed = [axis.words[0] for axis in words.axes.values() if axis.path not in words.specs]
     if run is paths and "sweep" not in words.fixed:
         fixed.insert(0, "sweep=grid")  # what a run says of sweeps is of the one that it was a trial of
-    trials = RecordedTrials(run, fixed, workspace)
+    trials = RecordedTrials(run, fixed, workspace, sweep=None if run is paths else paths)
     spec = trials.base.spec
     find_code(spec.code.snapshot, trials.base.source_directory, trials.git, workspace, run.spec)
     varying = {axis.path: axis for axis in then.axes.values() if axis.path not in words.fixed}
@@ -122,16 +123,20 @@ def _search(
 
 
 class RecordedTrials:
-    """Resolves the trials of a search from a recorded run. `fixed` are overrides that all trials share. See `searching.Trials`."""
+    """Resolves the trials of a search from a recorded run. `fixed` are overrides that all trials share. See `searching.Trials`.
 
-    def __init__(self, run: RunPaths, fixed: Sequence[str], workspace: WorkspacePaths) -> None:
+    sweep: that the run is of. A choice of a group is taken from the run of it that has made this choice.
+    """
+
+    def __init__(self, run: RunPaths, fixed: Sequence[str], workspace: WorkspacePaths, *, sweep: RunPaths | None = None) -> None:
         """Raises RunNotFoundError for a damaged record, ConfigError."""
         self._run = run
+        self._sweep = sweep
         self._fixed = list(fixed)
         self._workspace = workspace
         self._record = record.read_mapping(run.record)
         self._search: Search | None = None
-        self.base, self.git = from_run(run, self._fixed, workspace, SILENT)
+        self.base, self.git = self._from_run([])
 
     def of(self, search: Search) -> RecordedTrials:
         """The same for this search."""
@@ -149,7 +154,24 @@ class RecordedTrials:
         self._changed(words)
 
     def _changed(self, words: Sequence[str]) -> Resolved:
-        return from_run(self._run, [*self._fixed, *words], self._workspace, SILENT)[0]
+        return self._from_run(words)[0]
+
+    def _from_run(self, words: Sequence[str]) -> tuple[Resolved, dict[str, Any]]:
+        run, left = self._run, [*self._fixed, *words]
+        own = choices_in(self._record) if self._sweep is not None else {}
+        pairs = {text: text.lstrip("+").partition("=") for text in left}
+        wanted = {key: choice for key, _, choice in pairs.values() if key in own and key not in CHOSEN_ANEW}
+        if wanted and (found := _with_choices(self._runs, {**own, **wanted}, wanted)):
+            run, left = found, [text for text in left if pairs[text][0] not in wanted]
+        return from_run(run, left, self._workspace, SILENT)
+
+    @cached_property
+    def _runs(self) -> list[tuple[RunPaths, dict[str, str]]]:
+        """The records of the sweep, each with its choices."""
+        assert self._sweep is not None
+        bases = itertools.takewhile(lambda run: os.path.isdir(run.run_dir), (base_of(self._sweep, number) for number in itertools.count()))
+        trials = (entry.paths for entry in journal.read(self._sweep) if events.exists(entry.paths))
+        return [(run, choices_in(record.read_mapping(run.record))) for run in (*bases, *trials)]
 
     def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]:
         """What a trial would run, and the overrides that make it differ. Raises ConfigError."""
@@ -164,21 +186,36 @@ class RecordedTrials:
         return self._search.space.draw(0, 0)
 
     def combinations(self) -> list[dict[str, str]]:
-        """One empty one: a recorded run has chosen its groups."""
-        return [{}]
+        """Those of the sweep; of a run one empty one, for it has chosen its groups."""
+        assert self._search is not None
+        return combinations_of(self._search, choices_in(self._record)) if self._sweep is not None else [{}]
 
     def check(self) -> list[Mistake]:
         """What the schema says against single values of the space."""
         assert self._search is not None
         mistakes: dict[str, Mistake] = {}
         for name, expression in self._search.space.expressions():
-            columns = expression.rows if hasattr(expression, "rows") else [{name.partition("@")[0]: value} for value in expression.ends()]
+            columns = expression.rows if hasattr(expression, "rows") else [{key_in(name): value} for value in expression.ends()]
             for values in columns[:CHECKED_VALUES]:
                 try:
                     self.at(values)
                 except ConfigError as error:
                     mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
         return list(mistakes.values())
+
+
+def choices_in(found: Mapping[str, Any]) -> dict[str, str]:
+    """The groups of a recorded run, with their choices."""
+    choices = found.get("choices")
+    return {str(key): str(choice) for key, choice in choices.items()} if isinstance(choices, dict) else {}
+
+
+def _with_choices(
+    runs: Sequence[tuple[RunPaths, dict[str, str]]], choices: Mapping[str, str], needed: Mapping[str, str]
+) -> RunPaths | None:  # fmt: skip
+    """The first run that has made all choices; else one that has made the needed ones."""
+    fitting = [(run, own) for run, own in runs if needed.items() <= own.items()]
+    return max(fitting, key=lambda pair: len(choices.items() & pair[1].items()))[0] if fitting else None
 
 
 def check_axes(trials: RecordedTrials, axes: Sequence[Axis]) -> None:

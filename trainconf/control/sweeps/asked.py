@@ -15,9 +15,9 @@ def read(request: ComposeRequest, workspace: WorkspacePaths) -> SweepRequest:
     def of_ours(overrides: list[str]) -> SweepRequest:
         return read_sweep(overrides, workspace, config_dir=request.config_dir, config_name=request.config_name, layers=request.layers)
 
-    asked, words = app_words.beside_params(request.overrides, request.words, of_ours, lambda found: found.composer.base)
-    if not app_words.is_of_app(asked.composer.base, words):
+    asked, of_params = app_words.beside_params(request.overrides, of_ours, lambda found: found.composer.base)
+    if not app_words.is_of_app(asked.composer.base, request.words):
         return asked
     from trainconf.composition.app.trials import searched
 
-    return searched(asked, words, workspace, request.folder)
+    return searched(asked, request.words, of_params, workspace, request.folder)

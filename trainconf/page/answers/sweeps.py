@@ -143,10 +143,11 @@ def _space(sweep: RunPaths, asked: dict[str, Any]) -> dict[str, Any]:
     """What each key of a search can be; nothing for a plain grid, or where its record is damaged."""
     if "search" not in asked:
         return {}
+    from trainconf.search.space import key_in
     from trainconf.sweeps.resuming import search_of as search
 
     try:
-        return {name.partition("@")[0]: expression for name, expression in search(sweep, asked).space.expressions()}
+        return {key_in(name): expression for name, expression in search(sweep, asked).space.expressions()}
     except UserError:
         return {}
 
