@@ -25,8 +25,8 @@ from typing import Any
 from benchmarks.listing import make_runs
 from benchmarks.page.served import LARGE, LIVE_RUNS, POINTS, Live, Server, make_large, resident_mib
 from benchmarks.rounds import ROOT, Limit, Report, environment, parser
+from tests.made_once import python_of
 from tests.projects.jupyter import jupyter_python
-from tests.projects.locked import locked_python
 from trainconf.paths import WorkspacePaths
 
 LOOK = os.path.join(ROOT, "tests", "page", "scripts", "look.py")
@@ -60,7 +60,7 @@ def look(case: str, link: str, *words: Any) -> Any:
 @contextlib.contextmanager
 def trackio(folder: str) -> Iterator[tuple[str, int]]:
     """The page of trackio over its runs: its link, and the id of its process."""
-    python, env = os.fspath(locked_python("trackio")), environment() | {"TRACKIO_DIR": folder, "HF_HUB_OFFLINE": "1"}
+    python, env = os.fspath(python_of("trackio")), environment() | {"TRACKIO_DIR": folder, "HF_HUB_OFFLINE": "1"}
     subprocess.run([python, "-c", FILL], env=env, cwd=folder, stdout=subprocess.DEVNULL, check=True)
     with subprocess.Popen([python, "-u", "-c", SHOW], env=env, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

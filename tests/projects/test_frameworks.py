@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Answer, Shell
+from tests.made_once import python_with
 from tests.testbed.cluster import Cluster
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -30,19 +26,7 @@ ON_NODES = [*(pytest.param(*counts, marks=pytest.mark.nightly) for counts in ((1
 @pytest.fixture(scope="session")
 def python() -> Path:
     """A Python with all of them, made once on a machine. pip takes torch's own wheel for CPUs where there is one; uv does not see it."""
-    key = hashlib.sha256("\n".join([sys.version, sys.executable, *REQUIREMENTS]).encode()).hexdigest()[:12]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "trainconf-tests" / f"frameworks-{key}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    found = folder / "bin" / "python"
-    with open(f"{folder}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "whole").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            for wanted in (REQUIREMENTS[:1], REQUIREMENTS):
-                done = subprocess.run([found, "-m", "pip", "install", "-q", "--no-compile", *wanted], capture_output=True, text=True)
-                assert done.returncode == 0, done.stderr
-            (folder / "whole").touch()
-    return found
+    return python_with("frameworks", REQUIREMENTS[:1], REQUIREMENTS)
 
 
 class Bench:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, Answer, Shell
-from tests.projects.locked import locked_python
+from tests.made_once import python_of
 from tests.projects.test_frameworks import in_container, python
 from tests.testbed.cluster import Cluster
 
@@ -54,7 +54,7 @@ def bench(shell: Shell) -> Bench:
 @pytest.fixture(scope="session")
 def trackers() -> Path:
     """A Python with mlflow's own client, as locks/trackers.txt has it, made once on a machine."""
-    return locked_python("trackers")
+    return python_of("trackers")
 
 
 def is_that_of_wandb(told: dict[str, Any]) -> None:
