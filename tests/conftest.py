@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,6 +156,14 @@ def _same_terminal_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """In CI as on a desk: what the environment says of terminals is what the test says."""
     for name in OF_TERMINALS:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def open_tmp_path() -> Iterator[Path]:
+    """An empty folder that every user of the machine can reach: each start of pytest closes those of all others."""
+    with tempfile.TemporaryDirectory(prefix="trainconf-test-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

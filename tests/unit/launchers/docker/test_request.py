@@ -118,17 +118,9 @@ def test_an_option_is_what_the_job_sees(engine: Engine, tmp_path: Path, compute:
     assert carry_out(engine, job).log.rstrip("\n") == seen
 
 
-def open_to_all(root: Path) -> None:
-    """pytest's folders let nobody else in."""
-    for folder in (root, *root.parents):
-        if folder.stat().st_uid == os.getuid() and folder != Path("/") and folder.parent != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-
-
 @pytest.mark.docker
-def test_a_user_who_may_not_write_the_log_is_told_by_a_code_and_nothing_runs(engine: Engine, tmp_path: Path) -> None:
-    open_to_all(tmp_path)
-    ended = carry_out(engine, make_job(tmp_path, ["sh", "-c", "touch /tmp/x"], compute={"user": "1234:56"}))
+def test_a_user_who_may_not_write_the_log_is_told_by_a_code_and_nothing_runs(engine: Engine, open_tmp_path: Path) -> None:
+    ended = carry_out(engine, make_job(open_tmp_path, ["sh", "-c", "touch /tmp/x"], compute={"user": "1234:56"}))
     assert (ended.code, ended.log, ended.usage) == (job_shell.NOT_STARTED, "", None)
 
 
@@ -184,7 +176,7 @@ def test_a_missing_source_is_an_error_and_not_a_folder_of_roots(engine: Engine, 
 
 @pytest.mark.docker
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_what_another_user_submits_writes_files_of_theirs_with_their_groups(docker_engine: str, tmp_path: Path) -> None:
+def test_what_another_user_submits_writes_files_of_theirs_with_their_groups(docker_engine: str, open_tmp_path: Path) -> None:
     wanted = ["sh", "-c", "id -u; id -g; id -G; whoami; touch outputs/x ~/y; echo $HOME"]
     code = f"""
 import os, sys
@@ -192,15 +184,14 @@ sys.path.insert(0, {str(ROOT)!r})
 from tests.unit.launchers.docker.containers import *
 body(make_job("/nowhere", ["true"]))  # imports what it needs, which the other user may not be able to read
 os.setgroups([4321, {os.stat(docker_engine.removeprefix("unix://")).st_gid}]); os.setgid(1234); os.setuid(1234)
-ended = carry_out(Engine({docker_engine!r}), make_job({str(tmp_path)!r}, {wanted!r}))
+ended = carry_out(Engine({docker_engine!r}), make_job({str(open_tmp_path)!r}, {wanted!r}))
 print(ended.code, ended.log)
 """
-    os.chown(tmp_path, 1234, 1234)
-    open_to_all(tmp_path)
+    os.chown(open_tmp_path, 1234, 1234)
     answer = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert answer.startswith("0 1234\n1234\n1234 ")
     assert "4321" in answer.split("\n")[2]
-    made = [path for path in tmp_path.rglob("*") if path.name in ("x", "y", "std_log.txt", "usage_rank_0.txt")]
+    made = [path for path in open_tmp_path.rglob("*") if path.name in ("x", "y", "std_log.txt", "usage_rank_0.txt")]
     assert len(made) == 4
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1234, 1234)}
 
