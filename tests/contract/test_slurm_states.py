@@ -168,14 +168,18 @@ def test_scancel_from_outside_is_canceled(root: str, launcher: SlurmLauncher) ->
 
 
 def kill_agent(handle: RunHandle) -> None:
-    """Its pid in the job's own namespace says nothing here; its words do."""
+    """Agent and watchdog at once: neither sees the other end. A pid in the job's own namespace says nothing here; words do."""
+    found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             words = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if os.fsencode(handle.paths.run_dir) in words and any(word.endswith(b"agent/__main__.py") for word in words):
-            os.kill(int(entry), signal.SIGKILL)
+            os.kill(int(entry), signal.SIGSTOP)
+            found.append(int(entry))
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_an_agent_that_was_killed_is_failed_with_slurms_word_recorded_once_and_for_all(root: str, launcher: SlurmLauncher) -> None:
