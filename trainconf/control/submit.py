@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from trainconf.control.compose import COMMAND_LINE, ComposeRequest, naming, resolve
 from trainconf.fast.records import Record
 from trainconf.reporter import SILENT
@@ -75,6 +78,18 @@ def run_frozen(path: str, overrides: Sequence[str], workspace: WorkspacePaths, r
     frozen.pin_where_it_lies(file, workspace)
     reporter.info(f"code {code[:12]} found in {found}")
     return submission.submit(resolved, workspace, reporter)
+
+
+def python_of(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> str:
+    """The Python that a submission would run its script with; this process's own where that is not built yet, or is in an image.
+
+    Raises ConfigError.
+    """
+    from trainconf import environments
+
+    resolved = resolve(request, workspace, reporter)
+    software, state = environments.locate(submission.software_of(resolved, workspace))
+    return software.python if state == "ready" and os.path.isabs(software.python) and not software.image else sys.executable
 
 
 class Planned(Record):

@@ -100,9 +100,24 @@ def _request(overrides: list[str], script: list[str], *, is_sweep: bool, **place
     from trainconf.cli.arguments.script import misplaced
     from trainconf.cli.arguments.script import request_of as request_of_script
 
+    if script[-1] in ("--help", "-h"):
+        software = [word for word in overrides if word.startswith(("env=", "env.", "+env."))]
+        raise SystemExit(_show_help(script, request_of_script(script[0], [], software, **places)))
     if note := misplaced(script[0], script[1:]):
         printer.info(f"note: {note}")
     return request_of_script(script[0], script[1:], overrides, is_sweep=is_sweep, **places)
+
+
+def _show_help(script: list[str], request: ComposeRequest) -> int:
+    """Let a script tell what its words are; its exit code."""
+    from trainconf.cli.screen.printer import terminal_size
+    from trainconf.control.submit import python_of
+    from trainconf.process import processes
+
+    python = python_of(request, find_workspace(os.getcwd()))
+    printer.info(f"note: what {script[0]} says of itself; nothing is recorded. `trainconf --help` is trainconf's own")
+    env = {**os.environ, "COLUMNS": str(terminal_size()[0])}
+    return processes.stream([python, *script], printer.verbatim, env=env).returncode
 
 
 def find_and_name_workspace() -> WorkspacePaths:

@@ -37,6 +37,27 @@ def test_it_runs_with_its_own_words_and_they_are_params(workspace: Shell) -> Non
     assert workspace("rerun", "last", "params.lr=0.5", "params.help=false").out.startswith("['--lr', '0.5', '--name'")
 
 
+@pytest.mark.parametrize("words", [
+    ["train.py", "--help"], ["train.py", "--lr", "3", "-h"], ["run", "train.py", "--help"], ["plan", "train.py", "--help"],
+    ["-m", "compute.slots=1,2", "train.py", "--lr", "1,2", "--help"], ["submit.detach=true", "env=minimal", "train.py", "--help"],
+])  # fmt: skip
+def test_its_help_is_shown_and_nothing_is_recorded(words: list[str], workspace: Shell) -> None:
+    workspace.write("train.py", "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', help='step size')\np.parse_args()")
+    answer = workspace(*words)
+    assert answer.code == 0, answer
+    assert answer.out.startswith("usage: train.py [-h] [--lr LR]"), answer
+    assert "step size" in answer.out
+    assert "`trainconf --help`" in answer.err
+    assert list(workspace.tree()) == ["train.py"]
+
+
+def test_its_help_ends_with_its_own_code(workspace: Shell) -> None:
+    workspace.write("train.py", "import no_such_module")
+    answer = workspace("train.py", "--help")
+    assert (answer.code, workspace.run_dirs()) == (1, [])
+    assert "no_such_module" in answer.out
+
+
 def test_what_stands_before_it_is_ours(workspace: Shell) -> None:
     workspace.write("train.py", "import sys; print(sys.argv[1:])")
     assert workspace("tags={a: b}", "+tags.c=d", "train.py", "tags.a=x").code == 2  # a mapping is added, as elsewhere
