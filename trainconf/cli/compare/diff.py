@@ -13,7 +13,7 @@ from trainconf.paths import find_workspace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from trainconf.control.diff import Changed, RunDiff
@@ -51,6 +51,7 @@ def run(argv: list[str]) -> int:
             printer.json(code.to_dict())
         else:
             _code(code, only_patch=args.patch)
+            _if_equal(code, f"the code of {a.run_id}{_of(paths)} and that of today are equal")
         return _exit_code(code, different=bool(code.files))
     b = runs.find_run(workspace, args.b)
     found = diff.diff(a, b, patch=not args.stat, only=paths)
@@ -58,6 +59,7 @@ def run(argv: list[str]) -> int:
         printer.json(found.to_dict())
     elif args.patch:
         _code(found.code, only_patch=True)
+        _if_equal(found.code, f"the code of both{_of(paths)} is equal")
     else:
         for letter, each in (("a", a), ("b", b)):
             printer.data(f"{letter}  {one_line(each.run_id)}  {printer.status(runs.state(each).status)}")
@@ -67,6 +69,16 @@ def run(argv: list[str]) -> int:
             told = f"of the code {one_line(', '.join(paths))} alone was compared" if paths else "and so is the code"
             printer.info(f"the same ran: params, config and software are equal, {told}")
     return _exit_code(found.code, different=found.different)
+
+
+def _if_equal(code: CodeDiff, text: str) -> None:
+    """Say so where the code has no difference: nothing at all would look like a mistake."""
+    if not code.files and not code.trouble:
+        printer.info(one_line(text))
+
+
+def _of(paths: Sequence[str]) -> str:
+    return f", of {', '.join(paths)} alone," if paths else ""
 
 
 def _exit_code(code: CodeDiff, *, different: bool) -> int:

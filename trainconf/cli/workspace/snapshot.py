@@ -61,6 +61,8 @@ def _diff(store: SnapshotStore, args: argparse.Namespace) -> int:
     for sign, paths in (("+", found.added), ("-", found.removed), ("~", found.changed), ("m", found.modes)):
         for path in paths:
             printer.data(f"{sign} {one_line(path)}")
+    if not (found.added or found.removed or found.changed or found.modes):
+        printer.info("the snapshots are equal")
     return 0
 
 

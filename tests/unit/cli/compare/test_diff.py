@@ -155,7 +155,10 @@ def test_the_exit_code_is_that_of_diff(workspace: WorkspacePaths, source: Path, 
     recorded(workspace, B, source, metrics={"val_accuracy": 0.6})
     assert (said := verb("diff", A, B)).code == 0  # metrics are what came of it
     assert "the same ran" in said.err
-    assert verb("diff", A).code == 0
+    assert (said := verb("diff", A)).code == 0
+    assert (said.out, said.err) == ("", f"the code of {A} and that of today are equal\n")
+    assert (said := verb("diff", A, B, "--patch")).code == 0
+    assert (said.out, said.err) == ("", "the code of both is equal\n")
     fill(source, {"train.py": b"changed\n"})
     assert (said := verb("diff", A)).code == 1
     assert "+changed" in said.out

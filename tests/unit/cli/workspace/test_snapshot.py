@@ -15,6 +15,8 @@ def test_a_tree_is_recorded_listed_shown_compared_and_verified(shell: Shell) -> 
     assert first[:12] in shell("snapshot", "ls").out
     assert "train.py" in shell("snapshot", "show", first[:10]).out
     assert shell("snapshot", "diff", first, second).out == "+ more.py\n"
+    assert (same := shell("snapshot", "diff", first, first)).out == ""
+    assert same.err == "the snapshots are equal\n"
     assert shell("snapshot", "verify", second).code == 0
 
 
