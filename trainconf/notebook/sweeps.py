@@ -68,7 +68,8 @@ def _table(found: Results, shown: list[TrialResult], courses: dict[int, Series |
         why = why_stopped(trial.stop, found.goal).removeprefix("stopped ") if trial.stop is not None else ""
         why = why or (str(trial.row.get("reason") or "") if trial.status != "Completed" else "")
         rows.append([str(trial.number), *(short_value(values.get(key, "")) for key in keys), status,
-                     short_duration(trial.row.get("duration_s")), number(trial.value), course(courses[trial.number]), why])  # fmt: skip
+                     short_duration(trial.row.get("duration_s")), number(trial.shown_value(found.metric)),
+                     course(courses[trial.number]), why])  # fmt: skip
         tones[place, headers.index("status")] = "off" if is_stopped else TONES.get(trial.status, "")
     empty = [column for column in (-1, -2, -3) if not any(row[column] for row in rows)]
     for column in sorted(empty):  # from the left: the places that follow count from the end

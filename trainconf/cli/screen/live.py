@@ -80,7 +80,7 @@ class LiveTable:
             reason = ""
         took = short_duration((trial.state.event.get("resources") or {}).get("wall_s"))
         facts = [trial.paths.run_id if self._block is None else f"{trial.number:>{self._digits}}", f"{trial.state.status:<9}"]
-        facts += [f"{number(ended.value):<9}", f"{took:<6}", " ".join(trial.overrides) if self._block is None else _values(trial)]
+        facts += [f"{number(ended.shown_value):<9}", f"{took:<6}", " ".join(trial.overrides) if self._block is None else _values(trial)]
         line = one_line("  ".join(facts).rstrip() + (f": {reason}" if reason else ""))
         if not failed:
             return [line]
@@ -140,8 +140,8 @@ class LiveTable:
         wide = 8 if columns < 78 else 12 if columns < 110 else 24
         encoding = getattr(sys.stderr, "encoding", None)
         cells = [
-            (f"{trial.number:>{self._digits}}", sparkline(overview.course(trial).points(), wide, encoding), number(overview.value(trial)),
-             whole_duration(overview.running_s(trial)))
+            (f"{trial.number:>{self._digits}}", sparkline(overview.course(trial).points(), wide, encoding),
+             number(overview.shown_value(trial)), whole_duration(overview.running_s(trial)))
             for trial in shown
         ]  # fmt: skip
         widths = [max((width(row[column]) for row in cells), default=0) for column in range(4)]

@@ -92,7 +92,7 @@ def print_results(results: Results, *, every: bool = False) -> None:
         values = {override.partition("=")[0].lstrip("+"): override.partition("=")[2] for override in trial.overrides}
         status = f"stopped at {trial.stop['interval']}" if trial.stop is not None and trial.status == "Canceled" else trial.status
         rows.append([str(trial.number), *(values.get(key, "") for key in keys), status, short_duration(trial.row.get("duration_s")),
-                     number(trial.value)])
+                     number(trial.shown_value(results.metric))])
     headers = ["trial", *keys, "status", "duration", results.metric or "metric"]
     if is_screen:
         headers, rows = _shortened(headers, rows)

@@ -32,6 +32,11 @@ class TrialResult(NamedTuple):
     value: float | None
     stop: dict[str, Any] | None = None
 
+    def shown_value(self, metric: str | None) -> Any:
+        """The value for people: where it has none to be compared by, what was logged last, which is not finite."""
+        logged = self.row.get("metrics", {}).get(metric) if self.value is None else None
+        return logged if isinstance(logged, float) else self.value
+
     @property
     def status(self) -> str:
         """Its state."""

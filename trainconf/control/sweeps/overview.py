@@ -30,12 +30,16 @@ class Best(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A trial that has ended. `stop`: why a policy stopped it; None when none did. is_best: whether it is ahead of all before it."""
+    """A trial that has ended. `stop`: why a policy stopped it; None when none did. is_best: whether it is ahead of all before it.
+
+    shown_value: `value`, or where there is none what was logged last, which is not finite.
+    """
 
     trial: Any
     value: float | None
     stop: dict[str, Any] | None
     is_best: bool
+    shown_value: float | None = None
 
 
 class Course:
@@ -45,6 +49,7 @@ class Course:
         self.cursor = metrics.Cursor()
         self.count = 0  # of values so far
         self.last: float | None = None  # finite one
+        self.newest: float | None = None
         self._low = self._high = float("nan")
         self._means: list[float] = []
         self._span = 1  # values in each mean
@@ -53,6 +58,7 @@ class Course:
     def add(self, values: Sequence[float]) -> None:
         """Take further values."""
         self.count += len(values)
+        self.newest = values[-1] if values else self.newest
         for value in values:
             if math.isfinite(value):
                 self.last = value
@@ -181,6 +187,11 @@ class Overview:
         course = self.course(trial)
         return course.last if self._progress is None or self._rule == "last" else course.best(self.goal)
 
+    def shown_value(self, trial: Any) -> float | None:
+        """The same for people: where it is worth nothing what was logged last, which is not finite."""
+        value = self.value(trial)
+        return self.course(trial).newest if value is None else value
+
     def course(self, trial: Any) -> Course:
         """What a trial has logged of the metric so far."""
         course = self._courses.setdefault(trial.number, Course())
@@ -203,6 +214,7 @@ class Overview:
         progress = self._progress
         told = progress.trials[number] if progress is not None and number < len(progress.trials) else None
         value = told.value if told is not None and told.state else self.value(trial)
+        shown = self.course(trial).newest if value is None else value
         self._courses.pop(number, None)
         stop = told.stop if told is not None else None
         state = "Stopped" if stop is not None and status == "Canceled" else status
@@ -216,7 +228,7 @@ class Overview:
             is_best = self._best is None or is_better(value, self._best.value, self.goal)
         if is_best and value is not None:
             self._best = Best(trial, value)
-        return Ended(trial, value, stop, is_best)
+        return Ended(trial, value, stop, is_best, shown)
 
     def _trial(self, number: int) -> Any:
         return next(trial for trial in self._sweep.live if trial.number == number)

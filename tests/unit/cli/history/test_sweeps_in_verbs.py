@@ -48,6 +48,13 @@ def test_show_tells_a_sweep_with_its_trials_and_the_best_one(workspace: Workspac
     assert verb("show", "s", "--origin").code == 2
 
 
+def test_a_value_that_is_not_finite_is_shown_as_it_was_logged(workspace: WorkspacePaths, verb: Verb) -> None:
+    sweep_of(workspace, ("Completed", float("nan")), ("Completed", float("inf")), ("Completed", 0.5), ("Completed", None))
+    said = verb("show", "s")
+    assert [line.split()[4:] for line in said.out.splitlines() if line[:1].isdigit()] == [["nan"], ["inf"], ["0.5"], []]
+    assert "best: trial 2" in said.err
+
+
 def test_waiting_for_a_sweep_names_each_failure_with_its_last_lines(workspace: WorkspacePaths, verb: Verb) -> None:
     sweep_of(workspace, ("Completed", 0.5), ("Failed", None), ("Failed", None))
     said = verb("wait", "s")

@@ -23,9 +23,12 @@ from trainconf.sweeps.batch import Trial
 from ...history.build import make_run
 
 
-def trial_of(workspace: WorkspacePaths, number: int, word: str, state: str = "Running", log: bytes = b"", **event: Any) -> Trial:
+def trial_of(
+    workspace: WorkspacePaths, number: int, word: str, state: str = "Running", log: bytes = b"", loss: float | None = None, **event: Any
+) -> Trial:  # fmt: skip
     trial = Trial(number, None, [word], {})  # type: ignore[arg-type]
-    trial.paths = make_run(workspace, f"sweep_{number}", states=("NotStarted", "Running"), metrics={"loss": 0.5 + number}, log=log)
+    metrics = {"loss": 0.5 + number if loss is None else loss}
+    trial.paths = make_run(workspace, f"sweep_{number}", states=("NotStarted", "Running"), metrics=metrics, log=log)
     end(trial, state, **event)
     return trial
 
@@ -175,6 +178,25 @@ def test_a_pipe_has_a_line_for_each_end_and_of_a_failure_its_last_words(
         "      (it has written nothing)",
         "      more: trainconf logs sweep_3",
     ]
+
+
+def test_a_value_that_is_not_finite_is_shown_and_is_no_best(
+    workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    logged = (float("nan"), float("-inf"), 2.0)
+    trials = [trial_of(workspace, number, f"params.a={number}", loss=loss) for number, loss in enumerate(logged)]
+    terminal = Terminal(monkeypatch, 80, 24)
+    table = LiveTable(live(workspace, trials))
+    table.update(trials)
+    running = [line.split() for line in terminal.lines if line.endswith(("a=0", "a=1", "a=2")) and "best" not in line]
+    assert [words[-4] for words in running] == ["nan", "-inf", "2"]
+    for trial in trials:
+        end(trial, "Completed")
+    table.update(trials)
+    table.close()
+    ends = [line.split()[:3] for line in terminal.lines if "Completed" in line]
+    assert ends == [["0", "Completed", "nan"], ["1", "Completed", "-inf"], ["2", "Completed", "2"]]
+    terminal.close()
 
 
 def test_a_trial_that_runs_once_more_is_told_once_more(workspace: WorkspacePaths, capfd: pytest.CaptureFixture[str]) -> None:
