@@ -6,7 +6,7 @@ import os
 import time
 
 from trainconf import files, launchers
-from trainconf.errors import Mistake, RunNotFoundError
+from trainconf.errors import LaunchError, Mistake, RunNotFoundError
 from trainconf.fast.records import Record
 from trainconf.history import events, follow
 from trainconf.history import find as finding
@@ -209,6 +209,30 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
         return
     launchers.of_run(paths).cancel(RunHandle(paths), force=force)
     _end_controllers_job(paths)
+
+
+def removed(workspace: WorkspacePaths, text: str) -> str:
+    """The id of the run or sweep that goes on on this machine while somebody has removed its folder; "" where none does.
+
+    text: the id, or its unique beginning.
+    """
+    from trainconf.launchers.machine.agent_process import without_folder
+
+    living = without_folder(workspace.runs)
+    named = [text] if text in living else [run_id for run_id in living if text and run_id.startswith(text)]
+    return named[0] if len(named) == 1 else ""
+
+
+def cancel_removed(workspace: WorkspacePaths, run_id: str, *, force: bool = False) -> None:
+    """Ask for the end of what `removed` has found. Raises LaunchError where it is another user's."""
+    from trainconf.fast.stdlib import signal
+    from trainconf.launchers.machine.agent_process import send, without_folder
+
+    try:
+        for who in without_folder(workspace.runs).get(run_id, []):
+            send(who, signal.SIGQUIT if force else signal.SIGTERM, signal.SIGCONT)
+    except PermissionError as error:
+        raise LaunchError("the run's agent belongs to another user", ("run", run_id)) from error
 
 
 def stop_sweep(sweep: RunPaths) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Answer, Shell, wait_for
-from trainconf.history import events
+from trainconf.history import events, liveness
+from trainconf.launchers.machine.agent_process import without_folder
 from trainconf.paths import RunPaths
 
 Here = Callable[..., Answer]
@@ -110,6 +112,24 @@ def test_ctrl_c_cancels_and_ends_with_130(workspace: Shell) -> None:
     assert child.returncode == 130, err
     assert b"press Ctrl-C again to kill it" in err
     assert status(run_dir) == "Canceled"
+
+
+def test_a_run_whose_folder_was_removed_while_it_went_on_is_cancelled_by_its_name(workspace: Shell) -> None:
+    workspace.write("train.py", "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n")
+    started = [workspace(*workspace.script("submit.detach=true", "compute.slots=1")).out.strip() for _ in range(2)]  # the second one waits
+    log = workspace.root / "runs" / "adhoc" / started[0] / "logs" / "std_log.txt"
+    wait_for(lambda: log.exists() and log.read_text().endswith("\n"))
+    job = liveness.identity(int(log.read_text()))
+    shutil.rmtree(workspace.root / "runs")
+    assert workspace("cancel", started[0], "nonsense").code == 2
+    assert liveness.is_alive(job)
+    for run_id in reversed(started):
+        answer = workspace("cancel", run_id)
+        assert answer.code == 0, answer
+        assert f"{run_id} was asked to end" in answer.err
+    wait_for(lambda: not without_folder(str(workspace.root / "runs")))
+    assert not liveness.is_alive(job)
+    assert workspace("cancel", started[0]).code == 2
 
 
 def test_a_second_ctrl_c_kills_what_will_not_listen(workspace: Shell) -> None:

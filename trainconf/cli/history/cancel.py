@@ -7,7 +7,7 @@ import os
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
 from trainconf.cli.screen.printer import one_line, printer
 from trainconf.control import runs
-from trainconf.errors import TrainconfError
+from trainconf.errors import RunNotFoundError, TrainconfError
 from trainconf.paths import RunPaths, find_workspace
 
 
@@ -18,7 +18,17 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="SIGKILL at once")
     args = parser.parse_args(argv)
     workspace = find_workspace(os.getcwd())
-    reached = [_cancel(paths, force=args.force) for paths in runs.find_all(workspace, args.runs)]
+    removed: list[str] = []
+    try:
+        found = runs.find_all(workspace, args.runs)
+    except RunNotFoundError:
+        names = {text: runs.removed(workspace, text) for text in args.runs}
+        found = runs.find_all(workspace, [text for text, run_id in names.items() if not run_id])
+        removed = list(filter(None, names.values()))
+    for run_id in removed:
+        runs.cancel_removed(workspace, run_id, force=args.force)
+        printer.info(one_line(f"{run_id} was asked to end; somebody removed its folder while it went on, so nothing of it is recorded"))
+    reached = [_cancel(paths, force=args.force) for paths in found]
     return 0 if all(reached) else 1
 
 

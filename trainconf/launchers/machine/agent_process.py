@@ -184,6 +184,22 @@ def _is_agent_of(who: Mapping[str, Any], paths: RunPaths) -> bool:
     return False
 
 
+def without_folder(runs: str) -> dict[str, list[dict[str, Any]]]:
+    """The agents on this machine whose run's folder somebody has removed from `runs`: their identities, by the id of the run."""
+    from trainconf.fast.spawn import AGENT
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as stream:
+            argv = os.fsdecode(stream.read()).split("\0")
+            place = next((place for place, word in enumerate(argv[:-1]) if word.endswith(AGENT)), -1)
+            run_dir = argv[place + 1] if place >= 0 else ""
+            folder = os.path.dirname(os.path.dirname(run_dir))
+            if run_dir and os.path.realpath(folder) == os.path.realpath(runs) and not os.path.isdir(run_dir):
+                found.setdefault(os.path.basename(run_dir), []).append(liveness.identity(int(pid)))
+    return found
+
+
 def agent_of(paths: RunPaths) -> dict[str, Any] | None:
     """The identity of the latest agent, from the run's events, or from its sweep's for a trial that has not started."""
     home = RunPaths(os.path.dirname(liveness.lock_of(paths)))
