@@ -321,7 +321,7 @@ def test_an_unreadable_source_file_is_named(workspace: Shell) -> None:
 def test_an_unreadable_config_file_is_named(workspace: Shell) -> None:
     workspace.write("conf/experiment/mine.yaml", "# @package _global_\nscript: train.py\n").chmod(0)
     answer = workspace("experiment=mine", before=without_roots_powers)
-    assert_told(answer, "a config file cannot be read", {"path": ".*conf/experiment/mine.yaml", "because": ".*"})
+    assert_told(answer, "a config file cannot be read", {"from": "conf/experiment/mine.yaml", "because": ".*"})
 
 
 def test_a_value_below_an_interpolation_that_is_no_mapping_is_told(here: Here, workspace: Shell) -> None:

@@ -37,7 +37,7 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve import secrets
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.origins import DEFAULT, Origins, leaves
-from trainconf.resolve.search import config_dirs, groups, label
+from trainconf.resolve.search import config_dirs, groups, label, show_as_known
 from trainconf.resolve.settings import Setting, settings
 
 
@@ -126,6 +126,7 @@ class Composition:
                 yield
         except ConfigError as error:
             self.literals.show_in(list(error.mistakes))
+            show_as_known(error.mistakes, self.workspace)
             raise ConfigError(error.mistakes) from error
 
     def _run(self, begun: Begun | None) -> None:

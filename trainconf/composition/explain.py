@@ -40,13 +40,16 @@ def shown_choice(choice: Any) -> str:
     return "null" if choice is None else str(choice)
 
 
-def unknown_choice(group: str, choice: str, options: Sequence[str], source: str) -> Mistake:
-    """A choice that its group, which has others, does not have."""
+def unknown_choice(group: str, choice: str, options: Sequence[str], source: str, beside: Sequence[str] = ()) -> Mistake:
+    """A choice that its group, which has others, does not have. beside: all choices of the list that it stands in."""
     near = nearest(choice, list(options))
     facts = [("from", source), ("allowed", ", ".join(options))]
     if near:
         facts.insert(1, ("nearest", f"{group}={near}"))
     hint = meant(group, choice) or f"a file conf/{group}/{choice}.yaml would make it one"
+    if len(beside) > 1:
+        one = near or (options[0] if options else "CHOICE")
+        hint = f"a list is merged into one; choose one: {group}={one}, or run each with -m: `trainconf -m {group}={','.join(beside)}`"
     return Mistake(f"{choice!r} is not a choice of {group}", *facts, hint=hint)
 
 
@@ -130,9 +133,14 @@ def wrong_expression(text: str, error: BaseException) -> Mistake | None:
 def sweep_without_m(override: Override) -> Mistake:
     """Several values, but no `-m`."""
     key, _, value = str(override.input_line).partition("=")
+    group = str(override.key_or_group)
+    is_group = group in GROUPS or group == "experiment" or "/" in group
+    one = f"choose one: {key}={value.partition(',')[0]}" if is_group else (
+        f"write one value: '{key}=[{value}]' (a list), '{key}=\"{value}\"' (a text)"
+    )
     return Mistake(
-        f"{override.key_or_group} was given several values, and this is a single run", ("from", f"command line: {override.input_line}"),
-        hint=f"add -m to run each of them, or write one value: '{key}=[{value}]' (a list), '{key}=\"{value}\"' (a text)",
+        f"{group} was given several values, and this is a single run", ("from", f"command line: {override.input_line}"),
+        hint=f"add -m to run each of them, or {one}",
     )
 
 

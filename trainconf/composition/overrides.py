@@ -92,5 +92,6 @@ def without_unknown_choices(overrides: list[Override], repository: Any, mistakes
             kept.append(override)
         for choice in unknown:
             source = f"command line: {override.input_line}"
-            mistakes.append(explain.unknown_choice(group, explain.shown_choice(choice), repository.get_group_options(group), source))
+            options, beside = repository.get_group_options(group), list(map(explain.shown_choice, choices))
+            mistakes.append(explain.unknown_choice(group, explain.shown_choice(choice), options, source, beside))
     return kept

@@ -11,7 +11,7 @@ from trainconf.fast.stdlib import re
 from trainconf.paths import WorkspacePaths, is_inside
 from trainconf.resolve import hydra_app, processes
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.search import no_experiment
+from trainconf.resolve.search import no_experiment, show_as_known
 from trainconf.spec import CodeSpec, ComputeSpec, EnvironmentSpec, RunSpec, canonical
 
 TYPE_CHECKING = False
@@ -147,6 +147,7 @@ def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mi
         mistakes += _without_gpu(composed, spec)
     for mistake in mistakes[before:]:
         composed.locate(mistake)
+    show_as_known(mistakes[before:], workspace)
     return spec
 
 

@@ -13,7 +13,7 @@ _OWN_PLUGINS = {"trainconf_launcher", "trainconf_sweeper"}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def config_dirs(workspace: WorkspacePaths, config_dir: str | None = None, *, with_plugins: bool = True) -> list[str]:
@@ -58,6 +58,14 @@ def label(path: str, workspace: WorkspacePaths) -> str:
         if is_inside(path, folder):
             return mark + os.path.relpath(path, base)
     return path
+
+
+def show_as_known(mistakes: Iterable[Mistake], workspace: WorkspacePaths) -> None:
+    """Name a file that a mistake comes from as a user knows it; whoever reads files knows only where they lie."""
+    for mistake in mistakes:
+        mistake.facts = tuple(
+            (name, label(text, workspace) if name == "from" and os.path.isabs(text) else text) for name, text in mistake.facts
+        )
 
 
 def has_foreign_plugins() -> bool:

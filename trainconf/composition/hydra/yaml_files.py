@@ -114,9 +114,9 @@ def read_yaml(path: str, text: str | None = None) -> tuple[str, Any, Any]:
         finally:
             reader.dispose()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("a config file cannot be read", ("path", path), ("because", str(error))) from error
+        raise ConfigError("a config file cannot be read", ("from", path), ("because", str(error))) from error
     except ValueError as error:  # of a number with too many digits
-        raise ConfigError("a config file holds a value that cannot be read", ("path", path), ("because", str(error))) from error
+        raise ConfigError("a config file holds a value that cannot be read", ("from", path), ("because", str(error))) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""

@@ -35,7 +35,10 @@ def read_conda(path: str, reader: RequirementReader) -> CondaFacts:
     try:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        reader.mistakes.append(Mistake("the conda file is not YAML", ("from", path), ("problem", str(error))))
+        mark = getattr(error, "problem_mark", None)
+        because = getattr(error, "problem", None) or "it is nested too deeply"
+        place = f"{path}:{mark.line + 1}" if mark else path
+        reader.mistakes.append(Mistake("the conda file is not YAML", ("from", place), ("because", because)))
         return nothing
     if not isinstance(document, dict) or not isinstance(document.get("dependencies", []), list):
         reader.mistakes.append(Mistake("the conda file must be a mapping with a list of dependencies", ("from", path)))
