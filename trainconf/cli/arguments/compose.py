@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from trainconf.cli.screen.printer import printer
 from trainconf.control.compose import ComposeRequest
@@ -49,7 +50,8 @@ def parse(argv: list[str]) -> tuple[ComposeRequest, bool]:
 def script_at(argv: list[str]) -> int | None:
     """Where the words name a script to run as it stands, `train.py`. What follows it is the script's own; what follows `--` is an app's."""
     for at, word in enumerate(split(argv)[0]):
-        if word.endswith(".py") and "=" not in word and word[0] not in "-+~" and (not at or argv[at - 1] not in _WITH_A_VALUE):
+        is_path = word.startswith(("./", "../", "/")) or ("=" not in word and word[:1] not in ("-", "+", "~"))
+        if word.endswith(".py") and is_path and (not at or argv[at - 1] not in _WITH_A_VALUE):
             return at
     return None
 
@@ -105,7 +107,29 @@ def _request(overrides: list[str], script: list[str], *, is_sweep: bool, **place
         raise SystemExit(_show_help(script, request_of_script(script[0], [], software, **places)))
     if note := misplaced(script[0], script[1:]):
         printer.info(f"note: {note}")
+    if _has_piped_input():
+        printer.info("note: a run reads nothing from standard input; give the script a file as an argument instead")
     return request_of_script(script[0], script[1:], overrides, is_sweep=is_sweep, **places)
+
+
+def _has_piped_input() -> bool:
+    """Whether something was written into standard input, or it is a file that was not read yet."""
+    import select
+    import stat
+
+    try:
+        fd = sys.stdin.fileno()
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode):
+            return os.lseek(fd, 0, os.SEEK_CUR) < status.st_size
+        if not stat.S_ISFIFO(status.st_mode) or not select.select([fd], [], [], 0)[0]:
+            return False
+        from fcntl import ioctl
+        from termios import FIONREAD
+
+        return ioctl(fd, FIONREAD, b"\0" * 4) != b"\0" * 4  # readable at its end, too
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _show_help(script: list[str], request: ComposeRequest) -> int:

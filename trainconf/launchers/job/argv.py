@@ -37,7 +37,7 @@ def argv(spec: RunSpec, python: str) -> list[str]:
     code = spec.code
     inputs = dict(code.inputs)
     if code.script:
-        head = [python, code.script]
+        head = [python, f"./{code.script}" if code.script.startswith("-") else code.script]
     elif code.command[:2] == ("sh", "-c") and len(code.command) == 3:
         head = [*(_fill(word, inputs) for word in code.command), "sh"]  # the word after the text is $0
     else:

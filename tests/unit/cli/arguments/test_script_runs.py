@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,14 @@ def test_it_runs_with_its_own_words_and_they_are_params(workspace: Shell) -> Non
     assert workspace("rerun", "last", "params.lr=0.5", "params.help=false").out.startswith("['--lr', '0.5', '--name'")
 
 
+@pytest.mark.parametrize("script", ["./-dash/train.py", "./-train.py", "./lr=0.1/train.py", "a b/'q\n\"$HOME.py"])
+def test_its_path_may_look_like_something_else(script: str, workspace: Shell) -> None:
+    workspace.write(script, "import sys; print(sys.argv[1:])")
+    answer = workspace(script, "--lr", "0.1")
+    assert (answer.code, answer.out) == (0, "['--lr', '0.1']\n"), answer
+    assert workspace("rerun", "last", "params.lr=0.2").out == "['--lr', '0.2']\n"
+
+
 @pytest.mark.parametrize("words", [
     ["train.py", "--help"], ["train.py", "--lr", "3", "-h"], ["run", "train.py", "--help"], ["plan", "train.py", "--help"],
     ["-m", "compute.slots=1,2", "train.py", "--lr", "1,2", "--help"], ["submit.detach=true", "env=minimal", "train.py", "--help"],
@@ -49,6 +59,35 @@ def test_its_help_is_shown_and_nothing_is_recorded(words: list[str], workspace: 
     assert "step size" in answer.out
     assert "`trainconf --help`" in answer.err
     assert list(workspace.tree()) == ["train.py"]
+
+
+def test_a_metric_that_it_only_prints_is_told_with_the_words_that_read_it(workspace: Shell) -> None:
+    workspace.write("train.py", "import sys; print('accuracy =', float(sys.argv[2]) / 2)")
+    word = r"+stdout_metrics.accuracy='accuracy[\s:=]+([-+0-9.eE]+)'"
+    one, several = ["train.py", "--lr", "0.1"], ["-m", "train.py", "--lr", "0.1,0.3"]
+    for words, best in ((one, "accuracy 0.05"), (several, "best: trial 1, accuracy 0.15")):
+        answer = workspace("metric.name=accuracy", *words)
+        assert f'hint: it prints accuracy; to have that as a metric: "{word}"' in answer.err.splitlines(), answer
+        answer = workspace("metric.name=accuracy", word, *words)
+        assert best in answer.err, answer
+        assert "hint" not in answer.err
+    assert "hint" not in workspace("metric.name=auc", "train.py", "--lr", "1").err
+
+
+def test_input_that_is_piped_to_it_is_not_lost_without_a_word(workspace: Shell) -> None:
+    workspace.write("train.py", "import sys; print(repr(sys.stdin.read()))")
+    (workspace.root / "empty").write_text("")
+    reader, writer = os.pipe()  # nobody has written to it yet, as in CI
+    with open(workspace.root / "train.py") as file, open(workspace.root / "empty") as empty, open(reader) as silent:
+        for stdin, is_told in ((file, True), (empty, False), (silent, False), (subprocess.DEVNULL, False)):
+            words = [workspace.python, "-m", "trainconf", "train.py"]
+            done = subprocess.run(words, stdin=stdin, cwd=workspace.root, env=workspace.env, capture_output=True, text=True, timeout=120)
+            assert (done.returncode, done.stdout) == (0, "''\n")
+            assert ("note: a run reads nothing from standard input" in done.stderr) is is_told
+        os.write(writer, b"1")
+        done = subprocess.run(words, stdin=silent, cwd=workspace.root, env=workspace.env, capture_output=True, text=True, timeout=120)
+        assert "note: a run reads nothing from standard input" in done.stderr
+        os.close(writer)
 
 
 def test_its_help_ends_with_its_own_code(workspace: Shell) -> None:
