@@ -9,10 +9,12 @@ from trainconf.cli.screen.tables import table
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
+from trainconf.control.words.end import printed
 from trainconf.control.words.sweeps import in_words, why_stopped
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
+from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +157,9 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
         lines.append(f"the search failed: {results.failure}")
     if results.best is None and any(trial.status == "Completed" for trial in results.trials):
         names = {name for trial in results.trials for name in trial.row.get("metrics", ())}
-        lines += filter(None, [record.missing_metric(results.metric, names, "Completed")])
+        if missing := record.missing_metric(results.metric, names, "Completed"):
+            first = next(trial for trial in results.trials if trial.status == "Completed")
+            lines += [missing, *printed(RunPaths(str(first.row.get("run_dir"))), results.metric)]
     if results.best is not None:
         state = "" if results.best.status == "Completed" else f" ({results.best.status})"
         lines.append(f"best: trial {results.best.number}{state}, {results.metric} {number(results.best_value)}, "

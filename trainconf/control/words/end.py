@@ -5,7 +5,8 @@ from __future__ import annotations
 from trainconf.control.words.failures import Failures, more, what_to_do
 from trainconf.control.words.ranks import failed_rank
 from trainconf.control.words.values import duration, number, one_line
-from trainconf.history import record
+from trainconf.fast.stdlib import re
+from trainconf.history import ranks, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
 
 LAST_LINES = 10
+SEARCHED_LINES = 200  # of a log, for a metric that was only printed
 
 
 def leftovers(paths: RunPaths, event: dict[str, Any]) -> list[str]:
@@ -38,11 +40,25 @@ def summary(paths: RunPaths, state: State) -> list[str]:
     found = [f"note: {note}" for note in record.notes(state.event)]
     name = record.metric(paths)
     if missing := record.missing_metric(name, row["metrics"], state.status):
-        found.append(f"note: {missing}")
+        found += [f"note: {missing}", *printed(paths, name)]
     took = f" in {duration(row['duration_s'])}" if row["duration_s"] is not None else ""
     reason = f": {state.reason}" if state.reason else ""
     value = row["metrics"].get(name)
     return [one_line(line) for line in (*found, f"{state.status}{took}{reason}" + ("" if value is None else f", {name} {number(value)}"))]
+
+
+def printed(paths: RunPaths, name: str | None) -> list[str]:
+    """How a metric is read that a run prints, and has not logged; empty where it prints none."""
+    if not name or not re.fullmatch(r"\w+", name):
+        return []
+    try:
+        lines = ranks.last_lines(paths.log(0), SEARCHED_LINES)
+    except OSError:
+        return []
+    pattern = name + r"[\s:=]+([-+0-9.eE]+)"
+    if not any(re.search(rf"\b{pattern}", line.decode("utf-8", "replace")) for line in lines):
+        return []
+    return [f"hint: it prints {name}; to have that as a metric: \"+stdout_metrics.{name}='{pattern}'\""]
 
 
 def files_left(event: dict[str, Any]) -> str:
