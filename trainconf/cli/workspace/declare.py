@@ -88,7 +88,12 @@ def _lines(name: str, script: str, found: Found, file: str, guesses: list[tuple[
     yield "  - _self_"
     yield ""
     yield f"experiment_name: {_value(name)}"
-    yield f"hydra_app: {{script: {_value(script)}}}" if found.is_hydra_app else f"script: {_value(script)}"
+    module = script.removesuffix(".py").replace(os.sep, ".") if found.is_in_package and os.sep in script else ""
+    if module and not found.is_hydra_app:
+        guesses.append(("command", f"python -m {module}: its relative imports want that"))
+        yield f"command: {_value(['python', '-m', module])}"
+    else:
+        yield f"hydra_app: {{script: {_value(script)}}}" if found.is_hydra_app else f"script: {_value(script)}"
     if file:
         guesses.append(("software", f"that of {file}; its first run builds it. `env=current` takes the Python you are in"))
     else:

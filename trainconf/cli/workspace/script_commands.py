@@ -35,20 +35,34 @@ def written_name(node: ast.expr) -> str:
 
 def _argparse(tree: ast.Module) -> Iterator[tuple[str, list[ast.AST]]]:
     """Read in the order of the lines, for a script may use one variable for parser after parser."""
-    parsers: dict[str, str] = {}  # the command of each variable that holds its parser, or a group of it
+    parsers: dict[str, list[str]] = {}  # the commands of each variable that holds their parser, or a group of it
+    listed = dict(_loops(tree))
     nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.Call))]
     for node in sorted(nodes, key=lambda node: (node.lineno, isinstance(node, ast.Call))):
         call = node.value if isinstance(node, ast.Assign) else node
         name = written_name(call.func) if isinstance(call, ast.Call) else ""
         held, _, method = name.rpartition(".")
-        command = _literal_name(call) if method == "add_parser" and isinstance(call, ast.Call) else ""
+        commands: list[str] = []
+        if method == "add_parser" and isinstance(call, ast.Call):
+            literal = _literal_name(call)
+            commands = [literal] if literal else listed.get(written_name(call.args[0]), []) if call.args else []
         if isinstance(node, ast.Assign):
             for target in map(written_name, node.targets):
-                parsers[target] = command or (parsers.get(held, "") if name.endswith(_GROUPS) else "")
-        elif command:
-            yield command, []
-        elif method == "add_argument" and parsers.get(held):
-            yield parsers[held], [node]
+                parsers[target] = commands or (parsers.get(held, []) if name.endswith(_GROUPS) else [])
+        elif commands:
+            yield from ((command, []) for command in commands)
+        elif method == "add_argument":
+            for command in parsers.get(held, ()):
+                yield command, [node]
+
+
+def _loops(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    """The variable of each loop over texts, and these: `for command in ("fit", "test"):`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and isinstance(node.iter, (ast.Tuple, ast.List)):
+            texts = [each.value for each in node.iter.elts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            if len(texts) == len(node.iter.elts):
+                yield node.target.id, texts
 
 
 def _decorated(tree: ast.Module) -> Iterator[tuple[str, list[ast.AST]]]:

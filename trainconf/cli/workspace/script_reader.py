@@ -40,6 +40,7 @@ class Found(Record):
 
     commands: of a script that has several, the likeliest to train first; options and positionals are those of that one.
     before: options that stand before the command.
+    is_in_package: whether it imports by relative names, which only a module of a package can.
     is_hydra_app: whether a function has the decorator `@hydra.main`. printed: (name, pattern, line) of numbers that it prints by name.
     """
 
@@ -50,6 +51,7 @@ class Found(Record):
     metrics: list[tuple[str, int]]
     trackers: list[str]
     is_hydra_app: bool
+    is_in_package: bool
     commands: list[str]
     before: list[str]
     printed: list[tuple[str, str, int]]
@@ -70,11 +72,11 @@ def read(path: str) -> Found:
     before: list[str] = []
     commands = commands_of(tree)
     command = likeliest(commands)
-    owners = {node: name for name, nodes in commands.items() for node in nodes}
+    owned = {node for nodes in commands.values() for node in nodes}
     for reader, each, node in sorted(_declared(tree), key=lambda found: getattr(found[1], "line", 0)):
         readers.setdefault(reader)
-        if owners.get(node, "") != command:
-            before += [each.name] if node not in owners and isinstance(each, Option) else []
+        if node not in commands[command] if command else node in owned:
+            before += [each.name] if node not in owned and isinstance(each, Option) else []
         elif isinstance(each, Option):
             options.setdefault(each.name, each)
         else:
@@ -83,6 +85,7 @@ def read(path: str) -> Found:
     return Found(
         " and ".join(readers), list(options.values()), positionals, list(_constants(tree)), list(_metrics(tree)),
         [name for name in _TRACKERS if name in imported], "hydra" in imported and any(map(_is_hydra_main, ast.walk(tree))),
+        any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)),
         sorted(commands, key=lambda name: name != command), before, list(_printed(tree)),
     )  # fmt: skip
 

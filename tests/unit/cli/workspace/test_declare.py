@@ -76,6 +76,14 @@ group.add_argument("--lr", type=float, default=0.1)
 commands.add_parser("list")
 """: (["fit", "???"], {"lr": 0.1}, "one of eval, fit, list; before it: --verbose; data"),
     """
+import argparse
+commands = argparse.ArgumentParser().add_subparsers()
+for name in ("fit", "test"):
+    p = commands.add_parser(name)
+    p.add_argument("--trainer.max_epochs", type=int, default=3)
+commands.add_parser("test2")
+""": (["fit"], {"trainer": {"max_epochs": 3}}, "one of fit, test, test2"),
+    """
 import click
 @click.group()
 @click.option("--debug", is_flag=True)
@@ -121,6 +129,14 @@ def test_of_a_script_with_commands_the_one_that_trains_is_declared(code: str, tm
     assert f"  # {told}\n" in text
     assert [word.strip("'") for word in text.partition("arguments: [")[2].partition("]")[0].split(", ")] == arguments
     assert "command" in dict(declared.guesses)
+
+
+def test_a_module_of_a_package_is_run_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "train.py").write_text("def f():\n    from . import model\n")
+    declared = declare(str(tmp_path), str(tmp_path / "pkg" / "train.py"))
+    assert composed(tmp_path, "train")["command"] == ["python", "-m", "pkg.train"]
+    assert dict(declared.guesses)["command"] == "python -m pkg.train: its relative imports want that"
 
 
 @pytest.mark.parametrize("code", READ)
