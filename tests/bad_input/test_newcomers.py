@@ -148,7 +148,7 @@ def test_an_import_that_fails_names_what_to_install(module: str, package: str, w
 ADVICE = {
     "a module of the folder above": ("pkg/train.py", "import pkg.model", "+env.variables.PYTHONPATH=."),
     "a package in src": ("src/mine/train.py", "import mine.model", "+env.variables.PYTHONPATH=src"),
-    "a relative import": ("pkg/train.py", "from . import model", "command=[python,-m,PACKAGE.MODULE]"),
+    "a relative import": ("pkg/train.py", "from . import model", "command=[python,-m,pkg.train]"),
     "a question": ("ask.py", "input('name? ')", "nobody answers input() in a run"),
 }
 
@@ -166,6 +166,28 @@ def test_a_failure_that_is_no_fault_of_the_scripts_says_what_to_do(case: str, sh
     assert advice in hint, answer
     if advice.startswith("+"):
         assert shell(f"compute.lease_dir={shell.leases}", advice, script).code == 0
+
+
+def test_a_submodule_that_is_not_checked_out_is_what_is_missing(shell: Shell, tmp_path: Path) -> None:
+    def git(folder: Path, *words: str) -> None:
+        subprocess.run(["git", "-c", "protocol.file.allow=always", *words], cwd=folder, env=shell.env, check=True, capture_output=True)
+
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "helper.py").write_text("")
+    git(tmp_path / "beside", "init")
+    for words in (["add", "."], ["commit", "-m", "x"]):
+        git(tmp_path / "beside", *words)
+    git(shell.root, "init")
+    git(shell.root, "submodule", "add", str(tmp_path / "beside"), "vendor/helper")
+    shell.write("train.py", "import sys; sys.path.insert(0, 'vendor/helper'); import helper")
+    for words in (["add", "."], ["commit", "-m", "x"], ["submodule", "deinit", "-f", "vendor/helper"]):
+        git(shell.root, *words)
+    script = f"compute.lease_dir={shell.leases}", "train.py"
+    answer = shell(*script)
+    assert answer.code == 1
+    assert "hint: vendor/helper of the repository is not checked out: `git submodule update --init` does it" in answer.err
+    git(shell.root, "submodule", "update", "--init")
+    assert shell(*script).code == 0
 
 
 def test_a_file_that_an_ignore_file_leaves_out_is_told_and_how_it_travels(shell: Shell) -> None:

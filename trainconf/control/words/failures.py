@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NO_MODULE = re.compile(r"(?:\S*: )?ModuleNotFoundError: No module named '([\w.]+)'")
 _NO_FILE = re.compile(r"(?:\S*: )?FileNotFoundError: \[Errno 2\] No such file or directory: '(.+)'")
+_NO_SUBMODULE = re.compile(r"submodule (.+?) is not checked out(?:;|$)")
 # What some modules are called in the package index.
 _PACKAGES = {
     "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "dateutil": "python-dateutil", "dotenv": "python-dotenv",
@@ -60,7 +61,7 @@ def what_to_do(paths: RunPaths, rank: int = 0) -> list[str]:
     if line.startswith("EOFError: EOF when reading a line"):
         return ["hint: nobody answers input() in a run: let the script take the answer as an argument"]
     if line.endswith("ImportError: attempted relative import with no known parent package"):
-        return ["hint: a module of a package is run by its name: 'command=[python,-m,PACKAGE.MODULE]' in the place of the script"]
+        return [f"hint: a module of a package is run by its name: 'command=[python,-m,{_module(paths)}]' in the place of the script"]
     if missing := _NO_FILE.fullmatch(line):
         return _left_out(paths, missing[1])
     found = _NO_MODULE.match(line)
@@ -72,11 +73,20 @@ def what_to_do(paths: RunPaths, rank: int = 0) -> list[str]:
         if any(os.path.exists(os.path.join(code, folder, name)) for name in (top, f"{top}.py")):
             hint = f"hint: {top} is in the project, where Python does not look: +env.variables.PYTHONPATH={folder}"
             return [hint] if top == found[1] else []
+    if empty := _NO_SUBMODULE.findall(str(record.read_mapping(paths.git).get("note"))):
+        return [one_line(f"hint: {', '.join(empty)} of the repository is not checked out: `git submodule update --init` does it")]
     env = one_line(str(record.read_mapping(paths.record).get("env")))
     package = _PACKAGES.get(top, top)
     if env == "current":
         return [f"hint: the Python of env=current has no {top}: `python -m pip install {package}` puts it there"]
     return [f"hint: env={env} has no {top}: name {package} in env.requirements, or choose another env; `trainconf env ls` lists them"]
+
+
+def _module(paths: RunPaths) -> str:
+    """The name by which Python runs a run's script as a module."""
+    code = record.read_mapping(paths.spec).get("code")
+    script = str(code.get("script") or "") if isinstance(code, dict) else ""
+    return one_line(script.removesuffix(".py").replace(os.sep, ".")) if os.sep in script else "PACKAGE.MODULE"
 
 
 def _left_out(paths: RunPaths, name: str) -> list[str]:
