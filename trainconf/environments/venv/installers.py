@@ -19,6 +19,7 @@ from trainconf.environments.recipe.uv_lock import find_uv
 from trainconf.environments.venv.pip_configuration import pip_environ, uv_environ
 from trainconf.errors import BuildError
 from trainconf.files import names_in, read_json
+from trainconf.paths import WorkspacePaths
 from trainconf.process import processes
 
 PYTHON = os.path.join("env", "bin", "python")
@@ -60,7 +61,11 @@ class Uv:
         self.fetches_pythons = os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in ("automatic", "auto")
 
     def environ(self, environ: Mapping[str, str], root: str) -> dict[str, str]:
-        return uv_environ(environ, root)
+        found = uv_environ(environ, root)
+        home = found.get("XDG_CACHE_HOME") or os.path.join(found.get("HOME") or os.path.expanduser("~"), ".cache")
+        if "UV_CACHE_DIR" not in found and not _can_be_written(os.path.join(home, "uv")):  # a home that is read-only, or not there
+            found["UV_CACHE_DIR"] = os.path.join(WorkspacePaths(root).cache, "uv")
+        return found
 
     def commands(self, python: str, prompt: str, options: Sequence[str], is_empty: bool) -> list[list[str]]:
         made = [self.path, "venv", "--relocatable", "--no-project", "--quiet", "--prompt", prompt, "--python", python, "env"]
@@ -90,6 +95,13 @@ class Uv:
         """The Pythons that uv itself installed."""
         folder = processes.run([self.path, "python", "dir"]).text()
         return [os.path.join(folder, name, "bin", "python3") for name in names_in(folder)]
+
+
+def _can_be_written(folder: str) -> bool:
+    """Whether a folder can be made, or written to."""
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 class Pip:

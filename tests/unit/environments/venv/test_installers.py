@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.environments.lock import lock
+from trainconf.environments.venv.installers import Uv
 from trainconf.errors import BuildError
 from trainconf.reporter import Lines
 
@@ -94,3 +95,16 @@ def test_pinning_a_recipe_keeps_its_hashes(workspace: Workspace, wheels: Path, i
     lines = ["--find-links ./wheels", f"Demo==2.0 ; python_version >= '3' {hashes}"]
     pinned = lock({"requirements": lines, "name": "mine"}, workspace.root, reporter=Lines(workspace.reported.append))
     assert pinned.splitlines()[1:] == ["--find-links ./wheels", f"demo==2.0 {hashes}"]
+
+
+def test_uv_keeps_its_cache_in_the_workspace_where_the_home_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "no folder").write_text("")
+    (tmp_path / "home").mkdir()
+    kept = str(tmp_path / ".trainconf" / "cache" / "uv")
+    for environ, cache in (
+        ({"HOME": str(tmp_path / "no folder")}, kept), ({"HOME": str(tmp_path / "no folder" / "below")}, kept),
+        ({"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "no folder")}, kept),
+        ({"HOME": str(tmp_path / "home")}, None), ({"HOME": str(tmp_path / "home" / "not yet")}, None),
+        ({"HOME": str(tmp_path / "no folder"), "UV_CACHE_DIR": "/mine"}, "/mine"),
+    ):  # fmt: skip
+        assert Uv("uv").environ({"PATH": "", **environ}, str(tmp_path)).get("UV_CACHE_DIR") == cache
