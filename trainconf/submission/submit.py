@@ -18,6 +18,7 @@ from trainconf.launchers.protocol import Job, RunHandle
 from trainconf.limits import MONITOR_INTERVAL_SECONDS
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
+from trainconf.reporter import SILENT
 from trainconf.resolve import secrets
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore
@@ -206,7 +207,7 @@ def code_of(resolved: Resolved, prepared: Prepared) -> OpenSnapshot:
 
 def create(
     resolved: Resolved, prepared: Prepared, code: OpenSnapshot, workspace: WorkspacePaths, *, run_id: str = "",
-    parent: str | None = None, lock_path: str = "", durable: bool = True,
+    parent: str | None = None, lock_path: str = "", durable: bool = True, reporter: Reporter = SILENT,
 ) -> tuple[RunPaths, LaunchPlan, FileLock]:
     """Make one run's directory, whole or not at all. The returned lock is held: a run whose lock is free has no owner.
 
@@ -226,7 +227,7 @@ def create(
                     prepared.launcher.get_ready(paths, lock, prepared.secrets)
             job = make_job(resolved, spec, paths, workspace, prepared.environment, prepared.secrets)
             plan = prepared.launcher.plan(job)
-            code.materialize(paths.code)
+            code.materialize(paths.code, reporter)
             write_run(paths, resolved, spec, prepared.environment.lock_text, prepared.git.get(), parent, lock.path, durable=durable)
         except BaseException:
             prepared.launcher.give_up()
@@ -252,7 +253,7 @@ def submit(resolved: Resolved, workspace: WorkspacePaths, reporter: Reporter, *,
         if found is not None:
             return Submitted(found, resolved.config.submit, not_looked_at=not_looked_at(resolved.spec))
     with code_of(resolved, prepared) as code:
-        paths, plan, lock = create(resolved, prepared, code, workspace, parent=parent)
+        paths, plan, lock = create(resolved, prepared, code, workspace, parent=parent, reporter=reporter)
     handle = None
     try:
         with interruptions_held():  # in the middle of a launch nobody could say whether there is an agent to cancel

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.errors import SnapshotError, StorageError
+from trainconf.reporter import Lines
 from trainconf.snapshot import SnapshotStore, hash_tree
 
 from .conftest import Take, as_nobody, write
@@ -46,6 +47,17 @@ def test_a_materialized_tree_is_the_source(store: SnapshotStore, source: Path, t
         store.materialize(taken.id, str(tmp_path / name))
         assert hash_tree(str(tmp_path / name)) == taken.id
     assert debris(tmp_path) == []
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, []), (1001, ["copying 1001 files of the code"])])
+def test_who_waits_for_the_copy_of_many_files_is_told(
+    count: int, told: list[str], store: SnapshotStore, source: Path, take: Take, tmp_path: Path
+) -> None:  # fmt: skip
+    write(source, {f"{number % 7}/{number}": "" for number in range(count)})
+    said: list[str] = []
+    with store.opened(take().id) as snapshot:
+        snapshot.materialize(str(tmp_path / "dest"), Lines(said.append))
+    assert said == told
 
 
 def test_a_large_file_is_copied_by_a_python_without_the_kernel_s_copy(

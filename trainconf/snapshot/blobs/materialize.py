@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trainconf.reporter import Wait
     from trainconf.snapshot.blobs.packs import PackReader
 
     Record = tuple[bytes, bytes, bytes, bytes]  # kind, content, size, name in its folder
@@ -60,8 +61,9 @@ def layout(manifest: bytes) -> Layout:
     return folders
 
 
-def copy_tree(reader: PackReader, folders: Layout, dest: bytes) -> None:
+def copy_tree(reader: PackReader, folders: Layout, dest: bytes, wait: Wait) -> None:
     """Fill the empty folder `dest`. Raises OSError, DamagedError."""
+    count, total = 0, sum(map(len, folders.values()))
     for folder in sorted(folders):
         path = os.path.join(dest, folder)
         if folder:
@@ -72,6 +74,8 @@ def copy_tree(reader: PackReader, folders: Layout, dest: bytes) -> None:
                 _write(reader, record, fd)
         finally:
             os.close(fd)
+        count += len(folders[folder])
+        wait.at(count, total, "files")
 
 
 def _write(reader: PackReader, record: Record, folder_fd: int) -> None:

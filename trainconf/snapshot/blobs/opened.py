@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from trainconf.errors import StorageError
+from trainconf.reporter import SILENT
 from trainconf.snapshot.blobs import materialize
 from trainconf.snapshot.blobs.packs import DamagedError, PackReader
+
+TOLD_FILES = 1000  # of fewer nobody waits for the copy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trainconf.reporter import Reporter
     from trainconf.snapshot.blobs.layout import StoreLayout
 
 
@@ -41,17 +45,17 @@ class OpenSnapshot:
         self._reader.__exit__()
         self._lock.release()
 
-    def materialize(self, dest: str) -> None:
+    def materialize(self, dest: str, reporter: Reporter = SILENT) -> None:
         """Make the folder `dest` hold the snapshot, whole or not at all. Raises StorageError: dest exists, disk full, damaged store."""
+        count = sum(map(len, self._folders.values()))
+        told = reporter if count > TOLD_FILES else SILENT
         try:
-            materialize.build(dest, self._fill)
+            with told.wait(f"copying {count} files of the code", is_told_often=True) as wait:
+                materialize.build(dest, lambda folder: materialize.copy_tree(self._reader, self._folders, folder, wait))
         except DamagedError as error:
             raise self._damaged(self.id, error) from error
         except OSError as error:
             raise _unusable(error) from error
-
-    def _fill(self, dest: bytes) -> None:
-        materialize.copy_tree(self._reader, self._folders, dest)
 
 
 def _unusable(error: OSError) -> StorageError:
