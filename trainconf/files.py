@@ -55,8 +55,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
     return fd
 
 
-def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
-    """Replace `path` by `data` in one step: temp file in the same folder, fsync when `durable`, rename.
+def write_atomic(path: str, data: bytes | str | Iterable[bytes | memoryview], *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace `path` by `data`, or by blocks of it, in one step: temp file in the same folder, fsync when `durable`, rename.
 
     Raises OSError, which names `path`; the temp file is gone then.
     """
@@ -66,7 +66,8 @@ def write_atomic(path: str, data: bytes | str, *, mode: int = 0o644, durable: bo
     try:
         fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
-            write_all(fd, data)
+            for block in (data,) if isinstance(data, bytes) else data:
+                write_all(fd, block)
             if durable:
                 os.fsync(fd)
         finally:
@@ -115,7 +116,7 @@ def sync_disk(path: str) -> None:
         os.close(fd)
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write every byte, whatever the kernel takes at once."""
     view = memoryview(data)
     while view:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".jsonl"
 NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # what a file's name takes of a host's
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 19
 LINE_BYTES = 1 << 20  # a longer line is no metric's: nothing of that file is read from there on
 CHECKED_BYTES = 64
 FEW_BYTES = 1 << 13  # whose lines are decoded from the last one on
@@ -157,6 +157,20 @@ def logged_since(paths: RunPaths, cursor: Cursor) -> list[dict[str, Any]]:
         cursor.places[name] = place
     cursor.logged.update([entry["name"] for entry in found])
     return found
+
+
+def at_end(paths: RunPaths) -> Cursor:
+    """A cursor from which on only what is yet to be written is read; nothing of what there is gets into memory."""
+    cursor = Cursor()
+    for path in files_of(paths):
+        cursor.places[name_of(paths, path)], _ = read_on(path, None, lambda lines: cursor.logged.update(_last_values(lines)))
+
+    def take(file: EventFile, name: str, steps: array[int], values: array[float], times: array[float]) -> None:
+        if not file.folder:
+            cursor.traced.add(name)
+
+    scan.read(paths, cursor.places, take, goes_on=True)
+    return cursor
 
 
 def is_called(entry: dict[str, Any], name: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from itertools import chain, islice
-from operator import lt
+from operator import add, lt
 
 from trainconf.fast.json import loads
 from trainconf.fast.stdlib import re
@@ -19,7 +19,7 @@ from trainconf.history.event_files import scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from trainconf.history.event_files.scan import EventFile
     from trainconf.paths import RunPaths
@@ -28,26 +28,27 @@ LOGGED = "log"  # the source of what `Run.log` and stdout_metrics write; that of
 SYSTEM = "system"  # the source of what the agent samples of the machine
 UNKNOWN = float("nan")  # the time of a point that has none
 LARGEST_STEP = 2**63 - 1
-TIME_BYTES, MINUTE_BYTES = 26, 17  # of a time up to its microseconds, and up to its seconds
 BLOCK_BYTES = 1 << 18  # of lines that are looked at together
-# A line as `Run.log` writes it: time, name, value and step. Any other line is decoded as JSON.
+# A line as `Run.log` writes it: minute, seconds, name, value and step. Any other line is decoded as JSON.
 PLAIN = re.compile(
-    rb'^\{"time":"([0-9:.T-]{26})Z","name":("[^"\\\n]*(?:\\.[^"\\\n]*)*"),"value":([-+.0-9eE]+|NaN|-?Infinity),'
+    rb'^\{"time":"([0-9:T-]{17})([0-9.]{9})Z","name":("[^"\\\n]*(?:\\.[^"\\\n]*)*"),"value":([-+.0-9eE]+|NaN|-?Infinity),'
     rb'"step":(-?[0-9]{1,18}|null)\}$', 8,  # re.MULTILINE
 )  # fmt: skip
 
 
 class Series:
-    """The numbers of one name from one source: `steps` grow, `times` are seconds since the epoch. All three are of one length."""
+    """The numbers of one name from one source: `steps` grow, `times` are seconds since the epoch. All three are of one length.
 
-    __slots__ = ("_is_in_order", "_texts", "_times", "name", "source", "steps", "values")
+    is_in_order: whether each step is larger than the one before it.
+    """
+
+    __slots__ = ("is_in_order", "name", "source", "steps", "times", "values")
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
         self.source = source
-        self.steps, self.values, self._times = array("q"), array("d"), array("d")
-        self._texts: list[bytes] = []  # the times after those of `_times`, as they were written, for reading them takes as long as the rest
-        self._is_in_order = True
+        self.steps, self.values, self.times = array("q"), array("d"), array("d")
+        self.is_in_order = True
 
     def __len__(self) -> int:
         return len(self.values)
@@ -63,62 +64,22 @@ class Series:
         return {self.name, f"{self.folder}/{self.name}" if self.folder else self.name}
 
     @property
-    def is_in_order(self) -> bool:
-        """Whether each step is larger than the one before it."""
-        return self._is_in_order
-
-    @property
     def next_step(self) -> int:
         """The step of a value that comes without one."""
         return self.steps[-1] + 1 if self.steps else 0
 
-    @property
-    def times(self) -> array[float]:
-        """When each point was written."""
-        texts, self._texts = b"".join(self._texts), []
-        began_at: dict[bytes, float] = {}
-        for start in range(0, len(texts), TIME_BYTES):
-            minute = texts[start : start + MINUTE_BYTES]
-            if minute not in began_at:
-                began = events.seconds(f"{minute.decode()}00.000000Z")
-                began_at[minute] = UNKNOWN if began is None else began
-            try:
-                self._times.append(began_at[minute] + float(texts[start + MINUTE_BYTES : start + TIME_BYTES]))
-            except ValueError:
-                self._times.append(UNKNOWN)
-        return self._times
-
-    def time_at(self, place: int) -> float:
-        """When one point was written, without reading all of the times; NaN where that is not known."""
-        before = len(self._times)
-        if place < before:
-            return self._times[place]
-        for text in self._texts:
-            if place - before < len(text) // TIME_BYTES:
-                at = (place - before) * TIME_BYTES
-                seconds = events.seconds(f"{text[at : at + TIME_BYTES].decode()}Z")
-                return UNKNOWN if seconds is None else seconds
-            before += len(text) // TIME_BYTES
-        return UNKNOWN
-
-    def extend(self, steps: array[int], values: array[float], times: array[float] | bytes) -> None:
-        """Add points, in the order in which they were written. Call `settle` after the last ones.
-
-        `times` may be the texts of the log, without the Z at their ends.
-        """
-        if self._is_in_order and steps:
+    def extend(self, steps: array[int], values: array[float], times: array[float]) -> None:
+        """Add points, in the order in which they were written. Call `settle` after the last ones."""
+        if self.is_in_order and steps:
             begins_later = not self.steps or self.steps[-1] < steps[0]
-            self._is_in_order = begins_later and all(map(lt, steps, steps[1:]))
-        if isinstance(times, bytes):
-            self._texts.append(times)
-        else:
-            self.times.extend(times)
+            self.is_in_order = begins_later and all(map(lt, steps, steps[1:]))
         self.steps.extend(steps)
         self.values.extend(values)
+        self.times.extend(times)
 
     def settle(self, *, by_time: bool = False) -> None:
         """Put the points in the order of their steps, each step once. Of two for one step the last one added counts, or the later one."""
-        if self._is_in_order:
+        if self.is_in_order:
             return
         steps, times = self.steps, self.times
         if by_time:
@@ -129,8 +90,8 @@ class Series:
         kept = [place for place, after in zip(order, following, strict=True) if after < 0 or steps[place] != steps[after]]
         self.steps = array("q", map(steps.__getitem__, kept))
         self.values = array("d", map(self.values.__getitem__, kept))
-        self._times = array("d", map(times.__getitem__, kept))
-        self._is_in_order = True
+        self.times = array("d", map(times.__getitem__, kept))
+        self.is_in_order = True
 
 
 class Log:
@@ -164,23 +125,23 @@ class Log:
         grouped: dict[bytes, list[tuple[bytes, ...]]] = {}
         for line in lines:
             try:
-                grouped[line[1]].append(line)
+                grouped[line[2]].append(line)
             except KeyError:
-                grouped[line[1]] = [line]
+                grouped[line[2]] = [line]
         for name, mine in grouped.items():
             if (series := self.series(loads(name))) is not None:
                 self._add(series, mine)
 
     def _add(self, series: Series, lines: list[tuple[bytes, ...]]) -> None:
         """Add points to a series, all at once; one by one where a number is none, or some have no step."""
-        times, _, values, steps = zip(*lines, strict=True)
+        minutes, seconds, _, values, steps = zip(*lines, strict=True)
         try:
             if steps.count(b"null") == len(steps):
                 first = series.next_step
                 numbers = array("q", range(first, first + len(steps)))
             else:
                 numbers = array("q", map(int, steps))
-            series.extend(numbers, array("d", map(float, values)), b"".join(times))
+            series.extend(numbers, array("d", map(float, values)), _times(minutes, seconds))
         except ValueError:
             for line in lines if len(lines) > 1 else ():
                 self._add(series, [line])
@@ -255,6 +216,25 @@ def _joined(parts: list[Series]) -> Series:
         first.extend(part.steps, part.values, part.times)
     first.settle(by_time=True)
     return first
+
+
+def _times(minutes: Sequence[bytes], seconds: Sequence[bytes]) -> array[float]:
+    """Seconds since the epoch of `2026-11-23T05:32:` and `07.123456`."""
+    began_at: dict[bytes, float] = {}
+    for minute in set(minutes):
+        began = events.seconds(f"{minute.decode()}00.000000Z")
+        began_at[minute] = UNKNOWN if began is None else began
+    try:
+        return array("d", map(add, map(began_at.__getitem__, minutes), map(float, seconds)))
+    except ValueError:
+        return array("d", [_time(began_at[minute], text) for minute, text in zip(minutes, seconds, strict=True)])
+
+
+def _time(minute: float, seconds: bytes) -> float:
+    try:
+        return minute + float(seconds)
+    except ValueError:
+        return UNKNOWN
 
 
 def _number(value: float) -> float:

@@ -14,6 +14,7 @@ import tempfile
 
 from trainconf import files
 from trainconf.errors import UserError
+from trainconf.fast.stdlib import libc
 from trainconf.page.app import App
 
 TYPE_CHECKING = False
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS = 8787, 100
 CONNECTIONS = 256  # at once; a browser opens six
+LARGE_BYTES = 1 << 20  # of memory: such a block goes back by itself
+KEPT_BYTES = 1 << 22  # of smaller ones, for the next request
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt(3), which glibc alone has
 MISSING = "pip install 'trainconf[ui]'"
 
 
@@ -75,6 +79,7 @@ class Server:
         from uvicorn.config import Config
         from uvicorn.server import Server as Uvicorn
 
+        _give_memory_back()
         app = App(self.site)
         self.site.begin()
         config = Config(
@@ -93,6 +98,13 @@ class Server:
             signal.signal(signal.SIGHUP, before)
             app.close()
             self.site.close()
+
+
+def _give_memory_back() -> None:
+    """From here on what a large request took goes back to the system: large blocks lie in no heap, and all threads have one heap."""
+    libc("mallopt", M_MMAP_THRESHOLD, LARGE_BYTES)
+    libc("mallopt", M_TRIM_THRESHOLD, KEPT_BYTES)
+    libc("mallopt", M_ARENA_MAX, 1)
 
 
 def _check_installed() -> None:

@@ -118,7 +118,7 @@ def _of_series(
             x = array("d", [time - origin for time in series.times[begin:end]])
         smooth = None if asked.smooth is None else store.smooth(written, name, begin, values, asked.smooth)
         made = drawn(x, values, smooth, buckets, asked.start, asked.end, is_sorted=asked.x == STEP)
-        yield Curve(written.paths.run_id, name, number, attempts.at(series.time_at(begin)), made)
+        yield Curve(written.paths.run_id, name, number, attempts.at(series.times[begin]), made)
 
 
 def _of_machine(

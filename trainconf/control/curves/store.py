@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from trainconf.paths import RunPaths, WorkspacePaths
 
-ROOM_BYTES = 1 << 25
+ROOM_BYTES = 1 << 23  # of points in memory
 LONG, MOST_SMOOTHED = 50_000, 2  # points of a series that is remembered smoothed, and how many such are
 
 
@@ -48,7 +48,8 @@ class PointStore:
             is_worth_keeping = written.is_worth_keeping()
         if is_worth_keeping:  # nobody waits for the disk
             threading.Thread(target=self._keep, args=(written, own), name="keep points", daemon=True).start()
-        self._make_room()
+        else:
+            self._make_room()
 
     def smooth(self, written: Written, name: str, begin: int, values: array[float], weight: float) -> array[float]:
         """A piece of a series, smoothed; of a long one it is remembered. Within `of`."""
@@ -67,14 +68,15 @@ class PointStore:
         with own:
             if written.is_worth_keeping():
                 written.keep(self._folder)
+        self._make_room()
 
     def _make_room(self) -> None:
-        """Forget what was asked for longest ago; what was asked for last stays, however large."""
+        """Forget what was asked for longest ago. What was asked for last stays, however large, unless it can be had from the disk."""
         with self._lock:
-            sizes = {run: written.bytes for run, (written, _) in self._kept.items()}
-            total = sum(sizes.values())
-            for run in list(self._kept)[:-1]:
-                if total <= ROOM_BYTES:
+            total = sum(written.bytes for written, _ in self._kept.values())
+            for run, (written, _) in list(self._kept.items()):
+                is_last = next(reversed(self._kept)) == run
+                if total <= ROOM_BYTES or (is_last and not written.is_kept):
                     break
-                total -= sizes[run]
+                total -= written.bytes
                 del self._kept[run]

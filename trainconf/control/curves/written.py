@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from hashlib import sha256
+from itertools import chain
 
 from trainconf import files
 from trainconf.fast.json import loads
@@ -18,6 +19,7 @@ from trainconf.history.series import LOGGED, Log, Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from trainconf.history.event_files.scan import EventFile
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
 POINT_BYTES = 24  # a step, a value and a time
 KEPT_FROM_BYTES = 1 << 20  # of files: below, reading them again takes no longer than what they are kept in
 HEAD_BYTES = 1 << 24
-FORM = "trainconf points 1"
+FORM = "trainconf points 2"
 
 
 class Written:
-    """All points of a run, as far as its files were read. One thread at a time may use it."""
+    """All points of a run, as far as its files were read. One thread at a time may use it.
+
+    is_kept: whether they are on the disk, but for the newest ones. bytes: the memory that they take.
+    """
 
     def __init__(self, paths: RunPaths) -> None:
         self.paths = paths
@@ -38,16 +43,13 @@ class Written:
         self._logs: dict[str, Log] = {}  # by file
         self._traced: dict[tuple[str, str], Series] = {}  # of event files, by name and folder
         self._kept_bytes = 0
+        self.is_kept = False
+        self.bytes = 0
 
     @property
     def total(self) -> int:
         """The bytes that were read of all files: a number that only grows, unless a file was cut short or replaced."""
         return total_of(self.places)
-
-    @property
-    def bytes(self) -> int:
-        """The memory that the points take."""
-        return POINT_BYTES * sum(len(series) for series in self._all())
 
     def read_on(self) -> None:
         """Take in what is new. Never raises for what is in the run's files."""
@@ -63,6 +65,7 @@ class Written:
         for gone in [name for name in self._logs if not self.places.get(name)]:
             del self._logs[gone], self.places[gone]
         self._read_event_files()
+        self.bytes = POINT_BYTES * sum(len(series) for series in self._all())
 
     def series(self) -> dict[str, Series]:
         """The series by name, those that several machines write joined. What was logged counts more than what event files have of a name.
@@ -116,39 +119,39 @@ class Written:
                 head = loads(stream.readline(HEAD_BYTES))
                 if head["form"] != FORM or head["run"] != self.paths.run_dir:
                     return
-                for name, source, file, count in head["series"]:
+                for name, source, file, count, is_in_order in head["series"]:
                     series = Series(name, source)
-                    columns = array("q"), array("d"), array("d")
-                    for column in columns:
+                    for column in (series.steps, series.values, series.times):
                         column.fromfile(stream, count)
-                    series.extend(*columns)
+                    series.is_in_order = is_in_order is True
                     self._put(file, series)
         except (OSError, ValueError, KeyError, TypeError, EOFError):
             self._logs.clear()  # there is nothing, or something damaged
             self._traced.clear()
             return
         self.places = head["places"]
-        self._kept_bytes = self.total
+        self._kept_bytes, self.is_kept = self.total, True
 
     def is_worth_keeping(self) -> bool:
-        """Whether the files are large, and a quarter of them is new since they were kept last."""
-        return self.total >= KEPT_FROM_BYTES and self.total - self._kept_bytes > self._kept_bytes // 4
+        """Whether the files are large, and an eighth of them is new since they were kept last."""
+        return self.total >= KEPT_FROM_BYTES and self.total - self._kept_bytes > self._kept_bytes // 8
 
     def keep(self, folder: str) -> None:
-        """Write all of it to a folder. Where the disk refuses, it is tried again when there is a quarter more."""
+        """Write all of it to a folder. Where the disk refuses, it is tried again when there is an eighth more."""
         named = [(series, file) for file, log in self._logs.items() for series in log.found.values() if series is not None]
         named += [(series, "") for series in self._traced.values()]
         head = {
             "form": FORM, "run": self.paths.run_dir, "places": self.places,
-            "series": [[series.name, series.source, file, len(series)] for series, file in named],
+            "series": [[series.name, series.source, file, len(series), series.is_in_order] for series, file in named],
         }  # fmt: skip
-        self._kept_bytes = self.total
-        blocks = [files.dumps(head).encode() + b"\n"]
-        for series, _ in named:
-            blocks += [series.steps.tobytes(), series.values.tobytes(), series.times.tobytes()]
+        self._kept_bytes, self.is_kept = self.total, False
+        columns = [column for series, _ in named for column in (series.steps, series.values, series.times)]
+        parts: Iterator[bytes | memoryview] = (memoryview(column).cast("B") for column in columns if column)
+        blocks = chain([files.dumps(head).encode() + b"\n"], parts)
         try:
             os.makedirs(folder, exist_ok=True)
-            files.write_atomic(_kept_file(folder, self.paths), b"".join(blocks), durable=False)
+            files.write_atomic(_kept_file(folder, self.paths), blocks, durable=False)
+            self.is_kept = True
         except OSError:
             return  # full or read-only: the run's files are all that is needed
 

@@ -68,8 +68,7 @@ class Points:
 
     def _reset(self, push: Push) -> None:
         """The page reads the curve again, and asks for what comes after; here it goes on at the end of the files."""
-        self._cursor = metrics.Cursor()
-        metrics.read_since(self._paths, self._cursor)
+        self._cursor = metrics.at_end(self._paths)
         self._next_steps.clear()
         self._site.places.remember(self._paths, self._cursor.places, self._cursor.logged)
         push("reset", {"topic": "points", "id": self._paths.run_id})
