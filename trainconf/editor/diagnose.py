@@ -124,7 +124,15 @@ class Places:
             content = self._text.content[whole.start : whole.end]
             return Span(whole.start + len(content) - len(content.lstrip()), whole.end)
         key = max(named, key=lambda each: len(each.path)) if named else keys[0]
-        return self._within(_of_key(key, what), line)
+        return self._within(self._of_key(key, what), line)
+
+    def _of_key(self, key: Key, what: str) -> Span:
+        if (*self._package, *key.path)[:2] == ("sweep", "space") and self._text.yaml_line(key.line).has(key.value.start):
+            return key.value  # also a mapping or a list, if it begins on the key's line
+        if key.text is None or any(told in what for told in _OF_THE_NAME):
+            return key.key
+        is_of_value = key.text and ("cannot be" in what or "does not" in what or "is not" in what)
+        return key.value if is_of_value else Span(key.key.start, key.value.end)
 
     def _within(self, span: Span, line: int) -> Span:
         """As much of a span as lies on its line, without what YAML counts to a block that ends below."""
@@ -137,14 +145,6 @@ def _names(what: str, key: str) -> bool:
     """Whether a message begins with a key, or with one below it; with a key of a space as it is named there."""
     key = key.removeprefix("sweep.space.")
     return what.startswith(key) and what[len(key) : len(key) + 1] in ("", " ", ".", "[", ":")
-
-
-def _of_key(key: Key, what: str) -> Span:
-    if key.text is None or any(told in what for told in _OF_THE_NAME):
-        return key.key
-    if key.path[:2] == ("sweep", "space"):
-        return key.value
-    return key.value if key.text and ("cannot be" in what or "does not" in what or "is not" in what) else Span(key.key.start, key.value.end)
 
 
 def _of_choice(chosen: Chosen, what: str) -> Span:

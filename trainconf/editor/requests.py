@@ -60,6 +60,9 @@ def register(server: Server) -> None:
         if opened is None or not param:
             raise JsonRpcInvalidParams("only params can be renamed")
         try:
-            return rename(opened, server.documents, param, params.new_name)
+            edit, left_to_do = rename(opened, server.documents, param, params.new_name)
         except UserError as error:
             raise JsonRpcInvalidParams(error.render()) from error
+        if left_to_do:
+            server.window_show_message(types.ShowMessageParams(types.MessageType.Info, left_to_do))
+        return edit

@@ -158,6 +158,19 @@ def test_a_param_is_renamed_in_every_file_that_is_composed_with_it(folder: Path,
     assert editor.change(NAME, texts[NAME]) == []
 
 
+def test_what_a_rename_leaves_to_do_in_the_script_is_said(folder: Path, editor: Editor) -> None:
+    def said(script: str) -> str:
+        (folder / "src/train.py").write_text(script)
+        editor.ask("textDocument/rename", {**editor.at(NAME, "${params.l", end=True), "newName": "rate"})
+        return str(editor.wait(lambda message: message.get("method") == "window/showMessage")["params"]["message"])
+
+    editor.open(NAME)
+    reads = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lr-step')\nparser.add_argument('--lr', '-l')\n"
+    assert said(reads) == "src/train.py:4 was not changed. Rename --lr there, too: it is --rate now."
+    assert (folder / "src/train.py").read_text() == reads
+    assert said("import sys\n") == "src/train.py was not changed. Rename what reads lr there: it is rate now."
+
+
 def test_a_name_that_cannot_be_or_is_taken_is_refused(editor: Editor) -> None:
     editor.open(NAME)
     place = editor.at(NAME, "${params.l", end=True)

@@ -33,6 +33,10 @@ def test_a_file_that_is_right_has_no_diagnostics(editor: Editor) -> None:
     assert editor.open(PLAIN_YAML) == []
 
 
+NO_TYPE = (
+    "params.lr: a mapping needs `choice`, or `type` with one of choice, randint, uniform, quniform, loguniform, qloguniform, normal, "
+    "qnormal, lognormal, qlognormal"
+)
 WRONG = [
     ("  lr: 0.5  # 😀 step", "  lr: 0.5\nretires: 2", "retires", "retires is not a setting", "nearest"),
     ("  lr: 0.5  # 😀 step", "  lr: 0.5\nretries: many", "many", "retries cannot be 'many'", "allowed"),
@@ -51,9 +55,12 @@ WRONG = [
      "params.lr: 'unifrm(0, 1)' cannot be read: Unknown function 'unifrm'; did you mean uniform?", "from     conf/experiment/plain.yaml:8"),
     ("params:", "sweep:\n  space:\n    params.lr: 'uniform(1, 0)'\nparams:", "'uniform(1, 0)'",
      "params.lr: uniform(1, 0): min must be below max", "allowed"),
-    ("params:", "sweep:\n  space:\n    params.lr: {type: unifrm}\nparams:", "params.lr",
-     "params.lr: a mapping needs `choice`, or `type` with one of choice, randint, uniform, quniform, loguniform, qloguniform, normal, "
-     "qnormal, lognormal, qlognormal", "from     conf/experiment/plain.yaml:10"),
+    ("params:", "sweep:\n  space:\n    params.lr:\n      type: unifrm\nparams:", "unifrm", NO_TYPE,
+     "from     conf/experiment/plain.yaml:11"),
+    ("params:", "sweep: {space: {params.a: 1, params.lr: {type: unifrm}}}\nparams:", "{type: unifrm}", NO_TYPE,
+     "from     conf/experiment/plain.yaml:8"),
+    ("params:", "sweep:\n  space:\n    params.lr: {type: unifrm}\nparams:", "{type: unifrm}",
+     NO_TYPE, "from     conf/experiment/plain.yaml:10"),
     ("params:", "params: [", "", "a config file is not YAML as Hydra reads it", "because"),
 ]
 
@@ -72,6 +79,15 @@ def test_a_mistake_is_told_at_its_place_in_the_words_of_check(folder: Path, edit
         (folder / PLAIN_YAML).write_text(text)
         assert checked(folder, "experiment=plain") == [each["message"] for each in found]
         (folder / PLAIN_YAML).write_text(PLAIN)
+
+
+def test_a_space_in_a_choice_of_sweep_is_marked_as_in_an_experiment(folder: Path, editor: Editor) -> None:
+    (folder / "conf/sweep").mkdir()
+    for value in ("'uniform(1, 0)'", "'unifrm(0, 1)'", "{type: unifrm}"):
+        for text in (f"space:\n  params.lr: {value}\n", f"space: {{params.lr: {value}}}\n"):
+            name = f"conf/sweep/mine{len(text)}.yaml"
+            whole = f"defaults:\n  - grid\n  - _self_\n{text}"
+            assert [spot(whole, each) for each in editor.open(name, whole)] == [value]
 
 
 def told(text: str, found: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -54,7 +54,7 @@ def ask_everything(documents: Documents, opened: Opened, index: int) -> None:
     param = param_at(opened, index)
     assert span_at(opened, param, index) is None or param
     if param:
-        assert rename(opened, documents, param, "new_name_of_it").changes
+        assert rename(opened, documents, param, "new_name_of_it")[0].changes
 
 
 def test_every_beginning_of_a_file_is_answered(folder: Path) -> None:
@@ -67,12 +67,14 @@ def test_every_beginning_of_a_file_is_answered(folder: Path) -> None:
         ask_everything(documents, opened, end)
         if end % 23 == 0:  # composing takes longer
             assert documents.look(opened, end)
+            assert documents.look_at_commands(opened, lambda: False)
         for found in documents.diagnostics(opened):
             assert found.message
             assert (found.range.start.line, found.range.start.character) <= (found.range.end.line, found.range.end.character)
 
 
-LINES = [*PLAIN.splitlines(), "  -", "a: {b: [", "'", "😀: ", "${.", "\t", "&a *a", "? x", "<<: *b", "\r"]
+COMMANDS = ["# trainconf experiment=plain 'params.lr=", "# trainconf -m experiment=plain params.lr=1,", "# trainconf -m 😀=[ ~a=${"]
+LINES = [*PLAIN.splitlines(), *COMMANDS, "  -", "a: {b: [", "'", "😀: ", "${.", "\t", "&a *a", "? x", "<<: *b", "\r"]
 
 
 @settings(max_examples=60, phases=[Phase.explicit, Phase.generate])
@@ -84,14 +86,16 @@ def test_lines_in_any_order_are_answered(tmp_path_factory: pytest.TempPathFactor
     opened = opened_in(documents, folder, "\n".join(text))
     for index in range(0, len(opened.text.content) + 1, 5):
         ask_everything(documents, opened, index)
+    assert documents.look_at_commands(opened, lambda: False)
     documents.diagnostics(opened)
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_text_is_told_and_answered(folder: Path, text: str) -> None:
     documents = Documents()
-    opened = opened_in(documents, folder, text)
+    opened = opened_in(documents, folder, "\n".join([text, *COMMANDS]) if text.isprintable() else text)
     assert documents.look(opened, 1)
+    assert documents.look_at_commands(opened, lambda: False)
     assert documents.diagnostics(opened)
     for index in {0, len(opened.text.content) // 2, len(opened.text.content)}:
         ask_everything(documents, opened, index)

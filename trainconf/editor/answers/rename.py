@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lsprotocol import types
 
-from trainconf.editor.answers.references import INTERPOLATION, absolute, choice_of, full_path, interpolation_at
+from trainconf.editor.answers.references import INTERPOLATION, absolute, base_of, choice_of, full_path, interpolation_at
 from trainconf.editor.documents import Documents, Opened
 from trainconf.editor.text.text import UTF_16, Span
 from trainconf.editor.workspaces import uri_of
@@ -42,8 +42,11 @@ def span_at(opened: Opened, param: tuple[str, ...], index: int) -> Span | None:
     return next((span for span in _uses(opened, param) if span.has(index)), None) if param else None
 
 
-def rename(opened: Opened, documents: Documents, param: tuple[str, ...], name: str) -> types.WorkspaceEdit:
-    """The changes of every file. Raises UserError for a name that cannot be one, or that is taken."""
+def rename(opened: Opened, documents: Documents, param: tuple[str, ...], name: str) -> tuple[types.WorkspaceEdit, str]:
+    """The changes of every config file, and what is left to do in scripts, which are not changed.
+
+    Raises UserError for a name that cannot be one, or that is taken.
+    """
     if not _NAME.fullmatch(name):
         raise UserError(f"a param cannot be named {name!r}", ("allowed", "letters, digits, _ and -, a letter or _ first"))
     renamed = ".".join((*param[:-1], name))
@@ -53,7 +56,24 @@ def rename(opened: Opened, documents: Documents, param: tuple[str, ...], name: s
     if taken is not None:
         raise UserError(f"{renamed} is there already", ("from", os.path.relpath(taken.opened.path, opened.workspace.root)))
     changes = {file.opened.uri: [types.TextEdit(file.opened.places.range(span), name) for span in file.uses] for file in files if file.uses}
-    return types.WorkspaceEdit(changes=changes)
+    return types.WorkspaceEdit(changes=changes), "\n".join(_left_to_do(files, param, renamed))
+
+
+def _left_to_do(files: list[_File], param: tuple[str, ...], renamed: str) -> Iterator[str]:
+    """A sentence for each script that the files name: it has the param under its old name."""
+    old, new = ".".join(param[1:]), renamed.partition(".")[2]
+    named = {(base_of("script", file.opened), key.text) for file in files for key in file.opened.keys.all
+             if (*file.opened.package, *key.path) == ("script",) and key.text}  # fmt: skip
+    for folder, script in sorted((folder or "", script or "") for folder, script in named):
+        path = os.path.normpath(os.path.join(folder, script))
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                lines = [number for number, line in enumerate(stream, 1) if re.search(rf"--{re.escape(old)}(?![\w.-])", line)]
+        except OSError:
+            continue  # it is told that there is no such script
+        place = f"{label(path, files[0].opened.workspace)}{f':{lines[0]}' if lines else ''}"
+        what = f"--{old} there, too: it is --{new} now" if lines else f"what reads {old} there: it is {new} now"
+        yield f"{place} was not changed. Rename {what}."
 
 
 def _refuse_shipped(files: list[_File], param: tuple[str, ...]) -> None:
