@@ -3,7 +3,7 @@ import { promises as files } from "node:fs";
 import { join, relative } from "node:path";
 import * as vscode from "vscode";
 import { Failure, Trainconf } from "./core/cli";
-import { type Choice, COLUMNS, type ExperimentNode, experimentName, isActive, type Row, type SweepRow, tree } from "./core/model";
+import { type Choice, COLUMNS, type ExperimentNode, experimentName, flat, isActive, type Params, type Row, type SweepRow, tree } from "./core/model";
 import { candidates, choose, type Found, type Trouble } from "./core/python";
 import { isBelow, isWorkspace, workspacesOf } from "./core/workspaces";
 
@@ -18,6 +18,7 @@ export class Folder {
   found: Found | undefined;
   trouble: Trouble | undefined;
   private choices: Choice[] | undefined;
+  private params = new Map<string, Params>();
   private reading: Promise<void> | undefined;
   private again = false;
 
@@ -70,6 +71,7 @@ export class Folder {
           trainconf.json<Row[]>(["ls", "--json", "--limit", String(limit), "--columns", COLUMNS.join(",")]),
           trainconf.json<SweepRow[]>(["sweep", "ls", "--json"]),
         ]);
+        await this.addParams(trainconf, limit);
         this.choices ??= await this.readChoices(trainconf);
         this.trouble = undefined;
       } catch (error) {
@@ -77,6 +79,15 @@ export class Folder {
       }
       this.experiments = tree(this.rows, this.sweeps, this.choices ?? []);
     }
+  }
+
+  /** Params of runs that were not seen before are asked for: a run's never change. */
+  private async addParams(trainconf: Trainconf, limit: number): Promise<void> {
+    if (this.rows.some(({ run }) => !this.params.has(run))) {
+      const all = await trainconf.json<{ run_id: string; params: Record<string, unknown> }[]>(["ls", "--json", "--limit", String(limit)]);
+      this.params = new Map(all.map(({ run_id, params }) => [run_id, flat(params)]));
+    }
+    this.rows = this.rows.map((row) => ({ ...row, params: this.params.get(row.run) ?? {} }));
   }
 
   private async readChoices(trainconf: Trainconf): Promise<Choice[]> {

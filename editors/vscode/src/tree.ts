@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { type Folder, type Folders } from "./folders";
 import { changed, ROOT, type Shown } from "./core/lines";
-import { described, describedSweep, isActive, label, type Node, standing, sweepLabel } from "./core/model";
+import { described, describedSweep, goingOn, isActive, label, lines, type Node, standing, sweepLabel } from "./core/model";
 
 export interface TroubleNode {
   kind: "trouble";
@@ -132,10 +132,10 @@ export class Tree implements vscode.TreeDataProvider<Line>, vscode.Disposable {
         const { row, isBest } = node;
         const [icon, colour] = isBest ? ["star-full", "charts.yellow"] : (ICONS[row.status] ?? ["loading~spin"]);
         item.label = label(row);
-        item.description = described(row);
+        item.description = described(row, node.params);
         item.iconPath = new vscode.ThemeIcon(icon, colour ? new vscode.ThemeColor(colour) : undefined);
         item.contextValue = `run.${isActive(row.status) ? "active" : "ended"}`;
-        item.tooltip = `${node.id}: ${row.status}${isBest ? ", the best so far" : ""}`;
+        item.tooltip = [`${node.id}: ${row.status}${isBest ? ", the best so far" : ""}`, ...lines(row)].join("\n");
       }
     }
     return item;
@@ -153,9 +153,10 @@ export function statusBar(folders: Folders): vscode.Disposable {
   bar.command = "trainconf.active";
   const show = () => {
     const trouble = folders.all.find((folder) => folder.trouble)?.trouble;
-    const said = standing(folders.all.flatMap((folder) => folder.rows));
+    const rows = folders.all.flatMap((folder) => folder.rows);
+    const said = standing(rows);
     bar.text = trouble ? "$(warning) trainconf" : said ? `$(loading~spin) trainconf: ${said}` : "$(beaker) trainconf";
-    bar.tooltip = trouble?.said ?? (said ? "Show the logs of what runs" : "Nothing runs");
+    bar.tooltip = trouble?.said ?? (said ? `Show the logs of what runs\n${goingOn(rows)}` : "Nothing runs");
     if (folders.all.length) {
       bar.show();
     } else {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { described, describedSweep, duration, experimentName, experimentOf, label, ordered, type Row, standing, sweepLabel, type SweepRow, tree } from "../src/core/model";
+import { described, describedSweep, duration, experimentName, experimentOf, flat, goingOn, label, ordered, type Row, standing, sweepLabel, type SweepRow, tree } from "../src/core/model";
 
 function row(run: string, more: Partial<Row> = {}): Row {
   return {
@@ -59,6 +59,20 @@ test("a run is called by its name, its value or its state, and no word is said t
   expect(said({ metric: 0.96671, name: "first" })).toEqual(["first", "0.9667 val_accuracy · 3 s · local · x7k2"]);
   expect(said({ status: "Failed", duration: null, compute: null })).toEqual(["Failed", "x7k2"]);
   expect(said({})).toEqual(["Completed", "3 s · local · x7k2"]);
+});
+
+test("a run shows the params in which it differs from those beside it", () => {
+  const of = (run: string, params: Record<string, unknown>) => row(run, { params: flat(params) });
+  const rows = [of("a", { lr: 0.1, net: { depth: 2, name: "x" }, seed: [1, 2] }), of("b", { lr: 0.2, net: { depth: 2, name: "x" }, seed: [1, 2], extra: null })];
+  expect(ordered(rows).map(({ params }) => params)).toEqual(["lr=0.1", "extra=null lr=0.2"]);
+  expect(ordered(rows.slice(1)).map(({ params }) => params)).toEqual([""]);
+  expect(described(row("a-b", { metric: 0.5, status: "Running" }), "lr=0.1")).toBe("lr=0.1 · Running · 3 s · local · b");
+  const many = Object.fromEntries([..."abcdef"].map((name) => [name, 1]));
+  expect(ordered([of("a", many), of("b", {})])[0]?.params).toBe("a=1 b=1 c=1 d=1 …");
+});
+
+test("what goes on is told with its params", () => {
+  expect(goingOn([row("a", { status: "Running", params: { lr: "0.1" } }), row("b"), row("c", { status: "Queued" })])).toBe("a: Running  lr=0.1\nc: Queued");
 });
 
 test("a sweep is called by its name or its kind", () => {

@@ -2,9 +2,13 @@
 
 export const COLUMNS = ["run", "experiment", "sweep", "status", "metric", "metric.name", "metric.goal", "created", "duration", "compute", "name"];
 const FINAL = new Set(["Completed", "Failed", "Canceled", "NotResponding"]);
+const MOST_PARAMS = 4;
 const WAITING = new Set(["NotStarted", "Queued", "Preparing"]);
 
-/** A line of `trainconf ls --json --columns`. */
+/** Params by their dotted names, each as it is shown. */
+export type Params = Record<string, string>;
+
+/** A line of `trainconf ls --json --columns`, with the run's params. */
 export interface Row {
   run: string;
   experiment: string;
@@ -17,6 +21,7 @@ export interface Row {
   duration: number | null;
   compute: string | null;
   name: string | null;
+  params?: Params;
 }
 
 /** A line of `trainconf sweep ls --json`. */
@@ -43,6 +48,7 @@ export interface RunNode {
   id: string;
   row: Row;
   isBest: boolean;
+  params: string; // in which it differs from those beside it
 }
 
 export interface SweepNode {
@@ -100,7 +106,29 @@ export function tree(rows: readonly Row[], sweeps: readonly SweepRow[], choices:
 export function ordered(rows: readonly Row[]): RunNode[] {
   const sorted = [...rows].sort((a, b) => rank(a) - rank(b) || byMetric(a, b) || (b.created ?? 0) - (a.created ?? 0));
   const best = rows.length > 1 ? sorted.find((row) => !isActive(row.status) && score(row) !== undefined) : undefined;
-  return sorted.map((row) => ({ kind: "run", id: row.run, row, isBest: row === best }));
+  const names = differing(rows);
+  return sorted.map((row) => ({ kind: "run", id: row.run, row, isBest: row === best, params: given(row, names) }));
+}
+
+/** The params of a run as they are in its record, by dotted names. */
+export function flat(params: Record<string, unknown>, above = ""): Params {
+  const parts = Object.entries(params).map(([name, value]): Params => {
+    const isMapping = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isMapping ? flat(value as Record<string, unknown>, `${above}${name}.`) : { [above + name]: typeof value === "string" ? value : JSON.stringify(value) };
+  });
+  return Object.assign({}, ...parts) as Params;
+}
+
+/** The names of the params that are not the same in all of these runs. */
+function differing(rows: readonly Row[]): string[] {
+  const names = new Set(rows.flatMap(({ params }) => Object.keys(params ?? {})));
+  return [...names].filter((name) => new Set(rows.map(({ params }) => params?.[name])).size > 1).sort();
+}
+
+/** Params as a person would type them, as many as there is room for. */
+export function given({ params = {} }: Row, names = Object.keys(params)): string {
+  const known = names.filter((name) => name in params).map((name) => `${name}=${params[name]}`);
+  return known.length > MOST_PARAMS ? `${known.slice(0, MOST_PARAMS).join(" ")} …` : known.join(" ");
 }
 
 function rank(row: Row): number {
@@ -137,10 +165,10 @@ export function sweepLabel(sweep: SweepRow): string {
   return sweep.display_name ?? `${sweep.kind} sweep`;
 }
 
-/** What stands beside the label of a run: its value, its state, what it ran on, and the letters by which commands know it. */
-export function described(row: Row): string {
+/** What stands beside the label of a run: its params, its value, its state, what it ran on, and the letters by which commands know it. */
+export function described(row: Row, params = ""): string {
   const state = row.status === "Completed" ? undefined : row.status;
-  const parts = [value(row), state, row.duration === null ? undefined : duration(row.duration), row.compute, lastLetters(row.run)];
+  const parts = [params, value(row), state, row.duration === null ? undefined : duration(row.duration), row.compute, lastLetters(row.run)];
   return parts.filter((part) => part && part !== label(row)).join(" · ");
 }
 
@@ -172,6 +200,16 @@ export function duration(seconds: number): string {
   }
   const minutes = Math.floor(whole / 60);
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** All params of a run, a line each. */
+export function lines({ params = {} }: Row): string[] {
+  return Object.entries(params).map(([name, value]) => `${name}=${value}`);
+}
+
+/** What goes on, a line each, with the first params. */
+export function goingOn(rows: readonly Row[]): string {
+  return rows.filter((row) => isActive(row.status)).map((row) => `${row.run}: ${row.status}  ${given(row)}`.trimEnd()).join("\n");
 }
 
 /** What the status bar says; empty when nothing goes on. */
