@@ -100,7 +100,7 @@ def _lines(name: str, script: str, found: Found, file: str, guesses: list[tuple[
         files = "uv.lock, requirements.txt, pyproject.toml or environment.yml"
         guesses.append(("software", f"the Python you are in (env=current): no {files} is here"))
     if found.trackers:
-        guesses.append(("imports", f"{', '.join(found.trackers)} log into the run, with no account"))
+        guesses.append(("imports", f"{', '.join(found.trackers)} log{'s' * (len(found.trackers) == 1)} into the run, with no account"))
         yield f"compat: {_value(found.trackers)}"
     yield from _arguments(found, guesses)
     if found.is_hydra_app:
