@@ -10,7 +10,8 @@ from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, count
 from trainconf.cli.screen import drawing
 from trainconf.cli.screen.printer import number, one_line, printer, terminal_size, width
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
-from trainconf.cli.screen.tables import table
+from trainconf.cli.screen.tables import no_room, table
+from trainconf.cli.screen.tables import room as room_of_terminal
 from trainconf.control import metrics, runs
 from trainconf.control.words.spreadsheets import of_series
 from trainconf.errors import RunNotFoundError
@@ -100,6 +101,8 @@ def _overview(found: Sequence[RunSeries], *, is_drawn: bool) -> None:
         encoding = getattr(sys.stdout, "encoding", None)
         cells = [[*row, sparkline(series.values, room, encoding)] for row, (_, series) in zip(cells, shown, strict=True)]
     table(headers, cells, needed=("metric", "last"), cuttable=("metric",), rest="`--json` has all")
+    if room < len("curve") and not can_draw and room_of_terminal() is not None:
+        printer.info(no_room(["curve"], "a wider terminal shows it"))
     if is_drawn and not can_draw:
         printer.info(drawing.MISSING)
 

@@ -10,6 +10,7 @@ import os
 import sys
 
 from trainconf.cli.screen.printer import cut, escaped, one_line, printer
+from trainconf.cli.screen.widths import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ class Block:
         return max(2, (columns or WITHOUT_SIZE[0]) - 1), max(1, (rows or WITHOUT_SIZE[1]) - 1)  # a full last column may begin a row
 
     def draw(self, above: Sequence[str], lines: Sequence[str]) -> None:
-        """Put `above` where the block was, to stay, and `lines` below it; lines that do not fit are cut, and left out from the end."""
+        """Put `above` where the block was, to stay, broken between words, and `lines` below it, cut, and left out from the end."""
         columns, rows = self.size
         shown = [cut(one_line(line), columns) for line in lines[:rows]]
         if shown == self._shown and not above:
             return
         self._shown = shown
-        stays = [one_line(line) for line in above]
+        stays = [wrapped(one_line(line), columns) for line in above]
         self._write(stays + shown, f"\x1b[{len(shown)}A\r" if shown else "")
 
     def close(self) -> None:

@@ -47,6 +47,8 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     table(["trial", *keys], rows, cuttable=keys, rest="`--json` has all")
     if planned.kind == "bayes" and planned.total > len(planned.trials):
         printer.info("further trials depend on what these are worth")
+    elif planned.total > len(planned.trials):
+        printer.info(f"these are the first {len(planned.trials)} of {planned.total} trials")
     if planned.controller_job is not None:
         printer.verbatim("\n" + batch_text(planned.controller_job, "its controller's"))
 

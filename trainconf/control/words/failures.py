@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NO_MODULE = re.compile(r"(?:\S*: )?ModuleNotFoundError: No module named '([\w.]+)'")
 _NO_FILE = re.compile(r"(?:\S*: )?FileNotFoundError: \[Errno 2\] No such file or directory: '(.+)'")
 _NO_SUBMODULE = re.compile(r"submodule (.+?) is not checked out(?:;|$)")
+_MARKS = re.compile(r" *[~^]+")  # what Python draws below a line of a traceback
 # What some modules are called in the package index.
 _PACKAGES = {
     "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "dateutil": "python-dateutil", "dotenv": "python-dotenv",
@@ -35,7 +36,8 @@ class Failures:
         """What comes below the line that says that the run failed. `event` is its last one."""
         number = ranks.failed(event) or 0
         try:
-            words = [text(line) for line in ranks.last_lines(paths.log(number), self._line_count)]
+            found = [text(line) for line in ranks.last_lines(paths.log(number), 2 * self._line_count)]
+            words = [word for word in found if not _MARKS.fullmatch(word)][-self._line_count :]
         except OSError:
             words = []
         without_id = tuple(word.replace(paths.run_id, "") for word in words)

@@ -118,6 +118,9 @@ def test_a_sweep_varies_its_words(workspace: Shell) -> None:
 def test_it_is_planned_composed_and_frozen_like_an_experiment(workspace: Shell) -> None:
     workspace.write("train.py", "import sys; print(sys.argv[1:])")
     assert "train.py --lr 0.1" in workspace("plan", "train.py", "--lr", "0.1").out
+    for count, told in ((9, False), (12, True)):
+        answer = workspace("plan", "-m", "train.py", "--lr", ",".join(map(str, range(count))))
+        assert ("these are the first 10 of 12 trials" in answer.err) is told
 
     assert "lr: 0.1" in workspace("config", "train.py", "--lr", "0.1").out
     assert workspace("freeze", "-o", "frozen.yaml", "train.py", "--lr", "0.1").code == 0

@@ -62,6 +62,8 @@ def test_nothing_is_wider_than_the_terminal(
         said = verb("metrics", *words)
         assert said.code == 0
         assert max(map(width, said.out.splitlines())) <= int(columns), words
+    said = verb("metrics", FIRST)
+    assert ("curve" in said.out.split("\n")[0]) is not ("no room for curve; a wider terminal shows it" in said.err)
 
 
 def test_a_named_metric_is_drawn(run: RunPaths, verb: Verb, columns: None) -> None:

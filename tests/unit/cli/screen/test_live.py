@@ -141,6 +141,25 @@ def test_a_low_screen_shows_what_fits_and_says_what_is_left_out(workspace: Works
     terminal.close()
 
 
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_what_stays_is_broken_between_words(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    terminal = Terminal(monkeypatch, columns, 40)
+    raised = b"raise ValueError('out of memory: tried to allocate 20.00 GiB on a device with 16 GiB in all')"
+    log = b"    %s\n    ^^^^^^~~~~~\nValueError: 20 GiB\n" % raised
+    trial = trial_of(workspace, 0, "params.optimizer=adam params.hidden_dim=256", "Failed", log, reason="exit code 1", exit_code=1, rank=0)
+    trial.overrides = ["params.learning_rate=0.1", "params.optimizer=adam", "params.hidden_dim=256", "params.depth=12"]
+    table = LiveTable(live(workspace, [trial]))
+    table.update([trial])
+    table.close()
+    shown = terminal.lines
+    assert " ".join(" ".join(shown).split()) == (
+        "0 Failed 0.5 2.0s learning_rate=0.1 optimizer=adam hidden_dim=256 depth=12: exit code 1 "
+        "raise ValueError('out of memory: tried to allocate 20.00 GiB on a device with 16 GiB in all') ValueError: 20 GiB "
+        "more: trainconf logs sweep_0"
+    )
+    terminal.close()
+
+
 def test_of_many_trials_only_those_that_matter_have_a_line(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, 80, 24)
     trials = [trial_of(workspace, number, f"params.a={number}", "Completed") for number in range(20)]
