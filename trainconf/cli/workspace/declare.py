@@ -26,6 +26,7 @@ _SOFTWARE = (
 )  # fmt: skip
 _ENV = "project"  # one for all scripts of a project; a choice of `env`, so that `env=current` takes its place
 _CONSTANTS_SHOWN = 8
+_LIGHTNING = "docs/lightning.md"
 _TOO_COMMON = ("main", "app", "__main__")
 
 
@@ -133,6 +134,10 @@ def _params(found: Found, guesses: list[tuple[str, str]]) -> Iterator[str]:
         guesses.append(("params", f"{len(found.options)} option{'s' * (len(found.options) > 1)} of {found.reader}{need}"))
         yield "params:"
         yield from _tree(found.options)
+    elif found.elsewhere:
+        more = f"; {_LIGHTNING} has them in a file" if found.elsewhere == "LightningCLI" else ""
+        guesses.append(("params", f"none yet: {found.elsewhere} makes options of the code; the script's own --help lists them, and "
+                                  f"each can be a param: `+params.NAME=VALUE`{more}"))  # fmt: skip
     elif found.constants:
         shown = ", ".join(f"{name}={value!r}" for name, value in found.constants[:_CONSTANTS_SHOWN])
         guesses.append(("params", "none: the script takes no arguments; what it has as constants cannot be varied from outside"))

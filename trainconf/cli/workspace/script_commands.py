@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TRAINING = ("train", "fit", "training", "run")
+_LIGHTNINGS = ("fit", "validate", "test", "predict")
+_ELSEWHERE = {"LightningCLI": "LightningCLI", "Fire": "fire", "auto_cli": "jsonargparse", "CLI": "jsonargparse", "tyro.cli": "tyro"}
 _GROUPS = (".add_argument_group", ".add_mutually_exclusive_group")
 
 
@@ -17,7 +19,14 @@ def commands_of(tree: ast.Module) -> dict[str, list[ast.AST]]:
     found: dict[str, list[ast.AST]] = {}
     for name, declared in (*_argparse(tree), *_decorated(tree)):
         found.setdefault(name, []).extend(declared)
-    return found
+    return found or ({name: [] for name in _LIGHTNINGS} if parser_elsewhere(tree) == "LightningCLI" else {})
+
+
+def parser_elsewhere(tree: ast.Module) -> str:
+    """What makes options of the signatures of a script's functions and classes, which are not read here, such as fire; "" if nothing."""
+    called = {written_name(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    called |= {written_name(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases}
+    return next((told for name, told in _ELSEWHERE.items() if any(name in (each, each.rpartition(".")[2]) for each in called)), "")
 
 
 def likeliest(commands: dict[str, list[ast.AST]]) -> str:
@@ -36,7 +45,8 @@ def written_name(node: ast.expr) -> str:
 def _argparse(tree: ast.Module) -> Iterator[tuple[str, list[ast.AST]]]:
     """Read in the order of the lines, for a script may use one variable for parser after parser."""
     parsers: dict[str, list[str]] = {}  # the commands of each variable that holds their parser, or a group of it
-    listed = dict(_loops(tree))
+    listed, joined = dict(_loops(tree)), _subcommands(tree)
+    yield from ((command, []) for command in joined.values())
     nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.Call))]
     for node in sorted(nodes, key=lambda node: (node.lineno, isinstance(node, ast.Call))):
         call = node.value if isinstance(node, ast.Assign) else node
@@ -48,12 +58,21 @@ def _argparse(tree: ast.Module) -> Iterator[tuple[str, list[ast.AST]]]:
             commands = [literal] if literal else listed.get(written_name(call.args[0]), []) if call.args else []
         if isinstance(node, ast.Assign):
             for target in map(written_name, node.targets):
-                parsers[target] = commands or (parsers.get(held, []) if name.endswith(_GROUPS) else [])
+                group = parsers.get(held, []) if name.endswith(_GROUPS) else []
+                parsers[target] = commands or group or ([joined[target]] if target in joined else [])
         elif commands:
             yield from ((command, []) for command in commands)
         elif method == "add_argument":
             for command in parsers.get(held, ()):
                 yield command, [node]
+
+
+def _subcommands(tree: ast.Module) -> dict[str, str]:
+    """The command of each variable that holds a parser of jsonargparse, which is made first: `add_subcommand("fit", parser)`."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and written_name(node.func).endswith(".add_subcommand")]
+    found = [(written_name(call.args[1]), _literal_name(call)) for call in calls if len(call.args) > 1]
+    held = [variable for variable, _ in found]
+    return {variable: command for variable, command in found if command and held.count(variable) == 1}
 
 
 def _loops(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:

@@ -6,7 +6,7 @@ import ast
 import re
 from itertools import pairwise
 
-from trainconf.cli.workspace.script_commands import commands_of, likeliest
+from trainconf.cli.workspace.script_commands import commands_of, likeliest, parser_elsewhere
 from trainconf.cli.workspace.script_commands import written_name as _name
 from trainconf.errors import UserError
 from trainconf.fast.records import Record
@@ -40,6 +40,7 @@ class Found(Record):
 
     commands: of a script that has several, the likeliest to train first; options and positionals are those of that one.
     before: options that stand before the command.
+    elsewhere: what makes its options where they are not read, such as LightningCLI; "" of most.
     is_in_package: whether it imports by relative names, which only a module of a package can.
     is_hydra_app: whether a function has the decorator `@hydra.main`. printed: (name, pattern, line) of numbers that it prints by name.
     """
@@ -52,6 +53,7 @@ class Found(Record):
     trackers: list[str]
     is_hydra_app: bool
     is_in_package: bool
+    elsewhere: str
     commands: list[str]
     before: list[str]
     printed: list[tuple[str, str, int]]
@@ -85,7 +87,7 @@ def read(path: str) -> Found:
     return Found(
         " and ".join(readers), list(options.values()), positionals, list(_constants(tree)), list(_metrics(tree)),
         [name for name in _TRACKERS if name in imported], "hydra" in imported and any(map(_is_hydra_main, ast.walk(tree))),
-        any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)),
+        any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), "" if options else parser_elsewhere(tree),
         sorted(commands, key=lambda name: name != command), before, list(_printed(tree)),
     )  # fmt: skip
 

@@ -84,6 +84,23 @@ for name in ("fit", "test"):
 commands.add_parser("test2")
 """: (["fit"], {"trainer": {"max_epochs": 3}}, "one of fit, test, test2"),
     """
+from jsonargparse import ArgumentParser
+parser = ArgumentParser()
+parser.add_argument("--config")
+fit, test = ArgumentParser(), ArgumentParser()
+commands = parser.add_subcommands()
+learn = ArgumentParser()
+learn.add_argument("--trainer.max_epochs", type=int, default=5)
+commands.add_subcommand("fit", learn)
+other = ArgumentParser()
+other.add_argument("--split", default="a")
+commands.add_subcommand("test", other)
+""": (["fit"], {"trainer": {"max_epochs": 5}}, "one of fit, test; before it: --config"),
+    """
+import lightning.pytorch.cli as lightning_cli
+lightning_cli.LightningCLI()
+""": (["fit"], {}, "one of fit, predict, test, validate"),
+    """
 import click
 @click.group()
 @click.option("--debug", is_flag=True)
@@ -129,6 +146,17 @@ def test_of_a_script_with_commands_the_one_that_trains_is_declared(code: str, tm
     assert f"  # {told}\n" in text
     assert [word.strip("'") for word in text.partition("arguments: [")[2].partition("]")[0].split(", ")] == arguments
     assert "command" in dict(declared.guesses)
+
+
+@pytest.mark.parametrize(("code", "told"), [
+    ("import fire\ndef f(lr=1): ...\nfire.Fire(f)\n", "fire makes options of the code"),
+    ("from jsonargparse import auto_cli\ndef f(lr=1): ...\nauto_cli(f)\n", "jsonargparse makes options of the code"),
+    ("from lightning.pytorch.cli import LightningCLI\nclass Mine(LightningCLI): ...\nMine()\n", "docs/lightning.md has them in a file"),
+    ("import sys\nprint(sys.argv)\n", "no arguments were found in the script"),
+])  # fmt: skip
+def test_options_that_are_made_of_signatures_are_named_as_such(code: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(code)
+    assert told in dict(declare(str(tmp_path), str(tmp_path / "train.py")).guesses)["params"]
 
 
 def test_a_module_of_a_package_is_run_by_its_name(tmp_path: Path) -> None:
