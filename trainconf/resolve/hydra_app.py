@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 SEPARATOR = "--"
@@ -26,10 +28,36 @@ def joined(own: Sequence[str], words: Sequence[str]) -> list[str]:
     return [*own, *([SEPARATOR, *words] if words else [])]
 
 
-def script_of(config: Mapping[str, Any]) -> str:
-    """The script of the app that a config names; empty where it names none. A config that was recorded before has no such key."""
+def program_of(config: Mapping[str, Any]) -> str:
+    """The script or the module of the app that a config names; empty where it names none, as one that was recorded before."""
     node = config.get("hydra_app")
-    return str(node.get("script") or "") if isinstance(node, dict) else ""
+    return str(node.get("script") or node.get("module") or "") if isinstance(node, dict) else ""
+
+
+def module_file(config: Mapping[str, Any], source: str) -> str:
+    """The file that `python -m MODULE` runs, relative to the folder of the code; empty where that has none.
+
+    Python looks in the folder itself and then in PYTHONPATH, of which the parts count that are relative to it.
+    """
+    paths = str(config["env"]["variables"].get("PYTHONPATH", "")).split(os.pathsep)
+    name = os.path.join(*str(config["hydra_app"]["module"]).split("."))
+    for root in ("", *(path for path in paths if path and not os.path.isabs(path))):
+        for end in (".py", os.path.join("", "__main__.py")):
+            if os.path.isfile(os.path.join(source, root, name + end)):
+                return os.path.normpath(os.path.join(root, name + end))
+    return ""
+
+
+def wrong_in_module(config: Mapping[str, Any], source: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the module of an app, and what to write."""
+    module = str(config["hydra_app"]["module"])
+    if config["hydra_app"]["script"]:
+        yield "hydra_app.script and hydra_app.module are both given, and an app is started in one way", "take one away"
+    if not module_file(config, source):
+        first = module.partition(".")[0]
+        near = next((name for name in sorted(os.listdir(source)) if os.path.exists(os.path.join(source, name, first))), "")
+        where = f"`env: {{variables: {{PYTHONPATH: {near}}}}}` has Python look in {near}/"
+        yield f"there is no module {module} in the source directory", where if near else "source_directory is the folder of the package"
 
 
 def arguments(app: Mapping[str, Any]) -> tuple[str, ...]:

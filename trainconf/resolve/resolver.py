@@ -43,7 +43,7 @@ class Resolved:
     def with_params(self, composed: Composed) -> Resolved:
         """The same with other params, from a composition that differs in nothing else but a Hydra app's words."""
         code = self.spec.code
-        if hydra_app.script_of(composed.config):
+        if hydra_app.program_of(composed.config):
             code = replace(code, arguments=hydra_app.arguments(composed.config["hydra_app"]))
         return Resolved(replace(self.spec, code=code, params_json=canonical(composed.config["params"])), self.source_directory, composed)
 
@@ -94,9 +94,8 @@ def resolve_beside(base: Resolved, composed: Composed, workspace: WorkspacePaths
 
 
 def _but_for_params(config: dict[str, Any]) -> dict[str, Any]:
-    if not hydra_app.script_of(config):
-        return {**config, "params": None}
-    return {**config, "params": None, "hydra_app": {**config["hydra_app"], "words": None}}
+    of_app = {"hydra_app": {**config["hydra_app"], "words": None}} if hydra_app.program_of(config) else {}
+    return {**config, "params": None, **of_app}
 
 
 def compute_spec(composed: Composed) -> ComputeSpec:
@@ -123,10 +122,10 @@ def check_names(composed: Composed, workspace: WorkspacePaths) -> None:
 
 
 def app_script(composed: Composed, workspace: WorkspacePaths, cwd: str | None = None) -> tuple[str, str]:
-    """The source directory of a config that names a Hydra app, and the app's script in it. Raises ConfigError."""
+    """The source directory of a config that names a Hydra app, and the file in it that has the app. Raises ConfigError."""
     work = _Resolver(composed, workspace, cwd or os.getcwd())
     source = work.source_directory()
-    script = "" if work.mistakes else work.script(hydra_app.script_of(composed.config), source, "hydra_app.script")
+    script = "" if work.mistakes else work.app_file(source)
     if work.mistakes:
         raise ConfigError(work.mistakes)
     return source, script
@@ -197,7 +196,7 @@ class _Resolver:
     def code(self, source: str, *, look: bool) -> CodeSpec:
         script, command = self.config.script, self.config.command
         arguments = self._words("arguments", self.config.arguments)
-        if hydra_app.script_of(self.config.tree):
+        if hydra_app.program_of(self.config.tree):
             return self._hydra_app(source, look=look)
         argv: tuple[str, ...] = ()
         if script is not None and command is not None:
@@ -221,17 +220,23 @@ class _Resolver:
     def _hydra_app(self, source: str, *, look: bool) -> CodeSpec:
         """The code of a Hydra app, which takes its params by the words that set them."""
         app = self.config.tree["hydra_app"]
-        is_given = {
-            "script": self.config.script is not None, "command": self.config.command is not None, "arguments": bool(self.config.arguments),
-            "argument_style": self.composed.origin("argument_style") != "default",
-        }  # fmt: skip
-        for key in (key for key, given in is_given.items() if given):
+        is_style_given = self.composed.origin("argument_style") != "default"
+        for key in [key for key in ("script", "command", "arguments") if self.config.tree[key]] + ["argument_style"] * is_style_given:
             self.wrong(key, f"{key} and hydra_app are both given, and an app has its own", hint=f"leave {key} out; what the app gets "
                        "follows -- on the command line, or stands in hydra_app.words")  # fmt: skip
         words = self._words("hydra_app.words", [*hydra_app.arguments(app)])
-        script = self.script(str(app["script"]), source, "hydra_app.script") if look and os.path.isdir(source) else str(app["script"])
-        return CodeSpec(script=script, arguments=words, argument_style="none", inputs=self._inputs(words),
+        script = self.app_file(source) if look and os.path.isdir(source) else str(app["script"])
+        code = CodeSpec(script=script, arguments=words, argument_style="none", inputs=self._inputs(words),
                         compat=(*self._compat(), hydra_app.COMPAT))
+        return replace(code, script="", command=("python", "-m", str(app["module"]))) if app.get("module") else code
+
+    def app_file(self, source: str) -> str:
+        """The file of a Hydra app inside the source directory."""
+        if not self.config.tree["hydra_app"].get("module"):
+            return self.script(str(self.config.tree["hydra_app"]["script"]), source, "hydra_app.script")
+        for what, hint in hydra_app.wrong_in_module(self.config.tree, source):
+            self.wrong("hydra_app.module", what, ("source_directory", source), hint=hint)
+        return hydra_app.module_file(self.config.tree, source)
 
     def _compat(self) -> tuple[str, ...]:
         names: list[str] = getattr(self.config, "compat", None) or []  # a config that was recorded before has none

@@ -50,6 +50,7 @@ class HydraAppConfig:
     """An app with `@hydra.main`, run as it stands. Its config becomes the params."""
 
     script: Optional[str] = setting(None, "instead of `script`: the file with @hydra.main, relative to source_directory")
+    module: Optional[str] = setting(None, "instead of that file: the module that has it, started as `python -m MODULE`")
     config_path: Optional[str] = setting(None, "folder of its configs, relative to that file; default: as @hydra.main has it")
     config_name: Optional[str] = setting(None, "its primary config; default: as @hydra.main has it")
     words: list[str] = setting(list, "overrides that it always gets; those behind -- on the command line come after them")

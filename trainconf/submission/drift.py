@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from trainconf.paths import WorkspacePaths
-from trainconf.resolve.hydra_app import script_of
+from trainconf.resolve.hydra_app import program_of
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved
 from trainconf.snapshot import SnapshotStore, tree_manifest
@@ -34,7 +34,7 @@ CONFIG_KEYS = {
     "distributed.processes_per_node": "distributed.process_count_per_node",
 }  # fmt: skip
 
-_OF_AN_APP = {"arguments": "hydra_app.words", "script": "hydra_app.script"}
+_OF_AN_APP = {"arguments": "hydra_app.words", "script": "hydra_app.script", "command": "hydra_app.module"}
 
 
 def of_values(file: Frozen, today: Resolved, spec: RunSpec) -> dict[str, list[str]]:
@@ -89,7 +89,7 @@ def _origin(part: str, key: str, file: Frozen, today: Resolved) -> str:
     whole = f"{part}.{key}"
     name = next((name for name in sorted(CONFIG_KEYS, key=len, reverse=True) if whole == name or whole.startswith(f"{name}.")), "")
     config_key = CONFIG_KEYS[name] + whole.removeprefix(name) if name else whole.removeprefix("code.")
-    if part == "code" and key in _OF_AN_APP and script_of(today.composed.config):
+    if part == "code" and key in _OF_AN_APP and program_of(today.composed.config):
         config_key = _OF_AN_APP[key]
     if config_key.startswith("distributed.process_count_per_node") and getattr(today.config.distributed, "process_count", None):
         config_key = "distributed.process_count"

@@ -16,7 +16,7 @@ from trainconf.files import read_json
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.hydra_app import script_of, split, split_params
+from trainconf.resolve.hydra_app import program_of, split, split_params
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import Resolved, check_names, environment, resolve
 from trainconf.resolve.search import config_dirs, groups
@@ -75,7 +75,7 @@ def from_run(
 def _of_app(then: Composed, overrides: list[str]) -> tuple[list[str], list[str], list[str]]:
     """The overrides, the words for the Hydra app of a recorded run, and its params without `params.`. Raises ConfigError."""
     own, words = split(overrides)
-    if script_of(then.config):
+    if program_of(then.config):
         own, of_params = split_params(own)
         return own, words, of_params
     if words:

@@ -20,7 +20,7 @@ from trainconf.cli.launch import sweep
 from trainconf.composition.plain.words import written
 from trainconf.control.compose import ComposeRequest
 from trainconf.errors import ConfigError, Mistake
-from trainconf.paths import packaged
+from trainconf.paths import is_inside, packaged
 
 OUR_GROUPS = {"compute", "distributed", "env", "experiment_name", "sweep"}
 
@@ -83,7 +83,11 @@ def _program() -> list[str]:
     """What starts the app once more: its script, or its module."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
-    if spec is not None:  # python -m package.app
-        return [f"command={written(['python', '-m', spec.name.removesuffix('.__main__')])}"]
-    root = find_and_name_workspace().root
-    return [f"script={written(os.path.relpath(os.path.realpath(str(main.__file__)), os.path.realpath(root)))}"]
+    file, root = os.path.realpath(str(main.__file__)), os.path.realpath(find_and_name_workspace().root)
+    if spec is None:
+        return [f"script={written(os.path.relpath(file, root))}"]
+    folder = file
+    for _ in spec.name.split("."):  # python -m package.app, which Python has found in the folder where it was started
+        folder = os.path.dirname(folder)
+    path = [f"+env.variables.PYTHONPATH={written(os.path.relpath(folder, root))}"] if folder != root and is_inside(folder, root) else []
+    return [f"command={written(['python', '-m', spec.name.removesuffix('.__main__')])}", *path]

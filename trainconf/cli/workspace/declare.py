@@ -54,7 +54,7 @@ def declare(root: str, script: str, name: str = "") -> Declared:
         raise UserError(f"{place} is there already", ("workspace", root), hint="give this one another name: --name NAME")
     guesses: list[tuple[str, str]] = []
     setting, file = _software(root)
-    texts = {place: _lines(name, inside, found, file, guesses)}
+    texts = {place: _lines(root, name, inside, found, file, guesses)}
     if file:
         texts[f"{additions.conf}/env/{_ENV}.yaml"] = _env_lines(root, setting, file, guesses)
     try:
@@ -80,7 +80,7 @@ def _env_lines(root: str, setting: str, file: str, guesses: list[tuple[str, str]
         yield from _left_out(os.path.join(root, "pyproject.toml"), guesses)
 
 
-def _lines(name: str, script: str, found: Found, file: str, guesses: list[tuple[str, str]]) -> Iterator[str]:
+def _lines(root: str, name: str, script: str, found: Found, file: str, guesses: list[tuple[str, str]]) -> Iterator[str]:
     """The experiment. file: what says which software is needed; "" where none does."""
     yield "# @package _global_"
     yield f"# `trainconf experiment={name}` runs it"
@@ -89,12 +89,7 @@ def _lines(name: str, script: str, found: Found, file: str, guesses: list[tuple[
     yield "  - _self_"
     yield ""
     yield f"experiment_name: {_value(name)}"
-    module = script.removesuffix(".py").replace(os.sep, ".") if found.is_in_package and os.sep in script else ""
-    if module and not found.is_hydra_app:
-        guesses.append(("command", f"python -m {module}: its relative imports want that"))
-        yield f"command: {_value(['python', '-m', module])}"
-    else:
-        yield f"hydra_app: {{script: {_value(script)}}}" if found.is_hydra_app else f"script: {_value(script)}"
+    yield from _program(root, script, found, guesses)
     if file:
         guesses.append(("software", f"that of {file}; its first run builds it. `env=current` takes the Python you are in"))
     else:
@@ -109,6 +104,21 @@ def _lines(name: str, script: str, found: Found, file: str, guesses: list[tuple[
     else:
         yield from _params(found, guesses)
     yield from _metric(found, guesses)
+
+
+def _program(root: str, script: str, found: Found, guesses: list[tuple[str, str]]) -> Iterator[str]:
+    """What is run: a script, a module that only `python -m` can start, or a Hydra app that is one of the two."""
+    if not found.is_in_package or os.sep not in script:
+        yield f"hydra_app: {{script: {_value(script)}}}" if found.is_hydra_app else f"script: {_value(script)}"
+        return
+    folder = os.path.dirname(script) if found.is_hydra_app else ""
+    while folder and os.path.isfile(os.path.join(root, folder, "__init__.py")):
+        folder = os.path.dirname(folder)
+    module = os.path.relpath(script, folder or os.curdir).removesuffix(".py").removesuffix("/__main__").replace(os.sep, ".")
+    guesses.append(("command", f"python -m {module}: its relative imports want that"))
+    yield f"hydra_app: {{module: {_value(module)}}}" if found.is_hydra_app else f"command: {_value(['python', '-m', module])}"
+    if folder:
+        yield f"env: {{variables: {{PYTHONPATH: {_value(folder)}}}}}"
 
 
 def _arguments(found: Found, guesses: list[tuple[str, str]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from trainconf.composition.app.compose import Found, HydraApp
 from trainconf.composition.app.told import Word
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
-from trainconf.resolve.hydra_app import PARAMS, joined
+from trainconf.resolve.hydra_app import PARAMS, joined, module_file
 from trainconf.resolve.origins import leaves
 from trainconf.resolve.resolver import app_script
 from trainconf.resolve.search import label
@@ -27,7 +27,7 @@ class AppOf:
         self.base = base
         node = base.config["hydra_app"]
         if code:
-            script = str(node["script"])
+            script = str(node["script"]) if not node.get("module") else module_file(base.config, code)
         else:
             source, script = app_script(base, workspace, cwd)
         self.app = HydraApp(code or source, script, node, _labels(workspace, source, code), base.origin)

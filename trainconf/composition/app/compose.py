@@ -16,7 +16,7 @@ from trainconf.composition import explain
 from trainconf.composition.app import told
 from trainconf.composition.app.as_words import AsWords
 from trainconf.composition.app.loader import AppLoader, OpenSource, apart
-from trainconf.composition.app.source import Registered, find_place, registered
+from trainconf.composition.app.source import Registered, find_place, refuse_relative_imports, registered
 from trainconf.composition.app.told import Word
 from trainconf.composition.app.values import params_of
 from trainconf.composition.hydra.alone import without_collector
@@ -54,7 +54,10 @@ class HydraApp:
         self._source = source
         self._label = label
         self._node = node
-        self._place = find_place(path, node.get("config_path"), node.get("config_name"), label(path), origin("hydra_app.script"))
+        started_as = "module" if node.get("module") else "script"
+        if started_as == "script":
+            refuse_relative_imports(path, script, label(path))
+        self._place = find_place(path, node.get("config_path"), node.get("config_name"), label(path), origin(f"hydra_app.{started_as}"))
         self._folder = os.path.dirname(path)
         self._dir = self._config_dir(origin("hydra_app.config_path"))
         self._registered: Registered | None = None

@@ -118,6 +118,21 @@ def find_place(script: str, config_path: str | None, config_name: str | None, sh
     return Place(script, path, name, UNSPECIFIED if main.version_base is NOT_LITERAL else main.version_base)
 
 
+def refuse_relative_imports(path: str, script: str, shown: str) -> None:
+    """Raise ConfigError for a script that only `python -m` can run. script: its path in the source directory."""
+    tree = parsed(path)
+    line = relative_import(tree) if tree is not None else 0
+    if line:
+        module = script.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
+        raise ConfigError(f"{shown} imports from its own package by a dot, which a script cannot", ("from", f"{shown}:{line}"),
+                          hint=f"`hydra_app: {{module: {module}}}` starts it as `python -m {module}`")
+
+
+def relative_import(tree: ast.Module) -> int:
+    """The line of the first import by a dot that always runs; 0 where there is none."""
+    return next((node.lineno for node in tree.body if isinstance(node, ast.ImportFrom) and node.level), 0)
+
+
 def registered(source: str) -> Registered:
     """What the code below a folder puts into the ConfigStore: `ConfigStore.instance().store(group="db", name="mysql", node=...)`."""
     paths: set[str] = set()

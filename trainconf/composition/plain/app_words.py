@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from trainconf.errors import ConfigError
-from trainconf.resolve.hydra_app import script_of, split_params
+from trainconf.resolve.hydra_app import program_of, split_params
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def beside_params(
         found = None
         with suppress(ConfigError):  # the first mistakes are told
             found = compose(own) if of_app else None
-        if found is None or not script_of(base(found).config):
+        if found is None or not program_of(base(found).config):
             raise
         return found, of_app
 
 
 def is_of_app(composed: Composed, words: Sequence[str]) -> bool:
     """Whether a config names a Hydra app. Raises ConfigError when there are words for one, and it names none."""
-    is_named = bool(script_of(composed.config))
+    is_named = bool(program_of(composed.config))
     if words and not is_named:
         raise ConfigError("what follows -- is for a Hydra app, and none is named", ("from", f"command line: -- {' '.join(words)}"),
                           hint="hydra_app.script=FILE names the file that has @hydra.main")

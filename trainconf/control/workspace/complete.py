@@ -68,10 +68,10 @@ def overrides(workspace: WorkspacePaths, word: str) -> list[str]:
 def app_words(workspace: WorkspacePaths, own: list[str], word: str) -> list[str]:
     """Words for the Hydra app that the overrides `own` name: its groups with their choices, and the keys of its config. Loads Hydra."""
     from trainconf.composition.cache import compose
-    from trainconf.resolve.hydra_app import script_of
+    from trainconf.resolve.hydra_app import program_of
 
     composed = compose(own, workspace)
-    if not script_of(composed.config):
+    if not program_of(composed.config):
         return []
     from trainconf.composition.app.apply import AppOf
 
