@@ -3,7 +3,7 @@ import "./no_document.js";
 
 import assert from "node:assert/strict";
 
-import { joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
+import { encoded, joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
 import { bytes, duration, number, plain, short } from "../../../trainconf/page/static/app/text.js";
 import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
 import { forget, looksOf } from "../../../trainconf/page/static/parts/colours.js";
@@ -30,6 +30,16 @@ Deno.test("each address that is made is read back the same", () => {
     assert.deepEqual([again.path, again.query], [path, query]);
   }
   assert.equal(link(["runs"], { a: null, b: undefined, c: "" }), "#/runs");
+});
+
+Deno.test("a byte of a name that is no UTF-8 is that byte in an address, and is seen as what it is", () => {
+  const name = "a\udcff\u00e5\udcc3-\u{1f480}";
+  assert.equal(encoded(name), "a%ff%C3%A5%c3-%F0%9F%92%80");
+  const { path, query } = parse(link(["runs", name], { chosen: `${name},x` }));
+  assert.deepEqual([path, query], [["runs", name], { chosen: `${name},x` }]);
+  assert.deepEqual(listed(joined([name, "b"])), [name, "b"]);
+  assert.equal(plain(name), "a\\udcff\u00e5\\udcc3-\u{1f480}");
+  assert.equal(encoded("\ud800"), "%00");
 });
 
 Deno.test("names with commas and percent signs are one word of an address, and names again", () => {

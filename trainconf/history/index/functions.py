@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from trainconf.fast.json import loads
-from trainconf.history.index.columns import stored
+from trainconf.history.index.columns import storable, stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.fast.sqlite import sqlite3
+
+# The id of a run as text. A folder's name may have bytes that are no UTF-8, and Python takes no text from SQLite that has any.
+RUN = "CASE WHEN CAST(r.run_id AS TEXT) GLOB '*[^ -~]*' THEN text_of(r.run_id) ELSE CAST(r.run_id AS TEXT) END"
 
 
 def register(db: sqlite3.Connection) -> None:
@@ -31,6 +36,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 _FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("is_in", 2, _is_in),
+    ("text_of", 1, lambda name: storable(os.fsdecode(name))),
     ("modulo", 2, lambda a, b: a % b),
     ("floor_divided", 2, lambda a, b: a // b),
     ("text_startswith", 2, _method("startswith")),

@@ -9,6 +9,7 @@ from trainconf.errors import UserError
 from trainconf.fast.stdlib import ast
 from trainconf.history import events
 from trainconf.history.index.columns import GROUPS, LIST, NUMBER, TEXT, WIDTH, ordered_by, series_name, storable, stored
+from trainconf.history.index.functions import RUN
 from trainconf.history.index.times import date_seconds, span_seconds
 from trainconf.search.conditions import CONSTANTS, ConditionError, children, column, dotted, parse, pointed_at
 
@@ -71,7 +72,7 @@ class Translator:
     def word(self, word: str) -> str:
         """Whether a text is in a run's id, experiment, name or note; small and capital letters of ASCII are the same."""
         self.reads_runs = True
-        texts = ["CAST(r.run_id AS TEXT)", *(self._column(name) for name in WORDED)]
+        texts = [RUN, *(self._column(name) for name in WORDED)]
         sought = self.bind(storable(word))
         return "(" + " OR ".join(f"coalesce(instr(lower({text}), lower({sought})), 0)" for text in texts) + ")"
 
@@ -278,7 +279,7 @@ class Translator:
     def _computed(self, node: ast.expr, name: str) -> Term:
         if name == "run":
             self.reads_runs = True
-            return Term(node, "CAST(r.run_id AS TEXT)", TEXT, name=name)
+            return Term(node, RUN, TEXT, name=name)
         now = self.bind(self.now)
         if name == "age":
             return Term(node, f"({now} - {self._column('created')})", NUMBER, sort="duration", name=name)

@@ -31,6 +31,10 @@ def find(workspace: WorkspacePaths, name: str) -> RunPaths:
 
 def _plain(name: str) -> str:
     """A name that is no path: `runs.find` would open any folder."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half a surrogate pair: no file can have such a name
+        name = ""
     if not name or os.sep in name or "\0" in name or name in (os.curdir, os.pardir):
         raise RunNotFoundError(f"{name!r} is no id of a run", hint="a run is named by its id alone: digits-20261123-0532-x7k2")
     return name

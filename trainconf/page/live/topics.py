@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import quote
 
 from trainconf.errors import RunNotFoundError, UserError
@@ -41,8 +42,8 @@ def read(site: Site, body: dict[str, Any]) -> tuple[list[Topic], list[Topic]]:
     if len(tables) > MOST_TABLES or not all(isinstance(query, dict) for query in tables.values()):
         raise UserError("the tables of a stream are queries by name", ("allowed", f"at most {MOST_TABLES}"))
     slow: list[Topic] = [Runs(site, key, _checked(query)) for key, query in tables.items()]
-    slow += [Answer(site, "run", f"/api/runs/{quote(name, safe='')}", name, _run(site, name)) for name in _names(topics, "run")]
-    slow += [Answer(site, "sweep", f"/api/sweeps/{quote(name, safe='')}", name) for name in _names(topics, "sweep")]
+    slow += [Answer(site, "run", f"/api/runs/{_segment(name)}", name, _run(site, name)) for name in _names(topics, "run")]
+    slow += [Answer(site, "sweep", f"/api/sweeps/{_segment(name)}", name) for name in _names(topics, "sweep")]
     if topics.get("now"):
         slow.append(Answer(site, "now", "/api/now"))
     return quick, slow
@@ -73,6 +74,14 @@ def _mapping(topics: dict[str, Any], kind: str) -> dict[str, Any]:
     if not isinstance(found, dict) or len(found) > MOST:
         raise UserError(f"the topic {kind} is a mapping", ("allowed", f"at most {MOST} names"))
     return found
+
+
+def _segment(name: str) -> str:
+    """A name as a part of an address; one that no file can have is another's, who is not there."""
+    try:
+        return quote(os.fsencode(name), safe="")
+    except UnicodeEncodeError:
+        return quote(name, safe="", errors="replace")
 
 
 def _names(topics: dict[str, Any], kind: str) -> list[str]:

@@ -1,5 +1,5 @@
 // Questions to the server. The token goes in a header; what is refused comes back in the server's words.
-import { parse } from "./router.js";
+import { encoded, parse, queryOf } from "./router.js";
 
 /** @typedef {{what: string, where?: string | null, allowed?: string[] | null, hint?: string | null}} Refusal */
 
@@ -47,13 +47,7 @@ export class Api {
    * @returns {Promise<any>}
    */
   async get(path, query = {}, how = {}) {
-    const words = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) {
-      for (const each of Array.isArray(value) ? value : [value]) {
-        if (each !== null && each !== undefined && each !== "") words.append(name, String(each));
-      }
-    }
-    const said = words.toString();
+    const said = queryOf(query);
     return (await this.wait(`/api/${path}${said && `?${said}`}`, how)).json();
   }
 
@@ -133,4 +127,4 @@ export class Api {
  * Path segments as part of a URL.
  * @param {string[]} parts
  */
-export const at = (...parts) => parts.map(encodeURIComponent).join("/");
+export const at = (...parts) => parts.map(encoded).join("/");

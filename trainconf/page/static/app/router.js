@@ -17,18 +17,47 @@ export function parse(hash) {
   }
   const mark = said.indexOf("?");
   const path = (mark < 0 ? said : said.slice(0, mark)).split("/").filter(Boolean).map(decoded);
-  const query = mark < 0 ? {} : Object.fromEntries(new URLSearchParams(said.slice(mark + 1)));
+  const words = mark < 0 ? [] : said.slice(mark + 1).split("&").filter(Boolean);
+  const query = Object.fromEntries(words.map((word) => [word.split("=")[0], word.slice((word.indexOf("=") + 1 || Infinity))].map((part) => decoded(part.replaceAll("+", " ")))));
   return { path: path.length ? path : ["runs"], query, token };
 }
 
-/** @param {string} part */
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
+/**
+ * A name as a part of a URL. Of a name on the disk the server tells each byte that is no UTF-8 as half a surrogate pair; it becomes that byte again.
+ * @param {unknown} text
+ */
+export const encoded = (text) =>
+  String(text).split(/(\p{Surrogate})/u).map((part, place) => (place % 2 ? `%${(part.charCodeAt(0) & 255).toString(16).padStart(2, "0")}` : encodeURIComponent(part))).join("");
+
+/** @param {string} part  of a URL */
+const decoded = (part) => part.replace(/(?:%[0-9a-f]{2})+/gi, (bytes) => {
+  let found = "";
+  for (let at = 0, length = 0; at < bytes.length; at += length) {
+    for (length = 12; length; length -= 3) {
+      try {
+        found += decodeURIComponent(bytes.slice(at, at + length));
+        break;
+      } catch {
+        // Not whole characters: fewer bytes may be, and one that is none by itself is told as the server tells it.
+      }
+    }
+    if (length) continue;
+    length = 3;
+    found += String.fromCharCode(0xdc00 + parseInt(bytes.slice(at + 1, at + 3), 16));
   }
-}
+  return found;
+});
+
+/**
+ * The words of a query; what is null, undefined or empty is left out.
+ * @param {Record<string, unknown>} query  of a list, each value by itself
+ */
+export const queryOf = (query) =>
+  Object.entries(query)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((each) => [name, each]))
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map((pair) => pair.map(encoded).join("="))
+    .join("&");
 
 /**
  * The fragment for a path and a query; what is null, undefined or empty is left out.
@@ -36,12 +65,8 @@ function decoded(part) {
  * @param {Record<string, unknown>} [query]
  */
 export function link(path, query = {}) {
-  const words = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") words.set(name, String(value));
-  }
-  const said = words.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/");
-  return `#/${path.map(encodeURIComponent).join("/")}${said && `?${said}`}`;
+  const said = queryOf(query).replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/");
+  return `#/${path.map(encoded).join("/")}${said && `?${said}`}`;
 }
 
 /** @param {string[]} names  as one word of a query */

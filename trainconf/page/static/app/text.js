@@ -18,8 +18,8 @@ export const sign = (state) => SIGNS[state] ?? "◌";
 /** @param {string} state */
 export const tone = (state) => TONES[state] ?? "wait";
 
-// C0, DEL, C1, line and paragraph separators, and what turns the direction of text or has no width.
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+// C0, DEL, C1, line and paragraph separators, what turns the direction of text or has no width, and bytes of a name that are no UTF-8.
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu;
 
 /**
  * Text with each control character as an escape.

@@ -1,7 +1,7 @@
 // What can be done, in a dialog that shows the command first. The server makes the command, and does the same by the same operation.
 import { ApiError } from "../app/api.js";
 import { copy, html, nothing } from "../app/dom.js";
-import { link } from "../app/router.js";
+import { encoded, link } from "../app/router.js";
 import { FINAL, bdi, plain } from "../app/text.js";
 import { worded } from "../parts/refusal.js";
 
@@ -74,7 +74,7 @@ export function action(ctx, it) {
       command = answer.command ?? command;
       while (answer.pending && isOpen) {
         await new Promise((go) => setTimeout(go, AGAIN_MS));
-        answer = await ctx.api.get(`actions/pending/${encodeURIComponent(answer.pending)}`);
+        answer = await ctx.api.get(`actions/pending/${encoded(answer.pending)}`);
       }
       results = answer.results;
     } catch (error) {

@@ -1,5 +1,6 @@
 // What is on the screen as a file: the server's CSV and JSON, or the screen itself as one HTML file without a script.
 import { download, html, nothing } from "../app/dom.js";
+import { queryOf } from "../app/router.js";
 import { clock } from "../app/text.js";
 
 /** @typedef {import("../app/shell.js").Context} Context */
@@ -11,8 +12,7 @@ import { clock } from "../app/text.js";
  */
 export function save(ctx, name, query) {
   const get = async (/** @type {string} */ format) => {
-    const words = new URLSearchParams(Object.entries({ ...query, format }).filter(([, value]) => value).map(([key, value]) => [key, String(value)]));
-    const answer = await ctx.ask(ctx.api.ask(`/api/export?${words}`, {}));
+    const answer = await ctx.ask(ctx.api.ask(`/api/export?${queryOf({ ...query, format })}`, {}));
     if (answer) download(`${name}.${format}`, await answer.blob());
     ctx.dialog.close();
   };

@@ -1,6 +1,7 @@
 // A log, as `<tc-log>`: its last lines first, earlier ones when they are asked for, new ones as they come. It shows a window of the file, by bytes.
 import { ApiError } from "../app/api.js";
 import { html, nothing, render } from "../app/dom.js";
+import { encoded } from "../app/router.js";
 import { bytes, clock, counted, plain } from "../app/text.js";
 import { AnsiLines, byteCount } from "./ansi.js";
 import { worded } from "./refusal.js";
@@ -132,7 +133,7 @@ export class Log extends HTMLElement {
   async ask(path, query) {
     const ctx = /** @type {Context} */ (this.ctx);
     try {
-      const answer = await ctx.api.get(`runs/${encodeURIComponent(this.runId)}/${path}`, query, { signal: ctx.signal });
+      const answer = await ctx.api.get(`runs/${encoded(this.runId)}/${path}`, query, { signal: ctx.signal });
       this.refused = null;
       return answer;
     } catch (error) {

@@ -1,7 +1,7 @@
 // The table of runs, and the curves of the chosen ones beside it.
 import { copy, html, nothing } from "../app/dom.js";
 import { ApiError } from "../app/api.js";
-import { joined, link, listed } from "../app/router.js";
+import { encoded, joined, link, listed } from "../app/router.js";
 import { bdi, clock, counted, duration, goal, grouped, number, numeric, plain, short, stateMark } from "../app/text.js";
 import { chosenButtons } from "../doing/act.js";
 import { chartBar, chartOptions } from "../parts/chartbar.js";
@@ -242,7 +242,7 @@ async function detail(ctx, id) {
   const { details } = ctx.store;
   if (!details.has(id)) details.set(id, null);
   try {
-    details.set(id, await ctx.api.get(`runs/${encodeURIComponent(id)}`, {}, { signal: ctx.signal }));
+    details.set(id, await ctx.api.get(`runs/${encoded(id)}`, {}, { signal: ctx.signal }));
     drawChosen(ctx);
     ctx.render();
   } catch (error) {
@@ -346,8 +346,22 @@ function grid(ctx) {
     onOpen: (place) => open(ctx, place),
     onMove: () => fill(ctx),
     sort, order,
-    onSort: (key) => address.set(sort !== key ? { sort: key, order: "desc" } : order === "desc" ? { order: "asc" } : { sort: null, order: null }),
+    onSort: (key) => {
+      const first = bestOrder(ctx, key);
+      address.set(sort !== key ? { sort: key, order: first } : (order ?? "desc") === first ? { order: first === "desc" ? "asc" : "desc" } : { sort: null, order: null });
+    },
   });
+}
+
+/**
+ * The order in which the best come first: the lowest values where the runs are judged by this column, and less is better.
+ * @param {Context} ctx
+ * @param {string} key
+ */
+function bestOrder({ store }, key) {
+  const [, name] = key.match(/^metrics\.(.*?)(?::\w+)?$/) ?? [];
+  const goals = [...store.rows.values()].filter(({ metric }) => metric && (key === "metric.best" || metric.name === name)).map(({ metric }) => goal(metric));
+  return goals.length && goals.every((each) => each === "min") ? "asc" : "desc";
 }
 
 /**

@@ -1,7 +1,7 @@
 // One sweep as it goes: the best trial, all of them over their axes, who was stopped early and why, and what seems to matter.
 import { ApiError } from "../app/api.js";
 import { html, nothing } from "../app/dom.js";
-import { joined, link, listed } from "../app/router.js";
+import { encoded, joined, link, listed } from "../app/router.js";
 import { duration, number, plain, stateMark } from "../app/text.js";
 import { steer } from "../doing/act.js";
 import { isIn, placeOn, valueAt } from "../plots/axes.js";
@@ -24,7 +24,7 @@ const idOf = (ctx) => ctx.address.path[1];
 async function read(ctx) {
   const { store } = ctx;
   try {
-    take(ctx, await ctx.api.get(`sweeps/${encodeURIComponent(idOf(ctx))}`, {}, { signal: ctx.signal }));
+    take(ctx, await ctx.api.get(`sweeps/${encoded(idOf(ctx))}`, {}, { signal: ctx.signal }));
     store.mistake = null;
   } catch (error) {
     if (ctx.signal.aborted) return;
@@ -42,7 +42,7 @@ function take(ctx, found) {
   store.sweep = found;
   if (valued !== store.valued) {
     store.valued = valued;
-    ctx.api.get(`sweeps/${encodeURIComponent(idOf(ctx))}/importance`, {}, { signal: ctx.signal }).then((told) => { store.importance = told; ctx.render(); }, () => undefined);
+    ctx.api.get(`sweeps/${encoded(idOf(ctx))}/importance`, {}, { signal: ctx.signal }).then((told) => { store.importance = told; ctx.render(); }, () => undefined);
   }
   const values = found.trials.map((/** @type {any} */ trial) => trial.value).filter((/** @type {unknown} */ value) => typeof value === "number").sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   if (found.metric?.goal === "minimize") values.reverse();

@@ -1,6 +1,7 @@
 // The code of a run: its files as they were, and what differs from another run's or from today's.
 import { ApiError } from "../../app/api.js";
 import { html, nothing } from "../../app/dom.js";
+import { encoded } from "../../app/router.js";
 import { bytes, counted, plain } from "../../app/text.js";
 import { change, numbered, patch } from "../../parts/patch.js";
 import { worded } from "../../parts/refusal.js";
@@ -12,7 +13,7 @@ const TODAY = "today";
 /** @param {Context} ctx */
 async function update(ctx) {
   const { store, address: { query } } = ctx;
-  const path = `runs/${encodeURIComponent(ctx.address.path[1])}/code`;
+  const path = `runs/${encoded(ctx.address.path[1])}/code`;
   const get = (/** @type {string} */ end, /** @type {object} */ words) => ctx.api.get(path + end, { ...words }, { signal: ctx.signal });
   const asked = JSON.stringify([query.with, query.file]);
   if (store.codeAsked === asked) return;

@@ -1,5 +1,6 @@
 // The config of a run: each value, and what set it.
 import { html, nothing } from "../../app/dom.js";
+import { encoded } from "../../app/router.js";
 import { number, plain } from "../../app/text.js";
 import { rerun } from "../../doing/act.js";
 
@@ -14,7 +15,7 @@ async function update(ctx) {
   const asked = JSON.stringify([all, search]);
   if (store.config && asked === store.configAsked) return;
   store.configAsked = asked;
-  const path = `runs/${encodeURIComponent(ctx.address.path[1])}/config`;
+  const path = `runs/${encoded(ctx.address.path[1])}/config`;
   const query = { set: all ? "" : "1", search };
   store.config = await ctx.api.get(path, query, { signal: ctx.signal });
   ctx.render();

@@ -1,6 +1,7 @@
 // The software of a run as it was really installed.
 import { ApiError } from "../../app/api.js";
 import { html, nothing } from "../../app/dom.js";
+import { encoded } from "../../app/router.js";
 import { counted, plain } from "../../app/text.js";
 import { worded } from "../../parts/refusal.js";
 
@@ -13,7 +14,7 @@ async function update(ctx) {
   if (asked === store.softwareAsked) return;
   store.softwareAsked = asked;
   try {
-    const found = await ctx.api.get(`runs/${encodeURIComponent(ctx.address.path[1])}/environment`, { search: query.search, with: query.with }, { signal: ctx.signal });
+    const found = await ctx.api.get(`runs/${encoded(ctx.address.path[1])}/environment`, { search: query.search, with: query.with }, { signal: ctx.signal });
     if (asked !== store.softwareAsked) return;
     Object.assign(store, { software: found, softwareMistake: null });
   } catch (error) {

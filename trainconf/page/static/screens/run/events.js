@@ -1,12 +1,13 @@
 // What has happened to a run, in words.
 import { html, nothing } from "../../app/dom.js";
+import { encoded } from "../../app/router.js";
 import { clock, duration, plain, stateMark } from "../../app/text.js";
 
 /** @typedef {import("../../app/shell.js").Context} Context */
 
 /** @param {Context} ctx */
 async function read(ctx) {
-  ctx.store.events = await ctx.api.get(`runs/${encodeURIComponent(ctx.address.path[1])}/events`, {}, { signal: ctx.signal });
+  ctx.store.events = await ctx.api.get(`runs/${encoded(ctx.address.path[1])}/events`, {}, { signal: ctx.signal });
   ctx.render();
 }
 

@@ -1,7 +1,7 @@
 // The files of a run: folders, one file, and images over steps, beside those of other runs.
 import { ApiError } from "../../app/api.js";
 import { html, nothing } from "../../app/dom.js";
-import { link } from "../../app/router.js";
+import { encoded, link } from "../../app/router.js";
 import { bdi, bytes, clock, counted, plain } from "../../app/text.js";
 import { numbered } from "../../parts/patch.js";
 import { worded } from "../../parts/refusal.js";
@@ -15,7 +15,7 @@ const FRESH_MS = 540_000; // a link is good for ten minutes
 const idOf = (ctx) => ctx.address.path[1];
 
 /** @param {Context} ctx @param {string} end */
-const at = (ctx, end) => `runs/${encodeURIComponent(idOf(ctx))}/${end}`;
+const at = (ctx, end) => `runs/${encoded(idOf(ctx))}/${end}`;
 
 /** @param {Context} ctx */
 async function update(ctx) {
@@ -80,7 +80,7 @@ async function readLinks(ctx) {
     const some = run.images.filter((/** @type {any} */ each) => each.group === image.group);
     const place = Math.max(0, some.indexOf(image) - LINKED / 2);
     const paths = some.slice(place, place + LINKED).map((/** @type {any} */ each) => each.path);
-    const { urls } = await ctx.api.post(`runs/${encodeURIComponent(id)}/link`, { paths });
+    const { urls } = await ctx.api.post(`runs/${encoded(id)}/link`, { paths });
     paths.forEach((/** @type {string} */ path, /** @type {number} */ each) => store.urls.set(`${id}/${path}`, { url: urls[each], at: Date.now() }));
   }
   ctx.render();

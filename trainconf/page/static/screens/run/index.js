@@ -1,7 +1,7 @@
 // One run: its state first, then its tabs. Each tab is a screen of the same shape, in tabs.js; `ctx.store.run` is what is known of the run.
 import { ApiError } from "../../app/api.js";
 import { copy, html, nothing } from "../../app/dom.js";
-import { link } from "../../app/router.js";
+import { encoded, link } from "../../app/router.js";
 import { bdi, duration, FINAL, plain, sign, tone } from "../../app/text.js";
 import { runButtons } from "../../doing/act.js";
 import { worded } from "../../parts/refusal.js";
@@ -28,7 +28,7 @@ async function enter(ctx) {
 async function read(ctx) {
   const { store } = ctx;
   try {
-    store.run = await ctx.api.get(`runs/${encodeURIComponent(idOf(ctx))}`, {}, { signal: ctx.signal });
+    store.run = await ctx.api.get(`runs/${encoded(idOf(ctx))}`, {}, { signal: ctx.signal });
     store.readAt = Date.now();
     store.gone = null;
   } catch (error) {

@@ -1,0 +1,97 @@
+"""The page in a real Chromium over runs that are made, not run: names that are no UTF-8, order, and answers that take long."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.history.build import make_run
+from trainconf import files
+from trainconf.history import events
+from trainconf.paths import WorkspacePaths
+
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+CLEAN: dict[str, list[str]] = {"strangers": [], "dialogs": [], "errors": [], "refused": []}
+ID = os.fsdecode(b"digits-\xff\xc3\xa5-x")
+SHOWN = "digits-\\udcffå-x"
+LOSS = {"name": "loss", "goal": "minimize"}
+POINTS = 300_000
+SERVE = "import sys; from trainconf.page import app; app.ANSWER_S = {answer_s}; from trainconf.__main__ import main; sys.exit(main())"
+See = Callable[..., Any]
+
+
+@contextmanager
+def served(root: Path, *, answer_s: float = 10.0) -> Iterator[str]:
+    """The link of a page over a workspace. answer_s: how long an answer may take."""
+    words = [sys.executable, "-c", SERVE.format(answer_s=answer_s), "ui", "--no-browser"]
+    with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as page:
+        try:
+            assert page.stdout is not None
+            yield page.stdout.readline().strip()
+        finally:
+            page.send_signal(signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    workspace = WorkspacePaths(os.fspath(folder))
+    for number, (name, value) in enumerate({"plain": 2.0, "worst": 3.0, ID: 1.0}.items()):
+        make_run(workspace, name, "digits", at=number, metrics={"loss": value}, metric=LOSS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def see(browser_python: Path) -> See:
+    """Carry out a case of scripts/made.py."""
+
+    def run(case: str, link: str, *words: str) -> Any:
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+        script = Path(__file__).parent / "scripts" / "made.py"
+        done = subprocess.run([browser_python, script, case, link, *words], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-6000:]
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_a_run_whose_name_is_no_utf_8_is_shown_opened_chosen_compared_and_exported(root: Path, see: See) -> None:
+    with served(root) as link:
+        seen = see("odd", link)
+    assert seen["names"] == [SHOWN, "worst", "plain"]
+    assert SHOWN in seen["page"]
+    assert "Completed" in seen["page"]
+    assert (seen["chosen"], seen["drawn"]) == (2, 2)
+    assert "Completed" in seen["compared"]
+    assert SHOWN in seen["csv"]
+    assert seen["amiss"] == CLEAN
+
+
+def test_the_first_press_on_a_metric_of_which_less_is_better_shows_the_least_first(root: Path, see: See) -> None:
+    with served(root) as link:
+        seen = see("sort", link, "metrics.loss:min")
+    best, newest = [SHOWN, "plain", "worst"], [SHOWN, "worst", "plain"]
+    assert seen["seen"] == [["ascending", best], ["descending", best[::-1]], [None, newest]] * 2
+    assert seen["amiss"] == CLEAN
+
+
+def test_an_answer_that_takes_long_is_told_of_and_asked_for_again(tmp_path: Path, see: See) -> None:
+    paths = make_run(WorkspacePaths(os.fspath(tmp_path)), "large", metric=LOSS)
+    at = events.text(1_800_000_000)
+    lines = (f'{{"time":"{at}","name":"loss","value":{step % 97},"step":{step}}}\n' for step in range(POINTS))
+    files.write_atomic(paths.metrics, "".join(lines), durable=False)
+    with served(tmp_path, answer_s=0.05) as link:
+        seen = see("late", link, "large")
+    assert re.fullmatch(r"(series|runs/large) is still being read\. The page asks again by itself\.", seen["strips"][0])
+    assert seen["points"] == POINTS
+    assert seen["amiss"] == CLEAN
