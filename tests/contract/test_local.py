@@ -109,6 +109,24 @@ class TestLocal(LauncherContract):
         launcher.wait(handle)
         assert subprocess.run(sleepers, capture_output=True).stdout == b""
 
+    @pytest.mark.parametrize(("start", "count", "told"), [
+        ("setsid -f", 1, "a process was left running in the background, and ended with the run"),
+        ("env -i setsid -f", 2, "2 processes were left running in the background, and ended with the run"),
+        ("", 1, None),
+    ])  # fmt: skip
+    def test_of_a_daemon_that_ends_with_the_run_is_told(
+        self, launcher: Launcher, root: str, start: str, count: int, told: str | None
+    ) -> None:
+        """Of helpers that would have ended with their parent nobody has to know."""
+        number = 10**6 + int.from_bytes(os.urandom(3), "big")
+        up = os.path.join(root, "up")
+        text = "".join(f"{start} sh -c ': > {up}{each}; exec sleep {number}' &\n" for each in range(count))
+        text += "".join(f"until [ -e {up}{each} ]; do sleep 0.05; done\n" for each in range(count))
+        handle = submit(launcher, make_job(root, shell(text)))
+        assert launcher.wait(handle).status == "Completed"
+        assert last(handle).get("notes") == ([told] if told else None)
+        assert subprocess.run(["pgrep", "-f", f"sleep {number}"], capture_output=True).stdout == b""
+
     def test_a_cancel_while_the_guard_ends_what_is_left_waits_for_it_or_hurries_it(self, launcher: Launcher, root: str) -> None:
         handle = self.up(launcher, make_job(root, shell("trap '' TERM; echo up; while :; do sleep 1; done"), grace_s=600))
         os.kill(agent_of(handle), signal.SIGKILL)

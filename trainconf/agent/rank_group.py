@@ -37,6 +37,10 @@ class Noted(Record):
     text: str
 
 
+class Left(Noted):
+    """Something that also whoever looks at the ended run should know."""
+
+
 if TYPE_CHECKING:
     News = Started | Ended | Noted
 

@@ -24,7 +24,7 @@ from trainconf.agent.log import say
 from trainconf.agent.monitor.due import Monitor
 from trainconf.agent.outcome import Outcome
 from trainconf.agent.plan import Plan
-from trainconf.agent.rank_group import Ended, Noted
+from trainconf.agent.rank_group import Ended, Left, Noted
 from trainconf.fast.records import replace
 from trainconf.history import events, liveness
 
@@ -224,6 +224,7 @@ class RunSupervisor:
             self._rank_ended(outcome.or_canceled(self.paths, news.outcome), news.rank)
         elif isinstance(news, Noted):
             say(f"{self.paths.run_id}: {news.text}")
+            self._notes += [news.text] if isinstance(news, Left) and news.text not in self._notes else []
             if self._phase == RUNNING:
                 self._record("Running" if self._is_up else "Starting", reason=news.text)
         elif self._phase == RUNNING:
@@ -273,8 +274,7 @@ class RunSupervisor:
             is_done = True
             reader.note_error(error)
         for note in reader.take_notes():
-            self._take(Noted(note))
-            self._notes += [] if note in self._notes else [note]
+            self._take(Left(note))
         return is_done
 
     def _end_tree(self, *, force: bool = False) -> None:

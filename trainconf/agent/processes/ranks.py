@@ -12,7 +12,7 @@ from trainconf.agent import outcome
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, Usage
 from trainconf.agent.processes import tree
-from trainconf.agent.rank_group import Ended, Started
+from trainconf.agent.rank_group import Ended, Left, Started
 from trainconf.agent.signals import signal
 from trainconf.fast.records import replace
 from trainconf.fast.spawn import spawn
@@ -133,6 +133,10 @@ class ProcessRanks:
         left = self._survivors()
         if left:
             say(f"{self._paths.run_id}: the script has ended; ending the processes it left behind: {sorted(left)}")
+            count = sum(tree.session_of(pid) not in (0, *self._pids) for pid in left)  # the others are helpers, nothing of use is lost
+            if count and not self._are_steps:
+                what = "a process was" if count == 1 else f"{count} processes were"
+                self._news.append(Left(f"{what} left running in the background, and ended with the run"))
         return bool(left)
 
     def child_ended(self, pid: int, status: int, rusage: Any) -> None:
