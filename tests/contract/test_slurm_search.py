@@ -96,3 +96,22 @@ def test_a_bayesian_search_survives_its_controller_and_goes_on_in_a_job_that_com
 def test_bayes_on_slurm_asks_for_a_number_of_jobs_at_a_time(space: Shell) -> None:
     answer = space(*words("sweep=bayes", "sweep.max_total_runs=5", "+params.lr=uniform(0, 1)"))
     assert (answer.code, "sweep.max_concurrent_runs" in answer.err) == (2, True), answer
+
+
+def test_who_waits_hears_that_slurm_is_silent_and_that_the_controllers_job_is_gone(space: Shell, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = words("sweep=bayes", "sweep.max_total_runs=5", "sweep.max_concurrent_runs=2", "+params.lr=uniform(0, 1)")
+    held = ["sweep.controller=job", "+sweep.controller_job.sbatch.begin=now+1hour"]
+    answer = space(*search, *held)
+    assert answer.code == 0, answer
+    sweep_id = answer.out.strip()
+    child = space.start("wait", sweep_id, "--timeout", "15", env={"PATH": str(tmp_path)})
+    silent = child.communicate()[1].decode().splitlines()
+    assert (child.returncode, len(silent)) == (124, 2), silent
+    assert "Queued: nobody tells whether its controller's job still waits: its scheduler does not answer, since " in silent[0]
+    child = space.start("wait", sweep_id)
+    slurm("scancel", f"--name={sweep_id}_controller")
+    told = child.communicate(timeout=PATIENCE_S)[1].decode()
+    assert child.returncode == 1, told
+    assert f"`trainconf sweep resume {sweep_id}` goes on" in told
+    assert "does not answer" not in told

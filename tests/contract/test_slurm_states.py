@@ -334,7 +334,7 @@ def test_a_thousand_watched_runs_make_a_few_calls_a_minute(root: str, slurm_clus
         assert per_minute[0] <= 12
         assert max(per_minute[2:]) <= 2
         (state,) = reconcile_jobs(watchers[0], recorded[:1])
-        assert "JobHeldUser, which only a change" in state.reason
+        assert "is held in Slurm" in state.reason
     finally:
         subprocess.run(["scancel", array], check=True)
 

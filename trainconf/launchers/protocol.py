@@ -213,6 +213,16 @@ class Launcher:
         """Whether the scheduler has, or had, a job of a run whose submitter was killed over it. True when nobody can tell now."""
         return True
 
+    def can_hold(self, home: RunPaths) -> bool:
+        """Whether trials of the sweep at `home` that were handed over and have not begun can be kept from it."""
+        return False
+
+    def hold(self, trials: Sequence[RunPaths], *, is_held: bool) -> None:
+        """Keep trials of one sweep from beginning, all that wait, or let them begin. Those that have begun go on.
+
+        May be called twice. Raises LaunchError when not all of them are kept, or let go.
+        """
+
     def check_sweep(self, compute: Mapping[str, Any], node_count: int) -> list[Mistake]:
         """What keeps a sweep with these settings from being carried out; `node_count` is the largest among its trials."""
         return [Mistake(f"compute={self.name} cannot carry out a sweep yet", hint="submit the runs one by one")]

@@ -10,6 +10,8 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
     judged  intervals, count                        {number: interval} up to which the policy has judged; so many verdicts more
     stop    number, interval, own, bound, compared  the policy stops it
     logs    number, logs                            what a trial of another sweep has logged, for the policy
+    hold    numbers                                 trials that wait in a scheduler's queue are kept from beginning, as the sweep is paused
+    release numbers                                 they may begin
     pause, resume, close                            nothing new; new trials again; nothing new ever (reason)
     budget  max_total_runs, max_concurrent_runs, …  limits that were changed later
     policy  settings, metric                        another policy judges whatever was not judged before; the metric that is needed now
@@ -119,6 +121,7 @@ class Progress:
         self.failure = ""  # the same where it is a failure of the sweep
         self.ended: dict[str, Any] | None = None
         self.running: dict[int, Trial] = {}  # by number, those that were asked for and have not ended
+        self.held: set[int] = set()  # those of them that are kept in a scheduler's queue
         self.counts = dict.fromkeys(FINAL, 0)  # of trials that have ended, by state
         self._earlier_count = 0  # points of other sweeps
         self._valued_count = 0  # of trials that have ended with a value
@@ -156,6 +159,7 @@ class Progress:
         trial.state, trial.value, trial.reason = line["state"], line["value"], line.get("reason", "")
         trial.names = list(line.get("names", ()))
         self.running.pop(trial.number, None)
+        self.held.discard(trial.number)
         self._count(trial, 1)
         siblings = self._siblings(trial)
         self._weigh(trial.point, siblings)
@@ -225,6 +229,12 @@ class Progress:
     def _take_stop(self, line: Mapping[str, Any]) -> None:
         self.trials[line["number"]].stop = {key: line[key] for key in ("interval", "own", "bound", "compared") if key in line}
 
+    def _take_hold(self, line: Mapping[str, Any]) -> None:
+        self.held |= self.running.keys() & set(line["numbers"])
+
+    def _take_release(self, line: Mapping[str, Any]) -> None:
+        self.held -= set(line["numbers"])
+
     def _take_pause(self, _line: Mapping[str, Any]) -> None:
         self.is_paused = True
 
@@ -283,6 +293,11 @@ class Progress:
     def is_drained(self) -> bool:
         """Whether no trial runs and none will start."""
         return not self.running and bool(self.closed or self.exhausted or self.is_paused or self.has_all)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether trials are to be kept from beginning."""
+        return self.is_paused and not self.closed
 
     def best(self) -> tuple[Trial, float] | None:
         """The first trial of the best point, and the point's value."""

@@ -61,6 +61,10 @@ class Controlled:
             self._let_go()
         return True
 
+    @property
+    def _is_paused(self) -> bool:
+        return self._controller is not None and self._controller.is_done and self._controller.is_paused
+
     def forget(self) -> None:
         """Free the memory of its trials: its folder tells the rest."""
         self._controller = None

@@ -20,12 +20,12 @@ from trainconf.search.policies import Judge, Verdict
 from trainconf.search.progress import Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
-from trainconf.sweeps.hands import Hands, NotNowError, TrialError
+from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError
 from trainconf.sweeps.search import judge_of
 from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, logs_of
 
 NAMES = 50  # of metrics, kept for a message
-RETRY_SECONDS = 5.0  # until a target that did not answer, or took no more, is asked again
+PAUSED = "paused; `trainconf sweep resume` goes on"
 PATIENCE_SECONDS = 600.0  # with a trial that its target does not take
 
 
@@ -58,6 +58,7 @@ class Controller:
         self._ended_unstarted: list[TrialWatch] = []  # not told to the caller of `step` yet
         self._look_at_all_at = 0.0
         self._untaken: dict[int, tuple[float, float]] = {}  # trials that their target did not take: when to try again, when to give up
+        self._holding = Holding(hands, progress, self.watches, self._untaken)
         self._uncanceled: dict[int, tuple[float, bool]] = {}  # trials whose target did not answer: when to ask again, whether by force
 
     def take_over(self) -> None:
@@ -78,10 +79,11 @@ class Controller:
                     self._take_logs(trial.number, watch.poll())
                     watch.settle()
                 continue
-            if started < self.progress.limits.max_concurrent_runs or self._hands.has(trial):
+            may_start = not self.progress.is_held and started < self.progress.limits.max_concurrent_runs
+            if may_start or self._hands.has(trial):
                 started += 1
                 self._start(trial)
-            else:  # the sweep's trials were all to be handed over at once, and whoever did it was killed
+            else:  # the sweep's trials were all to be handed over at once, and whoever did it was killed; or it is paused
                 self._untaken[trial.number] = (0.0, math.inf)
             if trial.stop is not None:
                 self._cancel(trial, force=False)
@@ -111,6 +113,7 @@ class Controller:
         self._hear_cancellation()
         self._try_again()
         changed = self._hear()
+        self._holding.step(self._write)
         if self.progress.closed:
             self._drop_waiting()
         while (line := self.progress.next_ask()) is not None:
@@ -132,21 +135,21 @@ class Controller:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing runs and nothing will start."""
-        return self.progress.is_drained
+        """Whether nothing runs and nothing will start; of a paused sweep, for now: trials may wait, held."""
+        return self.progress.is_drained or self._holding.has_all
 
     @property
     def is_paused(self) -> bool:
         """Whether it is done only for now."""
         progress = self.progress
-        return progress.is_paused and not (progress.closed or progress.exhausted or progress.has_all)
+        return progress.is_held and not ((progress.exhausted or progress.has_all) and not progress.running)
 
     def finish(self) -> tuple[str, str]:
         """Record how the sweep has ended; the state and the reason."""
         if self.is_canceled:
             state, reason = "Canceled", self.progress.closed
         elif self.is_paused:
-            state, reason = "Canceled", "paused; `trainconf sweep resume` goes on"
+            state, reason = "Canceled", PAUSED
         else:
             state, reason = self.progress.final_state()
         self._write("end", state=state, reason=reason)
@@ -201,8 +204,8 @@ class Controller:
             self._uncanceled[trial.number] = time.monotonic() + RETRY_SECONDS, force
 
     def _has_room(self) -> bool:
-        """Whether less trials were started than may run at a time."""
-        return len(self.progress.running) - len(self._untaken) < self.progress.limits.max_concurrent_runs
+        """Whether less trials were started than may run at a time, and the sweep is not paused."""
+        return not self.progress.is_held and len(self.progress.running) - len(self._untaken) < self.progress.limits.max_concurrent_runs
 
     def _try_again(self) -> None:
         """Start and cancel what a target would not hear of before."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from trainconf import launchers
@@ -15,11 +16,13 @@ from trainconf.launchers.protocol import Pool, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT
 from trainconf.resolve.resolver import Resolved
-from trainconf.search.progress import Trial
+from trainconf.search.progress import Progress, Trial
 from trainconf.submission.run_id import remove_run_dir
 from trainconf.sweeps import journal
 from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.watching import LOOK_SECONDS, TrialWatch
 
+RETRY_SECONDS = 5.0  # until a target that did not answer, or took no more, is asked again
 Resolve = Callable[[int, dict[str, Any], int], tuple[Resolved, list[str]]]  # number, values, repeat: what would run, and its overrides
 
 
@@ -47,6 +50,14 @@ class Hands(Protocol):
 
     def cancel(self, trial: Trial, *, force: bool) -> None:
         """Ask for the end of a trial's run. Raises LaunchError, StorageError."""
+        ...
+
+    def can_hold(self) -> bool:
+        """Whether trials that wait can be kept from beginning."""
+        ...
+
+    def hold(self, trials: Sequence[Trial], *, is_held: bool) -> None:
+        """Keep trials from beginning, or let them begin. Raises LaunchError."""
         ...
 
     def close(self, state: str, reason: str) -> None:
@@ -133,6 +144,14 @@ class Feeding:
         """Ask for the end of a trial's run."""
         cancel(journal.paths_of(self._home, trial.run), force=force)
 
+    def can_hold(self) -> bool:
+        """Whether trials that wait can be kept from beginning."""
+        return can_hold(self._home)
+
+    def hold(self, trials: Sequence[Trial], *, is_held: bool) -> None:
+        """Keep trials from beginning, or let them begin."""
+        hold(self._home, trials, is_held=is_held)
+
     def close(self, state: str, reason: str) -> None:
         """The sweep has ended."""
         self._maker.close()
@@ -164,6 +183,14 @@ class Watching:
         """Ask for the end of a trial's run."""
         cancel(journal.paths_of(self._home, trial.run), force=force)
 
+    def can_hold(self) -> bool:
+        """Whether trials that wait can be kept from beginning."""
+        return can_hold(self._home)
+
+    def hold(self, trials: Sequence[Trial], *, is_held: bool) -> None:
+        """Keep trials from beginning, or let them begin."""
+        hold(self._home, trials, is_held=is_held)
+
     def close(self, state: str, reason: str) -> None:
         """Whoever has the sweep records its end."""
 
@@ -172,6 +199,60 @@ def cancel(paths: RunPaths, *, force: bool) -> None:
     """Ask for the end of a run, unless it was never made."""
     if events.exists(paths):
         launchers.of_run(paths).cancel(RunHandle(paths), force=force)
+
+
+def can_hold(home: RunPaths) -> bool:
+    """Whether trials of a sweep that wait can be kept from beginning. Raises ConfigError."""
+    return launchers.of_run(home).can_hold(home)
+
+
+def hold(home: RunPaths, trials: Iterable[Trial], *, is_held: bool) -> None:
+    """Keep trials of a sweep from beginning, or let them begin. Raises ConfigError, LaunchError."""
+    launchers.of_run(home).hold([journal.paths_of(home, trial.run) for trial in trials], is_held=is_held)
+
+
+class Holding:
+    """Keeps trials that wait in a scheduler's queue from beginning while their sweep is paused. The journal names them before."""
+
+    def __init__(self, hands: Hands, progress: Progress, watches: Mapping[int, TrialWatch], untaken: Mapping[int, object]) -> None:
+        """`untaken`: trials that were not handed over yet, by number."""
+        self._untaken = untaken
+        self._hands = hands
+        self._progress = progress
+        self._watches = watches
+        self._done: set[int] = set()  # held by this controller: one before it may have been killed over it
+        self._look_at = 0.0
+
+    def step(self, write: Callable[..., None]) -> None:
+        """Hold or release what is to be; later, where nobody answers."""
+        progress, now = self._progress, time.monotonic()
+        if not (progress.is_held or progress.held) or now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        numbers = self._waiting() - self._done if progress.is_held else set(progress.held)
+        if not numbers or not self._hands.can_hold():
+            return
+        if progress.is_held and not numbers <= progress.held:
+            write("hold", numbers=sorted(numbers))
+        try:
+            self._hands.hold([progress.trials[number] for number in sorted(numbers)], is_held=progress.is_held)
+        except LaunchError:
+            self._look_at = now + RETRY_SECONDS
+            return
+        if progress.is_held:
+            self._done |= numbers
+        else:
+            self._done.clear()
+            write("release", numbers=sorted(numbers))
+
+    def _waiting(self) -> set[int]:
+        return {number for number in self._progress.running if number not in self._untaken and self._watches[number].never_began}
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the sweep is paused and every trial that has not ended is held, or was not handed over."""
+        is_held = self._progress.is_held
+        return is_held and self._progress.running.keys() - self._untaken.keys() == self._done & self._waiting()
 
 
 def _in_one_line(error: TrainconfError) -> str:

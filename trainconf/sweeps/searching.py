@@ -176,8 +176,8 @@ class WatchedBatch(Controlled, SearchedBatch):
         batch.Sweep.forget(self)
 
     def has_ended(self) -> bool:
-        """Whether every trial is over, and whoever has the sweep is gone."""
-        return batch.Sweep.has_ended(self) and super().has_ended()
+        """Whether every trial is over, and whoever has the sweep is gone; or the sweep is paused, and nothing runs."""
+        return (self._is_paused or batch.Sweep.has_ended(self)) and super().has_ended()
 
 
 class FedSweep(Controlled):

@@ -54,6 +54,11 @@ class TrialWatch:
         return self.state is None or self.state.status in ("NotStarted", "Queued")
 
     @property
+    def never_began(self) -> bool:
+        """Whether it waits for the first time."""
+        return self.waits and not self._has_run
+
+    @property
     def _has_run(self) -> bool:
         """Whether a trial that waits has run before: it was put back into a queue, or it failed and is tried again."""
         event = self.state.event if self.state is not None else {}
@@ -74,7 +79,7 @@ class TrialWatch:
             self._events_seen, self._look_at = seen, now + LOOK_SECONDS
             self.state = self._poller(self.paths)
             self.is_over = self.state.status in events.TERMINAL or self.state.status == "NotResponding"
-        return [] if self.waits and not self._has_run else self._new_logs()
+        return [] if self.never_began else self._new_logs()
 
     def _new_logs(self) -> list[Log]:
         seen, now = _stamp(self.paths.metrics), time.monotonic()

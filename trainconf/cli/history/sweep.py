@@ -126,8 +126,10 @@ def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    sweeps.ask_for(runs.find_sweep(workspace, args.sweep), "pause")
-    printer.info(f"no further trial starts; `trainconf sweep resume {args.sweep}` goes on")
+    paths = runs.find_sweep(workspace, args.sweep)
+    sweeps.ask_for(paths, "pause")
+    held = ", and those that wait in the queue are held" if sweeps.can_hold(paths) else ""
+    printer.info(f"no further trial starts{held}; `trainconf sweep resume {args.sweep}` goes on")
     return 0
 
 
@@ -144,6 +146,11 @@ def _cancel(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
+    if args.action == "resume" and not args.changes and sweeps.is_paused_grid(paths):
+        sweeps.ask_for(paths, "resume")
+        printer.info("its trials that wait in the queue may begin")
+        printer.data(paths.run_id)
+        return 0
     place = _place(args, paths)
     changes = dict(_change(word) for word in args.changes if not word.startswith(CONTROLLER))
     if args.action == "extend" and not changes:

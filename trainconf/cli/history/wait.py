@@ -15,6 +15,7 @@ from trainconf.history.record import notes
 from trainconf.paths import RunPaths, find_workspace
 
 SHOWN_TRIALS = 20
+CANCELED, NEVER_BEGAN = "Canceled", ("NotStarted", "Queued")  # the latter of a sweep that is paused
 
 
 def run(argv: list[str]) -> int:
@@ -39,11 +40,11 @@ def run(argv: list[str]) -> int:
 def _tell_trials(ended: runs.Waited) -> None:
     """Name the trials that did not complete, and why each failed; of very many the first ones."""
     failures = Failures(LAST_LINES)
-    is_canceled = ended.state.status == "Canceled"  # and so are its trials, which goes without saying
-    told = [(trial, state) for trial, state in ended.failed if not (is_canceled and state.status == "Canceled")]
+    is_canceled = ended.state.status == CANCELED  # and so are its trials, which goes without saying
+    told = [(trial, state) for trial, state in ended.failed if not (is_canceled and state.status in (CANCELED, *NEVER_BEGAN))]
     for trial, state in told[:SHOWN_TRIALS]:
         _tell(trial, state)
-        if state.status != "Canceled":
+        if state.status != CANCELED:
             printer.info("\n".join(f"  {line}" for line in failures.lines(trial, state.event)))
     if len(told) > SHOWN_TRIALS:
         printer.info(f"and {len(told) - SHOWN_TRIALS} more did not complete: `trainconf show {ended.paths.run_id}` lists all")

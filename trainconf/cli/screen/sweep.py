@@ -79,6 +79,19 @@ def print_sweep(results: Results, *, every: bool) -> None:
     print_results(results, every=every)
 
 
+def _waiting(results: Results) -> str:
+    """How many trials of a paused sweep were handed over and are held, in words; "" for none."""
+    count = results.count("NotStarted", "Queued") if sweeps.can_hold(results.sweep) else 0
+    one_or_more = "1 trial that waits in the queue is" if count == 1 else f"{count} trials that wait in the queue are"
+    return f"{one_or_more} held, and " if count else ""
+
+
+def _tell_pause(results: Results) -> None:
+    if sweeps.is_paused(results.sweep):
+        goes_on = f"`trainconf sweep resume {results.sweep.run_id}` goes on"
+        printer.info(f"paused: {_waiting(results)}no further trial begins; {goes_on}")
+
+
 def print_results(results: Results, *, every: bool = False) -> None:
     """Every trial in order: its values, how it ended, how long it took, and the metric; the best is named below.
 
@@ -87,6 +100,7 @@ def print_results(results: Results, *, every: bool = False) -> None:
     if not results.trials:  # somebody has removed the sweep, or it came to none
         for line in summary(results):
             printer.info(line)
+        _tell_pause(results)
         return
     is_screen = sys.stdout is not None and sys.stdout.isatty()
     trials = results.trials if every or not is_screen else that_matter(results)
@@ -109,6 +123,7 @@ def print_results(results: Results, *, every: bool = False) -> None:
                      f"`trainconf show {results.sweep.run_id} --all` lists all")  # fmt: skip
     for line in summary(results, every=every or not is_screen):
         printer.info(line)
+    _tell_pause(results)
 
 
 def that_matter(results: Results) -> list[TrialResult]:

@@ -14,9 +14,11 @@ from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import Limits, PointSource, Progress
 from trainconf.search.values import best, value_of_trial
-from trainconf.sweeps import journal
+from trainconf.sweeps import hands, journal
 from trainconf.sweeps.presence import presence
 from trainconf.sweeps.watching import logs_of
+
+PAUSES = ("pause", "resume")
 
 
 class TrialResult(NamedTuple):
@@ -207,7 +209,7 @@ def state(sweep: RunPaths) -> str:
     is_controlled = is_locked(sweep.controller_lock)
     recorded = states.state_of(sweep)
     lines = list(read_lines(sweep.journal))
-    last = next((line for line in reversed(lines) if isinstance(line, dict) and line.get("deed") in ("pause", "resume", "end", "ask")), {})
+    last = _last_deed(lines)
     has_ended = recorded.is_final and last.get("deed") == "end"  # its controller has only to let go
     if is_controlled and not has_ended:
         return "Starting" if presence(sweep) is None and recorded.status == "NotStarted" else "Running"
@@ -215,6 +217,8 @@ def state(sweep: RunPaths) -> str:
         return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))
     if recorded.status == "Canceled":  # while nobody controlled it
         return recorded.status
+    if last.get("deed") == "pause" and not recorded.is_final:
+        return "Paused"
     if not found.get("has_controller") and (not _is_watched(found, lines) or recorded.is_final):
         return recorded.status
     return "Starting" if _is_in_queue(sweep) else "NoController"
@@ -245,13 +249,16 @@ def ls(workspace: WorkspacePaths) -> list[RunPaths]:
 
 
 def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
-    """Have a sweep's controller do something; without one it is written down for the next. Whether there is a controller.
+    """Have a sweep's controller do something; without one it is written down for the next, and a pause is carried out here.
 
-    Raises UserError for a plain grid, for a damaged record, and for a pause of a sweep whose trials were all handed over; StorageError.
+    Whether there is a controller. Raises UserError for a plain grid that nothing can hold, for a damaged record, and for a pause of a sweep
+    whose trials an agent has; StorageError, LaunchError.
     """
     from trainconf.sweeps.resuming import search_of
 
-    search_of(sweep, record.read_mapping(sweep.sweep))
+    found = record.read_mapping(sweep.sweep)
+    if not (is_plain(found) and deed in PAUSES and can_pause(sweep)):
+        search_of(sweep, found)
     lock = FileLock(sweep.controller_lock)
     if not lock.acquire(blocking=False):
         _refuse_pause(sweep, deed)
@@ -261,20 +268,71 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
         log = journal.Journal(sweep)
         _refuse_pause(sweep, deed)
         log.write(deed, **facts)
+        if deed in PAUSES:
+            _hold(sweep, log, _progress(sweep, found, ""))
         log.close()
     finally:
         lock.release()
     return False
 
 
+def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:
+    """Keep trials in their scheduler's queue, or let them begin, as the journal says. Raises ConfigError, LaunchError, StorageError."""
+    if progress.is_held:
+        waiting = [trial for trial in progress.running.values() if _waits(journal.paths_of(sweep, trial.run))]
+        if waiting and hands.can_hold(sweep):
+            log.write("hold", numbers=[trial.number for trial in waiting])
+            hands.hold(sweep, waiting, is_held=True)
+    elif progress.held:
+        hands.hold(sweep, [progress.trials[number] for number in sorted(progress.held)], is_held=False)
+        log.write("release", numbers=sorted(progress.held))
+
+
+def _waits(paths: RunPaths) -> bool:
+    """Whether a trial was handed over and has never begun."""
+    latest = events.last(paths)
+    return latest is not None and latest["state"] in ("NotStarted", "Queued") and int(latest.get("attempt", 1)) == 1
+
+
 def can_pause(sweep: RunPaths) -> bool:
-    """Whether there are trials that can be held back: those that were handed over are an agent's or a scheduler's."""
-    return not journal.is_handed_over(sweep)
+    """Whether there are trials that can be held back: not those that an agent was handed over."""
+    return not journal.is_handed_over(sweep) or hands.can_hold(sweep)
+
+
+def can_hold(sweep: RunPaths) -> bool:
+    """Whether its trials that wait in a scheduler's queue can be kept there."""
+    return hands.can_hold(sweep)
+
+
+def is_plain(found: dict[str, Any]) -> bool:
+    """Whether a sweep's record is that of a plain grid, which no controller ever has."""
+    return bool(found) and "search" not in found
+
+
+def is_paused_grid(sweep: RunPaths) -> bool:
+    """Whether somebody has paused a plain grid: its jobs are held, and nobody has to control it when they go on."""
+    return is_plain(record.read_mapping(sweep.sweep)) and is_paused(sweep)
+
+
+def is_paused(sweep: RunPaths) -> bool:
+    """Whether a sweep is paused, as its journal says, or was when its controller went."""
+    last = _last_deed(read_lines(sweep.journal))
+    return last.get("deed") == "pause" or (last.get("deed") == "end" and str(last.get("reason", "")).startswith("paused"))
+
+
+def _last_deed(lines: Iterable[Any]) -> dict[str, Any]:
+    """The last line that says whether a sweep goes on; empty without one."""
+    last: dict[str, Any] = {}
+    for line in lines:
+        deed = line.get("deed") if isinstance(line, dict) else None
+        if deed in ("pause", "resume", "end", "ask") or (deed == "close" and last.get("deed") == "pause"):
+            last = line
+    return last
 
 
 def _refuse_pause(sweep: RunPaths, deed: str) -> None:
     if deed == "pause" and not can_pause(sweep):
-        raise UserError(f"{sweep.run_id} cannot be paused: all its trials were handed over when it began", ("from", sweep.trials),
+        raise UserError(f"{sweep.run_id} cannot be paused: an agent has all its trials since it began", ("from", sweep.trials),
                         hint=f"`trainconf sweep stop {sweep.run_id}` takes back those that wait; those that run go on")
 
 

@@ -7,12 +7,16 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from trainconf.control.results.sweep import is_paused
 from trainconf.errors import ConfigError, LaunchError
 from trainconf.files import is_locked, read_lines
+from trainconf.history import liveness
+from trainconf.history.find import trials_of
 from trainconf.history.liveness import State
 from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths
 from trainconf.sweeps import journal, places
+from trainconf.sweeps.controller import PAUSED
 from trainconf.sweeps.presence import Presence, presence
 
 LOOK_SECONDS = 5.0  # between two questions to a scheduler about a controller that is not here
@@ -90,6 +94,8 @@ class SweepLook:
         self._now = ControllerNow(None)
         self._silent_since = ""
         self._has_ended = False
+        self._look_for_pause_at = 0.0
+        self._is_paused = False
 
     def __call__(self, paths: RunPaths) -> State:
         state = self._look(paths)
@@ -97,7 +103,7 @@ class SweepLook:
             self._ask_at = 0.0  # what a scheduler said of its job is of before that
             return _with_controller(paths, state)
         if not _is_open(paths, state):
-            return state
+            return self._unless_paused(paths, state)
         now = time.monotonic()
         if now >= self._ask_at:
             self._ask(paths, state)
@@ -112,11 +118,25 @@ class SweepLook:
             return state
         return State(state.status, self._now.words(paths), state.event)
 
+    def _unless_paused(self, sweep: RunPaths, state: State) -> State:
+        """The state of a sweep; of one that is paused and of which nothing runs, that it is."""
+        now = time.monotonic()
+        if now >= self._look_for_pause_at and not state.is_final:
+            self._look_for_pause_at = now + LOOK_SECONDS
+            self._is_paused = is_paused(sweep) and not any(map(_runs, trials_of(sweep)))
+        return State("Canceled", PAUSED, state.event) if self._is_paused and not state.is_final else state
+
     def _ask(self, sweep: RunPaths, state: State) -> None:
         self._has_ended = state.is_final and os.path.exists(sweep.controller_job) and _is_told(sweep)
         if not self._has_ended:
             self._now = controller_now(sweep)
             self._silent_since = self._silent_since or time.strftime("%H:%M:%S") if self._now.silence else ""
+
+
+def _runs(trial: RunPaths) -> bool:
+    """Whether a trial has begun and not ended."""
+    state = liveness.state_of(trial)
+    return not (state.is_final or state.status == "NotStarted" or (state.status == "Queued" and state.event.get("attempt", 1) == 1))
 
 
 def _is_open(paths: RunPaths, state: State) -> bool:

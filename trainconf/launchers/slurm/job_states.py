@@ -21,9 +21,10 @@ OUT_OF_MEMORY_CODE = 137
 # What slurmstepd writes into the job's log where Slurm itself watches its memory (slurm.conf(5), OverMemoryKill); the job is then FAILED.
 EXCEEDED = r"exceeded memory limit \((\d+) > (\d+)\), being killed"
 TIME_LIMIT_CODE = 124
+HELD = "JobHeldUser"  # by its owner, or for its owner by `sweep pause`
 NEVER = {  # reasons (squeue(1), JOB REASON CODES) for which a job waits in vain until somebody changes something
     "PartitionTimeLimit", "PartitionNodeLimit", "PartitionConfig", "BadConstraints", "DependencyNeverSatisfied", "JobHeldAdmin",
-    "JobHeldUser", "QOSMaxWallDurationPerJobLimit", "AssociationTimeLimit", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
+    "QOSMaxWallDurationPerJobLimit", "AssociationTimeLimit", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
 }
 
 
@@ -50,6 +51,8 @@ def needs_exit_code(job: Job) -> bool:
 
 
 def why_waiting(job_id: str, job: Job) -> str:
+    if job.reason == HELD:
+        return f"job {job_id} is held in Slurm: `trainconf sweep resume` of a paused sweep lets it begin, else `scontrol release {job_id}`"
     reason = "" if job.reason in ("", "None") else f": {job.reason}"
     in_vain = ", which only a change of the job or of the cluster ends" if job.reason in NEVER else ""
     return f"job {job_id} waits in Slurm{reason}{in_vain}"

@@ -179,6 +179,17 @@ class SlurmLauncher(Launcher):
         batch = batch_of(paths)
         return not batch or self.clusters.controller().find(batch["job_name"], batch["comment"]) != []
 
+    def can_hold(self, home: RunPaths) -> bool:
+        """Jobs and tasks that wait can be; not trials in one job, whose agent has them."""
+        scheduler = liveness.scheduler_of(home)
+        return not scheduler or "arrays" in scheduler
+
+    def hold(self, trials: Sequence[RunPaths], *, is_held: bool) -> None:
+        """Of an array all tasks that wait are held: Slurm keeps them as one job then."""
+        from trainconf.launchers.slurm.arrays.holding import hold
+
+        hold(self.clusters, trials, is_held=is_held)
+
     def check_sweep(self, compute: Mapping[str, Any], node_count: int) -> list[Mistake]:
         """Trials that are packed into one job share its CPUs, and nothing else."""
         if compute.get("pack", 1) <= 1 or not (compute.get("gpus_per_node") or node_count > 1):

@@ -35,6 +35,7 @@ class Hands:
         self.refusals = refusals
         self.silences = silences
         self.asked: list[str] = []
+        self.holds: set[int] | None = None  # trials that are held in the queue; None: there is no queue
 
     def entry(self, line: dict[str, Any]) -> Entry:
         return Entry(line["number"], line["values"], [], paths_of(self.home, ["x", f"s_{line['number']}"]))
@@ -62,6 +63,17 @@ class Hands:
             self.silences -= 1
             raise LaunchError("Slurm does not answer")
         events.append(paths_of(self.home, trial.run), "Canceled", exit_code=None, reason="")
+
+    def can_hold(self) -> bool:
+        return self.holds is not None
+
+    def hold(self, trials: Sequence[Trial], *, is_held: bool) -> None:
+        if self.silences:
+            self.silences -= 1
+            raise LaunchError("Slurm does not answer")
+        assert self.holds is not None
+        numbers = {trial.number for trial in trials}
+        self.holds = self.holds | numbers if is_held else self.holds - numbers
 
     def close(self, state: str, reason: str) -> None:
         self.asked.append(state)
@@ -270,3 +282,129 @@ def test_a_trial_that_runs_again_is_judged_by_its_new_run_alone(home: RunPaths, 
     controller.again(["Failed"])
     controller.step()
     assert stops(home) == [(0, 2, 1), (1, 2, 1)]
+
+
+# -- a pause holds what waits in a scheduler's queue ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETRY_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(f"trainconf.sweeps.hands.{name}", 0.0)
+    monkeypatch.setattr("trainconf.sweeps.watching.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+
+
+def deeds(home: RunPaths) -> list[str]:
+    return [line["deed"] for line in files.read_lines(home.journal) if line["deed"] not in ("ask", "told")]
+
+
+def queue(home: RunPaths) -> Hands:
+    hands = Hands(home)
+    hands.holds = set()
+    return hands
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_pause_holds_what_waits_and_ends_when_nothing_runs_and_a_resume_lets_it_go(
+    home: RunPaths, agent: Callable[..., RunPaths]
+) -> None:
+    runs, hands = [agent(number, [], "Running" if number == 0 else "NotStarted") for number in range(3)], queue(home)
+    controller = watching(home, hands, 3, None)
+    request(home, "pause")
+    controller.step()
+    assert hands.holds == {1, 2}
+    assert not controller.is_done, "trial 0 goes on"
+    events.append(runs[0], "Completed", exit_code=0, reason="")
+    controller.step()
+    assert controller.is_done
+    assert controller.finish() == ("Canceled", module.PAUSED)
+    assert deeds(home) == ["pause", "hold", "end"]
+    again = watching(home, hands, 3, None)
+    assert again.is_paused
+    again._write("resume")
+    again.step()
+    assert hands.holds == set()
+    assert not again.is_done
+    assert deeds(home)[3:] == ["resume", "release"]
+    for paths in runs[1:]:
+        events.append(paths, "Completed", exit_code=0, reason="")
+    again.step()
+    assert again.is_done
+    assert again.finish()[0] == "Completed"
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_whoever_takes_over_a_paused_search_holds_what_was_to_be_held_and_what_a_resume_leaves_is_let_go(
+    home: RunPaths, agent: Callable[..., RunPaths]
+) -> None:
+    for number in range(3):
+        agent(number, [], "Running" if number == 0 else "NotStarted")
+    whole = watching(home, queue(home), 3, None)
+    for deed in ("pause", "resume", "pause"):
+        request(home, deed)
+        whole.step()
+        whole.step()
+    with open(home.journal, "rb") as stream:
+        lines = stream.readlines()
+    asked = sum(b'"deed":"ask"' in line for line in lines)
+    assert len(lines) == asked + 6  # pause hold resume release pause hold
+    for kept in range(asked, len(lines) + 1):
+        for was_held in (set[int](), {1}, {1, 2}):  # killed before the deed, in the middle of it, after it
+            with open(home.journal, "wb") as stream:
+                stream.writelines(lines[:kept])
+            names = [json.loads(line)["deed"] for line in lines[asked:kept]]
+            hands = queue(home)
+            hands.holds = was_held if "hold" in names and names[-1] != "release" else set()
+            controller = watching(home, hands, 3, None)
+            controller.step()
+            is_paused = [name for name in names if name in ("pause", "resume")][-1:] == ["pause"]
+            assert hands.holds == ({1, 2} if is_paused else set()), (names, was_held)
+            request(home, "resume")
+            controller.step()
+            assert hands.holds == set(), (names, was_held)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_pause_that_nobody_hears_is_told_again_and_so_is_its_end(home: RunPaths, agent: Callable[..., RunPaths]) -> None:
+    agent(0, [], "NotStarted")
+    hands = queue(home)
+    controller = watching(home, hands, 1, None)
+    for deed, held in (("pause", {0}), ("resume", set[int]())):
+        hands.silences = 2
+        request(home, deed)
+        for _ in range(2):
+            controller.step()
+            assert not controller.is_done, "it is not held yet"
+        controller.step()
+        assert hands.holds == held
+    assert deeds(home) == ["pause", "hold", "resume", "release"]
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("state", ["requeue", "retry"])
+def test_a_trial_that_has_run_before_is_not_held(home: RunPaths, agent: Callable[..., RunPaths], state: str) -> None:
+    agent(0, [0.1], "Queued", waiting_for=state)
+    hands = queue(home)
+    controller = watching(home, hands, 1, None)
+    request(home, "pause")
+    controller.step()
+    assert (hands.holds, controller.is_done) == (set(), False)
+
+
+def test_a_trial_that_was_not_taken_is_not_started_while_the_search_is_paused(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    hands = Hands(home, refusals=1)
+    controller = made(home, hands)
+    controller.step()
+    request(home, "pause")
+    controller.step()
+    assert hands.asked == ["start"]
+    assert controller.is_done
+    assert controller.finish() == ("Canceled", module.PAUSED)
+    again = made(home, hands)
+    assert hands.asked == ["start", "Canceled"], "nor by whoever takes over"
+    again._write("resume")
+    again.step()
+    again.step()
+    assert [state for state, _ in told(again)] == ["Completed"]

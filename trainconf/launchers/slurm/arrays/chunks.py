@@ -22,6 +22,7 @@ from trainconf.fast.spawn import own_command, spawn
 from trainconf.history import events, liveness
 from trainconf.history.record import read_mapping
 from trainconf.launchers.slurm import admission, clusters, script
+from trainconf.launchers.slurm.arrays.holding import is_paused
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.submission import Sent, send_where_there_is_room
 from trainconf.paths import RunPaths
@@ -139,7 +140,7 @@ class ChunkSubmitter:
             return
         self._next_poll = time.monotonic() + POLL_PAUSE_S
         lock = files.FileLock(self._home.trials)
-        if lock.acquire(blocking=False):  # else another process sends it, or cancels it
+        if not is_paused(self._home) and lock.acquire(blocking=False):  # else another process sends it, or cancels it
             try:
                 self._is_needed = self._send()
             except LaunchError:
@@ -154,7 +155,7 @@ class ChunkSubmitter:
         Raises ConfigError, LaunchError, SecretError.
         """
         lock = files.FileLock(self._home.trials)
-        if not self._is_needed or not lock.acquire(blocking=False):
+        if not self._is_needed or is_paused(self._home) or not lock.acquire(blocking=False):
             return
         try:
             before = len(liveness.scheduler_of(self._home).get("arrays") or [])
