@@ -95,11 +95,12 @@ class Series:
 
 
 class Log:
-    """The series in one file of lines, by name."""
+    """The series in one file of lines, by name. made: of which kind they are."""
 
-    def __init__(self, wanted: Callable[[str], bool] | None) -> None:
+    def __init__(self, wanted: Callable[[str], bool] | None, made: type[Series] = Series) -> None:
         self.found: dict[str, Series | None] = {}  # None: not wanted
         self._wanted = wanted
+        self._made = made
 
     def take(self, lines: bytes) -> None:
         """Add the points of whole lines."""
@@ -118,7 +119,7 @@ class Log:
     def series(self, name: str) -> Series | None:
         """Where the points of a name go; None when they are not wanted."""
         if name not in self.found:
-            self.found[name] = Series(name, LOGGED) if self._wanted is None or self._wanted(name) else None
+            self.found[name] = self._made(name, LOGGED) if self._wanted is None or self._wanted(name) else None
         return self.found[name]
 
     def _take_plain(self, lines: list[tuple[bytes, ...]]) -> None:

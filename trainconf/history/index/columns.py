@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.fast.sqlite import sqlite3
-    from trainconf.paths import RunPaths
 
 WIDTH = 64
 MOST_NAMES = 16_384  # the names that come later cannot be asked for
@@ -53,19 +52,6 @@ def facts_of(fields: dict[str, Any], reason: str, metric: str | None, goal: str,
         found[f"git.{name}"] = (fields["git"] or {}).get(name)
     for group in GROUPS:
         found.update(flattened(group, fields[group]))
-    return found
-
-
-def facts_of_series(paths: RunPaths) -> dict[str, Any]:
-    """The least, the largest and the mean value of each metric that a run has logged. What is not a number counts for none of them."""
-    from trainconf.history import series
-
-    found: dict[str, Any] = {}
-    for each in series.of_run(paths):
-        values = [value for value in each.values if value == value]
-        if values:
-            facts = {"min": min(values), "max": max(values), "mean": sum(values) / len(values)}
-            found.update({series_name(function, f"metrics.{each.name}"): value for function, value in facts.items()})
     return found
 
 

@@ -184,6 +184,11 @@ class Index(KeptIndex):
             if shown == before or not self._refresh_shown([(each[0], each[1], each[3], each[4]) for each in runs.values()]):
                 break
             before = shown  # when some are gone, or have another state, others move up
+        ids = [run for run, *_ in found] if query.shows_series else []
+        read = [self._read_series(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+        if any(read):
+            query = self._query(asked)  # a column may have come with them
+            found = self._select(query.ids, query.values)
         return [(run, runs[run][0], *values) for run, *values in found if run in runs]
 
     def _runs(self, ids: list[int]) -> dict[int, list[Any]]:

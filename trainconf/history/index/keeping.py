@@ -20,13 +20,13 @@ from functools import partial
 from trainconf import files
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness
-from trainconf.history.index import columns, database
+from trainconf.history.index import columns, database, extremes
 from trainconf.history.index.rows import fingerprint, read_run, unread_row
 from trainconf.paths import REMOVING, RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from trainconf.paths import WorkspacePaths
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     Step = tuple[str, Iterable[tuple[Any, ...]]] | Callable[[sqlite3.Connection], object]
 
 BATCH = 500  # runs written at once: nobody else waits longer than that takes
-FEW = 20  # runs whose series are read at once, where somebody waits
 UNTRUSTED = 0  # a signature's time that never matches
 UNLISTED = (UNTRUSTED, -1)  # the signature of a folder that was found, and not listed yet
 FORGET = "DELETE FROM runs WHERE folder = ?"
@@ -130,21 +129,24 @@ class KeptIndex:
             self._write((FORGET, [(folder,) for folder in batch]), partial(database.insert, runs=runs))
             self.told(len(batch))
 
-    def _read_series(self) -> None:
-        """Read the whole series of every run's metrics, for which somebody asks: a run's row has only the last values."""
-        unread = self._select("SELECT id, folder FROM runs WHERE has_series = 0 AND status != ''")
+    def _read_series(self, ids: Sequence[int] | None = None) -> bool:
+        """Read the whole series of some runs' metrics, or of all's: a row has only the last values. Whether there was any to read."""
+        query, marks = "SELECT id, folder FROM runs WHERE has_series = 0 AND status != ''", ",".join("?" * len(ids or ()))
+        unread = self._select(query) if ids is None else self._select(f"{query} AND id IN ({marks})", ids)
         self.expect(len(unread))
         until = time.monotonic() + self.series_s
-        count = BATCH if self.series_s == math.inf else FEW
         self.unread = len(unread)
         while self.unread and time.monotonic() < until:
-            start = len(unread) - self.unread
-            batch = unread[start : start + count]
-            self.unread -= len(batch)
-            facts = [(run, columns.facts_of_series(self._paths(folder))) for run, folder in batch]
-            marked = ("UPDATE runs SET has_series = 1 WHERE id = ?", [(run,) for run, _ in batch])
+            facts = []
+            for run, folder in unread[len(unread) - self.unread :][:BATCH]:
+                facts.append((run, extremes.facts_of(self._paths(folder))))
+                if time.monotonic() >= until:
+                    break
+            self.unread -= len(facts)
+            marked = ("UPDATE runs SET has_series = 1 WHERE id = ?", [(run,) for run, _ in facts])
             self._write(partial(columns.store, runs=facts), marked)
-            self.told(len(batch))
+            self.told(len(facts))
+        return bool(unread)
 
     # -- finding runs ----------------------------------------------------------------------------------------------------
 

@@ -69,6 +69,8 @@ class Query:
 
     `ids` selects the id of each run and the columns that are asked for. The newest runs are read from the table of runs, in an order that
     is kept there, and their columns are looked up. Whatever asks by values goes through the first block once, and sorts what it finds.
+
+    reads_series: whether runs are found or sorted by values that only whole series have.
     """
 
     def __init__(self, db: sqlite3.Connection, asked: Asked) -> None:
@@ -76,11 +78,11 @@ class Query:
         self._db = db
         self._translator: Translator | None = None
         self.values: list[Any] = []
+        self.reads_series = False
         self._limit = f"LIMIT {-1 if asked.limit is None else asked.limit} OFFSET {asked.offset}"
         self._is_plain = not (asked.where or asked.sort or asked.group or asked.parts or asked.words)
-        terms = "".join(f", {self._translated().value(text)}" for text in asked.columns)
         if self._is_plain:
-            where = self._where()
+            terms, where = self._terms(), self._where()
             self._from = " ".join(["FROM runs r", *self._joins("r.id"), "WHERE", where])
             self.ids = f"SELECT r.id{terms} {self._from} ORDER BY r.created DESC, r.run_id DESC {self._limit}"
             return
@@ -88,6 +90,8 @@ class Query:
         self._fields = {name: self._translated().value(name) for name in names}
         order = f"{self._translated().order(asked.sort)}, " if asked.sort else ""
         where = self._where()
+        self.reads_series = self.shows_series
+        terms = self._terms()
         runs = ["CROSS JOIN runs r ON r.id = b0.run"] * self._translated().reads_runs
         self._from = " ".join(["FROM block0 b0", *runs, *self._joins("b0.run"), "WHERE", where])
         self.ids = f"SELECT b0.run{terms} {self._from} ORDER BY {order}{self._fields['created']} DESC, b0.run DESC {self._limit}"
@@ -98,7 +102,7 @@ class Query:
         return f"SELECT count(*) {self._from}"
 
     @property
-    def reads_series(self) -> bool:
+    def shows_series(self) -> bool:
         """Whether it asks for values that only whole series have."""
         return self._translator is not None and bool(self._translator.series)
 
@@ -144,6 +148,9 @@ class Query:
             self._translator = Translator(known, time.time())
             self.values = self._translator.values
         return self._translator
+
+    def _terms(self) -> str:
+        return "".join(f", {self._translated().value(text)}" for text in self.asked.columns)
 
     def _joins(self, run: str) -> list[str]:
         """The blocks that hold what is asked for; the first one is there already where runs are found by values."""
