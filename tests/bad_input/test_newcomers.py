@@ -44,6 +44,22 @@ TYPED = {
     "help": "trainconf --help",
     "version": "trainconf --version",
     "submit": "trainconf experiment=NAME",
+    "train": "trainconf train.py",
+    "./train": "trainconf ./train.py",
+    "train --lr 1": "trainconf experiment=NAME",
+    "torchrun --nproc-per-node=4 train.py --lr 1": "trainconf distributed=pytorch distributed.process_count_per_node=4 train.py --lr 1",
+    "accelerate launch --num_processes 3 train.py": "trainconf distributed=pytorch distributed.process_count_per_node=3 train.py",
+    "deepspeed train.py": "trainconf distributed=pytorch distributed.process_count_per_node=2 train.py",
+    "mpirun -np 4 python train.py": "trainconf distributed=mpi distributed.process_count_per_node=4 train.py",
+    "uv run train.py --lr 1": "trainconf train.py --lr 1",
+    "uv run python train.py": "trainconf train.py",
+    "sbatch --partition gpu go.sh": "trainconf experiment=adhoc env=current compute=slurm 'command=[bash,go.sh]'",
+    "srun -N 2 python train.py": "trainconf compute=slurm train.py",
+    "mlflow run . -P lr=1": "docs/coming-from.md",
+    "guild run train.py": "trainconf train.py",
+    "book.ipynb": "jupyter nbconvert --to script book.ipynb` makes one, then `trainconf book.py`",
+    "init train.py": "trainconf init --script train.py",
+    "init --script trian.py": "train.py",
     "submit experiment=mine params.lr=1": "trainconf experiment=mine params.lr=1",
     "launch train.py": "trainconf train.py",
     "tune": "trainconf -m params.lr=0.1,0.2",
@@ -115,6 +131,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     made.write("train.py", "pass")
     made.write("go.sh", "echo hello")
     made.write("data.csv", "1,2")
+    made.write("book.ipynb", "{}")
     made.write("pkg/__main__.py", "pass")
     made.write("conf/experiment/mine.yaml", MINE)
     return made
@@ -149,6 +166,9 @@ ADVICE = {
     "a module of the folder above": ("pkg/train.py", "import pkg.model", "+env.variables.PYTHONPATH=."),
     "a package in src": ("src/mine/train.py", "import mine.model", "+env.variables.PYTHONPATH=src"),
     "a relative import": ("pkg/train.py", "from . import model", "command=[python,-m,pkg.train]"),
+    "an option as another tool has it": (
+        "option.py", "import sys; sys.exit('option.py: error: unrecognized arguments: lr=0.1 model.depth=3')", "--lr 0.1 --model.depth 3",
+    ),
     "a question": ("ask.py", "input('name? ')", "nobody answers input() in a run"),
 }
 

@@ -46,7 +46,11 @@ doctor: diagnose
 --version: version
 """
 MEANT = {word: line.partition(":")[0] for line in _ELSEWHERE.strip().splitlines() for word in line.partition(":")[2].split()}
-STARTS = ("submit", "start", "train", "launch", "exec", "execute", "go", "sbatch", "srun")
+STARTS = ("submit", "start", "train", "launch", "exec", "execute", "go")
+RANKS = {"torchrun": "pytorch", "accelerate": "pytorch", "deepspeed": "pytorch", "mpirun": "mpi", "mpiexec": "mpi"}
+RUNNERS = ("uv", "poetry", "pipenv", "pixi", "conda", "rye", "hatch")  # `uv run train.py`
+TRACKERS = ("mlflow", "guild", "dvc", "wandb", "clearml", "az")
+_COUNT = re.compile(r"--?(?:nproc[-_]per[-_]node|num[-_](?:processes|gpus)|np?)[= ](\d+)")
 SEARCHES = ("multirun", "search", "tune", "hpo", "optimize", "grid")
 _PYTHON = re.compile(r"python[0-9.]*")
 _PLAIN = re.compile(r"[A-Za-z./-][A-Za-z0-9_./-]*", re.ASCII)  # in a list of Hydra's grammar
@@ -70,6 +74,11 @@ def word_error(words: Sequence[str], script: Sequence[str] = ()) -> UserError:
     word, rest = words[0], [*words[1:], *script]
     if rest[:1] == ["="]:
         return blank_error(words)
+    if hint := _of_another_program(words, script):
+        return UserError(f"{word!r} is not a verb: trainconf takes its place", where, hint=hint)
+    if word in STARTS and not rest:
+        for hint in _named(word, rest):
+            return UserError(f"{word!r} is not a verb", where, hint=hint)
     if word in STARTS:
         is_whole = any("=" in each or each.endswith(".py") for each in rest)
         return UserError(f"{word!r} is not a verb: without one, a run is started", where, hint=_typed(rest) if is_whole else _RUN_IT)
@@ -89,6 +98,26 @@ def word_error(words: Sequence[str], script: Sequence[str] = ()) -> UserError:
         f"{word!r} is neither a verb nor an override", *facts,
         ("allowed", f"{', '.join(VERBS)}; or key=value; or a script, train.py"), hint="`trainconf --help` tells what each does",
     ))
+
+
+def _of_another_program(words: Sequence[str], script: Sequence[str]) -> str:
+    """What to type instead of a program that starts scripts, `torchrun --nproc-per-node 2 train.py`; "" for another word."""
+    word = words[0]
+    ours = [each for each in words[1:] if "=" in each and not each.startswith("-")]
+    run = list(script) or ["experiment=NAME"]
+    if word in RANKS:
+        count = _COUNT.search(" ".join(words))
+        return _typed([*ours, f"distributed={RANKS[word]}", f"distributed.process_count_per_node={count[1] if count else 2}", *run])
+    if word in ("sbatch", "srun"):
+        file = next((each for each in words[1:] if os.path.isfile(each)), "")
+        if file and not script:
+            return _command(["bash", file], "compute=slurm")
+        return _typed([*ours, "compute=slurm", *run])
+    if word in RUNNERS and script and words[1:2] == ["run"]:
+        return f"{_typed(run)}; `env=NAME` before the script chooses its software"
+    if word in TRACKERS:
+        return f"{_typed(script or ['train.py'])} runs a script; what other words of {word} are here stands in docs/coming-from.md"
+    return ""
 
 
 def blank_error(words: Sequence[str]) -> UserError:
@@ -128,12 +157,12 @@ def _no_module(words: Sequence[str]) -> UserError:
     return UserError("-m is for sweeps here, and runs no module", ("from", "command line"), hint=_command(["python", *words[at:]]))
 
 
-def _command(words: Sequence[str]) -> str:
+def _command(words: Sequence[str], *ours: str) -> str:
     """The command for a program that is no script."""
     from trainconf.launchers.job.argv import hydra_value
 
     shown = [word if _PLAIN.fullmatch(word) else hydra_value(word) if set(word) & set('"$\\') else f'"{word}"' for word in words]
-    return _typed(["experiment=adhoc", "env=current", f"command=[{','.join(shown)}]"])
+    return _typed(["experiment=adhoc", "env=current", *ours, f"command=[{','.join(shown)}]"])
 
 
 def _is_value(word: str) -> bool:
@@ -171,6 +200,11 @@ def _named(word: str, rest: Sequence[str]) -> Iterator[str]:
     name = word.removesuffix(".yaml")
     if name in experiments:
         yield f"to run the experiment: {_typed([f'experiment={name}', *rest])}"
+    elif os.path.isfile(f"{word}.py"):
+        yield f"to run the script: {_typed([f'{word}.py', *rest])}"
+    elif word.endswith(".ipynb") and os.path.isfile(word):
+        made = word.removesuffix(".ipynb") + ".py"
+        yield f"a notebook is no script: `jupyter nbconvert --to script {shlex.quote(word)}` makes one, then {_typed([made, *rest])}"
     elif os.path.isfile(word):
         with open(word, "rb") as stream:
             is_frozen = stream.readline().startswith(b"# trainconf frozen run")

@@ -43,7 +43,7 @@ def request_of(
     `ComposeRequest` takes. Raises UserError when there is no such file, or when an experiment is chosen besides.
     """
     if not os.path.isfile(script):
-        raise UserError(f"there is no script {script}", ("from", COMMAND_LINE), ("folder", os.getcwd()), *_nearest(script))
+        raise UserError(f"there is no script {script}", ("from", COMMAND_LINE), ("folder", os.getcwd()), *nearest(script))
     for word in overrides:
         if word.partition("=")[0] == "experiment":
             raise UserError(f"{word} and {script} both say what to run", ("from", COMMAND_LINE),
@@ -149,7 +149,7 @@ def _places(script: str) -> tuple[str, str]:
     return os.path.dirname(path), os.path.basename(path)
 
 
-def _nearest(script: str) -> list[tuple[str, str]]:
+def nearest(script: str) -> list[tuple[str, str]]:
     """A script of just this name up to three folders above, one of nearly this name, or of just this name up to two folders below."""
     import difflib
     import glob

@@ -21,6 +21,9 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--examples", action="store_true", help="add the examples also to a folder that has files of its own")
     given = parser.parse_args(argv)
     folder = given.dir
+    if folder.endswith(".py") and os.path.isfile(folder):
+        raise UserError(f"{folder} is a script, and init makes a folder a workspace", ("from", "command line"),
+                        hint=f"to make an experiment of it: `trainconf init --script {shlex.quote(folder)}`")
     if given.name is not None and given.script is None:
         raise UserError("--name goes with --script FILE", ("from", "command line"))
     if given.group is not None:

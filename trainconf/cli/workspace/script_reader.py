@@ -6,6 +6,7 @@ import ast
 import re
 from itertools import pairwise
 
+from trainconf.cli.arguments.script import nearest
 from trainconf.cli.workspace.script_commands import commands_of, likeliest, parser_elsewhere
 from trainconf.cli.workspace.script_commands import written_name as _name
 from trainconf.errors import UserError
@@ -65,7 +66,7 @@ def read(path: str) -> Found:
         with open(path, "rb") as stream:
             tree = ast.parse(stream.read(), path)
     except OSError as error:
-        raise UserError("the script cannot be read", ("path", path), ("because", error.strerror or "")) from error
+        raise UserError("the script cannot be read", ("path", path), ("because", error.strerror or ""), *nearest(path)) from error
     except (SyntaxError, ValueError) as error:
         raise UserError("the script is no Python", ("path", path), ("because", str(error).splitlines()[0])) from error
     options: dict[str, Option] = {}

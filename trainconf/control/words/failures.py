@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NO_MODULE = re.compile(r"(?:\S*: )?ModuleNotFoundError: No module named '([\w.]+)'")
 _NO_FILE = re.compile(r"(?:\S*: )?FileNotFoundError: \[Errno 2\] No such file or directory: '(.+)'")
 _NO_SUBMODULE = re.compile(r"submodule (.+?) is not checked out(?:;|$)")
+_UNKNOWN = re.compile(r": error: unrecognized arguments: (.+)$")
 _MARKS = re.compile(r" *[~^]+")  # what Python draws below a line of a traceback
 # What some modules are called in the package index.
 _PACKAGES = {
@@ -66,6 +67,8 @@ def what_to_do(paths: RunPaths, rank: int = 0) -> list[str]:
         return [f"hint: a module of a package is run by its name: 'command=[python,-m,{_module(paths)}]' in the place of the script"]
     if missing := _NO_FILE.fullmatch(line):
         return _left_out(paths, missing[1])
+    if unknown := _UNKNOWN.search(line):
+        return _not_an_option(unknown[1])
     found = _NO_MODULE.match(line)
     if not found:
         return []
@@ -82,6 +85,14 @@ def what_to_do(paths: RunPaths, rank: int = 0) -> list[str]:
     if env == "current":
         return [f"hint: the Python of env=current has no {top}: `python -m pip install {package}` puts it there"]
     return [f"hint: env={env} has no {top}: name {package} in env.requirements, or choose another env; `trainconf env ls` lists them"]
+
+
+def _not_an_option(words: str) -> list[str]:
+    """What to do about words that a parser of options has refused: `lr=0.1`, which another tool takes."""
+    if not re.fullmatch(r"[A-Za-z][\w.-]*=\S*(?: [A-Za-z][\w.-]*=\S*)*", words):
+        return []
+    options = " ".join(f"--{word.replace('=', ' ', 1)}" for word in words.split())
+    return [f"hint: the script takes options: {options}; what is for trainconf stands before the script"]
 
 
 def _module(paths: RunPaths) -> str:
