@@ -147,6 +147,16 @@ def test_a_newcomers_mistake_is_answered_with_what_to_type(
     assert not workspace.run_dirs()
 
 
+@pytest.mark.parametrize(("words", "told"), [
+    (["ls"], "no workspace was found"), (["sweep", "ls"], "trainconf -m key=a,b"), (["env", "ls"], "trainconf env build env=NAME"),
+    (["snapshot", "ls"], "each run takes one"), (["sweep", "ls", "--archived"], "no sweep is archived"),
+])  # fmt: skip
+def test_a_list_of_nothing_says_so(words: list[str], told: str, shell: Shell) -> None:
+    answer = shell(*words)
+    assert (answer.code, answer.out) == (0, "")
+    assert told in answer.err
+
+
 def test_what_elsewhere_is_called_otherwise_is_no_verb_of_ours() -> None:
     assert not {*mistyped.MEANT, *mistyped.STARTS, *mistyped.SEARCHES} & set(VERBS)
     assert {command.split()[0] for command in mistyped.MEANT.values() if not command.startswith("-")} <= set(VERBS)

@@ -300,7 +300,7 @@ def test_a_requirement_that_cannot_be_resolved_shows_the_installers_words_and_le
     assert answer.err.count("no-such-package-anywhere") >= 1
     assert "Traceback" not in answer.err
     assert not (workspace.root / "runs").exists()
-    assert here("env", "ls").out.count("\n") == 1  # the headers
+    assert here("env", "ls").out == ""
 
 
 def test_a_command_finds_the_programs_of_its_environment_first(here: Here, workspace: Shell) -> None:

@@ -79,7 +79,9 @@ def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
          str(results.count("Failed") or ""), results.metric or "", number(results.best_value))
         for results in found
     ]  # fmt: skip
-    table(("sweep", "kind", "status", "completed", "failed", "metric", "best"), rows, needed=("status", "best"), status="status")
+    nothing = "no sweep is archived" if args.archived else "no sweeps here: `trainconf -m key=a,b` makes one"
+    headers = ("sweep", "kind", "status", "completed", "failed", "metric", "best")
+    table(headers, rows, needed=("status", "best"), status="status", nothing=nothing)
     return 0
 
 

@@ -40,13 +40,17 @@ def room() -> int | None:
 
 def table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], *, needed: Collection[str] = (), cuttable: Collection[str] = (),
-    status: str | None = None, colours: Mapping[tuple[int, int], str] | None = None, rest: str = ELSEWHERE,
+    status: str | None = None, colours: Mapping[tuple[int, int], str] | None = None, rest: str = ELSEWHERE, nothing: str = "",
 ) -> None:
     """Print aligned columns, two spaces apart, under their headers, and which of them had no room.
 
-    The first column and those `needed` always stay. `colours` are those of cells, by row and column. `rest` says where all columns are.
+    The first column and those `needed` always stay. `colours` are those of cells, by row and column. `rest` says where all columns are,
+    and `nothing`, in the place of headers, that there are no rows.
     """
     cells = [[one_line(cell) for cell in row] for row in rows]
+    if nothing and not cells:
+        printer.info(nothing)
+        return
     columns = [
         Column(header, is_needed=not place or header in needed, is_cut=header in cuttable, is_status=header == status)
         for place, header in enumerate(headers)

@@ -37,7 +37,8 @@ def _ls(_: argparse.Namespace, workspace: WorkspacePaths) -> int:
         for built, is_here, bytes_, last_used in environments.ls(workspace)
     ]  # fmt: skip
     headers = ("hash", "name", "kind", "python", "packages", "size", "last used (UTC)", "image")
-    table(headers, rows, needed=("name", "kind", "size"), cuttable=("image",))
+    table(headers, rows, needed=("name", "kind", "size"), cuttable=("image",),
+          nothing="no environments are built here: the first run of each builds it, and so does `trainconf env build env=NAME`")
     return 0
 
 

@@ -44,7 +44,7 @@ def _create(store: SnapshotStore, args: argparse.Namespace) -> int:
 
 def _ls(store: SnapshotStore, _: argparse.Namespace) -> int:
     rows = [(info.id[:12], utc_time(info.created), str(info.file_count), size(info.size_bytes)) for info in store.ls()]
-    table(("snapshot", "taken (UTC)", "files", "size"), rows)
+    table(("snapshot", "taken (UTC)", "files", "size"), rows, nothing="no snapshots here: each run takes one of its code")
     return 0
 
 
