@@ -17,12 +17,14 @@ class TrainconfSweeper(Sweeper):
 
     words: for trainconf and not for the app, such as `sweep=random`. params: a key of the app's config to what it is searched for.
     detach: whether the command returns at once and prints the sweep's id; None: as `submit.detach` says.
+    of_another: what the app's files set for another sweeper, such as Optuna's.
     """
 
-    def __init__(self, words: Any = (), params: Any = None, detach: Any = None) -> None:
+    def __init__(self, words: Any = (), params: Any = None, detach: Any = None, **of_another: Any) -> None:
         self._words = [str(word) for word in words or ()]
         self._detach = detach
         self._params = dict(params or {})
+        self._of_another = of_another
         self._config: Any = None
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
@@ -37,7 +39,7 @@ class TrainconfSweeper(Sweeper):
         hydra = self._config.hydra
         name = str(hydra.job.config_name or "config").removesuffix(".yaml")
         folder = next((found.path for found in hydra.runtime.config_sources if (found.provider, found.schema) == ("main", "file")), None)
-        app = App(str(hydra.job.name), name, folder, list(self._config), self._words, self._params, self._detach)
+        app = App(str(hydra.job.name), name, folder, list(self._config), self._words, self._params, self._detach, self._of_another)
         code = told(lambda: run(app, arguments))
         if code:
             raise SystemExit(code)
@@ -45,5 +47,7 @@ class TrainconfSweeper(Sweeper):
 
 
 # A plain mapping: Hydra runs this file without entering it in sys.modules, where a dataclass would look itself up.
-_NODE: dict[str, Any] = {"_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "words": [], "params": None, "detach": None}
+_NODE: dict[str, Any] = {  # not recursive: the sampler of another sweeper is not made
+    "_target_": "hydra_plugins.trainconf_sweeper.TrainconfSweeper", "_recursive_": False, "words": [], "params": None, "detach": None,
+}  # fmt: skip
 ConfigStore.instance().store(group="hydra/sweeper", name="trainconf", node=_NODE, provider="trainconf")

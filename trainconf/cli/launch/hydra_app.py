@@ -17,16 +17,24 @@ from hydra.core.override_parser.types import Override, OverrideType
 
 from trainconf.cli.arguments.compose import find_and_name_workspace
 from trainconf.cli.launch import sweep
+from trainconf.cli.screen.printer import printer
+from trainconf.composition.hydra.settings import OURS
 from trainconf.composition.plain.words import written
 from trainconf.control.compose import ComposeRequest
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import is_inside, packaged
 
+MEANT = {name: ".".join(ours) for (*above, name), ours in OURS.items() if above == ["hydra", "sweeper"]}  # by every sweeper
+INSTEAD = {
+    "sampler": "sweep=random or sweep=bayes, and sweep.seed", "study_name": "a sweep has an id",
+    "storage": "trainconf keeps a sweep's history",
+}  # fmt: skip
+SEARCHES = ("search_space", "custom_search_space", "parametrization")  # of another sweeper: they would change what is searched
 OUR_GROUPS = {"compute", "distributed", "env", "experiment_name", "sweep"}
 
 
 class App(NamedTuple):
-    """A Hydra app as its sweeper sees it. keys: of its config. words, params, detach: what `hydra.sweeper` has."""
+    """A Hydra app as its sweeper sees it. keys: of its config. words, params, detach, of_another: what `hydra.sweeper` has."""
 
     name: str
     config_name: str
@@ -35,6 +43,7 @@ class App(NamedTuple):
     words: Sequence[str]
     params: Mapping[str, Any]
     detach: Any = None
+    of_another: Mapping[str, Any] = {}
 
 
 def run(app: App, arguments: Sequence[str]) -> int:
@@ -65,8 +74,21 @@ def words_of(app: App, arguments: Sequence[str]) -> list[str]:
         raise ConfigError(mistakes)
     params = [f"+params.{key}={text if isinstance(text, str) else written(text)}" for key, text in searched.items()]
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", app.name)
+    fixed.append("hydra.mode=RUN")  # of a trial, whatever the app's files say
     own = ["experiment=adhoc", f"experiment_name={written(name)}", "env=current", "argument_style=hydra", f"arguments={written(fixed)}"]
-    return [*own, *_program(), *app.words, *params]
+    return [*own, *_program(), *_of_another(app.of_another), *app.words, *params]
+
+
+def _of_another(options: Mapping[str, Any]) -> list[str]:
+    """What the options of another sweeper mean here; the rest is told. Raises ConfigError for those that would change what is searched."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if refused := [name for name in SEARCHES if given.get(name)]:
+        raise ConfigError(Mistake(f"hydra.sweeper.{name} is of another sweeper, and says what is searched",
+                                  hint="write the keys in hydra.sweeper.params, or as words: lr=0.1,0.2") for name in refused)
+    told = [(f"hydra.sweeper.{name}", INSTEAD.get(name, "it is of another sweeper")) for name in given if name not in MEANT]
+    if told:
+        printer.info(f"note: {Mistake('settings of another sweeper have no effect here', *told).render()}")
+    return [f"{MEANT[name]}={written(str(value))}" for name, value in given.items() if name in MEANT]
 
 
 def _why_no_param(override: Override) -> str:

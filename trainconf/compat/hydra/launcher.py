@@ -95,6 +95,12 @@ def _source() -> str:
     return here if is_inside or is_installed or not os.access(script or "", os.R_OK) else folder
 
 
+def _main(source: str) -> str:
+    """The app's script, relative to the source directory; empty where it is not in that."""
+    script = os.path.realpath(getattr(sys.modules["__main__"], "__file__", None) or "")
+    return os.path.relpath(script, source) if script.startswith(os.path.realpath(source) + os.sep) and script.endswith(".py") else ""
+
+
 def _write(
     folder: Path, launcher: Any, job_overrides: Sequence[Sequence[str]], first: int, sweep_dir: str, source: str, singletons: Any
 ) -> None:
@@ -111,7 +117,7 @@ def _write(
             "singletons": singletons}
     (folder / CALL).write_bytes(_pickled(call))
     compute = str(launcher.options["compute"])
-    places = {**imports.of(source), "cwd": "" if compute.startswith("docker") else os.getcwd()}
+    places = {**imports.of(source), "cwd": "" if compute.startswith("docker") else os.getcwd(), "main": _main(source)}
     (folder / PLACES).write_text(json.dumps(places))
 
 

@@ -24,9 +24,13 @@ def main(folder: str) -> int:
 
     run = Run()
     with open(os.path.join(folder, PLACES), "rb") as stream:
-        _take_place(json.loads(stream.read().decode("utf-8")))
+        places = json.loads(stream.read().decode("utf-8"))
+    script = os.path.abspath(places["main"]) if places.get("main") else ""
+    _take_place(places)
     with open(os.path.join(folder, CALL), "rb") as stream:
         call = pickle.load(stream)
+    if script:
+        _stand_in_for_main(script, call["task_function"])
     returned = _run(call, os.path.join(folder, str(run.params["hydra_job"]) + ".pkl"), run.id)
     error = returned._return_value if returned.status.name == "FAILED" else None
     if error is not None:
@@ -56,6 +60,35 @@ def _take_place(places: Any) -> None:
     imports.take(places)
     if places["cwd"]:
         os.chdir(places["cwd"])
+
+
+def _stand_in_for_main(script: str, function: Any) -> None:
+    """Let `__main__.NAME`, which a `_target_` of the app may name, be what its function knows by that name, or else its script has."""
+
+    def attribute(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = getattr(function, "__globals__", {})
+        return known[name] if name in known else getattr(_imported(script), name)
+
+    vars(sys.modules["__main__"])["__getattr__"] = attribute
+
+
+def _imported(script: str) -> Any:
+    """The app's script as a module, as multiprocessing imports it."""
+    name = "__mp_main__"
+    if name not in sys.modules:
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        import cloudpickle
+
+        spec = spec_from_file_location(name, script)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module_from_spec(spec)
+        cloudpickle.register_pickle_by_value(sys.modules[name])  # what the job returns may be of a class of it
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 def _run(call: Any, path: str, run_id: str) -> Any:

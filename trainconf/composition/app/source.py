@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from trainconf.composition.app.constants import NOT_LITERAL, Constants
 from trainconf.errors import ConfigError, Mistake
 
-NOT_LITERAL = object()
 UNSPECIFIED = object()
 MOST_FILES = 5000
 _MARKS = (b"ConfigStore", b"dataclass", b"attr")
@@ -18,7 +18,7 @@ _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages", "runs"
 
 
 class Main(NamedTuple):
-    """One `@hydra.main(...)`: its line, and its arguments. What is no literal is NOT_LITERAL, what is not given is UNSPECIFIED."""
+    """One `@hydra.main(...)`: its line, and its arguments. What is no constant is NOT_LITERAL, what is not given is UNSPECIFIED."""
 
     line: int
     config_path: Any
@@ -57,11 +57,15 @@ def mains(tree: ast.Module) -> list[Main]:
         elif isinstance(node, ast.ImportFrom) and node.module in ("hydra", "hydra.main") and not node.level:
             functions |= {name.asname or name.name for name in node.names if name.name == "main"}
     found = []
+    constants = Constants(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _is_main(node.func, modules, functions):
-            given: dict[str, Any] = dict(zip(_PARAMETERS, map(_literal, node.args), strict=False))
-            given |= {word.arg: _literal(word.value) for word in node.keywords if word.arg}
-            unknown = NOT_LITERAL if any(word.arg is None for word in node.keywords) else UNSPECIFIED  # **options
+            given: dict[str, Any] = dict(zip(_PARAMETERS, map(constants.value, node.args), strict=False))
+            given |= {word.arg: constants.value(word.value) for word in node.keywords if word.arg}
+            unpacked = [constants.mapping(word.value) for word in node.keywords if word.arg is None]  # **options
+            for options in unpacked:
+                given |= options or {}
+            unknown = NOT_LITERAL if None in unpacked else UNSPECIFIED
             found.append(Main(node.lineno, *(given.get(name, unknown) for name in _PARAMETERS)))
     return sorted(found, key=lambda main: main.line)
 

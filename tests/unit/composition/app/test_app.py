@@ -167,6 +167,12 @@ MAIN = "import hydra\n@hydra.main(version_base=None, config_path={path}, config_
      "write hydra_app.config_path=VALUE"),
     (MAIN.format(path="'../configs'", name="f()"), "config_name of @hydra.main is no literal, and the script is not run to know it",
      "write hydra_app.config_name=VALUE"),
+    ("NAME = 'a'\nif len(NAME): NAME = 'train'\n" + MAIN.format(path="'../configs'", name="NAME"),
+     "config_name of @hydra.main is no literal, and the script is not run to know it", "write hydra_app.config_name=VALUE"),
+    ("import os\n" + MAIN.format(path="os.path.abspath('configs')", name="'train'"),
+     "config_path of @hydra.main is no literal, and the script is not run to know it", "write hydra_app.config_path=VALUE"),
+    ("import hydra\n@hydra.main(**options())\ndef go(cfg): ...\n",
+     "config_path of @hydra.main is no literal, and the script is not run to know it", "write hydra_app.config_path=VALUE"),
     (MAIN.format(path="'../../configs'", name="'train'"),
      "the app's config_path '../../configs' is outside the source directory, so it would not travel", "set source_directory"),
     (MAIN.format(path="'/etc'", name="'train'"), "the app's config_path '/etc' is outside the source directory, so it would not travel",
@@ -182,11 +188,16 @@ def test_where_the_configs_are_is_told_in_words(app: App, script: str, what: str
     "from hydra import main as entry\n@entry('../configs', 'train', version_base=None)\ndef go(cfg): ...\n",
     "import hydra as h\nif True:\n    h.main(config_name='train', config_path='../configs')(print)\n",
     MAIN.format(path="NAME", name="'other'"),
+    "from pathlib import Path\nC = Path(__file__).resolve().parents[1] / 'configs'\n" + MAIN.format(path="str(C)", name="'train'"),
+    "from pathlib import Path\nHERE = Path(__file__).parent\n" + MAIN.format(path="str(HERE.parent.joinpath('configs'))", name="'train'"),
+    "import os\nNAME: str = 'train'\n" + MAIN.format(path="os.path.join(os.path.dirname(__file__), '..', 'configs')", name="NAME"),
+    "import hydra\nOPTIONS = {'config_path': '../configs', 'config_name': 'train'}\n@hydra.main(**OPTIONS)\ndef go(cfg): ...\n",
+    "import hydra\nOPTIONS = dict(config_path='../configs')\n@hydra.main(config_name='train', **OPTIONS)\ndef go(cfg): ...\n",
 ])  # fmt: skip
 def test_a_decorator_is_known_in_its_forms_and_settings_win(app: App, script: str) -> None:
     app.write("src/schema.py", (app.root / "src" / "train.py").read_text())
     app.write("src/train.py", script)
-    given = ["hydra_app.config_path=../configs", "hydra_app.config_name=train"] if "NAME" in script else []
+    given = ["hydra_app.config_path=../configs", "hydra_app.config_name=train"] if "other" in script else []
     found = app.compose(*given, "--", "model=vit")
     assert found.config["params"]["model"]["heads"] == 4
 
