@@ -11,17 +11,19 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TimedOut
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE_S = float(os.environ.get("PATIENCE_S", "90"))
+PATIENCE_S = float(os.environ.get("PATIENCE_S", "180"))
 SIZE = {"width": 1280, "height": 760}
 
 
@@ -90,7 +92,17 @@ class Code:
     def item(self, row: Locator, name: str) -> None:
         """Choose an entry of a line's menu."""
         row.click(button="right")
-        self.page.locator(".context-view .action-label", has_text=re.compile(f"^{re.escape(name)}$")).last.click()
+        entry = self.page.locator(".context-view .action-label", has_text=re.compile(f"^{re.escape(name)}$")).last
+        entry.wait_for()
+
+        def is_chosen() -> bool:
+            if entry.is_visible():
+                with suppress(TimedOut):  # it has just gone
+                    entry.click(timeout=2000)
+                self.page.wait_for_timeout(1000)
+            return not entry.is_visible()
+
+        self.until(f"the end of the menu with {name}", is_chosen)  # VS Code lets a menu take no click in its first 100 ms
 
 
 def main(link: str, out: Path) -> None:
