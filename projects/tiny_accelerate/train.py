@@ -7,9 +7,11 @@ A checkpoint is written after each epoch. `--resume_from_checkpoint latest` goes
 """
 
 import argparse
+import gc
 from pathlib import Path
 
 import torch
+import torch.distributed.nn.functional  # before there is a group of processes: imported later, it would hold the group for good
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import nn
@@ -92,3 +94,4 @@ if __name__ == "__main__":
     parser.add_argument("--report_to", help="a tracker: tensorboard, wandb, ...")
     parser.add_argument("--resume_from_checkpoint", help="a checkpoint's folder, or latest")
     train(parser.parse_args())
+    gc.collect()  # the model goes, and with it the threads of the group: one that is there when Python ends can abort the process

@@ -7,11 +7,13 @@ library's own run_clm.py, with nothing of trainconf in it. The model is made fro
 Run again with the same output_dir, it goes on with the last checkpoint there.
 """
 
+import gc
 import os
 import sys
 from dataclasses import dataclass, field
 
 import torch
+import torch.distributed.nn.functional  # before there is a group of processes: imported later, it would hold the group for good
 from torch.utils.data import Dataset
 from transformers import GPT2Config, GPT2LMHeadModel, HfArgumentParser, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -73,3 +75,7 @@ def main():
 
 if __name__ == "__main__":
     main()
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+        gc.collect()  # the model goes, and with it the threads of the group: one that is there when Python ends can abort the process
