@@ -39,8 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until the condition holds, at most half a minute. Raises AssertionError."""
-    for _ in range(600):
+    """Wait until the condition holds, at most two minutes. Raises AssertionError."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
         if condition():
             return
         time.sleep(0.05)
@@ -122,7 +123,7 @@ class Shell:
     ) -> Answer:
         """Run trainconf to its end."""
         child = self.start(*words, cwd=cwd, env=env, before=before)
-        out, err = child.communicate(timeout=120)
+        out, err = child.communicate(timeout=300)
         return Answer(child.returncode, out, err)
 
     def script(self, *words: str) -> list[str]:

@@ -19,13 +19,13 @@ from trainconf.paths import RunPaths
 from trainconf.testing.runs import make_run_dir
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "trainconf", "agent", "__main__.py")
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 sent: list[RunPaths] = []  # runs whose jobs the fixture `no_job_is_left` ends
 
 
 def slurm(*words: str) -> str:
     """What one of Slurm's programs answers."""
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -91,5 +91,5 @@ def log(paths: RunPaths) -> str:
 
 def slurm_state(job_id: str) -> str:
     """As Slurm has it; empty when it has forgotten the job."""
-    done = subprocess.run(["scontrol", "show", "job", "-o", job_id], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["scontrol", "show", "job", "-o", job_id], capture_output=True, text=True, check=False, timeout=300)
     return done.stdout.partition("JobState=")[2].partition(" ")[0]

@@ -226,7 +226,7 @@ class TestLocal(LauncherContract):
             monkeypatch.delattr(os if without == "pidfd_open" else signal, without)
         handle = self.up(launcher, make_job(root, shell("echo up; exec sleep 600")))
         launcher.cancel(handle)
-        state = follow.wait(handle.paths, time.monotonic() + 60)
+        state = follow.wait(handle.paths, time.monotonic() + 300)
         assert (state.status, launcher.wait(handle).status) == ("Canceled", "Canceled")
 
     def test_a_backoff_has_an_end_and_so_many_retries_do_no_harm(self, launcher: Launcher, root: str) -> None:

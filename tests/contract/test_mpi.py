@@ -232,7 +232,7 @@ def test_a_process_of_an_mpi_job_submits_one_of_its_own(tmp_path: Path, mpi: Ins
     as_root = ["--allow-run-as-root"] if mpi.name == "openmpi" else []
     inside = ["env", "SLURM_JOB_ID=1", "SLURM_NNODES=1", "SLURM_JOB_NODELIST=nowhere"]
     outer = [find_program("mpirun", {"PATH": mpi.path}), *as_root, "-n", "1", *inside]
-    done = subprocess.run([*outer, sys.executable, "-c", submits], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*outer, sys.executable, "-c", submits], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done
     paths = RunPaths(done.stdout.strip())
     assert end_of(paths)["state"] == "Completed", agent_log(paths)

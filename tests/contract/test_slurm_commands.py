@@ -74,7 +74,7 @@ def test_a_run_that_was_canceled_in_the_queue_is_sent_again_and_goes_on_when_it_
     again = workspace.start("resume", run_id)
     wait_for(lambda: job_id(workspace, run_id) != second)
     subprocess.run(["scontrol", "update", f"jobid={job_id(workspace, run_id)}", "StartTime=now"], check=True)
-    assert again.communicate(timeout=60)[0] == b"2 ['a']\n"
+    assert again.communicate(timeout=300)[0] == b"2 ['a']\n"
     assert again.returncode == 3
 
 
@@ -86,7 +86,7 @@ def test_a_follower_is_told_what_the_run_waits_for_and_ctrl_c_takes_it_back(work
     while b"waits in Slurm: BeginTime" not in told:
         told += os.read(child.stderr.fileno(), 65536)
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
+    child.communicate(timeout=300)
     assert child.returncode == 130
     (row,) = json.loads(workspace("ls", "--json").out)
     assert row["status"] == "Canceled"

@@ -121,7 +121,7 @@ def test_a_bayesian_search_that_is_paused_holds_its_jobs_whatever_becomes_of_its
     (space.root / "gate").write_text("")
     until(lambda: queue(space) == [held], "the end of the one that ran", told=lambda: str(queue(space)))
     if way == "ends":
-        assert b"paused" in child.communicate(timeout=120)[1]
+        assert b"paused" in child.communicate(timeout=300)[1]
         assert child.returncode == 0, "one trial has completed"
     time.sleep(SETTLED_S)
     assert queue(space) == [held]

@@ -90,7 +90,7 @@ def test_a_run_that_is_canceled_while_it_is_being_sent_is_canceled(space: Shell)
     assert "it is being sent to Slurm" in json.loads(space("show", run_dir.name, "--json").out)["reason"]
     assert space("cancel", run_dir.name).code == 0
     gate.touch()
-    child.communicate(timeout=120)
+    child.communicate(timeout=300)
     assert child.returncode == 130
     assert (events.last(RunPaths(str(run_dir))) or {})["state"] == "Canceled"
 

@@ -137,7 +137,7 @@ def serving(shell: Shell, folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/?folder={shell.root}"
     finally:
         os.killpg(child.pid, signal.SIGTERM)
-        child.wait(30)
+        child.wait(300)
         shutil.rmtree(user, ignore_errors=True)
 
 

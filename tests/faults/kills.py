@@ -60,7 +60,7 @@ run = Run.get_context()
 for n in range(40 if number % 2 == 0 else 3000):
     run.log("score", (3 - lr if number % 2 == 0 else lr) - n / 100)
     time.sleep(0 if number % 2 == 0 else 0.02)
-give_up_at = time.monotonic() + 60
+give_up_at = time.monotonic() + 300
 is_seen = os.path.exists(os.path.join(os.path.dirname(gate), "train.py"))  # not from inside a container
 while is_seen and not os.path.exists(gate) and time.monotonic() < give_up_at:
     time.sleep(0.02)

@@ -23,7 +23,7 @@ HOSTILE_NAMES = [
     "with space", "quo'te\"s", "new\nline", "per%cent %s %(x)s", "$(touch pwned) `id` $HOME",
     "colon:semi;&|<>", os.fsdecode(b"bytes\xff\xfe"),
 ]  # fmt: skip
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def make_job(

@@ -34,7 +34,7 @@ class Job:
         self.child.stdin.close()
 
     def code(self) -> int:
-        return self.child.wait(30)
+        return self.child.wait(300)
 
 
 def run(folder: Path, argv: list[str], text: bytes | None = None, environ: dict[str, str] | None = None) -> tuple[int, str]:

@@ -33,7 +33,7 @@ def lines(path: str | Path) -> list[str]:
     return Path(path).read_text().splitlines()
 
 
-def in_process(tmp_path: Path, script: str, *, slow: bool = False, patience_s: float = 30.0) -> subprocess.CompletedProcess[str]:
+def in_process(tmp_path: Path, script: str, *, slow: bool = False, patience_s: float = 300.0) -> subprocess.CompletedProcess[str]:
     """Carry a script out as a job of a run; `slow` makes every write take a while, as over a network."""
     before = SLOW if slow else ""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TRAINCONF_RUN_DIR": str(tmp_path), "TRAINCONF_RUN_ID": "r"}
@@ -193,7 +193,7 @@ def test_lines_of_a_slow_disk_are_gathered_and_come_soon(file: AppendFile, monke
     for n in range(300):
         file.add(b"%d\n" % n)
     assert len(lines(file.path)) < 300
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while len(lines(file.path)) < 300:
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -50,7 +50,7 @@ def test_a_second_page_of_a_workspace_tells_of_the_first(serve: Serve, tmp_path:
     page = serve()
 
     def ui(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "trainconf", "ui", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return subprocess.run([sys.executable, "-m", "trainconf", "ui", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300)
 
     assert ui("--link").stdout.strip() == page.link
     again = ui()
@@ -70,7 +70,7 @@ def test_a_port_that_is_taken_is_told_and_without_one_the_next_is_found(serve: S
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         command = [sys.executable, "-m", "trainconf", "ui", "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert "is taken" in done.stderr
     assert "leave out --port" in done.stderr

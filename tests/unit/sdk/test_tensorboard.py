@@ -46,7 +46,7 @@ def submit(ws: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def ask(url: str, **query: str) -> Any:
-    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(query)}", timeout=30) as answer:
+    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(query)}", timeout=300) as answer:
         return json.load(answer)
 
 

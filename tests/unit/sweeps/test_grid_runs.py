@@ -204,7 +204,7 @@ def test_ctrl_c_cancels_all_and_what_waits_never_starts(workspace: Shell) -> Non
     child = workspace.start(*sweep_words(workspace, "+params.a=range(5)", "sweep.max_concurrent_runs=2"))
     wait_for(lambda: len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2 and len(trials(workspace)) == 5)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=300)
     assert child.returncode == 130, err
     assert statuses(workspace) == ["Canceled"] * 5
     assert len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2

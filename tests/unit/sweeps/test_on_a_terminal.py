@@ -50,7 +50,7 @@ class Session:
     def lines(self) -> list[str]:
         return [line.rstrip() for line in self.screen.display]
 
-    def until(self, holds: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, holds: Callable[[], bool], seconds: float = 120) -> None:
         """Read what the command writes until something holds, or it has ended."""
         until = time.monotonic() + seconds
         while not holds():

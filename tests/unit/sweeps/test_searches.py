@@ -333,7 +333,7 @@ def test_a_search_whose_trials_were_all_handed_over_is_stopped_and_not_paused(he
     assert answer.code == 2
     assert "cannot be paused" in answer.err
     assert here("sweep", "stop", "last").code == 0
-    child.communicate(timeout=60)
+    child.communicate(timeout=300)
     assert sum(trial["status"] == "Completed" for trial in shown(here)["trials"]) < 20
 
 
@@ -342,7 +342,7 @@ def test_a_paused_search_goes_on_when_it_is_resumed(here: Here, workspace: Shell
     child = workspace.start(*words(workspace, "sweep=bayes", LR, "+params.nap=0.3", "sweep.max_concurrent_runs=2", total=8))
     wait_for(lambda: any((path / "journal.jsonl").exists() and len(journal(workspace)) >= 3 for path in workspace.run_dirs()))
     assert here("sweep", "pause", "last").code == 0
-    child.communicate(timeout=60)
+    child.communicate(timeout=300)
     paused = shown(here)
     assert paused["status"] == "Paused"
     assert len(paused["trials"]) < 8
@@ -356,7 +356,7 @@ def test_ctrl_c_cancels_all_trials_and_none_is_asked_for(here: Here, workspace: 
     child = workspace.start(*words(workspace, "sweep=bayes", LR, *longer, total=8))
     wait_for(lambda: sum('"Running"' in path.read_text() for path in workspace.root.glob("runs/*/*/events.jsonl")) >= 3)
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
+    child.communicate(timeout=300)
     assert child.returncode == 130
     found = shown(here)
     assert {trial["status"] for trial in found["trials"]} == {"Canceled"}
@@ -378,7 +378,7 @@ def test_a_second_controller_is_refused(here: Here, workspace: Shell) -> None:
     wait_for(lambda: any((path / "journal.jsonl").exists() and journal(workspace) for path in workspace.run_dirs()))
     answer = here("sweep", "retry", "last")
     assert (answer.code, "the sweep has a controller" in answer.err) == (2, True), answer
-    child.communicate(timeout=60)
+    child.communicate(timeout=300)
 
 
 def test_a_torn_journal_is_cut_and_an_edited_one_is_named(here: Here, workspace: Shell) -> None:

@@ -304,7 +304,7 @@ def test_twenty_processes_are_served_in_order_two_at_a_time_though_some_are_kill
     for blocker in blockers:
         blocker.release()
     for process in workers:
-        process.wait(60)
+        process.wait(300)
         assert process.stdout is not None
         process.stdout.close()
     lines = [line.split(" ") for line in journal.read_text().splitlines()]
@@ -326,7 +326,7 @@ def test_simultaneous_arrivals_never_share_and_all_are_served(folder: str, tmp_p
     journal = tmp_path / "journal"
     workers = [worker(folder, f"w{n:02d}", journal, 0.002, die=False) for n in range(20)]
     for process in workers:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert process.returncode == 0
     held: set[str] = set()
     for line in journal.read_text().splitlines():

@@ -22,7 +22,7 @@ def samples(path: str) -> list[dict[str, object]]:
 
 
 def wait_for(count: int, path: str) -> list[dict[str, object]]:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 300
     while len(samples(path)) < count:
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -148,7 +148,7 @@ def test_more_callers_than_descriptors_are_heard_one_after_the_other() -> None:
         caller.start()
     for caller in callers:
         caller.join()
-    out, err = agent.communicate(timeout=60)
+    out, err = agent.communicate(timeout=300)
     assert "all heard" in out, err
     assert "`ulimit -n` is the limit" in err
 

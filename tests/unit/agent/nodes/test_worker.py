@@ -65,7 +65,7 @@ class Process:
         self.process.stdin.close()
 
     def is_gone(self) -> bool:
-        return self.process.wait(10) == 0
+        return self.process.wait(300) == 0
 
 
 @pytest.fixture

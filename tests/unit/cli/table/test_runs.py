@@ -53,7 +53,7 @@ def on_terminal(workspace: WorkspacePaths, columns: int, *words: str, until: str
     env = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
     child = subprocess.Popen(argv, cwd=workspace.root, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         if select.select([ours], [], [], 0.1)[0]:
             try:
@@ -63,7 +63,7 @@ def on_terminal(workspace: WorkspacePaths, columns: int, *words: str, until: str
         if until and until in "\n".join(screen.display):
             child.send_signal(signal.SIGINT)
             until = ""
-    assert child.wait(10) == 0
+    assert child.wait(300) == 0
     os.close(ours)
     return [line.rstrip() for line in screen.display if line.strip()]
 

@@ -47,7 +47,7 @@ run.log("loss", 0.5)
 {text}
 """
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=300)
 
 
 def test_it_is_a_run_like_any_other_while_it_goes_on(space: WorkspacePaths) -> None:

@@ -31,7 +31,7 @@ def ask(url: str, body: object = None, **query: str) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     asked = urllib.request.Request(f"{url}?{urllib.parse.urlencode(query)}" if query else url, data, headers)
-    with urllib.request.urlopen(asked, timeout=30) as answer:
+    with urllib.request.urlopen(asked, timeout=300) as answer:
         return json.load(answer)
 
 

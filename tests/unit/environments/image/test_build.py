@@ -288,7 +288,7 @@ def test_a_dockerfile_that_is_interrupted_leaves_none_of_its_steps(images: Image
     if not is_at_once:
         assert inspect(images.engine, step) is not None
         builder.send_signal(signal.SIGINT)
-    builder.communicate(timeout=60)
+    builder.communicate(timeout=300)
     assert inspect(images.engine, step) is None
     assert images.engine.get("/containers/json", {"all": True, "filters": {"id": [container]}}) == []
 

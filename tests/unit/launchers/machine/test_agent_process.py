@@ -51,7 +51,7 @@ def processes_of(job: Job) -> list[int]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 300
     while not is_so():
         assert time.monotonic() < give_up
         time.sleep(0.01)

@@ -27,7 +27,7 @@ def interrupted(*_):
 if words[0] == "wait":
     signal.signal(signal.SIGINT, interrupted)
     print("ready", flush=True)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         time.sleep(0.01)
     sys.exit(99)

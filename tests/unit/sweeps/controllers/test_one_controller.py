@@ -23,7 +23,7 @@ import os, sys, time
 from trainconf import Run
 lr, gate = (sys.argv[sys.argv.index(name) + 1] for name in ("--lr", "--gate"))
 Run.get_context().log("loss", float(lr))
-give_up_at = time.monotonic() + 60
+give_up_at = time.monotonic() + 300
 while not os.path.exists(gate) and time.monotonic() < give_up_at:
     time.sleep(0.02)
 """
