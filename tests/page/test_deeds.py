@@ -157,6 +157,20 @@ def test_a_sweep_is_paused_goes_on_and_is_stopped_from_the_page(lab: Lab, link: 
     assert 0 < sum(trial["status"] == "Completed" for trial in shown["trials"]) < 30
 
 
+def test_a_sweep_that_has_ended_goes_on_with_another_limit_from_its_page(lab: Lab, link: str, deed: Deed) -> None:
+    words = [word for word in lab.words("steps=2") if not word.startswith("metric.")]
+    words += ["metric.name=score", "metric.goal=maximize", "sweep=random", "+params.lr=interval(0.1,1)"]
+    made = lab.shell("-m", *words, "sweep.max_total_runs=2", "sweep.max_concurrent_runs=1")
+    assert made.code == 0, made
+    name = json.loads(lab.shell("sweep", "ls", "--json").out)[0]["sweep_id"]
+    seen = deed("extend", link, name, "4")
+    assert "integer >= 1" in seen["refused"]
+    assert seen["command"] == f"trainconf sweep extend --detach {name} sweep.max_total_runs=4"
+    assert seen["amiss"] == CLEAN | {"refused": ["400 /api/actions/extend"]}
+    shown = json.loads(lab.shell("sweep", "show", name, "--json").out)
+    assert [trial["status"] for trial in shown["trials"]] == ["Completed"] * 4
+
+
 def test_a_page_that_a_job_has_written_reaches_nothing_and_names_stay_text(lab: Lab, link: str, deed: Deed) -> None:
     seen = deed("artifacts", link, lab.train("files=1"), "outputs", NAME)
     assert seen["said"] == "no parent, no token, no api"

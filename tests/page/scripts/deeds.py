@@ -133,6 +133,23 @@ def steer(case: Case) -> Any:
     return {"seen": seen, "amiss": tab.amiss}
 
 
+def extend(case: Case) -> Any:
+    """Extend a sweep that has ended, first by a limit that is none: the refusal and the command, once it has ended again."""
+    name, total = case.words
+    tab = case.tab()
+    tab.open(f"/sweeps/{name}")
+    press(tab.page, "extend…")
+    field = tab.page.get_by_label("trials in all", exact=True)
+    field.fill("0")
+    tab.wait(lambda: tab.text("dialog .mistakes"))
+    refused = tab.text("dialog .mistakes")
+    field.fill(total)
+    said = command(tab)
+    press(tab.page, "extend")
+    tab.wait(lambda: f"{total} of {total} trials ended" in tab.text() and "Completed" in tab.text(".title .state"))
+    return {"refused": refused, "command": said, "amiss": tab.amiss}
+
+
 def ranges(case: Case) -> Any:
     """Keep a range of an axis by dragging and by its fields, and leave an axis out by the keyboard: what is left, what the address says."""
     name, key = case.words
@@ -225,7 +242,7 @@ def read_only(case: Case) -> Any:
     return {"command": said, "buttons": buttons, "text": tab.text("dialog"), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (cancel, rerun, ranks, labels, sweep, steer, ranges, standing, artifacts, read_only)}
+CASES = {each.__name__: each for each in (cancel, rerun, ranks, labels, sweep, steer, extend, ranges, standing, artifacts, read_only)}
 
 if __name__ == "__main__":
     carry_out(CASES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Any
 
 from trainconf.agent.signals import LOCK_FD
 from trainconf.cli.arguments.parser import Arguments
@@ -154,7 +153,9 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         printer.data(paths.run_id)
         return 0
     place = _place(args, paths)
-    changes = dict(_change(word) for word in args.changes if not word.startswith(CONTROLLER))
+    from trainconf.control.sweeps.resume import change_of
+
+    changes = dict(change_of(word, "command line") for word in args.changes if not word.startswith(CONTROLLER))
     if args.action == "extend" and not changes:
         raise UserError("extend needs a new limit", ("from", "command line"), hint="sweep.max_total_runs=60")
     if args.as_job:
@@ -199,16 +200,3 @@ def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:
     from trainconf.control.sweeps.in_job import carry_out
 
     return 0 if carry_out(sweep, workspace, printer, follow) else 1
-
-
-def _change(word: str) -> tuple[str, Any]:
-    key, equals, text = word.partition("=")
-    if not equals:
-        allowed = "sweep.LIMIT=NUMBER, sweep/policy=CHOICE, sweep.policy.SETTING=VALUE"
-        raise UserError(f"{word} changes nothing", ("from", "command line"), ("allowed", allowed))
-    for read in (int, float):
-        try:
-            return key, read(text)
-        except ValueError:
-            continue
-    return key, None if text == "null" else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainconf.control.sweeps.steer import AnySweep
+from trainconf.errors import UserError
 from trainconf.files import is_locked
 from trainconf.history import record
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -34,6 +35,20 @@ def resume(
     found = ResumedSweep(sweep, workspace, reporter, held=held)
     found.start(changes, retry)
     return found
+
+
+def change_of(word: str, source: str) -> tuple[str, Any]:
+    """A word such as `sweep.max_total_runs=60` as a change. Raises UserError, which tells the source."""
+    key, equals, text = word.partition("=")
+    if not equals:
+        allowed = "sweep.LIMIT=NUMBER, sweep/policy=CHOICE, sweep.policy.SETTING=VALUE"
+        raise UserError(f"{word} changes nothing", ("from", source), ("allowed", allowed))
+    for read in (int, float):
+        try:
+            return key, read(text)
+        except ValueError:
+            continue
+    return key, None if text == "null" else text
 
 
 def check(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any]) -> dict[str, Any]:

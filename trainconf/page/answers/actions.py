@@ -12,10 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 
 from trainconf.control import labels, runs
-from trainconf.control.results import sweep as results
-from trainconf.control.results.whereabouts import was_begun_as
 from trainconf.errors import Mistake, RunNotFoundError, StorageError, TrainconfError, UserError
 from trainconf.page.answers.chosen import find, find_sweep
+from trainconf.page.answers.parts import steering
 from trainconf.page.answers.parts.config import composing
 from trainconf.page.wire import Refusal
 
@@ -226,52 +225,39 @@ def _place(workspace: WorkspacePaths, output: str) -> str:
 
 def _pause(request: Request) -> Deed:
     sweep = _sweep(request)
-    return Deed(["sweep", "pause", sweep.run_id], lambda: [_each(sweep, lambda: _asked(sweep, "pause", "no further trial starts for now"))])
+    return Deed(["sweep", "pause", sweep.run_id], lambda: [_each(sweep, lambda: steering.pause(sweep))])
 
 
 def _stop(request: Request) -> Deed:
     sweep = _sweep(request)
-
-    def do() -> str:
-        words = "no further trial starts; those that run go on to their end"
-        return words if runs.stop_sweep(sweep) else f"{words}; it has no controller now"
-
-    return Deed(["sweep", "stop", sweep.run_id], lambda: [_each(sweep, do)])
-
-
-def _asked(sweep: RunPaths, deed: str, words: str) -> str:
-    is_there = results.ask_for(sweep, deed)
-    return words if is_there else f"{words}; it has no controller now"
+    return Deed(["sweep", "stop", sweep.run_id], lambda: [_each(sweep, lambda: steering.stop(sweep))])
 
 
 def _resume(request: Request) -> Deed:
+    return _going_on(request, "resume", [])
+
+
+def _extend(request: Request) -> Deed:
+    """With other limits, as words that are typed after `trainconf sweep extend SWEEP`."""
+    words = request.body.get("changes")
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise UserError("extend needs a new limit", ("allowed", '{"changes": ["sweep.max_total_runs=60"]}'))
+    return _going_on(request, "extend", words)
+
+
+def _going_on(request: Request, verb: str, words: list[str]) -> Deed:
     sweep = _sweep(request)
-    is_job = was_begun_as(sweep) == "job"
+    steering.check(sweep, request.workspace, words)
 
-    def do() -> str:
-        from trainconf.control.sweeps.detach import detach
-        from trainconf.control.sweeps.resume import check, resume_as_job
+    def do() -> list[Result]:
+        return [_each(sweep, lambda: steering.go_on(sweep, request.workspace, verb, words))]
 
-        with composing:
-            if is_job and not _is_controlled(sweep):
-                return f"job {resume_as_job(sweep, request.workspace, {}) or 'whose number is not known yet'} controls it"
-            check(sweep, request.workspace, {})
-        detach(sweep, "resume", ["sweep.controller=here"])
-        return "it goes on; a process of its own controls it"
-
-    return Deed(["sweep", "resume", *([] if is_job else ["--detach"]), sweep.run_id], lambda: [_each(sweep, do)], is_long=True)
-
-
-def _is_controlled(sweep: RunPaths) -> bool:
-    """Whether somebody controls a sweep now."""
-    from trainconf.control.results.whereabouts import controller_now
-
-    return controller_now(sweep).is_here
+    return Deed(["sweep", verb, *steering.place(sweep), sweep.run_id, *words], do, is_long=True)
 
 
 VERBS: dict[str, Callable[[Request], Deed]] = {
     "cancel": _cancel, "tag": _tag, "untag": _untag, "note": _note, "rename": _rename, "archive": _archive, "unarchive": _unarchive,
-    "rerun": _rerun, "freeze": _freeze, "pause": _pause, "stop": _stop, "resume": _resume,
+    "rerun": _rerun, "freeze": _freeze, "pause": _pause, "stop": _stop, "resume": _resume, "extend": _extend,
 }  # fmt: skip
 
 

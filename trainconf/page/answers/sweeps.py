@@ -172,5 +172,5 @@ def _actions(found: Results) -> list[str]:
     if not found.is_search:
         return ["cancel"] if goes_on else []
     if state in ("Running", "Starting"):
-        return [*(["pause"] if results.can_pause(found.sweep) else []), "stop", "cancel"]
-    return ["resume", "cancel"] if goes_on else ["resume"] if len(found.trials) < found.total else []
+        return [*(["pause"] if results.can_pause(found.sweep) else []), "stop", "extend", "cancel"]
+    return ["resume", "extend", "cancel"] if goes_on else ["resume", "extend"] if len(found.trials) < found.total else ["extend"]

@@ -201,7 +201,7 @@ export function rerun(ctx, run) {
   let more = "";
   const words = () => [
     ...before.filter(([key, value]) => now.get(key) !== value).map(([key]) => `params.${key}=${now.get(key)}`),
-    ...more.split("\n").map((line) => line.trim()).filter(Boolean),
+    ...lineWords(more),
   ];
   action(ctx, {
     title: `Run ${plain(run.id)} again`, verb: "rerun", label: "run", body: () => ({ runs: [run.id], overrides: words() }),
@@ -209,8 +209,7 @@ export function rerun(ctx, run) {
     form: (changed) => html`
       <div class="params">${before.slice(0, SHOWN_PARAMS).map(([key], place) => field(key, now.get(key) ?? "", (said) => { now.set(key, said); changed(); }, place === 0))}</div>
       ${before.length > SHOWN_PARAMS ? html`<p class="quiet">and ${before.length - SHOWN_PARAMS} more: give them below</p>` : nothing}
-      <label class="field"><span>other overrides, one a line</span><textarea rows="2" spellcheck="false" placeholder="compute=slurm" .value=${more}
-        @input=${(/** @type {Event} */ event) => { more = /** @type {HTMLTextAreaElement} */ (event.target).value; changed(); }}></textarea></label>`,
+      ${moreWords("other overrides, one a line", "compute=slurm", more, (said) => { more = said; changed(); })}`,
   });
 }
 
@@ -223,9 +222,42 @@ const SWEEP = /** @type {Record<string, [string, string]>} */ ({
   resume: ["go on", "It goes on from where it was; a process of its own controls it."],
 });
 
+/**
+ * Other limits; what was given becomes words of the command.
+ * @param {Context} ctx
+ * @param {string} sweep
+ * @param {() => void} [done]
+ */
+function extend(ctx, sweep, done) {
+  const limits = new Map([["max_total_runs", ""], ["max_concurrent_runs", ""], ["max_duration_minutes", ""]]);
+  const labels = ["trials in all", "trials at once", "minutes in all"];
+  let more = "";
+  const changes = () => [...[...limits].filter(([, value]) => value.trim()).map(([name, value]) => `sweep.${name}=${value.trim()}`), ...lineWords(more)];
+  action(ctx, {
+    title: `Extend ${plain(sweep)}`, verb: "extend", label: "extend", body: () => ({ sweep, changes: changes() }), done, isReady: () => changes().length > 0,
+    words: "It goes on with these limits, where it stands now. What is left empty stays as it is.",
+    form: (changed) => html`${[...limits.keys()].map((name, place) => field(labels[place], limits.get(name) ?? "", (said) => { limits.set(name, said); changed(); }, place === 0))}
+      ${moreWords("other changes, one a line", "sweep.policy.slack_factor=0.3", more, (said) => { more = said; changed(); })}`,
+  });
+}
+
+/** @param {string} text of several lines, a word on each */
+const lineWords = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+
+/**
+ * @param {string} label
+ * @param {string} hint
+ * @param {string} value
+ * @param {(value: string) => void} changed
+ */
+const moreWords = (label, hint, value, changed) => html`
+  <label class="field"><span>${label}</span><textarea rows="2" spellcheck="false" placeholder=${hint} .value=${value}
+    @input=${(/** @type {Event} */ event) => changed(/** @type {HTMLTextAreaElement} */ (event.target).value)}></textarea></label>`;
+
 /** @param {Context} ctx @param {string} verb @param {string} sweep @param {() => void} [done] */
 export function steer(ctx, verb, sweep, done) {
   if (verb === "cancel") return cancel(ctx, [sweep], done);
+  if (verb === "extend") return extend(ctx, sweep, done);
   const [label, words] = SWEEP[verb];
   action(ctx, { title: `${verb[0].toUpperCase()}${verb.slice(1)} ${plain(sweep)}`, verb, label, words, body: () => ({ sweep }), done });
 }

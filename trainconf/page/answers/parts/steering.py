@@ -1,0 +1,62 @@
+"""What a sweep is told from the page: no further trials, none for now, or that it goes on, with other limits too."""
+
+from __future__ import annotations
+
+from trainconf.control import runs
+from trainconf.control.results import sweep as results
+from trainconf.control.results.whereabouts import controller_now, was_begun_as
+from trainconf.page.answers.parts.config import composing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from trainconf.paths import RunPaths, WorkspacePaths
+
+ALONE = "it has no controller now"
+SOURCE = "the page"
+
+
+def pause(sweep: RunPaths) -> str:
+    """No further trial for now; in words what became of it, as of the others."""
+    words = "no further trial starts for now"
+    return words if results.ask_for(sweep, "pause") else f"{words}; {ALONE}"
+
+
+def stop(sweep: RunPaths) -> str:
+    """No further trial."""
+    words = "no further trial starts; those that run go on to their end"
+    return words if runs.stop_sweep(sweep) else f"{words}; {ALONE}"
+
+
+def check(sweep: RunPaths, workspace: WorkspacePaths, words: Sequence[str]) -> dict[str, Any]:
+    """The changes that words such as `sweep.max_total_runs=60` say. Raises UserError, ConfigError for what cannot be changed."""
+    from trainconf.control.sweeps import resume
+
+    changes = dict(resume.change_of(word, SOURCE) for word in words)
+    if words:
+        with composing:
+            resume.check(sweep, workspace, changes)
+    return changes
+
+
+def place(sweep: RunPaths) -> list[str]:
+    """The option that says where it is controlled: where it was, or beside."""
+    return [] if was_begun_as(sweep) == "job" else ["--detach"]
+
+
+def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> str:
+    """It goes on, as `trainconf sweep resume` or `extend` has it. Raises UserError, ConfigError, StorageError, LaunchError."""
+    from trainconf.control.sweeps.detach import detach
+    from trainconf.control.sweeps.resume import check as check_all
+    from trainconf.control.sweeps.resume import resume_as_job
+
+    changes = check(sweep, workspace, words)
+    is_here = controller_now(sweep).is_here
+    with composing:
+        if not place(sweep) and not is_here:
+            return f"job {resume_as_job(sweep, workspace, changes) or 'whose number is not known yet'} controls it"
+        check_all(sweep, workspace, changes)
+    detach(sweep, verb, [*words, "sweep.controller=here"])
+    return "its controller was told" if is_here else "it goes on; a process of its own controls it"
