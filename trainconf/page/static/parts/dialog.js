@@ -26,7 +26,9 @@ class Dialog {
       render(nothing, box);
       how.onClose?.();
     };
-    box.onclick = (event) => event.target === box && box.close(); // the backdrop is the dialog's own
+    box.onclick = (event) => {
+      if (event.target === box) box.close(); // the backdrop is the dialog's own; a handler that answers false would undo a tick within
+    };
     render(html`
       <div class="dialog-head">
         <h2 id="dialog-title">${title}</h2>
