@@ -77,12 +77,27 @@ def test_a_run_whose_name_is_no_utf_8_is_shown_opened_chosen_compared_and_export
     assert seen["amiss"] == CLEAN
 
 
-def test_the_first_press_on_a_metric_of_which_less_is_better_shows_the_least_first(root: Path, see: See) -> None:
+def test_the_first_press_on_a_metric_of_which_less_is_better_shows_the_least_first_and_columns_are_ticked(root: Path, see: See) -> None:
     with served(root) as link:
         seen = see("sort", link, "metrics.loss:min")
     best, newest = [SHOWN, "plain", "worst"], [SHOWN, "worst", "plain"]
     assert seen["seen"] == [["ascending", best], ["descending", best[::-1]], [None, newest]] * 2
+    assert seen["columns"] == "#/runs?columns=params.lr"  # by ticks in the dialog
     assert seen["amiss"] == CLEAN
+
+
+def test_a_run_keeps_the_colour_that_it_was_given_on_each_screen_in_each_tab_and_in_a_picture(root: Path, see: See) -> None:
+    with served(root) as link:
+        seen = see("colours", link, "plain", "worst")
+    before, after, again = seen["shown"]
+    assert (sorted(before["table"]), before["drawn"]) == (["line-0", "line-1"], 2)
+    assert after["table"] == ["line-1", "line-7"]  # the newest run is the first row
+    assert sorted(after["legend"]) == ["line-1", "line-7"]
+    assert again["table"][1] == "line-7"
+    assert (seen["svg"], seen["axe"]) == (True, [])
+    assert seen["compared"] == seen["alone"] == "swatch line-7"
+    assert seen["by itself"] == "swatch line-0"
+    assert seen["amiss"] == [CLEAN, CLEAN]
 
 
 def test_an_answer_that_takes_long_is_told_of_and_asked_for_again(tmp_path: Path, see: See) -> None:

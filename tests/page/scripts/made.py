@@ -19,6 +19,24 @@ NAMES = "[...document.querySelectorAll('td.name a')].map((cell) => cell.title)"
 DRAWN = "new Set([...document.querySelectorAll('tc-chart')].flatMap(({ pieces }) => pieces).map(({ run }) => run)).size"
 
 
+RED = """() => {
+  const probe = document.body.appendChild(document.createElement('i'));
+  probe.className = 'line-7';
+  return getComputedStyle(probe).color;
+}"""
+LOOKS = """() => {
+  const classes = (selector) => [...document.querySelectorAll(selector)].map((each) => each.className.match(/line-\\d/)?.[0]);
+  const drawn = [...document.querySelector('tc-chart').pieces].map((piece) => document.querySelector('tc-chart').lookOf(piece).colour);
+  return { table: classes('td.choose input:checked'), legend: classes('.legend .swatch'), drawn: new Set(drawn).size };
+}"""
+
+
+def looks(tab: Tab) -> dict[str, Any]:
+    """The colours of the chosen runs, in the order of the table."""
+    found: dict[str, Any] = tab.page.evaluate(LOOKS)
+    return found
+
+
 def names(tab: Tab) -> list[str]:
     """The ids of the rows, as the table shows them."""
     found: list[str] = tab.page.evaluate(NAMES)
@@ -65,7 +83,12 @@ def sort(case: Case) -> Any:
             tab.page.locator(f"{head} button").first.click()
             tab.settle()
             seen.append([tab.page.locator(head).first.get_attribute("aria-sort"), names(tab)])
-    return {"seen": seen, "amiss": tab.amiss}
+    tab.page.get_by_role("button", name="columns", exact=True).click()
+    tab.page.get_by_label("params.lr", exact=True).check()
+    tab.page.get_by_label(column, exact=True).uncheck()
+    tab.page.keyboard.press("Escape")
+    tab.settle()
+    return {"seen": seen, "columns": tab.page.evaluate("location.hash"), "amiss": tab.amiss}
 
 
 def late(case: Case) -> Any:
@@ -78,7 +101,45 @@ def late(case: Case) -> Any:
     return {"strips": tab.page.evaluate("strips"), "points": tab.points(), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (odd, sort, late)}
+def colours(case: Case) -> Any:
+    """Give a run another colour in the table: what is drawn in it there, in other tabs and screens, and in a picture."""
+    run, other = case.words
+    tab = case.tab()
+    address = f"/runs?chosen={run},{other}"
+    tab.open(address)
+    second = case.tab(tab.page.context)
+    second.open(address)
+    shown = [looks(tab)]
+    tab.page.get_by_role("button", name="colours…").click()
+    tab.page.get_by_role("group", name=run).get_by_label("red").check()
+    axe = tab.violations()
+    tab.page.keyboard.press("Escape")
+    tab.settle()
+    shown.append(looks(tab))
+    second.wait(lambda: looks(second) == shown[-1])
+    tab.page.reload()
+    tab.settle()
+    shown.append(looks(tab))
+    tab.page.locator("tc-chart summary").first.click()
+    with tab.page.expect_download() as saved:
+        tab.page.get_by_role("button", name="SVG").first.click()
+    with open(saved.value.path()) as stream:
+        picture = stream.read()
+    red = tab.page.evaluate(RED)
+    seen = {"axe": axe, "shown": shown, "svg": f'stroke="{red}"' in picture}
+    tab.go(f"#/compare?runs={run},{other}")
+    seen["compared"] = tab.page.locator("thead .swatch").first.get_attribute("class")
+    tab.go(f"#/runs/{run}")
+    seen["alone"] = tab.page.locator(".legend .swatch").first.get_attribute("class")
+    tab.page.get_by_role("button", name="colour…").click()
+    tab.page.get_by_role("button", name="by itself").click()
+    tab.page.keyboard.press("Escape")
+    tab.settle()
+    seen["by itself"] = tab.page.locator(".legend .swatch").first.get_attribute("class")
+    return {**seen, "amiss": [tab.amiss, second.amiss]}
+
+
+CASES = {each.__name__: each for each in (odd, sort, late, colours)}
 
 if __name__ == "__main__":
     carry_out(CASES)

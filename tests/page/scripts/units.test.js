@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { encoded, joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
 import { bytes, duration, number, plain, short } from "../../../trainconf/page/static/app/text.js";
 import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
-import { forget, looksOf } from "../../../trainconf/page/static/parts/colours.js";
+import { forget, looksOf, ownColour, paint } from "../../../trainconf/page/static/parts/colours.js";
 import { append } from "../../../trainconf/page/static/parts/curves.js";
 import { exportCsv, exportSvg } from "../../../trainconf/page/static/parts/export.js";
 import { isIn, placeOn, valueAt } from "../../../trainconf/page/static/plots/axes.js";
@@ -114,6 +114,26 @@ Deno.test("a run keeps its look while others come and go, and no two that are sh
   assert.deepEqual([second.get("c"), second.get("a")], [first.get("c"), first.get("a")]);
   const many = looksOf(Array.from({ length: 30 }, (_, place) => `r${place}`));
   assert.equal(new Set([...many.values()].map(({ colour, dash }) => `${colour} ${dash}`)).size, 30);
+});
+
+Deno.test("a run keeps the colour that it was given, also in a page that is opened anew, and the others make room", () => {
+  forget();
+  looksOf(["a", "b"]);
+  paint("b", 0);
+  forget();
+  const looks = looksOf(["a", "b", "c"]);
+  assert.deepEqual([ownColour("b"), looks.get("b")], [0, { colour: 0, dash: 0 }]);
+  assert.equal(new Set([...looks.values()].map(({ colour, dash }) => `${colour} ${dash}`)).size, 3);
+  paint("c", 0); // as somebody wants it
+  assert.equal(looksOf(["b", "c"]).get("c")?.colour, 0);
+  paint("b", null);
+  paint("c", null);
+  assert.deepEqual([ownColour("b"), looksOf(["c", "b"]).get("b")], [null, { colour: 1, dash: 0 }]);
+  for (const damaged of ["{", "[1]", '[["a", 9]]', '[["a", "red"]]', "null"]) {
+    localStorage.setItem("trainconf.colours", damaged);
+    forget();
+    assert.equal(ownColour("a"), null);
+  }
 });
 
 Deno.test("a chart is exported with every point, and a hostile name stays text", () => {

@@ -1,4 +1,4 @@
-"""What is personal in the page: columns, colours. It lies in `.trainconf/ui.json`, so it is there from any browser."""
+"""What is personal in the page: its columns. It lies in `.trainconf/ui.json`, so it is there from any browser."""
 
 from __future__ import annotations
 

@@ -76,6 +76,7 @@ export class Shell {
     if (!this.api.token) return this.lock();
     this.stream = new Stream(this.api, { event: (name, data) => this.event(name, data), lost: (since) => this.lost(since) });
     listen(() => this.layers());
+    addEventListener("repaint", () => this.repaint());
     this.address.read();
     this.go();
     try {
@@ -198,6 +199,13 @@ export class Shell {
     this.isLocked = true;
     this.stream?.set({});
     this.draw();
+  }
+
+  /** A run was given another colour. */
+  repaint() {
+    const ctx = this.ctx;
+    if (ctx) this.guard(() => this.screen.update?.(ctx));
+    this.restyle();
   }
 
   restyle() {

@@ -5,6 +5,7 @@ import { link } from "../app/router.js";
 import { bdi, counted, number, numeric, plain, stateMark } from "../app/text.js";
 import { chartBar, chartOptions } from "../parts/chartbar.js";
 import "../parts/chart.js";
+import { colourButton } from "../parts/colouring.js";
 import { looksOf } from "../parts/colours.js";
 import { Curves, drawn } from "../parts/curves.js";
 import { change, patch } from "../parts/patch.js";
@@ -89,6 +90,7 @@ function view(ctx) {
         <label class="filter"><span class="slash" aria-hidden="true">/</span><input id="filter" type="search" aria-label="search names" placeholder="name of a param, metric, package" spellcheck="false"
           .value=${ctx.address.query.search ?? ""} @input=${(/** @type {Event} */ event) => typed(ctx, event)}></label>
         <label><input type="checkbox" .checked=${ctx.address.query.all === "1"} @change=${() => ctx.address.set({ all: ctx.address.query.all ? null : 1 })}> also what is the same</label>
+        ${colourButton(ctx, found.runs.map((/** @type {any} */ run) => run.id))}
         <button @click=${() => exported(ctx)}>export</button>
       </div>
       ${valueSection(ctx, "params", "Params")}

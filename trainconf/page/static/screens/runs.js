@@ -6,6 +6,7 @@ import { bdi, clock, counted, duration, goal, grouped, number, numeric, plain, s
 import { chosenButtons } from "../doing/act.js";
 import { chartBar, chartOptions } from "../parts/chartbar.js";
 import "../parts/chart.js";
+import { colourButton } from "../parts/colouring.js";
 import { looksOf } from "../parts/colours.js";
 import { columnPicker } from "../parts/columns.js";
 import { Curves, drawn, MANY } from "../parts/curves.js";
@@ -413,6 +414,7 @@ function chosenBar(ctx, chosen) {
     <div class="bar chosen" role="toolbar" aria-label="the chosen runs">
       <b>${chosen.length} chosen</b>
       ${chosen.length > 1 ? html`<a class="button" href=${link(["compare"], { runs: chosen.join(",") })}>compare</a>` : html`<a class="button" href=${link(["runs", chosen[0]])}>open</a>`}
+      ${colourButton(ctx, chosen.slice(0, MANY))}
       ${chosenButtons(ctx, chosen, ctx.address.query.archived === "1", () => { ctx.store.asked = ""; update(ctx); })}
       <button class="link" @click=${() => choose(ctx, [])}>none</button>
     </div>`;

@@ -4,6 +4,7 @@ import { copy, html, nothing } from "../../app/dom.js";
 import { encoded, link } from "../../app/router.js";
 import { bdi, duration, FINAL, plain, sign, tone } from "../../app/text.js";
 import { runButtons } from "../../doing/act.js";
+import { colourButton } from "../../parts/colouring.js";
 import { worded } from "../../parts/refusal.js";
 import { tabs } from "./tabs.js";
 
@@ -70,7 +71,7 @@ function view(ctx) {
       <div class="run-head">
         <p class="crumbs"><a href=${link(["runs"])}>‹ Runs</a>${run.sweep ? html` <a href=${link(["sweeps", run.sweep])}>sweep ${bdi(run.sweep)}</a>` : nothing}</p>
         <div class="title"><h1><bdi>${plain(run.name || run.id)}</bdi></h1>${run.name ? html`<span class="mono quiet"><bdi>${plain(run.id)}</bdi></span>` : nothing}
-          <span class="actions">${runButtons(ctx, run, store.again)}<button @click=${() => copyCommand(ctx)}>copy the command</button></span></div>
+          <span class="actions">${runButtons(ctx, run, store.again)}${colourButton(ctx, [run.id])}<button @click=${() => copyCommand(ctx)}>copy the command</button></span></div>
         <p class=${`state-line ${tone(run.state)}`} role="status"><span class="sign" aria-hidden="true">${sign(run.state)}</span> ${plain(run.state_line || run.state)}${took(store)}</p>
         ${store.gone ? html`<p class="mistake">This run's folder is gone. What you see is what was read before.</p>` : nothing}
         ${(run.warnings ?? []).map((/** @type {unknown} */ words) => html`<p class="warning"><span aria-hidden="true">!</span> ${worded(typeof words === "string" ? words : JSON.stringify(words))}</p>`)}
