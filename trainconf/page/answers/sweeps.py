@@ -9,6 +9,7 @@ from trainconf.control.words.sweeps import in_words, why_stopped
 from trainconf.errors import UserError
 from trainconf.history import labels, record
 from trainconf.page.answers.chosen import search_of, sweep_of, whole
+from trainconf.page.answers.parts import steering
 from trainconf.search.expressions import Choice, Numbers
 
 TYPE_CHECKING = False
@@ -170,7 +171,8 @@ def _actions(found: Results) -> list[str]:
     state = results.state(found.sweep)
     goes_on = state in GOES_ON
     if not found.is_search:
-        return ["cancel"] if goes_on else []
+        held = ["resume"] if results.is_paused_grid(found.sweep) else ["pause"] if steering.can_hold(found.sweep) else []
+        return [*held, "cancel"] if goes_on else []
     if state in ("Running", "Starting"):
         return [*(["pause"] if results.can_pause(found.sweep) else []), "stop", "extend", "cancel"]
     return ["resume", "extend", "cancel"] if goes_on else ["resume", "extend"] if len(found.trials) < found.total else ["extend"]

@@ -13,7 +13,7 @@ import pytest
 from trainconf.control import labels, submit
 from trainconf.errors import ConfigError, RunNotFoundError, UserError
 from trainconf.history import events
-from trainconf.page.answers import actions
+from trainconf.page.answers import actions, sweeps
 from trainconf.page.wire import Refusal
 from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -92,6 +92,8 @@ def test_what_is_read_only_tells_commands_alone(ask: Ask, runs: list[RunPaths]) 
     ("freeze", {"runs": [A, B], "output": "a.yaml"}, "freeze takes one run"),
     ("pause", {"sweep": 3}, "say which sweep is meant"),
     ("pause", {"sweep": A}, "is a run, not a sweep"),
+    ("extend", {"sweep": A}, "extend needs a new limit"),
+    ("extend", {"sweep": A, "changes": ["sweep.max_total_runs=3"]}, "is a run, not a sweep"),
     ("cancel", {"runs": ["/etc", "../x", A, "gone"]}, "is no id of a run"),
 ])  # fmt: skip
 def test_what_is_no_operation_is_refused_before_anything_is_done(
@@ -168,5 +170,16 @@ def test_a_search_is_paused_and_stopped_and_a_grid_says_that_it_cannot(ask: Ask,
     assert [line for line in Path(home.journal).read_text().splitlines() if '"deed":"pause"' in line or '"deed":"close"' in line]
     grid = make_run(workspace, "g", states=("Running",))
     write_json(grid.sweep, {"sweep_id": "g"})
+    Path(grid.trials).write_text('{"end": 3}\n')  # an agent has all of them
     (result,) = act(ask, "pause", sweep="g", do=True)["results"]
     assert (result["ok"], "plain grid" in result["words"]) == (False, True)
+
+
+def test_a_grid_that_is_paused_goes_on_without_a_controller(ask: Ask, workspace: WorkspacePaths) -> None:
+    grid = make_run(workspace, "g", states=("Running",))
+    write_json(grid.sweep, {"sweep_id": "g"})
+    assert act(ask, "pause", sweep="g", do=True)["results"][0]["ok"]
+    assert ask(sweeps.sweep, params={"id": "g"})["actions"] == ["resume", "cancel"]
+    found = act(ask, "resume", sweep="g", do=True)
+    assert found["command"] == "trainconf sweep resume g"
+    assert [(each["ok"], each["words"]) for each in found["results"]] == [(True, "its trials that wait in the queue may begin")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainconf.control import runs
 from trainconf.control.results import sweep as results
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
+from trainconf.errors import TrainconfError
 from trainconf.page.answers.parts.config import composing
 
 TYPE_CHECKING = False
@@ -22,6 +23,14 @@ def pause(sweep: RunPaths) -> str:
     """No further trial for now; in words what became of it, as of the others."""
     words = "no further trial starts for now"
     return words if results.ask_for(sweep, "pause") else f"{words}; {ALONE}"
+
+
+def can_hold(sweep: RunPaths) -> bool:
+    """Whether its trials that wait can be kept in a queue: not where it is not known what has them."""
+    try:
+        return results.can_hold(sweep)
+    except TrainconfError:
+        return False
 
 
 def stop(sweep: RunPaths) -> str:
@@ -43,7 +52,7 @@ def check(sweep: RunPaths, workspace: WorkspacePaths, words: Sequence[str]) -> d
 
 def place(sweep: RunPaths) -> list[str]:
     """The option that says where it is controlled: where it was, or beside."""
-    return [] if was_begun_as(sweep) == "job" else ["--detach"]
+    return [] if was_begun_as(sweep) == "job" or results.is_paused_grid(sweep) else ["--detach"]
 
 
 def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> str:
@@ -52,6 +61,9 @@ def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence
     from trainconf.control.sweeps.resume import check as check_all
     from trainconf.control.sweeps.resume import resume_as_job
 
+    if verb == "resume" and results.is_paused_grid(sweep):
+        results.ask_for(sweep, verb)
+        return "its trials that wait in the queue may begin"
     changes = check(sweep, workspace, words)
     is_here = controller_now(sweep).is_here
     with composing:
