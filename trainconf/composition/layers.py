@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from trainconf.errors import Mistake
+from trainconf.fast.stdlib import re
+from trainconf.fast.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Layer(NamedTuple):

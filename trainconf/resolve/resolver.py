@@ -6,6 +6,7 @@ import os
 
 from trainconf import environments, plugins
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.patterns import surely_has_one_group
 from trainconf.fast.records import replace
 from trainconf.fast.stdlib import re
 from trainconf.paths import WorkspacePaths, is_inside
@@ -335,16 +336,15 @@ class _Resolver:
                        hint=f"choose it with compute={target}")
 
     def labels(self) -> None:
-        name = self.config.experiment_name
-        if not is_run_name(name):
+        if not is_run_name(name := self.config.experiment_name):
             self.wrong("experiment_name", f"experiment_name cannot be {name!r}",
                        ("allowed", "a letter or digit, then letters, digits, `_`, `-`, `.`; at most 200"))
-        for metric, pattern in self.config.stdout_metrics.items():
+        unsure = {f"stdout_metrics.{name}": text for name, text in self.config.stdout_metrics.items() if not surely_has_one_group(text)}
+        for key, pattern in unsure.items():
             try:
                 groups = re.compile(pattern).groups
             except re.error as error:
-                self.wrong(f"stdout_metrics.{metric}", f"stdout_metrics.{metric} is not a regular expression", ("because", str(error)))
+                self.wrong(key, f"{key} is not a regular expression", ("because", str(error)))
                 continue
             if groups != 1:
-                self.wrong(f"stdout_metrics.{metric}", f"stdout_metrics.{metric} has {groups} groups",
-                           ("allowed", "exactly one (...), around the number"))
+                self.wrong(key, f"{key} has {groups} groups", ("allowed", "exactly one (...), around the number"))

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from trainconf.fast.records import Record
 from trainconf.fast.stdlib import decimal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_LISTED = 1_000_000  # values of one key: what memory holds
 DIGITS = 12  # of a drawn number: short on a command line, and equal on machines whose exp() and log() differ in the last place

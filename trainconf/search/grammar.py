@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from trainconf.fast.stdlib import decimal
 from trainconf.search.expressions import Choice, Expression, ExpressionError, Numbers, text_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Number = int | float
 

@@ -10,9 +10,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from typing import Protocol
 
 from trainconf.fast.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 NO_VALUE = -math.inf
 
@@ -131,11 +136,9 @@ class Policy(Protocol):
 
     def due(self, after: int, up_to: int) -> Iterator[int]:
         """The intervals in (after, up_to] at which a trial is judged, ascending."""
-        ...
 
     def bound(self, field: Field, trial: int) -> float:
         """The value below which that trial is stopped; NO_VALUE if there is too little to compare with."""
-        ...
 
 
 class _Periodic(Record):

@@ -21,13 +21,16 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from trainconf.fast.records import Record
 from trainconf.search import values
 from trainconf.search.conditions import ConditionError
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Point
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FINAL = ("Completed", "Failed", "Canceled")
 WITHOUT_A_METRIC = 3  # finished trials without a value, before a search that needs one gives up

@@ -6,13 +6,16 @@ Every mistake is collected, so that all are told at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from trainconf.errors import Mistake
 from trainconf.search import grammar
 from trainconf.search.conditions import Condition, ConditionError
 from trainconf.search.expressions import Choice, Expression, ExpressionError, Option
 from trainconf.search.space import Axis, Exclusion, Point, Space, Zip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # the functions that Azure ML v2 writes as a mapping, with the names of their arguments there
 AZURE_ARGUMENTS = {

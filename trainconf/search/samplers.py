@@ -9,10 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Protocol
 
 from trainconf.search.draws import unit
 from trainconf.search.space import Point, Space, key_in, key_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 MAX_MISSES = 1_000  # draws in a row that are excluded or were had before
 NOTHING = "exclude leaves nothing: every point is excluded"
@@ -32,7 +37,6 @@ class Sampler(Protocol):
 
     def ask(self, number: int) -> Point:
         """The point of that number. Raises NothingLeftError, and ConditionError of an exclusion."""
-        ...
 
 
 class GridSampler:

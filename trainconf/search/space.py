@@ -5,17 +5,18 @@ A point is a mapping of keys to values, in the order of the space.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from trainconf.fast.records import Record, replace
 from trainconf.search.conditions import Condition
 from trainconf.search.draws import unit
 from trainconf.search.expressions import Choice, Expression, Numbers, identity
 
-Point = dict[str, Any]
-_KEY = re.compile(r"[^@]*(?:@[^@=]*(?=@|$))?")  # of a group it may have a package: `db@source`
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Point = dict[str, "Any"]
 
 
 class Zip(Record):
@@ -168,9 +169,8 @@ def below(axis: Axis, index: int, under: str) -> str:
 
 def key_in(name: str) -> str:
     """The key in a name that `Space.walk` gives it: `momentum` of `momentum@opt=0`, `db@source` of `db@source` and of `db@source@opt=0`."""
-    match = _KEY.match(name)
-    assert match, name
-    return match[0]
+    key, *more = name.split("@")
+    return f"{key}@{more[0]}" if more and "=" not in more[0] else key
 
 
 def key_of(point: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from trainconf import __version__, launchers
 from trainconf.errors import ConfigError, Mistake, StorageError
@@ -29,6 +28,8 @@ from trainconf.sweeps.trials import TrialMaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from trainconf.composition.plain.trials import AnyGrid
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself

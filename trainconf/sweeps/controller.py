@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from trainconf.errors import LaunchError
 from trainconf.files import read_lines
@@ -23,6 +22,10 @@ from trainconf.sweeps import journal
 from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError
 from trainconf.sweeps.search import judge_of
 from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, logs_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NAMES = 50  # of metrics, kept for a message
 PAUSED = "paused; `trainconf sweep resume` goes on"
@@ -314,17 +317,14 @@ class Controller:
 
     def _hear_cancellation(self) -> None:
         request = events.cancel_request(self.home) if events.is_cancel_requested(self.home) else None
+        minutes = self.progress.limits.max_duration_minutes
         if request is not None:
             force = bool(request.get("force"))
             if self._forced is None or (force and not self._forced):
                 self._forced, self.is_canceled = force, True
                 self._cancel_all("cancellation was requested", force=force)
-        elif self._is_time_over() and not self.progress.closed:
+        elif minutes is not None and time.time() >= self._began_at + 60 * minutes and not self.progress.closed:
             self._cancel_all("its time is over (sweep.max_duration_minutes)", force=False)
-
-    def _is_time_over(self) -> bool:
-        minutes = self.progress.limits.max_duration_minutes
-        return minutes is not None and time.time() >= self._began_at + 60 * minutes
 
     def _cancel_all(self, reason: str, *, force: bool) -> None:
         if not self.progress.closed:

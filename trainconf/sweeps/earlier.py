@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from trainconf import files
 from trainconf.errors import Mistake, UserError
@@ -22,6 +21,10 @@ from trainconf.search.values import value_of_point, value_of_trial
 from trainconf.sweeps import journal
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.watching import Log, logs_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_EARLIER = 5  # sweeps
 LOGS_OF_A_LINE = 5_000

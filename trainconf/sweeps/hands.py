@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
 
 from trainconf import launchers
 from trainconf.composition.plain.words import overrides_of
@@ -22,8 +21,14 @@ from trainconf.sweeps import journal
 from trainconf.sweeps.trials import TrialMaker
 from trainconf.sweeps.watching import LOOK_SECONDS, TrialWatch
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
+
 RETRY_SECONDS = 5.0  # until a target that did not answer, or took no more, is asked again
-Resolve = Callable[[int, dict[str, Any], int], tuple[Resolved, list[str]]]  # number, values, repeat: what would run, and its overrides
+Resolve = Callable[[int, dict[str, "Any"], int], tuple[Resolved, list[str]]]  # number, values, repeat: what would run, and its overrides
 
 
 class Hands(Protocol):
@@ -31,38 +36,30 @@ class Hands(Protocol):
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
         """The trial of an `ask` line: its overrides, and where its run will be."""
-        ...
 
     def again(self, trial: Trial) -> RunPaths:
         """Where the run of a trial that runs once more will be."""
-        ...
 
     def has(self, trial: Trial) -> bool:
         """Whether somebody carries a trial out, or did."""
-        ...
 
     def start(self, trial: Trial) -> None:
         """Make the run's folder unless it is there, and hand the run over unless somebody has it.
 
         Raises StorageError, TrialError for a trial that cannot be carried out, NotNowError where its target takes none just now.
         """
-        ...
 
     def cancel(self, trial: Trial, *, force: bool) -> None:
         """Ask for the end of a trial's run. Raises LaunchError, StorageError."""
-        ...
 
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""
-        ...
 
     def hold(self, trials: Sequence[Trial], *, is_held: bool) -> None:
         """Keep trials from beginning, or let them begin. Raises LaunchError."""
-        ...
 
     def close(self, state: str, reason: str) -> None:
         """No trial will follow, and none runs: the sweep has ended like this."""
-        ...
 
 
 class TrialError(Exception):

@@ -17,14 +17,18 @@ import os
 import time
 from binascii import crc32
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
 
 from trainconf import files
 from trainconf.errors import StorageError
 from trainconf.fast.json import loads
+from trainconf.fast.tuples import NamedTuple
 from trainconf.history.events import now
 from trainconf.history.find import trials_of
 from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CHECK = b',"check":"'
 SYNC_SECONDS = 1.0  # of lines that a power cut may take; a killed process loses none

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, NamedTuple
 
 from trainconf import files
 from trainconf.errors import StorageError
+from trainconf.fast.tuples import NamedTuple
 from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 HEARTBEAT_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
@@ -134,9 +138,10 @@ def has_one(home: RunPaths) -> StorageError:
 
 def presence(home: RunPaths) -> Presence | None:
     """A sweep's latest controller; None where there was none, or an older trainconf's."""
-    found = read_mapping(home.controller_lock)
     try:
-        seen = os.stat(home.controller_lock).st_mtime
+        status = os.stat(home.controller_lock)
+        found = read_mapping(home.controller_lock) if status.st_size else {}  # nobody has entered it yet
+        seen = status.st_mtime
         return Presence(
             files.is_locked(home.controller_lock), str(found["host"]), int(found["pid"]), str(found["job_id"]), str(found["since"]),
             f"{time.strftime(events.SECOND_FORMAT, time.gmtime(seen))}.{int(seen % 1 * 1_000_000):06}Z", str(found["left"]),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
-from typing import Any
 
 from trainconf.composition.plain.expressions import read_expression
 from trainconf.errors import ConfigError, Mistake
@@ -18,6 +17,10 @@ from trainconf.search.progress import Limits, PointSource
 from trainconf.search.reading import SpaceReader
 from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler, SobolSampler
 from trainconf.search.space import Point, Space
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_GP_RUNS = 100  # up to which Gaussian processes find the best points of smooth spaces
 EXTRAS = {"optuna": "sweeps", "scipy": "sweeps", "cmaes": "sweeps", "torch": "gp", "numpy": "sweeps"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from trainconf import __version__, launchers
 from trainconf.composition.plain.words import overrides_of
@@ -33,6 +32,8 @@ from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, TrialMaker, rec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from trainconf.composition.plain.trials import Composer
 
 MAX_CHECKED = 1_000  # values of a key that are checked before anything starts

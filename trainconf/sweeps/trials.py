@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any, Protocol
 
 from trainconf import launchers
 from trainconf.errors import ConfigError
@@ -21,6 +20,12 @@ from trainconf.spec import RunSpec
 from trainconf.submission.inputs import with_digests
 from trainconf.submission.record import write_run
 from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, prepared_spec, spec_with_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
 

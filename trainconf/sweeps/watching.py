@@ -6,13 +6,16 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from trainconf.fast.file_watch import FileWatch
 from trainconf.history import events, metrics
 from trainconf.history.liveness import State
 from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LOOKS_A_SECOND = 500  # at trials that wait, at most: a tenth of a millisecond each
 LOOK_SECONDS = 1.0

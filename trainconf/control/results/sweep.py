@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
 
 from trainconf.errors import ConfigError, LaunchError, UserError
+from trainconf.fast.tuples import NamedTuple
 from trainconf.files import FileLock, is_locked, names_in, read_lines
 from trainconf.history import events, labels, liveness, metrics, record
 from trainconf.launchers import states
@@ -18,8 +18,9 @@ from trainconf.sweeps import hands, journal
 from trainconf.sweeps.presence import presence
 from trainconf.sweeps.watching import logs_of
 
-PAUSES = ("pause", "resume")
-
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 class TrialResult(NamedTuple):
     """What became of a trial. `row` has of the stable fields of `show --json` those that `_row` reads, and is empty while it has no run.
@@ -257,7 +258,8 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     from trainconf.sweeps.resuming import search_of
 
     found = record.read_mapping(sweep.sweep)
-    if not (is_plain(found) and deed in PAUSES and can_pause(sweep)):
+    is_pause = deed in ("pause", "resume")
+    if not (is_pause and is_plain(found) and can_pause(sweep)):
         search_of(sweep, found)
     lock = FileLock(sweep.controller_lock)
     if not lock.acquire(blocking=False):
@@ -268,7 +270,7 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
         log = journal.Journal(sweep)
         _refuse_pause(sweep, deed)
         log.write(deed, **facts)
-        if deed in PAUSES:
+        if is_pause:
             _hold(sweep, log, _progress(sweep, found, ""))
         log.close()
     finally:

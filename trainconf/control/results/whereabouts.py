@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from trainconf.control.results.sweep import is_paused
 from trainconf.errors import ConfigError, LaunchError
+from trainconf.fast.tuples import NamedTuple
 from trainconf.files import is_locked, read_lines
 from trainconf.history import liveness
 from trainconf.history.find import trials_of

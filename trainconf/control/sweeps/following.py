@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from trainconf import launchers
 from trainconf.files import until_unlocked
@@ -15,6 +14,8 @@ from trainconf.sweeps.watching import TrialEnds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from trainconf.control.sweeps.steer import AnySweep
     from trainconf.paths import RunPaths
 

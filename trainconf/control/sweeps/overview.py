@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 from trainconf.control.results.sweep import finite, saved_share, search_settings
+from trainconf.fast.tuples import NamedTuple
 from trainconf.history import metrics, record
 from trainconf.history.follow import has_ended
 from trainconf.search.progress import Progress
@@ -15,6 +15,8 @@ from trainconf.search.values import is_better
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from trainconf.control.sweeps.steer import AnySweep
 
 SAVED_EVERY_S = 0.5  # all trials are looked at for it

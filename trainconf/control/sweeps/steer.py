@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
 
 from trainconf.composition.layers import Layer
 from trainconf.composition.plain.trials import SweepRequest
@@ -13,6 +12,7 @@ from trainconf.control import runs
 from trainconf.control.compose import ComposeRequest, naming, report_notes
 from trainconf.control.sweeps.asked import read
 from trainconf.errors import ConfigError
+from trainconf.fast.tuples import NamedTuple
 from trainconf.files import FileLock
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
@@ -26,6 +26,12 @@ from trainconf.sweeps.batch import Sweep, plan_sweep, refuse_shared
 from trainconf.sweeps.earlier import Known, go_on_with, named
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, Trials, at_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 SHOWN_TRIALS = 10
 

@@ -139,6 +139,8 @@ def _word(value: Any) -> str:
         return value
     if isinstance(value, float):
         return _float(value)
+    if type(value) is int:  # for which `json`, and `re` with it, need not be imported
+        return str(value)
     return json.dumps(value)
 
 

@@ -6,6 +6,8 @@ import os
 
 from trainconf.distributed import mpi
 from trainconf.errors import ConfigError, Mistake
+from trainconf.fast.patterns import surely_has_one_group
+from trainconf.fast.stdlib import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +49,9 @@ def _no_arguments(argv: Iterable[str]) -> Iterator[Mistake]:
 
 
 def _broken_patterns(patterns: Mapping[str, str]) -> Iterator[Mistake]:
-    if patterns:
-        import re
     for name, pattern in patterns.items():
+        if surely_has_one_group(pattern):
+            continue
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:

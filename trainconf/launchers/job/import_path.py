@@ -7,6 +7,7 @@ installed, and the packages beside an installed trainconf stay invisible.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 
 import trainconf
@@ -16,7 +17,11 @@ from trainconf.errors import StorageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, TypeVar
 
+    T = TypeVar("T")
+
+KEPT_S = 1.0  # that a folder is believed to be as it was: whoever submits for days makes it anew where somebody has removed it
 
 # They hold more than a Python's programs.
 SYSTEM_FOLDERS = frozenset(("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))
@@ -28,7 +33,9 @@ def folder(environ: Mapping[str, str], fallback: str) -> str:
     PYTHONPATH cannot hold a path with a colon, so such a place is skipped. Raises StorageError when none is left.
     """
     package = os.path.dirname(os.path.abspath(trainconf.__file__))
-    return _made(environ, fallback, package, lambda path: _link(os.path.join(path, "trainconf"), package))
+    return _lately(("", *_places(environ, fallback)), lambda: _made(
+        environ, fallback, package, lambda path: _link(os.path.join(path, "trainconf"), package),
+    ))  # fmt: skip
 
 
 def compat_folders(compat: Iterable[str], folder: str) -> list[str]:
@@ -42,6 +49,23 @@ def programs(environ: Mapping[str, str], fallback: str, python: str) -> list[str
     A folder of the system is never put first: it holds much else. PATH cannot hold a colon either: a link replaces such a folder.
     Raises StorageError.
     """
+    return _lately((python, *_places(environ, fallback)), lambda: _programs(environ, fallback, python))
+
+
+def _lately(key: tuple[str, ...], find: Callable[[], T]) -> T:
+    """What was found just before, for another trial of the same sweep, or is found now."""
+    now = time.monotonic()
+    found = _found.get(key)
+    if found is None or now >= found[0] + KEPT_S:
+        found = _found[key] = now, find()
+    kept: T = found[1]
+    return kept
+
+
+_found: dict[tuple[str, ...], tuple[float, Any]] = {}
+
+
+def _programs(environ: Mapping[str, str], fallback: str, python: str) -> list[str]:
     beside = os.path.dirname(python)
     if not os.path.isabs(python):
         return []
