@@ -198,6 +198,26 @@ def test_a_failure_that_is_no_fault_of_the_scripts_says_what_to_do(case: str, sh
         assert shell(f"compute.lease_dir={shell.leases}", advice, script).code == 0
 
 
+def test_a_run_from_the_root_of_all_folders_is_refused(shell: Shell) -> None:
+    script = shell.write("train.py", "pass")
+    answer = shell("plan", str(script), cwd="/")
+    assert answer.code == 2
+    assert "the whole file system would be recorded as the code" in answer.told
+    assert "change into the project's folder" in answer.err
+
+
+def test_a_tree_that_nobody_has_meant_to_copy_is_told(shell: Shell) -> None:
+    shell.write("train.py", "pass")
+    words = f"compute.lease_dir={shell.leases}", "train.py"
+    assert "note" not in shell(*words).err
+    for number in range(10_000):
+        shell.write(f"data/{number % 100}/{number}", "")
+    answer = shell(*words)
+    assert f"note: each run gets a copy of 10001 files of {shell.root}; is that the project?" in answer.err, answer
+    shell.write(".trainconfignore", "/data/\n")
+    assert "note" not in shell(*words).err
+
+
 def test_a_submodule_that_is_not_checked_out_is_what_is_missing(shell: Shell, tmp_path: Path) -> None:
     def git(folder: Path, *words: str) -> None:
         subprocess.run(["git", "-c", "protocol.file.allow=always", *words], cwd=folder, env=shell.env, check=True, capture_output=True)

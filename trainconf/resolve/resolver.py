@@ -134,8 +134,7 @@ def app_script(composed: Composed, workspace: WorkspacePaths, cwd: str | None = 
 
 def environment(composed: Composed, workspace: WorkspacePaths, mistakes: list[Mistake]) -> EnvironmentSpec:
     """The part of the spec that is the software; what is wrong with the recipe is added to `mistakes`, with its origin."""
-    before = len(mistakes)
-    spec = EnvironmentSpec()
+    before, spec = len(mistakes), EnvironmentSpec()
     try:
         launcher = plugins.load(composed.config["compute"]["target"])
     except ConfigError as error:
@@ -190,8 +189,9 @@ class _Resolver:
         elif not os.path.isdir(source):
             state = "is not a folder" if os.path.exists(source) else "does not exist"
             shipped = source.startswith(os.path.join(self.workspace.root, "projects", ""))
-            self.wrong("source_directory", f"source_directory {state}", ("path", source),
-                       hint=_NO_EXAMPLES if shipped else "")
+            self.wrong("source_directory", f"source_directory {state}", ("path", source), hint=_NO_EXAMPLES if shipped else "")
+        elif os.path.realpath(source) == os.sep:
+            self.wrong("source_directory", "the whole file system would be recorded as the code", hint="change into the project's folder")
         return source
 
     def code(self, source: str, *, look: bool) -> CodeSpec:

@@ -27,6 +27,8 @@ from trainconf.submission.inputs import not_looked_at, tell_leaving_links, with_
 from trainconf.submission.record import with_run_id, write_run
 from trainconf.submission.run_id import claim_run_dir, remove_run_dir
 
+MANY_FILES = 10_000  # of a tree that nobody has meant to copy for each run
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,6 +85,9 @@ def take_snapshot(resolved: Resolved, workspace: WorkspacePaths, reporter: Repor
         resolved.source_directory, max_mb=guards.max_mb, max_files=guards.max_files, allow_keys=guards.allow_keys,
         reporter=reporter,
     )
+    if snapshot.file_count > MANY_FILES:
+        reporter.info(f"note: each run gets a copy of {snapshot.file_count} files of {resolved.source_directory}; is that the project? "
+                      ".gitignore and .trainconfignore leave out what is data (docs/recipes.md)")  # fmt: skip
     for path in snapshot.leaving_links:
         reporter.info(f"note: {path} links out of the source directory; the link travels, what it names does not")
     for path in snapshot.skipped:
