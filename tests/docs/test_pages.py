@@ -34,6 +34,8 @@ def load(path: Path):  # type: ignore[no-untyped-def]
 
 
 blocks = load(Path(__file__).with_name("blocks.py"))
+# Runs of a page lease the machine's own slots, which runs of other tests may hold: no page has to show that.
+WAITING = re.compile(r"^waiting for a slot of this machine, place \d+ in the queue\n(?:  slot-.*\n|  door.*\n)*", re.MULTILINE)
 RUNNABLE = [page for page in PAGES if blocks.commands(page.read_text())]
 
 
@@ -152,7 +154,7 @@ def hold(page: Path, commands, local: str, installed: Path, tmp_path: Path) -> N
     wrong = [
         f"{name_of(page)}:{command.line}: $ {command.text}\nexit code {code}, shown:\n{command.shown}printed:\n{output}"
         for command, (code, output) in zip(commands, results, strict=False)
-        if code != 0 or not blocks.matches(command.shown, output)
+        if code != 0 or not blocks.matches(command.shown, WAITING.sub("", output))
     ]
     assert not wrong, "\n\n".join(wrong)
     assert len(results) == len(commands)
