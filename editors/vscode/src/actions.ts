@@ -1,10 +1,11 @@
 // The commands: each is a verb of trainconf, on what was chosen in the tree, by a code lens, or in a list.
 import { existsSync, promises as files } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import * as vscode from "vscode";
 import { type CodeDiff, pairs } from "./core/changes";
 import { submitted, words } from "./core/cli";
 import { type ExperimentNode, isActive, type RunNode, type SweepNode } from "./core/model";
+import { type Checked, problems } from "./core/problems";
 import { firstLine } from "./core/servers";
 import type { Folder, Folders } from "./folders";
 import type { Logs } from "./logs";
@@ -206,24 +207,20 @@ export class Actions {
   /** Check the workspace as `trainconf check` does; what it finds is among the problems. */
   private async check(folder: Folder): Promise<void> {
     const out = await this.progress(folder, "checking every experiment", ["check", "--json"], [0, 1, 2]);
-    const found = JSON.parse(out) as { what: string; place: string; mistakes: unknown[] }[];
-    const wrong = found.filter(({ mistakes }) => mistakes.length);
+    const checked = JSON.parse(out) as Checked[];
+    const wrong = problems(checked);
     const byFile = new Map<string, vscode.Diagnostic[]>();
-    for (const { what, place, mistakes } of wrong) {
-      const [, file = place, line] = /^(.*?)(?::(\d+))?$/.exec(place) ?? [];
-      const at = new vscode.Range(Math.max(0, Number(line ?? 1) - 1), 0, Math.max(0, Number(line ?? 1) - 1), 1000);
-      const problems = mistakes.map((mistake) => {
-        const said = typeof mistake === "string" ? mistake : String((mistake as { what?: string }).what ?? JSON.stringify(mistake));
-        return Object.assign(new vscode.Diagnostic(at, `${what}: ${said}`), { source: "trainconf check" });
-      });
-      byFile.set(file, [...(byFile.get(file) ?? []), ...problems]);
+    for (const { file, line, said } of wrong) {
+      const diagnostic = new vscode.Diagnostic(new vscode.Range(line, 0, line, 1000), said);
+      diagnostic.source = "trainconf check";
+      byFile.set(file, [...(byFile.get(file) ?? []), diagnostic]);
     }
     this.problems.clear();
-    byFile.forEach((problems, file) => this.problems.set(vscode.Uri.file(file.startsWith("/") ? file : join(folder.path, file)), problems));
+    byFile.forEach((said, file) => this.problems.set(vscode.Uri.file(resolve(folder.path, file)), said));
     if (wrong.length) {
       await vscode.commands.executeCommand("workbench.actions.view.problems");
     } else {
-      void vscode.window.showInformationMessage(`trainconf check: ${found.length} checked, none is wrong`);
+      void vscode.window.showInformationMessage(`trainconf check: ${checked.length} checked, none is wrong`);
     }
   }
 

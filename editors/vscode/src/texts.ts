@@ -19,7 +19,7 @@ export class Texts implements vscode.TextDocumentContentProvider, vscode.Disposa
 
   /** Where a text is found under a name; one of the same name is replaced. */
   put(name: string, text: string): vscode.Uri {
-    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name}` });
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name.replaceAll("/", "-")}` }); // a tab shows what follows the last slash
     this.contents.set(uri.toString(), text);
     this.changed.fire(uri);
     return uri;

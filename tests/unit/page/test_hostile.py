@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -156,6 +157,24 @@ def test_a_frame_is_allowed_by_name_alone_and_nothing_else_gets_into_the_policy(
     for words in (*(["--allow-frame", origin] for origin in wrong), ["--allow-host", "a b"], ["--allow-host", "x:80"]):
         done = subprocess.run([sys.executable, "-m", "trainconf", "ui", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), words
+
+
+def test_a_page_for_a_frame_is_served_beside_the_one_of_the_workspace(serve: Serve, tmp_path: Path) -> None:
+    first, framed = serve(), serve("--allow-frame", "http://localhost:8888")
+    assert first.ask("GET", "/")[0] == framed.ask("GET", "/")[0] == 200
+    words = [sys.executable, "-m", "trainconf", "ui"]
+    done = subprocess.run([*words, "--link"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == first.link
+    assert framed.link != first.link
+    done = subprocess.run([*words, "--read-only"], cwd=tmp_path, capture_output=True, text=True)
+    assert "is served already" in done.stderr
+
+
+def test_the_page_asks_for_nothing_by_an_absolute_path(serve: Serve) -> None:
+    page = serve()  # a proxy, such as that of code-server, may have put it below a path of its own
+    for path in ("/", "/static/first.js", "/static/rest.js", "/static/page.css"):
+        text = page.ask("GET", path)[2].decode()
+        assert not re.search(r"""["'`(]/(?:api|static|files)/""", text), path
 
 
 @pytest.mark.parametrize(

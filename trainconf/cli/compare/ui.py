@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
-    """Serve the page until Ctrl-C; exit code 0. Where a page of this workspace is served already, its link is all that is printed."""
+    """Serve the page until Ctrl-C; exit code 0. Where a page of this workspace is served already, its link is all that is printed.
+
+    One for a frame is served beside it: the other may not be shown there, and an editor's panel is no reason to end it.
+    """
     args = _parse(argv)
     workspace = find_workspace(os.getcwd())
     if args.link:
@@ -34,7 +37,7 @@ def run(argv: list[str]) -> int:
     try:
         with standing.Standing(workspace) as claim:
             other = claim.claim()
-            if other is not None:
+            if other is not None and not args.allow_frame:
                 return _other(other, args)
             site = Site(workspace, read_only=args.read_only, hosts=args.allow_host, frames=args.allow_frame)
             with Server(site, port=args.port, socket_file=args.socket) as server:
@@ -78,7 +81,7 @@ def _is_origin(text: str) -> bool:
 def _other(other: Other, args: argparse.Namespace) -> int:
     """Tell of the page that is served already. Raises UserError where another kind of page was asked for."""
     where = f"pid {other.pid} on {other.host}" if other.pid else "by another user"
-    if args.port is not None or args.socket or args.read_only or args.allow_host or args.allow_frame:
+    if args.port is not None or args.socket or args.read_only or args.allow_host:
         raise UserError(
             "a page of this workspace is served already, with options of its own", ("served", where),
             hint=f"end it first (`kill {other.pid}` on {other.host}), or leave the options out" if other.pid else "",

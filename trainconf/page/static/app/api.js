@@ -40,7 +40,7 @@ export class Api {
   }
 
   /**
-   * The answer to a GET of `/api/PATH`. Raises ApiError.
+   * The answer to a GET of `api/PATH`. Raises ApiError.
    * @param {string} path
    * @param {Record<string, unknown>} [query] what is null, undefined or empty is left out; of a list, each value by itself
    * @param {{signal?: AbortSignal}} [how]
@@ -48,7 +48,7 @@ export class Api {
    */
   async get(path, query = {}, how = {}) {
     const said = queryOf(query);
-    return (await this.wait(`/api/${path}${said && `?${said}`}`, how)).json();
+    return (await this.wait(`api/${path}${said && `?${said}`}`, how)).json();
   }
 
   /**
@@ -92,7 +92,7 @@ export class Api {
    * @returns {Promise<any>}
    */
   async post(path, body, how = {}) {
-    return (await this.ask(`/api/${path}`, { ...how, method: "POST", body: JSON.stringify(body) })).json();
+    return (await this.ask(`api/${path}`, { ...how, method: "POST", body: JSON.stringify(body) })).json();
   }
 
   /**

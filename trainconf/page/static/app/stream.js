@@ -171,7 +171,7 @@ export class Stream {
   async readOnce(topics, request) {
     let quiet = setTimeout(() => request.abort(), QUIET_MS);
     try {
-      const answer = await this.api.ask("/api/stream", { method: "POST", body: JSON.stringify({ topics }), signal: request.signal });
+      const answer = await this.api.ask("api/stream", { method: "POST", body: JSON.stringify({ topics }), signal: request.signal });
       const reader = /** @type {ReadableStream<any>} */ (answer.body).pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       for (;;) {

@@ -12,7 +12,7 @@ import { clock } from "../app/text.js";
  */
 export function save(ctx, name, query) {
   const get = async (/** @type {string} */ format) => {
-    const answer = await ctx.ask(ctx.api.ask(`/api/export?${queryOf({ ...query, format })}`, {}));
+    const answer = await ctx.ask(ctx.api.ask(`api/export?${queryOf({ ...query, format })}`, {}));
     if (answer) download(`${name}.${format}`, await answer.blob());
     ctx.dialog.close();
   };

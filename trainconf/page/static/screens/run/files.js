@@ -44,7 +44,7 @@ async function readFolder(ctx, asked) {
   if (!query.file) return;
   const found = await ctx.api.get(at(ctx, "file"), { path: query.file }, { signal: ctx.signal });
   if (asked !== store.filesAsked) return;
-  if (["image", "page"].includes(found.shown)) store.shownUrl = (await ctx.api.post(at(ctx, "link"), { path: query.file })).url;
+  if (["image", "page"].includes(found.shown)) store.shownUrl = (await ctx.api.post(at(ctx, "link"), { path: query.file })).url.slice(1);
   store.shownFile = found;
 }
 
@@ -81,7 +81,7 @@ async function readLinks(ctx) {
     const place = Math.max(0, some.indexOf(image) - LINKED / 2);
     const paths = some.slice(place, place + LINKED).map((/** @type {any} */ each) => each.path);
     const { urls } = await ctx.api.post(`runs/${encoded(id)}/link`, { paths });
-    paths.forEach((/** @type {string} */ path, /** @type {number} */ each) => store.urls.set(`${id}/${path}`, { url: urls[each], at: Date.now() }));
+    paths.forEach((/** @type {string} */ path, /** @type {number} */ each) => store.urls.set(`${id}/${path}`, { url: urls[each].slice(1), at: Date.now() }));
   }
   ctx.render();
 }
@@ -127,7 +127,7 @@ function fileView(ctx) {
   const name = file.path.split("/").at(-1);
   const get = async () => {
     const found = await ctx.ask(ctx.api.post(at(ctx, "link"), { path: file.path, save: true }));
-    if (found) location.assign(found.url);
+    if (found) location.assign(found.url.slice(1));
   };
   return html`
     <div class="pad filehead"><b><bdi>${plain(name)}</bdi></b> <span class="quiet">${bytes(file.size_bytes)}</span> <button @click=${get}>download</button>
