@@ -123,8 +123,8 @@ class Documents:
         try:
             self.files.read(opened.path)
         except UserError as error:
-            return Look([], None, list(error.mistakes))
-        return Look([], None, [])
+            return Look(None, list(error.mistakes))
+        return Look(None, [])
 
     def look_at_commands(self, opened: Opened, is_stale: Callable[[], bool]) -> bool:
         """Compose the commands in the comments of a file. False when that was given up."""

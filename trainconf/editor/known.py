@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from typing import Any
 
 from trainconf.control.json_schema.groups import Groups
 from trainconf.control.json_schema.workspace import FileSchema, schemas
+from trainconf.editor.workspaces import PACKAGE
 from trainconf.errors import ConfigError
 from trainconf.files import fingerprint
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from trainconf.paths import WorkspacePaths
-
-_PACKAGE = re.compile(r"\s*#\s*@\s*package\b")
 
 
 class Known:
@@ -43,7 +41,7 @@ class Known:
                 lines = [stream.readline() for _ in range(2)]
         except OSError:
             return ""
-        return next((line.lstrip("# ").strip() for line in lines if line.startswith("#") and not _PACKAGE.match(line)), "")
+        return next((line.lstrip("# ").strip() for line in lines if line.startswith("#") and not PACKAGE.match(line)), "")
 
 
 def stamp(workspace: WorkspacePaths) -> list[Any]:

@@ -11,7 +11,7 @@ from trainconf.paths import WorkspacePaths, find_workspace, is_inside, is_worksp
 from trainconf.snapshot.frozen_line import is_frozen
 
 _PLACE = re.compile(r"(.+?\.(?:ya?ml|py)):(\d+)")
-_PACKAGE = re.compile(r"#\s*@\s*package\s+(\S+)")
+PACKAGE = re.compile(r"#\s*@\s*package\s+(\S+)")
 SHIPPED = "shipped "
 
 
@@ -53,7 +53,7 @@ def experiment_name(path: str, workspace: WorkspacePaths) -> str:
 
 def package_of(path: str, content: str, workspace: WorkspacePaths) -> tuple[str, ...]:
     """Where the keys of a config file go: the package that its first line names, else that of its group."""
-    named = _PACKAGE.match(content.lstrip("\ufeff \t"))
+    named = PACKAGE.match(content.lstrip("\ufeff \t"))
     if named is not None:
         return () if named[1] == "_global_" else tuple(named[1].split("."))
     inside = os.path.relpath(os.path.dirname(path), workspace.conf)

@@ -22,9 +22,8 @@ PRIMARY = ("config.yaml", "local.yaml")
 
 
 class Look(Record):
-    """What came out: the config where it composes, and what is wrong. words: the overrides that were composed."""
+    """What came out: the config where it composes, and what is wrong."""
 
-    words: list[str]
     composed: Composed | None
     mistakes: list[Mistake]
 
@@ -47,7 +46,7 @@ def look(words: list[str], workspace: WorkspacePaths, files: ConfigFiles, is_sta
         mistakes = mistakes_of(composed, partial(resolve_quietly, composed, workspace) if is_run else None)
     except TrainconfError as error:
         mistakes = list(error.mistakes)
-    return Look(words, composed, but_for_inputs(mistakes))
+    return Look(composed, but_for_inputs(mistakes))
 
 
 def look_at_commands(
