@@ -43,7 +43,7 @@ for epoch in range(args.epochs):
 """
 EXPERIMENT = """\
 # @package _global_
-# Two spirals: `trainconf experiment=NAME`
+# Two spirals: `trainconf experiment=CHOICE`
 defaults:
   - override /env: current
   - _self_
@@ -71,7 +71,7 @@ SETTINGS = {
     "workbench.startupEditor": "none", "workbench.secondarySideBar.defaultVisibility": "hidden", "workbench.layoutControl.enabled": False,
     "workbench.colorTheme": "Default Light Modern", "breadcrumbs.enabled": False, "editor.minimap.enabled": False,
     "window.commandCenter": False, "files.autoSave": "off", "chat.disableAIFeatures": True, "telemetry.telemetryLevel": "off",
-    "update.mode": "none", "extensions.autoCheckUpdates": False, "extensions.ignoreRecommendations": True,
+    "update.mode": "none", "remote.autoForwardPorts": False, "extensions.autoCheckUpdates": False, "extensions.ignoreRecommendations": True,
     "security.workspace.trust.startupPrompt": "always",
 }  # fmt: skip
 
@@ -90,28 +90,41 @@ def code_server() -> Path:
     return made("code-server", [LOCK.read_text(), VERSION], make) / "node_modules" / "code-server" / "out" / "node" / "entry.js"
 
 
+def experiment(choice: str, epochs: str, pause: str) -> str:
+    """The file of an experiment."""
+    text = EXPERIMENT.replace("CHOICE", choice).replace("NAME", choice.rpartition("/")[2])
+    return text.replace("EPOCHS", epochs).replace("PAUSE", pause)
+
+
 def write_workspace(root: Path) -> Shell:
-    """A workspace of three experiments: one with runs of other code than today's, one that goes on for long, one with a mistake."""
+    """A workspace of four experiments: one with runs of other code than today's, one that goes on for long, one below, one with a mistake.
+
+    A workspace beside it has one experiment. `two.code-workspace` is a window with both.
+    """
     shell = Shell(root, root.parent / "home")
     shell.root.mkdir()
     shell.home.mkdir()
     shell.write("conf/local.yaml", f"# @package _global_\ncompute:\n  lease_dir: {json.dumps(str(shell.leases))}\n  slots: 4\n")
-    for name, epochs, pause in (("spiral", "20", "0.0"), ("slow", "900", "0.3")):
-        text = EXPERIMENT.replace("NAME", name).replace("EPOCHS", epochs).replace("PAUSE", pause)
-        shell.write(f"conf/experiment/{name}.yaml", text)
+    for name, epochs, pause in (("spiral", "20", "0.0"), ("slow", "900", "0.3"), ("nlp/deep", "3", "0.0")):
+        shell.write(f"conf/experiment/{name}.yaml", experiment(name, epochs, pause))
     shell.write("train.py", TRAIN.replace("SHARE", "0.7"))
     for words in (["-m", "experiment=spiral", "params.lr=0.05,0.1,0.4"], ["experiment=spiral"]):
         answer = shell(*words)
         assert answer.code == 0, answer
-    shell.write("train.py", TRAIN.replace("SHARE", "0.6"))
     shell.write("conf/experiment/wrong.yaml", WRONG)
-    shell.write(".vscode/settings.json", json.dumps({"trainconf.python": sys.executable}))
+    (root.parent / "other" / "conf" / "experiment").mkdir(parents=True)
+    (root.parent / "other" / "conf" / "experiment" / "second.yaml").write_text(experiment("second", "3", "0.0"))
+    for folder in (root, root.parent / "other"):
+        (folder / ".vscode").mkdir()
+        (folder / ".vscode" / "settings.json").write_text(json.dumps({"trainconf.python": sys.executable}))
+        (folder / "train.py").write_text(TRAIN.replace("SHARE", "0.6"))
+    (root.parent / "two.code-workspace").write_text(json.dumps({"folders": [{"path": root.name}, {"path": "other"}]}))
     return shell
 
 
 @contextmanager
 def serving(shell: Shell, folder: Path) -> Iterator[str]:
-    """The address of a VS Code with the extension, whose window is the workspace."""
+    """The address of a VS Code with the extension; `?folder=` or `?workspace=` behind it says of which window."""
     copy = extension(folder)
     npm("run", "package", cwd=copy)
     user = folder / "user"
@@ -134,7 +147,7 @@ def serving(shell: Shell, folder: Path) -> Iterator[str]:
         child = subprocess.Popen(words, env=env, stdout=told, stderr=told, start_new_session=True)
     try:
         _wait(f"http://127.0.0.1:{port}/healthz", child, log)
-        yield f"http://127.0.0.1:{port}/?folder={shell.root}"
+        yield f"http://127.0.0.1:{port}/"
     finally:
         os.killpg(child.pid, signal.SIGTERM)
         child.wait(300)

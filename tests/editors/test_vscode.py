@@ -75,3 +75,34 @@ def test_what_ran_stands_beside_the_code_of_today(seen: dict[str, Any]) -> None:
 def test_an_experiment_stops_at_a_breakpoint_with_its_params(seen: dict[str, Any]) -> None:
     assert "train.py" in "\n".join(seen["stack"])
     assert "lr=0.2" in "\n".join(seen["variables"])
+
+
+def test_an_experiment_in_a_folder_below_runs_and_its_first_run_is_shown(seen: dict[str, Any]) -> None:
+    assert seen["below"].startswith("0.4749 val_accuracy")
+    assert seen["plan"].startswith("experiment   deep")
+
+
+def test_runs_show_in_which_params_they_differ(seen: dict[str, Any]) -> None:
+    assert "params.lr" in seen["compare"]
+    assert "0.9444 val_accuracy" in seen["trials"][0]
+    assert [row.partition(" · ")[0].partition("val_accuracy")[2] for row in seen["trials"]] == ["lr=0.4", "lr=0.1", "lr=0.05"]
+
+
+def test_a_run_is_frozen_and_compared_with_today(seen: dict[str, Any]) -> None:
+    assert "changed  train.py" in seen["freeze --check"]
+
+
+def test_a_mistake_that_check_finds_stands_at_its_line(seen: dict[str, Any]) -> None:
+    assert "[Ln 4, Col 1]" in seen["check"][0]
+
+
+def test_the_page_is_shown_in_a_panel(seen: dict[str, Any]) -> None:
+    assert seen["page"].startswith("spiral-")
+
+
+def test_a_server_that_dies_twice_is_started_again_and_that_is_told_once(seen: dict[str, Any]) -> None:
+    assert len(seen["killed"]) == 1
+
+
+def test_two_workspaces_in_a_window_each_run_their_experiments(seen: dict[str, Any]) -> None:
+    assert seen["two"].startswith("0.4749 val_accuracy")

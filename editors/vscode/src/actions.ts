@@ -39,7 +39,8 @@ export class Actions {
     private readonly context: vscode.ExtensionContext, private readonly folders: Folders, private readonly logs: Logs,
     private readonly pages: Pages, private readonly texts: Texts, private readonly output: vscode.OutputChannel,
   ) {
-    context.subscriptions.push(this.problems);
+    const typed = vscode.workspace.onDidChangeTextDocument(({ document }) => this.problems.delete(document.uri)); // check saw another text
+    context.subscriptions.push(this.problems, typed);
   }
 
   register(): void {

@@ -142,8 +142,10 @@ export class Tree implements vscode.TreeDataProvider<Line>, vscode.Disposable {
   }
 }
 
+/** An experiment that gets its first run is another line: VS Code would leave the one it knows closed. */
 function keyOf({ folder, node }: Line): string {
-  return `${folder.path}:${node.kind}:${node.id}`;
+  const isEmpty = node.kind === "experiment" && !node.children.length;
+  return `${folder.path}:${node.kind}:${node.id}${isEmpty ? ":empty" : ""}`;
 }
 
 /** What runs, in the status bar. */

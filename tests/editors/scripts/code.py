@@ -1,6 +1,7 @@
 """VS Code in a headless Chromium, by what a person does there: for tests and for the pictures of the documents.
 
-It runs in the Python of tests/projects/jupyter.py: `python code.py LINK OUT`. Prints JSON; pictures go to OUT.
+It runs in the Python of tests/projects/jupyter.py: `python code.py LINK FOLDER`. The workspaces are in the folder, and pictures go there.
+Prints JSON.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -104,18 +106,50 @@ class Code:
 
         self.until(f"the end of the menu with {name}", is_chosen)  # VS Code lets a menu take no click in its first 100 ms
 
+    def lens(self, name: str) -> None:
+        self.page.locator(".codelens-decoration a", has_text=re.compile(f"^{name}$")).first.click()
+
+    def rows(self) -> list[str]:
+        """The lines of the tree."""
+        return self.page.locator(".pane-body .monaco-list-row").all_inner_texts()
+
+    def first_below(self, name: str) -> str:
+        """The line of the tree below that of a name."""
+        rows = self.rows()
+        return rows[rows.index(name) + 1] if name in rows[:-1] else ""
+
+    def tab(self, words: str) -> str:
+        """The text of the tab that is shown, when it has this name."""
+        self.page.locator(".tab.active", has_text=words).wait_for()
+        return str(self.until(words, lambda: self.text_of_editor().strip()))
+
+    def servers(self) -> list[int]:
+        """The language servers of the workspaces."""
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_server(pid, self.out)]
+
+
+def _is_server(pid: int, folder: Path) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return words[1:4] == [b"-m", b"trainconf", b"lsp"] and os.readlink(f"/proc/{pid}/cwd").startswith(os.fspath(folder))
+    except OSError:
+        return False  # it has ended
+
 
 def main(link: str, out: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_context(viewport=SIZE).new_page()
-        code = Code(page, out)
-        page.goto(link)
         seen: dict[str, Any] = {}
         try:
-            tour(code, seen)
+            for way, words in ((tour, f"folder={out / 'lab'}"), (two_folders, f"workspace={out / 'two.code-workspace'}")):
+                code = Code(browser.new_context(viewport=SIZE).new_page(), out)
+                code.page.goto(f"{link}?{words}")
+                try:
+                    way(code, seen)
+                finally:
+                    code.shot("last")
+                code.page.close()
         finally:
-            code.shot("last")
             print(json.dumps(seen, indent=1))
         browser.close()
 
@@ -131,7 +165,10 @@ def tour(code: Code, seen: dict[str, Any]) -> None:
     check(code, seen)
     run(code, seen)
     look(code, seen)
+    verbs(code, seen)
+    page_in_a_panel(code, seen)
     debug(code, seen)
+    server(code, seen)
 
 
 def check(code: Code, seen: dict[str, Any]) -> None:
@@ -209,6 +246,78 @@ def debug(code: Code, seen: dict[str, Any]) -> None:
     seen["variables"] = page.locator(".debug-variables .monaco-list-row").all_inner_texts()
     page.locator(".debug-toolbar .codicon-debug-stop").click()
     page.locator(".debug-call-stack .monaco-list-row", has_text="train.py").wait_for(state="detached")
+
+
+def verbs(code: Code, seen: dict[str, Any]) -> None:
+    """An experiment in a folder below; compare, freeze, check."""
+    code.command("View: Close All Editors")
+    code.open("deep.yaml")
+    code.lens("run")
+    code.until("the first run of an experiment", lambda: "0.4749 val_accuracy" in code.first_below("deep"))
+    seen["below"] = code.first_below("deep")
+    code.lens("plan")
+    seen["plan"] = code.tab("plan of nlp-deep")
+    code.item(code.row("grid sweep"), "Compare")
+    seen["compare"] = code.tab("compare")
+    code.row("grid sweep").click()
+    seen["trials"] = code.until("the trials", lambda: [row for row in code.rows() if "lr=" in row])
+    code.item(code.row("0.8028 val_accuracy"), "Freeze…")
+    code.page.locator(".quick-input-widget", has_text="Freeze").wait_for()
+    code.page.locator(".quick-input-widget .monaco-button", has_text="OK").click()
+    code.page.locator(".tab.active", has_text=".lock.yaml").wait_for()
+    code.lens("freeze --check")
+    seen["freeze --check"] = code.tab("check of")
+    code.command("trainconf: Check every experiment")
+    seen["check"] = code.until("what check says", lambda: [text for text in code.problems() if "trainconf check" in text])
+
+
+def page_in_a_panel(code: Code, seen: dict[str, Any]) -> None:
+    """The page of `trainconf ui`, through the proxy of code-server."""
+    code.command("View: Close All Editors")
+    code.command("View: Hide Panel")
+    code.command("trainconf: Open the page")
+
+    def table() -> str:
+        frame = next((frame for frame in code.page.frames if "/proxy/" in frame.url), None)
+        cells = frame.locator("table a", has_text="spiral") if frame is not None else None
+        return cells.first.inner_text() if cells is not None and cells.count() else ""
+
+    seen["page"] = code.until("the page", table)
+    code.shot("vscode-page")
+    code.command("View: Close All Editors")
+
+
+def server(code: Code, seen: dict[str, Any]) -> None:
+    """A language server that is killed, and one that is not wanted."""
+    code.command("Notifications: Clear All Notifications")
+    code.open("wrong.yaml")
+    lens = code.page.locator(".codelens-decoration a").first
+    lens.wait_for()
+    for _ in range(2):
+        [killed] = code.servers()
+        os.kill(killed, signal.SIGKILL)
+        code.until("another server", lambda killed=killed: len(code.servers()) == 1 and code.servers() != [killed])
+        code.page.locator(".notification-toast", has_text="was started again").wait_for()
+    seen["killed"] = code.page.locator(".notification-toast", has_text="was started again").all_inner_texts()
+    settings = code.out / "lab" / ".vscode" / "settings.json"
+    before = settings.read_text()
+    settings.write_text(json.dumps({**json.loads(before), "trainconf.server.enabled": False}))
+    code.until("no server", lambda: not code.servers())
+    lens.wait_for(state="detached")
+    settings.write_text(before)
+    lens.wait_for()
+
+
+def two_folders(code: Code, seen: dict[str, Any]) -> None:
+    """A window of two workspaces, each with a server of its own."""
+    code.page.get_by_role("button", name=re.compile("Yes, I trust")).click()
+    code.until("the status bar", lambda: code.standing() == ["trainconf"])
+    code.page.locator(".activitybar .action-label[aria-label^=trainconf]").first.click()
+    code.until("both workspaces", lambda: {"lab", "spiral", "other", "second"} <= set(code.rows()))
+    code.open("second.yaml")
+    code.lens("run")
+    code.until("the run of the second workspace", lambda: "0.4749 val_accuracy" in code.first_below("second"))
+    seen["two"] = code.first_below("second")
 
 
 if __name__ == "__main__":
