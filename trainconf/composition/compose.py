@@ -22,7 +22,7 @@ from trainconf.composition import explain, overrides, values
 from trainconf.composition.aliases import Aliases, kinds
 from trainconf.composition.broken_defaults import BrokenDefaults
 from trainconf.composition.hydra.alone import without_collector
-from trainconf.composition.hydra.kept import AskedFiles, Begun, Kept
+from trainconf.composition.hydra.kept import AskedFiles, Begun, Kept, copied
 from trainconf.composition.hydra.loader import ConfigLoader, is_hydras, register_resolver
 from trainconf.composition.hydra.reads import Reads
 from trainconf.composition.hydra.settings import ACCEPTED, SPACE, HydraSettings, lines_with_ours, take
@@ -128,6 +128,15 @@ class Composition:
             self.literals.show_in(list(error.mistakes))
             show_as_known(error.mistakes, self.workspace)
             raise ConfigError(error.mistakes) from error
+
+    def forked(self, everything: Sequence[Override], applied: Sequence[Override], number: int) -> Composition:
+        """This composition after `run`, with the values of a trial, on which nothing read until now depends. Raises ConfigError."""
+        made = object.__new__(Composition)
+        made.__dict__.update({**self.__dict__, **copied(self), "overrides": list(everything), "mistakes": [], "number": number})
+        made.hydra.words, made.hydra.number = made.texts, number
+        with made._recording():
+            made.apply(applied)
+        return made
 
     def _run(self, begun: Begun | None) -> None:
         if begun is not None:

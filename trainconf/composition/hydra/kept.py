@@ -98,9 +98,14 @@ class Kept:
             return
         while len(self._begun) >= MOST:
             del self._begun[next(iter(self._begun))]
-        parts = copy.deepcopy({name: getattr(composition, name) for name in _PARTS})
+        parts = copied(composition)
         head = _head(files.asked[_READ, path])
         self._begun[_key(composition)] = Begun(dict(files.asked), path, head, defaults, place, parts, [*composition.files])
+
+
+def copied(composition: Any) -> dict[str, Any]:
+    """What a composition has come to so far, for another one to change."""
+    return copy.deepcopy({name: getattr(composition, name) for name in _PARTS})
 
 
 def _key(composition: Any) -> Any:

@@ -1,7 +1,8 @@
 """Composes the trials of a sweep one at a time, on a base that is composed once.
 
 A trial is exactly what composing its overrides whole gives (a property test compares the two). Where they only set values, and no
-interpolation reads those, the values are put into the base. Everything else is composed by Hydra.
+interpolation reads those, the values are put into the base. Where interpolations read them that stand for values, Hydra goes on from the
+merged files: these are resolved anew. Everything else is composed by Hydra.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from trainconf.composition import overrides, values
 from trainconf.composition.compose import Composition
 from trainconf.composition.hydra.alone import without_collector
 from trainconf.composition.hydra.loader import ConfigLoader
+from trainconf.composition.hydra.reads import Reads
 from trainconf.composition.layers import Layer, Literals
 from trainconf.composition.patch import patched
 from trainconf.composition.plain.words import written
@@ -36,10 +38,11 @@ _SCALARS = (int, float, bool, type(None))
 
 
 class Slot(NamedTuple):
-    """One key of the base that trials set: its dotted path, and whether any plain value may stand there."""
+    """One key of the base that trials set: its dotted path, whether any plain value may stand there, and whether others refer to it."""
 
     path: str
     is_free: bool
+    is_read: bool
 
 
 class TrialComposer:
@@ -65,6 +68,7 @@ class TrialComposer:
             self._composition = Composition(self._loader, workspace, self._overrides, layers=layers)
             self._composition.mistakes = mistakes
             self._composition.run()
+            self._early = copy.deepcopy(self._composition.reads)  # what decides about the files
             self.base = self._composition.finish()
         self._texts = [overrides.text_of(override) for override in self._overrides]
         self._plans: dict[tuple[str, ...], list[tuple[int, Slot]] | None] = {}
@@ -78,6 +82,8 @@ class TrialComposer:
         """
         given = self._by_values(trial) if isinstance(trial, Mapping) else self._by_texts(trial)
         plan = self._plan(tuple(override.get_key_element() for override in given))
+        if plan is not None and any(slot.is_read for _, slot in plan):
+            return self._resolved(given, number)
         found = None if plan is None else self._values(given, plan)
         if plan is None or found is None:
             return self._whole(given, number)
@@ -170,9 +176,8 @@ class TrialComposer:
     def _slot(self, key: str) -> Slot | None:
         """What an override of a key sets, such as `+params.lr`; None where it may set more than that, or is refused."""
         composition, path = self._composition, key.lstrip("+")
-        reads = composition.reads
-        is_read = not reads.is_repeatable or reads.has_read(path)
-        if is_read or not _SETTABLE_KEY.fullmatch(path) or self._loader.repository.group_exists(path):
+        is_read = _has_read(composition.reads, path)
+        if _has_read(self._early, path) or not _SETTABLE_KEY.fullmatch(path) or self._loader.repository.group_exists(path):
             return None
         *parents, last = path.split(".")
         node: Any = composition.cfg
@@ -189,8 +194,8 @@ class TrialComposer:
             return None
         is_free = node._metadata.object_type in (dict, None) and node._metadata.element_type is Any
         if leaf is None:
-            return Slot(path, True) if is_free else None
-        return Slot(path, is_free and (type(leaf) is AnyNode or OmegaConf.is_list(leaf)))
+            return Slot(path, True, is_read) if is_free else None
+        return Slot(path, is_free and (type(leaf) is AnyNode or OmegaConf.is_list(leaf)), is_read)
 
     def _values(self, given: Sequence[Override], plan: Sequence[tuple[int, Slot]]) -> dict[str, Any] | None:
         """The value of each key as the schema takes it; None where one is not a plain value. Raises ConfigError."""
@@ -230,17 +235,43 @@ class TrialComposer:
     def _known(self) -> dict[str, Setting]:
         return values.known_settings(self._composition.cfg)
 
-    def _whole(self, given: Sequence[Override], number: int) -> Composed:
-        """Compose all overrides of a trial by Hydra."""
+    def _everything(self, given: Sequence[Override]) -> list[Override]:
+        """The shared overrides and those of a trial, each in its place."""
         everything = self._overrides.copy()
         for override, place in zip(given, self._places_of(override.get_key_element() for override in given), strict=True):
             everything[place:place + 1] = [override]
+        return everything
+
+    def _whole(self, given: Sequence[Override], number: int) -> Composed:
+        """Compose all overrides of a trial by Hydra."""
         with without_collector():
-            composition = Composition(
-                ConfigLoader(*self._places), self._workspace, everything, layers=self._layers, literals=self._literals, number=number,
-            )  # fmt: skip
-            composition.run()
-            return composition.finish()
+            return self._run(self._everything(given), number).finish()
+
+    def _run(self, everything: Sequence[Override], number: int = 0) -> Composition:
+        composition = Composition(
+            ConfigLoader(*self._places), self._workspace, everything, layers=self._layers, literals=self._literals, number=number,
+        )  # fmt: skip
+        composition.run()
+        return composition
+
+    @cached_property
+    def _merged(self) -> Composition:
+        """The composition of what all trials share, before its values are resolved."""
+        return self._run(self._overrides)
+
+    def _resolved(self, given: Sequence[Override], number: int) -> Composed:
+        """Set the values of a trial in the merged files, and resolve it all."""
+        applied = [copy.copy(override) for override in given]
+        for override in applied:
+            if override.is_add():  # a shared override may have added it, which this one stands for
+                override.type = OverrideType.FORCE_ADD
+        with without_collector():
+            return self._merged.forked(self._everything(given), applied, number).finish()
+
+
+def _has_read(reads: Reads, path: str) -> bool:
+    """Whether what was read may be another thing with another value at a key."""
+    return not reads.is_repeatable or reads.has_read(path)
 
 
 def _refers(value: Any) -> bool:

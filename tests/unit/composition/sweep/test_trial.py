@@ -71,7 +71,7 @@ WORD = st.one_of(
     st.builds(
         lambda key, value: f"{key}={value}",
         st.sampled_from([
-            "params.lr", "params.layers", "params.optim.name", "params.optim", "params.base", "params.twice", "params.empty",
+            "params.lr", "params.layers", "params.base", "params.optim.name", "params.optim", "params.base", "params.twice", "params.empty",
             "+params.new",
             "++params.lr", "++params.more", "+params.seed", "params.seed", "params.nosuch", "tags.owner", "+tags.new", "params.layers.0",
             "+params.optim.nesterov", "compute.cpus", "retries", "display_name", "env.requirements", "metric.goal", "grace_seconds",
@@ -198,3 +198,75 @@ def test_values_of_params_need_no_hydra(workspace: WorkspacePaths, monkeypatch: 
     monkeypatch.setattr(TrialComposer, "_whole", None)
     assert composer.at({"params.lr": 0.2, "params.new": "y"}).config["params"]["lr"] == 0.2
     assert composer.at({"params.lr": 0.2, "compute.cpus": 3}).config["compute"]["cpus"] == 3
+
+
+READ = {
+    "experiment/read.yaml": """\
+# @package _global_
+defaults:
+  - mine
+  - _self_
+params:
+  {lr: 0.5, size: 2, area: "${params.size}x${params.size}", sizes: ["${params.size}", 1], deep: {of: "${params.lr}"},
+   cpus: "${compute.cpus}"}
+display_name: "lr ${params.lr} of ${hydra:job.num}"
+arguments: [--size, "${params.size}"]
+""",
+}
+READ_WORD = st.builds(
+    lambda key, value: f"{key}={value}",
+    st.sampled_from([
+        "params.lr", "params.size", "params.base", "params.sizes", "params.deep.of", "params.deep", "params.area", "+params.new",
+        "compute.cpus", "++params.lr", "+params.seed", "params.seed", "retries", "display_name", "tags.owner", "params.layers",
+    ]),
+    st.sampled_from([
+        "1", "-2", "0.5", "true", "null", "adam", "'a b'", "[1,2]", "[a,[b]]", "{name:x}", "[]", "${params.base}", "${params.lr}", "???",
+        "inf", "''", "a/b.c", "'${secret:A}'", "[${params.size}]", "${params.nosuch}", "${oc.env:HOME}", "999999999999",
+    ]),
+)  # fmt: skip
+
+
+def test_a_trial_of_values_that_others_refer_to_is_what_its_overrides_compose_to(
+    workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in READ.items():
+        Path(workspace.conf, name).write_text(text)
+    shared = ["experiment=read", "compute=local", "retries=1", "+params.seed=7"]
+    composer = TrialComposer(shared, workspace)
+    resolved: list[bool] = []
+    by_values = TrialComposer._resolved
+
+    def counted(self: TrialComposer, *args: Any) -> Composed:
+        resolved[-1] = True
+        return by_values(self, *args)
+
+    monkeypatch.setattr(TrialComposer, "_resolved", counted)
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(READ_WORD, min_size=1, max_size=3, unique_by=key_of))
+    def check(trial: list[str]) -> None:
+        wanted = whole(in_place(shared, trial), workspace)
+        resolved.append(False)
+        try:
+            found = composer.at(trial)
+        except ConfigError:
+            assert wanted is None
+            return
+        assert wanted is not None
+        assert facts(found) == facts(wanted)
+        assert list(found.origins) == list(wanted.origins)
+
+    check()
+    assert sum(resolved) >= len(resolved) / 5, f"{sum(resolved)} of {len(resolved)} go on from the merged files: too few"
+
+
+def test_values_that_others_refer_to_are_set_in_the_merged_files(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in READ.items():
+        Path(workspace.conf, name).write_text(text)
+    composer = TrialComposer(["experiment=read"], workspace)
+    monkeypatch.setattr(TrialComposer, "_whole", None)
+    for number, size in ((3, 5), (4, 6)):
+        config = composer.at({"params.size": size, "params.lr": size / 2, "retries": number}, number=number).config
+        assert (config["params"]["area"], config["params"]["deep"]["of"], config["retries"]) == (f"{size}x{size}", size / 2, number)
+        assert (config["display_name"], config["arguments"]) == (f"lr {size / 2} of {number}", ["--size", size])
+    assert composer.base.config["params"]["area"] == "2x2"
