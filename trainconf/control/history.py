@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from trainconf.history.index.query import Group
     from trainconf.history.index.rows import Row
+    from trainconf.history.metrics import Summary
     from trainconf.paths import WorkspacePaths
 
     Progress = Callable[[int, int], object]  # how many runs of how many were read
@@ -105,12 +106,15 @@ def reindex(workspace: WorkspacePaths, progress: Progress | None = None) -> int:
         return index.rebuild()
 
 
-def details(paths: RunPaths) -> dict[str, Any]:
-    """Everything about a run, in the fields of `show --json`. Never raises for what is in its folder."""
+def details(paths: RunPaths, summary: Summary | None = None) -> dict[str, Any]:
+    """Everything about a run, in the fields of `show --json`. Never raises for what is in its folder.
+
+    summary: what it has logged, where that was read already.
+    """
     from trainconf.history import record
     from trainconf.launchers.states import state_of
 
-    return record.details(paths, state_of(paths))
+    return record.details(paths, state_of(paths), summary)
 
 
 def origins(paths: RunPaths) -> tuple[dict[str, Any], dict[str, str]] | None:

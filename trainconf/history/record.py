@@ -34,14 +34,14 @@ def describe(paths: RunPaths) -> dict[str, Any]:
     return assemble(paths, liveness.state_of(paths), metrics.summarise(paths).values)
 
 
-def details(paths: RunPaths, state: State | None = None) -> dict[str, Any]:
+def details(paths: RunPaths, state: State | None = None, summary: metrics.Summary | None = None) -> dict[str, Any]:
     """`describe` and, besides, why it is in that state, its spec, events, resources and files, and what of these cannot be read.
 
-    `state` is given where more is known than the run's files tell.
+    `state` is given where more is known than the run's files tell, `summary` where its metrics were read already.
     """
     state = liveness.state_of(paths) if state is None else state
     history = events.read_all(paths)
-    summary = metrics.summarise(paths)
+    summary = metrics.summarise(paths) if summary is None else summary
     broken = [*filter(None, [damage(paths)]), *summary.damage]
     return {
         **assemble(paths, state, summary.values),

@@ -7,8 +7,9 @@ from math import isfinite, isnan
 
 from trainconf.control import diff
 from trainconf.errors import RunNotFoundError, UserError
-from trainconf.history import metrics, record
+from trainconf.history import record
 from trainconf.history.logged.courses import courses_of
+from trainconf.page import summaries
 from trainconf.page.answers import patches
 from trainconf.page.answers.chosen import find_run, search_of, split, whole
 from trainconf.resolve.origins import leaves
@@ -103,7 +104,7 @@ class _Known:
         judged: dict[str, Any] = metric if isinstance(metric, dict) else {}
         self.metric = judged.get("name") if isinstance(judged.get("name"), str) else None
         self.goal = "minimize" if judged.get("goal") == "minimize" else "maximize"
-        self.logged = metrics.summarise(paths).values
+        self.logged = summaries.of(paths).values
         code = self.spec.get("code")
         self.code: dict[str, Any] = code if isinstance(code, dict) else {}
         self.snapshot = diff.snapshot_of(paths)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainconf.control import watch
-from trainconf.history import events, metrics, record
+from trainconf.history import events, record
 from trainconf.launchers import states
+from trainconf.page import summaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,5 +128,5 @@ def _run(paths: RunPaths, state: State) -> dict[str, Any]:
 def _metric(paths: RunPaths) -> dict[str, Any] | None:
     """What the run has logged last of the metric it is judged by."""
     name = record.metric(paths)
-    values = metrics.summarise(paths).values
+    values = summaries.of(paths).values
     return {"name": name, "last": values[name]} if name is not None and name in values else None

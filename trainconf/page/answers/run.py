@@ -9,6 +9,7 @@ from trainconf.control import history
 from trainconf.control.words.end import files_left
 from trainconf.history import events, ranks, record, system
 from trainconf.history.index import rows
+from trainconf.page import summaries
 from trainconf.page.answers.chosen import run_of
 from trainconf.page.answers.runs import row_of
 
@@ -31,7 +32,7 @@ def overview(request: Request) -> dict[str, Any]:
 
 def of(site: Site, paths: RunPaths) -> dict[str, Any]:
     """The same, for the stream."""
-    found = history.details(paths)
+    found = history.details(paths, summaries.of(paths))
     recorded = record.read_mapping(paths.record)
     goal = recorded.get("metric", {}).get("goal") if isinstance(recorded.get("metric"), dict) else None
     row = rows.Row(paths, found, record.metric(paths, recorded), goal, None, "; ".join(found["damage"]), found["reason"], {})
