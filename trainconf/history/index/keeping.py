@@ -20,7 +20,7 @@ from functools import partial
 from trainconf import files
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import events, liveness
-from trainconf.history.index import columns, database, extremes
+from trainconf.history.index import columns, database
 from trainconf.history.index.rows import fingerprint, read_run, unread_row
 from trainconf.paths import REMOVING, RunPaths
 
@@ -131,6 +131,8 @@ class KeptIndex:
 
     def _read_series(self, ids: Sequence[int] | None = None) -> bool:
         """Read the whole series of some runs' metrics, or of all's: a row has only the last values. Whether there was any to read."""
+        from trainconf.history.index import extremes  # which most lists have no need of
+
         query, marks = "SELECT id, folder FROM runs WHERE has_series = 0 AND status != ''", ",".join("?" * len(ids or ()))
         unread = self._select(query) if ids is None else self._select(f"{query} AND id IN ({marks})", ids)
         self.expect(len(unread))
