@@ -31,6 +31,7 @@ def site(tmp_path: Path) -> Site:
     make_run(workspace, "plain", "digits", at=1, metrics={"loss": 2.0}, metric=LOSS)
     made = Site(workspace)
     made.begin()
+    assert made._is_ready.wait(60)  # until then an answer says that the index is read
     return made
 
 
