@@ -29,12 +29,28 @@ LOOKS = """() => {
   const drawn = [...document.querySelector('tc-chart').pieces].map((piece) => document.querySelector('tc-chart').lookOf(piece).colour);
   return { table: classes('td.choose input:checked'), legend: classes('.legend .swatch'), drawn: new Set(drawn).size };
 }"""
+# Each chosen run has an entry in the legend of a chart, once there are rows.
+READY = """() => document.querySelector('td.name a')
+  && document.querySelectorAll('.legend .swatch').length >= document.querySelectorAll('td.choose input:checked').length"""
 
 
 def looks(tab: Tab) -> dict[str, Any]:
     """The colours of the chosen runs, in the order of the table."""
     found: dict[str, Any] = tab.page.evaluate(LOOKS)
     return found
+
+
+def open_table(case: Case, address: str, within: Tab | None = None) -> Tab:
+    """A tab with a table that has its rows, and the curves of those that are chosen: on a busy machine they come later than the page."""
+    tab = case.tab(within.page.context if within else None)
+    tab.open(address)
+    await_table(tab)
+    return tab
+
+
+def await_table(tab: Tab) -> None:
+    tab.wait(lambda: tab.page.evaluate(READY))
+    tab.settle()
 
 
 def names(tab: Tab) -> list[str]:
@@ -45,20 +61,20 @@ def names(tab: Tab) -> list[str]:
 
 def odd(case: Case) -> Any:
     """A run whose name is no UTF-8: in the table, on its page, chosen by keys, after a reload, compared, and as CSV."""
-    tab = case.tab()
-    tab.open("/runs")
+    tab = open_table(case, "/runs")
     seen: dict[str, Any] = {"names": names(tab)}
     tab.page.locator("td.name a").first.click()
     tab.settle()
     seen["page"] = tab.text()
     tab.go("#/runs")
+    await_table(tab)
     tab.page.locator("table").focus()
     tab.page.keyboard.press("x")
     tab.page.keyboard.press("j")
     tab.page.keyboard.press("x")
     tab.settle()
     tab.page.reload()
-    tab.settle()
+    await_table(tab)
     seen["chosen"] = tab.page.locator("td.choose input:checked").count()
     seen["drawn"] = tab.wait(lambda: tab.page.evaluate(DRAWN))
     tab.page.get_by_role("link", name="compare", exact=True).click()
@@ -75,8 +91,7 @@ def odd(case: Case) -> Any:
 def sort(case: Case) -> Any:
     """Press the head of a column again and again: its order and the rows after each."""
     (column,) = case.words
-    tab = case.tab()
-    tab.open(f"/runs?columns={column}")
+    tab = open_table(case, f"/runs?columns={column}")
     seen = []
     for head in ("th.best", "th.num:not(.best)"):
         for _ in range(3):
@@ -104,11 +119,9 @@ def late(case: Case) -> Any:
 def colours(case: Case) -> Any:
     """Give a run another colour in the table: what is drawn in it there, in other tabs and screens, and in a picture."""
     run, other = case.words
-    tab = case.tab()
     address = f"/runs?chosen={run},{other}"
-    tab.open(address)
-    second = case.tab(tab.page.context)
-    second.open(address)
+    tab = open_table(case, address)
+    second = open_table(case, address, tab)
     shown = [looks(tab)]
     tab.page.get_by_role("button", name="colours…").click()
     tab.page.get_by_role("group", name=run).get_by_label("red").check()
@@ -118,7 +131,7 @@ def colours(case: Case) -> Any:
     shown.append(looks(tab))
     second.wait(lambda: looks(second) == shown[-1])
     tab.page.reload()
-    tab.settle()
+    await_table(tab)
     shown.append(looks(tab))
     tab.page.locator("tc-chart summary").first.click()
     with tab.page.expect_download() as saved:

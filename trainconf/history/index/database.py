@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history import liveness
@@ -39,10 +40,16 @@ UNRESERVED = b"/-_.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 INSERT_RUN = "INSERT INTO runs VALUES ({}, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 
 
-def insert(db: sqlite3.Connection, runs: Sequence[ReadRun]) -> None:
-    """Put runs into all tables. Within a transaction, after their folders were forgotten."""
+def replace(db: sqlite3.Connection, folders: Sequence[bytes], runs: Sequence[ReadRun]) -> None:
+    """Forget what these folders were, and put the runs that they are now into all tables. Within a transaction.
+
+    A run that was known keeps its number: somebody else may be at reading what has it.
+    """
     (last,) = db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-    numbered = list(enumerate(runs, last + 1))
+    known = dict(db.execute(f"SELECT folder, id FROM runs WHERE folder IN ({','.join('?' * len(folders))})", folders))
+    db.executemany("DELETE FROM runs WHERE folder = ?", [(folder,) for folder in folders])
+    fresh = count(last + 1)
+    numbered = [(known.get(run.columns[0]) or next(fresh), run) for run in runs]
     db.executemany(INSERT_RUN.format("?"), [(number, *run.columns) for number, run in numbered])
     db.executemany("INSERT INTO texts VALUES (?, ?)", [(number, run.text) for number, run in numbered if run.text])
     columns.store(db, [(number, run.facts) for number, run in numbered if run.facts])

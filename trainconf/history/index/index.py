@@ -185,10 +185,14 @@ class Index(KeptIndex):
                 break
             before = shown  # when some are gone, or have another state, others move up
         ids = [run for run, *_ in found] if query.shows_series else []
-        read = [self._read_series(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
-        if any(read):
+        for _ in range(LOOKS):  # whoever reads one of them again meanwhile takes its values away
+            read = [self._read_series(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+            if not any(read):
+                break
             query = self._query(asked)  # a column may have come with them
             found = self._select(query.ids, query.values)
+            if self.unread:
+                break
         return [(run, runs[run][0], *values) for run, *values in found if run in runs]
 
     def _runs(self, ids: list[int]) -> dict[int, list[Any]]:

@@ -126,7 +126,7 @@ class KeptIndex:
             known = dict(self._select(query, batch))
             there = [folder for folder in batch if os.path.isdir(self._paths(folder).run_dir)]
             runs = [read_run(folder, self._paths(folder), known.get(folder, "{}")) for folder in there]
-            self._write((FORGET, [(folder,) for folder in batch]), partial(database.insert, runs=runs))
+            self._write(partial(database.replace, folders=batch, runs=runs))
             self.told(len(batch))
 
     def _read_series(self, ids: Sequence[int] | None = None) -> bool:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from threading import Event, Thread
 
 import pytest
 
 from trainconf import files
 from trainconf.history import events
 from trainconf.history.index.index import Index
+from trainconf.history.index.query import Asked
 from trainconf.paths import RunPaths, WorkspacePaths
 
 from ..build import make_run, write_json
@@ -430,3 +432,41 @@ def test_a_completed_run_is_found_by_its_spec_also_beside_metrics_that_json_does
         assert index.completed("00" * 32) is None
     assert found is not None
     assert found.run_id == wanted.run_id
+
+
+def test_a_run_that_is_read_again_keeps_its_number_while_others_come_and_go(workspace: WorkspacePaths) -> None:
+    runs = [make_run(workspace, f"run-{number}", at=number) for number in range(3)]
+
+    def numbers() -> dict[bytes, int]:
+        listed(workspace)  # all are young, and read again at each look
+        with closing(sqlite3.connect(workspace.index)) as db:
+            return dict(db.execute("SELECT run_id, id FROM runs"))
+
+    before = numbers()
+    assert numbers() == before
+    shutil.rmtree(runs[1].run_dir)
+    make_run(workspace, "run-3", at=3)
+    after = numbers()
+    assert {name: after[name] for name in (b"run-0", b"run-2")} == {name: before[name] for name in (b"run-0", b"run-2")}
+    assert len(set(after.values())) == 3
+
+
+def test_no_run_is_missing_from_a_list_while_another_process_reads_it_again(workspace: WorkspacePaths) -> None:
+    for number in range(4):
+        make_run(workspace, f"run-{number}", at=number, metrics={"loss": number})
+    is_over = Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            listed(workspace)
+
+    other = Thread(target=look)
+    other.start()
+    try:
+        for _ in range(30):
+            with Index(workspace) as index:
+                rows = list(index.each(Asked(sort="-metrics.loss", columns=("max(metrics.loss)",))))
+            assert [[*row.values.values()] for row in rows] == [[3], [2], [1], [0]]
+    finally:
+        is_over.set()
+        other.join()
