@@ -93,7 +93,7 @@ def test_a_run_is_frozen_and_compared_with_today(seen: dict[str, Any]) -> None:
 
 
 def test_a_mistake_that_check_finds_stands_at_its_line(seen: dict[str, Any]) -> None:
-    assert "[Ln 4, Col 1]" in seen["check"][0]
+    assert "[Ln 4, Col 1]" in seen["check"]
 
 
 def test_the_page_is_shown_in_a_panel(seen: dict[str, Any]) -> None:
