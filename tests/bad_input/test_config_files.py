@@ -133,7 +133,7 @@ FILES: dict[str, tuple[dict[str, str | bytes], set[str], str]] = {
     "a defaults list that is none": (
         {EXPERIMENT: GLOBAL + "defaults: 3\n"},
         {"Invalid defaults list in 'experiment/mine', .*"},
-        "experiment/mine.yaml",
+        "conf/experiment/mine.yaml",
     ),
     "a file that includes itself": (
         {EXPERIMENT: GLOBAL + "defaults:\n  - mine\n"},

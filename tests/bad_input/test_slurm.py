@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -173,9 +174,9 @@ def _slurmd(node: str, conf: str) -> str:
     raise AssertionError(f"no slurmd of {node}")
 
 
-def test_a_job_that_can_never_start_says_so(workspace: Shell, cluster: Cluster) -> None:
+def test_a_job_that_is_held_says_what_lets_it_begin(workspace: Shell, cluster: Cluster) -> None:
     run_id = workspace(*SLURM, "submit.detach=true", "+compute.sbatch.hold=true").out.strip()
     try:
-        wait_for(lambda: "only a change of the job or of the cluster ends" in workspace("show", run_id).out)
+        wait_for(lambda: re.search(r"job (\d+) is held in Slurm: .*`scontrol release \1`", workspace("show", run_id).out))
     finally:
         workspace("cancel", run_id)

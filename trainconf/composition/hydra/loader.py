@@ -133,7 +133,9 @@ class Repository(ConfigRepository):
         try:
             return super().load_config(config_path)
         except ValueError as error:  # a defaults list that is none
-            raise ConfigError(str(error).splitlines()[0], ("from", f"{config_path}.yaml")) from error
+            files = [source for source in self.sources if isinstance(source, FileSource) and source.is_config(config_path)]
+            place = files[0].path_of(config_path) if files else f"{config_path}.yaml"  # of an installed package
+            raise ConfigError(str(error).splitlines()[0], ("from", place)) from error
 
 
 class ConfigLoader(ConfigLoaderImpl):
