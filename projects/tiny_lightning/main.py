@@ -4,7 +4,10 @@
     python main.py fit --config config.yaml
 """
 
+import gc
+
 import torch
+import torch.distributed.nn.functional  # before there is a group of processes: imported later, it would hold the group for good
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import LightningCLI
 from torch import nn
@@ -56,3 +59,4 @@ class Classifier(LightningModule):
 
 if __name__ == "__main__":
     LightningCLI(Classifier, Points, seed_everything_default=0)
+    gc.collect()  # the model goes; else the threads of the group, which Lightning ends at the very end, can abort the process
