@@ -44,4 +44,8 @@ def show(submitted: Submitted) -> int:
         return show_to_end(submitted, show_output=options.stream)
     except KeyboardInterrupt:  # before anybody followed it
         submitted.cancel()
-        raise
+        if options.detach:
+            raise
+    from trainconf.cli.screen.follow import show_to_end
+
+    return show_to_end(submitted, show_output=options.stream, is_canceled=True)

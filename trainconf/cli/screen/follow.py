@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths
     from trainconf.submission.submit import Submitted
 
+CANCELING = "canceling; press Ctrl-C again to kill it"
 
-def show_to_end(submitted: Submitted, *, show_output: bool) -> int:
-    """Show the run until it has ended; the exit code it deserves."""
+
+def show_to_end(submitted: Submitted, *, show_output: bool, is_canceled: bool = False) -> int:
+    """Show the run until it has ended; the exit code it deserves. is_canceled: by a Ctrl-C that came before this."""
     screen = _Screen(submitted.paths, shows_output=show_output)
     output = Output(submitted.paths.log(0), submitted.output_start) if show_output else None
-    cancel = Interrupts(lambda force: submitted.cancel(force=force), "canceling; press Ctrl-C again to kill it")
+    cancel = Interrupts(lambda force: submitted.cancel(force=force), CANCELING)
+    if is_canceled:
+        cancel.count = 1
+        cancel.tell(CANCELING)
     with cancel, closing(following.follow(submitted.paths, output, agent_pid=submitted.agent_pid)) as found:
         for event in found:
             screen.show(event)
