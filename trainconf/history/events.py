@@ -206,23 +206,29 @@ def _event(line: Any) -> dict[str, Any] | None:
 
 def _backwards(path: str) -> Iterator[dict[str, Any]]:
     """The events in the last 64 KB, newest first; in a longer tail while that has none."""
+    length = files.LINE_TAIL_BYTES
+    found = is_whole = False
+    while not (found or is_whole) and length < LONGEST_TAIL_BYTES:
+        lines, is_whole = _tail(path, length)
+        for line in reversed(lines):
+            event = _parse(line) if 0 < len(line) < files.LINE_BYTES else None
+            if event is not None:
+                found = True
+                yield event
+        length *= 8
+
+
+def _tail(path: str, length: int) -> tuple[list[bytes], bool]:
+    """The whole lines at the end, and whether they are all. Not a part of the generator, which nobody would hear being interrupted."""
     try:
         fd = files.open_regular(path)
     except OSError:
-        return  # not there, or damaged, as `damage` says
+        return [], True  # not there, or damaged, as `damage` says
     try:
         size = os.fstat(fd).st_size
-        length = files.LINE_TAIL_BYTES
-        found = False
-        while not found and length < min(8 * size + files.LINE_TAIL_BYTES, LONGEST_TAIL_BYTES):
-            start = max(0, size - length)
-            lines = os.pread(fd, size - start, start).split(b"\n")
-            for line in reversed(lines[1:] if start else lines):
-                event = _parse(line) if 0 < len(line) < files.LINE_BYTES else None
-                if event is not None:
-                    found = True
-                    yield event
-            length *= 8
+        start = max(0, size - length)
+        lines = os.pread(fd, size - start, start).split(b"\n")
+        return lines[1:] if start else lines, not start
     finally:
         os.close(fd)
 
