@@ -159,13 +159,14 @@ def test_threads_submit_at_once_and_no_agent_is_left_unreaped(experiment: Experi
 
 def zombies() -> set[str]:
     """The children of this process that have ended and that nobody has waited for."""
-    found = set()
-    for task in os.listdir("/proc/self/task"):
-        for pid in Path(f"/proc/self/task/{task}/children").read_text().split():
-            with suppress(FileNotFoundError):
-                if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                    found.add(pid)
-    return found
+
+    def read(path: str) -> str:
+        with suppress(OSError):  # a thread, or a process, that has gone meanwhile
+            return Path(path).read_text()
+        return ""
+
+    children = [pid for task in os.listdir("/proc/self/task") for pid in read(f"/proc/self/task/{task}/children").split()]
+    return {pid for pid in children if read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] == ["Z"]}
 
 
 def test_a_process_forked_after_the_import_submits(experiment: Experiment) -> None:

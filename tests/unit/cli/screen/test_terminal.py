@@ -110,6 +110,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     words += ["display_name='some words for people, a line full of them, wider than sixty columns are'", "+tags.owner='☃ 日本'"]
     told = shell("-m", *words)
     assert told.code == 1, told
+    assert shell("env", "build", "experiment=adhoc", "script=train.py", "env=bare").code == 0
     return shell, json.loads(shell("sweep", "ls", "--json").out)[0]["sweep_id"]
 
 
