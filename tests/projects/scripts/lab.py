@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import TimeoutError as TimedOut
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE_S = float(os.environ.get("PATIENCE_S", "240"))
+PATIENCE_S = float(os.environ.get("PATIENCE_S", "300"))
 QUIET = {
     "notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "themes": {"theme": "JupyterLab Light"},
@@ -51,11 +52,18 @@ class Lab:
         return [address for address in self.requests if not address.startswith(ours)]
 
     def open(self, notebook: str) -> None:
-        """Open a notebook; its kernel is started."""
-        self.page.goto(f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE_S * 1000)
+        """Open a notebook; its kernel is started. JupyterLab may miss what a new kernel says of itself: then it is loaded again."""
         idle = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-        self.page.wait_for_function(idle, timeout=PATIENCE_S * 1000)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            self.page.goto(f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset")
+            self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE_S * 1000)
+            try:
+                self.page.wait_for_function(idle, timeout=PATIENCE_S * 1000 / 4)
+                break
+            except TimedOut:
+                if time.monotonic() > until:
+                    raise
         if self.page.locator(".jp-DirListing").is_visible():
             self.command("application:toggle-left-area")
 
