@@ -20,7 +20,7 @@ sys.path.insert(0, os.fspath(ROOT))
 from tests.conftest import Shell  # noqa: E402  it is no part of the package
 from tests.editors.code_server import SCRIPT as CODE  # noqa: E402
 from tests.editors.code_server import serving, write_workspace  # noqa: E402
-from tests.page.conftest import BROWSE, Lab  # noqa: E402
+from tests.page.conftest import SCRIPTS, Lab  # noqa: E402
 from tests.projects.jupyter import jupyter_python, settle, write_notebook  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -104,7 +104,7 @@ def page() -> None:
         link = lab.serve()
         try:
             shots = [shot.format(chosen=",".join([done[0], done[2], failed, going]), failed=failed).split() for shot in SHOTS]
-            words = [os.fspath(word) for word in (jupyter_python(), BROWSE, "pictures", link, PICTURES)]
+            words = [os.fspath(word) for word in (jupyter_python(), SCRIPTS / "browse.py", "pictures", link, PICTURES)]
             subprocess.run([*words, *(word for shot in shots for word in shot)], check=True)
         finally:
             lab.close()

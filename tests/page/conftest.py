@@ -16,7 +16,7 @@ from tests.conftest import Shell
 from tests.projects.jupyter import jupyter_python
 from tests.testbed.marks import status_of
 
-BROWSE = Path(__file__).parent / "scripts" / "browse.py"
+SCRIPTS = Path(__file__).parent / "scripts"
 HOSTILE = "<img src=x onerror=alert('metric')>"
 TRAIN = f"""\
 import math, os, sys, time
@@ -97,14 +97,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def browse(browser_python: Path) -> Browse:
-    """Carry out a case of scripts/browse.py."""
+def cases_of(python: Path, script: str) -> Browse:
+    """Carries out cases of a file in scripts/, and returns what it prints."""
 
     def run(case: str, link: str, *words: str) -> Any:
         env = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
-        done = subprocess.run([browser_python, BROWSE, case, link, *words], env=env, capture_output=True, text=True)
+        done = subprocess.run([python, SCRIPTS / script, case, link, *words], env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-6000:]
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browse(browser_python: Path) -> Browse:
+    return cases_of(browser_python, "browse.py")

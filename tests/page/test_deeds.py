@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shell, wait_for
-from tests.page.conftest import Lab
+from tests.page.conftest import Lab, cases_of
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 CLEAN: dict[str, list[str]] = {"strangers": [], "dialogs": [], "errors": [], "refused": []}
@@ -61,16 +59,7 @@ def link(lab: Lab) -> str:
 
 @pytest.fixture(scope="module")
 def deed(browser_python: Path) -> Deed:
-    """Carry out a case of scripts/deeds.py."""
-
-    def run(case: str, link: str, *words: str) -> Any:
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
-        script = Path(__file__).parent / "scripts" / "deeds.py"
-        done = subprocess.run([browser_python, script, case, link, *words], env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-6000:]
-        return json.loads(done.stdout)
-
-    return run
+    return cases_of(browser_python, "deeds.py")
 
 
 def state(lab: Lab, run: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.page.conftest import cases_of
 from tests.unit.history.build import make_run
 from trainconf import files
 from trainconf.history import events
@@ -53,16 +53,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def see(browser_python: Path) -> See:
-    """Carry out a case of scripts/made.py."""
-
-    def run(case: str, link: str, *words: str) -> Any:
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
-        script = Path(__file__).parent / "scripts" / "made.py"
-        done = subprocess.run([browser_python, script, case, link, *words], env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-6000:]
-        return json.loads(done.stdout)
-
-    return run
+    return cases_of(browser_python, "made.py")
 
 
 def test_a_run_whose_name_is_no_utf_8_is_shown_opened_chosen_compared_and_exported(root: Path, see: See) -> None:

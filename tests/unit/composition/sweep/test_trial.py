@@ -54,6 +54,18 @@ def whole(overrides: list[str], workspace: WorkspacePaths) -> Composed | None:
         return None
 
 
+def is_as_wanted(composer: TrialComposer, trial: list[str], wanted: Composed | None) -> None:
+    """A trial comes to what a composition of its overrides comes to, or is refused as that is."""
+    try:
+        found = composer.at(trial)
+    except ConfigError:
+        assert wanted is None
+        return
+    assert wanted is not None
+    assert facts(found) == facts(wanted)
+    assert list(found.origins) == list(wanted.origins)
+
+
 def key_of(word: str) -> str:
     return word.lstrip("+").partition("=")[0]
 
@@ -95,14 +107,7 @@ def test_a_trial_by_overrides_is_what_they_compose_to(workspace: WorkspacePaths)
     def check(trial: list[str]) -> None:
         wanted = whole(in_place(SHARED, trial), workspace)
         composed.append(wanted is not None)
-        try:
-            found = composer.at(trial)
-        except ConfigError:
-            assert wanted is None
-            return
-        assert wanted is not None
-        assert facts(found) == facts(wanted)
-        assert list(found.origins) == list(wanted.origins)
+        is_as_wanted(composer, trial, wanted)
 
     check()
     assert sum(composed) >= len(composed) / 5, f"{sum(composed)} of {len(composed)} compose: the generator proves too little"
@@ -247,14 +252,7 @@ def test_a_trial_of_values_that_others_refer_to_is_what_its_overrides_compose_to
     def check(trial: list[str]) -> None:
         wanted = whole(in_place(shared, trial), workspace)
         resolved.append(False)
-        try:
-            found = composer.at(trial)
-        except ConfigError:
-            assert wanted is None
-            return
-        assert wanted is not None
-        assert facts(found) == facts(wanted)
-        assert list(found.origins) == list(wanted.origins)
+        is_as_wanted(composer, trial, wanted)
 
     check()
     assert sum(resolved) >= len(resolved) / 5, f"{sum(resolved)} of {len(resolved)} go on from the merged files: too few"
