@@ -15,8 +15,8 @@ import os
 import stat
 import time
 
+from trainconf.fast.json import depth_exceeds, loads
 from trainconf.fast.json import dumps as dumps
-from trainconf.fast.json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ ASKERS_SECONDS = 0.5
 JSON_BYTES = 1 << 28  # the plan of 65,536 processes is a fifth of that
 JSON_DEPTH = 100
 LINES_BYTES = 1 << 26  # of a file of JSON lines
-LINE_BYTES = 1 << 24  # of one line: the start of 65,536 ranks is a third of that
+LINE_BYTES, BLOCK_BYTES = 1 << 24, 1 << 20  # of one line: the start of 65,536 ranks is a third of that
 
 
 class NotAFileError(FileNotFoundError):
@@ -41,6 +41,14 @@ def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
 
     Raises OSError for a link, a folder, a FIFO, a socket or a device: NotAFileError where it was only to be read.
     """
+    fd, _ = open_with_size(path, flags, mode)
+    if flags & os.O_ACCMODE != os.O_RDONLY:
+        os.set_blocking(fd, True)  # a process may be handed the descriptor to write to
+    return fd
+
+
+def open_with_size(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> tuple[int, int]:
+    """As `open_regular`, with the size, for a descriptor that no process is handed: O_NONBLOCK stays set, which means nothing here."""
     is_read = flags & os.O_ACCMODE == os.O_RDONLY
     try:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
@@ -48,11 +56,11 @@ def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
         if is_read and error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOTDIR):  # a link, a socket, a file above
             raise NotAFileError(error.errno, "it is no regular file", path) from error
         raise
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         os.close(fd)
         raise (NotAFileError if is_read else OSError)(errno.EINVAL, "it is no regular file", path)
-    os.set_blocking(fd, True)
-    return fd
+    return fd, status.st_size
 
 
 def write_atomic(path: str, data: bytes | str | Iterable[bytes | memoryview], *, mode: int = 0o644, durable: bool = True) -> None:
@@ -134,9 +142,8 @@ def append_lines(path: str, values: Iterable[Any], *, durable: bool = False) -> 
     A torn last line, left by a writer that died or a disk that was full, is closed first so that it stays one bad line.
     """
     data = "".join([dumps(value) + "\n" for value in values]).encode()
-    fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    fd, size = open_with_size(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
-        size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":
             data = b"\n" + data
         write_all(fd, data)
@@ -146,14 +153,17 @@ def append_lines(path: str, values: Iterable[Any], *, durable: bool = False) -> 
         os.close(fd)
 
 
-def read_untrusted(path: str, limit: int) -> bytes:
-    """The content of a regular file that somebody else may have put there. Raises OSError, also for one of more than `limit` bytes."""
-    with open(open_regular(path), "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        data = stream.read(size + 1) if size <= limit else b""
-        while data and len(data) <= limit and (more := stream.read(LINE_TAIL_BYTES)):
+def read_untrusted(path: str, limit: int, offset: int = 0) -> bytes:
+    """What a regular file that somebody else may have put there has from `offset` on. Raises OSError, also for more than `limit` bytes."""
+    fd, size = open_with_size(path)
+    left = max(0, size - offset)
+    try:
+        data = os.pread(fd, left + 1, offset) if left <= limit else b""
+        while data and len(data) != left and len(data) <= limit and (more := os.pread(fd, LINE_TAIL_BYTES, offset + len(data))):
             data += more  # it grows
-    if max(size, len(data)) > limit:
+    finally:
+        os.close(fd)
+    if max(left, len(data)) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit} bytes", path)
     return data
 
@@ -172,20 +182,36 @@ def read_lines(path: str) -> Iterator[Any]:
     Of a file with more than LINES_BYTES the rest is left out.
     """
     try:
-        fd = open_regular(path)
+        fd, size = open_with_size(path)
     except FileNotFoundError:
         return
-    with open(fd, "rb") as stream:
-        left, is_whole = LINES_BYTES, True
-        while left > 0 and (line := stream.readline(min(left, LINE_BYTES))):
-            left -= len(line)
-            began, is_whole = is_whole, line.endswith(b"\n") or len(line) < LINE_BYTES
-            if not (began and is_whole):
-                continue  # a part of a line that is too long
+    try:
+        for line in _lines(fd, size):
             try:
                 yield loads(line)
             except (ValueError, RecursionError):
                 continue
+    finally:
+        os.close(fd)
+
+
+def _lines(fd: int, size: int) -> Iterator[bytes]:
+    """The lines of `read_lines`, without their ends, of a file that had this size when it was opened; no empty ones."""
+    read, line, is_too_long = 0, b"", False
+    while read < LINES_BYTES and (block := os.read(fd, min(LINES_BYTES - read, BLOCK_BYTES, max(0, size - read) + 1))):
+        read += len(block)
+        lines = (line + block).split(b"\n")
+        line = lines.pop()
+        for each in lines:
+            if each and not is_too_long and len(each) < LINE_BYTES:
+                yield each
+            is_too_long = False
+        if len(line) >= LINE_BYTES:
+            line, is_too_long = b"", True
+        if read == size:  # else it grows
+            break
+    if line and not is_too_long:
+        yield line
 
 
 def read_json(path: str, limit: int | None = None) -> Any:
@@ -195,22 +221,9 @@ def read_json(path: str, limit: int | None = None) -> Any:
         value = loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if data.count(b"[") + data.count(b"{") > JSON_DEPTH and _depth_exceeds(value, JSON_DEPTH):
+    if data.count(b"[") + data.count(b"{") > JSON_DEPTH and depth_exceeds(value, JSON_DEPTH):
         raise ValueError("nested too deeply")
     return value
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    """Whether lists and mappings are nested deeper than that: whoever walks through them by recursion could not."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            item for holder in level if isinstance(holder, (dict, list))
-            for item in (holder.values() if isinstance(holder, dict) else holder)
-        ]  # fmt: skip
-        if not level:
-            return False
-    return True
 
 
 def fingerprint(path: str | bytes) -> list[int]:

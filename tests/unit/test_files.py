@@ -80,6 +80,39 @@ def test_lines_that_are_no_json_are_passed_over_and_a_missing_file_has_none(tmp_
     assert list(files.read_lines(str(tmp_path / "none"))) == []
 
 
+def test_a_line_that_is_too_long_is_passed_over_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LINE_BYTES", 100)
+    path = tmp_path / "log"
+    for block in (7, 64, 99, 100, 1000):  # a line ends within a block, with it, or several later
+        monkeypatch.setattr(files, "BLOCK_BYTES", block)
+        for length in (98, 99, 100, 101, 250, 1001):
+            path.write_text("1\n" + '"' + "x" * (length - 2) + '"\n[2]\n\n3')
+            assert list(files.read_lines(str(path))) == [1, *(["x" * (length - 2)] if length < 100 else []), [2], 3]
+
+
+def test_of_a_file_of_too_many_lines_the_rest_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LINES_BYTES", 100)
+    path = tmp_path / "log"
+    path.write_text('"x"\n' * 1000)
+    assert list(files.read_lines(str(path))) == ["x"] * 25
+
+
+def test_a_file_is_read_from_an_offset_to_its_end_unless_that_is_too_much(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"0123456789")
+    assert files.read_untrusted(str(path), 10) == b"0123456789"
+    assert files.read_untrusted(str(path), 3, 7) == b"789"
+    assert files.read_untrusted(str(path), 0, 10) == files.read_untrusted(str(path), 0, 11) == b""
+    with pytest.raises(OSError, match="more than 2 bytes"):
+        files.read_untrusted(str(path), 2, 7)
+
+
+def test_whoever_is_handed_a_file_to_write_to_never_finds_it_non_blocking(tmp_path: Path) -> None:
+    fd = files.open_regular(str(tmp_path / "a"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    assert os.get_blocking(fd)
+    os.close(fd)
+
+
 def test_nesting_without_end_is_a_value_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"[" * 100_000)
     with pytest.raises(ValueError, match="nested too deeply"):

@@ -6,6 +6,7 @@ import os
 
 from trainconf.agent.signals import signal
 from trainconf.fast.records import Record, replace
+from trainconf.fast.stdlib import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def count_oom_kills_of_job() -> int:
     if "SLURM_JOB_ID" not in os.environ:
         return 0
     try:
-        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as stream:
-            groups = {line.split(":", 2)[1]: line.rstrip("\n").split(":", 2)[2] for line in stream}
+        lines = os.fsdecode(read_bytes("/proc/self/cgroup")).splitlines()
+        groups = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in lines}
         group = groups.get("memory")
         path = f"/sys/fs/cgroup{groups['']}/memory.events" if group is None else f"/sys/fs/cgroup/memory{group}/memory.oom_control"
     except (OSError, KeyError):
@@ -120,8 +121,7 @@ def count_oom_kills_of_job() -> int:
 
 def _read_oom_kills(path: str) -> int:
     try:
-        with open(path, "rb") as stream:
-            _, found, rest = stream.read().partition(b"\noom_kill ")
+        _, found, rest = read_bytes(path).partition(b"\noom_kill ")
     except OSError:
         return 0
     return int(rest.split(None, 1)[0]) if found else 0

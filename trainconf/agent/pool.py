@@ -108,9 +108,7 @@ class Trials:
     def read_on(self) -> None:
         """Take in the lines that are new and whole."""
         try:
-            with open(files.open_regular(self._home.trials), "rb") as stream:
-                stream.seek(self._offset)
-                new = stream.read()
+            new = files.read_untrusted(self._home.trials, files.JSON_BYTES, self._offset)
         except FileNotFoundError:
             new = b""
         whole = new[: new.rfind(b"\n") + 1]
@@ -324,8 +322,7 @@ def trial_at(home: RunPaths, index: int) -> RunPaths:
 
 def _trial_lines(home: RunPaths) -> list[bytes]:
     """A sweep's list, of whose thousands of lines each task needs one. Raises OSError."""
-    with open(files.open_regular(home.trials), "rb") as stream:
-        return [line for line in stream.read().splitlines() if b'"run_dir"' in line]
+    return [line for line in files.read_untrusted(home.trials, files.JSON_BYTES).splitlines() if b'"run_dir"' in line]
 
 
 def _trial(home: RunPaths, line: bytes) -> RunPaths:

@@ -55,6 +55,19 @@ def loads(text: bytes | str) -> Any:
     return json.loads(text)  # says what is wrong with it
 
 
+def depth_exceeds(value: Any, limit: int) -> bool:
+    """Whether lists and mappings are nested deeper than that: whoever walks through them by recursion could not."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            item for holder in level if isinstance(holder, (dict, list))
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+        ]  # fmt: skip
+        if not level:
+            return False
+    return True
+
+
 _scan: Callable[[str, int], tuple[Any, int]]
 _encode: Callable[[Any, int], Iterable[str]]
 quoted: Callable[[str], str]  # a text as JSON has it, in any alphabet

@@ -5,12 +5,17 @@ decimal    loaded when it is first used: with `numbers` 1 ms.
 json, re   loaded when they are first used; `re.compile` compiles when the pattern is first used. `re` with `enum` takes 4 ms.
 signal     its C part, with plain numbers: `signal` itself needs `enum`.
 socket     its C part, loaded when it is first used: `socket` itself needs `enum` and `selectors`.
+open       `read_bytes` asks the kernel for less than half as much as `open` does for the same.
 libc       by what `ctypes` is made of, which itself takes 4 ms.
 """
 
 from __future__ import annotations
 
-__all__ = ["ast", "decimal", "json", "libc", "prctl", "re", "signal", "socket"]
+import os
+
+__all__ = ["ast", "decimal", "json", "libc", "prctl", "re", "read_bytes", "signal", "socket"]
+
+BLOCK_BYTES = 65536
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +54,18 @@ else:
             return value
 
     ast, decimal, json, re, socket = _Module("_ast"), _Module("decimal"), _Module("json"), _Re(), _Module("_socket")
+
+
+def read_bytes(path: str) -> bytes:
+    """What is in a file that the system makes, such as one in /proc. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = b""
+        while block := os.read(fd, BLOCK_BYTES):
+            data += block
+        return data
+    finally:
+        os.close(fd)
 
 
 def prctl(option: int, value: int) -> bool:

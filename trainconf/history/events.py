@@ -221,11 +221,10 @@ def _backwards(path: str) -> Iterator[dict[str, Any]]:
 def _tail(path: str, length: int) -> tuple[list[bytes], bool]:
     """The whole lines at the end, and whether they are all. Not a part of the generator, which nobody would hear being interrupted."""
     try:
-        fd = files.open_regular(path)
+        fd, size = files.open_with_size(path)
     except OSError:
         return [], True  # not there, or damaged, as `damage` says
     try:
-        size = os.fstat(fd).st_size
         start = max(0, size - length)
         lines = os.pread(fd, size - start, start).split(b"\n")
         return lines[1:] if start else lines, not start

@@ -10,6 +10,7 @@ import os
 import time
 
 from trainconf.fast.records import Record
+from trainconf.fast.stdlib import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def scan() -> dict[int, Process]:
 def read_stat(pid: int) -> list[bytes] | None:
     """The fields of /proc/PID/stat from the state on (proc(5): field 3 is at 0 here), or None."""
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as stream:
-            text = stream.read()
+        text = read_bytes(f"/proc/{pid}/stat")
     except OSError:
         return None
     return text[text.rindex(b")") + 2 :].split()
@@ -53,8 +53,7 @@ def read_stat(pid: int) -> list[bytes] | None:
 def _marks(pid: int, *, has_terminal: bool) -> tuple[bytes, str]:
     """The run that a process says it is of, and where it works if it says nothing of itself."""
     try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as stream:
-            environ = b"\0" + stream.read()
+        environ = b"\0" + read_bytes(f"/proc/{pid}/environ")
         _, has_mark, rest = environ.partition(_MARK)
         if has_mark or has_terminal or b"\0HOME=" in environ:
             return rest.partition(b"\0")[0], ""

@@ -10,6 +10,7 @@ import os
 import time
 
 from trainconf import files
+from trainconf.fast.stdlib import read_bytes
 from trainconf.history import events
 
 TYPE_CHECKING = False
@@ -51,8 +52,7 @@ class State:
 def boot_id() -> str:
     """The kernel's id of this boot; empty where the system does not tell."""
     try:
-        with open(BOOT_ID, "rb") as stream:
-            return stream.read().strip().decode()
+        return read_bytes(BOOT_ID).strip().decode()
     except OSError:
         return ""
 
@@ -88,8 +88,7 @@ def is_alive(who: dict[str, Any]) -> bool | None:
 def _stat(pid: int) -> tuple[str, int]:
     """State letter and start time of a process (proc(5), /proc/PID/stat fields 3 and 22)."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            text = stream.read()
+        text = read_bytes(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         raise ProcessLookupError(pid) from None
     fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold spaces and parentheses

@@ -15,6 +15,7 @@ from trainconf.agent.processes.ranks import find_program
 from trainconf.agent.signals import signal
 from trainconf.fast.records import replace
 from trainconf.fast.spawn import spawn
+from trainconf.fast.stdlib import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ class SlurmJob:
         Only version 1 tells: there nobody but proctrack/cgroup uses the freezer. In version 2 the group may be there for limits alone.
         """
         try:
-            with open(groups_path, "rb") as stream:
-                groups = [line.split(b":", 2) for line in stream.read().splitlines()]
+            groups = [line.split(b":", 2) for line in read_bytes(groups_path).splitlines()]
         except OSError:
             return False
         ours = b"/job_%b/" % self.job_number.encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.fast.stdlib import prctl
+from trainconf.fast.stdlib import prctl, read_bytes
 from trainconf.history import left_processes
 
 TYPE_CHECKING = False
@@ -30,8 +30,7 @@ def children() -> set[int] | None:
     """The pids of this process' children, zombies included; None where the kernel does not list them (proc(5), Linux 4.2)."""
     pid = os.getpid()
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as stream:
-            return set(map(int, stream.read().split())) - own
+        return set(map(int, read_bytes(f"/proc/{pid}/task/{pid}/children").split())) - own
     except OSError:
         return None
 
