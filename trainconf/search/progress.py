@@ -96,10 +96,15 @@ class PointSource:
         if self._learns:
             self._sampler.forget(point)
 
-    def warm_up(self) -> None:
-        """Get ready beside the first trials."""
+    def warm_up(self, count: int) -> None:
+        """Get ready beside the first trials of so many points."""
         if self._learns:
-            self._sampler.warm_up()
+            self._sampler.warm_up(count)
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        if self._learns:
+            self._sampler.close()
 
     def tell(self, point: int, value: float | None) -> None:
         """What a point was worth; None if that will never be known."""
@@ -111,7 +116,7 @@ class Progress:
     """See the module. `goal` is `maximize` or `minimize`."""
 
     def __init__(self, source: PointSource, limits: Limits, goal: str) -> None:
-        self._source = source
+        self.source = source
         self.limits = limits
         self.goal = goal
         self.trials: list[Trial] = []
@@ -143,7 +148,7 @@ class Progress:
 
     def _take_earlier(self, line: Mapping[str, Any]) -> None:
         self._earlier_count += 1
-        self._source.add(-self._earlier_count, dict(line["values"]))
+        self.source.add(-self._earlier_count, dict(line["values"]))
         self._learn(-self._earlier_count, line["value"], is_bad=True)
 
     def _take_ask(self, line: Mapping[str, Any]) -> None:
@@ -155,7 +160,7 @@ class Progress:
         self.running[trial.number] = trial
         self.ended = None
         if trial.repeat == 0:
-            self._source.add(trial.point, trial.values)
+            self.source.add(trial.point, trial.values)
 
     def _take_told(self, line: Mapping[str, Any]) -> None:
         trial = self.trials[line["number"]]
@@ -210,12 +215,12 @@ class Progress:
             self._worst = values.worst([value, *([] if self._worst is None else [self._worst])], self.goal)
         elif is_bad:
             value = self._worst
-        self._source.tell(point, value)
+        self.source.tell(point, value)
 
     def _take_again(self, line: Mapping[str, Any]) -> None:
         trial = self.trials[line["number"]]
         self._count(trial, -1)
-        self._source.forget(trial.point)
+        self.source.forget(trial.point)
         trial.state, trial.value, trial.reason, trial.stop, trial.run = "", None, "", None, list(line["run"])
         trial.attempt += 1
         self.running[trial.number] = trial
@@ -273,7 +278,7 @@ class Progress:
             asked = self.trials[-1].values
         else:
             try:
-                asked = self._source.ask(point)
+                asked = self.source.ask(point)
             except NothingLeftError as error:
                 self.exhausted = error.reason
                 return None

@@ -88,5 +88,7 @@ class Controlled:
             raise
 
     def _let_go(self) -> None:
+        if self._controller is not None:
+            self._controller.progress.source.close()
         if self._lock is not None:
             self._lock.release()

@@ -321,6 +321,6 @@ def controller(
         value=str(search.settings.get("value") or "best"), earlier_s=earlier_s,
     )
     if points is not None:
-        points.warm_up()
+        points.warm_up(limits.max_total_runs // limits.repeats)
     found.take_over()
     return found

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from trainconf.search import grammar
+from trainconf.agent.processes import tree
+from trainconf.fast import spawn
+from trainconf.search import apart, grammar
 from trainconf.search.bayes import BayesSampler
-from trainconf.search.expressions import Choice, Option
-from trainconf.search.space import Axis, Space
+from trainconf.search.expressions import Choice, Option, identity
+from trainconf.search.space import Axis, Point, Space
 
 pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
 PLAIN = Space((Axis("x", grammar.uniform(0, 1)), Axis("opt", grammar.choice("a", "b"))))
@@ -39,3 +49,122 @@ def test_a_sampler_that_is_made_from_what_is_known_asks_the_same(space: Space) -
         for deed, place, what in deeds:
             getattr(kept, deed)(place, *what)
         history += deeds
+
+
+def searched(space: Space, count: int = 16, *, warm: bool, spoil: Callable[[BayesSampler, int], object] = lambda *_: None) -> list[Point]:
+    """The points of a search with two in flight, from a process that proposes or without one; `spoil` is called before each."""
+    sampler = BayesSampler(space, 3, "tpe", "minimize")
+    if warm:
+        sampler.warm_up(count)
+    points: list[Point] = []
+    for number in range(count):
+        spoil(sampler, number)
+        points.append(sampler.ask(number))
+        sampler.add(number, points[-1])
+        if number >= 2:
+            sampler.tell(number - 2, worth(points[number - 2]))
+    sampler.close()
+    return points
+
+
+def proposers() -> set[int]:
+    """The processes that propose for this one."""
+    return set(filter(is_proposer, tree.children() or ()))
+
+
+def is_proposer(pid: int) -> bool:
+    try:
+        return b"apart.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("space", [PLAIN, CONDITIONAL])
+def test_a_process_of_its_own_proposes_the_same(space: Space) -> None:
+    """Values keep their types: an option may be None, a number, a list, a mapping."""
+    odd = Axis("odd", grammar.choice(None, 1, 1.0, True, "1", [1, {"a": None}], {"b": [2.5]}))
+    space = Space((*space.axes, odd))
+    assert [identity(point) for point in searched(space, warm=True)] == [identity(point) for point in searched(space, warm=False)]
+
+
+def test_a_process_that_is_killed_is_stood_in_for() -> None:
+    def kill(_: BayesSampler, number: int) -> None:
+        if number == 13:
+            for pid in proposers():
+                os.kill(pid, signal.SIGKILL)
+
+    assert searched(PLAIN, warm=True, spoil=kill) == searched(PLAIN, warm=False)
+
+
+def test_a_point_that_runs_again_is_forgotten_by_the_process_too() -> None:
+    def again(sampler: BayesSampler, number: int) -> None:
+        if number == 13:
+            sampler.forget(5)
+            sampler.tell(5, 0.5)
+
+    assert searched(PLAIN, warm=True, spoil=again) == searched(PLAIN, warm=False, spoil=again)
+
+
+def test_an_interrupted_question_leaves_no_answer_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = apart._receive
+    interruptions = iter([KeyboardInterrupt()])
+
+    def receive(fd: int) -> object:
+        for interruption in interruptions:
+            raise interruption
+        return real(fd)
+
+    def interrupted(sampler: BayesSampler, number: int) -> None:
+        if number == 12:
+            monkeypatch.setattr(apart, "_receive", receive)
+            with pytest.raises(KeyboardInterrupt):
+                sampler.ask(number)
+
+    assert searched(PLAIN, warm=True, spoil=interrupted) == searched(PLAIN, warm=False)
+
+
+def test_a_mistake_of_the_library_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process says that it could not; the same is tried here, where whoever asks sees why."""
+    monkeypatch.setattr("trainconf.search.bayes.proposer", lambda *_: pytest.fail("the library's own message"))
+    sampler = BayesSampler(PLAIN, 3, "tpe", "minimize")
+    sampler.warm_up(20)
+    for number in range(10):
+        sampler.add(number, sampler.ask(number))
+    sampler._told.append((10, {"unknown": 1}))
+    with pytest.raises(pytest.fail.Exception, match="own message"):
+        sampler.ask(11)
+
+
+def test_the_process_ends_with_whoever_asks() -> None:
+    code = (
+        "import os, signal\nfrom trainconf.search import grammar\nfrom trainconf.search.bayes import BayesSampler\n"
+        "from trainconf.search.space import Axis, Space\n"
+        "sampler = BayesSampler(Space((Axis('x', grammar.uniform(0, 1)),)), 3, 'tpe', 'minimize')\nsampler.warm_up(20)\n"
+        "print(open(f'/proc/self/task/{os.getpid()}/children').read(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    (pid,) = map(int, done.stdout.split())
+    give_up_at = time.monotonic() + 120
+    while is_proposer(pid) and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    assert not is_proposer(pid)
+
+
+def test_no_process_is_started_for_points_that_random_search_gives() -> None:
+    wait_for_proposers(0)
+    sampler = BayesSampler(PLAIN, 3, "tpe", "minimize")
+    sampler.warm_up(10)
+    assert not proposers()
+    sampler.warm_up(11)
+    wait_for_proposers(1)
+    sampler.close()
+    wait_for_proposers(0)
+
+
+def wait_for_proposers(count: int) -> None:
+    """Those that nobody asks any more are about to end, and one that was started has its command in a moment."""
+    give_up_at = time.monotonic() + 120
+    while len(proposers()) != count and time.monotonic() < give_up_at:
+        spawn.reap()
+        time.sleep(0.01)
+    assert len(proposers()) == count
