@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_LISTED = 1_000_000  # values of one key: what memory holds
 DIGITS = 12  # of a drawn number: short on a command line, and equal on machines whose exp() and log() differ in the last place
 SHOWN_VALUES = 8  # of a list in `plan`
+RESERVED = ("null", "true", "false")  # texts that are another value unless they are quoted
+SPECIAL = frozenset(" ,'\"()[]{}\n\t\\")
 BELOW_ONE = 1 - 2.0**-53  # the largest float below 1
 ABOVE_ZERO = 2.0**-65
 
@@ -42,16 +44,18 @@ class Option(Record):
 class Choice(Record):
     """One of several values, each as likely as the others. Equal values are one, and their order is kept.
 
-    is_shuffled: whether a grid goes through them in an order of its seed. Raises ExpressionError: no value at all.
+    is_shuffled: whether a grid goes through them in an order of its seed. doubled_count: equal values that were left out.
+    Raises ExpressionError: no value at all.
     """
 
     options: tuple[Option, ...]
     is_shuffled: bool = False
+    doubled_count: int = 0
 
-    def __init__(self, options: tuple[Option, ...], is_shuffled: bool = False) -> None:
+    def __init__(self, options: tuple[Option, ...], is_shuffled: bool = False, doubled_count: int = 0) -> None:
         if not options:
             raise ExpressionError("is given no value at all")
-        super().__init__(options, is_shuffled)
+        super().__init__(options, is_shuffled, doubled_count)
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Choice:
@@ -60,7 +64,7 @@ class Choice(Record):
         for value in values:
             option = value if isinstance(value, Option) else Option(value)
             kept.setdefault(identity(option.value), option)
-        return cls(tuple(kept.values()))
+        return cls(tuple(kept.values()), doubled_count=len(values) - len(kept))
 
     def at(self, u: float) -> Any:
         """The value at the quantile u, 0 <= u < 1."""
@@ -234,10 +238,19 @@ def identity(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A value as a person reads it: numbers with at most six digits."""
+    """A value as a person reads it: numbers with at most six digits, and a text in quotes where it would be read as something else."""
     if type(value) is float:
         return f"{value:.6g}"
-    return str(value)
+    return repr(value) if isinstance(value, str) and _reads_otherwise(value) else str(value)
+
+
+def _reads_otherwise(text: str) -> bool:
+    """Whether a text without quotes would be another value, or several."""
+    try:
+        float(text)
+    except ValueError:
+        return text in ("", "None") or text.lower() in RESERVED or bool(SPECIAL.intersection(text))
+    return True
 
 
 def _listed(values: Sequence[Any]) -> str:

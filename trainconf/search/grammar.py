@@ -104,7 +104,7 @@ def warning_of(expression: Expression) -> str:
         return ""
     low, high = expression.bounds()
     return (
-        f"loguniform({text_of(expression.a)}, {text_of(expression.b)}) gives {low:.4g} … {high:.4g}, its bounds are logarithms; "
+        f"loguniform({text_of(expression.a)}, {text_of(expression.b)}) gives {text_of(low)} … {text_of(high)}, its bounds are logarithms; "
         f"by value: log_interval({text_of(expression.a)}, {text_of(expression.b)})"
     )
 

@@ -40,25 +40,34 @@ class SpaceReader:
         self.source = source
         self.mistakes: list[Mistake] = []
         self.warnings: list[str] = []
+        self.keys: dict[str, None] = {}  # that were read, those with a wrong expression too
+        self._setting = ""  # whose expression is read, with the spaces of its choices
 
     def space(self, written: Mapping[str, Any], zips: Mapping[str, Any], exclude: Sequence[Any]) -> Space:
         """The whole space. What is wrong is in `mistakes` afterwards, and left out of the result."""
-        axes = [Axis(key, expression) for key, spec in written.items() if (expression := self.expression(key, spec)) is not None]
+        axes = []
+        for key, spec in written.items():
+            self._setting = f"sweep.space.{key}"
+            if (expression := self.expression(key, spec)) is not None:
+                axes.append(Axis(key, expression))
         axes += [Axis(name, rows) for name, spec in zips.items() if (rows := self.zip(name, spec)) is not None]
         space = Space(tuple(axes))
         self._refuse_keys_given_twice(space)
-        known = space.key_names()
+        known = list(self.keys)
         exclusions = [found for place, spec in enumerate(exclude) if (found := self.exclusion(place, spec, known)) is not None]
         return Space(space.axes, tuple(exclusions))
 
-    def expression(self, key: str, spec: Any) -> Expression | None:
-        """One key's expression, from any of the FORMS; None if it is wrong."""
+    def expression(self, key: str, spec: Any, *, is_column: bool = False) -> Expression | None:
+        """One key's expression, from any of the FORMS; None if it is wrong. Equal values of a column of a zip are several rows."""
+        self.keys[key] = None
         try:
             expression = self._expression(key, spec)
         except ExpressionError as error:
-            self._wrong(f"sweep.space.{key}", error.about(key), ("allowed", FORMS))
+            self._wrong(self._setting, error.about(key), ("allowed", FORMS))
             return None
         warning = grammar.warning_of(expression) if expression is not None else ""
+        if isinstance(expression, Choice) and expression.doubled_count and not is_column:
+            warning = f"{expression.doubled_count} of its values are there twice, and taken once"
         if warning:
             self.warnings.append(f"{key}: {warning}")
         return expression
@@ -70,10 +79,7 @@ class SpaceReader:
         if isinstance(spec, Mapping):
             return self._from_mapping(key, spec)
         values = list(spec) if isinstance(spec, list | tuple) else [spec]
-        choice = Choice.of([self._option(key, value) for value in values])
-        if len(choice.options) < len(values):
-            self.warnings.append(f"{key}: {len(values) - len(choice.options)} of its values are there twice, and taken once")
-        return choice
+        return Choice.of([self._option(key, value) for value in values])
 
     def _from_mapping(self, key: str, spec: Mapping[str, Any]) -> Expression | None:
         if set(spec) == {"choice"}:
@@ -108,14 +114,17 @@ class SpaceReader:
             return None
         columns: dict[str, list[Any]] = {}
         for key, column in spec.items():
-            expression = self.expression(key, column)
+            self._setting = f"{setting}.{key}"
+            expression = self.expression(key, column, is_column=True)
             if expression is None:
-                return None
+                continue
             values = expression.values()
             if values is None or (isinstance(expression, Choice) and any(option.space for option in expression.options)):
                 self._wrong(setting, f"{setting}: {key} has no list of values", ("allowed", "values that can be listed"))
-                return None
-            columns[key] = list(column) if isinstance(column, list | tuple) else values  # equal values are two rows here
+                continue
+            columns[key] = list(column) if isinstance(column, list | tuple) else values
+        if len(columns) < len(spec):
+            return None
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
             told = ", ".join(f"{key} {len(values)}" for key, values in columns.items())
@@ -177,4 +186,4 @@ class SpaceReader:
     def _wrong(self, setting: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
         """Note a mistake."""
         source = self.source(setting.partition("[")[0])
-        self.mistakes.append(Mistake(what, *((("from", source),) if source else ()), *facts, hint=hint))
+        self.mistakes.append(Mistake(what, *((("from", source),) if source not in ("", "default") else ()), *facts, hint=hint))

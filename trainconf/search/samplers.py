@@ -7,10 +7,11 @@ given before gives the same point.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from trainconf.search.draws import unit
+from trainconf.search.expressions import MAX_LISTED
 from trainconf.search.space import Point, Space, key_in, key_of
 
 TYPE_CHECKING = False
@@ -42,34 +43,57 @@ class Sampler(Protocol):
 class GridSampler:
     """Every point of a space that has an end, the first axis changing slowest; in an order of the seed if asked."""
 
-    def __init__(self, space: Space, *, seed: int = 0, is_shuffled: bool = False) -> None:
+    def __init__(self, space: Space, *, seed: int = 0, is_shuffled: bool = False, had: Iterable[Point] = ()) -> None:
+        """had: points that were taken before, which are not given again."""
         size = space.size
         assert size is not None, "a grid needs an end"
         self._space = space.shuffled(seed)
-        self._places = iter(sorted(range(size), key=lambda place: unit(seed, place, "shuffle")) if is_shuffled else range(size))
+        self._places = _shuffled(size, seed) if is_shuffled else iter(range(size))
         self._points: list[Point] = []
+        self._had = set(map(key_of, had))
 
     def ask(self, number: int) -> Point:
         """The point of that number; excluded points have none."""
+        misses = 0
         while len(self._points) <= number:
             place = next(self._places, None)
             if place is None:
-                raise NothingLeftError(all_done(len(self._points)) if self._points else NOTHING)
+                raise NothingLeftError(all_done(len(self._points) + len(self._had)) if self._points or self._had else NOTHING)
             point = self._space.at(place)
-            if not self._space.excludes(point):
+            if not self._space.excludes(point) and not (self._had and key_of(point) in self._had):
                 self._points.append(point)
+                misses = 0
+                continue
+            misses += 1
+            if misses == MAX_LISTED:
+                raise NothingLeftError(f"exclude leaves (almost) nothing: {MAX_LISTED} points in a row were excluded")
         return self._points[number]
+
+
+def _shuffled(size: int, seed: int) -> Iterator[int]:
+    """The places of a grid in an order of the seed; of one that is too large to list, drawn one by one."""
+    if size <= MAX_LISTED:
+        yield from sorted(range(size), key=lambda place: unit(seed, place, "shuffle"))
+        return
+    given: set[int] = set()
+    for number in itertools.count():
+        place = min(int(unit(seed, number, "shuffle") * size), size - 1)
+        if place not in given:
+            given.add(place)
+            yield place
 
 
 class RandomSampler:
     """Random points, each a pure function of the seed and its number; a point of a space with an end is given once."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space, seed: int, *, had: Iterable[Point] = ()) -> None:
+        """had: points that were taken before, which a space with an end does not give again."""
         self._space = space
         self._seed = seed
         self._size = space.size
         self._points: dict[int, Point] = {}
         self._given: set[str] = set()
+        self._had = set(map(key_of, had))
 
     def ask(self, number: int) -> Point:
         """The point of that number."""
@@ -100,9 +124,13 @@ class RandomSampler:
             raise NothingLeftError(all_done(self._size))
         for retry in range(MAX_MISSES):
             point = self._space.draw(self._seed, number, retry)
-            if not self._space.excludes(point) and (self._size is None or key_of(point) not in self._given):
+            if not self._space.excludes(point) and (self._size is None or not self._is_given(point)):
                 return point
         return self._from_the_list(number)
+
+    def _is_given(self, point: Point) -> bool:
+        key = key_of(point)
+        return key in self._given or key in self._had
 
     def _from_the_list(self, number: int) -> Point:
         """One of the points that are left, when drawing has found none of them."""
@@ -110,10 +138,11 @@ class RandomSampler:
             raise NothingLeftError(f"exclude leaves (almost) nothing: {MAX_MISSES} points in a row were excluded")
         left = [
             point for point in map(self._space.at, range(self._size))
-            if key_of(point) not in self._given and not self._space.excludes(point)
+            if not self._is_given(point) and not self._space.excludes(point)
         ]
         if not left:
-            raise NothingLeftError(all_done(len(self._given)) if self._given else NOTHING)
+            given_count = len(self._given) + len(self._had)
+            raise NothingLeftError(all_done(given_count) if given_count else NOTHING)
         return left[min(int(unit(self._seed, number, "", MAX_MISSES) * len(left)), len(left) - 1)]
 
 
@@ -124,7 +153,7 @@ def all_done(count: int) -> str:
 class SobolSampler:
     """scipy's scrambled Sobol sequence, which fills a space more evenly than random points. Raises ImportError: scipy is missing."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space, seed: int, *, had: Iterable[Point] = ()) -> None:
         from scipy.stats import qmc
 
         self._space = space
@@ -133,6 +162,7 @@ class SobolSampler:
         self._size = space.size
         self._points: list[Point] = []
         self._given: set[str] = set()
+        self._had = set(map(key_of, had))
 
     def ask(self, number: int) -> Point:
         """The point of that number; excluded points, and those of a finite space that were given before, have none."""
@@ -142,7 +172,7 @@ class SobolSampler:
                 raise NothingLeftError(all_done(self._size))
             place = dict(zip(self._names, map(float, self._sequence.random(1)[0]), strict=False))
             point = self._space.at_quantiles(place.__getitem__)
-            if self._space.excludes(point) or (self._size is not None and key_of(point) in self._given):
+            if self._space.excludes(point) or (self._size is not None and key_of(point) in self._given | self._had):
                 misses += 1
                 if misses == MAX_MISSES:
                     raise NothingLeftError(f"{MAX_MISSES} points in a row were excluded, or had been given before")

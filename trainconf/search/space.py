@@ -104,6 +104,13 @@ class Space(Record):
                 found[key] = None
         return list(found)
 
+    def samples(self, limit: int) -> Iterator[Point]:
+        """What a schema must accept for every point to be accepted: each value of a list, both ends of a range, at most `limit` of a key.
+
+        The values of a conditional key come with the choices that it hangs on.
+        """
+        yield from _samples(self.axes, {}, limit)
+
     def draw(self, seed: int, number: int, retry: int = 0) -> Point:
         """The random point of that number: a pure function of its arguments."""
         return self.at_quantiles(lambda name: unit(seed, number, name, retry))
@@ -145,6 +152,17 @@ class Space(Record):
     def excludes(self, point: Mapping[str, Any]) -> bool:
         """Whether the point is left out. Raises ConditionError."""
         return any(exclusion.covers(point) for exclusion in self.exclusions)
+
+
+def _samples(axes: Sequence[Axis], above: Point, limit: int) -> Iterator[Point]:
+    for axis in axes:
+        if isinstance(axis.expression, Zip):
+            yield from ({**above, **row} for row in axis.expression.rows[:limit])
+            continue
+        yield from ({**above, axis.key: value} for value in axis.expression.ends()[:limit])
+        if isinstance(axis.expression, Choice):
+            for option in axis.expression.options:
+                yield from _samples(axes_of(option.space), {**above, axis.key: option.value}, limit)
 
 
 def _walk(axes: Sequence[Axis], choose: Callable[[str, Expression | Zip], Any], under: str) -> Point:

@@ -193,8 +193,10 @@ class ResumedSweep(Controlled):
 
     def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
         given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
+        groups = {key for choices, _ in self._bases for key in choices}
+        wanted = {key: str(value) for key, value in given.items() if key in groups}
         for choices, base in self._bases:
-            if all(given.get(key) == choice for key, choice in choices.items()):
+            if choices == wanted:
                 own = {key: value for key, value in given.items() if key not in choices}
                 return base.resolved(own, as_changes(own, read_mapping(base.paths.record))), overrides_of(given)
         raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
@@ -289,9 +291,8 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
             mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", NUMBERS.get(name, "integer >= 1"))))
         else:
             found[name] = value
-    size = search.space.size
-    if size is not None and found.get("max_total_runs") and found["max_total_runs"] > size * search.repeats:
-        found["max_total_runs"] = (size + len(search.first)) * search.repeats
+    if search.most is not None and found.get("max_total_runs"):
+        found["max_total_runs"] = min(found["max_total_runs"], search.most)
     if mistakes:
         raise ConfigError(mistakes)
     return found

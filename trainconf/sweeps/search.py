@@ -56,7 +56,7 @@ class Search:
         self._source = source
         reader = SpaceReader(read_expression, source)
         self.space: Space = reader.space(self.space_spec, settings.get("zip") or {}, settings.get("exclude") or ())
-        self.first: list[Point] = reader.points("sweep.first", settings.get("first") or (), self.space.key_names())
+        self.first: list[Point] = reader.points("sweep.first", settings.get("first") or (), list(reader.keys))
         self.mistakes: list[Mistake] = reader.mistakes
         self.warnings = reader.warnings
         self.resumed_outputs: list[str] = list(settings.get("resumed_outputs") or ())  # of the runs that the first points go on with
@@ -101,12 +101,17 @@ class Search:
     @property
     def total(self) -> int:
         """Trials in all, at most: as configured, and of a space that has an end as many as it has."""
-        size = self.space.size
-        asked = self.settings.get("max_total_runs")
-        known = [int(asked)] if asked is not None else []
-        if size is not None:
-            known.append((size + len(self.first)) * self.repeats)
-        return min(known)
+        return min(int(known) for known in (self.settings.get("max_total_runs"), self.most) if known is not None)
+
+    @property
+    def most(self) -> int | None:
+        """Trials of each point of the space, and of those of `first` that it does not hold; None where there is no end to them."""
+        size, outside = self.space.size, self.first
+        if size is not None and outside:
+            from trainconf.search.bayes import is_within
+
+            outside = [point for point in outside if not is_within(self.space, point)]
+        return None if size is None else (size + len(outside)) * self.repeats
 
     def limits(self, concurrent: int) -> Limits:
         """What ends the search; `concurrent` trials at a time."""
@@ -135,10 +140,10 @@ class Search:
 
     def _sampler(self) -> Any:
         if self.kind == "grid":
-            return GridSampler(self.space, seed=self.seed, is_shuffled=bool(self.settings.get("shuffle")))
+            return GridSampler(self.space, seed=self.seed, is_shuffled=bool(self.settings.get("shuffle")), had=self.first)
         if self.kind == "random":
             sobol = self.settings.get("rule") == "sobol"
-            return SobolSampler(self.space, self.seed) if sobol else RandomSampler(self.space, self.seed)
+            return (SobolSampler if sobol else RandomSampler)(self.space, self.seed, had=self.first)
         from trainconf.search.bayes import BayesSampler
 
         return BayesSampler(self.space, self.seed, str(self.settings.get("sampler") or "tpe"), self.goal)
@@ -202,6 +207,8 @@ class Search:
             sampler.ask(0)
             for number in range(SAMPLES if self.space.exclusions else 0):
                 self.space.excludes(self.space.draw(0, number))
+            for point in self.first:
+                self.space.excludes(point)
         except NothingLeftError as error:
             self.wrong("sweep.exclude", "the search space has no point", ("because", error.reason))
         except ConditionError as error:

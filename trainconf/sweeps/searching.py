@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from trainconf import __version__, launchers
 from trainconf.composition.plain.words import overrides_of
@@ -19,7 +19,7 @@ from trainconf.search.conditions import ConditionError
 from trainconf.search.expressions import Choice
 from trainconf.search.progress import PointSource, Progress
 from trainconf.search.samplers import NothingLeftError
-from trainconf.search.space import Point, key_in
+from trainconf.search.space import Axis, Point, Zip, axes_of
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal
 from trainconf.sweeps.controlled import Controlled
@@ -76,9 +76,7 @@ class Trials:
         return list(mistakes.values())
 
     def _samples(self) -> Iterator[Mapping[str, Any]]:
-        for name, expression in self._search.space.expressions():
-            columns = expression.rows if hasattr(expression, "rows") else [{key_in(name): value} for value in expression.ends()]
-            yield from columns[:MAX_CHECKED]
+        yield from self._search.space.samples(MAX_CHECKED)
         yield from self._search.first
         if self._search.repeat_key:
             yield {self._search.repeat_key: self._search.repeats - 1}
@@ -86,11 +84,23 @@ class Trials:
 
 def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str, str]]:
     """See `Trials.combinations`; `choices` has the groups of a composed config."""
-    found: list[dict[str, str]] = [{}]
-    for name, expression in search.space.expressions():
-        key = key_in(name)
-        if key in choices and isinstance(expression, Choice):
-            found = [{**known, key: str(value)} for known in found for value in expression.values()]
+    return list(_combinations(search.space.axes, choices.keys()).values())
+
+
+def _combinations(axes: Iterable[Axis], groups: Container[str]) -> dict[str, dict[str, str]]:
+    """Each different set of choices that a point of these axes can make among the groups, by its text."""
+    found: dict[str, dict[str, str]] = {"{}": {}}
+    for axis in axes:
+        made: list[dict[str, str]] = [{}]
+        if isinstance(axis.expression, Zip):
+            made = [{key: str(value) for key, value in row.items() if key in groups} for row in axis.expression.rows]
+        elif isinstance(axis.expression, Choice):
+            made = [
+                {**({axis.key: str(option.value)} if axis.key in groups else {}), **below}
+                for option in axis.expression.options for below in _combinations(axes_of(option.space), groups).values()
+            ]  # fmt: skip
+        pairs = [{**known, **more} for known in found.values() for more in made] if any(made) else found.values()
+        found = {str(pair): pair for pair in pairs}
     return found
 
 

@@ -106,6 +106,8 @@ def test_values_are_listed(expression: Expression, values: list[object]) -> None
     (e.normal(0, 1), "-3 … 3 (normal, mostly)"),
     (e.choice(*range(20)), "0, 1, 2, … 19 (20 values)"),
     (e.choice("sgd", None), "sgd, None"),
+    (e.choice(1, "1", True, "true", "", "a b", "None", "none", "/data/x", "1e3"), "1, '1', True, … '1e3' (10 values)"),
+    (e.choice("true", "", "a b", "None", "none", "/data/x"), "'true', '', 'a b', 'None', none, /data/x"),
 ])
 def test_what_can_come_is_shown_as_values(expression: Expression, text: str) -> None:
     assert expression.describe() == text
@@ -137,6 +139,7 @@ def test_what_describes_no_values_is_refused(make: Callable[[], object], told: s
 
 
 def test_logarithmic_bounds_that_look_like_values_are_warned_of() -> None:
+    assert "gives 1.0001 … 2.71828" in e.warning_of(e.loguniform(0.0001, 1))
     assert "log_interval(0.0001, 1)" in e.warning_of(e.loguniform(0.0001, 1))
     assert e.warning_of(e.loguniform(-4, 0)) == ""
     assert e.warning_of(e.log_interval(0.0001, 1)) == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from trainconf.search import grammar as e
@@ -34,6 +36,46 @@ def test_a_grid_goes_through_the_tree_the_first_axis_slowest() -> None:
         {"opt": "adam", "width": 64, "lr": 0.1}, {"opt": "adam", "width": 128, "lr": 0.05},
     ]
     assert reason == "all 6 points done"
+
+
+def test_a_grid_too_large_to_list_is_shuffled_without_a_point_twice() -> None:
+    huge = Space((Axis("a", e.interval(0, 999_999, is_int=True)), Axis("b", e.interval(0, 999_999, is_int=True))))
+    points = [GridSampler(huge, seed=1, is_shuffled=True).ask(number) for number in (0, 0)]
+    assert points[0] == points[1]
+    sampler = GridSampler(huge, seed=1, is_shuffled=True)
+    found = [sampler.ask(number) for number in range(200)]
+    assert len(set(map(key_of, found))) == 200
+    assert found[0] == points[0]
+
+
+def test_a_large_grid_whose_points_are_all_excluded_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainconf.search.samplers.MAX_LISTED", 1_000)
+    huge = Space((Axis("a", e.interval(0, 999_999, is_int=True)),), (Exclusion(condition=Condition("a >= 0")),))
+    with pytest.raises(NothingLeftError, match=r"leaves .almost. nothing: 1000 points in a row were excluded"):
+        GridSampler(huge).ask(0)
+
+
+@pytest.mark.parametrize("make", [
+    lambda space, had: GridSampler(space, had=had),
+    lambda space, had: RandomSampler(space, 3, had=had),
+])  # fmt: skip
+def test_a_point_that_came_first_is_not_given_again(make: Callable[[Space, list[Point]], GridSampler | RandomSampler]) -> None:
+    space = Space((Axis("a", e.choice(1, 2, 3)), Axis("b", e.choice("x", "y"))))
+    had: list[Point] = [{"b": "x", "a": 2}, {"a": 9, "b": "x"}, {"a": 1}]  # one of the space, one outside it, one without a key of it
+    points, reason = all_of(make(space, had))
+    assert sorted(map(key_of, points)) == sorted(key_of({"a": a, "b": b}) for a in (1, 2, 3) for b in "xy" if (a, b) != (2, "x"))
+    assert reason == "all 8 points done"
+
+
+def test_samples_hold_each_value_with_the_choices_that_it_hangs_on() -> None:
+    inner = ("processes", e.interval(1, 8, is_int=True)), ("kind", e.choice(Option("x", (("deep", e.choice(1, 2)),)), "y"))
+    space = Space((Axis("group", e.choice("none", Option("torch", inner))), Axis("z", Zip("z", ({"a": 1, "b": 2},)))))
+    torch = {"group": "torch"}
+    assert list(space.samples(9)) == [
+        {"group": "none"}, torch, {**torch, "processes": 1}, {**torch, "processes": 8}, {**torch, "kind": "x"}, {**torch, "kind": "y"},
+        {**torch, "kind": "x", "deep": 1}, {**torch, "kind": "x", "deep": 2}, {"a": 1, "b": 2},
+    ]
+    assert len(list(Space((Axis("a", e.choice(*range(50))),)).samples(9))) == 9
 
 
 def test_a_shuffled_grid_has_the_same_points_in_an_order_of_its_seed() -> None:

@@ -273,6 +273,35 @@ def test_a_search_is_extended_and_nothing_else_of_it_changes(here: Here, workspa
     assert asked(workspace) == first
 
 
+def test_a_group_that_is_chosen_with_one_value_alone_is_searched_and_extended(here: Here, workspace: Shell) -> None:
+    workspace.write("conf/experiment/search.yaml", """# @package _global_
+defaults:
+  - override /env: current
+  - override /sweep: random
+  - _self_
+experiment_name: search
+script: train.py
+metric: {name: loss, goal: minimize}
+sweep:
+  seed: 1
+  target: -1
+  space:
+    params.opt:
+      choice:
+        - {value: a, space: {distributed: {choice: [none, {value: pytorch, space: {distributed.process_count: [1, 2]}}]}}}
+        - b
+        - c
+""")
+    lease = next(word for word in workspace.script() if word.startswith("compute.lease_dir"))
+    assert here("-m", "experiment=search", lease, "sweep.max_total_runs=2").code == 0
+    assert here("sweep", "extend", "last", "sweep.max_total_runs=50").code == 0
+    found = shown(here)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 5
+    for trial in found["trials"]:
+        spec = json.loads((sweep_of(workspace).parent / trial["run_id"] / "spec.json").read_text())
+        assert spec["distributed"]["processes_per_node"] == trial["values"].get("distributed.process_count", 1), trial
+
+
 KILLED = """
 import os, signal, sys
 from trainconf.cli.main import main

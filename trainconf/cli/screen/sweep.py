@@ -15,9 +15,12 @@ from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
 from trainconf.paths import RunPaths
+from trainconf.search.expressions import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from trainconf.control.sweeps.steer import PlannedSweep
 
 PLACES = {"here": "this command", "detached": "a process of its own", "job": "a job of its own, as below"}
@@ -43,7 +46,7 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
     width = max(len(name) for name, _ in facts)
     printer.data("\n".join(f"{name:<{width}}  {text}" for name, text in facts) + "\n")
     keys = list(dict.fromkeys(key for values in planned.trials for key in values))
-    rows = [[str(place), *(str(values.get(key, "")) for key in keys)] for place, values in enumerate(planned.trials)]
+    rows = [[str(place), *(_shown(values[key]) if key in values else "" for key in keys)] for place, values in enumerate(planned.trials)]
     table(["trial", *keys], rows, cuttable=keys, rest="`--json` has all")
     if planned.kind == "bayes" and planned.total > len(planned.trials):
         printer.info("further trials depend on what these are worth")
@@ -51,6 +54,10 @@ def print_plan(planned: PlannedSweep, *, as_json: bool) -> None:
         printer.info(f"these are the first {len(planned.trials)} of {planned.total} trials")
     if planned.controller_job is not None:
         printer.verbatim("\n" + batch_text(planned.controller_job, "its controller's"))
+
+
+def _shown(value: Any) -> str:
+    return text_of(value) if isinstance(value, str) else str(value)
 
 
 def print_sweep(results: Results, *, every: bool) -> None:

@@ -68,7 +68,8 @@ def expression_of(override: Override) -> Expression | None:
             raise ExpressionError(f"there are more values than a sweep can have, which is {MAX_LISTED}")
         if any(isinstance(value, Drawn) for value in values):
             raise ExpressionError("a distribution cannot be one of several values")
-        return Choice(Choice.of(values).options, is_shuffled)
+        found = Choice.of(values)
+        return Choice(found.options, is_shuffled, found.doubled_count)
     if isinstance(sweep, Drawn) and sweep.expression is not None:
         if sweep.tags:
             raise ExpressionError(f"tag has no meaning around {sweep.expression.name}; log_interval(a, b) has logarithmic steps")

@@ -74,7 +74,7 @@ def _read(text: str) -> Axis | None:
     values = listed(right)
     if values is None:
         return None if isinstance(expression, Choice) else Axis(left, [f"{left}={written(expression.at(0.5))}"], spec=right)
-    is_varying = isinstance(expression, Choice) and len(expression.options) > 1
+    is_varying = isinstance(expression, Choice) and len(values) > 1
     return Axis(left, [f"{left}={_listed(value)}" for value in values], values, right if is_varying else "")
 
 

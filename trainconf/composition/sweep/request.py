@@ -77,7 +77,7 @@ def read_words(texts: Sequence[str], loader: overrides.Parser) -> Words:
             key = override.get_key_element()
             specs.pop(overrides.path_of(override), None)
             axes[key] = _axis(text, override, expression, loader)
-            if expression is not None and (not isinstance(expression, Choice) or len(expression.options) > 1):
+            if expression is not None and (not isinstance(expression, Choice) or len(expression.options) > 1 or expression.doubled_count):
                 specs[overrides.path_of(override)] = _spec(text, expression)
                 is_grid = is_grid and isinstance(expression, Choice)
         except ExpressionError as error:

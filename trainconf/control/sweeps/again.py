@@ -21,7 +21,7 @@ from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.hydra_app import as_params
 from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.search import config_dirs
-from trainconf.search.space import Point, key_in
+from trainconf.search.space import Point
 from trainconf.submission.code import find_code
 from trainconf.submission.replay import CHOSEN_ANEW, from_run
 from trainconf.sweeps import journal
@@ -110,7 +110,8 @@ def _search(
     zips = known.get("settings", {}).get("zip") or settings.get("zip", {})
     seed = next((seed for seed in (settings.get("seed"), known.get("seed")) if seed is not None), secrets.randbits(32))
     base = trials.base.composed
-    search = Search({**settings, "zip": {**zips, **words.zips}}, base.config["metric"], {**space, **words.specs}, int(seed), base.origin)
+    settings, spec = {**settings, "zip": {**zips, **words.zips}}, {**space, **words.specs}
+    search = Search(settings, base.config["metric"], spec, int(seed), base.origin_of_part)
     if search.mistakes:
         raise ConfigError(search.mistakes)
     for warning in search.warnings:
@@ -194,13 +195,11 @@ class RecordedTrials:
         """What the schema says against single values of the space."""
         assert self._search is not None
         mistakes: dict[str, Mistake] = {}
-        for name, expression in self._search.space.expressions():
-            columns = expression.rows if hasattr(expression, "rows") else [{key_in(name): value} for value in expression.ends()]
-            for values in columns[:CHECKED_VALUES]:
-                try:
-                    self.at(values)
-                except ConfigError as error:
-                    mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
+        for values in self._search.space.samples(CHECKED_VALUES):
+            try:
+                self.at(values)
+            except ConfigError as error:
+                mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
         return list(mistakes.values())
 
 

@@ -84,7 +84,7 @@ def _search(
     of_files = {key: spec for key, spec in settings.get("space", {}).items() if key not in asked.fixed}
     search = Search(
         {**settings, "zip": {**settings.get("zip", {}), **asked.zips}}, base.config["metric"], {**of_files, **asked.specs},
-        int.from_bytes(os.urandom(4), "big") if seed is None else int(seed), base.origin,
+        int.from_bytes(os.urandom(4), "big") if seed is None else int(seed), base.origin_of_part,
     )
     for key in sorted(asked.fixed.intersection(search.space.key_names())):
         search.wrong("", f"{key} is given one value, and is searched as part of a zip or with a choice", ("from", base.origin(key)),
@@ -119,7 +119,7 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
     base = asked.composer.base
     report_notes(base, reporter)
     settings = base.config["sweep"]
-    if asked.grid is not None and not asked.zips and is_plain(settings):
+    if asked.grid is not None and not asked.zips and is_plain(settings) and not _has_doubles(asked):
         return Composed(plan_sweep(asked.grid, workspace, request.texts), None, [])
     search, known = _search(settings, asked, workspace, reporter)
     trials = Trials(search, asked.composer, workspace)
@@ -133,6 +133,12 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
         sweep = at_once(search, trials, workspace, request.texts)
     sweep.earlier = known.lines
     return Composed(sweep, search, known.notes)
+
+
+def _has_doubles(asked: SweepRequest) -> bool:
+    """Whether an axis of a grid has equal values, which are one."""
+    assert asked.grid is not None
+    return any(len(set(axis.words)) < len(axis.words) for axis in asked.grid.axes)
 
 
 def is_plain(settings: dict[str, Any]) -> bool:
