@@ -32,7 +32,7 @@ from omegaconf.basecontainer import BaseContainer
 
 from trainconf.composition.app.source import UNSPECIFIED
 from trainconf.composition.hydra.expressions import register
-from trainconf.composition.hydra.loader import hydras_plugins
+from trainconf.composition.hydra.loader import hydras_plugins, store_of
 
 _OF_HYDRA = ("hydra", "_dummy_empty_config_.yaml")  # what of the ConfigStore is Hydra's own
 _PER_APP = (GlobalHydra, HydraConfig, JobRuntime, hydra_version.VersionBase)
@@ -50,8 +50,7 @@ def apart(job_name: str, version_base: Any) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the app's own, which the job says
         hydras_plugins()
-        store = ConfigStore()
-        store.repo = {name: node for name, node in ConfigStore.instance().repo.items() if name in _OF_HYDRA}
+        store = store_of({name: node for name, node in ConfigStore.instance().repo.items() if name in _OF_HYDRA})
         Singleton._instances = {kind: one for kind, one in instances.items() if kind not in (*_PER_APP, ConfigStore)}
         Singleton._instances[ConfigStore] = store  # type: ignore[assignment]
         BaseContainer._resolvers = {name: found for name, found in resolvers.items() if name.startswith("oc.")}

@@ -125,6 +125,12 @@ class Repository(ConfigRepository):
                 source.read = read.get(source.path, {})  # the config that names the search path was read to know it
             self.sources.append(source)
 
+    def get_schema_source(self) -> ConfigSource:
+        """None has a schema: Hydra 1.3 would hold each file to what this process, a Hydra app maybe, has registered by its name."""
+        source = StructuredConfigSource("schema", "structured://")
+        source.store = store_of({})
+        return source
+
     def load_config(self, config_path: str) -> ConfigResult | None:
         if schema.register_at(config_path):
             for source in self.sources:
@@ -215,6 +221,13 @@ class ConfigLoader(ConfigLoaderImpl):
     def apply(self, overrides: list[Override], cfg: DictConfig) -> None:
         """Set the values of overrides in `cfg`, in order. Raises ConfigCompositionException."""
         ConfigLoaderImpl._apply_overrides_to_config(overrides, cfg)
+
+
+def store_of(repo: dict[str, Any]) -> ConfigStore:
+    """A store of configs beside the one that Hydra has for the whole process, which `ConfigStore()` always is."""
+    store = object.__new__(ConfigStore)
+    store.repo = repo
+    return store
 
 
 def register_resolver(name: str, function: Any) -> None:

@@ -132,7 +132,8 @@ def test_params_are_words_of_the_app_wherever_they_are_set(app: App) -> None:
     assert found.origins["params.optimizer.lr"] == "conf/experiment/train.yaml:4"
 
 
-def test_nothing_of_the_app_stays_in_this_process(app: App) -> None:
+def test_nothing_of_the_app_stays_in_this_process(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ConfigStore.instance().repo, "of_this_process.yaml", None)
     before = (dict(Singleton._instances), dict(BaseContainer._resolvers), set(ConfigStore.instance().repo))
     app.compose("--", "model=vit")
     assert dict(Singleton._instances).keys() - before[0].keys() <= {kind for kind in Singleton._instances if kind.__name__ == "Plugins"}
