@@ -132,6 +132,55 @@ def test_an_app_that_a_tool_of_python_starts_is_copied_and_not_the_tool(app: Pat
     assert (runs_of(app)[0] / "code" / "app.py").exists()
 
 
+OF_MAIN = """
+import threading
+import hydra
+from hydra.core.utils import JobReturn
+
+class Model:
+    def __init__(self, lr):
+        self.lr = lr
+
+class Tree(Model):
+    pass
+
+class Locked(Model):
+    lock = threading.Lock()  # a class that cannot be pickled
+
+calls = []
+
+def called():
+    calls.append(1)
+
+def told(returned):
+    print("returned", type(returned._return_value) is Tree, returned._return_value.lr)
+    return returned._return_value
+
+@hydra.main(version_base=None, config_path="conf", config_name="config")
+def main(cfg):
+    hydra.utils.instantiate(cfg.called)
+    assert calls == [1], calls
+    assert hydra.utils.instantiate(cfg.locked).lr == 3
+    model = hydra.utils.instantiate(cfg.model, lr=cfg.lr)
+    assert isinstance(model, Model), type(model)
+    return model
+
+if __name__ == "__main__":
+    JobReturn.return_value = property(told, JobReturn.return_value.fset)
+    main()
+"""
+
+
+def test_what_the_script_has_by_a_target_is_what_its_function_knows(app: Path) -> None:
+    (app / "app.py").write_text(OF_MAIN)
+    (app / "conf" / "config.yaml").write_text(
+        "lr: 0.1\nmodel: {_target_: __main__.Tree}\nlocked: {_target_: __main__.Locked, lr: 3}\ncalled: {_target_: __main__.called}\n"
+    )
+    done = multirun(app, "lr=0.1,0.2")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("returned")] == ["returned True 0.1", "returned True 0.2"]
+
+
 def test_a_job_that_fails_fails_its_run_and_hydra_tells_why(app: Path) -> None:
     done = multirun(app, "lr=0.1,0.3")
     assert done.returncode != 0

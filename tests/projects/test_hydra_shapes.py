@@ -1,4 +1,4 @@
-"""Two more shapes of Hydra projects as they stand: a script beside a conf/ of its own, and configs that only its code registers."""
+"""More shapes of Hydra projects as they stand: a script beside a conf/ of its own, and configs that only its code registers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 EXPERIMENT = "# @package _global_\ndefaults:\n  - override /env: current\n  - _self_\nexperiment_name: app\nhydra_app: {script: main.py}\n"
 
 
-@pytest.fixture(params=["hydra_plain", "hydra_structured"])
+@pytest.fixture(params=["hydra_plain", "hydra_structured", "hydra_store"])
 def app(shell: Shell, request: pytest.FixtureRequest) -> Shell:
     """The project, and an experiment that names it. What Hydra warns of in the app is the app's."""
     shutil.copytree(SCRIPTS / request.param, shell.root, dirs_exist_ok=True)

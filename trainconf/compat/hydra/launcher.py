@@ -32,6 +32,7 @@ from trainconf.errors import UserError
 from trainconf.paths import RunPaths, find_workspace, packaged
 
 log = logging.getLogger(__name__)
+_OF_MAIN = re.compile(rb"__main__\.([A-Za-z_]\w*)")
 FOR_ALL = {  # of every app
     "argument_style": "none", "submit": {"detach": True, "reuse": False},
 }
@@ -107,18 +108,38 @@ def _write(
     """Write what the jobs need."""
     if find_spec("cloudpickle") is None:
         raise UserError("hydra/launcher=trainconf needs cloudpickle", hint="pip install 'trainconf[hydra]'")
+    named: set[bytes] = set()
     for index, overrides in enumerate(job_overrides):  # composed now: what is edited before a job starts changes nothing
         composed = launcher.composed(overrides)
         with open_dict(composed):
             composed.hydra.job.num = first + index
             composed.hydra.sweep.dir = sweep_dir  # the jobs may work elsewhere
-        (folder / f"{first + index}.pkl").write_bytes(_pickled(composed))
-    call = {"hydra_context": launcher.hydra_context, "task_function": launcher.task_function,
-            "singletons": singletons}
+        data = _pickled(composed)
+        named.update(_OF_MAIN.findall(data))
+        (folder / f"{first + index}.pkl").write_bytes(data)
+    call = {"hydra_context": launcher.hydra_context, "task_function": launcher.task_function, "singletons": singletons,
+            "targets": _targets(sorted(name.decode() for name in named))}
     (folder / CALL).write_bytes(_pickled(call))
     compute = str(launcher.options["compute"])
     places = {**imports.of(source), "cwd": "" if compute.startswith("docker") else os.getcwd(), "main": _main(source)}
     (folder / PLACES).write_text(json.dumps(places))
+
+
+def _targets(names: Sequence[str]) -> dict[str, Any]:
+    """What the app's script has by the names of a `_target_`, for the pickle of its function: then a class is the one that function knows.
+
+    What cannot be pickled is left to the job, which imports the script for it.
+    """
+    main = vars(sys.modules["__main__"])
+    return {name: main[name] for name in names if name in main and _is_picklable(main[name])}
+
+
+def _is_picklable(value: Any) -> bool:
+    try:
+        _pickled(value)
+    except Exception:  # what a class of the app's raises
+        return False
+    return True
 
 
 def _pickled(call: Any) -> bytes:

@@ -32,7 +32,7 @@ def main(folder: str) -> int:
     with open(os.path.join(folder, CALL), "rb") as stream:
         call = pickle.load(stream)
     if script:
-        _stand_in_for_main(script, call["task_function"])
+        _stand_in_for_main(script, (getattr(call["task_function"], "__globals__", {}), call["targets"]))
     returned = _run(call, os.path.join(folder, str(run.params["hydra_job"]) + ".pkl"), run.id)
     error = returned._return_value if returned.status.name == "FAILED" else None
     if error is not None:
@@ -64,14 +64,14 @@ def _take_place(places: Any) -> None:
         os.chdir(places["cwd"])
 
 
-def _stand_in_for_main(script: str, function: Any) -> None:
-    """Let `__main__.NAME`, which a `_target_` of the app may name, be what its function knows by that name, or else its script has."""
+def _stand_in_for_main(script: str, known: tuple[dict[str, Any], ...]) -> None:
+    """Let `__main__.NAME`, which a `_target_` of the app may name, be what is known by that name, or else its script has."""
 
     def attribute(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        known = getattr(function, "__globals__", {})
-        return known[name] if name in known else getattr(_imported(script), name)
+        found = next((names for names in known if name in names), None)
+        return getattr(_imported(script), name) if found is None else found[name]
 
     vars(sys.modules["__main__"])["__getattr__"] = attribute
 
