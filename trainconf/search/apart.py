@@ -8,6 +8,7 @@ The process ends with the one that has started it. Both sides are this module, s
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trainconf.search.space import Point, Space
 
 SIZE_BYTES = 8
+PATIENCE_MS = 50  # with an answer; whoever asks has trials to look after
 PR_SET_PDEATHSIG = 1  # prctl(2)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # their start is half of numpy's import
 
@@ -38,6 +40,7 @@ class Apart:
         from trainconf.fast.spawn import let_go, own_command, spawn
 
         self._told_count = 0  # of what is known, how much it was told
+        self._is_asked = False
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
@@ -53,14 +56,21 @@ class Apart:
             for fd in (requests, answers, null):
                 os.close(fd)
 
-    def propose(self, number: int, known: Sequence[tuple[int, Any]]) -> Point:
-        """The point to try next, by all that is known so far, in order: what was known at the last call, and more.
+    def propose(self, number: int, known: Sequence[tuple[int, Any]]) -> Point | None:
+        """The point to try next, by what is known so far, in order: what was known at the last call, and more. None: not yet.
 
-        Raises ApartError; nothing more is to be had from it then.
+        Until there is an answer it must be asked again for the same number. Raises ApartError; nothing more is to be had from it then.
         """
+        if self._answers < 0:
+            raise ApartError("it was closed")
         try:
-            _send(self._requests, (number, known[self._told_count :]))
-            self._told_count = len(known)
+            if not self._is_asked:
+                _send(self._requests, (number, known[self._told_count :]))
+                self._told_count, self._is_asked = len(known), True
+            poll = select.poll()
+            poll.register(self._answers, select.POLLIN)
+            if not poll.poll(PATIENCE_MS):
+                return None
             point: Point | str = _receive(self._answers)
         except (OSError, EOFError) as error:
             self.close()
@@ -71,6 +81,7 @@ class Apart:
         if isinstance(point, str):
             self.close()
             raise ApartError(point)
+        self._is_asked = False
         return point
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from trainconf.fast.records import replace
 from trainconf.search.apart import Apart, ApartError
 from trainconf.search.expressions import Numbers, identity
 from trainconf.search.proposers import Proposer, library_bounds, pass_on, proposer
-from trainconf.search.samplers import NothingLeftError, RandomSampler, all_done
+from trainconf.search.samplers import NothingLeftError, NotReadyError, RandomSampler, all_done
 from trainconf.search.space import Axis, Point, Space, Zip, axes_of, below, key_in, key_of
 
 STARTUP_COUNT = 10
@@ -65,9 +65,13 @@ class BayesSampler:
     def _propose(self, number: int) -> Point:
         if self._apart is not None:
             try:
-                return self._apart.propose(number, self._told)
+                point = self._apart.propose(number, self._told)
             except ApartError:
                 self._apart = None
+            else:
+                if point is None:
+                    raise NotReadyError
+                return point
         if self._made is None:
             self._made = proposer(self._space, self._seed, self._kind)
             for known in self._told:
@@ -101,7 +105,7 @@ class BayesSampler:
         self.close()
 
     def ask(self, number: int) -> Point:
-        """The point of that number, to be given to `add` when it is taken. Raises NothingLeftError."""
+        """The point of that number, to be given to `add` when it is taken. Raises NothingLeftError, NotReadyError."""
         if number in self._points:
             return self._points[number]
         size = self._space.size

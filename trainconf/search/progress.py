@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from trainconf.fast.records import Record
 from trainconf.search import values
 from trainconf.search.conditions import ConditionError
-from trainconf.search.samplers import NothingLeftError
+from trainconf.search.samplers import NothingLeftError, NotReadyError
 from trainconf.search.space import Point
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ class PointSource:
         self._learns = hasattr(sampler, "tell")
 
     def ask(self, point: int) -> Point:
-        """The values of a point. Raises NothingLeftError."""
+        """The values of a point. Raises NothingLeftError, NotReadyError."""
         if point < len(self._first):
             return self._first[point]
         values: Point = self._sampler.ask(point if self._learns else point - len(self._first))
@@ -269,9 +269,8 @@ class Progress:
     def next_ask(self) -> dict[str, Any] | None:
         """The line of the next trial but for its `run`, if one is due now; None while the sweep is full, paused, or has no more."""
         number = len(self.trials)
-        if self.is_paused or self.closed or self.exhausted or len(self.running) >= self.limits.max_concurrent_runs:
-            return None
-        if self.has_all:
+        is_over = self.is_paused or self.closed or self.exhausted or self.has_all
+        if is_over or len(self.running) >= self.limits.max_concurrent_runs:
             return None
         point, repeat = divmod(number, self.limits.repeats)
         if repeat:
@@ -279,6 +278,8 @@ class Progress:
         else:
             try:
                 asked = self.source.ask(point)
+            except NotReadyError:
+                return None
             except NothingLeftError as error:
                 self.exhausted = error.reason
                 return None

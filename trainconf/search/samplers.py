@@ -33,11 +33,15 @@ class NothingLeftError(Exception):
         super().__init__(reason)
 
 
+class NotReadyError(Exception):
+    """The sampler has no answer yet: it shall be asked for the same point a moment later."""
+
+
 class Sampler(Protocol):
     """Where the points of a sweep come from."""
 
     def ask(self, number: int) -> Point:
-        """The point of that number. Raises NothingLeftError, and ConditionError of an exclusion."""
+        """The point of that number. Raises NothingLeftError, NotReadyError, and ConditionError of an exclusion."""
 
 
 class GridSampler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from trainconf.fast import spawn
 from trainconf.search import apart, grammar
 from trainconf.search.bayes import BayesSampler
 from trainconf.search.expressions import Choice, Option, identity
+from trainconf.search.samplers import NotReadyError
 from trainconf.search.space import Axis, Point, Space
 
 pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
@@ -59,12 +61,21 @@ def searched(space: Space, count: int = 16, *, warm: bool, spoil: Callable[[Baye
     points: list[Point] = []
     for number in range(count):
         spoil(sampler, number)
-        points.append(sampler.ask(number))
+        points.append(asked(sampler, number))
         sampler.add(number, points[-1])
         if number >= 2:
             sampler.tell(number - 2, worth(points[number - 2]))
     sampler.close()
     return points
+
+
+def asked(sampler: BayesSampler, number: int) -> Point:
+    """The point of that number, once the sampler has it."""
+    give_up_at = time.monotonic() + 120
+    while time.monotonic() < give_up_at:
+        with contextlib.suppress(NotReadyError):
+            return sampler.ask(number)
+    pytest.fail("no answer")
 
 
 def proposers() -> set[int]:
@@ -94,6 +105,25 @@ def test_a_process_that_is_killed_is_stood_in_for() -> None:
                 os.kill(pid, signal.SIGKILL)
 
     assert searched(PLAIN, warm=True, spoil=kill) == searched(PLAIN, warm=False)
+
+
+def test_whoever_asks_is_not_kept_waiting() -> None:
+    """What is told before the answer comes counts for the next point."""
+    sampler = BayesSampler(PLAIN, 3, "tpe", "minimize")
+    sampler.warm_up(20)
+    wait_for_proposers(1)
+    (pid,) = proposers()
+    os.kill(pid, signal.SIGSTOP)
+    for number in range(10):
+        sampler.add(number, sampler.ask(number))
+        sampler.tell(number, worth(sampler.ask(number)))
+    for _ in range(2):
+        with pytest.raises(NotReadyError):
+            sampler.ask(10)
+    os.kill(pid, signal.SIGCONT)
+    point = asked(sampler, 10)
+    sampler.close()
+    assert point == sampler.ask(10)
 
 
 def test_a_point_that_runs_again_is_forgotten_by_the_process_too() -> None:
@@ -132,7 +162,7 @@ def test_a_mistake_of_the_library_is_raised_here(monkeypatch: pytest.MonkeyPatch
         sampler.add(number, sampler.ask(number))
     sampler._told.append((10, {"unknown": 1}))
     with pytest.raises(pytest.fail.Exception, match="own message"):
-        sampler.ask(11)
+        asked(sampler, 11)
 
 
 def test_the_process_ends_with_whoever_asks() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,32 @@ def test_a_controller_of_its_own_that_is_killed_lets_go(here: Here, workspace: S
     wait_for(lambda: json.loads(here("sweep", "show", "last", "--json").out)["status"] == "NoController")
     (workspace.root / "gate").write_text("")
     assert here("sweep", "resume", "last").code == 0
+
+
+def test_a_controller_hears_while_its_sampler_has_no_answer(here: Here, workspace: Shell) -> None:
+    """Importing torch takes seconds, and a Gaussian process long for a point: trials are ended meanwhile, and the sweep is."""
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    child = workspace.start(*words(workspace, "sweep.max_total_runs=12", "sweep.max_concurrent_runs=2", kind="bayes"))
+    children = f"/proc/{child.pid}/task/{child.pid}/children"
+
+    def sampler() -> list[int]:
+        return list(filter(is_sampler, map(int, Path(children).read_text().split())))
+
+    wait_for(sampler)
+    (pid,) = sampler()
+    os.kill(pid, signal.SIGSTOP)
+    (workspace.root / "gate").write_text("")
+    wait_for(lambda: sum(line["deed"] == "told" for line in files.read_lines(home_of(workspace).journal)) == 10)
+    assert here("sweep", "cancel", "last").code == 0
+    child.communicate(timeout=300)
+    assert json.loads(here("sweep", "show", "last", "--json").out)["status"] == "Canceled"
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: not is_sampler(pid))
+
+
+def is_sampler(pid: int) -> bool:
+    try:
+        return b"search/apart.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
