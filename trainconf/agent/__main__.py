@@ -6,12 +6,16 @@ trainconf lie other people's packages, which must not stand in for the standard 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 if __name__ == "__main__":
+    gc.disable()  # what is imported stays: looking for garbage in it is in vain
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
     from trainconf.agent.loop import main
 
+    gc.freeze()
+    gc.enable()
     main(*sys.argv[1:])

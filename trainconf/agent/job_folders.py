@@ -39,7 +39,7 @@ def make(paths: RunPaths) -> None:
 def take_back(paths: RunPaths) -> None:
     """Put the outputs of an ended run back where its job finds them: `put_away` undone. May be called again. Raises OSError."""
     if not os.path.islink(paths.outputs) and _kind(paths.outputs) is not None:
-        mode = _open(paths.code)
+        mode = _open(paths.code, _kind(paths.code))
         try:
             _move(paths.outputs, paths.job_outputs)  # rename(2): also onto an empty folder
         finally:
@@ -89,12 +89,13 @@ def _may_have_children(paths: RunPaths) -> bool:
 def collect(paths: RunPaths) -> None:
     """Put the folders of a run whose processes have all ended into their places. May be called again. Raises OSError: what is left is
     where the script left it, and `outputs` leads there."""
-    if not stat.S_ISDIR(_kind(paths.code) or 0):  # gone, or something else in its place, which may lead anywhere
+    kind = _kind(paths.code)
+    if not stat.S_ISDIR(kind or 0):  # gone, or something else in its place, which may lead anywhere
         if os.path.islink(paths.outputs):
             os.unlink(paths.outputs)
             os.mkdir(paths.outputs)
         return
-    mode = _open(paths.code)
+    mode = _open(paths.code, kind)
     try:
         try:
             _collect_outputs(paths)
@@ -105,12 +106,11 @@ def collect(paths: RunPaths) -> None:
 
 
 def _collect_outputs(paths: RunPaths) -> None:
-    if os.path.islink(paths.outputs) and os.readlink(paths.outputs) != LINK:
-        return
+    link = _link(paths.outputs)
     kind = _kind(paths.job_outputs)
-    if kind is not None and not stat.S_ISDIR(kind):
+    if (link is not None and link != LINK) or (kind is not None and not stat.S_ISDIR(kind)):
         return
-    if os.path.islink(paths.outputs):
+    if link is not None:
         os.unlink(paths.outputs)
     if kind is None:
         if not os.path.isdir(paths.outputs):
@@ -125,10 +125,12 @@ def _collect_outputs(paths: RunPaths) -> None:
 
 
 def _collect_logs(paths: RunPaths) -> None:
+    if _is_removed(paths.job_logs):
+        return
     kind = _kind(paths.job_logs)
     if kind is None or not stat.S_ISDIR(kind):
         return
-    _open(paths.job_logs)
+    _open(paths.job_logs, kind)
     taken = set(os.listdir(paths.logs))
     names = _first_names(paths.job_logs, MANY_LOGS + 1)
     if len(names) > MANY_LOGS:
@@ -139,6 +141,15 @@ def _collect_logs(paths: RunPaths) -> None:
         taken.add(free)
         _move(os.path.join(paths.job_logs, name), os.path.join(paths.logs, free))
     os.rmdir(paths.job_logs)
+
+
+def _is_removed(folder: str) -> bool:
+    """Remove a folder that has nothing in it; whether it was one."""
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return False
+    return True
 
 
 def _first_names(folder: str, count: int) -> list[str]:
@@ -166,12 +177,20 @@ def _kind(path: str) -> int | None:
         return None
 
 
+def _link(path: str) -> str | None:
+    """Where a link leads; None for everything else."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
 def _move(source: str, target: str) -> None:
     """Rename. A folder that goes into another one must be writable, for its `..` changes: one that the script has closed is opened."""
     try:
         os.rename(source, target)
     except PermissionError:
-        mode = _open(source)
+        mode = _open(source, _kind(source))
         if mode is None:
             raise
         try:
@@ -180,9 +199,8 @@ def _move(source: str, target: str) -> None:
             _close(source if _kind(source) is not None else target, mode)
 
 
-def _open(folder: str) -> int | None:
-    """Let the owner into a real folder that the script has closed; the permissions it had, None if nothing was to be done."""
-    mode = _kind(folder)
+def _open(folder: str, mode: int | None) -> int | None:
+    """Let the owner into a real folder of this mode that the script has closed; the permissions it had, None if nothing was to be done."""
     if mode is None or not stat.S_ISDIR(mode) or mode & stat.S_IRWXU == stat.S_IRWXU:
         return None
     os.chmod(folder, stat.S_IMODE(mode) | stat.S_IRWXU)

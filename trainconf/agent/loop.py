@@ -20,7 +20,6 @@ from trainconf.agent.journal import Journal
 from trainconf.agent.log import say
 from trainconf.agent.outcome import Outcome, signal_name
 from trainconf.agent.plan import JOB_ID_VARIABLES
-from trainconf.agent.processes.watchdog import Watchdog, start_watchdog
 from trainconf.agent.signals import GO_FD, LOCK_FD, SIGNALS, WAKE_SIGNAL, signal
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from trainconf.agent.nodes.scheduler_job import SchedulerJob
+    from trainconf.agent.processes.watchdog import Watchdog
 
 STOP_SIGNALS: dict[int, bool] = {signal.SIGTERM: False, signal.SIGINT: False, signal.SIGQUIT: True}  # the value: kill at once
 LOCK_PATIENCE_SECONDS = 30.0  # with a submitter that is still at it
@@ -108,11 +108,13 @@ def _job(home: RunPaths) -> SchedulerJob | None:
     return job_here(home.plan, os.environ)
 
 
-def _watchdog(job: SchedulerJob | None) -> Watchdog:
+def _watchdog(job: SchedulerJob | None) -> Watchdog | None:
     """Where a scheduler ends all processes of its job by itself, there is none: its fork is a tenth of a short task's time."""
-    if job is None:
-        return start_watchdog()
-    return Watchdog() if job.ends_with_us() else start_watchdog(job.grace_seconds, ends_with_watchdog=True)
+    if job is not None and job.ends_with_us():
+        return None
+    from trainconf.agent.processes.watchdog import start_watchdog
+
+    return start_watchdog() if job is None else start_watchdog(job.grace_seconds, ends_with_watchdog=True)
 
 
 def _send_on(sweep: RunPaths, code: int) -> None:
@@ -125,7 +127,7 @@ def _send_on(sweep: RunPaths, code: int) -> None:
         say(f"the rest of the sweep cannot be sent: {error}")
 
 
-def _carry_out_sweep(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdog) -> int:
+def _carry_out_sweep(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdog | None) -> int:
     """A sweep's own events say which agent its trials have, and how it ended."""
     journal = Journal(home)
     scheduler = {} if job is None else {"scheduler": job.identity()}
@@ -186,7 +188,7 @@ def _why_stopped(pool: pools.Pool, number: int) -> Outcome:
     name = signal_name(number)
     if pool.job is None:
         return Outcome("Canceled", None, f"the agent was told to stop ({name})")
-    if pool.watchdog.is_gone:  # the process that the scheduler knows
+    if pool.watchdog is not None and pool.watchdog.is_gone:  # the process that the scheduler knows
         return Outcome("Failed", 1, "the watchdog of its agent was killed")
     return pool.job.why_ending(name)
 

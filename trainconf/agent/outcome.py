@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from trainconf.agent.signals import signal
 from trainconf.fast.records import Record, replace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 TIME_LIMIT_CODE = 124
 NOT_FOUND_CODE = 127
 NOT_EXECUTABLE_CODE = 126
+LONGEST_AGE_SECONDS = 1.0  # of the count of killed processes that an attempt begins with: /proc/vmstat is slow
 
 
 class Outcome(Record):
@@ -97,9 +99,19 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def count_oom_kills() -> int:
-    """How many processes the kernel has killed for memory since boot, on the whole machine; 0 where it does not tell."""
-    return _read_oom_kills("/proc/vmstat")
+_oom_kills = -LONGEST_AGE_SECONDS, 0  # when they were counted last, by the monotonic clock
+
+
+def count_oom_kills(*, age_s: float = 0.0) -> int:
+    """How many processes the kernel has killed for memory since boot, on the whole machine; 0 where it does not tell.
+
+    A count that is not older than `age_s` is not made again.
+    """
+    global _oom_kills
+    now = time.monotonic()
+    if now >= _oom_kills[0] + age_s:
+        _oom_kills = now, _read_oom_kills("/proc/vmstat")
+    return _oom_kills[1]
 
 
 def count_oom_kills_of_job() -> int:

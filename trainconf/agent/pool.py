@@ -142,7 +142,7 @@ class Trials:
 class Pool:
     """Carries out what a feed gives, `feed.limit` at a time."""
 
-    def __init__(self, feed: OneRun | Trials, job: SchedulerJob | None, watchdog: Watchdog) -> None:
+    def __init__(self, feed: OneRun | Trials, job: SchedulerJob | None, watchdog: Watchdog | None) -> None:
         self.feed = feed
         self.job = job
         self.watchdog = watchdog

@@ -19,7 +19,6 @@ import time
 from trainconf.agent import job_folders, outcome
 from trainconf.agent.attempts import Attempts
 from trainconf.agent.journal import Journal
-from trainconf.agent.leases.claim import Claim
 from trainconf.agent.log import say
 from trainconf.agent.monitor.due import Monitor
 from trainconf.agent.outcome import Outcome
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from trainconf.agent.leases.claim import Claim
     from trainconf.agent.nodes.scheduler_job import SchedulerJob
     from trainconf.agent.processes.watchdog import Watchdog
     from trainconf.agent.rank_group import News, RankGroup
@@ -47,7 +47,7 @@ WAITING, RUNNING, ENDING, READING, BACKOFF, OVER = "waiting", "running", "ending
 class RunSupervisor:
     """Carries out one plan. `is_over` once the last event is on disk, or given up (`events_lost`); `end` is how it ended."""
 
-    def __init__(self, paths: RunPaths, make_rank_group: MakeRankGroup, watchdog: Watchdog, job: SchedulerJob | None = None) -> None:
+    def __init__(self, paths: RunPaths, make_rank_group: MakeRankGroup, watchdog: Watchdog | None, job: SchedulerJob | None = None) -> None:
         self.paths = paths
         self.end: Outcome | None = None
         self.rank_group: RankGroup | None = None  # from the moment the plan is known
@@ -92,10 +92,12 @@ class RunSupervisor:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
         if not self._continue_history():
             return
-        agent = {"agent": liveness.identity(), **({} if self._job is None else {"scheduler": self._job.identity()})}
+        agent = {"agent": liveness.own_identity(), **({} if self._job is None else {"scheduler": self._job.identity()})}
         try:
             self._plan = Plan.load(self.paths.plan)
             if self._plan.slots is not None:
+                from trainconf.agent.leases.claim import Claim
+
                 self._claim = Claim(self.paths.run_id, self._plan.slots, self._plan.gpus)
             self.rank_group = self._make_rank_group(self.paths, self._plan, self._claim)
             got = self._claim is None or self._claim.advance()
@@ -107,9 +109,9 @@ class RunSupervisor:
             self._record("Starting", **agent, **self._attempts.why_again)
             self._is_announced = True
         else:
-            waits = {} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}
-            self._record("Queued", **agent, **waits)
-        self.read_cancel_request()  # only now: whoever asked before that line could not know whom to wake
+            self._record("Queued", **agent, **({} if got or not self._claim.waiting_for else {"waiting_for": self._claim.waiting_for}))
+        if self._job is not None or events.is_cancel_requested(self.paths):  # only now: who asked before that line knew nobody to wake
+            self.read_cancel_request()
         if got and self._phase == WAITING:
             self._start_attempt()
 
@@ -174,8 +176,7 @@ class RunSupervisor:
             self._end_tree(force=force)
         elif self._phase in (ENDING, READING):
             assert self._outcome is not None
-            is_replaced = self._outcome.may_requeue and not end.may_requeue
-            self._outcome = end if is_replaced else replace(self._outcome, may_retry=False)
+            self._outcome = end if self._outcome.may_requeue and not end.may_requeue else replace(self._outcome, may_retry=False)
             if self._phase == READING and self._log_reader is not None:
                 self._log_reader.stop()
             elif force:
@@ -198,7 +199,7 @@ class RunSupervisor:
     def _start_attempt(self) -> None:
         assert self.rank_group is not None
         gpus, leases = ([], []) if self._claim is None else (self._claim.gpus, self._claim.held)
-        if not self._is_held:
+        if self._watchdog is not None and not self._is_held:
             self._watchdog.hold(self.paths.run_dir, leases)
             self._is_held = True
         if not self._is_announced:
@@ -334,12 +335,11 @@ class RunSupervisor:
         self._phase, self._deadline, self.end = OVER, None, end
         if self._claim is not None:
             self._claim.release()
-        if self._is_held:
+        if self._watchdog is not None and self._is_held:
             self._watchdog.let_go(self.paths.run_dir)
         facts |= {"notes": self._notes} if self._notes else {}
         if end.may_requeue:
-            number = self._attempts.number + (self._started > 0)
-            self._journal.add("Queued", number, waiting_for="requeue", **{**end.facts(), **facts})
+            self._journal.add("Queued", self._attempts.number + (self._started > 0), waiting_for="requeue", **{**end.facts(), **facts})
         else:
             self._record(end.state, **end.facts(), **facts, **job_folders.put_away(self.paths, end.state))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Signals that the agent, its Python or its submitter may ignore; the program starts with the system's defaults.
 RESET_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD]
-FIRST_FREE_FD = 10  # the program's descriptors are below; what they are made of is moved up, so that none overwrites another
+FIRST_FREE_FD = 10  # the program's descriptors are below; what they are made of is moved up where one would overwrite another
 
 _spawning = _thread.allocate_lock()
 _let_go: set[int] = set()
@@ -43,17 +43,18 @@ def spawn(
     `fds` become its descriptors 0, 1, 2, and so on; `keep` stay open under their own numbers; all others are closed, as far as they are
     not inheritable. `blocked` are the signals that it starts with blocked, `reset` those whose system's default it gets back.
     """
-    moved: list[int] = []
+    moved: dict[int, int] = {}
     _spawning.acquire()  # what another thread starts meanwhile must not inherit `keep`: a lock would have an owner too many
     try:
-        moved += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD) for fd in fds]
+        for fd in {fd for fd in fds if fd < len(fds)}:
+            moved[fd] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD)
         for fd in keep:
             os.set_inheritable(fd, True)
-        return _posix_spawn(program, argv, env, moved, new_session=new_session, blocked=blocked, reset=reset)
+        return _posix_spawn(program, argv, env, [moved.get(fd, fd) for fd in fds], new_session=new_session, blocked=blocked, reset=reset)
     finally:
         for fd in keep:
             os.set_inheritable(fd, False)
-        for fd in moved:
+        for fd in moved.values():
             os.close(fd)
         _spawning.release()
 

@@ -66,6 +66,17 @@ def identity(pid: int | None = None) -> dict[str, Any]:
     return {"pid": pid, "start_ticks": start_ticks(pid), "boot_id": boot_id(), "host": os.uname().nodename}
 
 
+_own: dict[int, dict[str, Any]] = {}
+
+
+def own_identity() -> dict[str, Any]:
+    """The identity of this process, which never changes, for whoever needs it again and again."""
+    pid = os.getpid()  # a fork has another one
+    if pid not in _own:
+        _own[pid] = identity(pid)
+    return _own[pid]
+
+
 def start_ticks(pid: int) -> int:
     """When a process of this machine was started. Raises ProcessLookupError."""
     return _stat(pid)[1]

@@ -6,10 +6,10 @@ No daemon keeps the books. A folder that all runs of a machine share holds
     queue/<number>-<run_id>  a ticket, locked by whoever waits with it
     door                     locked for the moment in which a ticket is drawn
 
-Only the first living ticket may take anything, and takes all it wants or nothing. The others sleep in the kernel on the lock
-of the ticket before theirs. The first is woken when a holder lets go (dnotify on the folder, fcntl(2) F_NOTIFY). Holders that
-were killed make no sound, so it also polls once a second. Everybody holds a shared lock on the folder itself, which tells
-systemd-tmpfiles(8) not to clean it.
+Only the first living ticket may take anything, and takes all it wants or nothing. Whoever finds no ticket at all, and holds the door
+meanwhile, takes what is free without one. The others sleep in the kernel on the lock of the ticket before theirs. The first is woken
+when a holder lets go (dnotify on the folder, fcntl(2) F_NOTIFY). Holders that were killed make no sound, so it also polls once a second.
+Everybody holds a shared lock on the folder itself, which tells systemd-tmpfiles(8) not to clean it.
 """
 
 from __future__ import annotations
@@ -59,9 +59,12 @@ class Claim:
 
     def advance(self) -> bool:
         """Take everything if it is our turn and all is free. Raises OSError when the folder cannot be used."""
-        if self._ticket < 0 and not self._draw_ticket():
-            self.waiting_for, self.deadline = "slot", time.monotonic() + LOCK_RETRY_SECONDS
-            return False
+        if self._ticket < 0:
+            has_all = self._get_in_line()
+            if has_all is None:
+                self.waiting_for, self.deadline = "slot", time.monotonic() + LOCK_RETRY_SECONDS
+            if has_all is not False:
+                return bool(has_all)
         before = self._ticket_before()
         if before:
             self._watch(before)
@@ -82,23 +85,21 @@ class Claim:
             fcntl.flock(fd, fcntl.LOCK_UN)  # whoever else has the descriptor: the watchdog, or a process of the job
             os.close(fd)
         self._leave_queue()
-        if held:
+        if held and tickets(self.directory):  # whoever gets in line later finds what is free by itself
             self._wake_first()
-        if self._folder >= 0:
-            os.close(self._folder)
-            self._folder = -1
 
-    def _draw_ticket(self) -> bool:
-        """Get in line; False while somebody else does, or keeps us from it."""
-        if self._folder < 0:
-            shared_folder.prepare(self.directory)
-            self._folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            shared_folder.try_lock(self._folder, fcntl.LOCK_SH)
+    def _get_in_line(self) -> bool | None:
+        """Take everything if nobody waits and all is free: True. Else draw a ticket: False. None while somebody keeps us from either."""
+        self._folder = shared_folder.opened(self.directory)
         queue_lock = shared_folder.open_shared(os.path.join(self.directory, QUEUE_LOCK))
         try:
             if not shared_folder.try_lock(queue_lock, fcntl.LOCK_EX):
-                return False
-            self._number = min(max((number for number, _ in tickets(self.directory)), default=0) + 1, LAST_NUMBER)
+                return None
+            waiting = tickets(self.directory)
+            if not waiting and self._take_all():
+                self._leave_queue()
+                return True
+            self._number = min(max((number for number, _ in waiting), default=0) + 1, LAST_NUMBER)
             folder = os.path.join(self.directory, QUEUE)
             # Not yet a ticket: one is locked from its first moment on.
             unlocked = os.path.join(folder, f".{self.run_id}.{shared_folder.random_suffix()}")
@@ -109,7 +110,7 @@ class Claim:
             self._ticket = ticket
         finally:
             os.close(queue_lock)
-        return True
+        return False
 
     def _ticket_before(self) -> str:
         """The nearest living ticket before ours; dead ones are cleared away. Empty when it is our turn."""

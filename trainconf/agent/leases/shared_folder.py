@@ -16,6 +16,7 @@ SHARED_DIR = "/tmp/trainconf-leases"
 QUEUE = "queue"
 QUEUE_LOCK = "door"  # all versions must use the same name
 FOREIGN = (errno.EPERM, errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV)
+_opened: dict[str, int] = {}  # folders that this process has claims in
 
 
 def default_dir() -> str:
@@ -27,6 +28,23 @@ def default_dir() -> str:
     except OSError:
         return f"{SHARED_DIR}-{os.getuid()}"
     return SHARED_DIR
+
+
+def opened(directory: str) -> int:
+    """The descriptor of a folder of leases, made usable, which this process keeps for all its claims. Raises OSError as `prepare` does."""
+    fd = _opened.pop(directory, -1)
+    try:
+        is_there = fd >= 0 and os.path.samestat(os.fstat(fd), os.stat(directory))
+    except FileNotFoundError:
+        is_there = False  # it was removed
+    if not is_there:
+        if fd >= 0:
+            os.close(fd)
+        prepare(directory)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try_lock(fd, fcntl.LOCK_SH)
+    _opened[directory] = fd
+    return fd
 
 
 def prepare(directory: str) -> None:

@@ -66,7 +66,8 @@ class ProcessRanks:
     def start(self, attempt: int, gpus: Sequence[str]) -> None:
         self.usage, self._pids, self._signaled = Usage(), set(), set()
         self.usage.is_known = not self._are_steps
-        self._oom_kills, self._oom_kills_of_job = outcome.count_oom_kills(), outcome.count_oom_kills_of_job()
+        self._oom_kills = outcome.count_oom_kills(age_s=outcome.LONGEST_AGE_SECONDS)
+        self._oom_kills_of_job = outcome.count_oom_kills_of_job()
         try:
             places = {} if self._rendezvous is None else self._rendezvous.variables()
         except OSError as error:

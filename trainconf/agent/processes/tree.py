@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from trainconf.fast.stdlib import prctl, read_bytes
-from trainconf.history import left_processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def was_own(pid: int) -> bool:
 
 def processes_with_run_id(run_id: str) -> set[int]:
     """Living processes that were started with TRAINCONF_RUN_ID=<run_id>, this one excepted; any parent, any session."""
+    from trainconf.history import left_processes
+
     me = os.getpid()
     return {pid for pid, each in left_processes.scan().items() if each.run_id == os.fsencode(run_id) and pid != me}
 
@@ -54,6 +55,8 @@ def processes_of_run(run_dir: str | None, ranks: Collection[int], *, with_orphan
     `ranks` are the pids of its ranks, ended ones included. `with_orphans` counts every child of this process, which is right
     when it has one run only. A zombie counts while it is this process' to reap: its exit code and usage are not collected yet.
     """
+    from trainconf.history import left_processes
+
     me = os.getpid()
     living = left_processes.scan()
     # A pid that was given anew to a stranger is not a rank's any more: then its holder is not our child.
@@ -78,5 +81,7 @@ def send(pids: Collection[int], number: int) -> None:
 
 def session_of(pid: int) -> int:
     """The session of a process, zombies included; 0 when it is gone."""
+    from trainconf.history import left_processes
+
     found = left_processes.read_stat(pid)
     return int(found[3]) if found else 0

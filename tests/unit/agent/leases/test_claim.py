@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -46,6 +48,53 @@ def test_a_free_slot_is_taken_at_once_and_the_queue_is_empty_again(folder: str) 
     assert files.is_locked(os.path.join(folder, "slot-0"))
     first.release()
     assert not files.is_locked(os.path.join(folder, "slot-0"))
+
+
+def test_where_nobody_waits_nothing_is_made_on_the_way_in_or_out(folder: str) -> None:
+    first = claim(folder, "a")
+    assert first.advance()  # which makes the folder
+    first.release()
+    for path in (folder, os.path.join(folder, "queue")):
+        os.utime(path, ns=(0, 0))
+    second = claim(folder, "b")
+    assert second.advance()
+    second.release()
+    assert [os.stat(path).st_mtime_ns for path in (folder, os.path.join(folder, "queue"))] == [0, 0], "neither a ticket nor a bell"
+
+
+def test_whoever_finds_a_ticket_or_too_little_draws_one(folder: str) -> None:
+    holder, waiting, last = (claim(folder, name) for name in "abc")
+    assert holder.advance()
+    assert not waiting.advance()
+    holder.release()
+    assert not last.advance(), "the slot is free, but not for whoever came last"
+    assert queue_of(folder) == ["000000000001-b", "000000000002-c"]
+    assert waiting.advance()
+    waiting.release()
+    assert last.advance()
+    last.release()
+    assert queue_of(folder) == []
+
+
+def test_a_folder_that_was_removed_is_made_again(folder: str) -> None:
+    first = claim(folder, "a")
+    assert first.advance()
+    shutil.rmtree(folder)
+    second = claim(folder, "b")
+    assert second.advance()
+    assert files.is_locked(os.path.join(folder, "slot-0"))
+    for each in (first, second):
+        each.release()
+
+
+def test_the_folder_is_marked_as_used_for_as_long_as_the_agent_lives(folder: str) -> None:
+    for name in "ab":
+        one = claim(folder, name)
+        assert one.advance()
+        one.release()
+    fd = os.open(folder, os.O_RDONLY)
+    assert not shared_folder.try_lock(fd, fcntl.LOCK_EX), "systemd-tmpfiles looks for that"
+    os.close(fd)
 
 
 def test_all_is_taken_or_nothing(folder: str) -> None:
