@@ -51,6 +51,22 @@ def test_a_screen_is_read_in_the_order_of_an_index(db: sqlite3.Connection, asked
     assert SORTS not in steps
 
 
+@pytest.mark.parametrize("asked", [
+    Asked(60, archived=False, sort="metrics.loss"),
+    Asked(60, archived=False, sort="-created"),
+    Asked(60, archived=False, parts=("metrics.loss < 2",)),
+    Asked(60, archived=False, parts=("metrics.loss < 2",), sort="-metric.best"),
+    Asked(60, archived=False, words=("run",)),
+    Asked(60, archived=False, status="Failed", sort="metrics.loss"),
+    Asked(60, archived=False, group="experiment"),
+])  # fmt: skip
+def test_runs_that_are_found_by_values_are_read_in_the_order_in_which_they_lie(db: sqlite3.Connection, asked: Asked) -> None:
+    query = Query(db, asked)
+    for statement in (query.ids, query.count):
+        bound = query.values[: 0 if "?" not in statement else None]
+        assert plan(db, statement, bound)[0] in ("SCAN b0", "SCAN b0 USING COVERING INDEX by_best")
+
+
 def test_runs_that_go_on_are_found_without_a_look_at_those_that_have_ended(db: sqlite3.Connection) -> None:
     (step,) = plan(db, f"SELECT folder FROM runs WHERE {LIVING}", [])
     assert step.startswith("SEARCH runs USING INDEX living")
