@@ -50,7 +50,7 @@ class Site:
         self.port = 0  # 0: it is reached through a socket that is a file
         self.places = Places()
         self.points = PointStore(workspace, self.places.remember)
-        self.sparks = Sparks(workspace)
+        self.sparks = Sparks(self.points)
         self._table: Table | None = None  # of that thread alone
         self._thread = ThreadPoolExecutor(1, "index")
         self._is_ready = threading.Event()

@@ -7,15 +7,15 @@ import threading
 from collections import OrderedDict
 from math import isfinite
 
-from trainconf.control.curves.written import Written
 from trainconf.fast.records import Record
 from trainconf.history import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from trainconf.control.curves.store import PointStore
     from trainconf.history.index.rows import Row
     from trainconf.history.series import Series
-    from trainconf.paths import RunPaths, WorkspacePaths
+    from trainconf.paths import RunPaths
 
 POINTS = 32
 MOST = 5000
@@ -33,8 +33,8 @@ class Spark(Record):
 class Sparks:
     """What was read of runs. Many threads may ask."""
 
-    def __init__(self, workspace: WorkspacePaths) -> None:
-        self._folder = workspace.cache
+    def __init__(self, points: PointStore) -> None:
+        self._points = points
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[object, Spark]] = OrderedDict()
 
@@ -50,11 +50,9 @@ class Sparks:
     def read(self, row: Row) -> Spark:
         """Read the series of the row's metric."""
         seen = _seen(row)
-        written = Written(row.paths)
-        written.load(self._folder)
-        written.read_on()
-        series = written.series().get(row.metric or "")
-        spark = Spark() if series is None else _of(series, row.goal)
+        with self._points.of(row.paths) as written:
+            points = written.series().get(row.metric or "")
+            spark = Spark() if points is None else _of(points.whole(), row.goal)
         with self._lock:
             self._known[row.paths.run_dir] = seen, spark
             self._known.move_to_end(row.paths.run_dir)

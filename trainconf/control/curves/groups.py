@@ -15,15 +15,16 @@ from trainconf.errors import UserError
 from trainconf.fast.records import Record
 from trainconf.fast.stdlib import re
 from trainconf.history import record
-from trainconf.history.series import Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from typing import Any
 
+    from trainconf.control.curves.points import Points
     from trainconf.control.curves.read import Asked
     from trainconf.control.curves.store import PointStore
+    from trainconf.history.series import Series
     from trainconf.paths import RunPaths
 
 STD, RANGE = "std", "range"  # the band: the standard deviation of a sample on both sides, or from the lowest to the highest value
@@ -82,9 +83,9 @@ def read_groups(
         columns: dict[str, list[Series]] = {}
         for paths in group.runs:
             with store.of(paths) as written:
-                for name, series in written.series().items():
+                for name, points in written.series().items():
                     if name in names:
-                        columns.setdefault(name, []).append(_once(series))
+                        columns.setdefault(name, []).append(_once(points))
                 cursors[paths.run_id] = written.total
         for name in names:
             if name in columns:
@@ -108,10 +109,9 @@ def _params(paths: RunPaths, but: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _once(series: Series) -> Series:
+def _once(points: Points) -> Series:
     """A copy in which each step is there once: it is read after others may write to the series."""
-    own = Series(series.name, series.source)
-    own.extend(series.steps, series.values, series.times)
+    own = points.whole()
     own.settle()
     return own
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from functools import partial
+from itertools import repeat
 
-from trainconf.control.curves.buckets import drawn, pieces
+from trainconf.control.curves.buckets import drawn, drawn_of, span_of
+from trainconf.control.curves.points import STEPS, TIMES, VALUES, points_of
 from trainconf.fast.records import Record
 from trainconf.history import events, system
-from trainconf.history.series import Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.control.curves.buckets import Drawn
+    from trainconf.control.curves.points import Points
     from trainconf.control.curves.store import PointStore
     from trainconf.control.curves.written import Written
     from trainconf.paths import RunPaths
@@ -99,26 +102,33 @@ class Attempts:
 
 
 def _of_series(
-    store: PointStore, written: Written, name: str, series: Series, attempts: Attempts, asked: Asked, buckets: int
+    store: PointStore, written: Written, name: str, points: Points, attempts: Attempts, asked: Asked, buckets: int
 ) -> Iterator[Curve]:
-    found = [(0, len(series))] if series.is_in_order else pieces(series.steps)
+    found = points.pieces()
     if not found:
-        settled = Series(series.name, series.source)
-        settled.extend(series.steps, series.values, series.times)
+        settled = points.whole()
         settled.settle()
-        series, found = settled, [(0, len(settled))]
+        points = points_of(settled)
+        found = [(0, len(points))]
     origin = attempts.started or 0.0
     for number, (begin, end) in enumerate(found):
-        values = series.values if (begin, end) == (0, len(series)) else series.values[begin:end]
-        if asked.x == STEP:
-            x: Sequence[float] = series.steps[begin:end]
-        elif asked.x == TIME:
-            x = series.times[begin:end]
-        else:
-            x = array("d", [time - origin for time in series.times[begin:end]])
-        smooth = None if asked.smooth is None else store.smooth(written, name, begin, values, asked.smooth)
-        made = drawn(x, values, smooth, buckets, asked.start, asked.end, is_sorted=asked.x == STEP)
-        yield Curve(written.paths.run_id, name, number, attempts.at(series.times[begin]), made)
+        draw = partial(_drawn, points, begin, end, asked, origin, buckets)
+        made = store.drawn(written, points, (number, asked, origin, buckets), draw)
+        yield Curve(written.paths.run_id, name, number, attempts.at(points.at(TIMES, begin)), made)
+
+
+def _drawn(points: Points, begin: int, end: int, asked: Asked, origin: float, buckets: int) -> Drawn:
+    """A piece of a series, of which no more than a block is in memory at a time."""
+
+    def x(first: int, after: int) -> Iterator[Sequence[float]]:
+        for block in points.blocks(STEPS if asked.x == STEP else TIMES, first, after):
+            yield array("d", [time - origin for time in block]) if asked.x == RELATIVE else block
+
+    span = span_of(x(begin, end), asked.start, asked.end, is_sorted=asked.x == STEP)
+    first, after = begin + span.first, begin + span.first + span.count
+    line = repeat(None) if asked.smooth is None else points.smooth(begin, first, after, asked.smooth)
+    blocks = zip(x(first, after), points.blocks(VALUES, first, after), line)  # noqa: B905 - `repeat` has no end
+    return drawn_of(blocks, span, buckets, is_smooth=asked.smooth is not None)
 
 
 def _of_machine(

@@ -1,4 +1,4 @@
-"""The points of runs, kept in memory as long as there is room, and in `.trainconf/cache/` where they are many. Many threads may ask."""
+"""The points of runs, the newest of each in memory as long as there is room, the others in `.trainconf/cache/`. Many threads may ask."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager
 
-from trainconf.control.curves.buckets import smoothed
 from trainconf.control.curves.written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from typing import Any
 
+    from trainconf.control.curves.buckets import Drawn
+    from trainconf.control.curves.points import Points
     from trainconf.paths import RunPaths, WorkspacePaths
 
 ROOM_BYTES = 1 << 23  # of points in memory
-LONG, MOST_SMOOTHED = 50_000, 2  # points of a series that is remembered smoothed, and how many such are
+MOST_RUNS = 128  # each of which may have a file open
+LONG, MOST_DRAWN = 50_000, 16  # points of a series whose curves are remembered, and how many such are
 
 
 class PointStore:
@@ -29,54 +30,53 @@ class PointStore:
         self._reached = reached
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Written, threading.Lock]] = OrderedDict()
-        self._smoothed: OrderedDict[tuple[str, str, int, float], tuple[tuple[int, array[float]], array[float]]] = OrderedDict()
+        self._drawn: OrderedDict[Hashable, tuple[Written, int, Drawn]] = OrderedDict()
 
     @contextmanager
     def of(self, paths: RunPaths) -> Iterator[Written]:
         """The points of a run, up to date. They are this thread's alone until the block ends."""
         with self._lock:
-            is_new = paths.run_dir not in self._kept
-            written, own = self._kept.setdefault(paths.run_dir, (Written(paths), threading.Lock()))
+            written, own = self._kept.setdefault(paths.run_dir, (Written(paths, self._folder), threading.Lock()))
             self._kept.move_to_end(paths.run_dir)
         with own:
-            if is_new:
-                written.load(self._folder)
-            written.read_on()
-            if self._reached is not None:
-                self._reached(paths, written.places, written.logged())
-            yield written
-            is_worth_keeping = written.is_worth_keeping()
-        if is_worth_keeping:  # nobody waits for the disk
-            threading.Thread(target=self._keep, args=(written, own), name="keep points", daemon=True).start()
-        else:
-            self._make_room()
-
-    def smooth(self, written: Written, name: str, begin: int, values: array[float], weight: float) -> array[float]:
-        """A piece of a series, smoothed; of a long one it is remembered. Within `of`."""
-        key = (written.paths.run_dir, name, begin, weight)
-        found = self._smoothed.get(key)
-        if found is None or found[0] != (len(values), values[-1:]):
-            found = (len(values), values[-1:]), smoothed(values, weight)
-            if len(values) >= LONG:
-                with self._lock:
-                    self._smoothed[key] = found
-                    while len(self._smoothed) > MOST_SMOOTHED:
-                        self._smoothed.popitem(last=False)
-        return found[1]
-
-    def _keep(self, written: Written, own: threading.Lock) -> None:
-        with own:
-            if written.is_worth_keeping():
-                written.keep(self._folder)
+            written.load()
+            try:
+                written.read_on()
+                if self._reached is not None:
+                    self._reached(paths, written.places, written.logged())
+                yield written
+                written.keep()
+            finally:
+                if written.is_damaged:
+                    self._forget(written)
         self._make_room()
 
-    def _make_room(self) -> None:
-        """Forget what was asked for longest ago. What was asked for last stays, however large, unless it can be had from the disk."""
+    def drawn(self, written: Written, points: Points, question: Hashable, draw: Callable[[], Drawn]) -> Drawn:
+        """What `draw` makes of a piece of a series; of a long one it is remembered until the run logs more. Within `of`."""
+        if len(points) < LONG:
+            return draw()
+        key = written.paths.run_dir, points.name, points.source, question
+        found = self._drawn.get(key)
+        if found is None or found[0] is not written or found[1] != written.version:
+            found = written, written.version, draw()
+            with self._lock:
+                self._drawn[key] = found
+                self._drawn.move_to_end(key)
+                while len(self._drawn) > MOST_DRAWN:
+                    self._drawn.popitem(last=False)
+        return found[2]
+
+    def _forget(self, written: Written) -> None:
         with self._lock:
-            total = sum(written.bytes for written, _ in self._kept.values())
-            for run, (written, _) in list(self._kept.items()):
-                is_last = next(reversed(self._kept)) == run
-                if total <= ROOM_BYTES or (is_last and not written.is_kept):
+            self._kept.pop(written.paths.run_dir, None)
+
+    def _make_room(self) -> None:
+        """Forget what was asked for longest ago. What was asked for last stays, however large."""
+        with self._lock:
+            sizes = {run: written.bytes for run, (written, _) in self._kept.items()}
+            total = sum(sizes.values())
+            for run in [*sizes][:-1]:
+                if total <= ROOM_BYTES and len(self._kept) <= MOST_RUNS:
                     break
-                total -= written.bytes
+                total -= sizes[run]
                 del self._kept[run]

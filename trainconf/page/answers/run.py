@@ -55,17 +55,19 @@ def of(site: Site, paths: RunPaths) -> dict[str, Any]:
 
 def _metrics(site: Site, paths: RunPaths, last: dict[str, Any]) -> list[dict[str, Any]]:
     """What was logged, with the number of points and their bounds; and what the agent has measured of the machine."""
+    from trainconf.control.curves.points import VALUES, Points
     from trainconf.control.metrics import extent
+    from trainconf.history.series import LOGGED
 
     with site.points.of(paths) as written:
         series = written.series()
         found = []
         for name in dict.fromkeys([*series, *last]):
-            values = series[name].values if name in series else ()
-            told = extent(values)
-            source = series[name].source if name in series else "log"
-            latest = last.get(name, values[-1] if values else None)
-            found.append({"name": name, "count": len(values), "last": latest, "min": told.lowest, "max": told.highest, "source": source})
+            points = series.get(name) or Points(name, LOGGED)
+            latest = last[name] if name in last else points.at(VALUES, len(points) - 1)
+            found.append({
+                "name": name, "count": len(points), "last": latest, "min": points.lowest, "max": points.highest, "source": points.source,
+            })  # fmt: skip
     for name, (_, values, _) in system.columns(paths).items():
         told = extent(values)
         found.append({

@@ -7,7 +7,7 @@ from math import inf, nan
 
 import pytest
 
-from trainconf.control.curves.buckets import MOST_PIECES, drawn, pieces, smoothed
+from trainconf.control.curves.buckets import drawn, smoothed
 
 
 def doubles(*values: float) -> array[float]:
@@ -33,12 +33,6 @@ def test_what_is_not_finite_is_a_mark_and_hides_nothing_beside_it() -> None:
     assert (made.highest, made.lowest, made.last) == ([3, 2], [1, 2], [3, 2])
     assert [x for x, _ in made.marks] == [1, 4]
     assert drawn(range(3), doubles(nan, nan, nan), None, 10, None, None).x == []
-
-
-def test_a_step_that_goes_back_begins_a_piece_and_one_that_stays_does_not() -> None:
-    assert pieces([0, 1, 2, 2, 1, 2, 3]) == [(0, 4), (4, 7)]
-    assert pieces([]) == [(0, 0)]
-    assert pieces([0, 1] * (MOST_PIECES + 1)) == []
 
 
 def test_a_clock_that_goes_back_loses_no_point() -> None:

@@ -1,22 +1,25 @@
-"""Points that are many: on the disk, and not in memory once they were asked for."""
+"""Points that are many: on the disk, and few of them in memory."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from typing import Any
 
 import pytest
 
 from tests.unit.history.build import make_run
+from trainconf.control.curves import read as curves
 from trainconf.control.curves import store as stores
+from trainconf.control.curves.points import VALUES, DamagedError
+from trainconf.control.curves.read import Asked, read
 from trainconf.control.curves.store import PointStore
+from trainconf.control.curves.written import POINT_BYTES, SPILLED_FROM, Written
 from trainconf.history import events, metrics
+from trainconf.history.series import Log
 from trainconf.paths import RunPaths, WorkspacePaths
 
 POINTS = 12_000
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -46,46 +49,110 @@ def write(paths: RunPaths, steps: list[int]) -> None:
 
 
 def asked(store: PointStore, paths: RunPaths) -> Any:
-    """Every point, as text, for not every time is equal to itself; and whether the steps are known to grow."""
+    """Every point, as text, for not every time is equal to itself; whether the steps are known to grow, and where they go back."""
     with store.of(paths) as written:
-        (series,) = written.series().values()
-        return repr((series.steps, series.values, series.times)), series.is_in_order
+        (points,) = written.series().values()
+        series = points.whole()
+        return repr((series.steps, series.values, series.times)), points.is_in_order, points.pieces(), (points.lowest, points.highest)
 
 
-def until_empty(store: PointStore) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while store._kept:
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def test_what_is_on_the_disk_is_let_go_of_and_comes_back_as_it_was(
+def test_what_is_forgotten_comes_back_from_the_disk_as_it_was(
     workspace: WorkspacePaths, run: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "ROOM_BYTES", 0)
-    store = PointStore(workspace)
-    first = asked(store, run)
+    first = asked(PointStore(workspace), run)
     assert "nan" in first[0]
-    until_empty(store)
-    assert (asked(store, run), first[1]) == (first, False)
-    until_empty(store)
+    assert first[1:3] == (False, [(0, POINTS - 100), (POINTS - 100, POINTS)])
+    with monkeypatch.context() as nothing_is_read:
+        nothing_is_read.setattr(Log, "take", lambda *_: pytest.fail("it was read again"))
+        assert asked(PointStore(workspace), run) == first
     write(run, [7, 8])
-    again = asked(store, run)
+    again = asked(PointStore(workspace), run)
     assert again == asked(PointStore(WorkspacePaths(os.path.join(workspace.root, "elsewhere"))), run)
     assert again != first
 
 
-def test_what_no_disk_takes_stays_in_memory(workspace: WorkspacePaths, run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_asked_for_longest_ago_is_forgotten_where_there_is_no_room(
+    workspace: WorkspacePaths, run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stores, "ROOM_BYTES", 0)
+    store, other = PointStore(workspace), make_run(workspace, "other", metrics={"loss": 1.0})
+    first = asked(store, run)
+    asked(store, other)
+    assert [*store._kept] == [other.run_dir]
+    assert asked(store, run) == first
+
+
+def test_what_no_disk_takes_stays_in_memory(workspace: WorkspacePaths, run: RunPaths) -> None:
     os.makedirs(workspace.state)
     with open(workspace.cache, "w"):
         pass  # no folder can be made there
     store = PointStore(workspace)
     first = asked(store, run)
-    (written, own) = store._kept[run.run_dir]
-    store._keep(written, own)
     assert asked(store, run) == first
-    assert store._kept[run.run_dir][0] is written
+    with store.of(run) as written:
+        assert written.bytes > POINTS * POINT_BYTES
+    os.unlink(workspace.cache)
+    write(run, [*range(2 * POINTS)])  # there is more: it is tried again
+    assert asked(store, run) == asked(PointStore(WorkspacePaths(os.path.join(workspace.root, "elsewhere"))), run)
+    with store.of(run) as written:
+        assert written.bytes < SPILLED_FROM * POINT_BYTES
+
+
+def test_however_many_points_there_are_few_of_them_are_in_memory_at_once(
+    workspace: WorkspacePaths, run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    took = Written._took
+
+    def counted(self: Written, count: int) -> None:
+        held.append(sum(len(points.steps) for points in self._all()))
+        took(self, count)
+
+    monkeypatch.setattr(Written, "_took", counted)
+    monkeypatch.setattr(metrics, "CHUNK_BYTES", 1 << 16)
+    write(run, [*range(4 * POINTS)])
+    store = PointStore(workspace)
+    with store.of(run) as written:
+        (points,) = written.series().values()
+        assert len(points) == 5 * POINTS
+        assert max(held) < SPILLED_FROM + (1 << 16) // 80
+        assert max(map(len, points.blocks(VALUES, 0, len(points)))) <= max(held)
+
+
+def test_a_curve_that_was_drawn_is_not_drawn_again_until_there_are_more_points(
+    workspace: WorkspacePaths, run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "LONG", POINTS)
+    store, name = PointStore(workspace), "a rather long name of a metric"
+    question = Asked(buckets=100, smooth=0.5)
+    first, _ = read(store, [run], [name], question)
+    with monkeypatch.context() as nothing_is_drawn:
+        nothing_is_drawn.setattr(curves, "drawn_of", lambda *_: pytest.fail("it was drawn again"))
+        assert [curve.to_dict() for curve in read(store, [run], [name], question)[0]] == [curve.to_dict() for curve in first]
+    write(run, [150])
+    assert [curve.drawn.count for curve in read(store, [run], [name], question)[0]] == [POINTS - 100, 101]
+
+
+def test_a_file_of_points_that_is_cut_short_while_it_is_used_costs_one_question(workspace: WorkspacePaths, run: RunPaths) -> None:
+    store = PointStore(workspace)
+    first = asked(store, run)
+    (kept,) = [name for name in os.listdir(workspace.cache) if "." in name]
+    os.truncate(os.path.join(workspace.cache, kept), 1000)
+    with pytest.raises(DamagedError):
+        asked(store, run)
+    assert asked(store, run) == first
+
+
+def test_two_who_keep_the_points_of_one_run_do_not_write_to_one_file(workspace: WorkspacePaths, run: RunPaths) -> None:
+    one, other = PointStore(workspace), PointStore(workspace)
+    first = asked(one, run)
+    assert asked(other, run) == first
+    for count in range(1, 4):
+        write(run, [*range(POINTS)])
+        assert asked(one, run) == asked(other, run)
+        assert len(asked(one, run)[2]) == 2 + count
+    del one, other
+    assert asked(PointStore(workspace), run) == asked(PointStore(WorkspacePaths(os.path.join(workspace.root, "elsewhere"))), run)
 
 
 def test_the_end_of_a_run_s_metrics_is_the_same_place_whether_its_points_are_kept_or_not(run: RunPaths) -> None:
