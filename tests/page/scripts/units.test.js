@@ -7,7 +7,7 @@ import { encoded, joined, link, listed, parse } from "../../../trainconf/page/st
 import { bytes, duration, number, plain, short } from "../../../trainconf/page/static/app/text.js";
 import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
 import { forget, looksOf, ownColour, paint } from "../../../trainconf/page/static/parts/colours.js";
-import { append } from "../../../trainconf/page/static/parts/curves.js";
+import { append, Curves, drawn } from "../../../trainconf/page/static/parts/curves.js";
 import { exportCsv, exportSvg } from "../../../trainconf/page/static/parts/export.js";
 import { isIn, placeOn, valueAt } from "../../../trainconf/page/static/plots/axes.js";
 import { logTicks, ticks, timeTicks } from "../../../trainconf/page/static/plots/ticks.js";
@@ -105,6 +105,21 @@ Deno.test("a step that goes back and a new attempt begin a piece; what is not fi
   assert.deepEqual(pieces.map(({ attempt, x, last, marks }) => [attempt, x, last, marks]), [
     [1, [0, 2], [1, 3], [{ x: 1, value: "NaN" }]], [1, [1], [4], []], [2, [2], [5], [{ x: 3, value: "-Infinity" }]],
   ]);
+});
+
+Deno.test("a chosen run is followed until it is known to be over, and the stream is told of each change", () => {
+  /** @type {string[][]} */
+  const told = [];
+  const curves = new Curves(/** @type {any} */ ({ api: null, signal: { aborted: true }, onPlaces: () => told.push(Object.keys(curves.places())) }));
+  curves.charts.add(/** @type {any} */ ({ cursors: { a: 5, b: 6, c: 7 }, refresh() {}, redraw() {} }));
+  const setup = (/** @type {any[]} */ rows) => curves.setup(drawn(rows, new Map()), { x: "step", smooth: 0, log: false, from: null, to: null, group: "", but: "" });
+  setup([{ id: "a" }, { id: "b" }, { id: "c", state: "Completed" }]); // of the first two no row has come yet
+  assert.deepEqual(curves.runs.map(({ isLive }) => isLive), [false, false, false]);
+  setup([{ id: "a", state: "Running" }, { id: "b", state: "Failed" }, { id: "c", state: "Completed" }]);
+  setup([{ id: "a", state: "Running" }, { id: "b", state: "Failed" }, { id: "c", state: "Completed" }]);
+  assert.deepEqual(curves.runs.map(({ isLive }) => isLive), [true, false, false]);
+  setup([{ id: "c", state: "Running" }]);
+  assert.deepEqual(told, [["a", "b"], ["a"], ["c"]]);
 });
 
 Deno.test("a run keeps its look while others come and go, and no two that are shown together are alike", () => {

@@ -4,7 +4,7 @@ import { counted, FINAL, numeric } from "../app/text.js";
 import { looksOf } from "./colours.js";
 
 /** @typedef {import("./colours.js").Look} Look */
-/** @typedef {{id: string, label: string, look: Look, isLive: boolean, started: number}} Drawn  a run; started in seconds */
+/** @typedef {{id: string, label: string, look: Look, isLive: boolean, follows: boolean, started: number}} Drawn  a run; started in seconds; followed unless it is known to be over */
 /** @typedef {"step" | "time" | "relative"} Axis */
 /** @typedef {{x: Axis, smooth: number, log: boolean, from: number | null, to: number | null, group: "" | "std" | "range", but: string}} Options  group: the band of a mean */
 /**
@@ -116,8 +116,10 @@ export class Curves {
     const asked = JSON.stringify([runs.map(({ id }) => id), options.x, options.smooth, options.from, options.to, options.group, options.but]);
     const ended = this.runs.some(({ id, isLive }) => isLive && runs.some((run) => run.id === id && !run.isLive));
     if (ended) setTimeout(() => !this.signal.aborted && this.renew(), LAST_MS);
+    const isFollowed = ids(this.runs) !== ids(runs);
     this.runs = runs;
     this.options = options;
+    if (isFollowed) this.onPlaces();
     if (asked !== this.asked) {
       this.asked = asked;
       this.renew();
@@ -191,16 +193,16 @@ export class Curves {
     const looks = looksOf(groups.map(({ id }) => id));
     return groups.map(({ id, runs }) => ({
       id, label: `${id} (${counted(runs.length, "run")})`, look: /** @type {Look} */ (looks.get(id)), started: 0,
-      isLive: this.runs.some((run) => run.isLive && runs.includes(run.id)),
+      isLive: this.runs.some((run) => run.isLive && runs.includes(run.id)), follows: false,
     }));
   }
 
-  /** Where the stream shall go on from, for each run that is not over. */
+  /** Where the stream shall go on from, for each run that is followed. */
   places() {
     /** @type {Record<string, number>} */
     const found = {};
-    for (const { id, isLive } of this.runs) {
-      if (!isLive) continue;
+    for (const { id, follows } of this.runs) {
+      if (!follows) continue;
       for (const { cursors } of this.charts) if (id in cursors) found[id] = Math.min(found[id] ?? Infinity, cursors[id]);
     }
     return found;
@@ -251,8 +253,11 @@ export class Curves {
   }
 }
 
+/** @param {Drawn[]} runs  those that are followed */
+const ids = (runs) => runs.filter(({ follows }) => follows).map(({ id }) => id).join();
+
 /**
- * How runs are drawn, from their rows.
+ * How runs are drawn, from their rows; of a run that is yet to be read a row has no state.
  * @param {any[]} rows
  * @param {Map<string, Look>} looks
  * @returns {Drawn[]}
@@ -262,6 +267,7 @@ export const drawn = (rows, looks) =>
     id: row.id,
     label: row.name || row.id,
     look: looks.get(row.id) ?? { colour: 0, dash: 0 },
-    isLive: !FINAL.has(row.state),
+    isLive: Boolean(row.state) && !FINAL.has(row.state),
+    follows: !FINAL.has(row.state),
     started: row.started ? seconds(row.started) : 0,
   }));

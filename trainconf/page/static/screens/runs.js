@@ -84,6 +84,7 @@ async function load(ctx, page) {
     store.isStale = false;
     store.mistake = null;
     take(store, answer);
+    drawChosen(ctx);
     if (answer.reading || answer.unread) setTimeout(() => again(ctx, asked, page), AGAIN_MS);
   } catch (error) {
     if (ctx.signal.aborted || asked !== store.asked) return;
@@ -218,7 +219,7 @@ function drawChosen(ctx) {
   const chosen = chosenIds(ctx);
   const shown = ctx.address.query.all ? chosen : chosen.slice(0, MANY);
   store.looks = looksOf(chosen);
-  const rows = shown.map((id) => store.byId.get(id) ?? store.details.get(id) ?? { id, state: "Completed" });
+  const rows = shown.map((id) => store.byId.get(id) ?? store.details.get(id) ?? { id });
   store.curves.setup(drawn(rows, store.looks), chartOptions(ctx.address.query));
   for (const id of chosen.slice(0, DETAILED)) if (isOld(store, id)) detail(ctx, id);
 }
