@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.listing import make_runs
-from benchmarks.page.served import LARGE, LIVE_RUNS, POINTS, Live, Server, make_large, resident_mib
+from benchmarks.page.served import LARGE, LIVE_HZ, LIVE_RUNS, POINTS, Live, Server, make_large, resident_mib
 from benchmarks.rounds import ROOT, Limit, Report, environment, parser
 from tests.made_once import python_of
 from tests.projects.jupyter import jupyter_python
@@ -97,6 +97,8 @@ def measure(report: Report, server: Server, workspace: WorkspacePaths, rounds: i
     with Live(workspace, f"live-{time.time_ns()}") as live:
         found = look("live", server.link, f"/runs?chosen={','.join(live.ids)}&all=1", LIVE_S)
         report.figure(LIVE_MEMORY, server.resident_mib(), "MiB")
+    if len(found["ms"]) < LIVE_S * LIVE_RUNS * LIVE_HZ / 2:
+        raise RuntimeError(f"the page has drawn {len(found['ms'])} of {LIVE_S * LIVE_RUNS * LIVE_HZ} values")
     report.figure(P50, statistics.median(found["ms"]), "ms", f"{len(found['ms'])} values")
     report.figure(P95, statistics.quantiles(found["ms"], n=20)[-1], "ms")
     report.figure(LIVE_HEAP, found["heap_mb"], "MB")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS = 8787, 100
 CONNECTIONS = 256  # at once; a browser opens six
-LARGE_BYTES = 1 << 20  # of memory: such a block goes back by itself
+LARGE_BYTES = 1 << 16  # of memory: such a block goes back by itself, and leaves no hole
 KEPT_BYTES = 1 << 22  # of smaller ones, for the next request
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt(3), which glibc alone has
 MISSING = "pip install 'trainconf[ui]'"

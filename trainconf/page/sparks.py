@@ -1,20 +1,22 @@
-"""The best value of a run's metric and its course in a few points, for its row in the table: read once, and again when there is more."""
+"""The best value of a run's metric and its course in a few points, for its row in the table: told again when there is more."""
 
 from __future__ import annotations
 
 import os
 import threading
+from array import array
 from collections import OrderedDict
 from math import isfinite
 
+from trainconf.control.curves.points import STEPS, VALUES
 from trainconf.fast.records import Record
 from trainconf.history import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from trainconf.control.curves.points import Points
     from trainconf.control.curves.store import PointStore
     from trainconf.history.index.rows import Row
-    from trainconf.history.series import Series
     from trainconf.paths import RunPaths
 
 POINTS = 32
@@ -52,7 +54,7 @@ class Sparks:
         seen = _seen(row)
         with self._points.of(row.paths) as written:
             points = written.series().get(row.metric or "")
-            spark = Spark() if points is None else _of(points.whole(), row.goal)
+            spark = Spark() if points is None else _of(points, row.goal)
         with self._lock:
             self._known[row.paths.run_dir] = seen, spark
             self._known.move_to_end(row.paths.run_dir)
@@ -61,16 +63,17 @@ class Sparks:
         return spark
 
 
-def _of(series: Series, goal: str | None) -> Spark:
-    places = [place for place, value in enumerate(series.values) if isfinite(value)]
-    if not places:
-        return Spark()
-    best = None
-    if goal in ("maximize", "minimize"):
-        best = (max if goal == "maximize" else min)(places, key=series.values.__getitem__)
-    shown = places if len(places) <= POINTS else [places[number * (len(places) - 1) // (POINTS - 1)] for number in range(POINTS)]
-    points = tuple(series.values[place] for place in shown)
-    return Spark(None if best is None else series.values[best], None if best is None else series.steps[best], points)
+def _of(points: Points, goal: str | None) -> Spark:
+    """Its best value, the step that had it first, and the course of its finite values. A block is in memory at a time, and those values."""
+    best = {"maximize": points.highest, "minimize": points.lowest}.get(goal or "")
+    values, at = array("d"), None
+    for steps, block in zip(points.blocks(STEPS, 0, len(points)), points.blocks(VALUES, 0, len(points)), strict=True):
+        values.extend(block if isfinite(sum(block)) else filter(isfinite, block))
+        if at is None and best is not None and best in block:
+            at = steps[block.index(best)]
+    count = len(values)
+    shown = values if count <= POINTS else [values[number * (count - 1) // (POINTS - 1)] for number in range(POINTS)]
+    return Spark(best, at, tuple(shown))
 
 
 def _seen(row: Row) -> object:

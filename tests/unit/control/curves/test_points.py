@@ -22,6 +22,7 @@ from trainconf.control.curves.read import RELATIVE, STEP, TIME, Asked, _drawn, r
 from trainconf.control.curves.store import PointStore
 from trainconf.control.curves.written import Written
 from trainconf.history import events
+from trainconf.page import sparks
 from trainconf.paths import RunPaths, WorkspacePaths
 
 Point = tuple[int, float, float]
@@ -111,6 +112,20 @@ def test_a_curve_in_buckets_is_that_of_all_points_wherever_they_lie(tmp_path: Pa
         assert repr(made.marks) == repr(marks)
         if weight is not None:
             assert made.smooth == pytest.approx([row[4] for row in rows], rel=1e-9, abs=1e-300)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_course_of_a_run_in_the_table_is_of_its_finite_values(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    points = made_up(chance, chance.choice((1, 5, 40, 300)))
+    series, goal = spilled(tmp_path, points, chance), chance.choice(("maximize", "minimize", None))
+    finite = [(step, value) for step, value, _ in points if isfinite(value)]
+    best = None if goal is None or not finite else (max if goal == "maximize" else min)(finite, key=lambda point: point[1])
+    spark = sparks._of(series, goal)
+    assert (spark.at, spark.best) == (best or (None, None))
+    count = len(finite)
+    places = range(count) if count <= sparks.POINTS else [number * (count - 1) // (sparks.POINTS - 1) for number in range(sparks.POINTS)]
+    assert list(spark.points) == [finite[place][1] for place in places]
 
 
 def pieces_of(points: Sequence[Point]) -> list[tuple[int, int]]:
