@@ -177,6 +177,7 @@ def test_a_log_is_answered_from_its_end_and_a_missing_one_is_empty(workspace: Wo
     assert ask("/api/runs/one/log", size="8") == {
         "rank": "0", "start": 8, "end": 14, "size_bytes": 14, "text": "three\n", "at_start": False,
     }  # fmt: skip
+    assert [ask("/api/runs/one/log", size="12", lines=lines)["start"] for lines in ("1", "2", "3", "0")] == [8, 4, 4, 8]
     assert ask("/api/runs/one/log", rank="7")["text"] == ""
     assert ask("/api/runs/one/log", find="TWO", **{"from": "0"})["match"] == {"start": 4, "end": 7}
     assert ask("/api/runs/one/log/first-error")["start"] is None

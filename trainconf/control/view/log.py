@@ -43,8 +43,11 @@ class Found(Record):
     size: int
 
 
-def part(path: str, end: int | None, count: int) -> Part:
-    """The `count` bytes before `end`, or the last ones; from the beginning of a line on, unless that line is too long. Raises OSError."""
+def part(path: str, end: int | None, count: int, lines: int | None = None) -> Part:
+    """The `count` bytes before `end`, or the last ones; from the beginning of a line on, unless that line is too long. Raises OSError.
+
+    lines: no more than so many of them, the last ones.
+    """
     fd = files.open_regular(path)
     try:
         size = os.fstat(fd).st_size
@@ -55,6 +58,11 @@ def part(path: str, end: int | None, count: int) -> Part:
             newline = data.find(b"\n", 0, LINE_BYTES)
             skipped = newline + 1 if 0 <= newline < len(data) - 1 else _inside_a_character(data)
             start, data = start + skipped, data[skipped:]
+        if lines is not None:
+            at = len(data.removesuffix(b"\n"))
+            for _ in range(max(1, lines)):
+                at = data.rfind(b"\n", 0, max(0, at))
+            start, data = start + at + 1, data[at + 1 :]
         return Part(start, start + len(data), size, data)
     finally:
         os.close(fd)

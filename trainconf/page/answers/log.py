@@ -25,8 +25,9 @@ def log(request: Request) -> dict[str, Any]:
     if "find" in request.query:
         return _find(request, path)
     end = whole(request.query, "end", 0, 1 << 62) if request.query.get("end") else None
+    lines = whole(request.query, "lines", 1, MOST_BYTES) if request.query.get("lines") else None
     try:
-        found = log_view.part(path, end, whole(request.query, "size", PART_BYTES, MOST_BYTES))
+        found = log_view.part(path, end, whole(request.query, "size", PART_BYTES, MOST_BYTES), lines)
     except FileNotFoundError:
         found = log_view.Part(0, 0, 0, b"")  # it has written nothing yet
     return {

@@ -70,3 +70,12 @@ def test_a_log_without_an_error_and_what_is_no_log(log: str, tmp_path: Path) -> 
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="no regular file"):
         log_view.part(str(tmp_path / "fifo"), None, 10)
+
+
+@pytest.mark.parametrize("text", [b"", b"one", b"one\n", b"\n", b"\n\n", b"one\n\ntwo", b"one\ntwo\nthree\n"])
+@pytest.mark.parametrize("lines", [1, 2, 3, 9])
+def test_the_last_lines_are_those_that_a_reader_counts(log: str, text: bytes, lines: int) -> None:
+    write(log, text)
+    found = log_view.part(log, None, 100, lines)
+    assert found.data == b"".join(text.splitlines(keepends=True)[-lines:])
+    assert (found.start, found.end, found.size) == (len(text) - len(found.data), len(text), len(text))

@@ -10,6 +10,7 @@ import { worded } from "./refusal.js";
 /** @typedef {import("../app/shell.js").Context} Context */
 
 const BLOCK_BYTES = 65_536;
+const FIRST_LINES = 400; // at the end: it takes longer to draw thousands of short ones than to have them
 const MOST_LINES = 20_000;
 const ALL = "all"; // ranks
 const MOST_RANKS = 64; // of ALL
@@ -73,7 +74,7 @@ export class Log extends HTMLElement {
   async openEnd() {
     if (this.rank === ALL) return this.openAll();
     this.isFollowing = true;
-    const block = await this.ask("log", { rank: this.rank, size: BLOCK_BYTES });
+    const block = await this.ask("log", { rank: this.rank, size: BLOCK_BYTES, lines: FIRST_LINES });
     if (block) this.fill(block);
   }
 
