@@ -371,6 +371,7 @@ def test_a_paused_search_goes_on_when_it_is_resumed(here: Here, workspace: Shell
     child = workspace.start(*words(workspace, "sweep=bayes", LR, "+params.nap=0.3", "sweep.max_concurrent_runs=2", total=8))
     wait_for(lambda: any((path / "journal.jsonl").exists() and len(journal(workspace)) >= 3 for path in workspace.run_dirs()))
     assert here("sweep", "pause", "last").code == 0
+    wait_for(lambda: shown(here)["status"] == "Paused")
     child.communicate(timeout=300)
     paused = shown(here)
     assert paused["status"] == "Paused"

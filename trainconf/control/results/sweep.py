@@ -212,7 +212,7 @@ def state(sweep: RunPaths) -> str:
     lines = list(read_lines(sweep.journal))
     last = _last_deed(lines)
     has_ended = recorded.is_final and last.get("deed") == "end"  # its controller has only to let go
-    if is_controlled and not has_ended:
+    if is_controlled and not has_ended and (last.get("deed") != "pause" or recorded.is_final):
         return "Starting" if presence(sweep) is None and recorded.status == "NotStarted" else "Running"
     if last.get("deed") == "end":
         return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))

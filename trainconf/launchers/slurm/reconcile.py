@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SILENT_AGENT_S = 30.0  # after which a running job whose agent has written nothing is worth a remark
 LOG_LINES = 3
+WAITING = ("NotStarted", "Queued")
 WITH_AGENT = ("Starting", "Running", "Finalizing")  # recorded states that only an agent writes, which then holds the run's lock
 
 
@@ -48,7 +49,7 @@ def reconcile(clusters: Clusters, runs: Sequence[tuple[RunPaths, State]], *, at_
 
 
 def reconcile_sweep(home: RunPaths, reconcile_trials: Callable[[list[tuple[RunPaths, State]]], list[State]]) -> State:
-    """The state of a sweep: over when each of its trials is, and lost when only lost ones are left."""
+    """The state of a sweep: it runs from its first trial on, is over when each of them is, and lost when only lost ones are left."""
     from trainconf.agent.pool import end_sweep  # half of the agent, which `ls` does without
     from trainconf.history.find import trials_of
     from trainconf.history.follow import has_ended
@@ -56,7 +57,10 @@ def reconcile_sweep(home: RunPaths, reconcile_trials: Callable[[list[tuple[RunPa
     state = liveness.state_of(home)
     if state.scheduler is None:
         return state
-    open_trials = [(paths, found) for paths in trials_of(home) if not (found := liveness.state_of(paths)).is_final]
+    trials = [(paths, liveness.state_of(paths)) for paths in trials_of(home)]
+    open_trials = [(paths, found) for paths, found in trials if not found.is_final]
+    if state.status in WAITING and any(found.is_final or found.status in WITH_AGENT for _, found in trials):
+        state = State("Running", "", state.event, state.scheduler)  # nobody has written it: the jobs know of their own trials alone
     of_slurm = [run for run in open_trials if run[1].scheduler is not None]
     states = reconcile_trials(of_slurm) if of_slurm else []
     if len(of_slurm) < len(open_trials) or not all(has_ended(found) for found in states):
