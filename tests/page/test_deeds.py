@@ -134,7 +134,7 @@ def test_a_sweep_is_paused_goes_on_and_is_stopped_from_the_page(lab: Lab, link: 
     begun = lab.shell("-m", *words, "sweep.max_total_runs=30", "sweep.max_concurrent_runs=1")
     assert begun.code == 0, begun
     name = json.loads(lab.shell("sweep", "ls", "--json").out)[0]["sweep_id"]
-    seen = deed("steer", link, name)
+    seen = deed("steer", link, name, "pause", "pause", "Paused", "resume", "go on", "Running", "stop", "stop", "Completed")
     (paused, at_rest), (resumed, going), (stopped, _) = seen["seen"]
     assert paused == f"trainconf sweep pause {name}"
     assert resumed == f"trainconf sweep resume --detach {name}"

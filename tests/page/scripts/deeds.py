@@ -118,19 +118,20 @@ def sweep(case: Case) -> Any:
 
 
 def steer(case: Case) -> Any:
-    """Pause a sweep, let it go on, and stop it; the commands, the states that the page showed, and what could be done in each."""
-    (name,) = case.words
+    """Steer a sweep by verbs, each with the label of its button and the state after it; the commands, what was said, what could be done."""
+    name, *words = case.words
     tab = case.tab()
     tab.open(f"/sweeps/{name}")
-    seen = []
-    for verb, label, after in (("pause", "pause", "Paused"), ("resume", "go on", "Running"), ("stop", "stop", "Completed")):
+    seen, told = [], []
+    for verb, label, after in zip(words[::3], words[1::3], words[2::3], strict=True):
         tab.wait(lambda verb=verb: tab.page.get_by_role("button", name=f"{verb}…", exact=True).count())
         press(tab.page, f"{verb}…")
         said = command(tab)
         press(tab.page, label)
+        told.append(tab.wait(lambda: tab.text(".toasts p:last-child")))
         tab.wait(lambda after=after: after in tab.text(".title .state"))
         seen.append([said, tab.page.locator(".title .actions button").all_inner_texts()])
-    return {"seen": seen, "amiss": tab.amiss}
+    return {"seen": seen, "said": told, "amiss": tab.amiss}
 
 
 def extend(case: Case) -> Any:

@@ -6,6 +6,7 @@ from trainconf.control import watch
 from trainconf.history import events, record
 from trainconf.launchers import states
 from trainconf.page import summaries
+from trainconf.page.answers.parts.place import job_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def of_workspace(workspace: WorkspacePaths) -> dict[str, Any]:
     ours = {paths.run_id: paths for paths in living}
     told = {name for machine in machines for lease in machine.leases for name in (lease.run_id, *lease.running)}
     told |= {waiter.run_id for machine in machines for waiter in machine.waiting}
-    scheduled = [(paths, state) for paths, state in found if state.scheduler is not None or _job(paths) is not None]
+    scheduled = [(paths, state) for paths, state in found if state.scheduler is not None or job_of(events.read(paths))]
     jobs = {paths.run_id for paths, _ in scheduled}
     others = [(paths, state) for paths, state in found if paths.run_id not in told | jobs and not state.is_final]
     return {
@@ -106,15 +107,9 @@ def _waiter(waiter: Waiter, machine: Machine, ours: dict[str, RunPaths]) -> dict
 # ------------------------------------------------------------ runs
 
 
-def _job(paths: RunPaths) -> dict[str, Any] | None:
-    """The scheduler's job that a run is, where it is one."""
-    found = next((event["scheduler"] for event in reversed(events.read(paths)) if isinstance(event.get("scheduler"), dict)), None)
-    return found if isinstance(found, dict) else None
-
-
 def _job_row(paths: RunPaths, state: State) -> dict[str, Any]:
-    job = state.scheduler or _job(paths) or {}
-    return {**_run(paths, state), "scheduler": job.get("kind"), "job": job.get("job_id")}
+    job = {**job_of(events.read(paths)), **(state.scheduler or {})}
+    return {**_run(paths, state), "scheduler": job.get("kind"), "job": job.get("job_id"), "nodes": job.get("nodes")}
 
 
 def _run(paths: RunPaths, state: State) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from trainconf.history import events, ranks, record, system
 from trainconf.history.index import rows
 from trainconf.page import summaries
 from trainconf.page.answers.chosen import run_of
+from trainconf.page.answers.parts.place import place
 from trainconf.page.answers.runs import row_of
 
 TYPE_CHECKING = False
@@ -50,6 +51,7 @@ def of(site: Site, paths: RunPaths) -> dict[str, Any]:
         "metrics_left_out": max(0, len(metrics) - MOST_METRICS), "children": found["children"], "warnings": warnings,
         "errors": found["errors"], "resources": found["resources"], "files_count": len(found["files"]), "properties": found["properties"],
         "hashes": {"spec": found["spec_hash"], **_mapping(recorded, "hashes")}, "git": found["git"], "paths": {"run": paths.run_dir},
+        "place": place(paths, found["events"], found["spec"]),
     }  # fmt: skip
 
 

@@ -124,5 +124,8 @@ def test_a_run_that_is_a_job_of_a_scheduler_is_told_apart(
 
     monkeypatch.setattr(states, "states_of", states_of)
     found = ask(now.now)
-    assert [(row["id"], row["scheduler"], row["job"], row["words"]) for row in found["scheduled"]] == [(A, "slurm", "71", "Priority")]
+    (row,) = found["scheduled"]
+    assert (row["id"], row["scheduler"], row["job"], row["nodes"], row["words"]) == (A, "slurm", "71", None, "Priority")
     assert ([row["id"] for row in found["others"]], found["counts"], found["waiting"]) == ([B], {"Queued": 1}, 2)
+    events.append(workspace.run("digits", A), "Starting", scheduler={**job, "nodes": "node[1-2]"})
+    assert ask(now.now)["scheduled"][0]["nodes"] == "node[1-2]"

@@ -13,6 +13,7 @@ from trainconf.control import labels
 from trainconf.errors import UserError
 from trainconf.history import events as history
 from trainconf.page.answers.parts import code, config, environment, events
+from trainconf.page.answers.parts.place import place
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.snapshot import SnapshotStore
 
@@ -123,12 +124,14 @@ def test_events_are_told_in_words_with_what_was_said_since(ask: Ask, workspace: 
     history.append(paths, "Queued", 2, waiting_for="gpu")
     history.append(paths, "Queued", 2, waiting_for="retry", seconds=30, reason="rank 2 exited with 137")
     history.append(paths, "Failed", 2, exit_code=3, reason="rank 0 exited with 3", notes=["a note"])
+    history.append(paths, "Failed", 3, exit_code=1, reason="exit code 1")
     labels.tag([paths], {"paper": "yes"})
     found = ask(events.events, params=ME)
     assert found["state"] == "Failed"
     assert [event["words"].partition(" by ")[0] for event in found["events"]] == [
         "submitted", "waits for its turn", "runs", "waits for a GPU of this machine",
-        "the next attempt starts in 30.0 s; rank 2 exited with 137", "failed with exit code 3; rank 0 exited with 3", "tagged paper=yes",
+        "the next attempt starts in 30.0 s; rank 2 exited with 137", "failed with exit code 3; rank 0 exited with 3",
+        "failed with exit code 1", "tagged paper=yes",
     ]  # fmt: skip
     assert found["events"][5]["notes"] == ["a note"]
     assert found["events"][0]["took_s"] == 1.0
@@ -142,3 +145,22 @@ def test_a_run_whose_agent_is_gone_says_so_and_damaged_lines_are_passed_over(ask
     found = ask(events.events, params=ME)
     assert (found["state"], found["events"][-1]["state"]) == ("NotResponding", "NotResponding")
     assert "note: x" in [event["words"] for event in found["events"]]
+
+
+def test_where_a_run_is_is_told_as_far_as_it_was_recorded(workspace: WorkspacePaths) -> None:
+    def told() -> dict[str, str]:
+        return dict(place(paths, history.read_all(paths), {"environment": {"image": ""}}))
+
+    paths = make_run(workspace, A, states=("NotStarted",))
+    assert told() == {}
+    write_json(paths.plan, {"ranks": [{"rank": rank, "container": {"Image": f"sha256:{'a' * 64}"}} for rank in range(10)]})
+    history.append(paths, "Queued", scheduler={"kind": "slurm", "job_id": "7", "cluster": ""})
+    assert told() == {"job": "slurm 7", "image": "a" * 12}
+    job = {"kind": "slurm", "job_id": "7", "cluster": "main", "nodes": "node[1-2]"}
+    history.append(paths, "Starting", agent={"host": "node1"}, scheduler=job)
+    history.append(paths, "Running", ranks=[{"rank": rank, "host": f"node{rank % 2}", "container": f"{rank}" * 64} for rank in range(10)])
+    assert (told()["job"], told()["machine"]) == ("slurm 7 on main", "node[1-2]")
+    assert told()["container"] == ", ".join(f"{rank}" * 12 for rank in range(8)) + " and 2 more"
+    history.append(paths, "Queued", 2, scheduler="damaged", agent=[3])
+    assert told()["machine"] == "node[1-2]"
+    assert dict(place(paths, [], {"environment": {"image": "python:3.11-slim"}}))["image"] == "python:3.11-slim"

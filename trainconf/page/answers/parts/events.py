@@ -50,7 +50,8 @@ def events(request: Request) -> dict[str, Any]:
 
 def _event(event: dict[str, Any]) -> dict[str, Any]:
     state, reason = str(event.get("state")), event.get("reason")
-    words = "; ".join(filter(None, [_what(event), reason if isinstance(reason, str) else ""]))
+    what = _what(event)
+    words = "; ".join(filter(None, [what, reason if isinstance(reason, str) and not what.endswith(reason) else ""]))
     return {
         "time": event.get("time"), "state": state, "attempt": event.get("attempt", 1), "words": words,
         "notes": [*record.notes(event), *filter(None, [files_left(event)])],

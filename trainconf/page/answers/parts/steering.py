@@ -21,8 +21,10 @@ SOURCE = "the page"
 
 def pause(sweep: RunPaths) -> str:
     """No further trial for now; in words what became of it, as of the others."""
-    words = "no further trial starts for now"
-    return words if results.ask_for(sweep, "pause") else f"{words}; {ALONE}"
+    has_controller = results.ask_for(sweep, "pause")
+    held = ", and those that wait in the queue are held" if can_hold(sweep) else ""
+    alone = "" if has_controller or not results.needs_controller(sweep) else f"; {ALONE}"
+    return f"no further trial starts for now{held}{alone}"
 
 
 def can_hold(sweep: RunPaths) -> bool:

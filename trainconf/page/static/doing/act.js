@@ -219,7 +219,7 @@ export const flat = (tree, before = "") => Object.assign({}, ...Object.entries(t
 
 const SWEEP = /** @type {Record<string, [string, string]>} */ ({
   pause: ["pause", "No further trial starts for now; those that run go on."], stop: ["stop", "No further trial starts; those that run go on to their end."],
-  resume: ["go on", "It goes on from where it was; a process of its own controls it."],
+  resume: ["go on", "It goes on from where it was."],
 });
 
 /**

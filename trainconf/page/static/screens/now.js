@@ -56,7 +56,7 @@ function machineView(ctx, { directory, slots, gpus, leases, waiting, waiting_cou
 
 /** @param {Context} ctx @param {any[]} rows @param {boolean} areJobs */
 const runTable = (ctx, rows, areJobs) => html`<div class="scroll" tabindex="0" role="region" aria-label="runs"><table class="full"><thead><tr>${["run", "state", ...(areJobs ? ["job"] : []), "why", "since", "metric", ""].map((title) => html`<th scope="col">${title || html`<span class="sr">actions</span>`}</th>`)}</tr></thead>
-  <tbody>${rows.map((each) => html`<tr><th scope="row"><a class="mono" href=${link(["runs", each.id])}>${bdi(each.id)}</a></th><td>${stateMark(each.state)}</td>${areJobs ? html`<td>${plain(each.scheduler)} ${plain(each.job)}</td>` : nothing}
+  <tbody>${rows.map((each) => html`<tr><th scope="row"><a class="mono" href=${link(["runs", each.id])}>${bdi(each.id)}</a></th><td>${stateMark(each.state)}</td>${areJobs ? html`<td>${plain(each.scheduler)} ${plain(each.job)}${each.nodes ? ` on ${plain(each.nodes)}` : ""}</td>` : nothing}
     <td class="wrap">${plain(each.words)}</td><td>${ago(each.since)}</td><td>${value(each.metric)}</td><td><button class="link bad" @click=${() => cancel(ctx, [each.id], () => read(ctx))}>cancel…</button></td></tr>`)}</tbody></table></div>`;
 
 /** @param {any} metric */

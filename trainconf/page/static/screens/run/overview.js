@@ -60,6 +60,7 @@ function whereAndWhen(ctx) {
   const { target, env, created, started, ended, tags, experiment, paths } = run;
   const rows = [
     ["experiment", bdi(experiment)], ["target", target && bdi(target)], ["environment", env && bdi(typeof env === "string" ? env : env.name ?? JSON.stringify(env))],
+    ...(run.place ?? []).map((/** @type {[string, string]} */ [name, words]) => [name, bdi(words)]),
     ["made", clock(created, true)], ["started", clock(started, true)], ["ended", clock(ended, true)],
     ["peak memory", run.resources?.peak_rss_bytes && bytes(run.resources.peak_rss_bytes)],
     ["tags", Object.entries(tags ?? {}).map(([name, value]) => html`<span class="tag">${bdi(value === true || value === "" || value === null ? name : `${name}=${value}`)}
