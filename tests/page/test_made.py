@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -100,4 +101,18 @@ def test_an_answer_that_takes_long_is_told_of_and_asked_for_again(tmp_path: Path
         seen = see("late", link, "large")
     assert re.fullmatch(r"(series|runs/large) is still being read\. The page asks again by itself\.", seen["strips"][0])
     assert seen["points"] == POINTS
+    assert seen["amiss"] == CLEAN
+
+
+def test_a_curve_that_ends_in_nan_says_so_beside_it_and_wherever_the_reader_points(tmp_path: Path, see: See) -> None:
+    paths = make_run(WorkspacePaths(os.fspath(tmp_path)), "odd", metric=LOSS)
+    values = [4, 3, 2, *[float("nan")] * 7]
+    at = events.text(1_800_000_000)
+    lines = (json.dumps({"time": at, "name": "loss", "value": value, "step": step}) + "\n" for step, value in enumerate(values))
+    files.write_atomic(paths.metrics, "".join(lines), durable=False)
+    with served(tmp_path) as link:
+        seen = see("ends", link, "odd")
+    assert seen["last"] == ["last", "NaN"]
+    assert seen["pointed"] == [["step 2", "2"], ["step 3", "NaN"], ["step 9", "NaN"]]
+    assert "last NaN" in seen["table"]
     assert seen["amiss"] == CLEAN

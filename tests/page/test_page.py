@@ -53,6 +53,10 @@ def test_axe_finds_nothing_on_any_screen_and_no_screen_is_too_wide(screens: Scre
         assert (name, seen["wide"]) == (name, {"360": 0, "800": 0, "1440": 0, "2560": 0})
 
 
+def test_tab_comes_to_all_of_each_screen(screens: Screens) -> None:
+    assert {name: seen["unreached"] for name, seen in screens.items()} == {name: [] for name in screens}
+
+
 def test_each_screen_says_what_it_is_for_and_names_and_logs_stay_text(screens: Screens) -> None:
     said = {name: seen["text"] for name, seen in screens.items()}
     assert said["runs"].count("✓ Completed") == 3

@@ -38,6 +38,14 @@ HIDE = """(hidden) => {
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
 FOCUSED = "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText).slice(0, 30)"
+TABBED = """() => {
+  window.tabbed = [...document.querySelectorAll('button, a[href], input, select, textarea, summary, [tabindex="0"]')]
+    .filter((each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility());
+  window.reached = new Set();
+  document.activeElement.blur();
+  return tabbed.length;
+}"""
+UNREACHED = "tabbed.filter((each) => each.isConnected && !reached.has(each)).map((each) => each.outerHTML.slice(0, 160))"
 FIRST_LINE = """() => {
   const top = document.querySelector('.log').getBoundingClientRect().top;
   return [...document.querySelectorAll('.log > div')].find((line) => line.getBoundingClientRect().bottom > top).dataset.start;
@@ -103,6 +111,14 @@ class Tab:
         found = self.page.evaluate("axe.run()")
         return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
 
+    def unreached(self) -> list[str]:
+        """What can have the focus and is not come to by Tab, in short."""
+        for _ in range(self.page.evaluate(TABBED) + 2):  # the page itself is one of them
+            self.page.keyboard.press("Tab")
+            self.page.evaluate("reached.add(document.activeElement)")
+        found: list[str] = self.page.evaluate(UNREACHED)
+        return found
+
     def points(self) -> int:
         """How many values the first chart has of its first run."""
         count: int = self.page.evaluate("document.querySelector('tc-chart')?.pieces.reduce((sum, piece) => sum + piece.count, 0) ?? 0")
@@ -127,7 +143,7 @@ class Case:
 
 
 def screens(case: Case) -> Any:
-    """Each screen: what it says, how much too wide it is at each width, and what axe finds, narrow and light, and wide and dark."""
+    """Each screen: what it says, how much too wide it is at each width, what axe finds, and what Tab misses."""
     found = []
     tab = case.tab()
     tab.open()
@@ -142,7 +158,7 @@ def screens(case: Case) -> Any:
             tab.page.evaluate(DRAWN)
             seen["wide"][width] = tab.page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
             seen["axe"] += tab.violations() if scheme else []
-        found.append({**seen, "text": tab.text()})
+        found.append({**seen, "unreached": tab.unreached(), "text": tab.text()})
     return {"seen": found, "amiss": tab.amiss}
 
 

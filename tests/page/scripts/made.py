@@ -152,7 +152,27 @@ def colours(case: Case) -> Any:
     return {**seen, "amiss": [tab.amiss, second.amiss]}
 
 
-CASES = {each.__name__: each for each in (odd, sort, late, colours)}
+def ends(case: Case) -> Any:
+    """A curve whose last values are no numbers: what is said beside it, of its end and of places that are pointed at."""
+    (run,) = case.words
+    tab = case.tab()
+    tab.open(f"/runs/{run}/charts")
+    tab.wait(tab.points)
+
+    def legend() -> list[str]:
+        return [tab.text(".legend .at"), tab.text(".legend b")]
+
+    seen: dict[str, Any] = {"last": legend(), "pointed": []}
+    box = tab.page.locator("tc-chart .within").first.bounding_box()
+    assert box
+    for step in (2, 3, 9):
+        tab.page.mouse.move(box["x"] + (box["width"] - 1) * step / 9, box["y"] + 50)
+        tab.wait(lambda step=step: tab.text(".legend .at") == f"step {step}")
+        seen["pointed"].append(legend())
+    return {**seen, "table": tab.page.locator("[aria-label^='curves of loss']").get_attribute("aria-label"), "amiss": tab.amiss}
+
+
+CASES = {each.__name__: each for each in (odd, sort, late, colours, ends)}
 
 if __name__ == "__main__":
     carry_out(CASES)

@@ -4,7 +4,7 @@ import "./no_document.js";
 import assert from "node:assert/strict";
 
 import { encoded, joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
-import { bytes, duration, number, plain, short } from "../../../trainconf/page/static/app/text.js";
+import { bytes, duration, number, plain, short, shortNumber } from "../../../trainconf/page/static/app/text.js";
 import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
 import { forget, looksOf, ownColour, paint } from "../../../trainconf/page/static/parts/colours.js";
 import { append, Curves, drawn } from "../../../trainconf/page/static/parts/curves.js";
@@ -189,6 +189,14 @@ Deno.test("a line is kept by all brushes or by none, and what lacks a brushed ax
   assert.equal(isIn(axes, { a: [0.2, 0.3] }, line({ a: 2.5 })), true);
   assert.equal(isIn(axes, { a: [0.2, 0.3], b: [0, 0.5] }, line({ a: 2.5, b: 9 })), false);
   assert.equal(isIn(axes, { b: [0, 1] }, line({ a: 2.5 })), false);
+});
+
+Deno.test("the words of an axis tell its numbers apart, however near they are to each other", () => {
+  assert.deepEqual([0, -0.5, 2500, 20_000, 3e6, 1e-7].map(shortNumber), ["0", "−0.5", "2500", "20k", "3M", "1e−7"]);
+  for (const [low, high] of [[12_185_000, 12_186_000], [0.99985, 0.99991], [-40_100, -40_000], [5e11, 5.00001e11]]) {
+    const words = ticks(low, high).map(shortNumber);
+    assert.equal(new Set(words).size, words.length, `${words}`);
+  }
 });
 
 Deno.test("an axis has round numbers: of ten, of powers of ten, of minutes and days", () => {

@@ -133,9 +133,8 @@ export const short = (id) => {
 export const stateMark = (state, words) =>
   html`<span class="state ${tone(state)}"><span class="sign" aria-hidden="true">${sign(state)}</span> ${plain(words || state)}</span>`;
 
-/** @param {number} value  of an axis */
+/** @param {number} value  a round one, of an axis: all of its digits count */
 export function shortNumber(value) {
-  const size = Math.abs(value);
-  if (size >= 10000) return bytes(Math.round(size)).replace(/ ?B$/, "").replace(" ", "").replace(/^/, value < 0 ? "−" : "").replace("G", "B").replace("k", "k");
-  return number(value, 4);
+  const power = Math.abs(value) < 10000 ? 0 : Math.min(4, Math.floor(Math.log10(Math.abs(value)) / 3));
+  return `${number(value / 1000 ** power, 8)}${["", "k", "M", "B", "T"][power]}`;
 }

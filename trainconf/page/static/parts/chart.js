@@ -336,7 +336,7 @@ export class Chart extends HTMLElement {
   }
 
   summary() {
-    const said = this.pieces.slice(0, FEW).map((piece) => `${this.lookOf(piece).label}: ${piece.count} values, last ${number(piece.last[piece.last.length - 1])}`);
+    const said = this.pieces.slice(0, FEW).map((piece) => `${this.lookOf(piece).label}: ${piece.count} values, last ${number(this.bucket(piece, Infinity)?.y)}`);
     return `curves of ${plain(this.name)}. ${said.join(". ")}. A table of them is below.`;
   }
 
@@ -362,7 +362,7 @@ export class Chart extends HTMLElement {
   /** @param {string} run */
   end(run) {
     const piece = this.lastOf(run);
-    return piece?.x.length ? this.bucket(piece, piece.x.length - 1) : null;
+    return piece ? this.bucket(piece, Infinity) : null;
   }
 
   /**
@@ -373,18 +373,23 @@ export class Chart extends HTMLElement {
   near(run, at) {
     let best = null;
     for (const piece of this.pieces) {
-      if (piece.run !== run || !piece.x.length) continue;
-      const place = nearest(piece.x, at);
-      if (!best || Math.abs(piece.x[place] - at) <= Math.abs(best.x - at)) best = this.bucket(piece, place);
+      const found = piece.run === run ? this.bucket(piece, at) : null;
+      if (found && (!best || Math.abs(found.x - at) <= Math.abs(best.x - at))) best = found;
     }
     return best;
   }
 
   /**
+   * What is nearest to a place of the axis, also where it is not finite; the last of a piece: Infinity.
    * @param {Piece} piece
-   * @param {number} place
+   * @param {number} at
+   * @returns {{x: number, y: number | string, raw?: number, low?: number, high?: number} | null}
    */
-  bucket({ x, min, max, last, smooth }, place) {
+  bucket({ x, min, max, last, smooth, marks }, at) {
+    const place = at === Infinity ? x.length - 1 : nearest(x, at);
+    const mark = marks[at === Infinity ? marks.length - 1 : nearest(marks.map((each) => each.x), at)];
+    if (mark && !(at === Infinity ? mark.x < x[place] : Math.abs(mark.x - at) >= Math.abs(x[place] - at))) return { x: mark.x, y: mark.value };
+    if (!x.length) return null;
     const hasRange = max[place] > min[place];
     return { x: x[place], y: smooth ? smooth[place] : last[place], raw: smooth ? last[place] : undefined, low: hasRange ? min[place] : undefined, high: hasRange ? max[place] : undefined };
   }
@@ -395,7 +400,7 @@ export class Chart extends HTMLElement {
         <thead><tr><th scope="col">run</th><th scope="col">attempt</th><th scope="col" class="num">values</th><th scope="col" class="num">first</th><th scope="col" class="num">last</th><th scope="col" class="num">lowest</th><th scope="col" class="num">highest</th><th scope="col">not finite</th></tr></thead>
         <tbody>${this.pieces.map((piece) => html`
           <tr><th scope="row"><bdi>${plain(this.lookOf(piece).label)}</bdi></th><td>${piece.attempt}</td><td class="num">${piece.count}</td>
-            <td class="num">${number(piece.last[0])}</td><td class="num">${number(piece.last[piece.last.length - 1])}</td>
+            <td class="num">${number(piece.last[0])}</td><td class="num">${number(this.bucket(piece, Infinity)?.y)}</td>
             <td class="num">${this.extreme(piece, piece.min, -1)}</td><td class="num">${this.extreme(piece, piece.max, 1)}</td>
             <td>${piece.marks.slice(0, 5).map(({ x, value }) => `${value} at ${this.xWords(x)}`).join(", ")}${piece.marks.length > 5 ? ` and ${piece.marks.length - 5} more` : ""}</td></tr>`)}
         </tbody></table></div>`;

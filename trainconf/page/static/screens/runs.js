@@ -391,7 +391,7 @@ function columns(ctx, chosen) {
     },
     { key: "spark", title: html`<span class="sr">course</span>`, look: "sparks", cell: (row) => spark(row.spark) },
     { key: "duration", title: "took", sorts: true, look: "num took", cell: (row) => duration(row.duration_s) },
-    { key: "started", title: "started", sorts: true, look: "num when", cell: (row) => html`<time datetime=${row.started ?? ""}>${clock(row.started ?? row.created)}</time>` },
+    { key: "started", title: "started", sorts: true, look: "num when", cell: (row) => html`<time datetime=${row.started ?? ""} title=${`made ${clock(row.created, true)}`}>${clock(row.started)}</time>` },
     { key: "tags", title: "tags", look: "tags", cell: (row) => Object.entries(row.tags ?? {}).map(([key, said]) => html`<span class="tag"><bdi>${plain(said === true || said === "" || said === null ? key : `${key}=${said}`)}</bdi></span>`) },
   ];
 }

@@ -10,22 +10,20 @@ import { curvesOf, drawRun, namesOf } from "./overview.js";
 
 const TYPING_MS = 150;
 const SEARCHED = 9; // so many charts are found without a search
-const GROUPED = 8;
 
 /**
- * The charts that a tab shows, by the folder of their names.
+ * The charts that a tab shows, by the folder of their names; those that are alone in theirs come first.
  * @param {string[]} names
  * @returns {[string, string[]][]}
  */
 function groups(names) {
+  const before = (/** @type {string} */ name) => name.slice(0, Math.max(0, name.lastIndexOf("/")));
   /** @type {Map<string, string[]>} */
   const found = new Map();
-  for (const name of names) {
-    const end = name.lastIndexOf("/");
-    const group = end > 0 ? name.slice(0, end) : "";
-    found.set(group, [...(found.get(group) ?? []), name]);
-  }
-  return found.size === names.length && names.length > GROUPED ? [["", names]] : [...found];
+  for (const name of names) found.set(before(name), [...(found.get(before(name)) ?? []), name]);
+  const alone = names.filter((name) => !before(name) || found.get(before(name))?.length === 1);
+  const several = [...found].filter(([group, some]) => group && some.length > 1);
+  return alone.length ? [["", alone], ...several] : several;
 }
 
 /**
