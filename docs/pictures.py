@@ -78,6 +78,9 @@ SHOTS = [
     "charts dark 1440 860 /runs/{failed}/charts?smooth=0.6",
     "log light 1440 620 /runs/{failed}/log",
     "compare light 1440 760 /compare?runs={chosen}",
+    "run light 1440 820 /runs/{going}",
+    "sweep light 1440 900 /sweeps/{sweep}",
+    "now dark 1440 560 /now",
     "narrow dark 400 820 /runs/{failed}",
 ]
 
@@ -97,19 +100,26 @@ def page() -> None:
         shell.root.mkdir()
         shell.home.mkdir()
         lab = Lab(shell)
+        venv = Path(name) / "venv"
+        venv.symlink_to(sys.prefix)  # where it lies here is nobody's business
+        shell.python = os.fspath(venv / "bin" / "python")
         shell.write("train.py", TRAIN)
         done = [lab.train(f"lr={lr}") for lr in (0.05, 0.1, 0.2, 0.4, 0.6)]
         failed = lab.train("lr=0.9", "pause_s=0.01")
-        going = lab.start("lr=0.3", "pause_s=0.5")
+        search = ["sweep=random", "sweep.seed=1", "+params.lr=log_interval(0.02,0.8)", "+params.optimizer=choice(adam,sgd)"]
+        shell("-m", *lab.words(), *search, "sweep.max_total_runs=24", "sweep.max_concurrent_runs=2")
+        (sweep,) = [path.parent.name for path in shell.root.glob("runs/*/*/sweep.json")]
+        going, *others = [lab.start("lr=0.3", "pause_s=0.5") for _ in range(5)]  # one more than there are slots
         link = lab.serve()
         try:
-            shots = [shot.format(chosen=",".join([done[0], done[2], failed, going]), failed=failed).split() for shot in SHOTS]
+            named = {"chosen": ",".join([done[0], done[2], failed, going]), "failed": failed, "going": going, "sweep": sweep}
+            shots = [shot.format_map(named).split() for shot in SHOTS]
             words = [os.fspath(word) for word in (jupyter_python(), SCRIPTS / "browse.py", "pictures", link, PICTURES)]
             subprocess.run([*words, *(word for shot in shots for word in shot)], check=True)
         finally:
             lab.close()
-            shell("cancel", going)
-            shell("wait", going)
+            shell("cancel", going, *others)
+            shell("wait", going, *others)
 
 
 def notebook() -> None:
