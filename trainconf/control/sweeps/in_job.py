@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -35,6 +36,7 @@ def carry_out(home: RunPaths, workspace: WorkspacePaths, reporter: Reporter, tel
             tell(sweep)
         return True
     except KeyboardInterrupt:  # SIGTERM: whatever is half done is what a killed controller leaves
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends it to a requeued job, too, whose requeue may not have answered
         _leave(sweep, job, reporter)
         return False
 

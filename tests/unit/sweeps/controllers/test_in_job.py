@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from trainconf.control.sweeps.in_job import carry_out
 from trainconf.errors import LaunchError
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.reporter import SILENT
+from trainconf.reporter import SILENT, Lines
 from trainconf.sweeps import journal, resuming
 from trainconf.sweeps.presence import presence
 from trainconf.sweeps.resuming import ResumedSweep
@@ -23,6 +25,14 @@ SCONTROL = """#!/bin/sh
 echo "$*" >>{calls}
 echo "JobState={state} RunTime={run_time} TimeLimit=01:00:00 Restarts=0 PreemptTime=None"
 """
+
+
+@pytest.fixture(autouse=True)
+def _same_handler() -> Iterator[None]:
+    """A controller that leaves hears no further signal: it is at its end, and this process is not."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
@@ -87,6 +97,21 @@ def test_it_goes_back_into_the_queue_at_its_time_limit_only(
     found = presence(home)
     assert found is not None
     assert (found.is_here, found.job_id, found.left) == (True, "77", left), "the lock is free when the process has ended"
+
+
+def test_the_signal_that_follows_a_requeue_does_not_cut_its_leaving_short(home: RunPaths, workspace: Shell) -> None:
+    calls = scontrol(workspace, "RUNNING", "00:59:30")
+    ends_us = f'case "$1" in requeue) kill -TERM {os.getpid()};; esac\n'
+    (workspace.root / "programs" / "scontrol").write_text((workspace.root / "programs" / "scontrol").read_text() + ends_us)
+    journal.request(home, "pause")
+    told: list[str] = []
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        assert not carry_out(home, WorkspacePaths(home.workspace.root), Lines(told.append), interrupted)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert "requeue 77" in calls.read_text().splitlines()
+    assert told[-1:] == ["time limit of Slurm's: 3600 s: the job goes on after a while in the queue"]
 
 
 def test_a_signal_while_it_is_still_taking_over_is_no_loss(home: RunPaths, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
