@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FINAL = ("Completed", "Failed", "Canceled")
 WITHOUT_A_METRIC = 3  # finished trials without a value, before a search that needs one gives up
+OUT_OF_TIME = "its time is over (sweep.max_duration_minutes)"  # why a sweep is closed then
 FIRST_FAILURES = 3  # that many failures at the start, and no success, end a sweep
 
 

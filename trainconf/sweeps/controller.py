@@ -16,7 +16,7 @@ from trainconf.history import events
 from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths
 from trainconf.search.policies import Judge, Verdict
-from trainconf.search.progress import Progress, Trial
+from trainconf.search.progress import OUT_OF_TIME, Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
 from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError
@@ -324,7 +324,7 @@ class Controller:
                 self._forced, self.is_canceled = force, True
                 self._cancel_all("cancellation was requested", force=force)
         elif minutes is not None and time.time() >= self._began_at + 60 * minutes and not self.progress.closed:
-            self._cancel_all("its time is over (sweep.max_duration_minutes)", force=False)
+            self._cancel_all(OUT_OF_TIME, force=False)
 
     def _cancel_all(self, reason: str, *, force: bool) -> None:
         if not self.progress.closed:

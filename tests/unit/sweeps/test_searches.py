@@ -247,7 +247,9 @@ def test_a_failed_trial_runs_again_with_its_values(here: Here, workspace: Shell,
 def test_the_time_of_a_search_is_that_of_all_its_controllers(here: Here, workspace: Shell) -> None:
     workspace.write("train.py", SCRIPT + "\nimport time\ntime.sleep(0.7)\n")
     limits = ["sweep.max_duration_minutes=0.04", "sweep.max_concurrent_runs=1"]
-    here(*words(workspace, "sweep=random", LR, *limits, total=12))
+    answer = here(*words(workspace, "sweep=random", LR, *limits, total=12))
+    assert (answer.code, "the search has ended: its time is over" in answer.err) == (1, True), answer
+    assert here("wait", "last").code == 1
     before = [trial["status"] for trial in shown(here)["trials"]]
     assert "Canceled" in before
     here("sweep", "resume", "last")
@@ -373,6 +375,7 @@ def test_a_paused_search_goes_on_when_it_is_resumed(here: Here, workspace: Shell
     assert here("sweep", "pause", "last").code == 0
     wait_for(lambda: shown(here)["status"] == "Paused")
     child.communicate(timeout=300)
+    assert (child.returncode, here("wait", "last").code) == (130, 130), "it is not done"
     paused = shown(here)
     assert paused["status"] == "Paused"
     assert len(paused["trials"]) < 8

@@ -179,6 +179,8 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
         lines.append(f"{failed_count} failed: `trainconf logs {results.sweep.run_id} --failed` shows their last lines")
     if results.failure:
         lines.append(f"the search failed: {results.failure}")
+    if results.reason:
+        lines.append(f"the search has ended: {results.reason}")
     if results.best is None and any(trial.status == "Completed" for trial in results.trials):
         names = {name for trial in results.trials for name in trial.row.get("metrics", ())}
         if missing := record.missing_metric(results.metric, names, "Completed"):

@@ -12,7 +12,7 @@ from trainconf.files import FileLock, is_locked, names_in, read_lines
 from trainconf.history import events, labels, liveness, metrics, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.search.progress import Limits, PointSource, Progress
+from trainconf.search.progress import OUT_OF_TIME, Limits, PointSource, Progress
 from trainconf.search.values import best, value_of_trial
 from trainconf.sweeps import hands, journal
 from trainconf.sweeps.presence import presence
@@ -49,8 +49,8 @@ class TrialResult(NamedTuple):
 class Results(NamedTuple):
     """A sweep and its trials in order. `best` is the first trial of the best point, None without a value; `best_value` is the point's.
 
-    is_search: whether failed trials are no failure of the sweep. failure: why a search failed, "" when it did not.
-    saved: see `saved_share`. policy_changes: see `Progress`.
+    is_search: whether failed trials are no failure of the sweep. failure: why a search failed, "" when it did not. reason: why one that
+    did not fail has ended early, "" else. saved: see `saved_share`. policy_changes: see `Progress`.
     """
 
     sweep: RunPaths
@@ -68,14 +68,15 @@ class Results(NamedTuple):
     verdict_count: int
     saved: float | None = None
     policy_changes: Sequence[tuple[int, dict[str, Any]]] = ()
+    reason: str = ""
 
     @property
     def exit_code(self) -> int:
-        """What a command that waited for the sweep ends with: 130 canceled; of a search 1 when it failed, else when a trial did."""
+        """What a command that waited for it ends with: 130 canceled or paused; of a search 1 when it failed, else when a trial did."""
         if self.is_canceled:
             return 130
         if self.is_search:
-            return 1 if self.failure else 0
+            return 1 if self.failure or self.reason == OUT_OF_TIME else 0
         return 0 if all(trial.status == "Completed" for trial in self.trials) else 1
 
     def count(self, *states: str) -> int:
@@ -125,20 +126,20 @@ def results(sweep: RunPaths) -> Results:
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
     best, best_value = _best(progress, trials, goal)
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
-    is_search = "search" in found
-    failure = ""
-    if is_search and progress.ended is not None:
-        failure = str(progress.ended.get("reason", "")) if progress.ended.get("state") == "Failed" else ""
+    is_search, ended = "search" in found, progress.ended or {}
+    reasons = {str(ended.get("state")): str(ended.get("reason", ""))}
+    if ended:  # since it was cancelled, it may have been resumed
+        is_canceled = "Canceled" in reasons
     elif is_search and trials and all(trial.status in ("Failed", "Canceled") for trial in trials):  # nobody compared them
-        failure = "no trial completed"
+        reasons = {"Failed": "no trial completed"}
     asked_policy = settings.get("policy")
     policy = (progress.policy or (asked_policy if isinstance(asked_policy, dict) else {})).get("kind", "none")
     planned = found.get("trial_count")
     total = max(len(trials), planned if isinstance(planned, int) else 0)
     return Results(
         sweep, str(found.get("kind", "grid")), name if isinstance(name, str) else None, goal, trials,
-        total, best, best_value, is_canceled, is_search, failure, policy,
-        progress.verdict_count, saved_share(progress), progress.policy_changes,
+        total, best, best_value, is_canceled, is_search, reasons.get("Failed", ""), policy,
+        progress.verdict_count, saved_share(progress), progress.policy_changes, reasons.get("Completed", ""),
     )  # fmt: skip
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
 from trainconf.control.results import sweep as sweeps
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.search.progress import OUT_OF_TIME
 from trainconf.sweeps import journal
 from trainconf.sweeps.journal import Entry
 
@@ -61,6 +64,28 @@ def test_a_sweep_that_somebody_cancelled_says_so(workspace: WorkspacePaths) -> N
     events.append(home, "Running")
     events.request_cancel(home)
     assert sweeps.results(home).exit_code == 130
+
+
+@pytest.mark.parametrize(("ends", "code", "reason"), [
+    ([("Canceled", "cancellation was requested")], 130, ""),
+    ([("Canceled", "paused; `trainconf sweep resume` goes on")], 130, ""),
+    ([("Canceled", "cancellation was requested"), ("Completed", "all 2 points done")], 0, "all 2 points done"),
+    ([("Completed", OUT_OF_TIME)], 1, OUT_OF_TIME),
+    ([("Completed", "trial 0 has reached the target: 1")], 0, "trial 0 has reached the target: 1"),
+    ([("Failed", "3 trials failed")], 1, ""),
+])  # fmt: skip
+def test_what_ends_a_search_decides_its_exit_code(workspace: WorkspacePaths, ends: list[tuple[str, str]], code: int, reason: str) -> None:
+    home = sweep_of(workspace, ("Completed", 1.0))
+    found = json.loads(Path(home.sweep).read_text())
+    Path(home.sweep).write_text(json.dumps({**found, "search": {"settings": {}}}))
+    if ends[0][0] == "Canceled":
+        events.append(home, "CancelRequested")
+    for place, (state, why) in enumerate(ends):
+        with open(home.journal, "a") as stream:
+            stream.write("" if place == 0 else '{"deed":"resume"}\n')
+            stream.write(json.dumps({"deed": "end", "state": state, "reason": why}) + "\n")
+    results = sweeps.results(home)
+    assert (results.exit_code, results.reason) == (code, reason)
 
 
 @pytest.mark.parametrize("record", [
