@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from trainconf.fast.records import Record
+from trainconf.fast.records import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ else:
     Protocol = object
 
 NO_VALUE = -math.inf
+MAX_ALIKE = 100  # verdicts at steps between two logs, each of which is told
 
 
 class History:
@@ -47,6 +48,10 @@ class History:
         """The largest finite value up to that interval; NO_VALUE if there is none."""
         index = bisect_right(self._at, interval) - 1
         return self._best[index] if index >= 0 else NO_VALUE
+
+    def between(self, after: int, up_to: int) -> list[int]:
+        """The intervals in (after, up_to] that have a log."""
+        return self._at[bisect_right(self._at, after) : bisect_right(self._at, up_to)]
 
     def mean_at(self, interval: int) -> float | None:
         """The mean of the finite values up to that interval; None if there is none."""
@@ -134,8 +139,8 @@ class Field:
 class Policy(Protocol):
     """A rule: at which intervals it is due, and the bound below which a trial is stopped there."""
 
-    def due(self, after: int, up_to: int) -> Iterator[int]:
-        """The intervals in (after, up_to] at which a trial is judged, ascending."""
+    def due(self, after: int, up_to: int) -> Sequence[int]:
+        """The intervals in (after, up_to] at which a trial is judged, ascending. There may be billions."""
 
     def bound(self, field: Field, trial: int) -> float:
         """The value below which that trial is stopped; NO_VALUE if there is too little to compare with."""
@@ -145,11 +150,11 @@ class _Periodic(Record):
     evaluation_interval: int = 1
     delay_evaluation: int = 5
 
-    def due(self, after: int, up_to: int) -> Iterator[int]:
+    def due(self, after: int, up_to: int) -> Sequence[int]:
         """Every multiple of `evaluation_interval` that is at least `delay_evaluation`."""
         step = self.evaluation_interval
         first = max(after + 1, self.delay_evaluation, 1)
-        yield from range(-(-first // step) * step, up_to + 1, step)
+        return range(-(-first // step) * step, up_to + 1, step)
 
 
 class Bandit(_Periodic):
@@ -200,13 +205,14 @@ class Asha(Record):
     min_intervals: int = 3
     max_intervals: int | None = None
 
-    def due(self, after: int, up_to: int) -> Iterator[int]:
+    def due(self, after: int, up_to: int) -> Sequence[int]:
         """The rungs."""
-        rung = self.min_intervals
+        rung, found = self.min_intervals, []
         while rung <= up_to and (self.max_intervals is None or rung < self.max_intervals):
             if rung > after:
-                yield rung
+                found.append(rung)
             rung *= self.reduction_factor
+        return found
 
     def bound(self, field: Field, trial: int) -> float:
         """The worst value that is kept; the first trial at a rung passes."""
@@ -238,8 +244,11 @@ class Judge:
         """Take one log. A step that was logged before has its value replaced."""
         history = self._histories.setdefault(trial, History(counts_steps=self._counts_steps))
         reached = history.reached
-        history.put(self._interval(trial, history, step), self._sign * value if math.isfinite(value) else math.nan)
-        if history.reached == reached:  # a replaced value: the fields it is in take it over
+        at = self._interval(trial, history, step)
+        history.put(at, self._sign * value if math.isfinite(value) else math.nan)
+        if self._counts_steps:
+            fields = [(known, field) for known, field in self._fields.items() if min(at, reached + 1) <= known <= history.reached]
+        elif history.reached == reached:  # a replaced value: the fields it is in take it over
             fields = [(interval, field) for interval, field in self._fields.items() if trial in field.trials]
         else:
             fields = [(at, self._fields.setdefault(at, Field())) for at in self._policy.due(reached, history.reached)]
@@ -251,13 +260,27 @@ class Judge:
         history = self._histories.get(trial)
         if history is None:
             return []
-        found = [self._verdict(trial, interval) for interval in self._policy.due(self.judged.get(trial, 0), history.reached)]
+        after = self.judged.get(trial, 0)
+        if self._counts_steps:
+            found = list(self._by_steps(trial, after, history.reached))
+        else:
+            found = [self._verdict(trial, interval) for interval in self._policy.due(after, history.reached)]
         for verdict in found:
             self.judged[trial] = verdict.interval
             self.verdict_count += 1
             if verdict.is_stop:
                 self.stops.setdefault(trial, verdict)
         return found
+
+    def _by_steps(self, trial: int, after: int, up_to: int) -> Iterator[Verdict]:
+        """The verdicts at steps. Between two logs all agree; where there are very many, the first and the last stand for them."""
+        for end in sorted({at for history in self._histories.values() for at in history.between(after, up_to)}):
+            for last in (end - 1, end):
+                due = self._policy.due(after, last)
+                after = max(after, last)
+                if due:
+                    verdict = self._verdict(trial, due[0])
+                    yield from (replace(verdict, interval=at) for at in (due if len(due) <= MAX_ALIKE else (due[0], due[-1])))
 
     def forget(self, trial: int) -> None:
         """Take back all logs of a trial: it runs once more, and nothing is compared with its run before."""
@@ -275,7 +298,12 @@ class Judge:
         return self._logged_steps.setdefault(trial, {}).setdefault(step, history.reached + 1)
 
     def _verdict(self, trial: int, interval: int) -> Verdict:
-        field = self._fields[interval]
+        field = self._fields.get(interval)
+        if field is None:  # of a step that nobody was judged at before
+            field = self._fields[interval] = Field()
+            for number, history in self._histories.items():
+                if history.reached >= interval:
+                    field.put(number, history.best_at(interval), history.mean_at(interval))
         return Verdict(trial, interval, field.trials[trial][0], self._policy.bound(field, trial), len(field.trials) - 1)
 
     def as_logged(self, value: float) -> float:

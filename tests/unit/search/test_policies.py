@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.search import oracle
-from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation, Verdict
+from trainconf.search.policies import Asha, Bandit, Field, Judge, Median, Policy, Truncation, Verdict
 
 RULES: list[tuple[Policy, oracle.Rule]] = [
     (Bandit(slack_factor=0.1), partial(oracle.bandit, factor=0.1)),
@@ -224,6 +224,45 @@ def test_intervals_may_be_steps() -> None:
     assert [(v.interval, v.own, v.is_stop) for v in log(judge, 1, 0.3, 99)] == []
     assert [(v.interval, v.own, v.is_stop) for v in log(judge, 1, 0.85, 205)] == [(100, 0.3, True), (200, 0.3, True)]
     assert judge.stops[1].bound == pytest.approx(0.4)
+
+
+STEP_POLICIES = [
+    Bandit(slack_amount=0.1, delay_evaluation=0), Median(min_trials=1, delay_evaluation=2), Truncation(truncation_percentage=50),
+    Truncation(truncation_percentage=40, evaluation_interval=3, delay_evaluation=0), Asha(min_intervals=1, reduction_factor=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", STEP_POLICIES, ids=lambda policy: type(policy).__name__)
+@given(logs=st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 12), st.sampled_from([0.0, 0.1, 0.5, 0.9, -1.0, math.nan])), max_size=25))
+def test_at_every_step_a_trial_is_compared_with_what_all_had_logged_up_to_it(policy: Policy, logs: list[tuple[int, int, float]]) -> None:
+    judge = Judge(policy, "maximize", counts_steps=True)
+    known: dict[int, dict[int, float]] = {}
+    judged: dict[int, int] = {}
+    for trial, step, value in logs:
+        known.setdefault(trial, {})[step] = value
+        expected = []
+        for at in policy.due(judged.get(trial, 0), max(known[trial])):
+            field = Field()
+            for number, values in known.items():
+                finite = [one for when, one in values.items() if when <= at and math.isfinite(one)]
+                if max(values) >= at:
+                    field.put(number, max(finite, default=-math.inf), sum(finite) / len(finite) if finite else None)
+            expected.append((at, field.trials[trial][0], policy.bound(field, trial), len(field.trials) - 1))
+            judged[trial] = at
+        found = log(judge, trial, value, step)
+        assert [(one.interval, one.own, one.compared) for one in found] == [(at, own, compared) for at, own, _, compared in expected]
+        assert [one.bound for one in found] == pytest.approx([bound for _, _, bound, _ in expected])
+
+
+@pytest.mark.parametrize("policy", STEP_POLICIES, ids=lambda policy: type(policy).__name__)
+def test_steps_may_be_billions_apart(policy: Policy) -> None:
+    judge = Judge(policy, "maximize", counts_steps=True)
+    for number in range(1, 6):
+        for trial in (3, 2, 1, 0):
+            log(judge, trial, trial / 10, number * 10**12)
+    assert 0 in judge.stops
+    assert judge.judged[3] > 10**12
+    assert judge.verdict_count < 1_000
 
 
 EDGES: dict[str, tuple[dict[int, list[float]], dict[str, list[int]]]] = {
