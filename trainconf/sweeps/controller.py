@@ -78,6 +78,7 @@ class Controller:
             watch = self._watch(trial)
             if trial.state:
                 watch.end("NotResponding" if trial.state == "Lost" else trial.state, trial.reason)
+                watch.is_old = True
                 if self.judge is not None:
                     self._take_logs(trial.number, watch.poll())
                     watch.settle()

@@ -113,17 +113,22 @@ def _ends(sweep: RunPaths) -> dict[int, tuple[str, float | None]]:
 
 def named(search: Search, setting: str, find: Callable[[str], RunPaths]) -> list[RunPaths]:
     """The sweeps or runs that a setting names. Those that cannot be found join the search's mistakes."""
-    names, found = search.settings.get(setting) or [], []
+    names: list[str] = search.settings.get(setting) or []
+    found: list[RunPaths] = []
     most = MAX_EARLIER if setting == "resume_from" else int(search.settings.get("max_total_runs") or MAX_EARLIER)
     if len(names) > most:
         search.wrong(f"sweep.{setting}", f"sweep.{setting} has {len(names)} names", ("allowed", f"up to {most}"))
         return []
     for name in names:
         try:
-            found.append(find(name))
+            one = find(name)
         except UserError as error:
             for mistake in error.mistakes:
                 search.wrong(f"sweep.{setting}", mistake.what, *mistake.facts, hint=mistake.hint)
+            continue
+        if one.run_dir in (other.run_dir for other in found):
+            search.wrong(f"sweep.{setting}", f"sweep.{setting} names {one.run_id} twice")
+        found.append(one)
     return found
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from trainconf import launchers
 from trainconf.composition.plain.words import overrides_of
-from trainconf.errors import ConfigError, LaunchError, StorageError, TrainconfError
+from trainconf.errors import ConfigError, LaunchError, RunNotFoundError, StorageError, TrainconfError
 from trainconf.files import read_lines
 from trainconf.history import events, liveness
 from trainconf.launchers.protocol import Pool, RunHandle
@@ -101,7 +102,8 @@ class Feeding:
         from trainconf.submission.replay import from_run
 
         before = journal.paths_of(self._home, trial.run)
-        self._resolved[trial.number], _ = from_run(before, [], self._workspace, SILENT)
+        with suppress(RunNotFoundError):  # somebody has removed its folder: `start` makes it of what all trials share, and its values
+            self._resolved[trial.number], _ = from_run(before, [], self._workspace, SILENT)
         return RunPaths(os.path.join(os.path.dirname(before.run_dir), f"{self._home.run_id}_{trial.number}.{trial.attempt + 1}"))
 
     def has(self, trial: Trial) -> bool:

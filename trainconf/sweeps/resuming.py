@@ -280,12 +280,13 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
         if key in of_policy:
             continue
         if name not in CHANGEABLE:
-            known = {**search.space_spec, **{f"sweep.{setting}": now for setting, now in search.settings.items()}}
+            settings = {**search.settings, "seed": search.seed}
+            known = {**search.space_spec, **{f"sweep.{setting}": now for setting, now in settings.items()}}
             facts = [("since it began", str(known[key])), ("asked for now", str(value))] if key in known else []
             mistakes.append(Mistake(
                 f"{key} cannot be changed in a sweep that has begun", *facts,
                 ("allowed", ", ".join([*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING"])),
-                hint="start another sweep, which can learn from this one: sweep.resume_from=[SWEEP]",
+                hint=f"start another sweep, which can learn from this one: sweep.resume_from=[{home.run_id}]",
             ))
         elif value is not None and not _fits(name, value):
             mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", NUMBERS.get(name, "integer >= 1"))))

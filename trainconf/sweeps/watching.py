@@ -31,8 +31,8 @@ class TrialWatch:
     """
 
     __slots__ = (
-        "_cursor", "_events_seen", "_look_at", "_look_for_files_at", "_metric", "_metrics_seen", "_poller", "is_over", "names", "number",
-        "overrides", "paths", "state", "values",
+        "_cursor", "_events_seen", "_look_at", "_look_for_files_at", "_metric", "_metrics_seen", "_poller", "is_old", "is_over", "names",
+        "number", "overrides", "paths", "state", "values",
     )  # fmt: skip
 
     def __init__(self, number: int, overrides: list[str], paths: RunPaths, metric: str | None, poller: StatePoller) -> None:
@@ -41,6 +41,7 @@ class TrialWatch:
         self.paths = paths
         self.state: State | None = None
         self.is_over = False
+        self.is_old = False  # it had ended, and was told, before this process looked
         self.values: list[float] = []  # of the metric, all so far
         self.names: set[str] = set()  # of every metric
         self._metric = metric

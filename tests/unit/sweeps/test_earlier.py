@@ -107,6 +107,7 @@ def test_a_run_lends_its_values_and_its_outputs_to_the_first_trial(here: Here, w
 @pytest.mark.parametrize(("more", "told"), [
     (["sweep=bayes", "sweep.resume_from=[nobody]"], ["there is no run 'nobody'", "command line: sweep.resume_from"]),
     (["sweep=bayes", "sweep.resume_from=[a,b,c,d,e,f]"], ["sweep.resume_from has 6 names", "up to 5"]),
+    (["sweep=bayes", "sweep.resume_from=[SWEEP,SWEEP]"], [" twice", "command line: sweep.resume_from"]),
     (["sweep=random", "sweep.resume_from=[SWEEP]"], ["without a policy has no use", "sweep=bayes"]),
     (["sweep=bayes", "metric.name=acc", "sweep.resume_from=[SWEEP]"], ["by another metric", "there  minimize loss", "here   minimize acc"]),
     (["sweep=random", "sweep.resume_child_runs=[nobody]", "sweep.resume_from=[nobody]"],

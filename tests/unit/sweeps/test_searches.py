@@ -68,7 +68,7 @@ def shown(here: Here) -> dict[str, Any]:
     return found
 
 
-def params(workspace: Shell, number: int) -> dict[str, Any]:
+def params(workspace: Shell, number: int | str) -> dict[str, Any]:
     home = sweep_of(workspace)
     found: dict[str, Any] = json.loads((home.parent / f"{home.name}_{number}" / "run.json").read_text())["params"]
     return found
@@ -244,6 +244,16 @@ def test_a_failed_trial_runs_again_with_its_values(here: Here, workspace: Shell,
     assert asked(workspace) == before
 
 
+def test_a_failed_trial_whose_folder_is_gone_runs_again(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARK", str(workspace.root / "mark"))
+    once = words(workspace, "sweep=random", LR, "+params.fail=once", "sweep.max_concurrent_runs=1", "sweep.max_failed_runs=9", total=2)
+    assert here(*once).code == 0
+    shutil.rmtree(sweep_of(workspace).parent / f"{sweep_of(workspace).name}_0")
+    assert here("sweep", "retry", "last").code == 0
+    assert [trial["status"] for trial in shown(here)["trials"]] == ["Completed"] * 2
+    assert params(workspace, "0.2")["lr"] == asked(workspace)[0]["params.lr"]
+
+
 def test_the_time_of_a_search_is_that_of_all_its_controllers(here: Here, workspace: Shell) -> None:
     workspace.write("train.py", SCRIPT + "\nimport time\ntime.sleep(0.7)\n")
     limits = ["sweep.max_duration_minutes=0.04", "sweep.max_concurrent_runs=1"]
@@ -296,7 +306,8 @@ sweep:
 """)
     lease = next(word for word in workspace.script() if word.startswith("compute.lease_dir"))
     assert here("-m", "experiment=search", lease, "sweep.max_total_runs=2").code == 0
-    assert here("sweep", "extend", "last", "sweep.max_total_runs=50").code == 0
+    answer = here("sweep", "extend", "last", "sweep.max_total_runs=50")
+    assert (answer.code, [answer.err.count(f"_{number}  Completed") for number in range(5)]) == (0, [0, 0, 1, 1, 1]), answer
     found = shown(here)
     assert [trial["status"] for trial in found["trials"]] == ["Completed"] * 5
     for trial in found["trials"]:
@@ -490,7 +501,8 @@ def test_another_space_is_refused_with_what_it_was(here: Here, workspace: Shell)
     assert here(*words(workspace, "sweep=random", LR, total=1)).code == 0
     answer = here("sweep", "resume", "last", "params.lr=uniform(0, 2)", "sweep.seed=8", "sweep.max_total_runs=many")
     assert answer.code == 2, answer
-    told = ["params.lr cannot be changed", "log_interval(1e-5, 1)", "uniform(0, 2)", "sweep.seed cannot", "'many'", "resume_from"]
+    told = ["params.lr cannot be changed", "log_interval(1e-5, 1)", "uniform(0, 2)", "sweep.seed cannot", "'many'", "since it began  7"]
+    told.append(f"sweep.resume_from=[{sweep_of(workspace).name}]")
     assert all(text in answer.err for text in told), answer
 
 

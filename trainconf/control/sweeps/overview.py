@@ -105,6 +105,9 @@ class Overview:
         self._saved: float | None = None
         self._saved_at = float("-inf")
         self._best: Best | None = None  # among those that have ended
+        for trial in sweep.live:
+            if getattr(trial, "is_old", False):  # an earlier process has told of it
+                self._end(trial, trial.state.status)
 
     def update(self, changed: Sequence[Any]) -> list[Ended]:
         """Take in what has changed; the trials that have ended since the last call, each once."""
