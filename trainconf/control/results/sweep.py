@@ -263,7 +263,7 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     if not (is_pause and is_plain(found) and can_pause(sweep)):
         search_of(sweep, found)
     lock = FileLock(sweep.controller_lock)
-    if not lock.acquire(blocking=False):
+    if not lock.acquire(blocking=presence(sweep) is None and not needs_controller(sweep)):  # who makes it hears nothing, and lets go soon
         _refuse_pause(sweep, deed)
         journal.request(sweep, deed, **facts)
         return True

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
+from trainconf.control.runs import stop_sweep
 from trainconf.errors import StorageError
 from trainconf.files import is_locked
 from trainconf.paths import RunPaths
-from trainconf.sweeps import batch, searching
-from trainconf.sweeps.presence import acquire, presence
+from trainconf.sweeps import batch, journal, searching
+from trainconf.sweeps.presence import acquire, hold, presence
 
 Here = Callable[..., Answer]
 SCRIPT = """
@@ -90,6 +92,19 @@ def test_a_controller_of_its_own_has_the_sweep_when_the_command_returns(here: He
     (workspace.root / "gate").write_text("")
     assert here("wait", "last").code == 0
     assert list(files.read_lines(home.journal))[-1]["deed"] == "end", "whoever waits waits for the controller, too"
+
+
+def test_a_stop_waits_for_whoever_makes_a_sweep_that_nobody_will_control(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "")
+    assert here("-m", *workspace.script("sweep=random", "sweep.max_total_runs=1", "+params.lr=uniform(0, 1)")).code == 0
+    home = RunPaths(str(next(workspace.root.glob("runs/*/*/sweep.json")).parent))
+    lock = hold(home)
+    makes = threading.Timer(0.3, lock.release)
+    makes.start()
+    assert not stop_sweep(home)
+    makes.join()
+    assert json.loads(Path(home.journal).read_text().splitlines()[-1])["deed"] == "close", "a request would be heard by nobody"
+    assert not journal.has_requests(home)
 
 
 def test_a_sweep_that_is_resumed_in_a_process_of_its_own_has_a_controller_at_once(here: Here, workspace: Shell) -> None:
