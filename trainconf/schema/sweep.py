@@ -36,6 +36,7 @@ class Sweep:
     resume_param: Optional[str] = setting(None, "a param that has the path of those outputs, as resume-from does in --resume-from PATH")
     repeats: int = setting(1, "trials of each point; its value is their mean", minimum=1)
     repeat_key: Optional[str] = setting(None, "a key that is 0, 1, 2, ... in the trials of a point, such as params.seed")
+    repeat_values: list[Any] = setting(list, "what that key is instead of 0, 1, 2, ...: as many values as there are repeats")
     max_concurrent_runs: Optional[int] = setting(None, "trials at a time; default: as many as the machine has slots for", minimum=1)
     max_failed_runs: Optional[int] = setting(None, "so many failed trials end the sweep", minimum=1)
     max_duration_minutes: Optional[float] = setting(None, "minutes; then running trials are cancelled and none is started", above=0)

@@ -62,6 +62,7 @@ class Search:
         self.resumed_outputs: list[str] = list(settings.get("resumed_outputs") or ())  # of the runs that the first points go on with
         self.repeat_key: str | None = settings.get("repeat_key")
         self.repeats = int(settings.get("repeats") or 1)
+        self.repeat_values: list[Any] = list(settings.get("repeat_values") or ())  # empty: 0, 1, 2, ...
         self._check()
 
     def record(self) -> dict[str, Any]:
@@ -164,7 +165,7 @@ class Search:
 
     def values_of(self, values: Point, repeat: int, point: int) -> Point:
         """The values of one trial: its point's, the repeat's own, and the outputs that it goes on with."""
-        own: Point = {self.repeat_key: repeat} if self.repeat_key else {}
+        own: Point = {self.repeat_key: self.repeat_values[repeat] if self.repeat_values else repeat} if self.repeat_key else {}
         if point < len(self.resumed_outputs):
             own["inputs.resume_from"] = self.resumed_outputs[point]  # to the job TRAINCONF_RESUME_FROM
             if self.settings.get("resume_param"):
@@ -188,6 +189,12 @@ class Search:
             self.wrong("sweep.seed", f"sweep.seed is {self.seed}", ("allowed", f"0 to {MAX_SEED}"))
         if self.repeats > 1 and not self.repeat_key:
             self.warnings.append("sweep.repeats without sweep.repeat_key: the trials of a point differ in nothing but their number")
+        count = len(self.repeat_values)
+        if count not in (0, self.repeats):
+            self.wrong("sweep.repeat_values", f"sweep.repeat_values has {count} values, and sweep.repeats is {self.repeats}",
+                        hint=f"sweep.repeats={count}")
+        if count and not self.repeat_key:
+            self.wrong("sweep.repeat_values", "sweep.repeat_values needs sweep.repeat_key", hint="sweep.repeat_key=params.seed")
         if self.repeat_key and self.repeat_key in self.space.key_names():
             self.wrong("sweep.repeat_key", f"{self.repeat_key} is in the search space, and is the key of repeats",
                         hint="leave it out of the space")

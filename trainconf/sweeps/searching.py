@@ -79,7 +79,7 @@ class Trials:
         yield from self._search.space.samples(MAX_CHECKED)
         yield from self._search.first
         if self._search.repeat_key:
-            yield {self._search.repeat_key: self._search.repeats - 1}
+            yield from ({self._search.repeat_key: value} for value in self._search.repeat_values or [self._search.repeats - 1])
 
 
 def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str, str]]:

@@ -127,6 +127,7 @@ sweep:
     - params.momentum > 0.8 and params.epochs == 2
   repeats: 2
   repeat_key: params.seed
+  repeat_values: [11, 7]
 """)
     lease = next(word for word in workspace.script() if word.startswith("compute.lease_dir"))
     answer = here("-m", "experiment=search", lease)
@@ -138,7 +139,7 @@ sweep:
         {"params.opt": "adam", "params.lr": 0.01, "params.epochs": 2},
     ]
     assert asked(workspace) == [point for point in points for _ in range(2)]
-    assert [params(workspace, number)["seed"] for number in range(8)] == [0, 1] * 4
+    assert [params(workspace, number)["seed"] for number in range(8)] == [11, 7] * 4
     assert "momentum" not in params(workspace, 6)
 
 
@@ -164,6 +165,8 @@ sweep:
     (["sweep=bayes", LR, "+inputs.data=train.py,b,c"], ["the input data does not exist", "inputs.data=b", "inputs.data=c"]),
     (["sweep=bayes", "retries=0,1", "sweep.first=[{retries: many}]"], ["retries cannot be 'many'"]),
     (["sweep=random", LR, "sweep.repeats=2", "sweep.repeat_key=retriez"], ["retriez"]),
+    (["sweep=random", LR, "sweep.repeats=3", "sweep.repeat_values=[1,2]"], ["2 values, and sweep.repeats is 3", "needs sweep.repeat_key"]),
+    (["sweep=random", LR, "sweep.repeats=2", "sweep.repeat_key=retries", "sweep.repeat_values=[1,x]"], ["retries cannot be 'x'"]),
     (["sweep=random", "+params.lr=choice()"], ["params.lr"]),
     (["sweep=random", "size=zip(params.lr=[1,2],params.epochs=[1,2,3])"], ["params.lr 2, params.epochs 3 values"]),
 ])  # fmt: skip

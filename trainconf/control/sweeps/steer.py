@@ -145,7 +145,7 @@ def is_plain(settings: dict[str, Any]) -> bool:
     """Whether a sweep is the product of its overrides and nothing besides."""
     asked = (
         "space", "zip", "exclude", "first", "resume_from", "resume_child_runs", "shuffle", "max_failed_runs", "max_duration_minutes",
-        "target", "repeat_key", "allow_partial",
+        "target", "repeat_key", "repeat_values", "allow_partial",
     )  # fmt: skip
     policy = settings.get("policy") or {}
     is_policed = policy.get("kind", "none") != "none"
