@@ -172,9 +172,13 @@ class Progress:
         self._count(trial, 1)
         siblings = self._siblings(trial)
         self._weigh(trial.point, siblings)
-        if len(siblings) == self.limits.repeats and all(sibling.state for sibling in siblings):
+        if self._is_whole(siblings):
             self._tell(trial.point, siblings)
         self._close_if_due()
+
+    def _is_whole(self, siblings: list[Trial]) -> bool:
+        """Whether a point has had all its trials, and they have ended."""
+        return len(siblings) == self.limits.repeats and all(sibling.state for sibling in siblings)
 
     def _siblings(self, trial: Trial) -> list[Trial]:
         first = trial.number - trial.repeat
@@ -323,15 +327,6 @@ class Progress:
             return "Failed", "no trial completed"
         return "Completed", self.closed or self.exhausted
 
-    def _logged_instead(self) -> str:
-        logged = {name for known in self._without for name in known.names}
-        if self.limits.metric in logged:
-            return "what they logged of it is no finite number"
-        from difflib import get_close_matches
-
-        nearest = get_close_matches(self.limits.metric, sorted(logged), len(logged) or 1, 0.0)
-        return f"they logged {', '.join(nearest)}" if logged else "they logged nothing at all"
-
     def _close_if_due(self) -> None:
         """Close the sweep if what has just ended is a reason to."""
         if self.closed:
@@ -346,6 +341,8 @@ class Progress:
             self.closed = self.failure = f"each of the first {failed_count} trials failed, one of them: {reason}"
         elif limits.metric and len(self._without) >= WITHOUT_A_METRIC and not self._valued_count:
             what = f"{len(self._without)} trials have ended without a value of {limits.metric}"
-            self.closed = self.failure = f"{what}: {self._logged_instead()}"
-        elif limits.target is not None and found is not None and not values.is_better(limits.target, found[1], self.goal):
+            self.closed = self.failure = f"{what}: {values.logged_instead(limits.metric, (trial.names for trial in self._without))}"
+        elif limits.target is None or found is None or values.is_better(limits.target, found[1], self.goal):
+            return
+        elif self._is_whole(self._siblings(found[0])):  # what one lucky repeat is worth is not what the point is
             self.closed = f"trial {found[0].number} has reached the target: {found[1]:.6g}"

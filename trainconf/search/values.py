@@ -39,6 +39,17 @@ def best(values: Sequence[float | None], goal: str) -> int | None:
     return found
 
 
+def logged_instead(metric: str, names: Iterable[Iterable[str]]) -> str:
+    """What trials without a value of a metric have logged, in words, the nearest names first."""
+    logged = {name for known in names for name in known}
+    if metric in logged:
+        return "what they logged of it is no finite number"
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(metric, sorted(logged), len(logged) or 1, 0.0)
+    return f"they logged {', '.join(nearest)}" if logged else "they logged nothing at all"
+
+
 def worst(values: Iterable[float], goal: str) -> float | None:
     """The worst of the values; None of none."""
     known = list(values)

@@ -169,6 +169,23 @@ def test_a_search_without_its_metric_gives_up_and_says_what_was_logged() -> None
     assert "no finite number" in progress.failure
 
 
+def test_a_target_is_reached_by_a_point_and_not_by_one_of_its_trials() -> None:
+    progress = make(goal="maximize", target=0.5, repeats=3)
+    for _ in range(4):
+        ask(progress)
+    tell(progress, 0, 0.9)
+    tell(progress, 3, 0.6)
+    tell(progress, 2, 0.1)
+    assert not progress.closed
+    tell(progress, 1, 0.2)
+    assert not progress.closed, "its point is worth 0.4"
+    ask(progress)
+    ask(progress)
+    tell(progress, 5, 0.7, state="Failed")
+    tell(progress, 4, None, state="Failed")
+    assert "trial 3 has reached the target: 0.65" in progress.closed
+
+
 def test_a_target_that_is_reached_closes_the_sweep() -> None:
     progress = make(goal="minimize", target=0.1)
     ask(progress)
