@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.page.conftest import cases_of
-from tests.unit.history.build import make_run
+from tests.unit.history.build import make_run, write_json
 from trainconf import files
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths
@@ -116,3 +116,16 @@ def test_a_curve_that_ends_in_nan_says_so_beside_it_and_wherever_the_reader_poin
     assert seen["pointed"] == [["step 2", "2"], ["step 3", "NaN"], ["step 9", "NaN"]]
     assert "last NaN" in seen["table"]
     assert seen["amiss"] == CLEAN
+
+
+@pytest.mark.parametrize("kind", ["runs", "sweeps"])
+def test_a_folder_that_is_removed_while_its_page_is_open_is_told_and_what_was_read_stays(tmp_path: Path, see: See, kind: str) -> None:
+    paths = make_run(WorkspacePaths(os.fspath(tmp_path)), "taken", metrics={"loss": 0.25}, metric=LOSS)
+    if kind == "sweeps":
+        write_json(paths.sweep, {"sweep_id": "taken", "experiment_name": "digits"})
+    with served(tmp_path) as link:
+        seen = see("removed", link, f"/{kind}/taken", paths.run_dir, str(tmp_path / "away"), "Completed")
+    assert "Completed" in seen["said"]
+    assert "folder is gone. What you see is what was read before." in seen["said"]
+    assert "Completed" in seen["again"]
+    assert {name: seen["amiss"][name] for name in ("strangers", "dialogs", "errors")} == {"strangers": [], "dialogs": [], "errors": []}

@@ -5,6 +5,7 @@ Run as browse.py is: `python made.py CASE LINK [WORD…]`; prints JSON.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from browse import Case, Tab, carry_out
@@ -172,7 +173,21 @@ def ends(case: Case) -> Any:
     return {**seen, "table": tab.page.locator("[aria-label^='curves of loss']").get_attribute("aria-label"), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (odd, sort, late, colours, ends)}
+def removed(case: Case) -> Any:
+    """A folder that is moved away while its page is open, and put back: what the page says, and that it keeps what it has read."""
+    address, folder, away, kept = case.words
+    tab = case.tab()
+    tab.open(address)
+    tab.wait(lambda: kept in tab.text())
+    os.rename(folder, away)
+    tab.wait(lambda: "folder is gone" in tab.text())
+    said = tab.text()
+    os.rename(away, folder)
+    tab.wait(lambda: "folder is gone" not in tab.text())
+    return {"said": said, "again": tab.text(), "amiss": tab.amiss}
+
+
+CASES = {each.__name__: each for each in (odd, sort, late, colours, ends, removed)}
 
 if __name__ == "__main__":
     carry_out(CASES)

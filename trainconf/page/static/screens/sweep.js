@@ -25,7 +25,6 @@ async function read(ctx) {
   const { store } = ctx;
   try {
     take(ctx, await ctx.api.get(`sweeps/${encoded(idOf(ctx))}`, {}, { signal: ctx.signal }));
-    store.mistake = null;
   } catch (error) {
     if (ctx.signal.aborted) return;
     if (!(error instanceof ApiError && error.status === 404)) throw error;
@@ -37,6 +36,7 @@ async function read(ctx) {
 /** @param {Context} ctx @param {any} found */
 function take(ctx, found) {
   const { store } = ctx;
+  store.mistake = null;
   const valued = found.trials.filter((/** @type {any} */ trial) => trial.value !== null).length;
   store.at = Date.now();
   store.sweep = found;
@@ -269,7 +269,7 @@ export default {
   topics: (ctx) => ({ sweep: [idOf(ctx)] }),
   event(ctx, name, data) {
     if (name === "sweep" && data.id === idOf(ctx)) return data.trials ? take(ctx, data) : read(ctx);
-    return undefined;
+    return name === "gone" && data.topic === "sweep" && data.id === idOf(ctx) ? read(ctx) : undefined;
   },
   leave: (ctx) => clearInterval(ctx.store.clock),
   keys: { e: ["export", exported], r: ["no ranges", (ctx) => ctx.address.set({ brush: null, top: null })] },

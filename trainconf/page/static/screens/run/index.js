@@ -111,8 +111,13 @@ export default {
     if (name === "run" && data.id === idOf(ctx) && store.run) {
       const isNew = data.state !== store.run.state;
       Object.assign(store.run, data);
+      store.gone = null;
       store.readAt = Date.now();
       if (isNew) store.tab?.screen.update?.(ctx);
+      ctx.render();
+    }
+    if (name === "gone" && data.topic === "run" && data.id === idOf(ctx)) {
+      store.gone = { refusal: data };
       ctx.render();
     }
     store.tab?.screen.event?.(ctx, name, data);
