@@ -54,7 +54,7 @@ class Claim:
         self._number = 0
         self._ticket = -1
         self._watched = ""
-        self._folder = -1
+        self._folder = -1  # what is listened on
         self.held: list[int] = []  # descriptors of what is leased
 
     def advance(self) -> bool:
@@ -87,10 +87,13 @@ class Claim:
         self._leave_queue()
         if held and tickets(self.directory):  # whoever gets in line later finds what is free by itself
             self._wake_first()
+        if self._folder >= 0:
+            os.close(self._folder)  # whoever has let go is told nothing more
+            self._folder = -1
 
     def _get_in_line(self) -> bool | None:
         """Take everything if nobody waits and all is free: True. Else draw a ticket: False. None while somebody keeps us from either."""
-        self._folder = shared_folder.opened(self.directory)
+        shared_folder.open_once(self.directory)
         queue_lock = shared_folder.open_shared(os.path.join(self.directory, QUEUE_LOCK))
         try:
             if not shared_folder.try_lock(queue_lock, fcntl.LOCK_EX):
@@ -131,6 +134,8 @@ class Claim:
 
     def _wake_when_freed(self) -> None:
         """Have FREED_SIGNAL sent to this process when somebody lets go."""
+        if self._folder < 0:
+            self._folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.fcntl(self._folder, fcntl.F_NOTIFY, fcntl.DN_DELETE)
         except OSError:

@@ -30,8 +30,8 @@ def default_dir() -> str:
     return SHARED_DIR
 
 
-def opened(directory: str) -> int:
-    """The descriptor of a folder of leases, made usable, which this process keeps for all its claims. Raises OSError as `prepare` does."""
+def open_once(directory: str) -> None:
+    """Make a folder of leases usable, and keep it open, which marks it as used, for all claims of this process. Raises OSError."""
     fd = _opened.pop(directory, -1)
     try:
         is_there = fd >= 0 and os.path.samestat(os.fstat(fd), os.stat(directory))
@@ -44,7 +44,6 @@ def opened(directory: str) -> int:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try_lock(fd, fcntl.LOCK_SH)
     _opened[directory] = fd
-    return fd
 
 
 def prepare(directory: str) -> None:

@@ -97,6 +97,18 @@ def test_the_folder_is_marked_as_used_for_as_long_as_the_agent_lives(folder: str
     os.close(fd)
 
 
+def test_whoever_has_let_go_is_told_nothing_more(folder: str) -> None:
+    """A process that is no agent, such as this one, would be ended by that signal."""
+    holder, waiting = claim(folder, "a"), claim(folder, "b")
+    assert holder.advance()
+    assert not waiting.advance()
+    waiting.release()
+    Path(folder, "x").touch()
+    Path(folder, "x").unlink()
+    holder.release()
+    assert FREED_SIGNAL not in signal.sigpending()
+
+
 def test_all_is_taken_or_nothing(folder: str) -> None:
     first = claim(folder, "a", count=3, take=2, devices=("0",), gpus=0)
     assert first.advance()
