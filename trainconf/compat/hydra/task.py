@@ -105,6 +105,7 @@ def _run(call: Any, path: str, run_id: str) -> Any:
         config = pickle.load(stream)
     with open_dict(config):
         config.hydra.job.id = run_id
+        config.hydra.runtime.cwd = os.getcwd()  # in a container another folder than where the app was started
     HydraConfig.instance().set_config(config)
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)  # as in the app's process: a job_logging without levels keeps these
     gc.freeze()
