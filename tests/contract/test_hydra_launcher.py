@@ -22,6 +22,7 @@ from hydra.version import VersionBase
 from hydra_plugins import trainconf_launcher
 from tests.conftest import wait_for
 from trainconf import schema
+from trainconf.compat.hydra import launcher
 from trainconf.schema.submitit_words import PREFIX, words
 
 
@@ -123,6 +124,12 @@ def test_a_multirun_is_a_sweep_that_history_can_be_asked_for(app: Path) -> None:
     first = (runs_of(app)[0] / "logs" / "std_log.txt").read_text()
     assert f"first {runs_of(app)[0]}/code/helper.py {app} 0 {runs_of(app)[0].name}" in first
     assert (app / "out" / "3" / ".hydra" / "config.yaml").exists()
+
+
+def test_params_of_a_job_have_what_json_has_not_and_each_package_of_a_group() -> None:
+    found = launcher._point(["lr=nan", "top=inf", "+db@source=pg", "db@target=mysql", "~db", "model/head=mlp", "hydra.job.name=x"], 3)
+    assert found == {"params.lr": "nan", "params.top": "inf", "params.source": "pg", "params.target": "mysql", "params.model.head": "mlp",
+                     "params.hydra_job": 3}  # fmt: skip
 
 
 def test_an_app_that_a_tool_of_python_starts_is_copied_and_not_the_tool(app: Path) -> None:

@@ -29,7 +29,9 @@ from trainconf.control.compose import ComposeRequest
 from trainconf.control.sweeps.following import follow
 from trainconf.control.sweeps.points import of_points
 from trainconf.errors import UserError
+from trainconf.fast.plain import made_plain
 from trainconf.paths import RunPaths, find_workspace, packaged
+from trainconf.resolve.hydra_app import place_of, signed
 
 log = logging.getLogger(__name__)
 _OF_MAIN = re.compile(rb"__main__\.([A-Za-z_]\w*)")
@@ -176,10 +178,11 @@ def _point(overrides: Sequence[str], number: int) -> dict[str, Any]:
     """The params of a job: its number, and the value or choice of each override, so that history can be asked for them."""
     found: dict[str, Any] = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key = str(override.key_or_group).replace("/", ".")
+        key = place_of(signed(override.get_key_element())[1])
         if key.startswith("hydra.") or override.is_delete():
             continue
-        found[key] = OmegaConf.to_container(OmegaConf.create({"value": override.value()}))["value"]  # type: ignore[index,call-overload]
+        value = OmegaConf.to_container(OmegaConf.create({"value": override.value()}))["value"]  # type: ignore[index,call-overload]
+        found[key] = made_plain(value)  # `nan` and `inf` are no JSON
     parents = {key.rpartition(".")[0] for key in found}
     named = {f"params.{key}_choice" if key in parents else f"params.{key}": value for key, value in found.items()}
     return {**named, "params.hydra_job": number}
