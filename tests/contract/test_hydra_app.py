@@ -65,6 +65,16 @@ def test_a_typo_queues_nothing(app: Shell) -> None:
     assert app.run_dirs() == []
 
 
+def test_its_words_belong_behind_the_dashes(app: Shell) -> None:
+    done = run(app, "model=vit", "trainer.max_epochs=3")
+    assert done.code == 2
+    assert done.told["model is not a setting"]["hint"] == "a word of the Hydra app stands behind --: -- model=vit"
+    assert "-- trainer.max_epochs=3" in done.told["trainer.max_epochs is not a setting"]["hint"]
+    shown_by_hydra = app("--cfg", "job", "experiment=train", "--", "model=vit")
+    what = "a flag of Hydra's shows the config of trainconf, and words behind -- are of the app's"
+    assert (shown_by_hydra.code, list(shown_by_hydra.told)) == (2, [what])
+
+
 def test_what_its_code_does_is_the_runs_end(app: Shell) -> None:
     assert run(app, "--", "trainer.fail=true").code == 7
     assert shown(app)["exit_code"] == 7

@@ -250,6 +250,9 @@ def refused(
                        ("allowed", ", ".join(other for other in known if other.startswith(f"{key}."))))
     choice = f" {cfg_choice(cfg, key)}" if cfg_choice(cfg, key) else ""
     others = _choices_with(key)
+    if word and any(OmegaConf.select(cfg, f"hydra_app.{name}") for name in ("script", "module")):
+        return Mistake(f"{key} is not a setting", ("from", source), *_nearest_fact(key, cfg, origins),
+                       hint=f"a word of the Hydra app stands behind --: -- {shlex.quote(word)}")
     return Mistake(f"{key} is not a setting" + (f" of{choice}" if others else ""), ("from", source), *_nearest_fact(key, cfg, origins),
                    *([("belongs to", ", ".join(others))] if others else []),
                    hint=f"`trainconf config{choice}` lists every setting" + (" of this choice" if choice else ""))

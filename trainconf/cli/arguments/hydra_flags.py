@@ -10,11 +10,15 @@ from trainconf.cli.arguments.compose import split_places
 from trainconf.control.compose import ComposeRequest
 from trainconf.errors import ConfigError
 from trainconf.paths import find_workspace
+from trainconf.resolve.hydra_app import SEPARATOR
 from trainconf.resolve.search import config_dirs
 
 
 def run(argv: list[str]) -> int:
     """Let Hydra answer; the exit code. On Python 3.14 this needs hydra-core 1.4. Raises ConfigError."""
+    if SEPARATOR in argv:
+        raise ConfigError("a flag of Hydra's shows the config of trainconf, and words behind -- are of the app's",
+                          hint="`trainconf config experiment=NAME -- WORDS` shows the app's config as params")
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
