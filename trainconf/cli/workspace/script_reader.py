@@ -87,7 +87,8 @@ def read(path: str) -> Found:
     imported = _imported(tree)
     return Found(
         " and ".join(readers), list(options.values()), positionals, list(_constants(tree)), list(_metrics(tree)),
-        [name for name in _TRACKERS if name in imported], "hydra" in imported and any(map(_is_hydra_main, ast.walk(tree))),
+        [name for name in _TRACKERS if name in imported],
+        ("hydra" in imported or "hydra_zen" in imported) and any(map(_is_hydra_main, ast.walk(tree))),
         any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), "" if options else parser_elsewhere(tree),
         sorted(commands, key=lambda name: name != command), before, list(_printed(tree)),
     )  # fmt: skip
@@ -248,7 +249,9 @@ def _printed(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
 
 
 def _is_hydra_main(node: ast.AST) -> bool:
-    """Whether it is a function below `@hydra.main(...)`, or `@main(...)` that is imported from there."""
+    """Whether it is a function below `@hydra.main(...)`, or `@main(...)` that is imported from there; or hydra-zen's `.hydra_main()`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "hydra_main":
+        return True
     decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
     return any(isinstance(each, ast.Call) and _name(each.func) in ("hydra.main", "main") for each in decorators)
 

@@ -157,6 +157,8 @@ class HydraApp:
         """The config, the words that took part, and those that are left to the job. Raises ConfigError with all mistakes."""
         self._refuse_unreadable(words)
         self._opened.loaded.clear()
+        if self._registered is not None and self._registered.is_open:  # a key with a slash is no value's
+            self._opened.groups |= {group for group in (word.key.partition("@")[0] for word in words) if "/" in group}
         try:
             return self._load(words), words, ()
         except _REFUSALS as error:

@@ -49,23 +49,30 @@ def parsed(path: str) -> ast.Module | None:
 
 
 def mains(tree: ast.Module) -> list[Main]:
-    """Every call of `hydra.main`, whatever it was imported as."""
+    """Every call of `hydra.main`, whatever it was imported as, and of hydra-zen's `zen(...).hydra_main`, which by default has no folder."""
     modules, functions = set(), set()
+    has_zen = False
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules |= {name.asname or "hydra" for name in node.names if name.name == "hydra" or name.name.startswith("hydra.")}
+            has_zen |= any(name.name.partition(".")[0] == "hydra_zen" for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module in ("hydra", "hydra.main") and not node.level:
             functions |= {name.asname or name.name for name in node.names if name.name == "main"}
+        elif isinstance(node, ast.ImportFrom):
+            has_zen |= (node.module or "").partition(".")[0] == "hydra_zen"
     found = []
     constants = Constants(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _is_main(node.func, modules, functions):
+        is_zen = has_zen and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "hydra_main"
+        if isinstance(node, ast.Call) and (is_zen or _is_main(node.func, modules, functions)):
             given: dict[str, Any] = dict(zip(_PARAMETERS, map(constants.value, node.args), strict=False))
             given |= {word.arg: constants.value(word.value) for word in node.keywords if word.arg}
             unpacked = [constants.mapping(word.value) for word in node.keywords if word.arg is None]  # **options
             for options in unpacked:
                 given |= options or {}
             unknown = NOT_LITERAL if None in unpacked else UNSPECIFIED
+            if is_zen and unknown is UNSPECIFIED:
+                given = {"config_path": None, **given}
             found.append(Main(node.lineno, *(given.get(name, unknown) for name in _PARAMETERS)))
     return sorted(found, key=lambda main: main.line)
 

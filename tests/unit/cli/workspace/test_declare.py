@@ -265,6 +265,8 @@ def test_a_logged_name_is_no_logarithm(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("code", "is_app"), [
     ("import hydra\n@hydra.main(version_base=None)\ndef f(cfg): ...\n", True),
     ("from hydra import main\n@main(config_path='c')\ndef f(cfg): ...\n", True),
+    ("from hydra_zen import zen\nzen(f).hydra_main(config_name='c', version_base='1.3')\n", True),
+    ("zen(f).hydra_main(config_name='c')\n", False),
     ("import hydra\ndef main(cfg): ...\nmain(hydra.compose('c'))\n", False),
     ("from mine import main\n@main()\ndef f(cfg): ...\n", False),
 ])

@@ -194,6 +194,7 @@ def test_where_the_configs_are_is_told_in_words(app: App, script: str, what: str
     "import os\nNAME: str = 'train'\n" + MAIN.format(path="os.path.join(os.path.dirname(__file__), '..', 'configs')", name="NAME"),
     "import hydra\nOPTIONS = {'config_path': '../configs', 'config_name': 'train'}\n@hydra.main(**OPTIONS)\ndef go(cfg): ...\n",
     "import hydra\nOPTIONS = dict(config_path='../configs')\n@hydra.main(config_name='train', **OPTIONS)\ndef go(cfg): ...\n",
+    "from hydra_zen import zen\nzen(print).hydra_main(config_name='train', config_path='../configs', version_base='1.3')\n",
 ])  # fmt: skip
 def test_a_decorator_is_known_in_its_forms_and_settings_win(app: App, script: str) -> None:
     app.write("src/schema.py", (app.root / "src" / "train.py").read_text())
@@ -201,6 +202,15 @@ def test_a_decorator_is_known_in_its_forms_and_settings_win(app: App, script: st
     given = ["hydra_app.config_path=../configs", "hydra_app.config_name=train"] if "other" in script else []
     found = app.compose(*given, "--", "model=vit")
     assert found.config["params"]["model"]["heads"] == 4
+
+
+def test_an_app_of_hydra_zen_has_groups_that_only_its_code_knows(app: App) -> None:
+    app.write("src/train.py", "from hydra_zen import store, zen\nzen(print).hydra_main(config_name='app', version_base='1.3')\n")
+    found = app.compose("--", "player.name=ivy", "+player/inventory=hard", "~player/pets")
+    assert found.config["params"]["player"]["inventory_choice"] == "hard"
+    assert found.config["params"]["player"].keys() == {"inventory", "inventory_choice", "name"}
+    assert found.config["hydra_app"]["words"] == ["player.name=ivy", "+player/inventory=hard", "~player/pets"]
+    assert "player/inventory/hard" in "".join(found.notes)
 
 
 def test_places_that_are_given_reach_the_job(app: App) -> None:
