@@ -17,6 +17,7 @@ from browse import CHROMIUM, FLAGS
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 PATIENCE_MS = 120_000
+READINGS, READ_EVERY_MS = 7, 4_000  # of the heap
 # `seen(question)` answers the time, in milliseconds since the page began, of the first frame after a question is answered with yes.
 SEEN = """
 window.seen = (question) => new Promise((done) => {
@@ -141,14 +142,21 @@ def live(browser: Browser, link: str, address: str, seconds: str) -> Any:
 
 
 def stay(browser: Browser, link: str, address: str, seconds: str, samples: str) -> Any:
-    """The heap of a page that stays open, again and again; each is printed as it is measured."""
+    """The heap of a page that stays open, again and again; each is printed as it is measured.
+
+    A chart keeps the points that come until it asks for buckets again, for half a minute: the least of some readings in that time counts.
+    """
     with Look(browser) as look:
         look.page.goto(f"{link}{address}")
         look.page.evaluate(f"seen({DRAWN % 1})")
         began = time.time()
         for number in range(int(samples) + 1):
             look.page.wait_for_timeout(max(0.0, began + number * float(seconds) / int(samples) - time.time()) * 1000)
-            seen = {"at_s": time.time() - began, "heap_mb": look.heap_mb(), "values": look.page.evaluate(LOGGED)}
+            heap = look.heap_mb()
+            for _ in range(READINGS - 1):
+                look.page.wait_for_timeout(READ_EVERY_MS)
+                heap = min(heap, look.heap_mb())
+            seen = {"at_s": time.time() - began, "heap_mb": heap, "values": look.page.evaluate(LOGGED)}
             print(json.dumps(seen), flush=True)
     return None
 
