@@ -23,6 +23,7 @@ from hydra_plugins import trainconf_launcher
 from tests.conftest import wait_for
 from trainconf import schema
 from trainconf.compat.hydra import launcher
+from trainconf.composition.hydra.loader import store_of
 from trainconf.schema.submitit_words import PREFIX, words
 
 
@@ -130,6 +131,15 @@ def test_params_of_a_job_have_what_json_has_not_and_each_package_of_a_group() ->
     found = launcher._point(["lr=nan", "top=inf", "+db@source=pg", "db@target=mysql", "~db", "model/head=mlp", "hydra.job.name=x"], 3)
     assert found == {"params.lr": "nan", "params.top": "inf", "params.source": "pg", "params.target": "mysql", "params.model.head": "mlp",
                      "params.hydra_job": 3}  # fmt: skip
+
+
+def test_the_store_of_a_job_has_no_option_of_a_plugin_that_it_may_lack() -> None:
+    kind = dataclasses.make_dataclass("TPE", [("seed", int, 1)], namespace={"__module__": "hydra_plugins.hydra_optuna_sweeper.config"})
+    store = store_of({})
+    store.store(group="hydra/sweeper/sampler", name="tpe", node=kind)
+    store.store(group="hydra/sweeper", name="basic", node={"a": 1})
+    kept = launcher._without_plugins(store.repo)["hydra"]["sweeper"]
+    assert (list(kept), kept["sampler"]) == (["sampler", "basic.yaml"], {})
 
 
 def test_an_app_that_a_tool_of_python_starts_is_copied_and_not_the_tool(app: Path) -> None:

@@ -162,10 +162,8 @@ def _pickled(call: Any) -> bytes:
 
 
 def _without_plugins(repo: dict[str, Any]) -> dict[str, Any]:
-    groups = repo.get("hydra", {})
-    kept = {group: {name: node for name, node in groups[group].items() if not _is_of_a_plugin(node)}
-            for group in ("launcher", "sweeper") if group in groups}
-    return {**repo, "hydra": {**groups, **kept}}
+    """A store without the nodes of plugins, which may lie deep: `hydra/sweeper/sampler/tpe`."""
+    return {name: _without_plugins(node) if isinstance(node, dict) else node for name, node in repo.items() if not _is_of_a_plugin(node)}
 
 
 def _is_of_a_plugin(node: Any) -> bool:
