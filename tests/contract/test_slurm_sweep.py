@@ -78,9 +78,9 @@ def test_a_grid_is_one_array_and_every_trial_a_task_of_it(space: Shell) -> None:
 
 def test_a_failing_trial_stops_no_other_and_is_the_exit_code(space: Shell) -> None:
     space.write("train.py", "import sys; sys.exit(int(sys.argv[2]))")
-    answer = space(*words("+params.code=0,3,0"))
+    answer = space(*words("+params.code=0,3,0,4"))
     assert answer.code == 1
-    assert states(home_of(space)) == ["Completed", "Failed", "Completed"]
+    assert states(home_of(space)) == ["Completed", "Failed", "Failed"], "equal values are one"
 
 
 @pytest.mark.slurm(cluster="bare")

@@ -24,6 +24,7 @@ RESERVED = ("null", "true", "false")  # texts that are another value unless they
 SPECIAL = frozenset(" ,'\"()[]{}\n\t\\")
 BELOW_ONE = 1 - 2.0**-53  # the largest float below 1
 ABOVE_ZERO = 2.0**-65
+DOUBLED = "{} of its values are there twice, and taken once"
 
 
 class ExpressionError(ValueError):

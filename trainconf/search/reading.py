@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from trainconf.errors import Mistake
 from trainconf.search import grammar
 from trainconf.search.conditions import Condition, ConditionError
-from trainconf.search.expressions import Choice, Expression, ExpressionError, Option
+from trainconf.search.expressions import DOUBLED, Choice, Expression, ExpressionError, Option
 from trainconf.search.space import Axis, Exclusion, Point, Space, Zip
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ class SpaceReader:
             return None
         warning = grammar.warning_of(expression) if expression is not None else ""
         if isinstance(expression, Choice) and expression.doubled_count and not is_column:
-            warning = f"{expression.doubled_count} of its values are there twice, and taken once"
+            warning = DOUBLED.format(expression.doubled_count)
         if warning:
             self.warnings.append(f"{key}: {warning}")
         return expression

@@ -108,6 +108,15 @@ def test_a_trial_that_fails_ends_with_1_and_the_others_go_on(here: Here, workspa
     assert "Failed" in answer.out
 
 
+@pytest.mark.parametrize("word", ["+params.a=1,2,1", "+params.a=choice(1,2,1)"])
+def test_equal_values_are_one_and_the_sweep_stays_a_grid(here: Here, workspace: Shell, word: str) -> None:
+    """Its exit code, too: 1 when a trial has failed."""
+    workspace.write("train.py", "import sys\nsys.exit(7 if '2' in sys.argv else 0)\n")
+    answer = here(*sweep_words(workspace, word))
+    assert (answer.code, statuses(workspace)) == (1, ["Completed", "Failed"]), answer
+    assert "params.a: 1 of its values are there twice, and taken once" in answer.err
+
+
 def test_the_disk_is_synced_once_for_all_trials_when_all_are_there(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[tuple[str, int]] = []
     files_synced: list[str] = []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
         key: str
         words: list[str]
+        doubled_count: int
 
         @property
         def path(self) -> str: ...

@@ -17,16 +17,17 @@ _RESERVED = ("null", "true", "false", "nan", "inf")
 class Axis:
     """One key of a sweep. words: an override for each of its values, of a distribution for its median. values: of a list, else empty.
 
-    spec: its expression as `sweep.space` has it, "" for a key that does not vary.
+    spec: its expression as `sweep.space` has it, "" for a key that does not vary. doubled_count: equal values that were left out.
     """
 
-    __slots__ = ("key", "spec", "values", "words")
+    __slots__ = ("doubled_count", "key", "spec", "values", "words")
 
-    def __init__(self, key: str, words: list[str], values: Sequence[Any] = (), spec: str = "") -> None:
+    def __init__(self, key: str, words: list[str], values: Sequence[Any] = (), spec: str = "", doubled_count: int = 0) -> None:
         self.key = key
         self.words = words
         self.values = values
         self.spec = spec
+        self.doubled_count = doubled_count
 
     @property
     def path(self) -> str:
@@ -74,8 +75,11 @@ def _read(text: str) -> Axis | None:
     values = listed(right)
     if values is None:
         return None if isinstance(expression, Choice) else Axis(left, [f"{left}={written(expression.at(0.5))}"], spec=right)
-    is_varying = isinstance(expression, Choice) and len(values) > 1
-    return Axis(left, [f"{left}={_listed(value)}" for value in values], values, right if is_varying else "")
+    kept: dict[str, Any] = {}
+    for value in values:
+        kept.setdefault(f"{left}={_listed(value)}", value)
+    is_varying = isinstance(expression, Choice) and len(kept) > 1
+    return Axis(left, list(kept), list(kept.values()), right if is_varying else "", len(values) - len(kept))
 
 
 def _listed(value: Any) -> str:

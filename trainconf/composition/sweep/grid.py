@@ -28,14 +28,21 @@ _INTERPOLATION = re.compile(r"\$\{[^{}]+\}")
 
 
 class Axis:
-    """One key and the overrides that give it its values; a single one for a key that does not vary. `words` are their texts."""
+    """One key and the overrides that give it its values; a single one for a key that does not vary. `words` are their texts.
+
+    doubled_count: equal values that were left out.
+    """
 
     def __init__(self, override: Override, loader: overrides.Parser, values: Sequence[Any] | None = None) -> None:
         self.key: str = override.get_key_element()
-        self.words = [overrides.text_of(override)] if values is None else [f"{self.key}={_written(value)}" for value in values]
+        kept: dict[str, Any] = {}
+        for value in values or ():
+            kept.setdefault(f"{self.key}={_written(value)}", value)
+        self.words = [overrides.text_of(override)] if values is None else list(kept)
+        self.doubled_count = len(values or ()) - len(kept)
         self._override = override
         self._loader = loader
-        self._values = values
+        self._values = None if values is None else list(kept.values())
 
     @property
     def path(self) -> str:

@@ -17,7 +17,7 @@ from trainconf.files import FileLock
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.run_config import RunConfig
-from trainconf.search.expressions import Choice, Expression
+from trainconf.search.expressions import DOUBLED, Choice, Expression
 from trainconf.search.progress import Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Zip
@@ -119,7 +119,10 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
     base = asked.composer.base
     report_notes(base, reporter)
     settings = base.config["sweep"]
-    if asked.grid is not None and not asked.zips and is_plain(settings) and not _has_doubles(asked):
+    if asked.grid is not None and not asked.zips and is_plain(settings):
+        for axis in asked.grid.axes:
+            if axis.doubled_count:
+                reporter.info(f"note: {axis.path}: {DOUBLED.format(axis.doubled_count)}")
         return Composed(plan_sweep(asked.grid, workspace, request.texts), None, [])
     search, known = _search(settings, asked, workspace, reporter)
     trials = Trials(search, asked.composer, workspace)
@@ -133,12 +136,6 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
         sweep = at_once(search, trials, workspace, request.texts)
     sweep.earlier = known.lines
     return Composed(sweep, search, known.notes)
-
-
-def _has_doubles(asked: SweepRequest) -> bool:
-    """Whether an axis of a grid has equal values, which are one."""
-    assert asked.grid is not None
-    return any(len(set(axis.words)) < len(axis.words) for axis in asked.grid.axes)
 
 
 def is_plain(settings: dict[str, Any]) -> bool:
