@@ -178,9 +178,10 @@ def main():
     finally:
         # gloo's threads hold tensors of Python's, and one that lets go of them while the interpreter ends aborts the process. They end with
         # the group, once nothing holds it: torch.distributed.nn.functional does for good, if it is imported (as DistributedDataParallel
-        # does) after the group was made; DistributedDataParallel itself lies in cycles.
-        dist.destroy_process_group()
+        # does) after the group was made. DistributedDataParallel lies in cycles, and goes first: as the last to hold the group it would
+        # keep Python's lock while the threads end, and one of them may be waiting for that.
         gc.collect()
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ A checkpoint is written after each epoch. `--resume_from_checkpoint latest` goes
 """
 
 import argparse
-import gc
 from pathlib import Path
 
 import torch
@@ -79,6 +78,9 @@ def train(args):
         accelerator.log({"train_loss": total, "val_accuracy": accuracy}, step=epoch)
         accelerator.print(f"epoch {epoch}: loss {total:.4f}, val_accuracy {accuracy:.4f}", flush=True)
         save(accelerator, folder, epoch)
+    # The model goes before the group: it keeps Python's lock while the group's threads end, and one of them may be waiting for that.
+    model = optimizer = batches = held_out = None
+    accelerator.free_memory()
     accelerator.end_training()
 
 
@@ -94,4 +96,3 @@ if __name__ == "__main__":
     parser.add_argument("--report_to", help="a tracker: tensorboard, wandb, ...")
     parser.add_argument("--resume_from_checkpoint", help="a checkpoint's folder, or latest")
     train(parser.parse_args())
-    gc.collect()  # the model goes, and with it the threads of the group: one that is there when Python ends can abort the process

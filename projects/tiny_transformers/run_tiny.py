@@ -76,6 +76,6 @@ def main():
 if __name__ == "__main__":
     main()
     if torch.distributed.is_initialized():
+        gc.collect()  # the model goes before the group: it keeps Python's lock while the group's threads end, and one may be waiting for that
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-        gc.collect()  # the model goes, and with it the threads of the group: one that is there when Python ends can abort the process
