@@ -29,6 +29,7 @@ class TrainconfLauncher(Launcher):
         self.hydra_context: Any = None
         self.task_function: Any = None
         self.config: Any = None
+        self._alike: Any = None
         self._checked: dict[tuple[str, ...], Any] = {}
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
@@ -42,17 +43,25 @@ class TrainconfLauncher(Launcher):
         compose = loader.load_sweep_config
 
         def kept(master_config: Any, sweep_overrides: list[str]) -> Any:
-            found = compose(master_config, sweep_overrides)
-            if master_config is self.config:
-                self._checked[tuple(sweep_overrides)] = found
+            if master_config is not self.config:
+                return compose(master_config, sweep_overrides)
+            found = self._checked[tuple(sweep_overrides)] = self._composed(compose, sweep_overrides)
             return found
 
         loader.load_sweep_config = kept
 
+    def _composed(self, compose: Any, overrides: Sequence[str]) -> Any:
+        """The config of a job, by Hydra's `compose` or as those before."""
+        if self._alike is None:
+            from trainconf.compat.hydra.alike import Alike
+
+            self._alike = Alike(compose, self.hydra_context.config_loader.repository.group_exists)
+        return self._alike(self.config, overrides)
+
     def composed(self, overrides: Sequence[str]) -> Any:
         """The config of a job."""
         found = self._checked.pop(tuple(overrides), None)
-        return found or self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        return found or self._composed(self.hydra_context.config_loader.load_sweep_config, overrides)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """One run for each list of overrides, and one sweep for all of them. A mistake is told, and ends the process."""
