@@ -270,6 +270,9 @@ KNOWN_GRIDS = {
     "params.lr=str(1,2)": True,
     "params.lr=glob(*)": False,
     "params.lr=glob(*) params.lr=1,2": True,
+    "params.lr=[],{name:0}": True,
+    "params.lr=range(2) +env.variables.T=${secret:A},${secret:A}": True,
+    "params.lr=1,'1',1.0,1,true": True,
 }
 
 
@@ -299,7 +302,8 @@ def hydras_trials(words: list[str]) -> list[list[str]] | None:
     except (HydraException, ValueError, ArithmeticError):
         return None
     as_typed = {f"{word}=null": word for word in words if word.startswith("~")}  # 1.4 reads its own `~key=null` as another word
-    return [[as_typed.get(word, word) for word in trial] for batch in batches for trial in batch]
+    trials = [tuple(as_typed.get(word, word) for word in trial) for batch in batches for trial in batch]
+    return [list(trial) for trial in dict.fromkeys(trials)]  # equal values are one here
 
 
 def hydras_config(words: list[str]) -> Any:

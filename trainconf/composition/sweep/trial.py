@@ -82,7 +82,8 @@ class TrialComposer:
         """
         given = self._by_values(trial) if isinstance(trial, Mapping) else self._by_texts(trial)
         plan = self._plan(tuple(override.get_key_element() for override in given))
-        if plan is not None and any(slot.is_read for _, slot in plan):
+        is_mapping = any(isinstance(override.value(), dict) for override in given)  # it would be merged with what the base has there
+        if plan is not None and any(slot.is_read for _, slot in plan) and not is_mapping:
             return self._resolved(given, number)
         found = None if plan is None else self._values(given, plan)
         if plan is None or found is None:
