@@ -141,7 +141,7 @@ def test_large_logs_take_no_memory_and_many_ranks_no_descriptors(workspace: Work
     tracemalloc.stop()
     assert count == 300 + 320 * 6400
     assert peak < 4_000_000
-    assert os.listdir("/proc/self/fd") == before
+    assert set(os.listdir("/proc/self/fd")) <= set(before), "others may have gone meanwhile"
 
 
 def test_following_all_ranks_mixes_no_lines_and_loses_none(workspace: WorkspacePaths) -> None:

@@ -91,8 +91,10 @@ def test_what_is_expensive_to_look_at_is_looked_at_less_often(
 def test_the_end_of_a_cell_shows_at_once_what_is_quick_to_look_at(
     watched: Watched, going_on: RunPaths, published: list[Seen], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    watcher = Watcher(lambda _: threading.Event().wait(60))
+    has_looked = threading.Event()
+    watcher = Watcher(lambda _: has_looked.set() or threading.Event().wait(600))
     watcher.add(watched)
+    assert has_looked.wait(300), "its own thread's look, after which that waits"
     log(going_on, "loss", 0.1, begin=3)
     watcher.look_at_once()
     wait_for(lambda: published)

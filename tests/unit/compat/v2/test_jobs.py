@@ -265,5 +265,5 @@ def test_a_plan_starts_nothing(here: Here, workspace: Shell) -> None:
     workspace.write("job.yml", SWEEP)
     answer = here("azureml", "job.yml", "--plan")
     assert answer.code == 0, answer
-    assert "params.kind  a, b c" in answer.out
+    assert "params.kind  a, 'b c'" in answer.out
     assert not workspace.run_dirs()

@@ -134,7 +134,7 @@ def test_one_that_cannot_be_started_leaves_nothing_open(job: Job, monkeypatch: p
     with pytest.raises(LaunchError):
         WaitingAgent(job.paths, lock, os.environ, {})
     lock.release()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 LIVES = """
