@@ -57,6 +57,9 @@ class Controlled:
         if self._controller is None or not self._controller.is_done:
             return False
         if not self._controller.is_finished:
+            self._controller.step()  # whoever has just asked it to go on has found its lock held
+            if not self._controller.is_done:
+                return False
             self._controller.finish()
             self._let_go()
         return True
