@@ -184,19 +184,18 @@ class MpiRanks(remote.RemoteRanks):
                 yield from self._take_call(channel, *message)
 
     def _note_output(self, line: bytes) -> None:
-        """Keep the first lines of the last block, which is what matters. A line of dashes begins or ends a block."""
         if _FRAME.fullmatch(line):
             self._is_new_block = True
-            return
-        if not line.strip():
-            return
+        elif line.strip():
+            super()._note_output(line)
+
+    def _keep(self, text: str) -> None:
+        """Keep the first lines of the last block, which is what matters. A line of dashes begins or ends a block."""
         if self._is_new_block:
             self._last_lines.clear()
             self._is_new_block = False
         if len(self._last_lines) < self.line_count:
-            super()._note_output(line)
-        else:
-            os.write(2, line + b"\n")
+            super()._keep(text)
 
     def _take_call(self, connection: socket, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
         if connection not in self._callers:
@@ -281,7 +280,7 @@ class MpiRanks(remote.RemoteRanks):
         return f"rank {worker} on {self._hosts[worker]}" if worker in self._hosts else f"rank {worker}"
 
     def _why_over(self) -> str:
-        said = f": {'; '.join(self._last_lines)}" if self._last_lines else ", and says nothing"
+        said = f": {self._words}" if self._words else ", and says nothing"
         if self._cut_off is not None:
             gone = ", ".join(str(rank) for rank in range(self._count) if rank not in self._living)
             left = f", after rank {gone} had ended with exit code 0, perhaps without MPI_Finalize" if gone else ""

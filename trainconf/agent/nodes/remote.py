@@ -13,6 +13,7 @@ import time
 from collections import deque
 
 from trainconf import files
+from trainconf.agent.log import said
 from trainconf.agent.outcome import Outcome, Usage
 from trainconf.agent.processes import ranks
 from trainconf.agent.rank_group import Ended, Started
@@ -62,7 +63,8 @@ class RemoteRanks:
         self._started: set[int] = set()  # workers
         self._living: set[int] = set()  # workers with ranks to wait for
         self._orders: dict[str, bytes] = {}  # given so far
-        self._last_lines: deque[str] = deque(maxlen=self.line_count)
+        self._last_lines: deque[str] = deque(maxlen=self.line_count)  # of the program
+        self._last_said: deque[str] = deque(maxlen=self.line_count)  # by the workers, whose standard error the program passes on
         self._facts: dict[str, Any] = {}  # for the event, once every rank runs
         self._kill_program_at = 0.0
 
@@ -119,7 +121,21 @@ class RemoteRanks:
     def _note_output(self, line: bytes) -> None:
         """Keep what the program and the workers print for people."""
         os.write(2, line + b"\n")
-        self._last_lines.append(line.decode("utf-8", "replace"))
+        text = line.decode("utf-8", "replace")
+        words = said(text)
+        if words is None:
+            self._keep(text)
+        else:
+            self._last_said.append(words)
+
+    def _keep(self, text: str) -> None:
+        """Keep what the program itself has printed."""
+        self._last_lines.append(text)
+
+    @property
+    def _words(self) -> str:
+        """How the program explains itself, or else the workers; empty where nobody does."""
+        return "; ".join(self._last_lines or self._last_said)
 
     def _take_news(self, worker: int, message: Mapping[str, Any]) -> Iterator[News]:
         what = message["news"]

@@ -81,7 +81,7 @@ class SrunRanks(remote.RemoteRanks):
             yield from self._take_news(*message)
             return
         self._note_output(line)
-        bad = BAD_END.match(self._last_lines[-1])
+        bad = BAD_END.match(line.decode("utf-8", "replace"))
         if bad is not None and self._living:
             yield from self._fail(self._why_ended(bad[1], bad[2]))
 
@@ -93,7 +93,7 @@ class SrunRanks(remote.RemoteRanks):
         return f"node {self._hosts[worker]}"
 
     def _fail_unexplained(self) -> Iterator[News]:
-        return self._fail(f"the nodes of the run were ended: {'; '.join(self._last_lines) or 'srun does not say why'}")
+        return self._fail(f"the nodes of the run were ended: {self._words or 'srun does not say why'}")
 
     def _why_ended(self, nodes: str, how: str) -> str:
         if len(self._hosts) == self._count:

@@ -30,16 +30,17 @@ def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
     """The trials whose state has changed, until the sweep has ended.
 
     On this machine the kernel tells when a trial ends whose place the next one gets, and when the agent ends that has all trials.
-    Everything else is looked for, 40 times a second; where trials are many, or on a disk that machines share, less often.
+    Everything else is looked for, 40 times a second; where trials are many, or on a disk that machines share, less often; and at once
+    when the last trial that ran has ended, for then the sweep probably has.
     """
     pause, shortest_s = _pause(sweep)
     try:
         has_ended = False
         while not has_ended:
-            has_ended = sweep.has_ended()
+            has_ended, had_open = sweep.has_ended(), sweep.open_count > 0
             changed = sweep.poll()
             yield sweep.live if has_ended else changed
-            if not has_ended:
+            if not has_ended and (sweep.open_count or not had_open):
                 pause(max(shortest_s, min(MAX_PAUSE_S, sweep.open_count * PAUSE_PER_TRIAL_S)))
     finally:
         if isinstance(pause, TrialEnds):

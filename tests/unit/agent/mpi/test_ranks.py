@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trainconf.agent.log import say
 from trainconf.agent.mpi import channel
 from trainconf.agent.mpi import ranks as mpi
 from trainconf.agent.nodes import remote
@@ -217,3 +218,10 @@ def test_an_mpirun_that_stays_alone_is_killed(ranks: Ranks, clock: Clock, monkey
     clock.now += 2
     ranks.end(kill=False, is_recorded=True)
     assert killed == [MPIRUN]
+
+
+def test_what_the_workers_say_is_not_taken_for_the_words_of_mpirun(ranks: Ranks, capfd: pytest.CaptureFixture[str]) -> None:
+    say("the watchdog of this agent was killed before it")
+    own = capfd.readouterr().err.strip()
+    (end,) = ranks.mpirun("earlier", "-----", own, "there are not", own, "enough slots", "-----", own, code=1)
+    assert end.outcome.reason.endswith(": there are not; enough slots")

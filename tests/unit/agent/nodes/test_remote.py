@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from trainconf.agent.log import say
 from trainconf.agent.nodes import remote
 from trainconf.agent.nodes.srun import SrunRanks
 from trainconf.agent.plan import Batch, Plan
@@ -157,6 +158,19 @@ def test_an_end_of_srun_before_its_time_is_told_with_its_last_lines(nodes: Nodes
     nodes._inbox.extend([("news", None), ("output", None)])
     (end,) = all_news(nodes)
     assert end.outcome.reason == "the nodes of the run were ended: line 2; line 3; line 4"
+
+
+def test_what_a_worker_says_is_the_reason_only_where_srun_says_nothing(nodes: Nodes, capfd: pytest.CaptureFixture[str]) -> None:
+    say("the watchdog of this agent was killed before it")
+    own = capfd.readouterr().err.strip()
+    assert nodes.output("line 1") == nodes.output(own) == []
+    assert nodes._words == "line 1"
+    assert capfd.readouterr().err == f"line 1\n{own}\n", "both are in agent.log"
+    nodes._last_lines.clear()
+    nodes.child_ended(SRUN, 256, None)
+    nodes._inbox.extend([("news", None), ("output", None)])
+    (end,) = all_news(nodes)
+    assert end.outcome.reason == "the nodes of the run were ended: the watchdog of this agent was killed before it"
 
 
 def test_a_program_that_cannot_be_started_fails_the_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
