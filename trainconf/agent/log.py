@@ -7,7 +7,6 @@ import sys
 
 from trainconf.history import events
 
-
 TIME_LENGTH = len("2026-11-23T05:32:07.123456Z")
 
 

@@ -7,6 +7,7 @@ The process ends with the one that has started it. Both sides are this module, s
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import sys
@@ -100,9 +101,11 @@ def _serve(requests: int, answers: int) -> None:
     """Propose until nobody asks any more."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     sys.path[:], sys.dont_write_bytecode = _receive(requests)
+    gc.disable()  # nothing of what is imported is garbage
     from trainconf.search.proposers import pass_on, proposer
 
     made = proposer(*_receive(requests))
+    gc.enable()
     while True:
         number, known = _receive(requests)
         try:

@@ -49,8 +49,8 @@ class BayesSampler:
                 raise ImportError(f"No module named {name!r}", name=name)
 
     def warm_up(self, count: int) -> None:
-        """Get ready for proposals beside the first trials, where so many points need any."""
-        if count + self._earlier_count > STARTUP_COUNT and self._made is None:
+        """Get ready for proposals beside the first trials, where so many points need any. May be called twice."""
+        if count + self._earlier_count > STARTUP_COUNT and self._made is None and self._apart is None:
             try:
                 self._apart = Apart(replace(self._space, exclusions=()), self._seed, self._kind)
             except OSError:

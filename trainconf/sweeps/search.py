@@ -105,6 +105,11 @@ class Search:
         return min(int(known) for known in (self.settings.get("max_total_runs"), self.most) if known is not None)
 
     @property
+    def point_count(self) -> int:
+        """Points in all, at most; each is tried as often as configured."""
+        return self.total // self.repeats
+
+    @property
     def most(self) -> int | None:
         """Trials of each point of the space, and of those of `first` that it does not hold; None where there is no end to them."""
         size, outside = self.space.size, self.first

@@ -26,7 +26,7 @@ from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
-from trainconf.sweeps.places import JOB, Making, place_of, plan_job
+from trainconf.sweeps.places import HERE, JOB, Making, place_of, plan_job
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, TrialMaker, record_bases
 
@@ -203,6 +203,7 @@ class FedSweep(Controlled):
         self._search = search
         self._trials = trials
         self._maker: TrialMaker | None = None
+        self._points: PointSource | None = None
         self.workspace = workspace
         self.overrides = overrides
         self.config = trials.base.config
@@ -231,7 +232,7 @@ class FedSweep(Controlled):
 
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail before the sweep exists. Raises UserError kinds, BuildError."""
-        self._search.points()  # whether its packages are there
+        self._points = self._search.points()
         spec = self._trials.base.spec
         self._refuse_what_is_not_fed()
         if place_of(self.config) == JOB:
@@ -240,6 +241,8 @@ class FedSweep(Controlled):
         if len(self._trials.combinations()) > MAX_COMBINATIONS:
             raise ConfigError(f"sweep={self._search.kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
                               hint="search them one after the other, or as a grid")
+        if place_of(self.config) == HERE:
+            self._points.warm_up(self._search.point_count)  # beside what follows
         self._maker = TrialMaker(self.workspace, reporter)
         self._trials.base = self._maker.prepare(self._trials.base)
 
@@ -296,7 +299,7 @@ class FedSweep(Controlled):
         assert self._maker is not None
         pool = open_pool(launchers.get(self._trials.base.spec.compute.target), self.paths, self._maker.secrets)
         hands = Feeding(self.paths, self.workspace, self._maker, pool, self._trials.resolved)
-        return controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._search.points())
+        return controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=self._points)
 
     def cancel(self, *, force: bool) -> None:
         """End all trials; none is asked for any more."""
@@ -331,6 +334,6 @@ def controller(
         value=str(search.settings.get("value") or "best"), earlier_s=earlier_s,
     )
     if points is not None:
-        points.warm_up(limits.max_total_runs // limits.repeats)
+        points.warm_up(search.point_count)
     found.take_over()
     return found
