@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from trainconf.errors import Mistake, StorageError
 from trainconf.files import FileLock
@@ -21,6 +22,7 @@ class Controlled:
     paths: RunPaths
     _controller: Controller | None = None
     _lock: ControllerLock | None = None
+    _unseen: Sequence[TrialWatch] = ()  # trials whose state has changed, which nobody was told of
     held: FileLock | None = None  # its controller's lock, for the process that is to control it
 
     @property
@@ -45,7 +47,8 @@ class Controlled:
         if self._controller is None or self._controller.is_finished:
             return []
         try:
-            return self._controller.step()
+            changed, self._unseen = [*self._unseen, *self._controller.step()], ()
+            return changed
         except StorageError as error:
             self._let_go()
             sweep_id = self._controller.home.run_id
@@ -57,8 +60,10 @@ class Controlled:
         if self._controller is None or not self._controller.is_done:
             return False
         if not self._controller.is_finished:
-            self._controller.step()  # whoever has just asked it to go on has found its lock held
-            if not self._controller.is_done:
+            self._mark(is_ending=True)
+            self._unseen = self.poll()
+            if not self._controller.is_done:  # somebody has asked it to go on
+                self._mark(is_ending=False)
                 return False
             self._controller.finish()
             self._let_go()
@@ -89,6 +94,12 @@ class Controlled:
         except BaseException:
             self._let_go()
             raise
+
+    def _mark(self, *, is_ending: bool) -> None:
+        """Whoever asks for something while it is ending waits for the end; see `presence.tell`. On a full disk nobody can ask."""
+        if self._lock is not None:
+            with suppress(OSError):
+                self._lock.mark(is_ending=is_ending)
 
     def _let_go(self) -> None:
         if self._controller is not None:

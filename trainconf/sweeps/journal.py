@@ -199,14 +199,15 @@ def is_handed_over(sweep: RunPaths) -> bool:
     return bool(listed) and isinstance(listed[-1], dict) and "end" in listed[-1]
 
 
-def request(sweep: RunPaths, deed: str, **facts: Any) -> None:
-    """Ask a sweep's controller for something; it hears of it within seconds. Raises StorageError."""
+def request(sweep: RunPaths, deed: str, **facts: Any) -> str:
+    """Ask a sweep's controller for something; it hears of it within seconds. The file that asks. Raises StorageError."""
     try:
         os.makedirs(sweep.requests, exist_ok=True)
         path = os.path.join(sweep.requests, f"{time.time_ns():020d}-{os.getpid()}.json")
         files.write_atomic(path, files.dumps({"deed": deed, **facts}))
     except OSError as error:
         raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+    return path
 
 
 def has_requests(sweep: RunPaths) -> bool:

@@ -2,6 +2,9 @@
 
 The lock is held from before a sweep can be found: by the process that makes it, which passes it on to the controller. So there is one
 writer of the journal at a time, and whoever finds the lock free knows that nobody is about to come.
+
+A controller that is about to end says so, and then looks for requests once more. So a request that was there before it said so is heard;
+whoever asks later reads what it has said, and waits for its end, which comes at once.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths
+from trainconf.sweeps import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 HEARTBEAT_SECONDS = 10.0
@@ -29,7 +34,7 @@ class Presence(NamedTuple):
     """A sweep's latest controller. Times are UTC ISO 8601; `seen` is its last sign of life, to HEARTBEAT_SECONDS.
 
     job_id: the scheduler's, of a controller that is a job; else "". left: why it left on its own, "" where it did not.
-    earlier_s: how long the controllers before it were there, all together.
+    earlier_s: how long the controllers before it were there, all together. is_ending: it hears of nothing that is asked for from now on.
     """
 
     is_here: bool
@@ -40,6 +45,7 @@ class Presence(NamedTuple):
     seen: str
     left: str
     earlier_s: float = 0.0
+    is_ending: bool = False
 
     def __str__(self) -> str:
         return f"job {self.job_id} on {self.host}" if self.job_id else f"{self.host}, pid {self.pid}"
@@ -75,6 +81,11 @@ class ControllerLock(FileLock):
     def leave(self, reason: str) -> None:
         """Say why its holder goes; the lock is kept. Raises OSError."""
         self._facts["left"] = reason
+        self._write()
+
+    def mark(self, *, is_ending: bool) -> None:
+        """Say that its holder looks for requests once more and then goes, or that it stays after all. Raises OSError."""
+        self._facts["is_ending"] = is_ending
         self._write()
 
     def release(self) -> None:
@@ -145,7 +156,27 @@ def presence(home: RunPaths) -> Presence | None:
         return Presence(
             files.is_locked(home.controller_lock), str(found["host"]), int(found["pid"]), str(found["job_id"]), str(found["since"]),
             f"{time.strftime(events.SECOND_FORMAT, time.gmtime(seen))}.{int(seen % 1 * 1_000_000):06}Z", str(found["left"]),
-            float(found.get("earlier_s", 0.0)),
+            float(found.get("earlier_s", 0.0)), bool(found.get("is_ending")),
         )  # fmt: skip
     except (OSError, LookupError, TypeError, ValueError):
         return None
+
+
+def tell(sweep: RunPaths, deeds: Iterable[tuple[str, Mapping[str, Any]]]) -> bool:
+    """Ask a controller that was there a moment ago for deeds with their facts, in this order.
+
+    False: it has ended and did not hear all of them. They are taken back, and nobody controls the sweep. Raises StorageError, OSError.
+    """
+    asked = [journal.request(sweep, deed, **facts) for deed, facts in deeds]
+    now = presence(sweep)
+    if now is None or not now.is_ending:
+        return True
+    lock = FileLock(sweep.controller_lock)
+    lock.acquire()
+    try:
+        unheard = [path for path in asked if os.path.exists(path)]
+        for path in unheard:
+            os.unlink(path)
+        return not unheard
+    finally:
+        lock.release()

@@ -15,7 +15,7 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME, Limits, PointSource, Progress
 from trainconf.search.values import best, value_of_trial
 from trainconf.sweeps import hands, journal
-from trainconf.sweeps.presence import presence
+from trainconf.sweeps.presence import presence, tell
 from trainconf.sweeps.watching import logs_of
 
 TYPE_CHECKING = False
@@ -263,10 +263,10 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     if not (is_pause and is_plain(found) and can_pause(sweep)):
         search_of(sweep, found)
     lock = FileLock(sweep.controller_lock)
-    if not lock.acquire(blocking=presence(sweep) is None and not needs_controller(sweep)):  # who makes it hears nothing, and lets go soon
+    while not lock.acquire(blocking=presence(sweep) is None and not needs_controller(sweep)):  # who makes it hears nothing and lets go soon
         _refuse_pause(sweep, deed)
-        journal.request(sweep, deed, **facts)
-        return True
+        if tell(sweep, [(deed, facts)]):
+            return True
     try:
         log = journal.Journal(sweep)
         _refuse_pause(sweep, deed)

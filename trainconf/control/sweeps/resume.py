@@ -29,8 +29,8 @@ def resume(
 
         if presence.presence(sweep) is None and not needs_controller(sweep):
             raise presence.has_one(sweep)  # whoever makes it, who hears of nothing
-        _ask_for(sweep, check(sweep, workspace, changes or {}))
-        return None
+        if presence.tell(sweep, _deeds(check(sweep, workspace, changes or {}))):
+            return None
     places.end_job(sweep)  # one that waits in the queue would find its place taken
     found = ResumedSweep(sweep, workspace, reporter, held=held)
     found.start(changes, retry)
@@ -56,11 +56,9 @@ def check(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any]) -
     return checked(changes, search_of(sweep, record.read_mapping(sweep.sweep)), sweep, workspace)
 
 
-def _ask_for(sweep: RunPaths, changes: dict[str, Any]) -> None:
-    """Have a controller go on with changes that were checked."""
-    journal.request(sweep, "resume")
-    for deed, facts in deeds_of(changes):
-        journal.request(sweep, deed, **facts)
+def _deeds(changes: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What a controller is to do that goes on with changes that were checked."""
+    return [("resume", {}), *deeds_of(changes)]
 
 
 def resume_as_job(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any], retry: str = "") -> str:
@@ -72,7 +70,6 @@ def resume_as_job(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str,
     config = config_of(sweep)
     places.plan_job(config, sweep)
     withdraw_cancellation(sweep)
-    _ask_for(sweep, found)
-    if retry:
-        journal.request(sweep, "again", states=RETRIES[retry])
+    for deed, facts in [*_deeds(found), *([("again", {"states": RETRIES[retry]})] if retry else [])]:
+        journal.request(sweep, deed, **facts)
     return places.send_job(config, sweep)

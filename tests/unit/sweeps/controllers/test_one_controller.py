@@ -14,11 +14,14 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
+from trainconf.control.results.sweep import ask_for
 from trainconf.control.runs import stop_sweep
 from trainconf.errors import StorageError
 from trainconf.files import is_locked
 from trainconf.paths import RunPaths
 from trainconf.sweeps import batch, journal, searching
+from trainconf.sweeps.controlled import Controlled
+from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.presence import acquire, hold, presence
 
 Here = Callable[..., Answer]
@@ -165,3 +168,53 @@ def is_sampler(pid: int) -> bool:
         return b"search/apart.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("moment", ["before it says that it ends", "before it looks once more", "after it has looked"])
+def test_a_resume_that_comes_while_a_paused_controller_ends_is_heard(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    mark, finish, heard = Controlled._mark, Controller.finish, list[bool]()
+    asks = threading.Thread(target=lambda: heard.append(ask_for(home_of(workspace), "resume")))
+
+    def ask_at(now: str) -> None:
+        if now == moment and asks.ident is None:
+            asks.start()
+            wait_for(lambda: heard or journal.has_requests(home_of(workspace)))
+
+    def mark_and_ask(self: Controlled, *, is_ending: bool) -> None:
+        if is_ending:
+            ask_at("before it says that it ends")
+        mark(self, is_ending=is_ending)
+        if is_ending:
+            ask_at("before it looks once more")
+
+    def ask_and_finish(self: Controller) -> tuple[str, str]:
+        ask_at("after it has looked")
+        return finish(self)
+
+    def pause() -> None:
+        wait_for(lambda: len(list(workspace.root.glob("runs/*/*_?/metrics.jsonl"))) == 2)
+        ask_for(home_of(workspace), "pause")
+        wait_for(lambda: not journal.has_requests(home_of(workspace)))
+        (workspace.root / "gate").write_text("")
+
+    monkeypatch.setattr(Controlled, "_mark", mark_and_ask)
+    monkeypatch.setattr(Controller, "finish", ask_and_finish)
+    pauses = threading.Thread(target=pause)
+    pauses.start()
+    answer = here(*words(workspace, "sweep.max_total_runs=3", "compute.slots=2", kind="bayes"))
+    pauses.join()
+    asks.join()
+    home = home_of(workspace)
+    assert not journal.has_requests(home)
+    told = [line["deed"] for line in files.read_lines(home.journal)]
+    if moment == "after it has looked":
+        assert (answer.code, heard) == (130, [False]), answer
+        assert told[-2:] == ["end", "resume"], "whoever asks has written it down: nobody controls the sweep"
+        assert here("sweep", "resume", "last").code == 0
+    else:
+        assert (answer.code, heard) == (0, [True]), answer
+        assert (told.count("end"), told.count("ask")) == (1, 3)
+    assert json.loads(here("sweep", "show", "last", "--json").out)["status"] == "Completed"
