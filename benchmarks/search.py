@@ -1,5 +1,7 @@
 """Searches: 50 short trials on two slots against `xargs -P2` of the bare script, how busy two slots are, and what a controller costs.
 
+Beside them stands what people write by hand: a loop of Optuna's that starts the script and keeps nothing.
+
     python -m benchmarks.search [--check] [--rounds 3] [--many 10000]
 
 Needs the extra `sweeps`. A trial prints its loss, which the agent reads: a search by worth needs one. `--many` runs a search of so many
@@ -31,6 +33,16 @@ LIMITS = [
     Limit(f"watching {WATCHED} trials, of a core", 3), Limit("from a logged line to SIGTERM", 0.5), Limit(f"{ASKS} asks of tpe", 30),
 ]
 SCRIPT = "import sys\nprint('loss', sys.argv[-1])\n"
+LOOP = f"""
+import subprocess, sys
+import optuna
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+def objective(trial):
+    lr = trial.suggest_float("lr", 1e-4, 1, log=True)
+    return float(subprocess.run([sys.executable, "train.py", str(lr)], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
+study = optuna.create_study(sampler=optuna.samplers.TPESampler(multivariate=True, warn_independent_sampling=False))
+study.optimize(objective, n_trials={RUNS}, n_jobs=2)
+"""
 NAP = "import os, time\ntime.sleep({naps}[int(os.environ['TRAINCONF_RUN_ID'].rpartition('_')[2])])\n" + SCRIPT
 LOGS = """
 import os, signal, sys, time
@@ -123,6 +135,7 @@ def main() -> int:
         reads = r"+stdout_metrics.loss='loss (\S+)'"
         bare = f"seq {RUNS} | xargs -P2 -I@ '{sys.executable}' train.py --lr @"
         rows = {"xargs -P2": lambda: timed(["sh", "-c", bare], project)}
+        rows["optuna loop"] = lambda: timed([sys.executable, "-W", "ignore", "-c", LOOP], project)
         for kind in KINDS:
             rows[f"sweep={kind}"] = lambda kind=kind: timed(search(project, kind, RUNS, reads), project)  # type: ignore[misc]
         report.rows(interleaved(rows, asked.rounds), "xargs -P2")
