@@ -241,12 +241,12 @@ def stop_sweep(sweep: RunPaths) -> bool:
     Without one, trials that were handed over and wait are taken back here. Raises UserError for a plain grid, LaunchError, StorageError.
     """
     from trainconf.control.results.sweep import ask_for
-    from trainconf.launchers.protocol import RunHandle
+    from trainconf.sweeps import hands
 
     has_controller = ask_for(sweep, "close", reason="stopped by `sweep stop`")
     for trial in [] if has_controller else finding.trials_of(sweep):
         if (events.last(trial) or {}).get("state") == "NotStarted":
-            launchers.of_run(trial).cancel(RunHandle(trial), force=False)
+            hands.cancel(trial, "its sweep was stopped: by `sweep stop`", force=False)
     return has_controller
 
 

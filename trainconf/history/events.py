@@ -60,13 +60,18 @@ def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:
     files.append_line(paths.events, {"time": now(), "state": state, "attempt": attempt, **facts})
 
 
-def request_cancel(paths: RunPaths, *, force: bool = False) -> int | None:
-    """Ask for the end of a run, or of a sweep; its attempt, or None when it has ended. Raises OSError when the disk refuses."""
+def request_cancel(paths: RunPaths, *, force: bool = False, reason: str = "") -> int | None:
+    """Ask for the end of a run, or of a sweep; its attempt, or None when it has ended. Raises OSError when the disk refuses.
+
+    reason: why it is asked for, where no person asks: the run then ends with this reason.
+    """
     latest = last(paths)
     if latest is not None and latest["state"] in TERMINAL:
         return None
     attempt = 1 if latest is None else latest.get("attempt", 1)
     facts: dict[str, Any] = {"time": now(), "state": REQUESTED, "attempt": attempt, "by": requester()}
+    if reason:
+        facts["reason"] = reason
     for forced in (False, True) if force else (False,):
         path = paths.cancel_request(force=forced)
         if not os.path.exists(path):
@@ -75,8 +80,11 @@ def request_cancel(paths: RunPaths, *, force: bool = False) -> int | None:
 
 
 def why_canceled(paths: RunPaths) -> str:
-    """The reason of a run that ends because it was asked to: who asked, where the request tells."""
-    by = (cancel_request(paths) or {}).get("by")
+    """The reason of a run that ends because it was asked to: the one that the request names, else who asked, where that is known."""
+    request = cancel_request(paths) or {}
+    if isinstance(reason := request.get("reason"), str) and reason:
+        return reason
+    by = request.get("by")
     return "cancellation was requested" + (f" by {by}" if isinstance(by, str) else "")
 
 

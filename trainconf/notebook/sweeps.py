@@ -5,13 +5,13 @@ from __future__ import annotations
 from trainconf.cli.screen.printer import number, short_duration, utc_time
 from trainconf.cli.screen.sweep import short_value, summary, that_matter
 from trainconf.control.results.sweep import results, state
-from trainconf.control.words.sweeps import why_stopped
 from trainconf.history import events, record
 from trainconf.history.logged.courses import courses_of
 from trainconf.notebook.chart import COLOURS
 from trainconf.notebook.runs import course, folder, labelled, line
 from trainconf.notebook.view import TONES, Chart, Table, View
 from trainconf.paths import RunPaths
+from trainconf.search.policies import why_stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

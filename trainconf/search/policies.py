@@ -15,12 +15,25 @@ from trainconf.fast.records import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 else:
     Protocol = object
 
 NO_VALUE = -math.inf
 MAX_ALIKE = 100  # verdicts at steps between two logs, each of which is told
+
+
+def why_stopped(stop: dict[str, Any], goal: str) -> str:
+    """`stopped at log 5: 0.61 < 0.7, 12 compared`, of the journal's line about a trial that a policy stopped."""
+    own, bound = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in (stop.get("own"), stop.get("bound")))
+    return f"stopped at log {stop.get('interval')}: {own} {'<' if goal == 'maximize' else '>'} {bound}, {stop.get('compared')} compared"
+
+
+def why_ended(stop: dict[str, Any] | None, closed: str, goal: str) -> str:
+    """Why a sweep ends a trial by itself, for the trial's run to tell. stop: as in `why_stopped`; closed: why the sweep starts no more."""
+    if stop is not None:
+        return f"{why_stopped(stop, goal)}, by the sweep's policy"
+    return f"its sweep was stopped: {closed.removeprefix('stopped ')}"
 
 
 class History:

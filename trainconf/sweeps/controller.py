@@ -15,13 +15,13 @@ from trainconf.files import read_lines
 from trainconf.history import events
 from trainconf.launchers.states import StatePoller
 from trainconf.paths import RunPaths
-from trainconf.search.policies import Judge, Verdict
+from trainconf.search.policies import Judge, Verdict, why_ended
 from trainconf.search.progress import OUT_OF_TIME, Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
 from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError
 from trainconf.sweeps.search import judge_of
-from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, logs_of
+from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, end_of, logs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,12 +200,17 @@ class Controller:
         """Ask for the end of a trial, later once more where nobody answers."""
         self._uncanceled.pop(trial.number, None)
         if trial.number in self._untaken:
-            self._tell_unstarted(trial, "Canceled", "it was not wanted any more before it began")
+            self._tell_unstarted(trial, "Canceled", f"{self._why(trial)}, before it began")
             return
         try:
-            self._hands.cancel(trial, force=force)
+            self._hands.cancel(trial, self._why(trial), force=force)
         except LaunchError:
             self._uncanceled[trial.number] = time.monotonic() + RETRY_SECONDS, force
+
+    def _why(self, trial: Trial) -> str:
+        if self.is_canceled and trial.stop is None:
+            return f"{events.why_canceled(self.home)}, for the whole sweep"
+        return why_ended(trial.stop, self.progress.closed, self.progress.goal)
 
     def _has_room(self) -> bool:
         """Whether less trials were started than may run at a time, and the sweep is not paused."""
@@ -240,7 +245,7 @@ class Controller:
             if watch.is_over:
                 ended.append(watch)
         self._judge(logged)
-        for watch in sorted(ended, key=_end_of):
+        for watch in sorted(ended, key=end_of):
             self._tell(watch)
         return changed
 
@@ -342,9 +347,3 @@ class Controller:
 
     def _write(self, deed: str, **facts: Any) -> None:
         self.progress.take(self._journal.write(deed, **facts))
-
-
-def _end_of(watch: TrialWatch) -> tuple[str, int]:
-    """When a trial has ended, then its number: the order in which ends are told."""
-    event = watch.state.event if watch.state is not None else None
-    return str((event or {}).get("time", "")), watch.number

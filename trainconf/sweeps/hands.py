@@ -50,8 +50,8 @@ class Hands(Protocol):
         Raises StorageError, TrialError for a trial that cannot be carried out, NotNowError where its target takes none just now.
         """
 
-    def cancel(self, trial: Trial, *, force: bool) -> None:
-        """Ask for the end of a trial's run. Raises LaunchError, StorageError."""
+    def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
+        """Ask for the end of a trial's run, which then tells this reason. Raises LaunchError, StorageError."""
 
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""
@@ -139,9 +139,9 @@ class Feeding:
             return True
         return bool(liveness.scheduler_of(paths)) and launchers.of_run(paths).has_job(paths)
 
-    def cancel(self, trial: Trial, *, force: bool) -> None:
+    def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
         """Ask for the end of a trial's run."""
-        cancel(journal.paths_of(self._home, trial.run), force=force)
+        cancel(journal.paths_of(self._home, trial.run), reason, force=force)
 
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""
@@ -178,9 +178,9 @@ class Watching:
     def start(self, trial: Trial) -> None:
         """Nothing to do: whoever has the sweep starts it."""
 
-    def cancel(self, trial: Trial, *, force: bool) -> None:
+    def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
         """Ask for the end of a trial's run."""
-        cancel(journal.paths_of(self._home, trial.run), force=force)
+        cancel(journal.paths_of(self._home, trial.run), reason, force=force)
 
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""
@@ -194,9 +194,13 @@ class Watching:
         """Whoever has the sweep records its end."""
 
 
-def cancel(paths: RunPaths, *, force: bool) -> None:
-    """Ask for the end of a run, unless it was never made."""
+def cancel(paths: RunPaths, reason: str, *, force: bool) -> None:
+    """Ask for the end of a run, unless it was never made. Its launcher finds the request. Raises LaunchError, StorageError."""
     if events.exists(paths):
+        try:
+            events.request_cancel(paths, force=force, reason=reason)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the cancellation cannot be recorded") from error
         launchers.of_run(paths).cancel(RunHandle(paths), force=force)
 
 

@@ -162,3 +162,9 @@ def _stamp(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def end_of(watch: TrialWatch) -> tuple[str, int]:
+    """When a trial has ended, then its number: the order in which ends are told."""
+    event = watch.state.event if watch.state is not None else None
+    return str((event or {}).get("time", "")), watch.number

@@ -185,6 +185,15 @@ def test_a_request_to_cancel_says_who_asked_and_one_of_before_need_not(workspace
     assert events.why_canceled(before) == "cancellation was requested"
 
 
+def test_a_request_that_no_person_made_says_why_and_whoever_asks_later_changes_that_only_by_force(run: RunPaths) -> None:
+    events.append(run, "Running")
+    events.request_cancel(run, reason="its sweep was stopped: its time is over")
+    events.request_cancel(run)
+    assert events.why_canceled(run) == "its sweep was stopped: its time is over"
+    events.request_cancel(run, force=True)
+    assert events.why_canceled(run).startswith("cancellation was requested by ")
+
+
 def test_a_run_that_has_ended_is_not_asked_to_end(run: RunPaths) -> None:
     events.append(run, "Completed", exit_code=0)
     assert events.request_cancel(run) is None

@@ -12,8 +12,8 @@ from trainconf.cli.screen.sweep import short_value
 from trainconf.cli.screen.terminal import redraws
 from trainconf.control.sweeps.overview import Overview
 from trainconf.control.words.failures import Failures
-from trainconf.control.words.sweeps import why_stopped
 from trainconf.history import metrics, record
+from trainconf.search.policies import why_stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.end import printed
-from trainconf.control.words.sweeps import in_words, why_stopped
+from trainconf.control.words.sweeps import in_words
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
 from trainconf.paths import RunPaths
 from trainconf.search.expressions import text_of
+from trainconf.search.policies import why_stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -58,8 +58,11 @@ def why_waiting(job_id: str, job: Job) -> str:
     return f"job {job_id} waits in Slurm{reason}{in_vain}"
 
 
-def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, agent_was_seen: bool, log: str | None) -> Ending:
-    """What to record of a run whose job is over and which recorded no end. `log`: the last lines of its agent's log, if there is one."""
+def ending(job_id: str, job: Job, run_dir: str, *, canceled: str, agent_was_seen: bool, log: str | None) -> Ending:
+    """What to record of a run whose job is over and which recorded no end.
+
+    canceled: why its end was asked for; "" where it was not. log: the last lines of its agent's log, if there is one.
+    """
     state = state_of(job)
     on = f" on {job.nodes}" if job.nodes and "None" not in job.nodes else ""
     known = {
@@ -74,8 +77,8 @@ def ending(job_id: str, job: Job, run_dir: str, *, cancel_was_requested: bool, a
         "REVOKED": ("Canceled", None, f"job {job_id} was taken over by another cluster of the federation"),
     }
     found = Ending(*known[state]) if state in known else _ended(job_id, job, on, run_dir, agent_was_seen=agent_was_seen, log=log)
-    if cancel_was_requested:
-        return Ending("Canceled", found.exit_code, f"cancellation was requested; {found.reason}")
+    if canceled:
+        return Ending("Canceled", found.exit_code, f"{canceled}; {found.reason}")
     return found
 
 

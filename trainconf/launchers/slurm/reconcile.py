@@ -180,8 +180,9 @@ def _record_end(paths: RunPaths, recorded: State, job_id: str, job: Job) -> Stat
         why = f"job {job_id} is over in Slurm, but the run still runs here as pid {pids}: `trainconf cancel` ends it"
         return State("NotResponding", why, recorded.event, recorded.scheduler)
     history = events.read(paths)
+    is_canceled = any(event["state"] == "CancelRequested" for event in history)
     ending = job_states.ending(
-        job_id, job, paths.run_dir, cancel_was_requested=any(event["state"] == "CancelRequested" for event in history),
+        job_id, job, paths.run_dir, canceled=events.why_canceled(paths) if is_canceled else "",
         agent_was_seen=any("agent" in event for event in history), log=_log(paths),
     )
     return _record(paths, recorded, ending)

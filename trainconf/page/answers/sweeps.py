@@ -5,12 +5,13 @@ from __future__ import annotations
 from trainconf.control.results import sweep as results
 from trainconf.control.results.importance import FEWEST_TRIALS, associations
 from trainconf.control.results.whereabouts import controller_now
-from trainconf.control.words.sweeps import in_words, why_stopped
+from trainconf.control.words.sweeps import in_words
 from trainconf.errors import UserError
 from trainconf.history import labels, record
 from trainconf.page.answers.chosen import search_of, sweep_of, whole
 from trainconf.page.answers.parts import steering
 from trainconf.search.expressions import Choice, Numbers
+from trainconf.search.policies import why_stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,18 +26,18 @@ from trainconf.launchers.slurm.commands import Job as SlurmJob
 )
 def test_an_end_that_only_slurm_tells_is_said_in_words(state: str, code: str, expected: tuple[str, int | None], words: str) -> None:
     told = SlurmJob(state, "n7", "None", "trainconf run x", code)
-    ending = job_states.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log="")
+    ending = job_states.ending("5", told, "/runs/x", canceled="", agent_was_seen=True, log="")
     assert (ending.state, ending.exit_code) == expected
     assert words in ending.reason
-    asked = job_states.ending("5", told, "/runs/x", cancel_was_requested=True, agent_was_seen=True, log="")
+    asked = job_states.ending("5", told, "/runs/x", canceled="its sweep was stopped", agent_was_seen=True, log="")
     assert asked.state == "Canceled"
-    assert "cancellation was requested" in asked.reason
+    assert asked.reason.startswith("its sweep was stopped; ")
 
 
 def test_what_slurm_killed_for_memory_says_so_in_the_jobs_log() -> None:
     said = "slurmstepd-n7: error: StepId=5.batch exceeded memory limit (603049984 > 108003328), being killed / *** JOB 5 ON n7 CANCELLED"
     told = SlurmJob("FAILED", "n7", "None", "trainconf run x", "0:9")
-    ending = job_states.ending("5", told, "/runs/x", cancel_was_requested=False, agent_was_seen=True, log=said)
+    ending = job_states.ending("5", told, "/runs/x", canceled="", agent_was_seen=True, log=said)
     assert ending.reason == "job 5 was ended on n7 because it used 0.56 GiB of memory, and Slurm gave it 0.10 GiB (compute.mem_gib)"
 
 
@@ -48,5 +48,5 @@ def test_no_other_state_ends_a_run(state: str) -> None:
 
 def test_whoever_canceled_a_job_is_named() -> None:
     job = SlurmJob(f"CANCELLED by {os.getuid()}")
-    ending = job_states.ending("7", job, "/r", cancel_was_requested=False, agent_was_seen=False, log=None)
+    ending = job_states.ending("7", job, "/r", canceled="", agent_was_seen=False, log=None)
     assert ending.reason == f"job 7 was canceled in Slurm by {pwd.getpwuid(os.getuid()).pw_name}"

@@ -35,6 +35,7 @@ class Hands:
         self.refusals = refusals
         self.silences = silences
         self.asked: list[str] = []
+        self.reasons: list[str] = []
         self.holds: set[int] | None = None  # trials that are held in the queue; None: there is no queue
 
     def entry(self, line: dict[str, Any]) -> Entry:
@@ -57,8 +58,9 @@ class Hands:
         os.makedirs(paths.run_dir)
         events.append(paths, "Completed", exit_code=0, reason="")
 
-    def cancel(self, trial: Trial, *, force: bool) -> None:
+    def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
         self.asked.append("cancel")
+        self.reasons.append(reason)
         if self.silences:
             self.silences -= 1
             raise LaunchError("Slurm does not answer")
@@ -121,7 +123,7 @@ def test_a_trial_that_was_not_taken_is_not_started_after_a_cancellation(home: Ru
     controller.step()
     events.request_cancel(home)
     controller.step()
-    assert [state for state, _ in told(controller)] == ["Canceled"]
+    assert told(controller) == [("Canceled", f"{events.why_canceled(home)}, for the whole sweep, before it began")]
     assert hands.asked == ["start"]
     assert controller.is_done
 
@@ -136,10 +138,12 @@ def test_a_cancellation_that_nobody_hears_is_sent_again(home: RunPaths, monkeypa
     events.append(paths_of(home, trial.run), "Running")
     trial.state = ""
     controller.progress.running[0] = trial
+    controller.progress.closed = "its time is over"
     controller._cancel(trial, force=False)
     for _ in range(4):
         controller._try_again()
     assert hands.asked.count("cancel") == 3
+    assert hands.reasons == ["its sweep was stopped: its time is over"] * 3, "each time with the reason"
     assert (events.last(paths_of(home, trial.run)) or {})["state"] == "Canceled"
 
 
