@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainconf.cli.screen.printer import number, short_duration, utc_time
 from trainconf.cli.screen.sweep import short_value, summary, that_matter
 from trainconf.control.results.sweep import results, state
+from trainconf.control.words.sweeps import trial_named
 from trainconf.history import events, record
 from trainconf.history.logged.courses import courses_of
 from trainconf.notebook.chart import COLOURS
@@ -52,7 +53,8 @@ def _facts(found: Results) -> list[tuple[str, str]]:
         ("created", f"{utc_time(events.seconds(asked.get('created')))} UTC"),
         ("metric", f"{found.goal} {found.metric}" if found.metric else ""),
         ("trials", f"{len(found.trials)} of {found.total}" + (f": {counts}" if counts else "")),
-        ("best", "" if best is None else f"{number(found.best_value)}, trial {best.number}"), ("folder", folder(found.sweep)),
+        ("best", "" if best is None else f"{number(found.best_value)}, {trial_named(best.number, best.status)}"),
+        ("folder", folder(found.sweep)),
     ]  # fmt: skip
     return [(label, value) for label, value in facts if value]
 

@@ -187,7 +187,7 @@ class Sweep:
             "sweep_id": self.sweep_id, "experiment_name": self.experiment_name, "created": events.now(), "overrides": self.overrides,
             "kind": self.config.sweep.kind, "target": self._target,
             "max_concurrent_runs": self.max_concurrent_runs, "trial_count": len(self.trials),
-            "metric": self.metric, "trainconf": __version__, **self.facts,
+            "metric": self.metric, "value": self.config.sweep.value, "trainconf": __version__, **self.facts,
         }
 
     def _begin(self, home: RunPaths, maker: TrialMaker) -> None:

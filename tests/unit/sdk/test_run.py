@@ -230,7 +230,7 @@ def test_only_its_script_ends_a_submitted_run(experiment: Experiment) -> None:
 
 
 def test_a_sweep_is_a_run_with_children(experiment: Experiment, capfd: pytest.CaptureFixture[str]) -> None:
-    sweep = experiment.submit_sweep(config(params={"lr": 0.1}, metric="loss"), "params.lr=1,2", tags={"s": "1"})
+    sweep = experiment.submit_sweep(config(params={"lr": 0.1}, metric=("loss", "minimize")), "params.lr=1,2", tags={"s": "1"})
     details = sweep.wait_for_completion(show_output=True)
     assert details["status"] == "Completed"
     assert details["total"] == 2

@@ -106,8 +106,7 @@ class LiveTable:
         head = ["", self._progress(columns), *_wrapped(self._counts(), columns)]
         found = self._overview.best()
         if found is not None:
-            state = "" if found.trial.number not in self._overview.running else ", running"
-            head.append(f"best {self._overview.metric} {number(found.value)}, trial {found.trial.number}{state}: "
+            head.append(f"best {self._overview.metric} {number(found.value)}, trial {found.trial.number}{self._state_of(found.trial)}: "
                         f"{_values(found.trial)}")  # fmt: skip
         return [*head, *self._running(columns, min(SHOWN_RUNNING, rows - len(head)))]
 
@@ -131,6 +130,12 @@ class LiveTable:
         if not self._shows_every_end:
             parts.append(f"only failed trials and new bests have a line, `trainconf show {self._sweep_id}` lists all")
         return parts
+
+    def _state_of(self, trial: Any) -> str:
+        """What is said of the state of the best trial: nothing where it has completed."""
+        if trial.number in self._overview.running:
+            return ", running"
+        return "" if trial.state is None or trial.state.status == "Completed" else f", {trial.state.status.lower()}"
 
     def _running(self, columns: int, rows: int) -> list[str]:
         overview = self._overview

@@ -10,7 +10,7 @@ from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.end import printed
-from trainconf.control.words.sweeps import in_words
+from trainconf.control.words.sweeps import in_words, trial_named
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
@@ -76,7 +76,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
         "overrides": " ".join(map(str, found.get("overrides") or ())),
         "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
         "metric": f"{results.goal} {results.metric}" if results.metric else "",
-        "best": "" if best is None else f"{number(results.best_value)}, trial {best.number}, {_run_of(best)}",
+        "best": "" if best is None else f"{number(results.best_value)}, {trial_named(best.number, best.status)}, {_run_of(best)}",
         "words": "" if best is None else " ".join(best.overrides), "run dir": home.run_dir,
     }  # fmt: skip
     shown = {label: str(value) for label, value in facts.items() if value}
@@ -188,8 +188,7 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
             first = next(trial for trial in results.trials if trial.status == "Completed")
             lines += [missing, *printed(RunPaths(str(first.row.get("run_dir"))), results.metric)]
     if results.best is not None:
-        state = "" if results.best.status == "Completed" else f" ({results.best.status})"
-        lines.append(f"best: trial {results.best.number}{state}, {results.metric} {number(results.best_value)}, "
+        lines.append(f"best: {trial_named(results.best.number, results.best.status)}, {results.metric} {number(results.best_value)}, "
                      f"{' '.join(results.best.overrides)}, run {_run_of(results.best)}")  # fmt: skip
     return lines
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Sequence
 
+from trainconf.control.results.worth import best_point, logged, repeats_of, rule_of, search_settings
 from trainconf.errors import ConfigError, LaunchError, UserError
 from trainconf.fast.tuples import NamedTuple
 from trainconf.files import FileLock, is_locked, names_in, read_lines
-from trainconf.history import events, labels, liveness, metrics, record
+from trainconf.history import events, labels, liveness, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME, Limits, PointSource, Progress
-from trainconf.search.values import best, value_of_trial
 from trainconf.sweeps import hands, journal
 from trainconf.sweeps.presence import presence, tell
-from trainconf.sweeps.watching import logs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +42,11 @@ class TrialResult(NamedTuple):
     def status(self) -> str:
         """Its state."""
         return str(self.row.get("status", "NotStarted"))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it does not run and does not wait; one whose agent is gone has ended, too."""
+        return self.status in (*events.TERMINAL, "NotResponding")
 
 
 class Results(NamedTuple):
@@ -113,16 +116,16 @@ def results(sweep: RunPaths) -> Results:
     trials = []
     is_over = (events.last(sweep) or {}).get("state") in events.TERMINAL
     settings = search_settings(found)
-    which = settings.get("value") or "last"
+    rule = rule_of(found)
     for entry in journal.read(sweep):
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
         has_ended = told is not None and bool(told.state)
-        row, logged = _row(entry.paths, name, goal, which if not has_ended else "last")
+        row, own = _row(entry.paths, name, goal, rule if not has_ended else "last")
         if told is not None and told.state:
             row = {"status": told.state, **row, "reason": told.reason}  # it may never have had a run, or somebody has removed that
         elif not row and is_over and "search" not in found:  # all trials of a grid have a folder before one starts
             row = {"status": "Removed", "reason": "its folder was removed"}
-        value = told.value if told is not None and told.state else logged
+        value = told.value if told is not None and told.state else own
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
     best, best_value = _best(progress, trials, goal)
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
@@ -143,31 +146,20 @@ def results(sweep: RunPaths) -> Results:
     )  # fmt: skip
 
 
-def search_settings(found: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a search, of a sweep's record; empty for a plain grid and where they are damaged."""
-    search = found.get("search")
-    settings = search.get("settings") if isinstance(search, dict) else None
-    return settings if isinstance(settings, dict) else {}
-
-
-def _row(paths: RunPaths, metric: Any, goal: str, which: str) -> tuple[dict[str, Any], float | None]:
-    """What the files of a trial's run tell, and what it was worth: of a search by all it has logged, `best` or `last`."""
+def _row(paths: RunPaths, metric: Any, goal: str, rule: str) -> tuple[dict[str, Any], float | None]:
+    """What the files of a trial's run tell, and what it is worth by all it has logged."""
     if not events.exists(paths):
         return {}, None
     state = liveness.state_of(paths)
     started, ended = record.times(paths, state)
-    values = metrics.summarise(paths).values
+    values, value = logged(paths, metric, goal, rule)
     row = {"run_id": paths.run_id, "run_dir": paths.run_dir, "status": state.status, "started": started, "ended": ended, "metrics": values}
-    value = finite(values.get(metric))
-    if which == "best" and metric in values:
-        value = value_of_trial((one for one, _ in logs_of(paths, metric)), goal, which)
     return {**row, "duration_s": record.duration_s(row), "reason": state.reason}, value
 
 
 def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
     """What the journal amounts to; of a damaged one, as far as it can be read."""
-    repeats = search_settings(found).get("repeats")
-    limits = Limits(max_total_runs=1 << 30, max_concurrent_runs=1 << 30, repeats=repeats if isinstance(repeats, int) and repeats > 0 else 1)
+    limits = Limits(max_total_runs=1 << 30, max_concurrent_runs=1 << 30, repeats=repeats_of(found))
     progress = Progress(PointSource(None, []), limits, goal)
     for line in read_lines(sweep.journal):
         try:
@@ -178,11 +170,12 @@ def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
 
 
 def _best(progress: Progress, trials: list[TrialResult], goal: str) -> tuple[TrialResult | None, float | None]:
+    """The first trial of the best point, and the point's value. All trials count that have ended with a value, in whatever state."""
     told = progress.best()
     if told is not None:
         return trials[told[0].number], told[1]
-    place = best([trial.value if trial.status == "Completed" else None for trial in trials], goal)
-    return (None, None) if place is None else (trials[place], trials[place].value)
+    found = best_point([trial.value if trial.has_ended else None for trial in trials], progress.limits.repeats, goal)
+    return (None, None) if found is None else (trials[found[0]], found[1])
 
 
 def saved_share(progress: Progress) -> float | None:
@@ -197,12 +190,6 @@ def saved_share(progress: Progress) -> float | None:
         return None
     saved: int = sum(max(0, longest - interval) for interval in stopped)
     return saved / (longest * (len(stopped) + len(completed)))
-
-
-def finite(value: Any) -> float | None:
-    """The value as a finite number; None for what is none."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
 
 
 def state(sweep: RunPaths) -> str:

@@ -6,7 +6,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from trainconf.control.results.sweep import finite, saved_share, search_settings
+from trainconf.control.results.sweep import saved_share
+from trainconf.control.results.worth import best_point, finite, repeats_of, rule_of, search_settings
 from trainconf.fast.tuples import NamedTuple
 from trainconf.history import metrics, record
 from trainconf.history.follow import has_ended
@@ -87,14 +88,15 @@ class Overview:
     """See the module. The trials of a sweep have number, overrides, state and paths; `update` takes those that have changed."""
 
     def __init__(self, sweep: AnySweep, clock: Callable[[], float] = time.monotonic) -> None:
-        settings = search_settings(record.read_mapping(sweep.paths.sweep))
-        policy = settings.get("policy")
+        found = record.read_mapping(sweep.paths.sweep)
+        policy = search_settings(found).get("policy")
         self.metric: str | None = sweep.metric["name"]
         self.goal = str(sweep.metric["goal"] or "maximize")
         self._policy: dict[str, Any] = policy if isinstance(policy, dict) else {}
         self.running: dict[int, Any] = {}  # trials by number
         self.counts: dict[str, int] = {}  # of trials that have ended, by state; Stopped are those a policy has ended
-        self._rule = str(settings.get("value") or "best")
+        self._rule = rule_of(found)
+        self._repeats = repeats_of(found) if sweep.progress is None else sweep.progress.limits.repeats
         self._sweep = sweep
         self._clock = clock
         self._began_at = clock()
@@ -105,6 +107,7 @@ class Overview:
         self._saved: float | None = None
         self._saved_at = float("-inf")
         self._best: Best | None = None  # among those that have ended
+        self._values: dict[int, float | None] = {}  # with repeats: of every trial that has ended
         for trial in sweep.live:
             if getattr(trial, "is_old", False):  # an earlier process has told of it
                 self._end(trial, trial.state.status)
@@ -121,6 +124,7 @@ class Overview:
             before = self._known.pop(trial.number, None)
             if before is not None:  # it runs once more
                 self.counts[before[1]] -= 1
+                self._forget(trial.number)
             if status in RUNNING:
                 self.running[trial.number] = trial
                 self._running_since.setdefault(trial.number, self._clock())
@@ -176,21 +180,28 @@ class Overview:
 
     def best(self) -> Best | None:
         """The best so far, running trials included, for their values count, too."""
-        progress = self._progress
-        if progress is not None and progress.limits.repeats > 1:  # a point is worth the mean of its trials
-            told = progress.best()
-            return None if told is None else Best(self._trial(told[0].number), told[1])
+        if self._repeats > 1:  # a point is worth the mean of its trials
+            return self._best_point()
         found = self._best
         for trial in self.running.values():
             value = self.value(trial)
-            if value is not None and progress is not None and (found is None or is_better(value, found.value, self.goal)):
+            if value is not None and (found is None or is_better(value, found.value, self.goal)):
                 found = Best(trial, value)
         return found
 
+    def _best_point(self) -> Best | None:
+        progress = self._progress
+        if progress is not None:
+            told = progress.best()
+            return None if told is None else Best(self._trial(told[0].number), told[1])
+        values = [self._values.get(number) for number in range(max(self._values, default=-1) + 1)]
+        found = best_point(values, self._repeats, self.goal)
+        return None if found is None else Best(self._trial(found[0]), found[1])
+
     def value(self, trial: Any) -> float | None:
-        """What a trial is worth so far, by the metric: of a plain grid what it logged last."""
+        """What a trial is worth so far, by the metric."""
         course = self.course(trial)
-        return course.last if self._progress is None or self._rule == "last" else course.best(self.goal)
+        return course.last if self._rule == "last" else course.best(self.goal)
 
     def shown_value(self, trial: Any) -> float | None:
         """The same for people: where it is worth nothing what was logged last, which is not finite."""
@@ -205,7 +216,7 @@ class Overview:
             course.add(values[course.count :])
         elif self.metric and trial.paths is not None:
             entries = metrics.read_since(trial.paths, course.cursor)
-            course.add([_as_float(entry["value"]) for entry in entries if entry["name"] == self.metric])
+            course.add([_as_float(entry["value"]) for entry in entries if metrics.is_called(entry, self.metric)])
         return course
 
     def running_s(self, trial: Any) -> float:
@@ -228,12 +239,17 @@ class Overview:
         wall_s = (trial.state.event.get("resources") or {}).get("wall_s")
         if isinstance(wall_s, (int, float)):
             self._wall = [self._wall[0] + wall_s, self._wall[1] + 1]
-        is_best = False
-        if value is not None and (progress is not None or status == "Completed"):
-            is_best = self._best is None or is_better(value, self._best.value, self.goal)
+        if self._repeats > 1:
+            self._values[number] = value
+        is_best = value is not None and (self._best is None or is_better(value, self._best.value, self.goal))
         if is_best and value is not None:
             self._best = Best(trial, value)
         return Ended(trial, value, stop, is_best, shown)
+
+    def _forget(self, number: int) -> None:
+        """What a trial was worth counts no longer: it runs once more, which only a sweep with a controller does."""
+        if self._best is not None and self._best.trial.number == number:
+            self._best = self._best_point()
 
     def _trial(self, number: int) -> Any:
         return next(trial for trial in self._sweep.live if trial.number == number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainconf.control.results import sweep as results
 from trainconf.control.results.importance import FEWEST_TRIALS, associations
 from trainconf.control.results.whereabouts import controller_now
+from trainconf.control.results.worth import search_settings
 from trainconf.control.words.sweeps import in_words
 from trainconf.errors import UserError
 from trainconf.history import labels, record
@@ -155,7 +156,7 @@ def _space(sweep: RunPaths, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _policy(asked: dict[str, Any]) -> str:
-    policy = results.search_settings(asked).get("policy")
+    policy = search_settings(asked).get("policy")
     return in_words(policy) if isinstance(policy, dict) else ""
 
 

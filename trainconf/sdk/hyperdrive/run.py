@@ -6,6 +6,7 @@ import json
 
 from trainconf.control import runs
 from trainconf.control.results import sweep as control
+from trainconf.control.results.worth import search_settings
 from trainconf.errors import RunNotFoundError
 from trainconf.history import record
 from trainconf.paths import RunPaths
@@ -75,7 +76,7 @@ class HyperDriveRun(SweepRun):
 
     def _earlier(self) -> list[Results]:
         """The sweeps that this one began with, as far as they are still there."""
-        settings = control.search_settings(record.read_mapping(self._paths.sweep))
+        settings = search_settings(record.read_mapping(self._paths.sweep))
         found = []
         for name in settings.get("resume_from") or ():
             try:

@@ -89,11 +89,12 @@ def test_a_block_is_whole_at_every_width_and_goes_without_a_trace(
     table = LiveTable(live(workspace, trials, 7))
     table.update(trials)
     shown = terminal.lines
-    assert len(shown) == 7
+    assert len(shown) == 8
     assert all(width(line) < columns for line in shown)
     assert shown[1].split()[1:] == ["0/7", "0", "s", "elapsed"]
     assert shown[2] == "4 running, 3 waiting"
-    assert shown[6].split() == ["3", "▅", "3.5", "0", "s", "lr=0.1"]
+    assert shown[3].startswith("best loss 0.5, trial 0, running: lr=1111")
+    assert shown[7].split() == ["3", "▅", "3.5", "0", "s", "lr=0.1"]
     table.close()
     assert terminal.lines == [""]
     terminal.close()
@@ -124,7 +125,7 @@ def test_the_block_is_drawn_anew_whatever_the_width_was(
     shown = terminal.lines
     assert [line for line in shown if "canceling" in line] == ["canceling all runs"]
     assert sum("2/4" in line for line in shown) == 1
-    assert shown[-3].startswith("best loss 15, trial 3")
+    assert shown[-3].startswith("best loss 0.5, trial 0, failed: lr=1111")
     assert "2 running, 1 completed, 1 failed" in shown
     terminal.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.control.results import sweep as sweeps
+from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME
@@ -48,9 +49,47 @@ def test_every_trial_is_told_also_one_without_a_folder(workspace: WorkspacePaths
 @pytest.mark.parametrize(("goal", "best"), [("maximize", 2), ("minimize", 1)])
 def test_the_best_is_by_the_goal_and_of_equal_ones_the_first(workspace: WorkspacePaths, goal: str, best: int) -> None:
     values = [0.5, 0.0, 0.9, 0.9, float("nan"), 0.0]
-    found = sweeps.results(sweep_of(workspace, *[("Completed", value) for value in values], ("Failed", -5.0), ("Failed", 5.0), goal=goal))
+    found = sweeps.results(sweep_of(workspace, *[("Completed", value) for value in values], goal=goal))
     assert found.best is not None
     assert found.best.number == best
+
+
+@pytest.mark.parametrize("status", ["Failed", "Canceled"])
+def test_a_trial_with_a_value_may_be_the_best_however_it_ended_once_it_has(workspace: WorkspacePaths, status: str) -> None:
+    home = sweep_of(workspace, ("Completed", 0.5), (status, 0.75), ("Running", 0.9))
+    with FileLock(workspace.run("digits", "s_2").lock):
+        found = sweeps.results(home)
+    assert found.best is not None
+    assert (found.best.number, found.best.status, found.best_value) == (1, status, 0.75)
+
+
+@pytest.mark.parametrize(("record", "values"), [
+    ({"value": "best"}, [0.9, 0.5]),
+    ({"value": "last"}, [0.2, 0.5]),
+    ({}, [0.2, 0.5]),  # of an earlier version
+    ({"search": {"settings": {"value": "last"}}}, [0.2, 0.5]),
+    ({"search": {"settings": {"value": "best"}}}, [0.9, 0.5]),
+])  # fmt: skip
+def test_a_trial_that_nobody_watched_is_worth_its_best_or_its_last_finite_value(
+    workspace: WorkspacePaths, record: dict[str, object], values: list[float],
+) -> None:  # fmt: skip
+    home = sweep_of(workspace, ("Completed", None), ("Failed", 0.5))
+    write_json(home.sweep, {"sweep_id": "s", "metric": {"name": "score", "goal": "maximize"}, **record})
+    for value in ("0.1", "0.9", "Infinity", "0.2", "NaN"):
+        with open(workspace.run("digits", "s_0").metrics, "a") as stream:
+            stream.write(f'{{"time":"2026-11-23T05:00:00.000000Z","name":"score","value":{value},"step":null}}\n')
+    found = sweeps.results(home)
+    assert [trial.value for trial in found.trials] == values
+    assert found.best is not None
+    assert found.best_value == max(values)
+
+
+def test_with_repeats_the_best_is_a_point_by_its_mean_also_where_nobody_watched(workspace: WorkspacePaths) -> None:
+    home = sweep_of(workspace, ("Completed", 0.9), ("Completed", 0.1), ("Failed", None), ("Completed", 0.6))
+    write_json(home.sweep, {"metric": {"name": "score", "goal": "maximize"}, "search": {"settings": {"repeats": 2, "value": "best"}}})
+    found = sweeps.results(home)
+    assert found.best is not None
+    assert (found.best.number, found.best_value) == (2, 0.6)
 
 
 def test_without_a_metric_none_is_the_best(workspace: WorkspacePaths) -> None:

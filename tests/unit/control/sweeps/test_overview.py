@@ -106,6 +106,51 @@ def test_with_repeats_a_point_is_compared_when_its_trials_are_told(workspace: Wo
     assert found.value == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(("rule", "value"), [("best", 0.9), ("last", 0.3)])
+def test_a_trial_of_a_grid_that_nobody_controls_is_worth_what_the_record_says(workspace: WorkspacePaths, rule: str, value: float) -> None:
+    sweep = sweep_of(workspace, 2)
+    os.makedirs(sweep.paths.run_dir)
+    with open(sweep.paths.sweep, "w") as stream:
+        stream.write(f'{{"value": "{rule}"}}')
+    overview = Overview(sweep, Clock())
+    overview.update([trial(0, values=[0.9, 0.3, math.nan])])
+    for status in ("Running", "Failed"):
+        overview.update([trial(0, status, values=[0.9, 0.3, math.nan])])
+        found = overview.best()
+        assert found is not None
+        assert found.value == value
+
+
+def test_with_repeats_a_point_of_a_sweep_that_nobody_controls_is_worth_its_mean(workspace: WorkspacePaths) -> None:
+    sweep = sweep_of(workspace, 4)
+    os.makedirs(sweep.paths.run_dir)
+    with open(sweep.paths.sweep, "w") as stream:
+        stream.write('{"search": {"settings": {"repeats": 2, "value": "best"}}}')
+    sweep.live = [trial(0, "Completed", [0.9]), trial(1, "Completed", [0.1]), trial(2), trial(3, "Failed", [0.6])]
+    overview = Overview(sweep, Clock())
+    overview.update(sweep.live)
+    found = overview.best()
+    assert found is not None
+    assert (found.trial.number, found.value) == (2, 0.6)
+
+
+def test_a_trial_that_runs_again_is_the_best_no_longer(workspace: WorkspacePaths) -> None:
+    progress = progress_of(2)
+    sweep = sweep_of(workspace, 2, progress=progress)
+    for number, value in enumerate((0.5, 0.9)):
+        progress.take({"deed": "told", "number": number, "state": "Failed", "value": value})
+    sweep.live = [trial(0, "Failed", [0.5]), trial(1, "Failed", [0.9])]
+    overview = Overview(sweep, Clock())
+    overview.update(sweep.live)
+    progress.take({"deed": "again", "number": 1, "run": ["a", "s_1.2"]})
+    again = trial(1, "Queued")
+    again.paths = RunPaths("/r/s_1.2")
+    overview.update([again])
+    found = overview.best()
+    assert found is not None
+    assert (found.trial.number, found.value) == (0, 0.5)
+
+
 def test_a_trial_that_a_policy_stopped_counts_as_stopped_and_its_logs_as_saved(workspace: WorkspacePaths) -> None:
     progress = progress_of(3)
     overview = Overview(sweep_of(workspace, 3, progress=progress), Clock())
