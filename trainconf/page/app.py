@@ -43,6 +43,7 @@ BLOCK_BYTES = 1 << 16  # of a file, at once
 WORDS = 100  # of a query
 LATE_S = 60  # for which an answer that came too late waits to be asked for again
 JSON = "application/json"
+ICON_KEPT = b"max-age=86400"  # Chromium asks for the icon at each change of the address
 
 
 class App:
@@ -172,7 +173,8 @@ class App:
         is_packed = "gzip" in headers.get("accept-encoding", "")
         data = b"" if is_known else found.packed if is_packed else found.data
         own = dict(guard.headers_of(self.site, found.content_type, guard.page_policy(self.site)))
-        own |= {b"cache-control": b"no-cache", b"etag": f'"{found.tag}"'.encode(), b"vary": b"accept-encoding"}
+        kept = ICON_KEPT if path.endswith(".svg") else b"no-cache"
+        own |= {b"cache-control": kept, b"etag": f'"{found.tag}"'.encode(), b"vary": b"accept-encoding"}
         if not is_known:
             own[b"content-length"] = str(len(data)).encode()
             own |= {b"content-encoding": b"gzip"} if is_packed else {}

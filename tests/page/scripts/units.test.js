@@ -11,6 +11,7 @@ import { append, Curves, drawn } from "../../../trainconf/page/static/parts/curv
 import { exportCsv, exportSvg } from "../../../trainconf/page/static/parts/export.js";
 import { isIn, placeOn, valueAt } from "../../../trainconf/page/static/plots/axes.js";
 import { logTicks, ticks, timeTicks } from "../../../trainconf/page/static/plots/ticks.js";
+import { axisTicks, measure } from "../../../trainconf/page/static/plots/units.js";
 
 /** @param {{spans: {text: string}[]}} line */
 const said = (line) => line.spans.map(({ text }) => text).join("");
@@ -156,9 +157,9 @@ Deno.test("a chart is exported with every point, and a hostile name stays text",
   assert.equal(exportCsv([piece], "step"), 'run,metric,attempt,step,min,max,last,smooth\n"a,""b""",loss,1,0,1,1,1,\n"a,""b""",loss,1,1,,,NaN,\n"a,""b""",loss,1,2,2,3,2.5,\n');
   const picture = exportSvg({
     title: "<script>", pieces: [piece], width: 400, height: 200, x: [0, 2], y: [1, 3], isLog: true, look: () => ({ colour: "red", dash: [6, 3], label: "<b>" }),
-    xWords: String, yWords: String, text: "black", quiet: "grey", grid: "silver", ground: "white",
+    xWords: String, yTicks: [[1, "<i>"]], text: "black", quiet: "grey", grid: "silver", ground: "white",
   });
-  assert.ok(!picture.includes("<script>") && !picture.includes("<b>") && !picture.includes("NaN") && picture.includes("stroke-dasharray"));
+  assert.ok(!picture.includes("<script>") && !picture.includes("<b>") && !picture.includes("<i>") && !picture.includes("NaN") && picture.includes("stroke-dasharray"));
   assert.deepEqual(ticks(0, 10), [0, 2, 4, 6, 8, 10]);
 });
 
@@ -208,4 +209,31 @@ Deno.test("an axis has round numbers: of ten, of powers of ten, of minutes and d
   assert.deepEqual(timeTicks(0, 600, 4), [0, 300, 600]);
   assert.deepEqual(timeTicks(1, 200_000, 3, -7200), [79_200, 165_600]); // midnight, two hours ahead of UTC
   assert.deepEqual(timeTicks(0, 0.4, 4), [0, 0.1, 0.2, 0.3, 0.4]);
+});
+
+Deno.test("a value is told in the unit that the name of its metric tells", () => {
+  assert.equal(measure("system.memory_bytes", 1.2e9), "1.118 GiB");
+  assert.equal(measure("system.gpu_0/memory_bytes", 81559 * 2 ** 20), "79.65 GiB");
+  assert.equal(measure("system.disk_read_bytes_per_s", 3 * 2 ** 20), "3 MiB/s");
+  assert.equal(measure("system.disk_read_bytes_per_s", 0), "0 B/s");
+  assert.equal(measure("bytes", 1023), "1023 B");
+  assert.equal(measure("sent/bytes", -2048), "−2 KiB");
+  assert.equal(measure("system.cpu_percent", 99.5), "99.5 %");
+  assert.equal(measure("power_watts", 310), "310 W");
+  assert.equal(measure("loss", 0.125), "0.125");
+  assert.equal(measure("kilobytes", 12), "12", "another unit");
+  assert.equal(measure("memory_bytes", "NaN"), "NaN");
+  assert.equal(measure("memory_bytes", undefined), "");
+});
+
+Deno.test("all numbers of an axis are in one unit, and round in it", () => {
+  assert.deepEqual(axisTicks("memory_bytes", [0, 1.5 * 2 ** 30], false).map(([, words]) => words), ["0 GiB", "0.5 GiB", "1 GiB", "1.5 GiB"]);
+  assert.deepEqual(axisTicks("memory_bytes", [500 * 2 ** 20, 520 * 2 ** 20], false).map(([at]) => at / 2 ** 20), [500, 505, 510, 515, 520]);
+  assert.deepEqual(axisTicks("read_bytes_per_s", [100, 2000], false).at(-1)?.[1], "1.5 KiB/s");
+  assert.deepEqual(axisTicks("memory_bytes", [2 ** 10, 2 ** 13], true).map(([, words]) => words), ["1 KiB", "2 KiB", "4 KiB", "8 KiB"]);
+  assert.ok(axisTicks("memory_bytes", [1, 2 ** 40], true).length <= 8);
+  assert.deepEqual(axisTicks("memory_bytes", [1.1e9, 1.2e9], true).length > 1, true);
+  assert.deepEqual(axisTicks("cpu_percent", [0, 100], false).at(-1), [100, "100 %"]);
+  assert.deepEqual(axisTicks("loss", [0, 1], false).map(([at]) => at), ticks(0, 1, 7));
+  assert.deepEqual(axisTicks("loss", [1, 1000], true).map(([at]) => at), logTicks(1, 1000));
 });

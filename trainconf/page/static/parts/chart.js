@@ -5,6 +5,7 @@ import { duration, number, plain, clock, shortNumber } from "../app/text.js";
 import { cssColour, resolved } from "./colours.js";
 import { exportCsv, exportSvg } from "./export.js";
 import { HEIGHT_PX, Plot } from "../plots/plot.js";
+import { axisTicks, measure } from "../plots/units.js";
 
 /** @typedef {import("./curves.js").Curves} Curves */
 /** @typedef {import("./curves.js").Piece} Piece */
@@ -159,7 +160,7 @@ export class Chart extends HTMLElement {
     const { x, log } = curves.options;
     this.shape = `${x} ${log}`;
     this.plot = new Plot(/** @type {HTMLElement} */ (this.area), {
-      x, isLog: log,
+      name: this.name, x, isLog: log,
       xRange: () => this.xRange(),
       yRange: () => this.yRange(...this.xRange()),
       look: { quiet: resolved("--quiet"), grid: resolved("--grid"), font: `11px ${getComputedStyle(this).fontFamily}` },
@@ -336,7 +337,7 @@ export class Chart extends HTMLElement {
   }
 
   summary() {
-    const said = this.pieces.slice(0, FEW).map((piece) => `${this.lookOf(piece).label}: ${piece.count} values, last ${number(this.bucket(piece, Infinity)?.y)}`);
+    const said = this.pieces.slice(0, FEW).map((piece) => `${this.lookOf(piece).label}: ${piece.count} values, last ${this.said(this.bucket(piece, Infinity)?.y)}`);
     return `curves of ${plain(this.name)}. ${said.join(". ")}. A table of them is below.`;
   }
 
@@ -349,8 +350,13 @@ export class Chart extends HTMLElement {
       <span class="at">${at === null ? "last" : this.xWords(at)}</span>
       ${shown.map(({ run, value }) => html`
         <span class="entry"><i class=${`swatch line-${run.look.colour}`}></i>${curves.runs.length > 1 || curves.groups ? html`<bdi class="who">${plain(shortLabel(run.label))}</bdi>` : nothing}
-          <b>${number(value?.y)}</b>${value?.raw !== undefined ? html`<span class="quiet">raw ${number(value.raw, 4)}</span>` : value?.low !== undefined ? html`<span class="quiet range">${number(value.low, 3)} – ${number(value.high, 3)}</span>` : nothing}</span>`)}
+          <b>${this.said(value?.y)}</b>${value?.raw !== undefined ? html`<span class="quiet">raw ${this.said(value.raw, 4)}</span>` : value?.low !== undefined ? html`<span class="quiet range">${this.said(value.low, 3)} – ${this.said(value.high, 3)}</span>` : nothing}</span>`)}
       ${rows.length > shown.length ? html`<span class="quiet">and ${rows.length - shown.length} more</span>` : nothing}`;
+  }
+
+  /** @param {unknown} value  of the metric */
+  said(value, digits = 5) {
+    return measure(this.name, value, digits);
   }
 
   /** @param {number} x */
@@ -400,7 +406,7 @@ export class Chart extends HTMLElement {
         <thead><tr><th scope="col">run</th><th scope="col">attempt</th><th scope="col" class="num">values</th><th scope="col" class="num">first</th><th scope="col" class="num">last</th><th scope="col" class="num">lowest</th><th scope="col" class="num">highest</th><th scope="col">not finite</th></tr></thead>
         <tbody>${this.pieces.map((piece) => html`
           <tr><th scope="row"><bdi>${plain(this.lookOf(piece).label)}</bdi></th><td>${piece.attempt}</td><td class="num">${piece.count}</td>
-            <td class="num">${number(piece.last[0])}</td><td class="num">${number(this.bucket(piece, Infinity)?.y)}</td>
+            <td class="num">${this.said(piece.last[0])}</td><td class="num">${this.said(this.bucket(piece, Infinity)?.y)}</td>
             <td class="num">${this.extreme(piece, piece.min, -1)}</td><td class="num">${this.extreme(piece, piece.max, 1)}</td>
             <td>${piece.marks.slice(0, 5).map(({ x, value }) => `${value} at ${this.xWords(x)}`).join(", ")}${piece.marks.length > 5 ? ` and ${piece.marks.length - 5} more` : ""}</td></tr>`)}
         </tbody></table></div>`;
@@ -415,7 +421,7 @@ export class Chart extends HTMLElement {
     if (!values.length) return "";
     let best = 0;
     for (let place = 1; place < values.length; place++) if ((values[place] - values[best]) * way > 0) best = place;
-    return html`${number(values[best])} <span class="quiet">at ${this.xWords(piece.x[best])}</span>`;
+    return html`${this.said(values[best])} <span class="quiet">at ${this.xWords(piece.x[best])}</span>`;
   }
 
   // The reader
@@ -481,7 +487,7 @@ export class Chart extends HTMLElement {
     const text = exportSvg({
       title: plain(this.name), pieces: this.pieces, width: plot.width, height: HEIGHT_PX, x: this.xRange(), y: plot.y,
       isLog: this.curves?.options.log ?? false, look: (piece) => this.lookOf(piece), xWords: (value) => (this.curves?.options.x === "step" ? shortNumber(value) : this.xWords(value)),
-      yWords: shortNumber, text: resolved("--text"), quiet: resolved("--quiet"), grid: resolved("--grid"), ground: resolved("--card"),
+      yTicks: axisTicks(this.name, plot.y, this.curves?.options.log ?? false), text: resolved("--text"), quiet: resolved("--quiet"), grid: resolved("--grid"), ground: resolved("--card"),
     });
     download(`${this.name}.svg`, new Blob([text], { type: "image/svg+xml" }));
   }

@@ -1,5 +1,5 @@
 // A chart as a file: its points as CSV, its picture as SVG. Pure functions.
-import { logTicks, ticks } from "../plots/ticks.js";
+import { ticks } from "../plots/ticks.js";
 
 /** @typedef {import("./curves.js").Piece} Piece */
 
@@ -36,13 +36,13 @@ const safe = (text) => text.replace(/[&<>"']/g, (each) => `&#${each.charCodeAt(0
  * @param {boolean} it.isLog
  * @param {(piece: Piece) => {colour: string, dash: number[], label: string}} it.look
  * @param {(value: number) => string} it.xWords
- * @param {(value: number) => string} it.yWords
+ * @param {[number, string][]} it.yTicks
  * @param {string} it.text
  * @param {string} it.quiet
  * @param {string} it.grid
  * @param {string} it.ground
  */
-export function exportSvg({ title, pieces, width, height, x, y, isLog, look, xWords, yWords, text, quiet, grid, ground }) {
+export function exportSvg({ title, pieces, width, height, x, y, isLog, look, xWords, yTicks, text, quiet, grid, ground }) {
   const [left, right, top, bottom] = [56, 12, 30, 24];
   const whole = height + top;
   const labels = [...new Map(pieces.map((piece) => [piece.run, look(piece)])).values()];
@@ -50,13 +50,12 @@ export function exportSvg({ title, pieces, width, height, x, y, isLog, look, xWo
   const toX = (/** @type {number} */ value) => left + ((value - x[0]) / (x[1] - x[0])) * (width - left - right);
   const toY = (/** @type {number} */ value) => whole - bottom - ((scale(value) - scale(y[0])) / (scale(y[1]) - scale(y[0]))) * (whole - top - bottom);
   const at = (/** @type {number} */ a, /** @type {number} */ b) => `${toX(a).toFixed(1)},${toY(b).toFixed(1)}`;
-  const yTicks = isLog ? logTicks(...y) : ticks(...y);
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${whole + labels.length * 16 + 8}" font-family="system-ui, sans-serif" font-size="11">`,
     `<rect width="100%" height="100%" fill="${ground}"/><text x="12" y="19" font-size="13" font-weight="600" fill="${text}">${safe(title)}</text>`,
     `<clipPath id="plot"><rect x="${left}" y="${top}" width="${width - left - right}" height="${whole - top - bottom}"/></clipPath>`,
   ];
-  for (const each of yTicks) parts.push(`<path d="M${left} ${toY(each).toFixed(1)}H${width - right}" stroke="${grid}"/><text x="${left - 6}" y="${(toY(each) + 4).toFixed(1)}" text-anchor="end" fill="${quiet}">${safe(yWords(each))}</text>`);
+  for (const [each, words] of yTicks) parts.push(`<path d="M${left} ${toY(each).toFixed(1)}H${width - right}" stroke="${grid}"/><text x="${left - 6}" y="${(toY(each) + 4).toFixed(1)}" text-anchor="end" fill="${quiet}">${safe(words)}</text>`);
   for (const each of ticks(...x, 7)) parts.push(`<text x="${toX(each).toFixed(1)}" y="${whole - 8}" text-anchor="middle" fill="${quiet}">${safe(xWords(each))}</text>`);
   for (const piece of pieces) {
     const { colour, dash } = look(piece);

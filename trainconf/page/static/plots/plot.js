@@ -1,11 +1,13 @@
 // The frame of a chart: two axes, a cursor that all charts share, and a stretch that is dragged to zoom. What is drawn in it is the chart's own.
 import { duration, shortNumber } from "../app/text.js";
-import { logTicks, ticks, timeTicks } from "./ticks.js";
+import { ticks, timeTicks } from "./ticks.js";
+import { axisTicks } from "./units.js";
 
 /** @typedef {import("../parts/curves.js").Axis} Axis */
 /** @typedef {[number, number]} Range */
 /**
  * @typedef {object} Frame
+ * @property {string} name  of the metric, which tells its unit
  * @property {Axis} x  what its axis is
  * @property {boolean} isLog  whether the other is logarithmic
  * @property {() => Range} xRange
@@ -17,9 +19,8 @@ import { logTicks, ticks, timeTicks } from "./ticks.js";
  */
 
 export const HEIGHT_PX = 200;
-const [LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX] = [54, 10, 8, 26];
+const [LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX] = [60, 10, 8, 26];
 const X_TICK_PX = 80; // between two numbers, at least
-const Y_TICKS = 7; // about
 const LEAST_PX = 4; // of a stretch
 
 /** @type {Set<Plot>} */
@@ -119,11 +120,11 @@ export class Plot {
       pen.fillText(this.xWords(at), left, box.top + box.height + 5 * ratio);
     }
     Object.assign(pen, { textAlign: "right", textBaseline: "middle" });
-    for (const at of frame.isLog ? logTicks(...this.y) : ticks(...this.y, Y_TICKS)) {
+    for (const [at, words] of axisTicks(frame.name, this.y, frame.isLog)) {
       const top = Math.round(this.toY(at)) + 0.5;
       pen.moveTo(box.left, top);
       pen.lineTo(box.left + box.width, top);
-      pen.fillText(shortNumber(at), box.left - 6 * ratio, top);
+      pen.fillText(words, box.left - 6 * ratio, top);
     }
     pen.stroke();
     pen.textBaseline = "alphabetic";

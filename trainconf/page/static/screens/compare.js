@@ -9,6 +9,7 @@ import { colourButton } from "../parts/colouring.js";
 import { looksOf } from "../parts/colours.js";
 import { Curves, drawn } from "../parts/curves.js";
 import { change, patch } from "../parts/patch.js";
+import { measure } from "../plots/units.js";
 import { worded } from "../parts/refusal.js";
 import { save } from "../doing/save.js";
 
@@ -167,13 +168,13 @@ function metricSection(ctx) {
   const { rows, more } = ctx.store.found.metrics;
   if (!rows.length) return nothing;
   return section(ctx, "Metrics", rows.map((/** @type {any} */ row) => html`<tr><th scope="row"><bdi>${plain(row.key)}</bdi></th>${row.cells.map((/** @type {any} */ cell, /** @type {number} */ place) => html`
-    <td>${cell ? metric(cell, row.best === place) : html`<span class="quiet">not logged</span>`}</td>`)}</tr>`), more ? html`<p class="quiet">and ${more} more: search for them</p>` : nothing);
+    <td>${cell ? metric(row.key, cell, row.best === place) : html`<span class="quiet">not logged</span>`}</td>`)}</tr>`), more ? html`<p class="quiet">and ${more} more: search for them</p>` : nothing);
 }
 
-/** @param {any} cell @param {boolean} isBest */
-function metric({ best, best_at: bestAt, last, last_at: lastAt, nan_at: nanAt }, isBest) {
+/** @param {string} name @param {any} cell @param {boolean} isBest */
+function metric(name, { best, best_at: bestAt, last, last_at: lastAt, nan_at: nanAt }, isBest) {
   const known = numeric(best ?? last);
-  return html`${isBest ? html`<span class="good">best ▸</span> ` : nothing}<b class=${Number.isFinite(known) ? "" : "bad"}>${Number.isFinite(known) ? number(known) : plain(best ?? last)}</b>
+  return html`${isBest ? html`<span class="good">best ▸</span> ` : nothing}<b class=${Number.isFinite(known) ? "" : "bad"}>${Number.isFinite(known) ? measure(name, known) : plain(best ?? last)}</b>
     <span class="from">${best !== null && bestAt !== null ? `at ${bestAt}` : lastAt !== null ? `last, at ${lastAt}` : ""}${nanAt !== null ? html` <span class="bad">NaN at ${nanAt}</span>` : nothing}</span>`;
 }
 

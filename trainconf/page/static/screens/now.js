@@ -1,8 +1,9 @@
 // What runs and what waits now: this machine's slots and GPUs, the jobs of schedulers, and who waits for whom.
 import { html, nothing } from "../app/dom.js";
 import { link } from "../app/router.js";
-import { bdi, counted, duration, number, numeric, plain, stateMark } from "../app/text.js";
+import { bdi, counted, duration, numeric, plain, stateMark } from "../app/text.js";
 import { cancel } from "../doing/act.js";
+import { measure } from "../plots/units.js";
 
 /** @typedef {import("../app/shell.js").Context} Context */
 
@@ -60,7 +61,7 @@ const runTable = (ctx, rows, areJobs) => html`<div class="scroll" tabindex="0" r
     <td class="wrap">${plain(each.words)}</td><td>${ago(each.since)}</td><td>${value(each.metric)}</td><td><button class="link bad" @click=${() => cancel(ctx, [each.id], () => read(ctx))}>cancel…</button></td></tr>`)}</tbody></table></div>`;
 
 /** @param {any} metric */
-const value = (metric) => (metric ? html`<b>${Number.isFinite(numeric(metric.last)) ? number(numeric(metric.last)) : plain(metric.last)}</b> <span class="quiet">${bdi(metric.name)}</span>` : nothing);
+const value = (metric) => (metric ? html`<b>${Number.isFinite(numeric(metric.last)) ? measure(metric.name, numeric(metric.last)) : plain(metric.last)}</b> <span class="quiet">${bdi(metric.name)}</span>` : nothing);
 
 /** @param {string | null} since */
 const ago = (since) => (since ? duration(Math.max(0, (Date.now() - Date.parse(since)) / 1000)) : "");

@@ -10,6 +10,7 @@ import { colourButton } from "../parts/colouring.js";
 import { looksOf } from "../parts/colours.js";
 import { columnPicker } from "../parts/columns.js";
 import { Curves, drawn, MANY } from "../parts/curves.js";
+import { measure } from "../plots/units.js";
 import { worded } from "../parts/refusal.js";
 import { save } from "../doing/save.js";
 import { spark } from "../parts/spark.js";
@@ -384,7 +385,7 @@ function columns(ctx, chosen) {
     { key: "run", title: "run", look: "name", cell: (row) => html`<a href=${link(["runs", row.id])} tabindex="-1" title=${plain(row.id)}>${row.name ? html`${bdi(row.name)} <span class="quiet">${short(row.id)}</span>` : html`<bdi>${short(row.id)}</bdi>`}</a>` },
     { key: "status", title: "state", sorts: true, look: "st", cell: (row) => html`${stateMark(row.state)}${row.damage ? html` <span class="bad" title=${plain(row.damage)}>damaged</span>` : nothing}${row.state_words && row.state_words !== row.state ? html` <span class="quiet">${plain(row.state_words)}</span>` : nothing}` },
     { key: "experiment", title: "experiment", sorts: true, look: "wide", cell: (row) => bdi(row.experiment) },
-    ...columnsOf(ctx).map((key) => ({ key, title: html`<bdi>${plain(key.replace(/^(params|metrics|tags)\./, "").replace(":", " "))}</bdi>`, sorts: true, look: "num", cell: (/** @type {any} */ row) => value(row.values?.[key]) })),
+    ...columnsOf(ctx).map((key) => ({ key, title: html`<bdi>${plain(key.replace(/^(params|metrics|tags)\./, "").replace(":", " "))}</bdi>`, sorts: true, look: "num", cell: (/** @type {any} */ row) => value(row.values?.[key], key) })),
     {
       key: "metric.best", title: shared ? html`<bdi>${plain(shared.name)}</bdi> ${goal(shared)}` : "best", sorts: true, look: "num best",
       cell: (row) => (row.metric ? html`${best(row.metric)}${shared ? nothing : html` <bdi class="quiet">${plain(row.metric.name)}</bdi>`}` : nothing),
@@ -396,14 +397,14 @@ function columns(ctx, chosen) {
   ];
 }
 
-/** @param {unknown} said */
-const value = (said) => (typeof said === "string" || typeof said === "number" || typeof said === "boolean" ? html`<bdi>${number(said)}</bdi>` : said === null || said === undefined ? nothing : html`<bdi>${plain(JSON.stringify(said))}</bdi>`);
+/** @param {unknown} said @param {string} key  of the column */
+const value = (said, key) => (typeof said === "string" || typeof said === "number" || typeof said === "boolean" ? html`<bdi>${key.startsWith("metrics.") ? measure(key.replace(/:\w+$/, ""), said) : number(said)}</bdi>` : said === null || said === undefined ? nothing : html`<bdi>${plain(JSON.stringify(said))}</bdi>`);
 
 /** @param {any} metric */
-function best({ best: said, last, at }) {
+function best({ name, best: said, last, at }) {
   const shown = said ?? last;
   if (shown === null || shown === undefined) return nothing;
-  return Number.isFinite(numeric(shown)) ? html`<span title=${at === null || at === undefined ? "" : `at step ${at}`}>${number(numeric(shown))}</span>` : html`<span class="bad">${plain(shown)}</span>`;
+  return Number.isFinite(numeric(shown)) ? html`<span title=${at === null || at === undefined ? "" : `at step ${at}`}>${measure(name, numeric(shown))}</span>` : html`<span class="bad">${plain(shown)}</span>`;
 }
 
 /**

@@ -2,11 +2,12 @@
 import { html, nothing } from "../../app/dom.js";
 import { link } from "../../app/router.js";
 import { untag } from "../../doing/act.js";
-import { bdi, bytes, clock, duration, goal, number, numeric, plain, stateMark } from "../../app/text.js";
+import { bdi, clock, duration, goal, number, numeric, plain, stateMark } from "../../app/text.js";
 import { chartOptions } from "../../parts/chartbar.js";
 import "../../parts/chart.js";
 import { looksOf } from "../../parts/colours.js";
 import { Curves, drawn } from "../../parts/curves.js";
+import { measure } from "../../plots/units.js";
 
 /** @typedef {import("../../app/shell.js").Context} Context */
 
@@ -62,7 +63,7 @@ function whereAndWhen(ctx) {
     ["experiment", bdi(experiment)], ["target", target && bdi(target)], ["environment", env && bdi(typeof env === "string" ? env : env.name ?? JSON.stringify(env))],
     ...(run.place ?? []).map((/** @type {[string, string]} */ [name, words]) => [name, bdi(words)]),
     ["made", clock(created, true)], ["started", clock(started, true)], ["ended", clock(ended, true)],
-    ["peak memory", run.resources?.peak_rss_bytes && bytes(run.resources.peak_rss_bytes)],
+    ["peak memory", run.resources?.peak_rss_bytes && measure("bytes", run.resources.peak_rss_bytes)],
     ["tags", Object.entries(tags ?? {}).map(([name, value]) => html`<span class="tag">${bdi(value === true || value === "" || value === null ? name : `${name}=${value}`)}
       <button class="link" aria-label=${`take the tag ${plain(name)} away`} @click=${() => untag(ctx, [run.id], name, ctx.store.again)}>✕</button></span>`)],
     ["folder", paths?.run && html`<span class="mono">${bdi(paths.run)}</span>`],
@@ -83,7 +84,7 @@ function metricTable(run, names) {
         <tbody>${names.slice(0, 200).map((name) => {
           const { last, min, max, count } = byName.get(name) ?? {};
           return html`<tr><th scope="row">${bdi(name)}${run.metric?.name === name ? html` <span class="quiet">${goal(run.metric)}</span>` : nothing}</th>
-            ${[last, min, max].map((value) => html`<td class="num">${value === null || value === undefined ? "" : Number.isFinite(numeric(value)) ? number(value) : plain(value)}</td>`)}<td class="num">${count}</td></tr>`;
+            ${[last, min, max].map((value) => html`<td class="num">${value === null || value === undefined ? "" : Number.isFinite(numeric(value)) ? measure(name, value) : plain(value)}</td>`)}<td class="num">${count}</td></tr>`;
         })}</tbody></table></div>
       ${names.length > 200 ? html`<p class="quiet">and ${names.length - 200} more, in <a href=${link(["runs", run.id, "charts"])}>Charts</a></p>` : nothing}
     </div>`;
