@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from trainconf import files
-from trainconf.control import labels
+from trainconf.control import history, labels
 from trainconf.errors import StorageError, UserError
+from trainconf.history.index.query import Asked
 from trainconf.paths import RunPaths, WorkspacePaths
 
 from ..history.build import make_run, write_json
@@ -35,6 +36,19 @@ def test_tags_are_added_replaced_and_taken_away_and_the_record_stays(workspace: 
     labels.untag([paths], ["who"])
     assert labels.read(paths).tags == {"owner": "bob"}
     assert [files.read_untrusted(name, 1 << 20) for name in (paths.record, paths.spec)] == before
+
+
+def test_a_run_is_listed_in_the_archive_as_soon_as_it_is_there_and_among_the_others_as_soon_as_it_is_not(workspace: WorkspacePaths) -> None:
+    runs = [make_run(workspace, name, at=number) for number, name in enumerate("abc")]
+
+    def listed(*, archived: bool) -> list[str]:
+        return [str(row.fields["run_id"]) for row in history.each(workspace, Asked(archived=archived))]
+
+    assert listed(archived=False) == ["c", "b", "a"]
+    labels.archive(runs[:2])
+    assert listed(archived=True) == ["b", "a"]
+    labels.archive(runs[:1], archived=False)
+    assert listed(archived=False) == ["c", "a"]
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[31mred\x1b[0m", "\u202eright", "a\ud800b", '"', "", "{}"])

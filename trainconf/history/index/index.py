@@ -173,7 +173,7 @@ class Index(KeptIndex):
 
     def _found(self, asked: Asked) -> list[tuple[Any, ...]]:
         """The id, the folder and the columns of each run that is asked for, after those were read again that have changed."""
-        if asked.is_narrowed or asked.columns:  # a run that was submitted has its values from its first reading on
+        if asked.is_narrowed or asked.columns or asked.archived:  # a run that was submitted, or labelled, is yet to be read
             self._refresh(LIVING)
         before: list[Any] = []
         for _ in range(LOOKS):
