@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
@@ -239,10 +240,10 @@ async def _body(receive: Receive, headers: dict[str, str]) -> dict[str, Any]:
     """The JSON object of a POST. Raises Refusal for anything else."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise Refusal(415, "what is sent here is JSON", allowed=[f"content-type: {JSON}"])
-    data = b""
+    data, until = b"", time.monotonic() + ANSWER_S
     try:
         while True:
-            message = await asyncio.wait_for(receive(), ANSWER_S)
+            message = await asyncio.wait_for(receive(), until - time.monotonic())
             if message["type"] == "http.disconnect":
                 raise Refusal(400, "the request ended in the middle")
             data += message.get("body", b"")

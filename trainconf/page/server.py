@@ -79,12 +79,15 @@ class Server:
         from uvicorn.config import Config
         from uvicorn.server import Server as Uvicorn
 
+        from trainconf.page.connection import Connection
+
         _give_memory_back()
         app = App(self.site)
         self.site.begin()
         config = Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
-            server_header=False, limit_concurrency=CONNECTIONS, timeout_keep_alive=60, timeout_graceful_shutdown=1,
+            app, loop="asyncio", http=Connection, ws="none", log_level="error", lifespan="off", log_config=None,
+            access_log=False, proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS, timeout_keep_alive=60,
+            timeout_graceful_shutdown=1,
         )  # fmt: skip
         server = Uvicorn(config)
         app.is_ending = lambda: server.should_exit
