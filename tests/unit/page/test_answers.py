@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from tests.unit.history.build import make_run
 from trainconf import files
+from trainconf.cli.history import ls
+from trainconf.control import labels
 from trainconf.history import events
 from trainconf.page import routes
 from trainconf.page.request import Request
@@ -201,3 +204,28 @@ def test_an_answer_is_json_whatever_was_logged(workspace: WorkspacePaths, ask: A
 
     make_run(workspace, "one", metrics={"val_accuracy": float("nan")})
     assert json.loads(encode(ask("/api/runs")))["rows"][0]["metric"]["last"] == "NaN"
+
+
+@pytest.mark.parametrize(("query", "ids"), [
+    ({}, "3210"), ({"filter": "RUN-1"}, "1"), ({"filter": "run status:Completed,Failed params.lr>=1"}, "321"),
+    ({"filter": "tag:paper"}, "32"),
+    ({"filter": "tag:paper=\"it's\" note-3"}, "3"), ({"filter": "params.lr > 0 and params.lr < 3"}, "21"), ({"archived": "1"}, "4"),
+    ({"filter": "run", "sort": "metrics.val_accuracy:max", "order": "asc"}, "0123"), ({"sort": "params.lr"}, "3210"),
+    ({"filter": "nothing"}, ""), ({"filter": "'run-2' experiment:digits"}, "2"),
+])  # fmt: skip
+def test_the_command_of_a_table_lists_its_runs_in_its_order(
+    workspace: WorkspacePaths, ask: Ask, query: dict[str, str], ids: str, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for number in range(5):
+        run = make_run(workspace, f"run-{number}", "digits", at=number, metrics={"val_accuracy": number / 10}, params={"lr": number})
+        labels.note([run], f"Note-{number}")
+        labels.tag([run], {"paper": "it's"} if number > 1 else {})
+        labels.archive([run], archived=number == 4)
+    found = ask("/api/runs", **query)
+    assert [row["id"] for row in found["rows"]] == [f"run-{number}" for number in ids]
+    monkeypatch.chdir(workspace.root)
+    program, verb, *words = shlex.split(found["command"])
+    assert (program, verb) == ("trainconf", "ls")
+    assert ls.run([*words, "--json"]) == 0
+    assert [row["run_id"] for row in json.loads(capfd.readouterr().out)] == [row["id"] for row in found["rows"]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from trainconf.fast.records import Record
 from trainconf.fast.stdlib import re
+from trainconf.history.index.where import WORDED
 
 FIELDS = {"status": "status", "state": "status", **{name: name for name in ("experiment", "name", "compute", "env", "sweep", "type")}}
 _OPERATORS = re.compile(r"(?:^|\s)(?:and|or|not|in|is|==|!=|<=?|>=?)(?:\s|$)")
@@ -33,6 +34,16 @@ def parse(text: str) -> list[Part]:
     if _OPERATORS.search(_without_texts(text)):
         return [Part(text, expression=text)]
     return [_part(typed) for typed in _PARTS.findall(text)]
+
+
+def condition(text: str) -> str:
+    """The same as one expression, as `ls --where` takes it; empty for an empty filter."""
+    found = [part.expression or _held(part.word.lower()) for part in parse(text)]
+    return found[0] if len(found) == 1 else " and ".join(f"({each})" for each in found)
+
+
+def _held(word: str) -> str:
+    return " or ".join(f"{word!r} in {name}.lower()" for name in ("run", *WORDED))
 
 
 def _part(typed: str) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from math import isfinite, isnan
 
 from trainconf.control import diff
@@ -56,6 +57,7 @@ def compare(request: Request) -> dict[str, Any]:
         "packages": _cut(shown["packages"], wanted, limit), "environment": _cut(shown["environment"], wanted, limit),
         "data": _cut(shown["data"], wanted, limit), "metrics": _metrics(known, wanted, limit, everything=everything), "code": code,
         "damage": {each.paths.run_id: each.damage for each in known if each.damage},
+        "command": shlex.join(["trainconf", "compare", *(["--all"] if everything else []), *(paths.run_id for paths in runs)]),
     }  # fmt: skip
 
 

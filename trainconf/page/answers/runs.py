@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 
+from trainconf.control.view import filter as filters
 from trainconf.page.answers.chosen import split, whole
 
 TYPE_CHECKING = False
@@ -37,7 +39,15 @@ def table(request: Request) -> dict[str, Any]:
         }  # fmt: skip
     query = {**request.query, "offset": whole(request.query, "offset", 0, 1 << 31), "limit": whole(request.query, "limit", LIMIT, MOST)}
     screen = site.ask(lambda table: screen_of(table, query))
-    return {**to_dict(site, screen, PATIENCE_S), "offset": query["offset"]}
+    return {**to_dict(site, screen, PATIENCE_S), "offset": query["offset"], "command": command_of(query)}
+
+
+def command_of(query: dict[str, Any]) -> str:
+    """What lists the same runs in a terminal, in the same order."""
+    where, sort = filters.condition(str(query.get("filter") or "")), expression(str(query.get("sort") or ""))
+    words = [f"--where={where}"] if where else []
+    words += [f"--sort={'-' if query.get('order', 'desc') == 'desc' else ''}{sort}"] if sort else []
+    return shlex.join(["trainconf", "ls", *words, *(["--archived"] if query.get("archived") == "1" else [])])
 
 
 def columns(request: Request) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from trainconf.control.results import sweep as results
 from trainconf.control.results.importance import FEWEST_TRIALS, associations
 from trainconf.control.results.whereabouts import controller_now
@@ -66,7 +68,7 @@ def told(paths: RunPaths, offset: int = 0) -> dict[str, Any]:
             "kind": found.policy, "decisions": found.verdict_count, "stopped": len(stopped), "saved": found.saved,
             "settings": _policy(asked), "changes": [{"from_trial": first, "words": in_words(now)} for first, now in found.policy_changes],
         },
-        "actions": _actions(found),
+        "actions": _actions(found), "command": shlex.join(["trainconf", "sweep", "show", paths.run_id]),
     }  # fmt: skip
 
 

@@ -19,12 +19,13 @@ export class ApiError extends Error {
 
 const KEPT = "trainconf.token";
 
-/** Take the token out of the address, where it would be seen, and keep it for this origin. */
+/** Take the token out of the address, where it would be seen, and keep it for this origin. Whether there was one. */
 export function takeToken() {
   const { token } = parse(location.hash);
-  if (token === null) return;
+  if (token === null) return false;
   localStorage.setItem(KEPT, token);
   history.replaceState(null, "", location.hash.replace(/^#t=[^/]*/, "#") === "#" ? "#/runs" : location.hash.replace(/^#t=[^/]*/, "#"));
+  return true;
 }
 
 export class Api {

@@ -16,11 +16,15 @@ export function download(name, blob) {
 }
 
 /**
- * Put text on the clipboard; a page that is not of a secure origin has only the old way.
+ * Put text on the clipboard; a page in a frame of another one has only the old way.
  * @param {string} text
  */
 export async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  try {
+    return await navigator.clipboard.writeText(text);
+  } catch {
+    // Not allowed, or not there.
+  }
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);

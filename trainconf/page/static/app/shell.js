@@ -1,9 +1,10 @@
 // The frame of the page: its places, the screen that the address names, keys, notices, and what is said when something is amiss.
+import { save } from "../doing/save.js";
 import { dialog } from "../parts/dialog.js";
 import { refusal } from "../parts/refusal.js";
 import { places } from "../screens/index.js";
 import { Api, ApiError, takeToken } from "./api.js";
-import { html, nothing, render } from "./dom.js";
+import { copy, html, nothing, render } from "./dom.js";
 import { listen } from "./keys.js";
 import { Address, link } from "./router.js";
 import { Stream } from "./stream.js";
@@ -22,6 +23,9 @@ import { startTheme, toggleTheme } from "./theme.js";
  * @property {AbortSignal} signal  ends when the screen is left
  * @property {() => void} subscribe  what `topics` says has changed
  * @property {(job: Promise<any>) => Promise<any>} ask  the answer, or undefined once the refusal is on the screen
+ * @property {(words: string) => Promise<void>} copy  to the clipboard, which is said
+ * @property {() => unknown} tools  buttons of what each screen can
+ * @property {() => string} up  the address of the list that this is one of, as it was left
  */
 
 /**
@@ -36,6 +40,8 @@ import { startTheme, toggleTheme } from "./theme.js";
  * @property {(ctx: Context, name: string, data: any) => unknown} [event]
  * @property {(ctx: Context) => unknown} [leave]
  * @property {(ctx: Context) => unknown} [heading]  what the browser's tab says
+ * @property {(ctx: Context) => string | undefined} [command]  that shows the same in a terminal
+ * @property {(ctx: Context) => [string, Record<string, unknown> | null]} [data]  the name of its export, and the query of its numbers
  * @property {Record<string, [string, (ctx: Context, event: KeyboardEvent) => unknown]>
  *   | ((ctx: Context) => Record<string, [string, (ctx: Context, event: KeyboardEvent) => unknown]>)} [keys]
  */
@@ -67,10 +73,13 @@ export class Shell {
     this.refused = null;
     this.leaving = new AbortController();
     this.isDue = false;
+    /** @type {Map<string, string>} */
+    this.kept = new Map(); // the address of each place, as it was left
   }
 
   async start() {
     takeToken();
+    addEventListener("hashchange", () => takeToken() && location.reload()); // a new link in an old page
     startTheme(() => this.restyle());
     this.draw();
     if (!this.api.token) return this.lock();
@@ -97,6 +106,7 @@ export class Shell {
     const { path } = this.address;
     const top = places.find(({ name }) => name === path[0]) ?? places[0];
     const place = path.length > 1 ? top.one ?? top : top;
+    if (place === top) this.kept.set(top.name, location.hash);
     const { screen } = place;
     if (!screen) {
       this.load(place);
@@ -137,6 +147,8 @@ export class Shell {
       subscribe: () => !signal.aborted && this.subscribe(),
       toast: (words) => this.toast(words),
       ask: (job) => job.catch((error) => void (signal.aborted || this.refuse(error))),
+      copy: async (words) => { await copy(words); this.toast("Copied."); },
+      tools: () => this.tools(), up: () => this.to(this.address.path[0]),
     };
     const ctx = this.ctx;
     this.guard(() => screen.enter?.(ctx));
@@ -229,13 +241,17 @@ export class Shell {
 
   /** @returns {import("./keys.js").Keys} */
   keys() {
-    const go = (/** @type {string} */ name) => () => this.address.go(link([name]));
+    const go = (/** @type {string} */ name) => () => this.address.go(this.to(name));
+    const ctx = /** @type {Context} */ (this.ctx);
+    const command = this.screen.command?.(ctx);
     return {
       "g r": ["go to the runs", go("runs")],
       "g c": ["go to the comparison", go("compare")],
       "g s": ["go to the sweeps", go("sweeps")],
       "g n": ["go to what runs now", go("now")],
       ".": ["live on or off", () => this.toggleLive()],
+      e: ["export", () => this.export()],
+      ...(command ? { y: ["copy the command", () => ctx.copy(command)] } : {}),
       t: ["light or dark", () => { toggleTheme(); this.restyle(); }],
       "?": ["these keys", () => this.help()],
       Escape: ["back", () => this.back()],
@@ -250,7 +266,28 @@ export class Shell {
 
   back() {
     if (document.activeElement instanceof HTMLElement && document.activeElement !== document.body) document.activeElement.blur();
-    if (this.address.path.length > 1) this.address.go(link([this.address.path[0]]));
+    const { path } = this.address;
+    this.address.go(this.to(path.length > 1 ? path[0] : "runs"));
+  }
+
+  /**
+   * The address of a place: as it was left, and with what is chosen; from the place itself, without all that was set.
+   * @param {string} name
+   */
+  to(name) {
+    const { path, query } = this.address;
+    if (name === "compare" && query.chosen?.includes(",")) return link([name], { runs: query.chosen });
+    return (path.length < 2 && path[0] === name ? null : this.kept.get(name)) ?? link([name]);
+  }
+
+  export() {
+    const ctx = /** @type {Context} */ (this.ctx);
+    save(ctx, ...(this.screen.data?.(ctx) ?? /** @type {[string, null]} */ ([this.screen.name, null])));
+  }
+
+  tools() {
+    const { e, y } = this.keys();
+    return html`<button @click=${e[1]}>${e[0]}</button>${y ? html`<button @click=${y[1]}>${y[0]}</button>` : nothing}`;
   }
 
   help() {
@@ -333,7 +370,7 @@ export class Shell {
         <a class="brand" href=${link(["runs"])}>trainconf</a>
         <nav aria-label="Places">
           ${places.map(({ name, title }) => html`
-            <a href=${link([name], name === "compare" && chosen.length > 1 ? { runs: chosen.join(",") } : {})} aria-current=${name === this.address.path[0] ? "page" : nothing}
+            <a href=${this.to(name)} aria-current=${name === this.address.path[0] ? "page" : nothing}
               >${title}<span class="count">${counts[name] ?? nothing}</span></a>`)}
         </nav>
         <p class="place">

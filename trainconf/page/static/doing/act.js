@@ -1,6 +1,6 @@
 // What can be done, in a dialog that shows the command first. The server makes the command, and does the same by the same operation.
 import { ApiError } from "../app/api.js";
-import { copy, html, nothing } from "../app/dom.js";
+import { html, nothing } from "../app/dom.js";
 import { encoded, link } from "../app/router.js";
 import { FINAL, bdi, plain } from "../app/text.js";
 import { worded } from "../parts/refusal.js";
@@ -97,7 +97,7 @@ export function action(ctx, it) {
     ${it.words ? html`<p>${worded(it.words)}</p>` : nothing}
     ${it.form && !results ? it.form(changed) : nothing}
     <div class="command"><code class="block">${command ? plain(command) : "…"}</code>
-      <button @click=${async () => { await copy(command); ctx.toast("Copied."); }} ?disabled=${!command}>copy</button></div>
+      <button @click=${() => ctx.copy(command)} ?disabled=${!command}>copy</button></div>
     ${refused ? said(refused) : nothing}
     ${results ? html`<ul class="results">${results.map((each) => html`<li class=${each.ok ? "good" : "bad"}><span aria-hidden="true">${each.ok ? "✓" : "✕"}</span>
       <div><b><bdi>${plain(each.id)}</bdi></b> <span class="lines">${lines(each.words)}</span>
@@ -177,7 +177,7 @@ export function note(ctx, ids, before, done) {
 export const archive = (ctx, ids, isArchived, done) =>
   action(ctx, {
     title: isArchived ? `Show ${these(ids)} again` : `Hide ${these(ids)}`, verb: isArchived ? "unarchive" : "archive", label: isArchived ? "show" : "hide",
-    words: isArchived ? "" : "Hidden runs are left out of lists. Nothing of them is removed; `archived` in the table shows them.", body: () => ({ runs: ids }), done,
+    words: isArchived ? "" : "Hidden runs are left out of lists. Nothing of them is removed; `hidden ones` above the table shows them.", body: () => ({ runs: ids }), done,
   });
 
 /** @param {Context} ctx @param {any} run */

@@ -11,7 +11,6 @@ import { Curves, drawn } from "../parts/curves.js";
 import { change, patch } from "../parts/patch.js";
 import { measure } from "../plots/units.js";
 import { worded } from "../parts/refusal.js";
-import { save } from "../doing/save.js";
 
 /** @typedef {import("../app/shell.js").Context} Context */
 
@@ -92,7 +91,7 @@ function view(ctx) {
           .value=${ctx.address.query.search ?? ""} @input=${(/** @type {Event} */ event) => typed(ctx, event)}></label>
         <label><input type="checkbox" .checked=${ctx.address.query.all === "1"} @change=${() => ctx.address.set({ all: ctx.address.query.all ? null : 1 })}> also what is the same</label>
         ${colourButton(ctx, found.runs.map((/** @type {any} */ run) => run.id))}
-        <button @click=${() => exported(ctx)}>export</button>
+        ${ctx.tools()}
       </div>
       ${valueSection(ctx, "params", "Params")}
       ${metricSection(ctx)}
@@ -210,21 +209,19 @@ function typed(ctx, event) {
   ctx.store.typing = setTimeout(() => ctx.address.set({ search: words }), TYPING_MS);
 }
 
-/** @param {Context} ctx */
-const exported = (ctx) => save(ctx, "compare", { view: "compare", runs: idsOf(ctx).join(","), all: ctx.address.query.all });
-
 /** @type {import("../app/shell.js").Screen} */
 export default {
   name: "compare",
   title: "Compare",
   key: () => "",
   enter, update, view,
+  command: ({ store }) => store.found?.command,
+  data: (ctx) => ["compare", idsOf(ctx).length > 1 ? { view: "compare", runs: idsOf(ctx).join(","), all: ctx.address.query.all } : null],
   heading: (ctx) => `Compare ${idsOf(ctx).length} runs`,
   topics: (ctx) => ({ points: ctx.store.curves?.places() ?? {} }),
   event: (ctx, name, data) => ctx.store.curves.event(name, data),
   keys: {
     "/": ["search names", () => document.getElementById("filter")?.focus()],
     a: ["also what is the same", (ctx) => ctx.address.set({ all: ctx.address.query.all ? null : 1 })],
-    e: ["export", exported],
   },
 };

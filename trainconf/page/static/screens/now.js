@@ -27,7 +27,7 @@ function view(ctx) {
   const waiting = [...found.here.flatMap((/** @type {any} */ machine) => machine.waiting.filter((/** @type {any} */ each) => each.ours).map((/** @type {any} */ each) => each.id)),
     ...found.scheduled.filter((/** @type {any} */ each) => each.state === "Queued").map((/** @type {any} */ each) => each.id)];
   const nothingRuns = !found.others.length && !found.scheduled.length && found.here.every((/** @type {any} */ machine) => machine.leases.every((/** @type {any} */ each) => each.free) && !machine.waiting.length);
-  return html`<div class="sections now"><div class="bar flat"><h1>Now</h1><span class="quiet" role="status">${found.running} running, ${found.waiting} waiting</span>
+  return html`<div class="sections now"><div class="bar flat"><h1>Now</h1><span class="quiet" role="status">${found.running} running, ${found.waiting} waiting</span>${ctx.tools()}
       ${waiting.length ? html`<button class="danger" @click=${() => cancel(ctx, waiting, () => read(ctx))}>cancel all that waits (${waiting.length})…</button>` : nothing}</div>
     ${found.here.map((/** @type {any} */ machine) => machineView(ctx, machine))}
     ${found.scheduled.length ? html`<section class="card pad"><h2>Scheduler <span class="quiet">${Object.entries(found.counts).map(([state, count]) => `${count} ${state}`).join(", ")}</span></h2>${runTable(ctx, found.scheduled, true)}</section>` : nothing}
@@ -80,5 +80,6 @@ export default {
   view,
   topics: () => ({ now: true }),
   event: (ctx, name, data) => (name === "now" && data.here ? take(ctx, data) : undefined),
+  command: () => "trainconf watch",
   leave: (ctx) => clearInterval(ctx.store.clock),
 };

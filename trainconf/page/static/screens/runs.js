@@ -1,5 +1,5 @@
 // The table of runs, and the curves of the chosen ones beside it.
-import { copy, html, nothing } from "../app/dom.js";
+import { html, nothing } from "../app/dom.js";
 import { ApiError } from "../app/api.js";
 import { encoded, joined, link, listed } from "../app/router.js";
 import { bdi, clock, counted, duration, goal, grouped, number, numeric, plain, short, stateMark } from "../app/text.js";
@@ -12,7 +12,6 @@ import { columnPicker } from "../parts/columns.js";
 import { Curves, drawn, MANY } from "../parts/curves.js";
 import { measure } from "../plots/units.js";
 import { worded } from "../parts/refusal.js";
-import { save } from "../doing/save.js";
 import { spark } from "../parts/spark.js";
 import { move, newPlace, table } from "../parts/table.js";
 
@@ -25,6 +24,9 @@ const MENDS = 5; // times that rows which did not come are asked for
 const AGAIN_MS = 400; // until an answer that was not whole is asked for once more
 const BESIDE = 6; // charts beside the table
 const DETAILED = 4; // chosen runs whose metrics are looked up
+
+/** @type {{order: string, place: import("../parts/table.js").Place} | null} */
+let left = null; // where the reader was, and in which table
 
 /** @param {Context} ctx */
 const chosenIds = (ctx) => (ctx.address.query.chosen ?? "").split(",").filter(Boolean);
@@ -58,12 +60,11 @@ function update(ctx) {
   const { store } = ctx;
   const asked = JSON.stringify(question(ctx));
   if (asked !== store.asked) {
-    const isFirst = store.asked === "";
-    store.asked = asked;
+    const order = JSON.stringify({ ...question(ctx), columns: "" });
+    if (left?.order !== order) left = { order, place: newPlace() };
+    Object.assign(store, { asked, place: left.place, isStale: true });
     store.pending.clear();
-    if (!isFirst) Object.assign(store.place, { first: 0, cursor: 0 });
-    store.isStale = true;
-    load(ctx, 0);
+    load(ctx, Math.floor(store.place.cursor / PAGE));
   }
   drawChosen(ctx);
 }
@@ -82,6 +83,7 @@ async function load(ctx, page) {
     const answer = await ctx.api.get("runs", { ...question(ctx), offset: page * PAGE, limit: PAGE }, { signal: ctx.signal });
     if (asked !== store.asked) return;
     if (store.isStale) store.rows.clear();
+    if (store.total === null && store.place.cursor) requestAnimationFrame(() => requestAnimationFrame(() => step(0)(ctx))); // back to where the reader was
     store.isStale = false;
     store.mistake = null;
     take(store, answer);
@@ -112,10 +114,10 @@ function again(ctx, asked, page) {
 /**
  * Take rows that came.
  * @param {Record<string, any>} store
- * @param {{rows: any[], offset?: number, total: number, matching: number, without?: any[], unread?: number, unknown?: string[], reading?: {done: number, total: number}}} answer
+ * @param {{rows: any[], offset?: number, total: number, matching: number, without?: any[], unread?: number, unknown?: string[], reading?: {done: number, total: number}, command?: string}} answer
  */
-function take(store, { rows, offset = 0, total, matching, without, unread, unknown, reading }) {
-  Object.assign(store, { total, matching, reading, unread, unknown: unknown ?? store.unknown, without: without?.length ? without : store.without });
+function take(store, { rows, offset = 0, total, matching, without, unread, unknown, reading, command = store.command }) {
+  Object.assign(store, { command, total, matching, reading, unread, unknown: unknown ?? store.unknown, without: without?.length ? without : store.without });
   rows.forEach((row, place) => {
     store.rows.set(offset + place, row);
     store.byId.set(row.id, row);
@@ -314,7 +316,8 @@ function toolbar(ctx) {
           .value=${address.query.filter ?? ""} @input=${typed} @keydown=${leave} aria-invalid=${store.mistake ? "true" : nothing}></label>
       <span class="matching" role="status">${store.total === null ? nothing : address.query.filter ? `${grouped(store.matching)} of ${counted(store.total, "run")}` : counted(store.total, "run")}</span>
       <button @click=${() => columnPicker(ctx, columnsOf(ctx), (columns) => saveColumns(ctx, columns))}>columns</button>
-      <button @click=${() => exported(ctx)}>export</button>
+      <label><input type="checkbox" .checked=${address.query.archived === "1"} @change=${() => address.set({ archived: address.query.archived ? null : 1 })}> hidden ones</label>
+      ${ctx.tools()}
     </div>`;
 }
 
@@ -440,9 +443,6 @@ function open(ctx, place) {
   if (row) ctx.address.go(link(["runs", row.id]));
 }
 
-/** @param {Context} ctx  the whole table, not the rows that were read */
-const exported = (ctx) => save(ctx, "runs", { view: "runs", ...question(ctx) });
-
 /** @param {number} steps */
 const step = (steps) => (/** @type {Context} */ ctx) => {
   move(ctx.store.place, ctx.store.matching, steps, document.querySelector(".list"));
@@ -454,6 +454,8 @@ export default {
   name: "runs",
   title: "Runs",
   enter, update, view,
+  command: ({ store }) => store.command,
+  data: (ctx) => ["runs", { view: "runs", ...question(ctx) }], // the whole table, not the rows that were read
   heading: (ctx) => (ctx.address.query.filter ? `${plain(ctx.address.query.filter)} · Runs` : "Runs"),
   topics(ctx) {
     const { store } = ctx;
@@ -474,12 +476,6 @@ export default {
     Enter: ["open the run", (ctx) => open(ctx, ctx.store.place.cursor)],
     l: ["its log", (ctx) => { const row = ctx.store.rows.get(ctx.store.place.cursor); if (row) ctx.address.go(link(["runs", row.id, "log"])); }],
     c: ["compare the chosen", (ctx) => { const ids = chosenIds(ctx); if (ids.length > 1) ctx.address.go(link(["compare"], { runs: ids.join(",") })); else ctx.toast("Choose two runs or more with x, then compare."); }],
-    e: ["export", exported],
-    y: ["copy the command of this table", async (ctx) => {
-      const { filter } = ctx.address.query;
-      await copy(`trainconf ls${filter ? ` --where '${filter.replaceAll("'", "'\\''")}'` : ""}`);
-      ctx.toast("Copied.");
-    }],
     Escape: ["let go of the chosen", (ctx) => { if (document.activeElement instanceof HTMLElement) document.activeElement.blur(); if (chosenIds(ctx).length) choose(ctx, []); }],
   },
 };

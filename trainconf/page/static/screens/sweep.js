@@ -7,7 +7,6 @@ import { steer } from "../doing/act.js";
 import { isIn, placeOn, valueAt } from "../plots/axes.js";
 import "../plots/parallel.js";
 import { worded } from "../parts/refusal.js";
-import { save } from "../doing/save.js";
 
 /** @typedef {import("../app/shell.js").Context} Context */
 /** @typedef {import("../plots/axes.js").Axis} Axis */
@@ -146,9 +145,9 @@ function head(ctx) {
   const { sweep } = ctx.store;
   const parts = [`${sweep.completed + sweep.stopped + sweep.failed} of ${sweep.total} trials ended`, sweep.running && `${sweep.running} running`, sweep.stopped && `${sweep.stopped} stopped early`, sweep.failed && `${sweep.failed} failed`];
   return html`<div class="run-head">
-    <p class="crumbs"><a href=${link(["sweeps"])}>‹ Sweeps</a> <span class="quiet"><bdi>${plain(sweep.experiment ?? "")}</bdi> · ${plain(sweep.kind)}</span></p>
+    <p class="crumbs"><a href=${ctx.up()}>‹ Sweeps</a> <span class="quiet"><bdi>${plain(sweep.experiment ?? "")}</bdi> · ${plain(sweep.kind)}</span></p>
     <div class="title"><h1><bdi>${plain(sweep.name || sweep.id)}</bdi></h1>${stateMark(sweep.state)}<span class="quiet" role="status">${parts.filter(Boolean).join(", ")}</span>
-      <span class="actions">${sweep.actions.map((/** @type {string} */ verb) => html`<button class=${verb === "cancel" ? "danger" : ""} @click=${() => steer(ctx, verb, sweep.id, () => read(ctx))}>${verb}…</button>`)}<button @click=${() => exported(ctx)}>export</button></span></div>
+      <span class="actions">${sweep.actions.map((/** @type {string} */ verb) => html`<button class=${verb === "cancel" ? "danger" : ""} @click=${() => steer(ctx, verb, sweep.id, () => read(ctx))}>${verb}…</button>`)}${ctx.tools()}</span></div>
     ${sweep.best ? html`<p><span class="good">best ▸</span> ${sweep.best.id ? html`<a href=${link(["runs", sweep.best.id])}>trial ${sweep.best.number}</a>` : html`trial ${sweep.best.number}`}: <b>${number(sweep.best.value)}</b> <span class="quiet"><bdi>${plain(sweep.metric?.name)}</bdi></span>
       <span class="mono">${sweep.best.overrides.map((/** @type {string} */ word) => html`<bdi>${plain(word)}</bdi> `)}</span></p>`
       : html`<p class="quiet">${sweep.metric ? html`no trial has logged <bdi>${plain(sweep.metric.name)}</bdi> yet` : html`its trials are compared by no metric: <code>metric.name=NAME</code>`}</p>`}
@@ -249,9 +248,6 @@ function policy({ policy: told }) {
     ${told.changes.map((/** @type {any} */ each) => html`<p class="quiet">since trial ${each.from_trial}: ${plain(each.words)}</p>`)}<p class="quiet">The table says of each trial by which bound and value.</p></section>`;
 }
 
-/** @param {Context} ctx */
-const exported = (ctx) => save(ctx, idOf(ctx), { view: "sweep", id: idOf(ctx) });
-
 /** @type {import("../app/shell.js").Screen} */
 export default {
   name: "sweep", title: "Sweep",
@@ -272,5 +268,7 @@ export default {
     return name === "gone" && data.topic === "sweep" && data.id === idOf(ctx) ? read(ctx) : undefined;
   },
   leave: (ctx) => clearInterval(ctx.store.clock),
-  keys: { e: ["export", exported], r: ["no ranges", (ctx) => ctx.address.set({ brush: null, top: null })] },
+  command: ({ store }) => store.sweep?.command,
+  data: (ctx) => [idOf(ctx), { view: "sweep", id: idOf(ctx) }],
+  keys: { r: ["no ranges", (ctx) => ctx.address.set({ brush: null, top: null })] },
 };

@@ -31,7 +31,7 @@ function view(ctx) {
         ctx.store.typing = setTimeout(() => ctx.address.set({ search: words, offset: null }), TYPING_MS);
       }}></label>
       <label><input type="checkbox" .checked=${query.archived === "1"} @change=${() => ctx.address.set({ archived: query.archived ? null : 1, offset: null })}> hidden ones</label>
-      <span class="quiet" role="status">${counted(total, "sweep")}</span></div>
+      <span class="quiet" role="status">${counted(total, "sweep")}</span>${ctx.tools()}</div>
     ${sweeps.length ? html`<div class="card scroll" tabindex="0" role="region" aria-label="sweeps"><table class="full">
       <thead><tr>${["sweep", "state", "trials", "", "best", "params of the best", "made"].map((title) => html`<th scope="col">${title || html`<span class="sr">progress</span>`}</th>`)}</tr></thead>
       <tbody>${sweeps.map(row)}</tbody></table></div>
@@ -55,6 +55,7 @@ export default {
   name: "sweeps", title: "Sweeps",
   enter: (ctx) => { ctx.store.clock = setInterval(() => document.hidden || ctx.store.found?.sweeps.every((/** @type {any} */ each) => /Completed|Failed|Canceled/.test(each.state)) || read(ctx), LOOK_MS); },
   update: read, view,
+  command: () => "trainconf sweep ls",
   leave: (ctx) => clearInterval(ctx.store.clock),
   keys: { "/": ["search", () => document.getElementById("filter")?.focus()] },
 };

@@ -1,6 +1,5 @@
 // All curves of a run, one card for each metric.
 import { html, nothing } from "../../app/dom.js";
-import { link } from "../../app/router.js";
 import { counted, plain } from "../../app/text.js";
 import { chartBar } from "../../parts/chartbar.js";
 import "../../parts/chart.js";
@@ -69,6 +68,5 @@ export default {
     }],
     o: ["log y on or off", (ctx) => ctx.address.set({ log: ctx.address.query.log ? null : 1 })],
     0: ["the whole course", (ctx) => ctx.address.set({ from: null, to: null })],
-    c: ["compare with other runs", (ctx) => ctx.address.go(link(["runs"], { chosen: ctx.store.run.id }))],
   },
 };

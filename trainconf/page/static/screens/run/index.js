@@ -1,6 +1,6 @@
 // One run: its state first, then its tabs. Each tab is a screen of the same shape, in tabs.js; `ctx.store.run` is what is known of the run.
 import { ApiError } from "../../app/api.js";
-import { copy, html, nothing } from "../../app/dom.js";
+import { html, nothing } from "../../app/dom.js";
 import { encoded, link } from "../../app/router.js";
 import { bdi, duration, FINAL, plain, sign, tone } from "../../app/text.js";
 import { runButtons } from "../../doing/act.js";
@@ -69,9 +69,9 @@ function view(ctx) {
   return html`
     <div class="run">
       <div class="run-head">
-        <p class="crumbs"><a href=${link(["runs"])}>‹ Runs</a>${run.sweep ? html` <a href=${link(["sweeps", run.sweep])}>sweep ${bdi(run.sweep)}</a>` : nothing}</p>
+        <p class="crumbs"><a href=${ctx.up()}>‹ Runs</a>${run.sweep ? html` <a href=${link(["sweeps", run.sweep])}>sweep ${bdi(run.sweep)}</a>` : nothing}</p>
         <div class="title"><h1><bdi>${plain(run.name || run.id)}</bdi></h1>${run.name ? html`<span class="mono quiet"><bdi>${plain(run.id)}</bdi></span>` : nothing}
-          <span class="actions">${runButtons(ctx, run, store.again)}${colourButton(ctx, [run.id])}<button @click=${() => copyCommand(ctx)}>copy the command</button></span></div>
+          <span class="actions">${runButtons(ctx, run, store.again)}${colourButton(ctx, [run.id])}${ctx.tools()}</span></div>
         <p class=${`state-line ${tone(run.state)}`} role="status"><span class="sign" aria-hidden="true">${sign(run.state)}</span> ${plain(run.state_line || run.state)}${took(store)}</p>
         ${store.gone ? html`<p class="mistake">This run's folder is gone. What you see is what was read before.</p>` : nothing}
         ${(run.warnings ?? []).map((/** @type {unknown} */ words) => html`<p class="warning"><span aria-hidden="true">!</span> ${worded(typeof words === "string" ? words : JSON.stringify(words))}</p>`)}
@@ -90,12 +90,6 @@ function took({ run, readAt }) {
   return html`<span class="quiet"> · ${duration(run.duration_s + since)}${run.attempt > 1 ? `, attempt ${run.attempt}` : ""}</span>`;
 }
 
-/** @param {Context} ctx */
-async function copyCommand(ctx) {
-  await copy(ctx.store.run.command ?? "");
-  ctx.toast("Copied.");
-}
-
 /** @type {import("../../app/shell.js").Screen} */
 export default {
   name: "run",
@@ -104,6 +98,8 @@ export default {
   enter,
   update: (ctx) => open(ctx),
   view,
+  command: ({ store }) => store.run?.command,
+  data: (ctx) => [idOf(ctx), { view: "metrics", runs: idOf(ctx) }],
   heading: ({ store, address }) => (store.run ? `${sign(store.run.state)} ${plain(store.run.name || store.run.id)}` : plain(address.path[1])),
   topics: (ctx) => ({ run: [idOf(ctx)], ...(ctx.store.tab?.screen.topics?.(ctx) ?? {}) }),
   event(ctx, name, data) {
@@ -129,7 +125,7 @@ export default {
   keys: (ctx) => ({
     ...(ctx.store.tab?.screen?.keys ?? {}),
     l: ["the log", () => ctx.address.go(link(["runs", idOf(ctx), "log"]))],
-    y: ["copy the command", () => copyCommand(ctx)],
+    c: ["compare with other runs", () => ctx.address.go(link(["runs"], { chosen: idOf(ctx) }))],
     "[": ["the part before", () => turn(ctx, -1)],
     "]": ["the next part", () => turn(ctx, 1)],
   }),

@@ -22,7 +22,7 @@ export default {
   keys: {
     "/": ["find in the log", () => document.getElementById("find")?.focus()],
     f: ["follow, or stay", () => log()?.follow()],
-    e: ["the first error", () => log()?.firstError()],
+    E: ["the first error", () => log()?.firstError()],
     G: ["the end", () => log()?.openEnd()],
   },
 };
