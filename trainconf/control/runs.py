@@ -6,7 +6,7 @@ import os
 import time
 
 from trainconf import files, launchers
-from trainconf.errors import LaunchError, Mistake, RunNotFoundError
+from trainconf.errors import LaunchError, Mistake, RunNotFoundError, UserError
 from trainconf.fast.records import Record
 from trainconf.history import events, follow
 from trainconf.history import find as finding
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainconf.paths import RunPaths, WorkspacePaths
 
 TIMED_OUT = 124
+MAKING_SECONDS, LOOK_SECONDS = 60.0, 0.05
 
 
 class Waited(Record):
@@ -181,10 +182,11 @@ def _waited_sweep(sweep: RunPaths, found: State) -> Waited:
     from trainconf.control.results.sweep import results
 
     ended = results(sweep)
+    code = ended.exit_code if found.status == "Completed" or ended.failure else follow.exit_code(found)
     stopped = {trial.row.get("run_id") for trial in ended.trials if trial.stop is not None and trial.status == "Canceled"}
     trials = [paths for paths in runs_of(sweep) if paths.run_id not in stopped]
     failed = [(trial, state) for trial, state in zip(trials, states.states_of(trials), strict=True) if state.status != "Completed"]
-    return Waited(sweep, found, ended.exit_code if found.status == "Completed" else follow.exit_code(found), failed)
+    return Waited(sweep, found, code, failed)
 
 
 def cancel(paths: RunPaths, *, force: bool = False) -> None:
@@ -236,18 +238,33 @@ def cancel_removed(workspace: WorkspacePaths, run_id: str, *, force: bool = Fals
 
 
 def stop_sweep(sweep: RunPaths) -> bool:
-    """Start no further trial of a search; those that run go on to their end. Whether it has a controller, which sees to it.
+    """Start no further trial of a sweep; those that run go on to their end. Whether it has a controller, which sees to it.
 
-    Without one, trials that were handed over and wait are taken back here. Raises UserError for a plain grid, LaunchError, StorageError.
+    Without one, trials that were handed over and wait are taken back here. Raises UserError, LaunchError, StorageError.
     """
-    from trainconf.control.results.sweep import ask_for
+    from trainconf.control.results.sweep import ask_for, is_plain, waits
     from trainconf.sweeps import hands
 
-    has_controller = ask_for(sweep, "close", reason="stopped by `sweep stop`")
+    if is_plain(read_mapping(sweep.sweep)):
+        has_controller = False
+        _until_made(sweep)
+    else:
+        has_controller = ask_for(sweep, "close", reason="stopped by `sweep stop`")
     for trial in [] if has_controller else finding.trials_of(sweep):
-        if (events.last(trial) or {}).get("state") == "NotStarted":
+        if waits(trial):
             hands.cancel(trial, "its sweep was stopped: by `sweep stop`", force=False)
     return has_controller
+
+
+def _until_made(sweep: RunPaths) -> None:
+    """Wait for whoever makes the trials of a plain grid. Raises UserError when that takes MAKING_SECONDS."""
+    from trainconf.sweeps import journal
+
+    give_up_at = time.monotonic() + MAKING_SECONDS
+    while files.is_locked(sweep.lock) and not all(events.exists(entry.paths) for entry in journal.read(sweep)):
+        if time.monotonic() > give_up_at:
+            raise UserError(f"the trials of {sweep.run_id} are still being made", ("sweep", sweep.run_dir), hint="try again a little later")
+        time.sleep(LOOK_SECONDS)
 
 
 def _end_controllers_job(sweep: RunPaths) -> None:

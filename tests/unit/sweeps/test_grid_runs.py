@@ -220,6 +220,24 @@ def test_ctrl_c_cancels_all_and_what_waits_never_starts(workspace: Shell) -> Non
     assert out.count(b"Canceled") == 5
 
 
+def test_a_plain_grid_is_stopped_what_runs_goes_on_and_what_waits_is_taken_back(workspace: Shell, tmp_path: Path) -> None:
+    workspace.write("train.py", "import os, time\nopen('outputs/up', 'w').close()\n"
+                    f"while not os.path.exists({str(tmp_path / 'gate')!r}):\n    time.sleep(0.02)\n")
+    answer = workspace(*sweep_words(workspace, "+params.a=range(5)", "sweep.max_concurrent_runs=2", "submit.detach=true"))
+    assert answer.code == 0, answer
+    wait_for(lambda: len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2)
+    answer = workspace("sweep", "pause", "last")
+    assert (answer.code, "a plain grid, cannot be paused" in answer.err, "sweep stop" in answer.err) == (2, True, True), answer
+    answer = workspace("sweep", "stop", "last")
+    assert answer.code == 0, answer
+    (tmp_path / "gate").write_text("")
+    waited = workspace("wait", "last")
+    assert waited.code == 1, waited
+    assert statuses(workspace) == ["Completed"] * 2 + ["Canceled"] * 3
+    assert len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2
+    assert waited.err.count("its sweep was stopped: by `sweep stop`") == 3
+
+
 def test_a_detached_sweep_prints_its_id_and_goes_on(workspace: Shell) -> None:
     answer = workspace(*sweep_words(workspace, "+params.a=1,2,3", "submit.detach=true"))
     assert answer.code == 0, answer

@@ -247,6 +247,8 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
 
     found = record.read_mapping(sweep.sweep)
     is_pause = deed in ("pause", "resume")
+    if is_plain(found):
+        _refuse_pause(sweep, deed)
     if not (is_pause and is_plain(found) and can_pause(sweep)):
         search_of(sweep, found)
     lock = FileLock(sweep.controller_lock)
@@ -269,7 +271,7 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
 def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:
     """Keep trials in their scheduler's queue, or let them begin, as the journal says. Raises ConfigError, LaunchError, StorageError."""
     if progress.is_held:
-        waiting = [trial for trial in progress.running.values() if _waits(journal.paths_of(sweep, trial.run))]
+        waiting = [trial for trial in progress.running.values() if waits(journal.paths_of(sweep, trial.run))]
         if waiting and hands.can_hold(sweep):
             log.write("hold", numbers=[trial.number for trial in waiting])
             hands.hold(sweep, waiting, is_held=True)
@@ -278,10 +280,12 @@ def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:
         log.write("release", numbers=sorted(progress.held))
 
 
-def _waits(paths: RunPaths) -> bool:
+def waits(paths: RunPaths) -> bool:
     """Whether a trial was handed over and has never begun."""
     latest = events.last(paths)
-    return latest is not None and latest["state"] in ("NotStarted", "Queued") and int(latest.get("attempt", 1)) == 1
+    if latest is None or latest["state"] not in ("NotStarted", "Queued") or int(latest.get("attempt", 1)) != 1:
+        return False
+    return latest.get("waiting_for") not in ("requeue", "retry")
 
 
 def can_pause(sweep: RunPaths) -> bool:
@@ -322,7 +326,8 @@ def _last_deed(lines: Iterable[Any]) -> dict[str, Any]:
 
 def _refuse_pause(sweep: RunPaths, deed: str) -> None:
     if deed == "pause" and not can_pause(sweep):
-        raise UserError(f"{sweep.run_id} cannot be paused: an agent has all its trials since it began", ("from", sweep.trials),
+        what = f"{sweep.run_id}, a plain grid," if is_plain(record.read_mapping(sweep.sweep)) else sweep.run_id
+        raise UserError(f"{what} cannot be paused: an agent has all its trials since it began", ("from", sweep.trials),
                         hint=f"`trainconf sweep stop {sweep.run_id}` takes back those that wait; those that run go on")
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from trainconf.control.results.sweep import is_paused
+from trainconf.control.results.sweep import is_paused, results
 from trainconf.errors import ConfigError, LaunchError
 from trainconf.fast.tuples import NamedTuple
 from trainconf.files import is_locked, read_lines
@@ -98,6 +98,9 @@ class SweepLook:
         self._is_paused = False
 
     def __call__(self, paths: RunPaths) -> State:
+        return _as_told(paths, self._look_at(paths))
+
+    def _look_at(self, paths: RunPaths) -> State:
         state = self._look(paths)
         if is_locked(paths.controller_lock):
             self._ask_at = 0.0  # what a scheduler said of its job is of before that
@@ -150,6 +153,14 @@ def _is_told(sweep: RunPaths) -> bool:
     for line in read_lines(sweep.journal):
         last = line.get("deed") if isinstance(line, dict) else None
     return last == "end" and not journal.has_requests(sweep)
+
+
+def _as_told(sweep: RunPaths, state: State) -> State:
+    """The state of a sweep; of a search whose trials have all ended, what has become of it, which their agent does not know."""
+    if state.status != "Completed" or "search" not in read_mapping(sweep.sweep):
+        return state
+    ended = results(sweep)
+    return State("Failed" if ended.failure else state.status, ended.failure or ended.reason or state.reason, state.event)
 
 
 def _with_controller(sweep: RunPaths, state: State) -> State:

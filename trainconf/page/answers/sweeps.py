@@ -176,7 +176,7 @@ def _actions(found: Results) -> list[str]:
     goes_on = state in GOES_ON
     if not found.is_search:
         held = ["resume"] if results.is_paused_grid(found.sweep) else ["pause"] if steering.can_hold(found.sweep) else []
-        return [*held, "cancel"] if goes_on else []
+        return [*held, "stop", "cancel"] if goes_on else []
     if state in ("Running", "Starting"):
         return [*(["pause"] if results.can_pause(found.sweep) else []), "stop", "extend", "cancel"]
     return ["resume", "extend", "cancel"] if goes_on else ["resume", "extend"] if len(found.trials) < found.total else ["extend"]

@@ -179,7 +179,7 @@ def test_a_grid_that_is_paused_goes_on_without_a_controller(ask: Ask, workspace:
     grid = make_run(workspace, "g", states=("Running",))
     write_json(grid.sweep, {"sweep_id": "g"})
     assert act(ask, "pause", sweep="g", do=True)["results"][0]["ok"]
-    assert ask(sweeps.sweep, params={"id": "g"})["actions"] == ["resume", "cancel"]
+    assert ask(sweeps.sweep, params={"id": "g"})["actions"] == ["resume", "stop", "cancel"]
     found = act(ask, "resume", sweep="g", do=True)
     assert found["command"] == "trainconf sweep resume g"
     assert [(each["ok"], each["words"]) for each in found["results"]] == [(True, "its trials that wait in the queue may begin")]

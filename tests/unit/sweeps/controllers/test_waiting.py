@@ -48,6 +48,23 @@ def test_a_sweep_whose_controller_ends_between_two_looks_has_ended(home: RunPath
     assert SweepLook(lambda paths: next(states))(home).status == "Completed"
 
 
+@pytest.mark.parametrize(("end", "told", "code"), [
+    ({"state": "Failed", "reason": "2 trials failed, the limit"}, ("Failed", "2 trials failed, the limit"), 1),
+    ({"state": "Completed", "reason": "trial 0 has reached the target: 1"}, ("Completed", "trial 0 has reached the target: 1"), 0),
+    ({"state": "Completed", "reason": ""}, ("Completed", ""), 0),
+    (None, ("Completed", ""), 0),
+])  # fmt: skip
+def test_who_waits_is_told_how_the_search_has_ended_and_not_only_its_agent(
+    home: RunPaths, end: dict[str, str] | None, told: tuple[str, str], code: int,
+) -> None:  # fmt: skip
+    files.write_atomic(home.sweep, files.dumps({"sweep_id": "s", "search": {"settings": {}}}))
+    events.append(home, "Completed", exit_code=0)
+    if end is not None:
+        Path(home.journal).write_text(files.dumps({"deed": "end", **end}) + "\n")
+    (waited,) = runs.wait([home])
+    assert (waited.state.status, waited.state.reason, waited.exit_code) == (*told, code)
+
+
 class Job:
     """What the scheduler says of the controller's job, as a test sets it."""
 

@@ -38,7 +38,7 @@ def can_hold(sweep: RunPaths) -> bool:
 def stop(sweep: RunPaths) -> str:
     """No further trial."""
     words = "no further trial starts; those that run go on to their end"
-    return words if runs.stop_sweep(sweep) else f"{words}; {ALONE}"
+    return words if runs.stop_sweep(sweep) or not results.needs_controller(sweep) else f"{words}; {ALONE}"
 
 
 def check(sweep: RunPaths, workspace: WorkspacePaths, words: Sequence[str]) -> dict[str, Any]:
