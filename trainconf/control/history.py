@@ -8,11 +8,12 @@ from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from trainconf.history.index.query import Group
     from trainconf.history.index.rows import Row
+    from trainconf.history.liveness import State
     from trainconf.history.metrics import Summary
     from trainconf.paths import WorkspacePaths
 
@@ -38,16 +39,14 @@ def ls(
 def each(workspace: WorkspacePaths, asked: Asked, progress: Progress | None = None) -> Iterator[Row]:
     """The same, read from the index as they are taken, so that 100,000 take no memory. Raises UserError before the first one."""
     with Index(workspace, progress) as index:
-        scheduled = _scheduled(index)
-        for row in index.each(asked):
-            row.fields["status"] = scheduled.get(row.paths.run_dir, row.fields["status"])
-            yield row
+        index.scheduled = scheduled(index.living())
+        yield from index.each(asked)
 
 
 def groups(workspace: WorkspacePaths, asked: Asked, progress: Progress | None = None) -> list[Group]:
     """Runs folded by sweep or experiment (`asked.group`), the group with the newest run first. Raises UserError for a wrong expression."""
     with Index(workspace, progress) as index:
-        _scheduled(index)
+        index.scheduled = scheduled(index.living())
         return index.groups(asked)
 
 
@@ -126,12 +125,11 @@ def origins(paths: RunPaths) -> tuple[dict[str, Any], dict[str, str]] | None:
     return (config, found) if isinstance(config, dict) and isinstance(found, dict) else None
 
 
-def _scheduled(index: Index) -> dict[str, str]:
-    """What schedulers say of the runs that go on, by run directory. An end that they tell is recorded, and the index sees it there."""
-    living = index.living()
+def scheduled(living: Sequence[RunPaths]) -> dict[str, State]:
+    """What schedulers say of runs that go on, by run directory: one question for all of them. An end that they tell is recorded."""
     if not living:
         return {}
     from trainconf.launchers.states import states_of
 
     states = zip(living, states_of(living), strict=True)
-    return {paths.run_dir: state.status for paths, state in states if state.scheduler is not None}
+    return {paths.run_dir: state for paths, state in states if state.scheduler is not None}

@@ -9,7 +9,7 @@ from trainconf.control.results.worth import best_point, logged, repeats_of, rule
 from trainconf.errors import ConfigError, LaunchError, UserError
 from trainconf.fast.tuples import NamedTuple
 from trainconf.files import FileLock, is_locked, names_in, read_lines
-from trainconf.history import events, labels, liveness, record
+from trainconf.history import events, labels, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME, Limits, PointSource, Progress
@@ -19,6 +19,8 @@ from trainconf.sweeps.presence import presence, tell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from trainconf.history.liveness import State
 
 class TrialResult(NamedTuple):
     """What became of a trial. `row` has of the stable fields of `show --json` those that `_row` reads, and is empty while it has no run.
@@ -107,7 +109,7 @@ class Results(NamedTuple):
 
 
 def results(sweep: RunPaths) -> Results:
-    """What became of a sweep, read from its folder alone, by any process."""
+    """What became of a sweep, read from its folder by any process. A scheduler is asked, once for all trials, where files leave it open."""
     found = record.read_mapping(sweep.sweep)
     asked = found.get("metric")
     metric: dict[str, Any] = asked if isinstance(asked, dict) else {}
@@ -117,10 +119,13 @@ def results(sweep: RunPaths) -> Results:
     is_over = (events.last(sweep) or {}).get("state") in events.TERMINAL
     settings = search_settings(found)
     rule = rule_of(found)
-    for entry in journal.read(sweep):
+    entries = list(journal.read(sweep))
+    there = [entry.paths for entry in entries if events.exists(entry.paths)]
+    now = {paths.run_dir: found for paths, found in zip(there, states.states_of(there), strict=True)}
+    for entry in entries:
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
         has_ended = told is not None and bool(told.state)
-        row, own = _row(entry.paths, name, goal, rule if not has_ended else "last")
+        row, own = _row(entry.paths, now.get(entry.paths.run_dir), name, goal, rule if not has_ended else "last")
         if told is not None and told.state:
             row = {"status": told.state, **row, "reason": told.reason}  # it may never have had a run, or somebody has removed that
         elif not row and is_over and "search" not in found:  # all trials of a grid have a folder before one starts
@@ -146,11 +151,10 @@ def results(sweep: RunPaths) -> Results:
     )  # fmt: skip
 
 
-def _row(paths: RunPaths, metric: Any, goal: str, rule: str) -> tuple[dict[str, Any], float | None]:
-    """What the files of a trial's run tell, and what it is worth by all it has logged."""
-    if not events.exists(paths):
+def _row(paths: RunPaths, state: State | None, metric: Any, goal: str, rule: str) -> tuple[dict[str, Any], float | None]:
+    """What is known of a trial's run, and what it is worth by all it has logged. state: None where there is no run."""
+    if state is None:
         return {}, None
-    state = liveness.state_of(paths)
     started, ended = record.times(paths, state)
     values, value = logged(paths, metric, goal, rule)
     row = {"run_id": paths.run_id, "run_dir": paths.run_dir, "status": state.status, "started": started, "ended": ended, "metrics": values}

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 
+from trainconf.control import history
 from trainconf.control.view import filter as filters
 from trainconf.fast.records import Record, replace
 from trainconf.history.index.index import StandingIndex
 from trainconf.history.index.query import Asked
-from trainconf.launchers import states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.index.rows import Row
+    from trainconf.history.liveness import State
     from trainconf.paths import RunPaths, WorkspacePaths
 
 SERIES_S = 0.3  # for which one question reads whole series; the next one goes on
@@ -64,8 +65,9 @@ class Table:
         order = ("-" if is_downwards else "") + sort if sort else ""
         asked = narrowed(Asked(limit, sort=order, columns=tuple(there), archived=archived, offset=offset), parts)
         self._scheduled.look(self._index.living())
+        self._index.scheduled = self._scheduled.told
         self._index.unread = 0
-        rows = [self._scheduled.told(row) for row in self._index.each(asked)]
+        rows = list(self._index.each(asked))
         total = self._index.count(Asked(archived=archived))
         matching = self._index.count(asked) if parts else total
         without: list[tuple[str, int]] = []
@@ -94,7 +96,7 @@ class _Scheduled:
     """What schedulers say of living runs, asked in the background."""
 
     def __init__(self) -> None:
-        self._told: dict[str, str] = {}
+        self.told: dict[str, State] = {}  # by run directory
         self._asked = -SCHEDULER_S
         self._is_asking = threading.Lock()
 
@@ -105,15 +107,9 @@ class _Scheduled:
         self._asked = time.monotonic()
         threading.Thread(target=self._ask, args=(living,), name="scheduler", daemon=True).start()
 
-    def told(self, row: Row) -> Row:
-        """A row in the state that a scheduler tells, where the run's files leave it open."""
-        row.fields["status"] = self._told.get(row.paths.run_dir, row.fields["status"])
-        return row
-
     def _ask(self, living: list[RunPaths]) -> None:
         try:
-            found = zip(living, states.states_of(living), strict=True)
-            self._told = {paths.run_dir: state.status for paths, state in found if state.scheduler is not None}
+            self.told = history.scheduled(living)
         finally:
             self._asked = time.monotonic()
             self._is_asking.release()

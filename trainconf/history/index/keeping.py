@@ -26,9 +26,11 @@ from trainconf.paths import REMOVING, RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from trainconf.history.index.rows import ReadRun
+    from trainconf.history.liveness import State
     from trainconf.paths import WorkspacePaths
 
     Step = tuple[str, Iterable[tuple[Any, ...]]] | Callable[[sqlite3.Connection], object]
@@ -45,6 +47,7 @@ class KeptIndex:
     """The runs in the index, brought up to date. `progress` is told how many runs of how many were read, where they are many.
 
     series_s: seconds after which no further whole series are read for one question; `unread` is how many runs have any left.
+    `scheduled`: what schedulers say of living runs, by run directory, for whoever has asked them.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class KeptIndex:
         self.progress = progress
         self.series_s = series_s
         self.unread = 0
+        self.scheduled: Mapping[str, State] = {}
         self._db: sqlite3.Connection | None = None
         self._done = self._expected = 0
 
@@ -125,9 +129,13 @@ class KeptIndex:
             query = f"SELECT folder, row FROM runs JOIN texts ON run = id WHERE folder IN ({','.join('?' * len(batch))})"
             known = dict(self._select(query, batch))
             there = [folder for folder in batch if os.path.isdir(self._paths(folder).run_dir)]
-            runs = [read_run(folder, self._paths(folder), known.get(folder, "{}")) for folder in there]
+            runs = [self._read_run(folder, known.get(folder, "{}")) for folder in there]
             self._write(partial(database.replace, folders=batch, runs=runs))
             self.told(len(batch))
+
+    def _read_run(self, folder: bytes, row: str) -> ReadRun:
+        paths = self._paths(folder)
+        return read_run(folder, paths, row, self.scheduled.get(paths.run_dir))
 
     def _read_series(self, ids: Sequence[int] | None = None) -> bool:
         """Read the whole series of some runs' metrics, or of all's: a row has only the last values. Whether there was any to read."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.event_files.scan import EventFile
+    from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
 
@@ -56,8 +57,12 @@ def unpack(paths: RunPaths, text: str) -> Row:
         raise sqlite3.DatabaseError("damaged row") from None
 
 
-def read_run(folder: bytes, paths: RunPaths, row: str = "{}") -> ReadRun:
-    """What the index keeps of a folder below an experiment. `row` is the text that it has now, which spares reading old metrics."""
+def read_run(folder: bytes, paths: RunPaths, row: str = "{}", scheduled: State | None = None) -> ReadRun:
+    """What the index keeps of a folder below an experiment.
+
+    row: the text that it has now, which spares reading old metrics. scheduled: what a scheduler has said of the run, which counts where
+    nothing was recorded since.
+    """
     names = (folder, *folder.split(b"/"))
     if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
         return ReadRun((*names, "", "", 1, "0", "", 0))
@@ -72,6 +77,8 @@ def read_run(folder: bytes, paths: RunPaths, row: str = "{}") -> ReadRun:
     judge = None if metric is None or goal not in columns.GOALS else Judge(metric, goal)
     summary = metrics.summarise(paths, _summary_in(row, metric, goal), traced, judge)
     state = liveness.state_of(paths)
+    if scheduled is not None and state.scheduler is not None and (scheduled.is_final or scheduled.event == state.event):
+        state, seen = scheduled, 0  # what a scheduler says changes in no file
     fields = record.assemble(paths, state, summary.values, recorded)
     created = next((time for time in (fields["created"], fields["started"]) if events.seconds(time) is not None), "-")
     damage = record.damage(paths, recorded)
