@@ -131,7 +131,7 @@ def parameters_of(axes: tuple[Axis, ...], point: Mapping[str, Any], under: str =
         elif isinstance(axis.expression, Numbers):
             yield name, _parameter(axis.expression, point[axis.key])
         else:
-            values = [identity(option.value) for option in axis.expression.options]
+            values = [identity(value) for value in axis.expression.values()]
             own = identity(point[axis.key])
             yield name, values.index(own) if own in values else None
             if own in values:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_LISTED = 1_000_000  # values of one key: what memory holds
+MADE_AT_ONCE = 1_000  # options of a range; of a longer one each is made when it is asked for
 DIGITS = 12  # of a drawn number: short on a command line, and equal on machines whose exp() and log() differ in the last place
 SHOWN_VALUES = 8  # of a list in `plan`
 RESERVED = ("null", "true", "false")  # texts that are another value unless they are quoted
@@ -42,6 +43,26 @@ class Option(Record):
     space: tuple[tuple[str, Expression], ...] = ()
 
 
+class RangeOptions(Sequence[Option]):
+    """The options of a range of whole numbers, each made when it is asked for."""
+
+    def __init__(self, numbers: range) -> None:
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self.numbers[place]
+        return RangeOptions(found) if isinstance(found, range) else Option(found)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RangeOptions) and self.numbers == other.numbers
+
+    def __hash__(self) -> int:
+        return hash(self.numbers)
+
+
 class Choice(Record):
     """One of several values, each as likely as the others. Equal values are one, and their order is kept.
 
@@ -49,11 +70,11 @@ class Choice(Record):
     Raises ExpressionError: no value at all.
     """
 
-    options: tuple[Option, ...]
+    options: Sequence[Option]
     is_shuffled: bool = False
     doubled_count: int = 0
 
-    def __init__(self, options: tuple[Option, ...], is_shuffled: bool = False, doubled_count: int = 0) -> None:
+    def __init__(self, options: Sequence[Option], is_shuffled: bool = False, doubled_count: int = 0) -> None:
         if not options:
             raise ExpressionError("is given no value at all")
         super().__init__(options, is_shuffled, doubled_count)
@@ -61,6 +82,8 @@ class Choice(Record):
     @classmethod
     def of(cls, values: Sequence[Any]) -> Choice:
         """A choice of plain values; equal ones (1 and True are not equal) are taken once."""
+        if isinstance(values, range) and len(values) > MADE_AT_ONCE:
+            return cls(RangeOptions(values))
         kept: dict[str, Option] = {}
         for value in values:
             option = value if isinstance(value, Option) else Option(value)
@@ -75,9 +98,14 @@ class Choice(Record):
         """The option at the quantile u, 0 <= u < 1."""
         return self.options[min(int(u * len(self.options)), len(self.options) - 1)]
 
-    def values(self) -> list[Any]:
+    @property
+    def has_spaces(self) -> bool:
+        """Whether some key exists only with one of the values."""
+        return not isinstance(self.options, RangeOptions) and any(option.space for option in self.options)
+
+    def values(self) -> Sequence[Any]:
         """Every value, in the order they were written."""
-        return [option.value for option in self.options]
+        return self.options.numbers if isinstance(self.options, RangeOptions) else [option.value for option in self.options]
 
     ends = values
 
@@ -205,9 +233,9 @@ class Numbers(Record):
 
     def describe(self) -> str:
         """What the expression can give, as values: `0.0001 … 1, log`; `0, 4, 8`."""
-        values = self.values()
-        if values is not None and len(values) <= SHOWN_VALUES:
-            return _listed(values)
+        count = self.count
+        if count is not None and count <= SHOWN_VALUES:
+            return _listed([self.value_at(index) for index in range(count)])
         low, high = self.bounds()
         kind = ["whole"] if self.is_int or (self.step is not None and self.step == int(self.step)) else []
         if self.is_log:
@@ -255,7 +283,9 @@ def _reads_otherwise(text: str) -> bool:
 
 
 def _listed(values: Sequence[Any]) -> str:
-    shown = [text_of(value) for value in values]
-    if len(shown) <= SHOWN_VALUES:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:3])}, … {shown[-1]} ({len(shown)} values)"
+    return in_short([text_of(value) for value in (values if len(values) <= SHOWN_VALUES else [*values[:3], values[-1]])], len(values))
+
+
+def in_short(texts: Sequence[str], count: int) -> str:
+    """So many values in words: the texts of all; of more than SHOWN_VALUES those of the first three and of the last."""
+    return ", ".join(texts) if count <= SHOWN_VALUES else f"{', '.join(texts[:3])}, … {texts[-1]} ({count} values)"

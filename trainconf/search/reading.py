@@ -119,10 +119,10 @@ class SpaceReader:
             if expression is None:
                 continue
             values = expression.values()
-            if values is None or (isinstance(expression, Choice) and any(option.space for option in expression.options)):
+            if values is None or (isinstance(expression, Choice) and expression.has_spaces):
                 self._wrong(setting, f"{setting}: {key} has no list of values", ("allowed", "values that can be listed"))
                 continue
-            columns[key] = list(column) if isinstance(column, list | tuple) else values
+            columns[key] = list(column) if isinstance(column, list | tuple) else list(values)
         if len(columns) < len(spec):
             return None
         lengths = {len(values) for values in columns.values()}

@@ -52,6 +52,8 @@ class Axis(Record):
             return len(self.expression.rows)
         if isinstance(self.expression, Numbers):
             return self.expression.count
+        if not self.expression.has_spaces:
+            return len(self.expression.options)
         total = 0
         for option in self.expression.options:
             inner = _size(axes_of(option.space))
@@ -66,6 +68,8 @@ class Axis(Record):
             return dict(self.expression.rows[index])
         if isinstance(self.expression, Numbers):
             return {self.key: self.expression.value_at(index)}
+        if not self.expression.has_spaces:
+            return {self.key: self.expression.options[index].value}
         for option in self.expression.options:
             axes = axes_of(option.space)
             size = _size(axes)
@@ -90,7 +94,7 @@ class Space(Record):
     @property
     def has_conditions(self) -> bool:
         """Whether some key exists only with one value of another."""
-        return any(isinstance(axis.expression, Choice) and any(option.space for option in axis.expression.options) for axis in self.axes)
+        return any(isinstance(axis.expression, Choice) and axis.expression.has_spaces for axis in self.axes)
 
     def expressions(self) -> Iterator[tuple[str, Expression | Zip]]:
         """Every key with its expression, under the names that `walk` gives them."""
@@ -160,7 +164,7 @@ def _samples(axes: Sequence[Axis], above: Point, limit: int) -> Iterator[Point]:
             yield from ({**above, **row} for row in axis.expression.rows[:limit])
             continue
         yield from ({**above, axis.key: value} for value in axis.expression.ends()[:limit])
-        if isinstance(axis.expression, Choice):
+        if isinstance(axis.expression, Choice) and axis.expression.has_spaces:
             for option in axis.expression.options:
                 yield from _samples(axes_of(option.space), {**above, axis.key: option.value}, limit)
 
@@ -226,7 +230,7 @@ def _grid_point(axes: Sequence[Axis], index: int) -> Point:
 def _expressions(axes: Sequence[Axis], under: str) -> Iterator[tuple[str, Expression | Zip]]:
     for axis in axes:
         yield axis.key + under, axis.expression
-        if isinstance(axis.expression, Choice):
+        if isinstance(axis.expression, Choice) and axis.expression.has_spaces:
             for index, option in enumerate(axis.expression.options):
                 yield from _expressions(axes_of(option.space), below(axis, index, under))
 

@@ -6,14 +6,13 @@ agent is the pool; this process only makes the trials' directories, and its deat
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from trainconf import __version__, launchers
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.files import FileLock, dumps, sync_disk, write_atomic
-from trainconf.history import events, liveness
-from trainconf.history.liveness import State
+from trainconf.history import events
 from trainconf.launchers.protocol import LaunchPlan, Pool
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.process import interruptions_held
@@ -24,7 +23,7 @@ from trainconf.search.progress import Progress
 from trainconf.submission.inputs import not_looked_at
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import journal
-from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.trials import Trial, TrialMaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,42 +32,8 @@ if TYPE_CHECKING:
     from trainconf.composition.plain.trials import AnyGrid
 
 SHARED_BY_ALL = ("sweep", "submit")  # settings that a trial cannot have for itself
-
-
-class Trial:
-    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one.
-
-    resolved: what it would run, until its directory is made.
-    """
-
-    __slots__ = ("_events_size", "number", "overrides", "paths", "point", "repeat", "resolved", "state", "values")
-
-    def __init__(
-        self, number: int, resolved: Resolved, overrides: list[str], values: dict[str, Any], point: int | None = None, repeat: int = 0,
-    ) -> None:  # fmt: skip
-        self.number = number
-        self.resolved = resolved
-        self.overrides = overrides
-        self.values = values
-        self.point = point  # of a search with repeats
-        self.repeat = repeat
-        self.paths: RunPaths | None = None
-        self.state: State | None = None
-        self._events_size = -1
-
-    def poll(self) -> bool:
-        """Read the state again if something was written; whether it changed."""
-        if self.paths is None or (self.state is not None and self.state.is_final):
-            return False
-        try:
-            size = os.stat(self.paths.events).st_size
-        except OSError:
-            size = 0  # somebody has removed it, as its state will say
-        if size == self._events_size:
-            return False
-        self._events_size = size
-        self.state = liveness.state_of(self.paths)
-        return True
+KEPT = 10_000  # trials whose config is kept from when it is checked until they are made; of any further one it is resolved again
+PLANNED = 1_000  # trials up to which all are resolved for a plan
 
 
 class Sweep:
@@ -77,9 +42,14 @@ class Sweep:
     held: FileLock | None = None  # see `Controlled`
 
     def __init__(
-        self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any] | None = None
+        self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any] | None = None, *,
+        resolve: Callable[[Trial], Resolved] | None = None, count: int | None = None,
     ) -> None:  # fmt: skip
+        """resolve: gives again what a trial would run; for more than KEPT. count: of all trials, where `trials` are the first ones."""
         first = trials[0].resolved
+        assert first is not None
+        self._resolve = resolve
+        self._count = count
         self.facts = facts or {}  # for the record of the sweep
         self.earlier: list[dict[str, Any]] = []  # what other sweeps tell this one, as lines of its journal
         self.trials = trials
@@ -98,7 +68,7 @@ class Sweep:
     @property
     def total(self) -> int:
         """Trials in all."""
-        return len(self.trials)
+        return len(self.trials) if self._count is None else self._count
 
     @property
     def progress(self) -> Progress | None:
@@ -122,7 +92,7 @@ class Sweep:
     @property
     def max_concurrent_runs(self) -> int:
         """Trials in flight: as configured, else as many as the machine's slots or the job hold; all where a scheduler decides."""
-        return launchers.get(self._target).concurrent_runs(self.config.tree["compute"], self._limit) or len(self.trials)
+        return launchers.get(self._target).concurrent_runs(self.config.tree["compute"], self._limit) or self.total
 
     @property
     def _limit(self) -> int:
@@ -131,20 +101,27 @@ class Sweep:
 
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
-        specs = [trial.resolved.spec for trial in self.trials]
-        nodes = max(spec.distributed.node_count for spec in specs)
-        launchers.of_sweep((spec.compute.target for spec in specs), self.config.tree["compute"], nodes)
+        nodes = max(trial.node_count for trial in self.trials)
+        launchers.of_sweep((trial.target for trial in self.trials), self.config.tree["compute"], nodes)
         self._maker = TrialMaker(self.workspace, reporter)
         for trial in self.trials:
-            trial.resolved = self._maker.prepare(trial.resolved)
+            resolved = self._maker.prepare(self._resolved(trial))
+            if trial.resolved is not None:
+                trial.resolved = resolved
+
+    def _resolved(self, trial: Trial) -> Resolved:
+        if trial.resolved is not None:
+            return trial.resolved
+        assert self._resolve is not None
+        return self._resolve(trial)
 
     def start(self) -> None:
         """Make the sweep's directory and its agent, then announce the trials one by one, until somebody cancels it.
 
         Raises StorageError, LaunchError.
         """
-        reusable = [trial for trial in self.trials if trial.resolved.config.submit.reuse]
-        self._take_completed(reusable)
+        if self.config.submit.reuse:
+            self._take_completed()
         pool = self._pool = self._start_pool()
         try:
             self._create_trials(pool)
@@ -168,14 +145,19 @@ class Sweep:
                 trial.paths = None
         remove_run_dir(self.paths)
 
-    def _take_completed(self, trials: list[Trial]) -> None:
+    def _take_completed(self) -> None:
         """Give trials that have completed before the run that did."""
         assert self._maker is not None
-        for trial in trials:
-            trial.paths = self._maker.completed(trial.resolved)
-        reused = [trial for trial in trials if trial.paths is not None]
-        self.reused_count = len(reused)
-        self.not_looked_at = not_looked_at(*(trial.resolved.spec for trial in reused))
+        specs = []
+        for trial in self.trials:
+            resolved = self._prepared(trial, self._maker)
+            trial.paths = self._maker.completed(resolved)
+            specs += [resolved.spec] if trial.paths is not None else []
+        self.reused_count = len(specs)
+        self.not_looked_at = not_looked_at(*specs)
+
+    def _prepared(self, trial: Trial, maker: TrialMaker) -> Resolved:
+        return trial.resolved or maker.prepare(self._resolved(trial))
 
     def _is_cancelled(self) -> bool:
         """Whether somebody wants it to end: this process, or any other."""
@@ -194,7 +176,7 @@ class Sweep:
         """What comes before the record: whoever finds that one can go on with the sweep. Raises OSError, UserError kinds."""
 
     def _entry(self, trial: Trial) -> journal.Entry:
-        paths = self.workspace.run(trial.resolved.experiment_name, f"{self.sweep_id}_{trial.number}")
+        paths = self.workspace.run(trial.experiment_name, f"{self.sweep_id}_{trial.number}")
         return journal.Entry(trial.number, trial.values, trial.overrides, paths, trial.point, trial.repeat)
 
     def _start_pool(self) -> Pool:
@@ -242,9 +224,10 @@ class Sweep:
             if self._is_cancelled():
                 return
             if trial.paths is None:
-                trial.paths, plan = maker.make(trial.resolved, self._entry(trial).paths.run_id, self.sweep_id, lock_path)
+                resolved = self._prepared(trial, maker)
+                trial.paths, plan = maker.make(resolved, self._entry(trial).paths.run_id, self.sweep_id, lock_path)
                 yield plan
-                del trial.resolved  # some KB of each of thousands, which its directory has
+                trial.resolved = None  # some KB of each of thousands, which its directory has
 
     def cancel(self, *, force: bool) -> None:
         """End all trials, after their grace time or at once; those that wait never start."""
@@ -279,7 +262,7 @@ class Sweep:
         return True
 
 
-def refuse_shared(keys: Iterable[str], words: Mapping[str, list[str]] | None = None) -> None:
+def refuse_shared(keys: Iterable[str], words: Mapping[str, Iterable[str]] | None = None) -> None:
     """Raise ConfigError for keys that a trial cannot have for itself."""
     mistakes = []
     for key in keys:
@@ -290,23 +273,41 @@ def refuse_shared(keys: Iterable[str], words: Mapping[str, list[str]] | None = N
         raise ConfigError(mistakes)
 
 
-def plan_sweep(grid: AnyGrid, workspace: WorkspacePaths, overrides: list[str]) -> Sweep:
-    """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`."""
+def plan_sweep(grid: AnyGrid, workspace: WorkspacePaths, overrides: list[str], shown: int | None = None) -> Sweep:
+    """Resolve every trial. Raises ConfigError: a trial that cannot be, or more of them than `sweep.max_total_runs`.
+
+    shown: for a plan that shows so many of them. Of more than PLANNED no others are resolved then, and each key's first PLANNED values are
+    checked alone.
+    """
     refuse_shared([axis.key.lstrip("+") for axis in grid.varying], {axis.key.lstrip("+"): axis.words for axis in grid.varying})
-    limit = grid.base.typed.sweep.max_total_runs
-    if grid.count > limit:
-        raise ConfigError(Mistake(
-            f"this grid has {grid.count} runs", ("allowed", f"{limit} (sweep.max_total_runs, {grid.base.origin('sweep.max_total_runs')})"),
-            ("axes", " x ".join(f"{axis.key} ({len(axis.words)})" for axis in grid.varying)),
-        ))
+    refuse_too_many([(axis.key, len(axis.words)) for axis in grid.varying], grid.base)
     varying = {axis.key for axis in grid.varying}
-    trials = []
     base = resolve(grid.base, workspace)
-    for number, composed in enumerate(grid):
+    is_short = shown is not None and grid.count > PLANNED
+    grid.check(PLANNED if is_short else grid.count)
+    trials = []
+    for number in range(shown if shown is not None and is_short else grid.count):
+        composed = grid.at(number)
         own = [override for override, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
         values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
         trials.append(Trial(number, resolve_beside(base, composed, workspace), own, values))
-    return Sweep(trials, workspace, overrides)
+        if number >= KEPT:
+            trials[-1].resolved = None
+
+    def again(trial: Trial) -> Resolved:
+        return resolve_beside(base, grid.at(trial.number), workspace)
+
+    return Sweep(trials, workspace, overrides, resolve=again, count=grid.count if is_short else None)
+
+
+def refuse_too_many(axes: Sequence[tuple[str, int]], base: Composed) -> None:
+    """Raise ConfigError for a product of so many values of each key that it has more runs than `sweep.max_total_runs`."""
+    limit, count = base.config["sweep"]["max_total_runs"], math.prod(size for _, size in axes)
+    if limit is not None and count > limit:
+        raise ConfigError(Mistake(
+            f"this grid has {count} runs", ("allowed", f"{limit} (sweep.max_total_runs, {base.origin('sweep.max_total_runs')})"),
+            ("axes", " x ".join(f"{key} ({size})" for key, size in axes)),
+        ))
 
 
 def _value_at(composed: Composed, key: str) -> Any:

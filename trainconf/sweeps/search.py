@@ -12,6 +12,7 @@ from trainconf.composition.plain.expressions import read_expression
 from trainconf.errors import ConfigError, Mistake
 from trainconf.search.conditions import ConditionError
 from trainconf.search.draws import MAX_SEED
+from trainconf.search.expressions import Numbers
 from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
 from trainconf.search.progress import Limits, PointSource
 from trainconf.search.reading import SpaceReader
@@ -227,7 +228,7 @@ class Search:
             self.wrong("sweep.exclude", f"sweep.exclude: {error}", hint="compare a key only with values of its own type")
 
     def _check_grid(self) -> None:
-        endless = [name for name, expression in self.space.expressions() if not hasattr(expression, "rows") and expression.values() is None]
+        endless = [name for name, expression in self.space.expressions() if isinstance(expression, Numbers) and expression.count is None]
         for name in endless:
             self.wrong(f"sweep.space.{name}", f"{name} is given an interval, and a grid needs values to list",
                         hint=f"list them: {name}=1,2,3 or {name}=range(1,4); or search by chance: sweep=random sweep.max_total_runs=20")

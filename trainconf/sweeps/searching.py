@@ -28,7 +28,7 @@ from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
 from trainconf.sweeps.places import HERE, JOB, Making, place_of, plan_job
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, TrialMaker, record_bases
+from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, Trial, TrialMaker, record_bases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _combinations(axes: Iterable[Axis], groups: Container[str]) -> dict[str, dic
         made: list[dict[str, str]] = [{}]
         if isinstance(axis.expression, Zip):
             made = [{key: str(value) for key, value in row.items() if key in groups} for row in axis.expression.rows]
-        elif isinstance(axis.expression, Choice):
+        elif isinstance(axis.expression, Choice) and (axis.key in groups or axis.expression.has_spaces):
             made = [
                 {**({axis.key: str(option.value)} if axis.key in groups else {}), **below}
                 for option in axis.expression.options for below in _combinations(axes_of(option.space), groups).values()
@@ -104,23 +104,28 @@ def _combinations(axes: Iterable[Axis], groups: Container[str]) -> dict[str, dic
     return found
 
 
-def at_once(search: Search, trials: AnyTrials, workspace: WorkspacePaths, overrides: list[str]) -> batch.Sweep:
-    """A sweep all of whose trials are known before it starts. Raises ConfigError."""
+def at_once(
+    search: Search, trials: AnyTrials, workspace: WorkspacePaths, overrides: list[str], shown: int | None = None
+) -> batch.Sweep:  # fmt: skip
+    """A sweep all of whose trials are known before it starts; `shown`: see `batch.plan_sweep`. Raises ConfigError."""
     points, found = search.points(), []
     values: Point = {}
+    is_short = shown is not None and search.total > batch.PLANNED
     try:
-        for number in range(search.total):
+        for number in range(shown if shown is not None and is_short else search.total):
             point, repeat = divmod(number, search.repeats)
             values = values if repeat else points.ask(point)
             resolved, texts = trials.resolved(number, values, repeat)
-            found.append(batch.Trial(number, resolved, texts, values, None if search.repeats == 1 else point, repeat))
+            found.append(Trial(number, resolved, texts, values, None if search.repeats == 1 else point, repeat))
+            if number >= batch.KEPT:
+                found[-1].resolved = None
     except NothingLeftError as error:
         if not found:
             raise ConfigError("the search space has no point", ("because", error.reason)) from error
     except ConditionError as error:
         raise ConfigError(f"sweep.exclude: {error}") from error
     made = WatchedBatch if search.is_watched else SearchedBatch
-    return made(found, workspace, overrides, search.record(), trials)
+    return made(found, workspace, overrides, search.record(), trials, search.total if is_short else None)
 
 
 def _shown(workspace: WorkspacePaths, experiment: str) -> RunPaths:
@@ -132,9 +137,13 @@ class SearchedBatch(batch.Sweep):
     """All trials of a search are handed over at once. Nobody else can control it before that is done."""
 
     def __init__(
-        self, trials: list[batch.Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any], shared: AnyTrials
+        self, trials: list[Trial], workspace: WorkspacePaths, overrides: list[str], facts: Mapping[str, Any], shared: AnyTrials,
+        count: int | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(trials, workspace, overrides, facts)
+        def again(trial: Trial) -> Resolved:
+            return shared.resolved(trial.number, trial.values, trial.repeat)[0]
+
+        super().__init__(trials, workspace, overrides, facts, resolve=again, count=count)
         self._shared = shared
         self._making: Making | None = None
 

@@ -10,6 +10,8 @@ from trainconf import launchers
 from trainconf.errors import ConfigError
 from trainconf.files import dumps
 from trainconf.git.state import GitFacts
+from trainconf.history import liveness
+from trainconf.history.liveness import State
 from trainconf.launchers.protocol import Launcher, LaunchPlan
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
@@ -39,6 +41,47 @@ class AnyTrials(Protocol):
     def example(self) -> Point: ...
     def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]: ...
     def combinations(self) -> list[dict[str, str]]: ...
+
+
+class Trial:
+    """One run of a sweep: its number, the overrides and values that make it differ, and its directory once it has one.
+
+    resolved: what it would run, until its directory is made; None where that is resolved again, see `batch.KEPT`.
+    """
+
+    __slots__ = (
+        "_events_size", "experiment_name", "node_count", "number", "overrides", "paths", "point", "repeat", "resolved", "state", "target",
+        "values",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, resolved: Resolved, overrides: list[str], values: dict[str, Any], point: int | None = None, repeat: int = 0,
+    ) -> None:  # fmt: skip
+        self.number = number
+        self.resolved: Resolved | None = resolved
+        self.experiment_name = resolved.experiment_name
+        self.target, self.node_count = resolved.spec.compute.target, resolved.spec.distributed.node_count
+        self.overrides = overrides
+        self.values = values
+        self.point = point  # of a search with repeats
+        self.repeat = repeat
+        self.paths: RunPaths | None = None
+        self.state: State | None = None
+        self._events_size = -1
+
+    def poll(self) -> bool:
+        """Read the state again if something was written; whether it changed."""
+        if self.paths is None or (self.state is not None and self.state.is_final):
+            return False
+        try:
+            size = os.stat(self.paths.events).st_size
+        except OSError:
+            size = 0  # somebody has removed it, as its state will say
+        if size == self._events_size:
+            return False
+        self._events_size = size
+        self.state = liveness.state_of(self.paths)
+        return True
 
 
 class TrialMaker:

@@ -158,3 +158,14 @@ def test_a_distribution_is_the_one_its_name_says() -> None:
 def test_a_spread_of_nothing_is_its_mean() -> None:
     assert e.normal(4, 0).at(0.9) == 4
     assert isinstance(e.normal(4, 0), Numbers)
+
+
+def test_a_long_range_is_the_choice_of_its_numbers() -> None:
+    numbers = range(10, 25_010, 5)
+    lazily, listed = Choice.of(numbers), Choice.of(list(numbers))
+    assert list(lazily.options) == list(listed.options)
+    assert list(lazily.values()) == listed.values()
+    assert lazily.describe() == listed.describe()
+    assert [lazily.at(u / 7) for u in range(7)] == [listed.at(u / 7) for u in range(7)]
+    assert lazily == Choice.of(range(10, 25_010, 5)) != Choice.of(range(5000))
+    assert Choice.of(range(3)) == Choice.of([0, 1, 2])

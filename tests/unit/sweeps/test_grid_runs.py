@@ -14,11 +14,12 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
+from trainconf.composition.plain.words import RangeWords
 from trainconf.control.results import sweep as sweeps
 from trainconf.paths import RunPaths
-from trainconf.resolve.resolver import Resolved
+from trainconf.resolve.resolver import Resolved, resolve_beside
 from trainconf.submission import submit
-from trainconf.sweeps import batch, journal
+from trainconf.sweeps import batch, journal, searching
 from trainconf.sweeps import trials as sweep_trials
 
 Here = Callable[..., Answer]
@@ -310,3 +311,60 @@ def agents_of(folder: str) -> list[int]:
             continue
         found += [int(pid)] if os.fsencode(folder) in words else []
     return found
+
+
+HUGE = ("+params.a=range(1000000)", "sweep.max_total_runs=2000000")
+
+
+@pytest.mark.parametrize("more", [(), ("sweep.target=1", "metric.name=loss"), ("max_run_duration_seconds=5,6",)])
+def test_a_plan_of_a_huge_grid_resolves_what_it_shows(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    resolved = []
+
+    def counted(*given: Any) -> Resolved:
+        resolved.append(given)
+        return resolve_beside(*given)
+
+    for module in (batch, searching):
+        monkeypatch.setattr(module, "resolve_beside", counted)
+    answer = here("plan", *sweep_words(workspace, *HUGE, *more))
+    assert answer.code == 0, answer
+    assert "0, 1, 2, … 999999 (1000000 values)" in answer.out
+    assert "these are the first 10 of" in answer.err
+    assert "000000 trials" in answer.err
+    assert len(resolved) <= 2_010  # those shown, and the first values of each key
+
+
+@pytest.mark.parametrize("words", [HUGE[:1], (HUGE[0], "sweep=grid", "sweep.target=1"), (HUGE[0], "+params.b='a b','c d'")])
+def test_a_grid_that_is_too_large_is_refused_before_its_values_are_listed(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    made = []
+    then = RangeWords._word
+
+    def counted(self: RangeWords, number: int) -> str:
+        made.append(number)
+        return then(self, number)
+
+    monkeypatch.setattr(RangeWords, "_word", counted)
+    answer = here(*sweep_words(workspace, *words))
+    assert answer.code == 2
+    assert "000000 runs" in answer.err
+    assert len(made) < 10
+    assert workspace.run_dirs() == []
+
+
+@pytest.mark.parametrize("words", [(), ("sweep.shuffle=true", "sweep.seed=3"), ("sweep=random", "sweep.max_total_runs=6", "sweep.seed=3")])
+def test_trials_beyond_those_that_memory_holds_are_resolved_again(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    given = sweep_words(workspace, "+params.a=range(3)", "+params.b=x,y", *words)
+    whole = here(*given)
+    then = [record(trial)["params"] for trial in trials(workspace)]
+    monkeypatch.setattr(batch, "KEPT", 2)
+    assert here(*given).code == whole.code == 0
+    now = [record(trial)["params"] for trial in trials(workspace)]
+    assert sorted(now, key=str) == sorted(then * 2, key=str)
+    assert len(then) == 6
+    assert "6 of them completed before" in here(*given, "submit.reuse=true").err

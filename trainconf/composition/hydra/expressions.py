@@ -63,10 +63,10 @@ def expression_of(override: Override) -> Expression | None:
         is_shuffled = isinstance(sweep, (ChoiceSweep, RangeSweep)) and sweep.shuffle
         if isinstance(sweep, (ChoiceSweep, RangeSweep)) and is_shuffled:  # Hydra would shuffle by chance; the sweep's seed does
             override = replace(override, _value=replace(sweep, shuffle=False))
-        values = list(itertools.islice(override.sweep_iterator(_plain), MAX_LISTED + 1))
-        if len(values) > MAX_LISTED:
+        values = range_of(override) or list(itertools.islice(override.sweep_iterator(_plain), MAX_LISTED + 1))
+        if values[MAX_LISTED:]:
             raise ExpressionError(f"there are more values than a sweep can have, which is {MAX_LISTED}")
-        if any(isinstance(value, Drawn) for value in values):
+        if isinstance(values, list) and any(isinstance(value, Drawn) for value in values):
             raise ExpressionError("a distribution cannot be one of several values")
         found = Choice.of(values)
         return Choice(found.options, is_shuffled, found.doubled_count)
@@ -81,6 +81,13 @@ def expression_of(override: Override) -> Expression | None:
     start, end = sweep.start, sweep.end
     is_int = type(start) is int and type(end) is int
     return grammar.interval(_number(start), _number(end), is_int=is_int, is_log="log" in sweep.tags)
+
+
+def range_of(override: Override) -> range | None:
+    """The whole numbers that an override counts through; None for any other. Raises ValueError: a step of 0."""
+    sweep = override.value()
+    found = sweep.range() if isinstance(sweep, RangeSweep) and not sweep.shuffle else None
+    return found if isinstance(found, range) else None
 
 
 def read_expression(text: str) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 from trainconf.composition.patch import NOT_READ, read_scalar
 from trainconf.search import grammar
 from trainconf.search.expressions import MAX_LISTED, Choice, Expression, ExpressionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 _DRAWN = frozenset(grammar.FUNCTIONS) - {"choice"}
@@ -50,15 +49,15 @@ def expression_of(text: str) -> Expression | None:
     return grammar.FUNCTIONS[name](*values) if name in _DRAWN and values and len(values) == _count(name) else None
 
 
-def listed(text: str) -> list[Any] | None:
+def listed(text: str) -> Sequence[Any] | None:
     """The values that a text certainly lists: `1,2,3`, `choice(a, b)`, `range(3)`; None for any other, also for a single value."""
     name, arguments = _called(text)
     if name == "range":
         bounds = _numbers(arguments)
         if not bounds or len(bounds) > 2 or any(type(bound) is not int for bound in bounds):
             return None
-        found = list(itertools.islice(range(*bounds), MAX_LISTED + 1))
-        return found if 0 < len(found) <= MAX_LISTED else None
+        found = range(*bounds)
+        return found if found[: MAX_LISTED + 1] and not found[MAX_LISTED:] else None
     if name and name != "choice":
         return None
     parts = (arguments if name else text).split(",")

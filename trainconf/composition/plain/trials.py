@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
+from functools import cached_property
 
 from trainconf.composition.patch import is_name, is_plain_value, overlap, patched
 from trainconf.composition.plain.words import written
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
-    from trainconf.composition.plain.words import Axis
+    from trainconf.composition.plain.words import Axis, Words
     from trainconf.resolve.composed import Composed
 
     class Composer(Protocol):
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
         """One key of a grid, and the override for each of its values."""
 
         key: str
-        words: list[str]
+        words: Words
         doubled_count: int
 
         @property
         def path(self) -> str: ...
 
     class AnyGrid(Protocol):
-        """A product of axes, of which `base` is the first trial; iterating composes all trials in Hydra's order."""
+        """A product of axes, of which `base` is the first trial; `at` composes one of them, by its number in Hydra's order.
+
+        check: the first so many values of each key, each alone. Both raise ConfigError.
+        """
 
         base: Composed
         count: int
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
         @property
         def varying(self) -> Sequence[AnyAxis]: ...
         def __iter__(self) -> Iterator[Composed]: ...
+        def check(self, most: int) -> None: ...
+        def at(self, number: int) -> Composed: ...
 
 
 class SweepRequest:
@@ -150,14 +155,39 @@ class PlainGrid:
         self.count = math.prod(len(axis.words) for axis in axes)
         self.varying = [axis for axis in axes if len(axis.words) > 1]
         self._composer = composer
-        self._whole = whole
+        self._make_whole = whole
 
     def __iter__(self) -> Iterator[Composed]:
         """All trials, the first included, in Hydra's order."""
-        if self.count and self._composer.at_words(self.varying, [0] * len(self.varying)) is None:
-            yield from self._whole()
-            return
-        for places in itertools.product(*(range(len(axis.words)) for axis in self.varying)):
-            found = self._composer.at_words(self.varying, places)
-            assert found is not None  # its keys are those of the first, and its values were read as plain
-            yield found
+        self.check(self.count)
+        return map(self.at, range(self.count))
+
+    def check(self, most: int) -> None:
+        """Check the first so many values of each key, each alone. Raises ConfigError with all mistakes."""
+        if self._first is None:
+            self._by_hydra.check(most)
+
+    def at(self, number: int) -> Composed:
+        """The trial of that number, in Hydra's order. Raises ConfigError."""
+        if self._first is None:
+            return self._by_hydra.at(number)
+        found = self._composer.at_words(self.varying, places_of(number, self.varying))
+        assert found is not None  # its keys are those of the first, and its values were read as plain
+        return found
+
+    @cached_property
+    def _first(self) -> Composed | None:
+        return self._composer.at_words(self.varying, [0] * len(self.varying))
+
+    @cached_property
+    def _by_hydra(self) -> AnyGrid:
+        return self._make_whole()
+
+
+def places_of(number: int, axes: Sequence[AnyAxis]) -> list[int]:
+    """The place of each axis's value in the trial of that number: the first axis changes slowest."""
+    places = []
+    for axis in reversed(axes):
+        number, place = divmod(number, len(axis.words))
+        places.append(place)
+    return places[::-1]

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from trainconf.composition.patch import is_name
 from trainconf.composition.plain.expressions import expression_of, listed
-from trainconf.search.expressions import Choice, ExpressionError
+from trainconf.search.expressions import MADE_AT_ONCE, Choice, ExpressionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
 _RESERVED = ("null", "true", "false", "nan", "inf")
+
+
+class RangeWords:
+    """The override for each number of a range, made when it is asked for. Behaves as a list of them."""
+
+    def __init__(self, key: str, numbers: range) -> None:
+        self._key = key
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        """One of them, or a list of a slice."""
+        found = self._numbers[place]
+        return [self._word(number) for number in found] if isinstance(found, range) else self._word(found)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._word, self._numbers)
+
+    def _word(self, number: int) -> str:
+        return f"{self._key}={number}"
+
+
+Words = list[str] | RangeWords
 
 
 class Axis:
@@ -22,7 +47,7 @@ class Axis:
 
     __slots__ = ("doubled_count", "key", "spec", "values", "words")
 
-    def __init__(self, key: str, words: list[str], values: Sequence[Any] = (), spec: str = "", doubled_count: int = 0) -> None:
+    def __init__(self, key: str, words: Words, values: Sequence[Any] = (), spec: str = "", doubled_count: int = 0) -> None:
         self.key = key
         self.words = words
         self.values = values
@@ -75,10 +100,12 @@ def _read(text: str) -> Axis | None:
     values = listed(right)
     if values is None:
         return None if isinstance(expression, Choice) else Axis(left, [f"{left}={written(expression.at(0.5))}"], spec=right)
+    if isinstance(values, range) and len(values) > MADE_AT_ONCE:
+        return Axis(left, RangeWords(left, values), values, right)
     kept: dict[str, Any] = {}
     for value in values:
         kept.setdefault(f"{left}={_listed(value)}", value)
-    is_varying = isinstance(expression, Choice) and len(kept) > 1
+    is_varying = isinstance(expression, Choice) and len(values) > 1  # also where all of them are equal
     return Axis(left, list(kept), list(kept.values()), right if is_varying else "", len(values) - len(kept))
 
 

@@ -6,21 +6,24 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 from hydra.core.override_parser.types import Override, OverrideType, Transformer, ValueType
 from hydra.errors import HydraException
 
 from trainconf.composition import explain, overrides
+from trainconf.composition.hydra.expressions import range_of
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.hydra.written import NAME, written
 from trainconf.composition.layers import Layer
+from trainconf.composition.plain.trials import places_of
+from trainconf.composition.plain.words import RangeWords, Words
 from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.search import config_dirs
+from trainconf.search.expressions import MADE_AT_ONCE
 
 MAX_VALUES = 1_000_000  # of one key: what memory holds; sweep.max_total_runs is the limit that people set
 _BARE = re.compile(r"[\w/\\+.$%*@?|:=,()\[\]{} \t-]*", re.ASCII)  # texts that may stand without quotes, some characters escaped
@@ -35,13 +38,20 @@ class Axis:
 
     def __init__(self, override: Override, loader: overrides.Parser, values: Sequence[Any] | None = None) -> None:
         self.key: str = override.get_key_element()
+        self.words: Words
+        self._values: Sequence[Any] | None
+        self.doubled_count = 0
+        self._override = override
+        self._loader = loader
+        self._made: dict[int, Override] | None = None if isinstance(values, range) and len(values) > MADE_AT_ONCE else {}
+        if isinstance(values, range) and len(values) > MADE_AT_ONCE:
+            self.words, self._values = RangeWords(self.key, values), values
+            return
         kept: dict[str, Any] = {}
         for value in values or ():
             kept.setdefault(f"{self.key}={_written(value)}", value)
         self.words = [overrides.text_of(override)] if values is None else list(kept)
         self.doubled_count = len(values or ()) - len(kept)
-        self._override = override
-        self._loader = loader
         self._values = None if values is None else list(kept.values())
 
     @property
@@ -52,15 +62,21 @@ class Axis:
     @property
     def first(self) -> Override:
         """The first of its overrides."""
-        return self._at(0)
+        return self.at(0)
 
-    @cached_property
-    def overrides(self) -> list[Override]:
-        """All of its overrides: made when they are needed, for a grid that is too large is refused first."""
-        return [self._at(number) for number in range(len(self.words))]
+    def overrides(self, most: int) -> list[Override]:
+        """The first so many of its overrides: made when they are needed, for a grid that is too large is refused first."""
+        return [self.at(number) for number in range(min(most, len(self.words)))]
 
-    def _at(self, number: int) -> Override:
+    def at(self, number: int) -> Override:
         """One override: of a value whose text gives that value again, without asking the parser."""
+        if self._made is None:
+            return self._made_at(number)
+        if number not in self._made:
+            self._made[number] = self._made_at(number)
+        return self._made[number]
+
+    def _made_at(self, number: int) -> Override:
         of, word = self._override, self.words[number]
         if self._values is None:
             return of
@@ -72,7 +88,7 @@ class Axis:
 
 
 class Grid:
-    """A product of axes. `base` is the first trial; iterating composes all trials, the first included, in Hydra's order."""
+    """A product of axes. `base` is the first trial; `at` composes one of them, by its number in Hydra's order."""
 
     def __init__(self, axes: list[Axis], composer: TrialComposer) -> None:
         self.axes = axes
@@ -82,9 +98,18 @@ class Grid:
         self._composer = composer
 
     def __iter__(self) -> Iterator[Composed]:
-        self._composer.check([axis.overrides for axis in self.varying])
-        for number, trial in enumerate(itertools.product(*(axis.overrides for axis in self.varying))):
-            yield self._composer.at(trial, number=number)
+        """All trials, the first included, in Hydra's order."""
+        self.check(self.count)
+        return map(self.at, range(self.count))
+
+    def check(self, most: int) -> None:
+        """Check the first so many values of each key, each alone. Raises ConfigError with all mistakes."""
+        self._composer.check([axis.overrides(most) for axis in self.varying])
+
+    def at(self, number: int) -> Composed:
+        """The trial of that number, in Hydra's order. Raises ConfigError."""
+        trial = [axis.at(place) for axis, place in zip(self.varying, places_of(number, self.varying), strict=True)]
+        return self._composer.at(trial, number=number)
 
 
 def grid(
@@ -128,8 +153,8 @@ def listed(text: str, override: Override) -> Sequence[Any] | None:
             f"{key} is given an interval, and a grid needs values to list", ("from", f"command line: {text}"),
             hint=f"list them: {key}=1,2,3 or {key}=range(1,4)",
         )
-    found = list(itertools.islice(override.sweep_iterator(), MAX_VALUES + 1))
-    if len(found) > MAX_VALUES:
+    found = range_of(override) or list(itertools.islice(override.sweep_iterator(), MAX_VALUES + 1))
+    if found[MAX_VALUES:]:
         raise ConfigError(f"{key} is given more values than a sweep can have", ("from", f"command line: {text}"),
                           ("allowed", f"up to {MAX_VALUES}"))
     return found

@@ -25,11 +25,11 @@ from trainconf.search.space import Point
 from trainconf.submission.code import find_code
 from trainconf.submission.replay import CHOSEN_ANEW, from_run
 from trainconf.sweeps import journal
-from trainconf.sweeps.batch import Sweep, Trial, refuse_shared
+from trainconf.sweeps.batch import Sweep, refuse_shared, refuse_too_many
 from trainconf.sweeps.resuming import as_change, as_changes, search_of
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, at_once, combinations_of
-from trainconf.sweeps.trials import base_of
+from trainconf.sweeps.trials import Trial, base_of
 
 CHECKED_VALUES = 1000  # of one key
 
@@ -94,6 +94,7 @@ def _shared_by_all(paths: RunPaths) -> RunPaths:
 def _grid(trials: RecordedTrials, varying: dict[str, Any], workspace: WorkspacePaths, texts: list[str]) -> Sweep:
     if not varying:
         raise ConfigError("nothing varies", hint="give a key several values: params.lr=0.1,0.2")
+    refuse_too_many([(axis.key, len(axis.words)) for axis in varying.values()], trials.base.composed)
     found = []
     for number, words in enumerate(itertools.product(*(axis.words for axis in varying.values()))):
         values = {axis.path: word.partition("=")[2] for axis, word in zip(varying.values(), words, strict=True)}

@@ -10,7 +10,8 @@ from trainconf.control.compose import ComposeRequest, report_notes
 from trainconf.paths import WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.resolver import resolve
-from trainconf.sweeps.batch import Sweep, Trial
+from trainconf.sweeps.batch import Sweep
+from trainconf.sweeps.trials import Trial
 
 
 def of_points(

@@ -17,7 +17,7 @@ from trainconf.files import FileLock
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.run_config import RunConfig
-from trainconf.search.expressions import DOUBLED, Choice, Expression
+from trainconf.search.expressions import DOUBLED, SHOWN_VALUES, Choice, Expression, in_short
 from trainconf.search.progress import Progress
 from trainconf.search.samplers import NothingLeftError
 from trainconf.search.space import Zip
@@ -30,6 +30,8 @@ from trainconf.sweeps.searching import FedSweep, Trials, at_once
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
+
+    from trainconf.composition.plain.trials import AnyAxis, AnyGrid
 else:
     Protocol = object
 
@@ -101,20 +103,24 @@ def _search(
 
 
 class Composed(NamedTuple):
-    """A sweep, and the search that it is, None for a plain grid of overrides. earlier: what is used of earlier sweeps, in words."""
+    """A sweep, and the search that it is, None for a plain grid of overrides. earlier: what is used of earlier sweeps, in words.
+
+    grid: the overrides that vary, of a plain grid.
+    """
 
     sweep: FedSweep | Sweep
     search: Search | None
     earlier: list[str]
+    grid: AnyGrid | None = None
 
 
-def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> Composed:
-    """Compose a sweep. Raises ConfigError with all mistakes."""
+def compose(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT, *, shown: int | None = None) -> Composed:
+    """Compose a sweep; `shown`: see `batch.plan_sweep`. Raises ConfigError with all mistakes."""
     with naming(request):
-        return _composed(request, workspace, reporter)
+        return _composed(request, workspace, reporter, shown)
 
 
-def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter) -> Composed:
+def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter, shown: int | None) -> Composed:
     asked = read(request, workspace)
     base = asked.composer.base
     report_notes(base, reporter)
@@ -123,7 +129,7 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
         for axis in asked.grid.axes:
             if axis.doubled_count:
                 reporter.info(f"note: {axis.path}: {DOUBLED.format(axis.doubled_count)}")
-        return Composed(plan_sweep(asked.grid, workspace, request.texts), None, [])
+        return Composed(plan_sweep(asked.grid, workspace, request.texts, shown), None, [], asked.grid)
     search, known = _search(settings, asked, workspace, reporter)
     trials = Trials(search, asked.composer, workspace)
     mistakes = trials.check()
@@ -133,7 +139,7 @@ def _composed(request: ComposeRequest, workspace: WorkspacePaths, reporter: Repo
     if search.kind == "bayes":
         sweep = FedSweep(search, trials, workspace, request.texts)
     else:
-        sweep = at_once(search, trials, workspace, request.texts)
+        sweep = at_once(search, trials, workspace, request.texts, shown)
     sweep.earlier = known.lines
     return Composed(sweep, search, known.notes)
 
@@ -172,7 +178,7 @@ class PlannedSweep(NamedTuple):
 
 def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> PlannedSweep:
     """What a sweep would do; nothing is prepared, written or started. Raises ConfigError with all mistakes."""
-    sweep, search, earlier = compose(request, workspace, reporter)
+    sweep, search, earlier, grid = compose(request, workspace, reporter, shown=SHOWN_TRIALS)
     metric, goal = sweep.metric["name"], sweep.metric["goal"]
     if search is None:
         columns: dict[str, list[str]] = {}
@@ -181,6 +187,8 @@ def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter 
             for key, value in trial.values.items():
                 columns.setdefault(key, []).append(value)
         keys = [(key, Choice.of(values).describe()) for key, values in columns.items()]
+        if grid is not None and sweep.total > len(trials):  # these are the first ones alone
+            keys = [(axis.path, _words_in_short(axis)) for axis in grid.varying]
         first = [trial.values for trial in trials[:SHOWN_TRIALS]]
         return PlannedSweep("grid", keys, first, sweep.total, sweep.max_concurrent_runs, metric, goal, "none", None, [])
     if search.suits_gp:
@@ -207,6 +215,11 @@ def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter 
     )  # fmt: skip
 
 
+def _words_in_short(axis: AnyAxis) -> str:
+    shown = axis.words[:SHOWN_VALUES] if len(axis.words) <= SHOWN_VALUES else [*axis.words[:3], axis.words[-1]]
+    return in_short([word.partition("=")[2] for word in shown], len(axis.words))
+
+
 def _in_words(expression: Expression | Zip) -> str:
     if isinstance(expression, Zip):
         return f"{len(expression.rows)} rows of {', '.join(expression.rows[0])}"
@@ -220,7 +233,7 @@ def place_of(sweep: AnySweep) -> str:
 
 def prepare(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> AnySweep:
     """A sweep of which everything is ready that can fail; its `start` begins it. Raises ConfigError and what `submit` raises."""
-    sweep, _, earlier = compose(request, workspace, reporter)
+    sweep, _, earlier, _ = compose(request, workspace, reporter)
     for note in earlier:
         reporter.info(f"from {note}")
     sweep.prepare(reporter)

@@ -18,7 +18,7 @@ from trainconf.cli.screen.live import LiveTable
 from trainconf.cli.screen.printer import width
 from trainconf.history import liveness
 from trainconf.paths import WorkspacePaths
-from trainconf.sweeps.batch import Trial
+from trainconf.sweeps.trials import Trial
 
 from ...history.build import make_run
 
@@ -26,7 +26,9 @@ from ...history.build import make_run
 def trial_of(
     workspace: WorkspacePaths, number: int, word: str, state: str = "Running", log: bytes = b"", loss: float | None = None, **event: Any
 ) -> Trial:  # fmt: skip
-    trial = Trial(number, None, [word], {})  # type: ignore[arg-type]
+    spec = SimpleNamespace(compute=SimpleNamespace(target="local"), distributed=SimpleNamespace(node_count=1))
+    resolved: Any = SimpleNamespace(experiment_name="test", spec=spec)
+    trial = Trial(number, resolved, [word], {})
     metrics = {"loss": 0.5 + number if loss is None else loss}
     trial.paths = make_run(workspace, f"sweep_{number}", states=("NotStarted", "Running"), metrics=metrics, log=log)
     end(trial, state, **event)

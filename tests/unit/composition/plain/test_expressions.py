@@ -72,7 +72,7 @@ def test_what_is_read_is_what_hydra_reads() -> None:
     assert sum(known) > len(known) / 10, f"{sum(known)} of {len(known)} are read: the generator proves too little"
 
 
-@pytest.mark.parametrize("text", [*EVERY, "1,2,3", "a,b", "range(3)", "range(2, 5)", "1,null"])
+@pytest.mark.parametrize("text", [*EVERY, "1,2,3", "a,b", "range(3)", "range(2, 5)", "range(5000)", "1,null"])
 def test_the_usual_ones_are_read_without_hydra(text: str) -> None:
     assert expression_of(text) == by_hydra.read_expression(text)
 

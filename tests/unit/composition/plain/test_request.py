@@ -96,7 +96,8 @@ def grid_of(request: SweepRequest) -> Any:
     if request.grid is None:
         return None
     grid = request.grid
-    axes = [(axis.key, axis.path, axis.words) for axis in grid.axes], [axis.key for axis in grid.varying], grid.count, facts(grid.base)
+    words = [(axis.key, axis.path, list(axis.words)) for axis in grid.axes]
+    axes = words, [axis.key for axis in grid.varying], grid.count, facts(grid.base)
     try:
         return axes, [facts(found) for found in itertools.islice(grid, 20)]
     except ConfigError as error:
@@ -141,6 +142,16 @@ def test_a_sweep_from_the_cache_is_what_hydra_composes(workspace: WorkspacePaths
     check()
     assert refused < asked / 2, f"{refused} of {asked} are refused: the generator proves too little"
     assert warm > (asked - refused) / 4, f"{warm} of {asked} come from the cache: the generator proves too little"
+
+
+@pytest.mark.parametrize("word", ["params.free=null,null", "params.free=range(3)", "params.free=range(2000)", "params.free=7,7,7"])
+def test_a_list_from_the_cache_is_what_hydra_reads(word: str, workspace: WorkspacePaths) -> None:
+    wanted = read(by_hydra, ["experiment=mine", word], workspace, [])  # which keeps it
+    found = read(plain, ["experiment=mine", word], workspace, [])
+    assert isinstance(wanted, SweepRequest)
+    assert isinstance(found, SweepRequest)
+    assert (found.specs, found.zips, found.fixed) == (wanted.specs, wanted.zips, wanted.fixed)
+    assert [list(axis.words) for axis in found.grid.axes] == [list(axis.words) for axis in wanted.grid.axes]  # type: ignore[union-attr]
 
 
 OTHERS = ["params.free=1,2,3", "params.free=uniform(0, 1)", "+params.new=log_interval(0.001, 1)", "params.free=a,b"]
