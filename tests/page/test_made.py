@@ -118,6 +118,19 @@ def test_a_curve_that_ends_in_nan_says_so_beside_it_and_wherever_the_reader_poin
     assert seen["amiss"] == CLEAN
 
 
+def test_the_curves_of_fifty_runs_are_drawn_side_by_side(tmp_path: Path, see: See) -> None:
+    names, at = ("loss", "score", "norm"), events.text(1_800_000_000)
+    for number in range(50):
+        paths = make_run(WorkspacePaths(os.fspath(tmp_path)), f"run-{number}", at=number, metric=LOSS)
+        values = [(step * 37 % 101) / (number + 7) for step in range(250)]
+        lines = ({"time": at, "name": name, "value": value, "step": step} for step, value in enumerate(values) for name in names)
+        files.append_lines(paths.metrics, lines)
+    with served(tmp_path) as link:
+        seen = see("many", link, ",".join(f"run-{number}" for number in range(50)))
+    assert (sorted(seen["compared"]), seen["beside"], seen["failed"]) == ([[name, 50] for name in sorted(names)], 50, False)
+    assert seen["amiss"] == CLEAN
+
+
 @pytest.mark.parametrize("kind", ["runs", "sweeps"])
 def test_a_folder_that_is_removed_while_its_page_is_open_is_told_and_what_was_read_stays(tmp_path: Path, see: See, kind: str) -> None:
     paths = make_run(WorkspacePaths(os.fspath(tmp_path)), "taken", metrics={"loss": 0.25}, metric=LOSS)

@@ -173,6 +173,25 @@ def ends(case: Case) -> Any:
     return {**seen, "table": tab.page.locator("[aria-label^='curves of loss']").get_attribute("aria-label"), "amiss": tab.amiss}
 
 
+def many(case: Case) -> Any:
+    """All curves of many runs, compared and beside the table: how many runs each chart draws."""
+    (runs,) = case.words
+    tab = case.tab()
+    tab.open(f"/compare?runs={runs}&smooth=0.5")
+    names = tab.page.locator(".chart h2").all_inner_texts()
+    seen = [[name, tab.wait(lambda place=place: drawn_in(tab, place))] for place, name in enumerate(names)]
+    tab.go(f"#/runs?chosen={runs}&all=1")
+    return {"compared": seen, "beside": tab.wait(lambda: drawn_in(tab, 0)), "failed": "could not be read" in tab.text(), "amiss": tab.amiss}
+
+
+def drawn_in(tab: Tab, place: int) -> int:
+    """How many runs a chart draws that was scrolled to, once it has them."""
+    chart = tab.page.locator("tc-chart").nth(place)
+    chart.scroll_into_view_if_needed()
+    found: int = chart.evaluate("(chart) => chart.isLoaded ? new Set(chart.pieces.map(({ run }) => run)).size : 0")
+    return found
+
+
 def removed(case: Case) -> Any:
     """A folder that is moved away while its page is open, and put back: what the page says, and that it keeps what it has read."""
     address, folder, away, kept = case.words
@@ -187,7 +206,7 @@ def removed(case: Case) -> Any:
     return {"said": said, "again": tab.text(), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (odd, sort, late, colours, ends, removed)}
+CASES = {each.__name__: each for each in (odd, sort, late, colours, ends, many, removed)}
 
 if __name__ == "__main__":
     carry_out(CASES)

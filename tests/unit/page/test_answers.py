@@ -16,8 +16,10 @@ from trainconf.cli.history import ls
 from trainconf.control import labels
 from trainconf.history import events
 from trainconf.page import routes
+from trainconf.page.app import ANSWER_BYTES
 from trainconf.page.request import Request
 from trainconf.page.site import Site
+from trainconf.page.wire import encode
 from trainconf.paths import WorkspacePaths
 
 if TYPE_CHECKING:
@@ -229,3 +231,30 @@ def test_the_command_of_a_table_lists_its_runs_in_its_order(
     assert (program, verb) == ("trainconf", "ls")
     assert ls.run([*words, "--json"]) == 0
     assert [row["run_id"] for row in json.loads(capfd.readouterr().out)] == [row["id"] for row in found["rows"]]
+
+
+@pytest.mark.parametrize(("runs", "steps", "query"), [
+    (40, range(400), {"names": "loss", "buckets": "250"}), (3, range(3000), {"names": "loss,a,b,c,d,e", "buckets": "1000"}),
+    (1, [step for _ in range(30) for step in range(1000)], {"names": "loss,a", "buckets": "1000"}),  # each epoch counts from 0
+    (40, range(400), {"names": "loss,a", "buckets": "250", "group": "std", "but": "lr"}),
+    (40, range(400), {"names": "loss,a", "buckets": "250", "group": "std"}),
+])  # fmt: skip
+def test_the_curves_that_a_screen_asks_for_are_an_answer_that_may_be_sent(
+    workspace: WorkspacePaths, ask: Ask, runs: int, steps: list[int], query: dict[str, str]
+) -> None:
+    values = [(step * 37 % 101) / 7 * 1e-5 for step in range(len(steps))]
+    for number in range(runs):
+        paths = make_run(workspace, f"run-{number}", params={"lr": number})
+        for name in query["names"].split(","):
+            files.append_lines(paths.metrics, [
+                {"time": events.text(1_800_000_000 + at / 7), "name": name, "value": value, "step": step}
+                for at, (step, value) in enumerate(zip(steps, values, strict=True))
+            ])  # fmt: skip
+    found = ask("/api/series", runs=",".join(f"run-{number}" for number in range(runs)), smooth="0.9", **query)
+    assert len(encode(found)) < ANSWER_BYTES
+    groups = len(found.get("groups", range(runs)))
+    for name in query["names"].split(","):
+        own = [each for each in found["series"] if each["name"] == name]
+        assert len({each["run"] for each in own}) == groups
+        assert sum(each["count"] for each in own) == groups * len(steps)
+        assert max(max(each["max"]) for each in own) == pytest.approx(max(values))

@@ -10,9 +10,9 @@ from array import array
 from math import isfinite, sqrt
 
 from trainconf.control.curves.buckets import Drawn, drawn, smoothed
-from trainconf.control.curves.read import STEP
+from trainconf.control.curves.read import STEP, buckets_of
 from trainconf.errors import UserError
-from trainconf.fast.records import Record
+from trainconf.fast.records import Record, replace
 from trainconf.fast.stdlib import re
 from trainconf.history import record
 
@@ -77,6 +77,7 @@ def read_groups(
     """
     if asked.x != STEP:
         raise UserError(f"runs have no mean by {asked.x}: they log at different times", ("allowed", STEP))
+    asked = replace(asked, buckets=buckets_of(asked, len(groups) * len(names)))
     curves: list[GroupCurve] = []
     cursors: dict[str, int] = {}
     for group in groups:

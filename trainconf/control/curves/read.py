@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SYSTEM = "system."  # begins the name of what the agent has measured of the machine
 STEP, TIME, RELATIVE = "step", "time", "relative"
-MOST_BUCKETS = 60_000  # of all curves together
+MOST_BUCKETS = 10_000  # of all curves together: an answer has at most 1 MB, and a bucket with its five numbers 100 bytes
+LEAST_BUCKETS = 4  # of a piece of a curve
 
 
 class Asked(Record):
@@ -64,7 +65,7 @@ def read(store: PointStore, runs: Sequence[RunPaths], names: Sequence[str], aske
     """The curves of these names that the runs have, and by run the bytes that were read of its metrics."""
     curves: list[Curve] = []
     cursors: dict[str, int] = {}
-    buckets = max(4, min(asked.buckets, MOST_BUCKETS // max(1, len(runs) * len(names))))
+    buckets = buckets_of(asked, len(runs) * len(names))
     for paths in runs:
         attempts = Attempts(paths)
         with store.of(paths) as written:
@@ -75,6 +76,11 @@ def read(store: PointStore, runs: Sequence[RunPaths], names: Sequence[str], aske
             cursors[paths.run_id] = written.total
         curves += _of_machine(store, paths, [name for name in names if name.startswith(SYSTEM)], attempts, asked, buckets)
     return curves, cursors
+
+
+def buckets_of(asked: Asked, curves: int) -> int:
+    """How many buckets each curve has."""
+    return max(LEAST_BUCKETS, min(asked.buckets, MOST_BUCKETS // max(1, curves)))
 
 
 class Attempts:
@@ -111,6 +117,7 @@ def _of_series(
         points = points_of(settled)
         found = [(0, len(points))]
     origin = attempts.started or 0.0
+    buckets = max(LEAST_BUCKETS, buckets // len(found))
     for number, (begin, end) in enumerate(found):
         draw = partial(_drawn, points, begin, end, asked, origin, buckets)
         made = store.drawn(written, points, (number, asked, origin, buckets), draw)

@@ -24,6 +24,7 @@ import { looksOf } from "./colours.js";
 /** @typedef {[number | null, number | string, import("../app/text.js").Value, number]} Point  step, time, value, attempt */
 
 const NAMES_AT_ONCE = 12;
+const BUCKETS_AT_ONCE = 10_000; // of one answer, which has at most 1 MB
 const LAST_MS = 500; // after a run has ended, until its last points are surely there
 const AGAIN_MS = 1000; // between two questions of one chart that its own growth made
 export const MANY = 20; // runs that are drawn without being asked
@@ -158,25 +159,33 @@ export class Curves {
     this.due.clear();
     if (!this.runs.length) return charts.forEach((chart) => chart.show([], {}));
     const names = [...new Set(charts.map(({ name }) => name))];
-    for (let place = 0; place < names.length; place += NAMES_AT_ONCE) {
-      const some = names.slice(place, place + NAMES_AT_ONCE);
-      this.fetch(some, charts.filter(({ name }) => some.includes(name)));
+    const room = BUCKETS_AT_ONCE / this.buckets;
+    const most = Math.max(1, Math.min(NAMES_AT_ONCE, Math.floor(room / this.runs.length)));
+    for (let place = 0; place < names.length; place += most) {
+      const some = names.slice(place, place + most);
+      this.fetch(some, charts.filter(({ name }) => some.includes(name)), this.options.group ? Infinity : Math.floor(room / most));
     }
   }
 
   /**
    * @param {string[]} names
    * @param {import("./chart.js").Chart[]} charts
+   * @param {number} most  runs of one question
    */
-  async fetch(names, charts) {
+  async fetch(names, charts, most) {
     const { version } = this;
     const { x, smooth, from, to, group, but } = this.options;
-    const query = { runs: this.runs.map(({ id }) => id).join(","), names: joined(names), x, from, to, buckets: this.buckets, smooth: smooth || null, group, but };
+    const runs = this.runs.map(({ id }) => id);
+    const query = { names: joined(names), x, from, to, buckets: this.buckets, smooth: smooth || null, group, but };
     try {
-      const { series, cursors, groups } = await this.api.get("series", query, { signal: this.signal });
+      const asked = [];
+      for (let place = 0; place < runs.length; place += most) asked.push(this.api.get("series", { ...query, runs: runs.slice(place, place + most).join(",") }, { signal: this.signal }));
+      const found = await Promise.all(asked);
       if (version !== this.version) return; // something else was asked for meanwhile
+      const [{ groups }] = found;
       this.groups = groups ? this.together(groups) : null;
-      for (const chart of charts) chart.show(series.filter((/** @type {Piece} */ piece) => piece.name === chart.name), { ...cursors });
+      const series = found.flatMap((each) => each.series);
+      for (const chart of charts) chart.show(series.filter(({ name }) => name === chart.name), Object.assign({}, ...found.map(({ cursors }) => cursors)));
       this.onPlaces();
     } catch (error) {
       if (this.signal.aborted) return;
