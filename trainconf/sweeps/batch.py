@@ -101,8 +101,7 @@ class Sweep:
 
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail: one snapshot and one environment for all trials that share them. Raises UserError kinds."""
-        nodes = max(trial.node_count for trial in self.trials)
-        launchers.of_sweep((trial.target for trial in self.trials), self.config.tree["compute"], nodes)
+        self.check()
         self._maker = TrialMaker(self.workspace, reporter)
         for trial in self.trials:
             resolved = self._maker.prepare(self._resolved(trial))
@@ -114,6 +113,11 @@ class Sweep:
             return trial.resolved
         assert self._resolve is not None
         return self._resolve(trial)
+
+    def check(self) -> None:
+        """Raise ConfigError for a sweep that cannot be carried out."""
+        nodes = max(trial.node_count for trial in self.trials)
+        launchers.of_sweep((trial.target for trial in self.trials), self.config.tree["compute"], nodes)
 
     def start(self) -> None:
         """Make the sweep's directory and its agent, then announce the trials one by one, until somebody cancels it.

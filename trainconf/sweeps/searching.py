@@ -242,22 +242,17 @@ class FedSweep(Controlled):
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail before the sweep exists. Raises UserError kinds, BuildError."""
         self._points = self._search.points()
-        spec = self._trials.base.spec
-        self._refuse_what_is_not_fed()
+        self.check()
         if place_of(self.config) == JOB:
             plan_job(self.config, _shown(self.workspace, self._trials.base.experiment_name))
-        launchers.of_sweep([spec.compute.target], self.config.tree["compute"], spec.distributed.node_count)
-        if len(self._trials.combinations()) > MAX_COMBINATIONS:
-            raise ConfigError(f"sweep={self._search.kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
-                              hint="search them one after the other, or as a grid")
         if place_of(self.config) == HERE:
             self._points.warm_up(self._search.point_count)  # beside what follows
         self._maker = TrialMaker(self.workspace, reporter)
         self._trials.base = self._maker.prepare(self._trials.base)
 
-    def _refuse_what_is_not_fed(self) -> None:
-        """Raise ConfigError for settings that suit trials handed over at once only."""
-        compute, kind = self.config.tree["compute"], self._search.kind
+    def check(self) -> None:
+        """Raise ConfigError for a sweep that cannot be carried out, and for settings that suit trials handed over at once only."""
+        compute, kind, spec = self.config.tree["compute"], self._search.kind, self._trials.base.spec
         launcher, origin = launchers.get(str(compute["target"])), self._trials.base.composed.origin
         mistakes = []
         if int(compute.get("pack", 1)) > 1:
@@ -268,6 +263,10 @@ class FedSweep(Controlled):
                                     ("meaning", "jobs in the queue at a time"), hint="sweep.max_concurrent_runs=4"))
         if mistakes:
             raise ConfigError(mistakes)
+        launchers.of_sweep([spec.compute.target], compute, spec.distributed.node_count)
+        if len(self._trials.combinations()) > MAX_COMBINATIONS:
+            raise ConfigError(f"sweep={kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
+                              hint="search them one after the other, or as a grid")
 
     def start(self) -> None:
         """Make the sweep's folder, and begin. Raises StorageError, LaunchError."""

@@ -179,6 +179,7 @@ class PlannedSweep(NamedTuple):
 def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter = SILENT) -> PlannedSweep:
     """What a sweep would do; nothing is prepared, written or started. Raises ConfigError with all mistakes."""
     sweep, search, earlier, grid = compose(request, workspace, reporter, shown=SHOWN_TRIALS)
+    sweep.check()
     metric, goal = sweep.metric["name"], sweep.metric["goal"]
     if search is None:
         columns: dict[str, list[str]] = {}

@@ -79,6 +79,23 @@ def test_a_plan_says_where_it_will_be(here: Here, workspace: Shell) -> None:
     assert "controller  a process of its own" in " ".join(plan.out.split("\n")), plan
 
 
+@pytest.mark.parametrize("verb", [[], ["plan"]])
+@pytest.mark.parametrize(("more", "told"), [
+    (["sweep=bayes", "+params.lr=uniform(0, 1)"], "sweep=bayes with compute=slurm needs sweep.max_concurrent_runs"),
+    (["sweep=bayes", "+params.lr=uniform(0, 1)", "sweep.max_concurrent_runs=2", "compute.pack=2"], "and compute.pack is 2"),
+    (["sweep=random", "+params.lr=uniform(0, 1)", "compute.pack=2", "compute.gpus_per_node=1"], "trials with GPUs cannot share a job"),
+    (["+params.lr=1,2", "compute.pack=2", "compute.gpus_per_node=1"], "trials with GPUs cannot share a job"),
+])  # fmt: skip
+def test_a_plan_refuses_what_the_target_would_not_carry_out(
+    here: Here, workspace: Shell, more: list[str], told: str, verb: list[str],
+) -> None:  # fmt: skip
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    shared = ["experiment=adhoc", "script=train.py", "env=current", "compute=slurm", "metric.name=loss", "sweep.max_total_runs=2"]
+    answer = here(*verb, "-m", *shared, *more)
+    assert (answer.code, told in answer.err) == (2, True), answer
+    assert not workspace.run_dirs()
+
+
 def test_who_waits_at_once_waits_for_a_controller_that_is_just_beginning(here: Here, workspace: Shell) -> None:
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     search = ["sweep=bayes", "sweep.max_total_runs=2", "+params.lr=uniform(0, 1)", "+params.nap=0"]
