@@ -5,7 +5,9 @@ A sweep's tags and its place in the archive are those of its trials too. Its nam
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 
 from trainconf import files
 from trainconf.errors import Mistake, StorageError, UserError
@@ -107,17 +109,38 @@ def _write(runs: Sequence[RunPaths], change: dict[str, Any]) -> None:
     if refused:
         raise StorageError([mistake for error in refused for mistake in error.mistakes])
     line = {"time": events.now(), "by": events.requester(), **change}
+    sizes: list[tuple[int, int]] = []  # of each file, before the line and after it
     for paths in runs:
         try:
-            with files.FileLock(paths.labels):  # over NFS two that append at once tear lines: open(2), O_APPEND
-                files.append_line(paths.labels, line, durable=len(runs) == 1)
+            sizes.append(_append(paths.labels, line, durable=len(runs) == 1))
         except OSError as error:
+            for written, (before, after) in zip(runs, sizes, strict=False):
+                _take_back(written.labels, before, after)
             raise _refusal(error, paths) from error
     if len(runs) > 1:
         files.sync_disk(runs[0].run_dir)
     from trainconf.history.index.index import Index
 
     Index(runs[0].workspace).add(*(paths for paths in runs if not os.path.exists(paths.sweep)))  # or who asks for a tag would not find it
+
+
+def _append(path: str, line: dict[str, Any], *, durable: bool) -> tuple[int, int]:
+    """Append a line, or nothing; the size of the file before and after. Raises OSError."""
+    with files.FileLock(path):  # over NFS two that append at once tear lines: open(2), O_APPEND
+        before = os.path.getsize(path)
+        try:
+            files.append_line(path, line, durable=durable)
+        except OSError:
+            os.truncate(path, before)  # a disk that is full takes a part of a line
+            raise
+        return before, os.path.getsize(path)
+
+
+def _take_back(path: str, before: int, after: int) -> None:
+    """Remove the line that was appended, unless somebody has appended another one since."""
+    with suppress(OSError), files.FileLock(path):
+        if os.path.getsize(path) == after:
+            os.truncate(path, before)
 
 
 def _why_not(paths: RunPaths) -> StorageError | None:
@@ -127,7 +150,8 @@ def _why_not(paths: RunPaths) -> StorageError | None:
             os.close(files.open_regular(paths.labels, os.O_RDWR))
         except FileNotFoundError:
             if not os.access(paths.run_dir, os.W_OK | os.X_OK, effective_ids=True):
-                raise PermissionError(13, os.strerror(13), paths.run_dir) from None
+                code = errno.EROFS if os.statvfs(paths.run_dir).f_flag & os.ST_RDONLY else errno.EACCES
+                raise OSError(code, os.strerror(code), paths.run_dir) from None
     except OSError as error:
         return _refusal(error, paths)
     return None

@@ -8,6 +8,7 @@ What the recorded state is worth when its writer is gone is `liveness`'s questio
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -75,8 +76,18 @@ def request_cancel(paths: RunPaths, *, force: bool = False, reason: str = "") ->
     for forced in (False, True) if force else (False,):
         path = paths.cancel_request(force=forced)
         if not os.path.exists(path):
-            files.write_atomic(path, files.dumps({**facts, **({"force": True} if forced else {})}))
+            _write_request(path, files.dumps({**facts, **({"force": True} if forced else {})}))
     return int(attempt)
+
+
+def _write_request(path: str, text: str) -> None:
+    """A request; on a full disk one without words: a run that fills the disk must be ended, and a name there needs no room."""
+    try:
+        files.write_atomic(path, text)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
 
 def why_canceled(paths: RunPaths) -> str:
