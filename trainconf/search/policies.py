@@ -37,15 +37,11 @@ def why_ended(stop: dict[str, Any] | None, closed: str, goal: str) -> str:
 
 
 class History:
-    """The logs of one trial, with the best and the mean value up to each of them at hand.
+    """The logs of one trial, with the best and the mean value up to each of them at hand."""
 
-    counts_steps: whether an interval is a step instead of a log; logs without a step are then one step after the one before.
-    """
+    __slots__ = ("_at", "_best", "_counts", "_totals", "_values")
 
-    __slots__ = ("_at", "_best", "_counts", "_totals", "_values", "counts_steps")
-
-    def __init__(self, *, counts_steps: bool = False) -> None:
-        self.counts_steps = counts_steps
+    def __init__(self) -> None:
         self._at: list[int] = []  # of each log, its interval: 1, 2, 3, …, or its step; ascending
         self._values: list[float] = []
         self._best: list[float] = []
@@ -240,6 +236,7 @@ class Judge:
     were read. What is taken later changes no verdict.
 
     goal: `maximize` or `minimize`. `verdict_count` counts the verdicts given, `stops` holds those that stop, by trial.
+    counts_steps: whether an interval is a step instead of a log; logs without a step are then one step after the one before.
     """
 
     def __init__(self, policy: Policy, goal: str, *, counts_steps: bool = False) -> None:
@@ -255,7 +252,7 @@ class Judge:
 
     def take(self, trial: int, value: float, step: int | None = None) -> None:
         """Take one log. A step that was logged before has its value replaced."""
-        history = self._histories.setdefault(trial, History(counts_steps=self._counts_steps))
+        history = self._histories.setdefault(trial, History())
         reached = history.reached
         at = self._interval(trial, history, step)
         history.put(at, self._sign * value if math.isfinite(value) else math.nan)

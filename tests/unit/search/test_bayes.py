@@ -16,10 +16,10 @@ import pytest
 from trainconf.agent.processes import tree
 from trainconf.fast import spawn
 from trainconf.search import apart, grammar
-from trainconf.search.bayes import BayesSampler
+from trainconf.search.bayes import BayesSampler, parameters_of
 from trainconf.search.expressions import Choice, Option, identity
 from trainconf.search.samplers import NotReadyError
-from trainconf.search.space import Axis, Point, Space
+from trainconf.search.space import Axis, Point, Space, Zip
 
 pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
 PLAIN = Space((Axis("x", grammar.uniform(0, 1)), Axis("opt", grammar.choice("a", "b"))))
@@ -51,6 +51,19 @@ def test_a_sampler_that_is_made_from_what_is_known_asks_the_same(space: Space) -
         for deed, place, what in deeds:
             getattr(kept, deed)(place, *what)
         history += deeds
+
+
+def test_a_zip_is_one_choice_of_its_rows() -> None:
+    rows: tuple[Point, ...] = ({"width": 64, "lr": 0.1}, {"width": 128, "lr": 0.05}, {"width": 256, "lr": None})
+    space = Space((Axis("x", grammar.uniform(0, 1)), Axis("size", Zip("size", rows))))
+    assert dict(parameters_of(space.axes, {"x": 0.5, "width": 128, "lr": 0.05})) == {"x": 0.5, "size": 1}
+    assert dict(parameters_of(space.axes, {"x": 0.5, "width": 128, "lr": 0.1})) == {"x": 0.5, "size": None}
+    sampler = BayesSampler(space, 5, "tpe", "minimize")
+    for number in range(25):
+        point = sampler.ask(number)
+        assert {"width": point["width"], "lr": point["lr"]} in rows
+        sampler.add(number, point)
+        sampler.tell(number, worth(point) + float(point["width"]))
 
 
 def searched(space: Space, count: int = 16, *, warm: bool, spoil: Callable[[BayesSampler, int], object] = lambda *_: None) -> list[Point]:
@@ -167,7 +180,7 @@ def test_a_mistake_of_the_library_is_raised_here(monkeypatch: pytest.MonkeyPatch
 
 def test_the_process_ends_with_whoever_asks() -> None:
     code = (
-        "import os, signal\nfrom trainconf.search import grammar\nfrom trainconf.search.bayes import BayesSampler\n"
+        "import os, signal\nfrom trainconf.search import grammar\nfrom trainconf.search.bayes import BayesSampler, parameters_of\n"
         "from trainconf.search.space import Axis, Space\n"
         "sampler = BayesSampler(Space((Axis('x', grammar.uniform(0, 1)),)), 3, 'tpe', 'minimize')\nsampler.warm_up(20)\n"
         "print(open(f'/proc/self/task/{os.getpid()}/children').read(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"

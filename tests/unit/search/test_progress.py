@@ -122,15 +122,28 @@ def test_a_failed_trial_is_told_as_the_worst_so_far(goal: str, worst: float) -> 
     assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(3, None), (0, 0.2), (1, 0.7), (2, worst)]
 
 
-def test_a_trial_that_somebody_cancelled_teaches_nothing() -> None:
+def test_a_trial_that_somebody_cancelled_or_that_was_lost_teaches_nothing() -> None:
     learner = Learner()
     progress = make(learner)
-    for _ in range(3):
+    for _ in range(4):
         ask(progress)
     tell(progress, 0, 0.4)
     tell(progress, 1, None, "Canceled")
     tell(progress, 2, 0.1, "Canceled")
-    assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(0, 0.4), (1, None), (2, None)]
+    tell(progress, 3, 0.2, "Lost")
+    assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(0, 0.4), (1, None), (2, None), (3, None)]
+    best = progress.best()
+    assert best is not None
+    assert best[0].number == 0, "and the values of all count: 0.4 is the best of them"
+
+
+def test_a_trial_that_completed_without_a_finite_value_is_told_as_the_worst_so_far() -> None:
+    learner = Learner()
+    progress = make(learner, "minimize")
+    for number, value in enumerate([None, 0.2, 0.7, None]):
+        ask(progress)
+        tell(progress, number, value)
+    assert [heard[1:] for heard in learner.heard if heard[0] == "tell"] == [(0, None), (1, 0.2), (2, 0.7), (3, 0.7)]
 
 
 def test_the_points_of_first_come_first_and_leave_the_others_as_they_were() -> None:
@@ -167,6 +180,26 @@ def test_a_search_without_its_metric_gives_up_and_says_what_was_logged() -> None
         ask(progress)
         tell(progress, number, None, names=["acc", "loss"])
     assert "no finite number" in progress.failure
+
+
+def test_some_trials_without_the_metric_end_no_search_that_has_values() -> None:
+    progress = make(metric="loss")
+    for number in range(7):
+        ask(progress)
+        tell(progress, number, 0.5 if number == 1 else None, names=["loss"])
+    assert not progress.closed, "NaN at the end is a bad value, and no missing metric"
+
+
+@pytest.mark.parametrize("state", ["Failed", "Canceled", "Lost"])
+def test_only_trials_that_completed_show_that_a_metric_is_missing(state: str) -> None:
+    progress = make(metric="loss", max_concurrent_runs=9)
+    for number, ended in enumerate(["Completed", state, state, state, state, "Completed"]):
+        ask(progress)
+        tell(progress, number, None, ended, names=["acc"])
+        assert not progress.closed
+    ask(progress)
+    tell(progress, 6, None, names=["acc"])
+    assert "3 trials have ended without a value of loss" in progress.failure
 
 
 def test_a_target_is_reached_by_a_point_and_not_by_one_of_its_trials() -> None:

@@ -86,6 +86,59 @@ def test_a_random_search_runs_what_its_seed_says_whatever_runs_at_a_time(here: H
     assert "best: trial" in answer.err
 
 
+@pytest.mark.parametrize("kind", ["grid", "random", "bayes"])
+def test_keys_of_a_file_come_first_and_a_word_replaces_a_key_where_it_stands(here: Here, workspace: Shell, kind: str) -> None:
+    workspace.write("conf/experiment/search.yaml", f"""# @package _global_
+defaults:
+  - override /env: current
+  - override /sweep: {kind}
+  - _self_
+experiment_name: search
+script: train.py
+metric: {{name: loss, goal: minimize}}
+params: {{opt: z}}
+sweep: {{max_total_runs: 12, seed: 1, space: {{params.opt: [a, b], params.lr: [0.1, 0.2, 0.3]}}}}
+""")
+    if kind == "bayes":
+        pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    answer = here("plan", "-m", "experiment=search", "+params.epochs=1,2", "params.opt=c,d", "--json")
+    assert answer.code == 0, answer
+    points = json.loads(answer.out)["trials"]
+    assert {tuple(point) for point in points} == {("params.opt", "params.lr", "params.epochs")}
+    if kind == "grid":
+        assert [tuple(point.values()) for point in points] == [(opt, lr, n) for opt in "cd" for lr in (0.1, 0.2, 0.3) for n in (1, 2)][:10]
+    assert {point["params.opt"] for point in points} == {"c", "d"}
+
+
+@pytest.mark.parametrize("kind", ["sweep=random", "sweep=random sweep.rule=sobol", "sweep=bayes"])
+def test_a_seed_gives_the_same_points_on_every_target_and_however_many_run_at_a_time(here: Here, workspace: Shell, kind: str) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    shared = ["experiment=adhoc", "script=train.py", "metric.name=loss", "sweep.max_total_runs=8", "sweep.seed=3", LR, "+params.opt=a,b"]
+    shared.append("env=current")
+    found = []
+    for place in ("compute.slots=2", "compute=docker env.docker.image=x", "compute=slurm sweep.max_concurrent_runs=5"):
+        answer = here("plan", "-m", *shared, *kind.split(), *place.split(), "--json")
+        assert answer.code == 0, answer
+        found.append(json.loads(answer.out)["trials"])
+    assert len(found[0]) == 8
+    assert found[1:] == [found[0], found[0]]
+
+
+def test_a_seed_that_nobody_gave_is_drawn_once_and_kept(here: Here, workspace: Shell) -> None:
+    seeds = []
+    for _ in range(2):
+        assert here(*words(workspace, "sweep=random", LR, "sweep.seed=null", total=2)).code == 0
+        seeds.append(json.loads((sweep_of(workspace) / "sweep.json").read_text())["search"]["seed"])
+        first = asked(workspace)
+        assert here("sweep", "extend", "last", "sweep.max_total_runs=4").code == 0
+        longer = asked(workspace)
+        shutil.rmtree(workspace.root / "runs")
+        assert here(*words(workspace, "sweep=random", LR, f"sweep.seed={seeds[-1]}", total=4)).code == 0
+        assert (asked(workspace)[:2], asked(workspace)) == (first, longer)
+        shutil.rmtree(workspace.root / "runs")
+    assert seeds[0] != seeds[1]
+
+
 def test_the_first_trial_without_the_metric_is_told_at_once(here: Here, workspace: Shell) -> None:
     answer = here(*words(workspace, "sweep=random", LR, "metric.name=los"))
     assert answer.err.count("note: trial ") == 1, answer.err
@@ -223,6 +276,26 @@ def test_a_policy_stops_the_weak_and_says_why(here: Here, workspace: Shell) -> N
         assert f"trial {trial['number']} stopped at log {trial['stop']['interval']}" in answer.err
     assert found["best"]["number"] == 0
     assert found["decisions"] >= 2
+
+
+def test_what_a_trial_logs_after_it_was_stopped_counts_for_its_value(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", SCRIPT + """
+import signal
+def left(*_):
+    run.log("loss", -5.0)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, left)
+for epoch in range(20 if args.lr < 0.5 else 3000):
+    run.log("loss", 10 + args.lr)
+    time.sleep(0.02)
+""")
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.1", "sweep.policy.delay_evaluation=3", "sweep.max_concurrent_runs=1"]
+    answer = here(*words(workspace, "sweep=grid", *policy, "+params.lr=0.1,0.9", total=2))
+    assert answer.code == 0, answer
+    found = shown(here)
+    assert [(trial["status"], trial["stop"] is not None) for trial in found["trials"]] == [("Completed", False), ("Canceled", True)]
+    assert found["trials"][1]["value"] == found["best"]["value"] == -5.0
+    assert "best: trial 1 (Canceled), loss -5" in answer.err
 
 
 def test_a_search_that_only_fails_ends_early_and_says_why(here: Here, workspace: Shell) -> None:
