@@ -38,6 +38,7 @@ def test_each_module_of_the_page_is_in_one_of_its_two_scripts_after_what_it_impo
     assert made[0][-1] == "main.js"
     assert "screens/runs.js" in made[0]
     assert "screens/compare.js" in made[1]
+    assert "/** @" not in first.data.decode() + rest.data.decode()
     order = {name: place for place, name in enumerate(made[0] + made[1])}
     for script in (first, rest):
         for part in script.data.decode().split("\nmodules[")[1:]:
