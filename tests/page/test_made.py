@@ -118,6 +118,16 @@ def test_a_curve_that_ends_in_nan_says_so_beside_it_and_wherever_the_reader_poin
     assert seen["amiss"] == CLEAN
 
 
+def test_of_long_values_a_comparison_shows_the_part_that_differs(tmp_path: Path, see: See) -> None:
+    prompts = [f"{'Once upon a time ' * 40}there was a {animal}" for animal in ("cat", "dog")]
+    for number, prompt in enumerate(prompts):
+        make_run(WorkspacePaths(os.fspath(tmp_path)), f"run-{number}", params={"prompt": prompt})
+    with served(tmp_path) as link:
+        seen = see("differing", link, "run-0,run-1", "prompt")
+    assert seen["texts"] == ["…there was a cat", "…there was a dog"]
+    assert (seen["full"], seen["cut"], seen["amiss"]) == (prompts, [False, False], CLEAN)
+
+
 def test_the_curves_of_fifty_runs_are_drawn_side_by_side(tmp_path: Path, see: See) -> None:
     names, at = ("loss", "score", "norm"), events.text(1_800_000_000)
     for number in range(50):

@@ -184,6 +184,18 @@ def many(case: Case) -> Any:
     return {"compared": seen, "beside": tab.wait(lambda: drawn_in(tab, 0)), "failed": "could not be read" in tab.text(), "amiss": tab.amiss}
 
 
+def differing(case: Case) -> Any:
+    """What a comparison says of a param whose values are long: the row, and what is told of one of them in full."""
+    runs, key = case.words
+    tab = case.tab()
+    tab.open(f"/compare?runs={runs}")
+    row = tab.page.locator("tr", has=tab.page.locator("th", has_text=key)).first
+    tab.wait(row.count)
+    cells = row.locator("td b")
+    cut = cells.evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().width > each.parentElement.clientWidth)")
+    return {"texts": cells.all_inner_texts(), "full": [each.get_attribute("title") for each in cells.all()], "cut": cut, "amiss": tab.amiss}
+
+
 def drawn_in(tab: Tab, place: int) -> int:
     """How many runs a chart draws that was scrolled to, once it has them."""
     chart = tab.page.locator("tc-chart").nth(place)
@@ -206,7 +218,7 @@ def removed(case: Case) -> Any:
     return {"said": said, "again": tab.text(), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (odd, sort, late, colours, ends, many, removed)}
+CASES = {each.__name__: each for each in (odd, sort, late, colours, ends, differing, many, removed)}
 
 if __name__ == "__main__":
     carry_out(CASES)

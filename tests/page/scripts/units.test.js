@@ -4,7 +4,7 @@ import "./no_document.js";
 import assert from "node:assert/strict";
 
 import { encoded, joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
-import { bytes, duration, number, plain, short, shortNumber } from "../../../trainconf/page/static/app/text.js";
+import { bytes, common, duration, number, plain, short, shortNumber } from "../../../trainconf/page/static/app/text.js";
 import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
 import { forget, looksOf, ownColour, paint } from "../../../trainconf/page/static/parts/colours.js";
 import { append, Curves, drawn } from "../../../trainconf/page/static/parts/curves.js";
@@ -59,6 +59,10 @@ Deno.test("numbers, durations and sizes are short", () => {
   assert.deepEqual([0, 9.94, 59.6, 130, 3725, 200000, null, NaN].map(duration), ["0.0s", "9.9s", "1m 00s", "2m 10s", "1h 02m", "2d 07h", "", ""]);
   assert.deepEqual([0, 999, 1000, 65536, 12_345_678, 999_999_999].map(bytes), ["0 B", "999 B", "1.0 kB", "66 kB", "12 MB", "1000 MB"]);
   assert.equal(short("digits-20261123-0532-x7k2"), "digits-20…-0532-x7k2");
+});
+
+Deno.test("how much texts begin with in common", () => {
+  assert.deepEqual([["abc", "abd", "abe"], ["a", ""], ["ab", "ab"], ["x"], []].map(common), [2, 0, 2, 1, 0]);
 });
 
 Deno.test("a line that was written over is one line, with the number of its turns", () => {

@@ -138,3 +138,10 @@ export function shortNumber(value) {
   const power = Math.abs(value) < 10000 ? 0 : Math.min(4, Math.floor(Math.log10(Math.abs(value)) / 3));
   return `${number(value / 1000 ** power, 8)}${["", "k", "M", "B", "T"][power]}`;
 }
+
+/** @param {string[]} texts  how many signs all of them begin with */
+export function common([first = "", ...others]) {
+  let end = 0;
+  while (end < first.length && others.every((text) => text[end] === first[end])) end++;
+  return end;
+}

@@ -2,7 +2,7 @@
 import { ApiError } from "../app/api.js";
 import { html, nothing } from "../app/dom.js";
 import { link } from "../app/router.js";
-import { bdi, counted, number, numeric, plain, stateMark } from "../app/text.js";
+import { bdi, common, counted, number, numeric, plain, stateMark } from "../app/text.js";
 import { chartBar, chartOptions } from "../parts/chartbar.js";
 import "../parts/chart.js";
 import { colourButton } from "../parts/colouring.js";
@@ -16,6 +16,7 @@ import { worded } from "../parts/refusal.js";
 
 const TYPING_MS = 150;
 const CHARTS = 6;
+const [LONG, BEFORE] = [30, 12]; // signs that values begin with in common, and those of them that are shown
 const VALUES = [["params", "Params"], ["data", "Data"], ["config", "Config"], ["environment", "Software"], ["packages", "Packages"]];
 
 /** @param {Context} ctx */
@@ -123,11 +124,7 @@ function heads(ctx) {
 }
 
 /** @param {string[]} ids  how much they have in common, up to the last dash */
-function commonStart(ids) {
-  let end = 0;
-  while (end < ids[0].length && ids.every((id) => id[end] === ids[0][end])) end++;
-  return ids[0].slice(0, end).lastIndexOf("-") + 1;
-}
+const commonStart = (ids) => ids[0].slice(0, common(ids)).lastIndexOf("-") + 1;
 
 /** @param {Context} ctx @param {string} title @param {unknown} rows @param {unknown} [below] */
 const section = (ctx, title, rows, below) => html`
@@ -154,7 +151,11 @@ function valueSection(ctx, key, title) {
 }
 
 /** @param {any} row */
-const valueRow = ({ key, cells, differs }) => html`<tr class=${differs ? "" : "quiet"}><th scope="row"><bdi>${plain(key)}</bdi></th>${cells.map((/** @type {any} */ cell) => html`<td>${cell ? html`<b><bdi>${value(cell[0])}</bdi></b>${cell[1] && cell[1] !== "default" ? html` <span class="from"><bdi>${plain(origin(cell[1]))}</bdi></span>` : nothing}` : html`<span class="quiet">not there</span>`}</td>`)}</tr>`;
+function valueRow({ key, cells, differs }) {
+  const same = differs ? common(cells.filter(Boolean).map((/** @type {any} */ cell) => value(cell[0]))) : 0;
+  const from = same > LONG ? same - BEFORE : 0; // of long values what differs is seen
+  return html`<tr class=${differs ? "" : "quiet"}><th scope="row"><bdi>${plain(key)}</bdi></th>${cells.map((/** @type {any} */ cell) => html`<td>${cell ? html`<b title=${value(cell[0])}><bdi>${from ? "…" : ""}${value(cell[0]).slice(from)}</bdi></b>${cell[1] && cell[1] !== "default" ? html` <span class="from"><bdi>${plain(origin(cell[1]))}</bdi></span>` : nothing}` : html`<span class="quiet">not there</span>`}</td>`)}</tr>`;
+}
 
 /** @param {unknown} said */
 const value = (said) => (said === null ? "null" : said === "" ? "''" : typeof said === "number" ? number(said, 8) : plain(typeof said === "object" ? JSON.stringify(said) : said));
