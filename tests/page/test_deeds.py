@@ -124,6 +124,7 @@ def test_a_sweep_is_watched_to_its_end_and_narrowed_by_drag_and_by_fields(lab: L
     assert kept["all"] == 20
     assert 0 < kept["dragged"]["rows"] < 20
     assert "brush=params.lr" in kept["dragged"]["hash"]
+    assert kept["dragged"]["same"]  # turned, logarithmic, and after a reload
     assert 0 < kept["typed"] < 20
     assert kept["amiss"] == CLEAN
 

@@ -168,9 +168,15 @@ def ranges(case: Case) -> Any:
     tab.page.mouse.up()
     tab.wait(lambda: tab.page.locator(".tall tbody tr").count() < all_rows)
     dragged = {"rows": tab.page.locator(".tall tbody tr").count(), "hash": tab.page.evaluate("location.hash")}
+    kept = tab.text(".tall tbody")
+    for handle in (f"flip {key}", "log"):
+        tab.page.locator("ol.axes li", has_text=key).get_by_role("button", name=handle, exact=True).click()
+        tab.settle()
+        dragged["same"] = dragged.get("same", True) and tab.text(".tall tbody") == kept
     tab.page.reload()
     tab.settle()
     tab.wait(lambda: tab.page.locator(".tall tbody tr").count() == dragged["rows"])
+    dragged["same"] = dragged["same"] and tab.text(".tall tbody") == kept
     press(tab.page, "no ranges")
     tab.wait(lambda: tab.page.locator(".tall tbody tr").count() == all_rows)
     tab.page.get_by_text("ranges and axes as fields").click()

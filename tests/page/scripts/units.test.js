@@ -9,7 +9,7 @@ import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
 import { forget, looksOf, ownColour, paint } from "../../../trainconf/page/static/parts/colours.js";
 import { append, Curves, drawn } from "../../../trainconf/page/static/parts/curves.js";
 import { exportCsv, exportSvg } from "../../../trainconf/page/static/parts/export.js";
-import { isIn, placeOn, valueAt } from "../../../trainconf/page/static/plots/axes.js";
+import { brushOf, isIn, placeOn, rangeOf, valueAt } from "../../../trainconf/page/static/plots/axes.js";
 import { logTicks, ticks, timeTicks } from "../../../trainconf/page/static/plots/ticks.js";
 import { axisTicks, measure } from "../../../trainconf/page/static/plots/units.js";
 
@@ -194,6 +194,21 @@ Deno.test("a line is kept by all brushes or by none, and what lacks a brushed ax
   assert.equal(isIn(axes, { a: [0.2, 0.3] }, line({ a: 2.5 })), true);
   assert.equal(isIn(axes, { a: [0.2, 0.3], b: [0, 0.5] }, line({ a: 2.5, b: 9 })), false);
   assert.equal(isIn(axes, { b: [0, 1] }, line({ a: 2.5 })), false);
+});
+
+Deno.test("a range means the same on an axis that is turned, logarithmic or longer", () => {
+  const axis = axisOf({ low: 0.001, high: 10 });
+  const range = rangeOf(axis, [0.1, 0.5]) ?? ["", ""];
+  const values = Array.from({ length: 50 }, (_, place) => 10 ** (place / 12 - 3));
+  const inside = (/** @type {import("../../../trainconf/page/static/plots/axes.js").Axis} */ of) =>
+    values.filter((value) => isIn([of], { a: brushOf(of, range) ?? [2, 2] }, { number: 0, rank: null, values: { a: value } }));
+  assert.deepEqual(inside(axis), values.filter((value) => value >= 1.0009 && value <= 5.0005));
+  for (const other of [{ flip: true }, { log: true }, { log: true, flip: true }, { high: 500 }]) assert.deepEqual(inside({ ...axis, ...other }), inside(axis));
+  assert.deepEqual(rangeOf({ ...axis, flip: true }, [0.5, 0.9]), range);
+  const choice = axisOf({ kind: "choice", choices: ["sgd", null, [1, 2], "~"] });
+  assert.deepEqual([rangeOf(choice, [0.3, 1]), rangeOf(choice, [0.4, 0.5])], [["null", '"~"'], null]);
+  assert.deepEqual(brushOf({ ...choice, flip: true, choices: ["new", ...choice.choices] }, ["null", '"~"']), [0, 0.5]);
+  for (const damaged of [["", ""], ["x", "1"], ["0", '"a"']]) assert.equal(brushOf({ ...axis, log: true }, /** @type {[string, string]} */ (damaged)), null);
 });
 
 Deno.test("the words of an axis tell its numbers apart, however near they are to each other", () => {

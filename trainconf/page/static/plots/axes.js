@@ -56,3 +56,30 @@ export const isIn = (axes, brushes, line) => axes.every((axis) => {
   const place = placeOn(axis, line.values[axis.key]);
   return place !== null && place >= brush[0] - 1e-9 && place <= brush[1] + 1e-9;
 });
+
+/**
+ * A part of an axis by what lies at its ends, so that it means the same once the axis is turned, logarithmic or longer; null where nothing lies in it.
+ * @param {Axis} axis
+ * @param {[number, number]} brush
+ * @returns {[string, string] | null}
+ */
+export function rangeOf(axis, [from, to]) {
+  if (axis.kind === "number") return /** @type {[string, string]} */ ([valueAt(axis, from), valueAt(axis, to)].sort((a, b) => a - b).map((each) => String(Number(each.toPrecision(12)))));
+  const inside = axis.choices.filter((each) => isIn([axis], { [axis.key]: [from, to] }, { number: 0, rank: null, values: { [axis.key]: each } })).map((each) => JSON.stringify(each));
+  return inside.length ? [inside[0], inside[inside.length - 1]] : null;
+}
+
+/**
+ * Where a range is on its axis; null where it is not.
+ * @param {Axis} axis
+ * @param {[string, string]} range
+ * @returns {[number, number] | null}
+ */
+export function brushOf(axis, range) {
+  try {
+    const [from, to] = range.map((each) => placeOn(axis, JSON.parse(each)));
+    return from === null || to === null ? null : [Math.min(from, to), Math.max(from, to)];
+  } catch {
+    return null; // an address that somebody has written
+  }
+}

@@ -78,7 +78,7 @@ class Plot extends HTMLElement {
 const inks = () => Object.fromEntries(["text", "quiet", "line", "accent", "card", "line-1", "edge"].map((name) => [name, resolved(`--${name}`)]));
 
 /**
- * `data`: axes, lines, brushes, best (the number of a trial), onBrush(key, brush or null), onPick(line), onHover(line or null).
+ * `data`: axes, lines, brushes, best (the number of a trial), onBrush(axis, brush or null), onPick(line), onHover(line or null).
  */
 export class Parallel extends Plot {
   /** @type {{place: number, from: number} | undefined} */
@@ -221,7 +221,7 @@ export class Parallel extends Plot {
     const { place, from } = this.drag;
     this.drag = undefined;
     const { part } = this.spot(event);
-    this.it.onBrush(this.it.axes[place].key, Math.abs(part - from) > 0.01 ? [Math.min(from, part), Math.max(from, part)] : null);
+    this.it.onBrush(this.it.axes[place], Math.abs(part - from) > 0.01 ? [Math.min(from, part), Math.max(from, part)] : null);
   }
 
   /** @param {number} x @param {number} y  the line under the pointer */

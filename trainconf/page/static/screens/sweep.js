@@ -4,7 +4,7 @@ import { html, nothing } from "../app/dom.js";
 import { encoded, joined, link, listed } from "../app/router.js";
 import { duration, number, plain, stateMark } from "../app/text.js";
 import { steer } from "../doing/act.js";
-import { isIn, placeOn, valueAt } from "../plots/axes.js";
+import { brushOf, isIn, rangeOf } from "../plots/axes.js";
 import "../plots/parallel.js";
 import { worded } from "../parts/refusal.js";
 
@@ -81,27 +81,39 @@ function axesOf(ctx) {
   return axes.filter((/** @type {Axis} */ axis) => !out.has(axis.key));
 }
 
-/** @param {Context} ctx @returns {import("../plots/axes.js").Brushes} */
-function brushesOf(ctx) {
-  const found = /** @type {import("../plots/axes.js").Brushes} */ ({});
+/** @typedef {[string, string]} Range  JSON of what lies at its ends */
+
+/** @param {Context} ctx @returns {Record<string, Range>} by axis */
+function rangesOf(ctx) {
+  const found = /** @type {Record<string, Range>} */ ({});
   for (const part of listed(ctx.address.query.brush ?? "")) {
-    const [, key, low, high] = /^(.*)~([^~]*)~([^~]*)$/s.exec(part) ?? [];
-    if (Number.isFinite(Number(low)) && Number.isFinite(Number(high))) found[key === "metric" ? METRIC : key] = [Number(low), Number(high)];
+    const [, key, ...ends] = /^(.*)~([^~]*)~([^~]*)$/s.exec(part) ?? [];
+    if (key) found[key === "metric" ? METRIC : key] = /** @type {Range} */ (ends.map((each) => each.replaceAll("%7E", "~")));
   }
   return found;
 }
 
-/** @param {Context} ctx @param {string} key @param {[number, number] | null} brush */
-function setBrush(ctx, key, brush) {
-  const all = { ...brushesOf(ctx) };
-  if (brush) all[key] = brush;
-  else delete all[key];
-  ctx.address.set({ brush: joined(Object.entries(all).map(([each, [low, high]]) => `${each === METRIC ? "metric" : each}~${low.toFixed(4)}~${high.toFixed(4)}`)) });
+/** @param {Context} ctx @param {string} key @param {Range | null} range */
+function setRange(ctx, key, range) {
+  const { [key]: _, ...all } = rangesOf(ctx);
+  if (range) all[key] = range;
+  ctx.address.set({ brush: joined(Object.entries(all).map(([each, ends]) => [each === METRIC ? "metric" : each, ...ends.map((end) => end.replaceAll("~", "%7E"))].join("~"))) });
+}
+
+/** @param {Context} ctx @param {Axis[]} axes */
+function brushesOf(ctx, axes) {
+  const ranges = rangesOf(ctx);
+  const found = /** @type {import("../plots/axes.js").Brushes} */ ({});
+  for (const axis of axes) {
+    const brush = ranges[axis.key] && brushOf(axis, ranges[axis.key]);
+    if (brush) found[axis.key] = brush;
+  }
+  return found;
 }
 
 /** @param {Context} ctx @param {Axis[]} axes @returns {(line: Line) => boolean} */
 function filterOf(ctx, axes) {
-  const brushes = brushesOf(ctx);
+  const brushes = brushesOf(ctx, axes);
   const top = Number(ctx.address.query.top ?? 100) / 100;
   return (line) => isIn(axes, brushes, line) && (top >= 1 || (line.rank !== null && line.rank >= 1 - top));
 }
@@ -131,7 +143,7 @@ function view(ctx) {
             ${ctx.address.query.brush ? html`<button class="link" @click=${() => ctx.address.set({ brush: null })}>no ranges</button>` : nothing}
             <span class="quiet hover">${hoverWords(ctx, axes)}</span></div>
           ${axes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="parallel coordinates"><div class="parallel"><ol class="axes">${axes.map((axis) => axisHead(ctx, axis))}</ol>
-            <tc-parallel label="Parallel coordinates of the trials; the table below has the same" .data=${{ axes, lines, brushes: brushesOf(ctx), best, onBrush: (/** @type {string} */ key, /** @type {any} */ brush) => setBrush(ctx, key, brush), onPick: open, onHover: hover }}></tc-parallel></div></div>` : html`<p class="quiet">All axes are left out.</p>`}
+            <tc-parallel label="Parallel coordinates of the trials; the table below has the same" .data=${{ axes, lines, brushes: brushesOf(ctx, axes), best, onBrush: (/** @type {Axis} */ axis, /** @type {any} */ brush) => setRange(ctx, axis.key, brush && rangeOf(axis, brush)), onPick: open, onHover: hover }}></tc-parallel></div></div>` : html`<p class="quiet">All axes are left out.</p>`}
           ${ranges(ctx, axes)}
         </section>
         <div class="two wide">${importance(ctx)}${scatter(ctx, axes, within, open, hover, best)}</div>
@@ -173,24 +185,21 @@ function hoverWords(ctx, axes) {
 
 /** @param {Context} ctx @param {Axis[]} axes  the same as brushes, for the keyboard; and the axes that were left out */
 function ranges(ctx, axes) {
-  const brushes = brushesOf(ctx);
+  const ranges = rangesOf(ctx);
   const out = [...keysIn(ctx, "out")];
   const changed = (/** @type {Axis} */ axis, /** @type {number} */ end) => (/** @type {Event} */ event) => {
     const text = /** @type {HTMLInputElement} */ (event.target).value;
-    const next = /** @type {[number, number]} */ ([...(brushes[axis.key] ?? [0, 1])]);
-    const place = text === "" ? end : placeOn(axis, Number(text));
-    if (place === null || !Number.isFinite(place)) return;
-    next[axis.flip ? 1 - end : end] = place;
-    setBrush(ctx, axis.key, next[0] <= 0 && next[1] >= 1 ? null : /** @type {[number, number]} */ ([Math.min(...next), Math.max(...next)]));
+    const whole = [axis.low, axis.high];
+    const next = whole.map((each, place) => Number(place === end ? text || each : ranges[axis.key]?.[place] ?? each)).sort((a, b) => a - b);
+    if (next.every(Number.isFinite)) setRange(ctx, axis.key, next[0] <= axis.low && next[1] >= axis.high ? null : /** @type {Range} */ (next.map(String)));
   };
-  const at = (/** @type {Axis} */ axis, /** @type {number} */ end) => (brushes[axis.key] ? number(valueAt(axis, brushes[axis.key][axis.flip ? 1 - end : end]), 5).replace("−", "-") : "");
+  const at = (/** @type {Axis} */ axis, /** @type {number} */ end) => (ranges[axis.key] ? number(Number(ranges[axis.key][end]), 5).replace("−", "-") : "");
   const picked = (/** @type {Axis} */ axis) => (/** @type {Event} */ event) => {
     const { value } = /** @type {HTMLSelectElement} */ (event.target);
-    const place = value === "" ? null : placeOn(axis, axis.choices[Number(value)]);
-    setBrush(ctx, axis.key, place === null ? null : [place, place]);
+    setRange(ctx, axis.key, value ? [value, value] : null);
   };
   return html`<details class="below"><summary>ranges and axes as fields</summary><div class="ranges">${axes.map((axis) => html`<fieldset><legend><bdi>${plain(axis.label)}</bdi></legend>
-    ${axis.kind === "choice" ? html`<select aria-label=${`only ${plain(axis.label)}`} @change=${picked(axis)}><option value="">all</option>${axis.choices.map((choice, place) => html`<option value=${place} ?selected=${brushes[axis.key] && brushes[axis.key][0] === brushes[axis.key][1] && Math.abs((placeOn(axis, choice) ?? -1) - brushes[axis.key][0]) < 1e-3}>${plain(choice === null ? "null" : typeof choice === "object" ? JSON.stringify(choice) : choice)}</option>`)}</select>`
+    ${axis.kind === "choice" ? html`<select aria-label=${`only ${plain(axis.label)}`} @change=${picked(axis)}><option value="">all</option>${axis.choices.map((choice) => html`<option value=${JSON.stringify(choice)} ?selected=${ranges[axis.key]?.every((each) => each === JSON.stringify(choice))}>${plain(choice === null ? "null" : typeof choice === "object" ? JSON.stringify(choice) : choice)}</option>`)}</select>`
       : html`<input type="text" inputmode="decimal" aria-label=${`${plain(axis.label)} from`} placeholder="from" .value=${at(axis, 0)} @change=${changed(axis, 0)}> <input type="text" inputmode="decimal" aria-label=${`${plain(axis.label)} to`} placeholder="to" .value=${at(axis, 1)} @change=${changed(axis, 1)}>`}</fieldset>`)}
     ${out.length ? html`<p>left out: ${out.map((key) => html`<button class="link" @click=${() => toggle(ctx, "out", key)}><bdi>${plain(labelOf(key))}</bdi></button> `)}</p>` : nothing}</div></details>`;
 }
