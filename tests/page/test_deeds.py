@@ -16,6 +16,7 @@ from tests.page.conftest import Lab, cases_of
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 CLEAN: dict[str, list[str]] = {"strangers": [], "dialogs": [], "errors": [], "refused": []}
+SLOTS = 4  # of tests/conftest.py
 NAME = "<img src=x onerror=alert('file')>.txt"
 REPORT = """\
 <p id=said></p><script>
@@ -127,6 +128,21 @@ def test_a_sweep_is_watched_to_its_end_and_narrowed_by_drag_and_by_fields(lab: L
     assert kept["dragged"]["same"]  # turned, logarithmic, and after a reload
     assert 0 < kept["typed"] < 20
     assert kept["amiss"] == CLEAN
+
+
+def test_now_says_who_holds_the_slots_of_this_machine_and_who_waits_for_whom(lab: Lab, link: str, deed: Deed) -> None:
+    runs = [lab.start("steps=100000", "pause_s=0.1", words=["metric.name=score"]) for _ in range(SLOTS + 1)]
+    try:
+        for run in runs[:SLOTS]:
+            wait_for(lambda run=run: state(lab, run) == "Running")  # type: ignore[misc]
+        seen = deed("here", link, *runs)
+    finally:
+        lab.shell("cancel", *runs)
+    assert re.match(rf"slot \d\s+● {runs[0]}\s+\S+\s+[\d.]+s\s+[\d.]+ score\s+cancel…", seen["held"]), seen["held"]
+    assert re.match(rf"1\.\s+◌ {runs[-1]}\s+.*waits for .*held by ", seen["waits"]), seen["waits"]
+    assert f"{SLOTS} running, 1 waiting" in seen["text"]
+    assert re.search(rf"CPU slots\s+{SLOTS}\s+of {SLOTS}", seen["text"])
+    assert (seen["command"], seen["axe"], seen["amiss"]) == (f"trainconf cancel {runs[0]}", [], CLEAN)
 
 
 def test_a_sweep_is_paused_goes_on_and_is_stopped_from_the_page(lab: Lab, link: str, deed: Deed) -> None:

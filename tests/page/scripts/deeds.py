@@ -117,6 +117,29 @@ def sweep(case: Case) -> Any:
     return {"counts": counts, "text": tab.text(), "amiss": tab.amiss}
 
 
+def here(case: Case) -> Any:
+    """Runs that hold the slots of this machine, and one that waits for one: what Now says of them, before and after one is cancelled."""
+    first, *_, last = case.words
+    tab = case.tab()
+    tab.open("/now")
+
+    def row(name: str, table: str) -> str:
+        return tab.text(f"[aria-label='{table}'] tr:has(a[href='#/runs/{name}'])")
+
+    def held() -> bool:
+        return all(row(name, "what is held") for name in case.words[:-1])
+
+    tab.wait(lambda: held() and row(last, "what waits") and "score" in row(first, "what is held"))
+    seen = {"held": row(first, "what is held"), "waits": row(last, "what waits"), "text": tab.text(), "axe": tab.violations()}
+    tab.page.locator(f"tr:has(a[href='#/runs/{first}'])").get_by_role("button", name="cancel…").click()
+    seen["command"] = command(tab)
+    press(tab.page, "cancel")
+    tab.wait(lambda: row(last, "what is held") and not row(first, "what is held") and not row(last, "what waits"))
+    tab.page.get_by_role("link", name=last).click()
+    tab.wait(lambda: "Running" in tab.text(".state-line"))
+    return {**seen, "amiss": tab.amiss}
+
+
 def steer(case: Case) -> Any:
     """Steer a sweep by verbs, each with the label of its button and the state after it; the commands, what was said, what could be done."""
     name, *words = case.words
@@ -249,7 +272,7 @@ def read_only(case: Case) -> Any:
     return {"command": said, "buttons": buttons, "text": tab.text("dialog"), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (cancel, rerun, ranks, labels, sweep, steer, extend, ranges, standing, artifacts, read_only)}
+CASES = {each.__name__: each for each in (cancel, rerun, ranks, labels, sweep, here, steer, extend, ranges, standing, artifacts, read_only)}
 
 if __name__ == "__main__":
     carry_out(CASES)
