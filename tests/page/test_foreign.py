@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,17 @@ def attempt(tmp_path: Path, paths: RunPaths, browser_python: Path) -> Iterator[T
 def test_a_page_of_another_port_reads_writes_and_frames_nothing(attempt: Try, paths: RunPaths) -> None:
     assert attempt("another_origin") == {"read": "refused", "plain": "refused", "written": "refused", "form": "refused", "framed": BLOCKED}
     assert labels.read(paths).tags == {}
+
+
+def test_a_notebook_that_may_shows_the_page_in_a_frame_in_which_it_works(tmp_path: Path, paths: RunPaths, browser_python: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with served(tmp_path, "--allow-frame", f"http://localhost:{port}") as link:
+        seen = cases_of(browser_python, "foreign.py")("notebook", link, str(port))
+    assert seen["run"] == paths.run_id
+    assert seen["copied"] == "python train.py --lr 0.1"
+    assert seen["errors"] == []
 
 
 def test_a_page_whose_name_has_come_to_lead_here_is_told_nothing_but_that_its_name_is_not_known(attempt: Try, paths: RunPaths) -> None:

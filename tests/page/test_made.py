@@ -32,9 +32,9 @@ See = Callable[..., Any]
 
 
 @contextmanager
-def served(root: Path, *, answer_s: float = 10.0) -> Iterator[str]:
+def served(root: Path, *options: str, answer_s: float = 10.0) -> Iterator[str]:
     """The link of a page over a workspace. answer_s: how long an answer may take."""
-    words = [sys.executable, "-c", SERVE.format(answer_s=answer_s), "ui", "--no-browser"]
+    words = [sys.executable, "-c", SERVE.format(answer_s=answer_s), "ui", "--no-browser", *options]
     with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as page:
         try:
             assert page.stdout is not None

@@ -93,5 +93,21 @@ def test_back_forward_and_a_reload_show_the_same_screen(way: Callable[..., Any])
     assert found["amiss"] == CLEAN
 
 
+def test_what_cannot_be_shown_is_said_in_words_and_lines(way: Callable[..., Any]) -> None:
+    filtered, compared, many = "#/runs?filter=params.lr>>1", "#/compare?runs=run-07,gone", f"#/compare?runs={','.join(map(str, range(51)))}"
+    others = ["#/runs?filter=run-07 params.lr>9", "#/runs/gone/log", "#/sweeps/gone", f"{RUN}/code?with=gone"]
+    said = way("wrong", filtered, compared, many, *others)
+    assert "'params.lr>>1' is not part of a condition" in said[filtered]
+    assert "\nparams.lr>>1\n^" in said[filtered]
+    assert "No run matches. Without run-07 there are 0" not in said["#/runs?filter=run-07 params.lr>9"]
+    assert "Without params.lr>9 there is 1." in said["#/runs?filter=run-07 params.lr>9"]
+    assert "'gone'" in said["#/runs/gone/log"]
+    assert "All runs" in said["#/runs/gone/log"]
+    assert "All sweeps" in said["#/sweeps/gone"]
+    assert "at least two runs are needed for a comparison" in said[compared]
+    assert "51 runs are too many to compare here" in said[many]
+    assert "'gone'" in said[f"{RUN}/code?with=gone"]
+
+
 def test_a_new_link_opens_a_page_that_was_locked_and_its_token_leaves_the_address(way: Callable[..., Any]) -> None:
     assert "t=" not in way("new_link")["url"]

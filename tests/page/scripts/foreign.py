@@ -70,6 +70,39 @@ def another_origin(case: Case) -> Any:
     return seen
 
 
+def notebook(case: Case) -> Any:
+    """A page of another port that may show this one in a frame: what the frame says, and whether a command can be copied there."""
+    (port,) = case.words
+
+    class Notebook(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            frame = f"<iframe width=900 height=600 src='{case.link}'></iframe>"
+            self.wfile.write(f"<title>a notebook</title><textarea></textarea>{frame}".encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), Notebook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = case.browser.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"http://localhost:{server.server_port}/")
+        frame = page.frame_locator("iframe")
+        frame.locator("td.name a").first.click()
+        frame.locator(".state-line").wait_for()
+        frame.get_by_role("button", name="copy the command").click()
+        frame.locator(".toasts p").wait_for()
+        page.locator("textarea").click()
+        page.keyboard.press("Control+V")
+        seen = {"run": frame.locator("h1").inner_text(), "copied": page.locator("textarea").input_value(), "errors": errors}
+        server.shutdown()
+    return seen
+
+
 def another_name(case: Case) -> Any:
     """A stranger's page whose name leads to this machine once it is loaded, so that the browser takes both for one."""
     (run,) = case.words
@@ -87,7 +120,7 @@ def another_name(case: Case) -> Any:
     return seen
 
 
-CASES = {each.__name__: each for each in (another_origin, another_name)}
+CASES = {each.__name__: each for each in (another_origin, notebook, another_name)}
 
 if __name__ == "__main__":
     carry_out(CASES)

@@ -141,6 +141,17 @@ def same(tab: Tab, text: str) -> bool:
     return False
 
 
+def wrong(case: Case) -> Any:
+    """What is said of screens that cannot be shown, by their addresses."""
+    tab = case.tab()
+    tab.open()
+    seen = {}
+    for address in case.words:
+        tab.go(address)
+        seen[address] = tab.text()
+    return seen
+
+
 def new_link(case: Case) -> Any:
     """A page with an old token, in which the link is opened that the server has printed: what it shows, what is in the address."""
     tab = case.tab()
@@ -151,7 +162,7 @@ def new_link(case: Case) -> Any:
     return {"url": tab.page.url}
 
 
-CASES = {each.__name__: each for each in (keys, fields, table, history, new_link)}
+CASES = {each.__name__: each for each in (keys, fields, table, history, wrong, new_link)}
 
 if __name__ == "__main__":
     carry_out(CASES)

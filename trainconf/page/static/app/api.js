@@ -1,4 +1,5 @@
 // Questions to the server. The token goes in a header; what is refused comes back in the server's words.
+import { keep, recall } from "./kept.js";
 import { encoded, parse, queryOf } from "./router.js";
 
 /** @typedef {{what: string, where?: string | null, allowed?: string[] | null, hint?: string | null}} Refusal */
@@ -23,7 +24,7 @@ const KEPT = "trainconf.token";
 export function takeToken() {
   const { token } = parse(location.hash);
   if (token === null) return false;
-  localStorage.setItem(KEPT, token);
+  keep(KEPT, token);
   history.replaceState(null, "", location.hash.replace(/^#t=[^/]*/, "#") === "#" ? "#/runs" : location.hash.replace(/^#t=[^/]*/, "#"));
   return true;
 }
@@ -37,7 +38,7 @@ export class Api {
   }
 
   get token() {
-    return localStorage.getItem(KEPT) ?? "";
+    return recall(KEPT) ?? "";
   }
 
   /**

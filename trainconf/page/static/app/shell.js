@@ -5,6 +5,7 @@ import { refusal } from "../parts/refusal.js";
 import { places } from "../screens/index.js";
 import { Api, ApiError, takeToken } from "./api.js";
 import { copy, html, nothing, render } from "./dom.js";
+import { keep, recall } from "./kept.js";
 import { listen } from "./keys.js";
 import { Address, link } from "./router.js";
 import { Stream } from "./stream.js";
@@ -90,7 +91,7 @@ export class Shell {
     this.go();
     try {
       this.about = await this.api.get("about");
-      localStorage.setItem(HOST, this.about.host);
+      keep(HOST, this.about.host);
       if (this.ctx) this.ctx.about = this.about;
     } catch (error) {
       if (error instanceof ApiError && error.status !== 401) this.refuse(error);
@@ -388,7 +389,7 @@ export class Shell {
   }
 
   locked() {
-    const host = localStorage.getItem(HOST) ?? location.hostname;
+    const host = recall(HOST) ?? location.hostname;
     document.title = "trainconf";
     return html`
       <main class="alone">

@@ -47,7 +47,7 @@ export class Stream {
     addEventListener("pagehide", () => this.channel.postMessage({ kind: "bye", tab: this.tab }));
     addEventListener("pageshow", () => this.tell());
     setInterval(() => this.renew(), RENEW_MS);
-    if (navigator.locks) navigator.locks.request(LEAD, () => new Promise(() => this.lead()));
+    if (navigator.locks) navigator.locks.request(LEAD, () => new Promise(() => this.lead())).catch(() => this.lead()); // not in a frame of another site
     else this.lead(); // not a secure origin: each tab has its own
   }
 

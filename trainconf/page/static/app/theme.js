@@ -1,4 +1,6 @@
 // Light or dark: as the system says, until the reader says otherwise.
+import { keep, recall } from "./kept.js";
+
 const KEPT = "trainconf.theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -11,16 +13,15 @@ export function startTheme(changed) {
 /** Turn to the other one; back to the system's where that is it. */
 export function toggleTheme() {
   const next = isDark() ? "light" : "dark";
-  if (next === (dark.matches ? "dark" : "light")) localStorage.removeItem(KEPT);
-  else localStorage.setItem(KEPT, next);
+  keep(KEPT, next === (dark.matches ? "dark" : "light") ? "" : next);
   apply();
   return next;
 }
 
-export const isDark = () => (localStorage.getItem(KEPT) ?? (dark.matches ? "dark" : "light")) === "dark";
+export const isDark = () => (recall(KEPT) ?? (dark.matches ? "dark" : "light")) === "dark";
 
 function apply() {
-  const said = localStorage.getItem(KEPT);
+  const said = recall(KEPT);
   if (said) document.documentElement.dataset.theme = said;
   else delete document.documentElement.dataset.theme;
 }

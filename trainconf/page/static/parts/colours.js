@@ -1,5 +1,7 @@
 // A run keeps its colour as long as the page is open, and one that somebody gave it for good: eight that the colour-blind tell apart, then the same with
 // dashes. Given ones are kept by the browser, so they are there on a page that changes nothing, too.
+import { keep, recall } from "../app/kept.js";
+
 export const COLOUR_COUNT = 8;
 const KEPT = "trainconf.colours";
 const MOST_KEPT = 1000; // the runs that were given one last
@@ -22,9 +24,9 @@ function given() {
   if (own) return own;
   let said = [];
   try {
-    said = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
+    said = JSON.parse(recall(KEPT) ?? "[]");
   } catch {
-    // Damaged, or the browser keeps nothing: no run was given any.
+    // Damaged: no run was given any.
   }
   own = new Map((Array.isArray(said) ? said : []).filter((each) => Array.isArray(each) && Number.isInteger(each[1]) && each[1] >= 0 && each[1] < COLOUR_COUNT));
   return own;
@@ -47,11 +49,7 @@ export function paint(id, colour) {
   if (colour === null) looks.delete(id);
   else all.set(id, colour);
   for (const first of all.keys()) if (all.size > MOST_KEPT) all.delete(first);
-  try {
-    localStorage.setItem(KEPT, JSON.stringify([...all]));
-  } catch {
-    // The browser keeps nothing: it is for as long as the page is open.
-  }
+  keep(KEPT, JSON.stringify([...all]));
   dispatchEvent(new Event("repaint"));
 }
 

@@ -8,6 +8,9 @@ import { plain } from "../app/text.js";
  */
 export const worded = (text) => plain(text).split("`").map((part, place) => (place % 2 ? html`<code>${part}</code>` : part));
 
+/** @param {string} where  it may have lines, the last of which points at a place of the one before */
+export const placed = (where) => html`<code class="block">${where.split("\n").map((line) => html`${plain(line)}\n`)}</code>`;
+
 /**
  * @param {import("../app/api.js").ApiError} error
  * @param {() => void} [again]
@@ -17,7 +20,7 @@ export function refusal(error, again) {
   return html`
     <section class="refusal" role="alert">
       <p class="what">${worded(what)}</p>
-      ${where ? html`<p>from <bdi>${plain(where)}</bdi></p>` : nothing}
+      ${where ? placed(where) : nothing}
       ${allowed?.length ? html`<p>allowed: ${allowed.slice(0, 40).map(plain).join(", ")}${allowed.length > 40 ? ", …" : ""}</p>` : nothing}
       ${hint ? html`<p class="quiet">${worded(hint)}</p>` : nothing}
       ${again ? html`<button @click=${again}>Try again</button>` : nothing}

@@ -11,7 +11,7 @@ import { looksOf } from "../parts/colours.js";
 import { columnPicker } from "../parts/columns.js";
 import { Curves, drawn, MANY } from "../parts/curves.js";
 import { measure } from "../plots/units.js";
-import { worded } from "../parts/refusal.js";
+import { placed, worded } from "../parts/refusal.js";
 import { spark } from "../parts/spark.js";
 import { move, newPlace, table } from "../parts/table.js";
 
@@ -323,7 +323,7 @@ function toolbar(ctx) {
 
 /** @param {ApiError} error */
 function mistake({ refusal: { what, where, allowed, hint } }) {
-  return html`<p class="mistake" role="alert">${worded(what)}${where ? html` <span class="quiet">${plain(where)}</span>` : nothing}${allowed?.length ? html` <span class="quiet">allowed: ${allowed.slice(0, 20).map(plain).join(", ")}</span>` : nothing}${hint ? html` <span class="quiet">${worded(hint)}</span>` : nothing}</p>`;
+  return html`<div class="mistake" role="alert">${worded(what)}${where ? placed(where) : nothing}${allowed?.length ? html` <span class="quiet">allowed: ${allowed.slice(0, 20).map(plain).join(", ")}</span>` : nothing}${hint ? html` <span class="quiet">${worded(hint)}</span>` : nothing}</div>`;
 }
 
 /** @param {Context} ctx */
