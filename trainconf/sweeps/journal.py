@@ -125,14 +125,14 @@ class Journal:
     that is none, or not the one that was written there: nobody can tell then which trials there are.
     """
 
-    def __init__(self, sweep: RunPaths) -> None:
+    def __init__(self, sweep: RunPaths, *, is_only_read: bool = False) -> None:
         self.path = sweep.journal
         try:
-            self._fd = files.open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-            with os.fdopen(os.dup(self._fd), "rb") as stream:
+            self._fd = files.open_regular(self.path, os.O_RDONLY if is_only_read else os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            with os.fdopen(self._fd if is_only_read else os.dup(self._fd), "rb") as stream:
                 text = stream.read()
             whole, newline, torn = text.rpartition(b"\n")
-            if torn:
+            if torn and not is_only_read:
                 os.ftruncate(self._fd, len(whole) + len(newline))
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep's journal cannot be written") from error
@@ -191,6 +191,11 @@ class Journal:
             raise self._refusal(error) from error
         finally:
             os.close(self._fd)
+
+
+def lines_of(sweep: RunPaths) -> list[dict[str, Any]]:
+    """The lines of a journal, which somebody may write meanwhile. Raises StorageError for a damaged one."""
+    return Journal(sweep, is_only_read=True).lines if os.path.exists(sweep.journal) else []
 
 
 def is_handed_over(sweep: RunPaths) -> bool:

@@ -30,6 +30,7 @@ from trainconf.sweeps.trials import TrialMaker, base_of
 
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
+NEEDED = ("max_total_runs", "max_concurrent_runs")  # null is no limit of the others
 POLICY = "policy"
 _CHANGES = ("pause", "resume", "close", "budget", POLICY)
 RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
@@ -238,6 +239,8 @@ def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
 
 
 def _fits(name: str, value: Any) -> bool:
+    if value is None:
+        return name not in NEEDED
     is_number = type(value) in (int, float) and math.isfinite(value)
     if name in NUMBERS:
         return is_number and (name == "target" or value > 0)
@@ -288,10 +291,17 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
                 ("allowed", ", ".join([*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING"])),
                 hint=f"start another sweep, which can learn from this one: sweep.resume_from=[{home.run_id}]",
             ))
-        elif value is not None and not _fits(name, value):
-            mistakes.append(Mistake(f"{key} cannot be {value!r}", ("allowed", NUMBERS.get(name, "integer >= 1"))))
+        elif not _fits(name, value):
+            shown = "null" if value is None else repr(value)
+            mistakes.append(Mistake(f"{key} cannot be {shown}", ("allowed", NUMBERS.get(name, "integer >= 1"))))
         else:
             found[name] = value
+    made = sum(isinstance(line, dict) and line.get("deed") == "ask" for line in read_lines(home.journal))
+    if found.get("max_total_runs", made) < made:
+        mistakes.append(Mistake(
+            f"sweep.max_total_runs cannot be {found['max_total_runs']}: {home.run_id} has {made} trials already",
+            ("allowed", f"integer >= {made}"), hint=f"`trainconf sweep stop {home.run_id}` starts no further trial",
+        ))
     if search.most is not None and found.get("max_total_runs"):
         found["max_total_runs"] = min(found["max_total_runs"], search.most)
     if mistakes:

@@ -28,12 +28,12 @@ def run(argv: list[str]) -> int:
     for run_id in removed:
         runs.cancel_removed(workspace, run_id, force=args.force)
         printer.info(one_line(f"{run_id} was asked to end; somebody removed its folder while it went on, so nothing of it is recorded"))
-    reached = [_cancel(paths, force=args.force) for paths in found]
+    reached = [ask_to_end(paths, force=args.force) for paths in found]
     return 0 if all(reached) else 1
 
 
-def _cancel(paths: RunPaths, *, force: bool) -> bool:
-    """Whether the run has ended or was asked to."""
+def ask_to_end(paths: RunPaths, *, force: bool) -> bool:
+    """Ask a run to end, and say what became of it; whether it has ended or was asked to."""
     state = runs.state(paths)
     if state.is_final:
         printer.info(one_line(f"{paths.run_id} had already ended: {state.status}"))

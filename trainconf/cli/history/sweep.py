@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from typing import Any
 
 from trainconf.agent.signals import LOCK_FD
 from trainconf.cli.arguments.parser import Arguments
+from trainconf.cli.history.cancel import ask_to_end
 from trainconf.cli.screen.printer import number, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.cli.screen.tables import table
 from trainconf.control import runs
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
+from trainconf.control.sweeps.standing import check_extension, nothing_to_resume, nothing_to_retry, refuse_pause_of_ended, standing
 from trainconf.control.words.spreadsheets import of_sweep
 from trainconf.errors import UserError
 from trainconf.history import labels
@@ -44,6 +47,7 @@ def run(argv: list[str]) -> int:
         if name in ("resume", "extend", "retry"):
             sub.add_argument("--in", dest="workspace", metavar="DIR", help=argparse.SUPPRESS)
             sub.add_argument("--as-job", action="store_true", help=argparse.SUPPRESS)
+            sub.add_argument("--leaves", action="store_true", help=argparse.SUPPRESS)
             sub.add_argument("--has-lock", action="store_true", help=argparse.SUPPRESS)
             sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
             sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER", help="new limits, "
@@ -128,6 +132,10 @@ def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
+    refuse_pause_of_ended(paths)
+    if sweeps.state(paths) == "Paused":
+        printer.info(f"{paths.run_id} is paused already; `trainconf sweep resume {args.sweep}` goes on")
+        return 0
     sweeps.ask_for(paths, "pause")
     held = ", and those that wait in the queue are held" if sweeps.can_hold(paths) else ""
     printer.info(f"no further trial starts{held}; `trainconf sweep resume {args.sweep}` goes on")
@@ -135,14 +143,18 @@ def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 
 def _stop(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    runs.stop_sweep(runs.find_sweep(workspace, args.sweep))
-    printer.info("no further trial starts")
+    paths = runs.find_sweep(workspace, args.sweep)
+    now = standing(paths)
+    if now.has_ended:
+        printer.info(now.ended_already())
+        return 0
+    runs.stop_sweep(paths)
+    printer.info("no further trial starts" + (f", as before: {now.progress.closed}" if now.progress.closed else ""))
     return 0
 
 
 def _cancel(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
-    runs.cancel(runs.find_sweep(workspace, args.sweep), force=args.force)
-    return 0
+    return 0 if ask_to_end(runs.find_sweep(workspace, args.sweep), force=args.force) else 1
 
 
 def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
@@ -152,15 +164,21 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         printer.info("its trials that wait in the queue may begin")
         printer.data(paths.run_id)
         return 0
+    if args.as_job:
+        return _control_in_job(paths, workspace, leaves=args.leaves)
     place = _place(args, paths)
     from trainconf.control.sweeps.resume import change_of
 
     changes = dict(change_of(word, "command line") for word in args.changes if not word.startswith(CONTROLLER))
     if args.action == "extend" and not changes:
         raise UserError("extend needs a new limit", ("from", "command line"), hint="sweep.max_total_runs=60")
-    if args.as_job:
-        return _control_in_job(paths, workspace)
+    if args.action == "extend" and not args.has_lock:
+        check_extension(paths, changes, workspace)
     retry = args.only if args.action == "retry" else ""
+    if not args.has_lock and (nothing := _nothing_to_do(paths, changes, retry, workspace)):
+        printer.info(nothing)
+        printer.data(paths.run_id)
+        return sweeps.results(paths).exit_code if standing(paths).has_ended else 0
     if place == "job" and not controller_now(paths).is_here:
         from trainconf.control.sweeps.resume import resume_as_job
 
@@ -185,6 +203,12 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     return show_to_end(sweep)
 
 
+def _nothing_to_do(sweep: RunPaths, changes: dict[str, Any], retry: str, workspace: WorkspacePaths) -> str:
+    if retry:
+        return "" if changes else nothing_to_retry(sweep, retry)
+    return nothing_to_resume(sweep, changes, workspace)
+
+
 def _place(args: argparse.Namespace, sweep: RunPaths) -> str:
     """Where a sweep that goes on is controlled: as asked for, else in a job where that was so from the beginning."""
     asked = [word.partition("=")[2] for word in args.changes if word.startswith(CONTROLLER)]
@@ -195,8 +219,11 @@ def _place(args: argparse.Namespace, sweep: RunPaths) -> str:
     return "job" if was_begun_as(sweep) == "job" else "detached" if args.detach else "here"
 
 
-def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths) -> int:
+def _control_in_job(sweep: RunPaths, workspace: WorkspacePaths, *, leaves: bool) -> int:
     from trainconf.cli.launch.sweep import follow
-    from trainconf.control.sweeps.in_job import carry_out
+    from trainconf.control.sweeps.in_job import carry_out, leave
 
+    if leaves:
+        leave(sweep, printer)
+        return 1
     return 0 if carry_out(sweep, workspace, printer, follow) else 1

@@ -41,6 +41,12 @@ def carry_out(home: RunPaths, workspace: WorkspacePaths, reporter: Reporter, tel
         return False
 
 
+def leave(home: RunPaths, reporter: Reporter) -> None:
+    """Leave for a command that was ended before it began to `carry_out`: the job goes back into the queue where it would have put it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _leave(None, _job(home, os.environ), reporter)
+
+
 def _job(home: RunPaths, environ: Mapping[str, str]) -> SlurmJob:
     batch = read_mapping(home.controller_job)
     conf = batch.get("cluster", {}).get("conf")

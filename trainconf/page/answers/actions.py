@@ -247,7 +247,7 @@ def _extend(request: Request) -> Deed:
 
 def _going_on(request: Request, verb: str, words: list[str]) -> Deed:
     sweep = _sweep(request)
-    steering.check(sweep, request.workspace, words)
+    steering.check(sweep, request.workspace, verb, words)
 
     def do() -> list[Result]:
         return [_each(sweep, lambda: steering.go_on(sweep, request.workspace, verb, words))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainconf.control import runs
 from trainconf.control.results import sweep as results
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
+from trainconf.control.sweeps.standing import check_extension, nothing_to_resume, refuse_pause_of_ended, standing
 from trainconf.errors import TrainconfError
 from trainconf.page.answers.parts.config import composing
 
@@ -21,6 +22,9 @@ SOURCE = "the page"
 
 def pause(sweep: RunPaths) -> str:
     """No further trial for now; in words what became of it, as of the others."""
+    refuse_pause_of_ended(sweep)
+    if results.state(sweep) == "Paused":
+        return "it is paused already"
     has_controller = results.ask_for(sweep, "pause")
     held = ", and those that wait in the queue are held" if can_hold(sweep) else ""
     alone = "" if has_controller or not results.needs_controller(sweep) else f"; {ALONE}"
@@ -37,11 +41,13 @@ def can_hold(sweep: RunPaths) -> bool:
 
 def stop(sweep: RunPaths) -> str:
     """No further trial."""
+    if ended := standing(sweep).ended_already():
+        return ended
     words = "no further trial starts; those that run go on to their end"
     return words if runs.stop_sweep(sweep) or not results.needs_controller(sweep) else f"{words}; {ALONE}"
 
 
-def check(sweep: RunPaths, workspace: WorkspacePaths, words: Sequence[str]) -> dict[str, Any]:
+def check(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> dict[str, Any]:
     """The changes that words such as `sweep.max_total_runs=60` say. Raises UserError, ConfigError for what cannot be changed."""
     from trainconf.control.sweeps import resume
 
@@ -49,6 +55,8 @@ def check(sweep: RunPaths, workspace: WorkspacePaths, words: Sequence[str]) -> d
     if words:
         with composing:
             resume.check(sweep, workspace, changes)
+            if verb == "extend":
+                check_extension(sweep, changes, workspace)
     return changes
 
 
@@ -66,7 +74,9 @@ def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence
     if verb == "resume" and results.is_paused_grid(sweep):
         results.ask_for(sweep, verb)
         return "its trials that wait in the queue may begin"
-    changes = check(sweep, workspace, words)
+    changes = check(sweep, workspace, verb, words)
+    if nothing := nothing_to_resume(sweep, changes, workspace):
+        return nothing
     is_here = controller_now(sweep).is_here
     with composing:
         if not place(sweep) and not is_here:

@@ -1,0 +1,96 @@
+"""Verbs of `trainconf sweep` that find nothing to do say so, and leave the journal as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Answer, Shell, wait_for
+from trainconf.control.results import sweep as sweeps
+from trainconf.paths import RunPaths
+
+Here = Callable[..., Answer]
+SEARCH = ["sweep=random", "sweep.max_total_runs=3", "sweep.seed=1", "metric.name=loss"]
+
+
+def begin(here: Here, workspace: Shell, *words: str, script: str = "") -> RunPaths:
+    workspace.write("train.py", script or "from trainconf import Run\nRun.get_context().log('loss', 1.0)\n")
+    assert here("-m", *workspace.script(*SEARCH, *words)).code == 0
+    return RunPaths(str(next(workspace.root.glob("runs/*/*/sweep.json")).parent))
+
+
+@pytest.fixture
+def ended(here: Here, workspace: Shell) -> RunPaths:
+    return begin(here, workspace, "+params.lr=uniform(0, 1)")
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["sweep.max_total_runs=3"], ["sweep.max_total_runs=3 does not extend", "its total is 3 already", "integer > 3", "runs=6"]),
+    (["sweep.max_total_runs=2"], ["sweep.max_total_runs=2 does not extend", "its total is 3 already", "integer > 3", "runs=6"]),
+    (["sweep.max_total_runs=null"], ["sweep.max_total_runs cannot be null", "integer >= 1"]),
+    (["sweep.target=null"], ["nothing of", "is extended: sweep.target is null already", "sweep.max_total_runs=6"]),
+])
+def test_an_extension_that_adds_nothing_is_refused(here: Here, ended: RunPaths, words: list[str], said: list[str]) -> None:
+    before = Path(ended.journal).read_bytes()
+    for more in ([], ["--detach"]):
+        answer = here("sweep", "extend", "last", *words, *more)
+        assert answer.code == 2
+        assert [text for text in said if text not in answer.err] == []
+    assert Path(ended.journal).read_bytes() == before
+
+
+def test_a_space_that_is_exhausted_cannot_be_extended(here: Here, workspace: Shell) -> None:
+    home = begin(here, workspace, "+params.lr=1,2,3")
+    answer = here("sweep", "extend", "last", "sweep.max_total_runs=9")
+    assert answer.code == 2
+    assert f"cannot extend {home.run_id}: its space gives 3 trials, and its total is 3 already" in answer.err
+
+
+def test_a_total_below_what_there_is_cannot_be_resumed_with(here: Here, ended: RunPaths) -> None:
+    answer = here("sweep", "resume", "last", "sweep.max_total_runs=2")
+    assert answer.code == 2
+    assert f"sweep.max_total_runs cannot be 2: {ended.run_id} has 3 trials already" in answer.err
+
+
+@pytest.mark.parametrize(("verb", "code", "said"), [
+    (["pause"], 2, "has ended: Completed; there is nothing to pause"),
+    (["stop"], 0, "had already ended: Completed"),
+    (["cancel"], 0, "had already ended: Completed"),
+    (["resume"], 0, "all 3 trials of {id} have ended; `trainconf sweep extend {id} sweep.max_total_runs=6` adds"),
+    (["resume", "sweep/policy=none"], 0, "sweep/policy is none already, and all 3 trials of {id} have ended"),
+    (["retry"], 0, "no trial of {id} is failed, so none runs again: there are 3 completed"),
+    (["retry", "--only", "all"], 0, "no trial of {id} is failed or canceled or lost, so none runs again: there are 3 completed"),
+])  # fmt: skip
+def test_a_verb_says_that_a_sweep_has_ended(here: Here, ended: RunPaths, verb: list[str], code: int, said: str) -> None:
+    before = Path(ended.journal).read_bytes()
+    for more in ([], ["--detach"]) if verb[0] in ("resume", "retry") else ([],):
+        answer = here("sweep", verb[0], "last", *verb[1:], *more)
+        assert answer.code == code
+        assert said.format(id=ended.run_id) in answer.err
+    assert Path(ended.journal).read_bytes() == before
+    assert sweeps.state(ended) == "Completed"
+
+
+def test_a_sweep_that_goes_on_or_is_paused_already_says_so(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "import os, time\nwhile not os.path.exists(os.environ['GO']): time.sleep(0.05)\n")
+    go = workspace.root / "go"
+    words = ["sweep=bayes", "sweep.max_total_runs=3", "sweep.max_concurrent_runs=1", "metric.name=loss", "+params.lr=uniform(0, 1)"]
+    try:
+        answer = workspace("-m", *workspace.script(*words, "submit.detach=true", f"+env.variables.GO='{go}'"))
+        assert answer.code == 0, answer
+        home = RunPaths(str(next(workspace.root.glob("runs/*/*/sweep.json")).parent))
+        wait_for(lambda: sweeps.state(home) == "Running" or None)
+        wait_for(lambda: list(workspace.root.glob("runs/*/*_0/events.jsonl")))
+        answer = here("sweep", "resume", "last")
+        assert "goes on already: controlled by" in answer.err
+        assert here("sweep", "pause", "last").code == 0
+        wait_for(lambda: sweeps.state(home) == "Paused" or None)
+        answer = here("sweep", "pause", "last")
+        assert f"{home.run_id} is paused already; `trainconf sweep resume last` goes on" in answer.err
+        assert here("sweep", "retry", "last").code == 2, "it has a controller"
+    finally:
+        go.touch()
+        here("sweep", "cancel", "last")
+        here("wait", "last")

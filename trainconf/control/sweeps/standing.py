@@ -1,0 +1,135 @@
+"""How a sweep stands, for verbs that may find nothing to do: none of them does nothing in silence."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from trainconf.control.results.sweep import is_paused, needs_controller, results, state
+from trainconf.control.results.whereabouts import controller_now
+from trainconf.errors import ConfigError, Mistake, UserError
+from trainconf.fast.records import replace
+from trainconf.fast.tuples import NamedTuple
+from trainconf.files import is_locked
+from trainconf.history import events
+from trainconf.history.record import read_mapping
+from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.search.progress import PointSource, Progress
+from trainconf.sweeps import journal
+from trainconf.sweeps.resuming import POLICY, RETRIES, checked, search_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class Standing(NamedTuple):
+    """A sweep's state in a word, see `results.sweep.state`, and what its journal amounts to by its limits of now. most: of its space."""
+
+    sweep: RunPaths
+    state: str
+    progress: Progress
+    most: int | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over, until somebody makes it go on."""
+        return self.state in events.TERMINAL
+
+    def is_whole(self) -> bool:
+        """Whether each trial that may be has ended, and whoever compares them has heard of it."""
+        has_heard = self.progress.ended is not None or not needs_controller(self.sweep)
+        is_all = self.has_ended and has_heard and self.progress.has_all
+        return is_all and results(self.sweep).count(*events.TERMINAL) >= len(self.progress.trials)
+
+    def ended_already(self) -> str:
+        """That it is over, in words; "" while it is not."""
+        return f"{self.sweep.run_id} had already ended: {self.state}" if self.has_ended else ""
+
+
+def standing(sweep: RunPaths) -> Standing:
+    """How a search stands. Raises UserError for a plain grid, and for a damaged record; StorageError for a damaged journal."""
+    record = read_mapping(sweep.sweep)
+    search = search_of(sweep, record)
+    found = Progress(PointSource(None, []), search.limits(int(record.get("max_concurrent_runs") or 1)), search.goal)
+    for line in journal.lines_of(sweep):
+        with suppress(LookupError, TypeError, ValueError):  # whoever takes the sweep over says what makes no sense
+            found.take(line)
+    if search.most is not None and found.limits.max_total_runs > search.most:
+        found.limits = replace(found.limits, max_total_runs=search.most)
+    return Standing(sweep, state(sweep), found, search.most)
+
+
+def refuse_pause_of_ended(sweep: RunPaths) -> None:
+    """Raise UserError where nothing can be paused, for the sweep has ended; StorageError for a damaged journal."""
+    journal.lines_of(sweep)
+    now = state(sweep)
+    if now in events.TERMINAL and not is_paused(sweep):
+        raise UserError(f"{sweep.run_id} has ended: {now}; there is nothing to pause",
+                        hint=f"`trainconf sweep extend {sweep.run_id} sweep.max_total_runs=NUMBER` goes on with more trials")
+
+
+def nothing_to_resume(sweep: RunPaths, changes: Mapping[str, Any], workspace: WorkspacePaths) -> str:
+    """Why a resume with these changes does nothing, in words; "" where it does something. Raises UserError, ConfigError."""
+    now = standing(sweep)
+    same = unchanged(now, changes, workspace) if changes else ""
+    why = "" if journal.has_requests(sweep) or (changes and not same) else _why_nothing_goes_on(now)
+    return f"{same}, and {why}" if same and why else why
+
+
+def _why_nothing_goes_on(now: Standing) -> str:
+    sweep = now.sweep
+    if now.is_whole():
+        count = len(now.progress.trials)
+        return (
+            f"all {count} trials of {sweep.run_id} have ended; `trainconf sweep extend {sweep.run_id} sweep.max_total_runs={2 * count}` "
+            f"adds trials, `trainconf sweep retry {sweep.run_id}` runs those again that failed"
+        )
+    controller = controller_now(sweep)
+    if now.state == "Running" and controller.is_here and not now.progress.closed and not now.progress.is_paused:
+        return f"{sweep.run_id} goes on already: {controller.words(sweep)}"
+    return ""
+
+
+def unchanged(now: Standing, changes: Mapping[str, Any], workspace: WorkspacePaths) -> str:
+    """The settings that are already as all of these changes want them; "" where one changes something. Raises ConfigError."""
+    found = checked(changes, search_of(now.sweep, read_mapping(now.sweep.sweep)), now.sweep, workspace)
+    limits = vars(now.progress.limits)
+    if POLICY in found or any(limits.get(name) != value for name, value in found.items()):
+        return ""
+    return ", ".join(f"{key} is {value if value is not None else 'null'} already" for key, value in changes.items())
+
+
+def check_extension(sweep: RunPaths, changes: Mapping[str, Any], workspace: WorkspacePaths) -> None:
+    """Raise ConfigError for limits that do not extend a sweep; UserError for a plain grid."""
+    now = standing(sweep)
+    wanted, total = changes.get("sweep.max_total_runs"), now.progress.limits.max_total_runs
+    name, try_this = f"sweep.max_total_runs={wanted}", f"trainconf sweep extend {sweep.run_id} sweep.max_total_runs={2 * total}"
+    if type(wanted) is int and 0 < wanted <= total:
+        raise ConfigError(Mistake(f"{name} does not extend {sweep.run_id}: its total is {total} already", ("allowed", f"integer > {total}"),
+                                  hint=try_this))
+    if type(wanted) is int and total == now.most:
+        raise ConfigError(Mistake(f"{name} cannot extend {sweep.run_id}: its space gives {total} trials, and its total is {total} already",
+                                  ("allowed", "no further trial"), hint="start another sweep with a larger space"))
+    same = unchanged(now, changes, workspace)
+    if same:
+        raise ConfigError(Mistake(f"nothing of {sweep.run_id} is extended: {same}", hint="" if total == now.most else try_this))
+
+
+def nothing_to_retry(sweep: RunPaths, retry: str) -> str:
+    """Why no trial runs again, in words; "" where one does, or somebody else controls the sweep. Raises UserError, StorageError."""
+    if is_locked(sweep.controller_lock) or standing(sweep).state not in events.TERMINAL:
+        return ""
+    trials = results(sweep).trials
+    states = {"Lost" if trial.status == "NotResponding" else trial.status for trial in trials if trial.stop is None}
+    if not states.isdisjoint(RETRIES[retry]):
+        return ""
+    counts: dict[str, int] = {}
+    for trial in trials:
+        status = "stopped by the policy" if trial.stop is not None and trial.status == "Canceled" else trial.status.lower()
+        counts[status] = counts.get(status, 0) + 1
+    there_are = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no trials at all"
+    wanted = " or ".join(state.lower() for state in RETRIES[retry])
+    other = next((name for name, those in RETRIES.items() if not states.isdisjoint(those)), "")
+    hint = f"; --only {other} runs others again" if other else ""
+    return f"no trial of {sweep.run_id} is {wanted}, so none runs again: there are {there_are}{hint}"
