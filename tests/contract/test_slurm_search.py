@@ -93,6 +93,23 @@ def test_a_bayesian_search_survives_its_controller_and_goes_on_in_a_job_that_com
     assert sorted(Path(paths.run_dir).name.rpartition("_")[2] for paths in trials_of(home_of(space))) == list("01234")
 
 
+def test_a_controllers_job_whose_time_is_nearly_up_before_it_begins_comes_back(space: Shell) -> None:
+    """Slurm's signal comes while its `setup` runs, and nothing of it can take the signal yet."""
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    began, signalled = space.root / "began", space.root / "signalled"
+    setup = f"touch '{began}'; until [ -e '{signalled}' ]; do sleep 0.1; done"
+    own = [f"sweep.controller_job.{setting}" for setting in ("partition=short", "time_minutes=1", "signal_seconds=55")]
+    search = words("sweep=bayes", "sweep.max_total_runs=2", "sweep.max_concurrent_runs=1", "+params.lr=uniform(0, 1)")
+    answer = space(*search, "sweep.controller=job", *own, f"compute.setup=[{json.dumps(setup)}]")
+    assert answer.code == 0, answer
+    (job_id,) = slurm("squeue", "--noheader", "--format=%A", f"--name={home_of(space).run_id}_controller").split()
+    until(began.exists, "its beginning")
+    slurm("scancel", "--batch", "--signal=TERM", job_id)
+    signalled.touch()
+    until(lambda: shown(space)["status"] == "Completed", "the end", PATIENCE_S, told=lambda: str(shown(space)))
+    assert "the job goes on after a while in the queue" in Path(home_of(space).controller_log).read_text()
+
+
 def test_bayes_on_slurm_asks_for_a_number_of_jobs_at_a_time(space: Shell) -> None:
     answer = space(*words("sweep=bayes", "sweep.max_total_runs=5", "+params.lr=uniform(0, 1)"))
     assert (answer.code, "sweep.max_concurrent_runs" in answer.err) == (2, True), answer

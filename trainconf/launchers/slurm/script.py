@@ -63,7 +63,7 @@ def for_controller(compute: Mapping[str, Any], command: list[str], argv: list[st
     return {
         "argv": argv, "options": {name: value for name, value in options.items() if value is not None and value is not False},
         "setup": [str(line) for line in compute.get("setup") or []], "builder": [], "agent": command, "cluster": {"conf": conf},
-        "lead_seconds": compute["signal_seconds"], "requeue": "always",
+        "lead_seconds": compute["signal_seconds"], "requeue": "always", "if_ended_early": ["--leaves"],
     }
 
 
@@ -92,10 +92,33 @@ def _script(batch: Mapping[str, Any]) -> str:
     lines = ["#!/bin/bash", *(directive(name, value) for name, value in sorted(options.items())), ""]
     # A request to cancel that comes before the agent can take it must wait, not kill.
     lines += ["trap '' USR1"]
+    command = [*batch["agent"], *batch["words"]]
+    early = batch.get("if_ended_early")
+    lines += [_HEARS.format(shlex.join([*command, *early]))] if early else []
     lines += ["set -e", *batch["setup"]] if batch["setup"] else []
     lines += [f"{shlex.join(batch['builder'])} || exit"] if batch["builder"] else []
-    lines += [f"exec {shlex.join([*batch['agent'], *batch['words']])}", ""]
-    return "\n".join(lines)
+    lines += [_PASSES_ON.format(shlex.join(command))] if early else [f"exec {shlex.join(command)}"]
+    return "\n".join([*lines, ""])
+
+
+# SIGTERM may come before the command takes it: while `setup` runs, or while Python starts. The shell stays, and is never killed by it.
+# A command that ends with 0 or 1 has done what the signal asks for; else another one does it, which no signal reaches.
+_HEARS = """\
+command= ended= heard=
+leave() {{ {}; }}
+trap 'ended=1; [ -z "$command" ] || kill -TERM "$command" 2>/dev/null' TERM
+trap 'code=$?; trap "" TERM; [ -z "$ended" ] || [ -n "$heard" ] || leave; exit "$code"' EXIT"""
+_PASSES_ON = """\
+set +e
+[ -z "$ended" ] || exit 143
+{} &
+command=$!
+[ -z "$ended" ] || kill -TERM "$command" 2>/dev/null
+wait "$command"
+code=$?
+while [ "$code" -gt 128 ] && kill -0 "$command" 2>/dev/null; do wait "$command"; code=$?; done
+case $code in 0|1) heard=1;; esac
+exit "$code" """.rstrip()
 
 
 def _is_built_there(job: Job) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Answer, Shell
-from trainconf.control.sweeps.in_job import carry_out
+from trainconf.control.sweeps.in_job import carry_out, leave
 from trainconf.errors import LaunchError
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -153,3 +153,14 @@ def test_a_node_without_slurms_commands_is_named(home: RunPaths, workspace: Shel
     found = presence(home)
     assert found is not None
     assert found.left.endswith(" has no sbatch")
+
+
+@pytest.mark.parametrize(("run_time", "requeued"), [("00:59:30", True), ("00:10:00", False)])
+def test_a_controller_that_was_ended_before_it_began_leaves_by_another_process(
+    home: RunPaths, workspace: Shell, run_time: str, *, requeued: bool
+) -> None:
+    calls = scontrol(workspace, "RUNNING", run_time)
+    before = presence(home)
+    leave(home, SILENT)
+    assert ("requeue 77" in calls.read_text().splitlines()) == requeued
+    assert presence(home) == before, "it has not been there"

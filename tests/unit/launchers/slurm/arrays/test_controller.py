@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,35 @@ def test_its_own_settings_come_first(queue: Queue, home: RunPaths, tmp_path: Pat
     made = batch(job(queue, home, tmp_path), partition="cpu", time_minutes=60, sbatch={"nodelist": "node7"})
     assert "#SBATCH --partition=cpu\n" in made["script"]
     assert "#SBATCH --nodelist=node7\n" in made["script"]
-    assert made["script"].endswith("exec /env/bin/python -m trainconf sweep resume s-1\n")
+    assert "\n/env/bin/python -m trainconf sweep resume s-1 &\n" in made["script"]
+
+
+COMMAND_IN_JOB = """#!/bin/bash
+echo "$*" >>{calls}
+naps() {{ sleep 60 >/dev/null 2>&1 & wait; }}
+case "$*" in *--leaves) kill -TERM $$; echo done >>{calls}; exit 1;; esac
+{does}
+"""
+
+
+@pytest.mark.parametrize(("setup", "does", "calls"), [
+    ("true", "exit 0", ["sweep resume s-1"]),  # no signal came
+    ("kill -TERM $$", "exit 0", ["sweep resume s-1 --leaves", "done"]),  # while its setup runs
+    ("bash -c 'kill -TERM $PPID; exit 3'", "exit 0", ["sweep resume s-1 --leaves", "done"]),  # which that ends, too
+    ("true", "kill -TERM $PPID; naps", ["sweep resume s-1", "sweep resume s-1 --leaves", "done"]),  # killed before it takes it
+    ("true", "trap 'exit 130' TERM; kill -TERM $PPID; naps", ["sweep resume s-1", "sweep resume s-1 --leaves", "done"]),
+    ("true", "trap 'echo took >>{calls}; exit 1' TERM; kill -TERM $PPID; naps", ["sweep resume s-1", "took"]),
+    ("true", "trap 'sleep 0.2; echo took >>{calls}; exit 1' TERM; kill -TERM $PPID $PPID; naps", ["sweep resume s-1", "took"]),
+])  # fmt: skip
+def test_a_signal_that_comes_before_the_command_takes_it_is_carried_out(
+    queue: Queue, home: RunPaths, tmp_path: Path, setup: str, does: str, calls: list[str]
+) -> None:
+    told, command = tmp_path / "calls", tmp_path / "a command"
+    command.write_text(COMMAND_IN_JOB.format(calls=told, does=does.format(calls=told)))
+    command.chmod(0o755)
+    found = job(queue, home, tmp_path).plan([str(command), *COMMAND[3:]], {"setup": [setup]}, vars(ControllerJob()))
+    ended = subprocess.run(["bash", "-c", found["script"]], capture_output=True, timeout=120, start_new_session=True, check=False)
+    assert told.read_text().splitlines() == calls, ended
 
 
 def test_an_option_that_sbatch_does_not_have_is_named_as_the_controllers(queue: Queue, home: RunPaths, tmp_path: Path) -> None:
