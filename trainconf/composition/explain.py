@@ -22,6 +22,8 @@ from trainconf.resolve.origins import Origins, leaves
 from trainconf.resolve.search import groups, label
 from trainconf.resolve.settings import nearest, shown
 from trainconf.schema import GROUPS, group_of, node_key
+from trainconf.search.expressions import ExpressionError
+from trainconf.search.wrong import explained
 
 # What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
 BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
@@ -108,6 +110,8 @@ def why_unreadable(text: str, error: Exception) -> str:
 def unreadable_override(text: str, because: str) -> Mistake:
     """A word that Hydra's override grammar cannot read, or that says nothing by it."""
     key, equals, value = text.partition("=")
+    if equals and re.fullmatch(r"[+~]*[\w./@:-]+", key) and (found := explained(value)) is not None:
+        return about_expression(text, found)
     hint = "a verb comes first: `trainconf --help`"
     if because == NO_VALUE and not text.startswith("~"):
         hint = f"give it a value: {text}=VALUE; {hint}"
@@ -122,12 +126,21 @@ def unreadable_override(text: str, because: str) -> Mistake:
 
 def wrong_expression(text: str, error: BaseException) -> Mistake | None:
     """A function of a search that was given what it cannot take, such as `uniform(2, 1)`; None for another error."""
-    from trainconf.search.expressions import ExpressionError
-
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ExpressionError):
         cause = cause.__cause__
-    return Mistake(cause.about(text.partition("=")[0].lstrip("+")), ("from", f"command line: {text}")) if cause is not None else None
+    return about_expression(text, explained(text.partition("=")[2]) or cause) if cause is not None else None
+
+
+def about_expression(text: str, error: ExpressionError) -> Mistake:
+    """An override whose expression describes no values."""
+    key, _, value = text.partition("=")
+    hint = shlex.quote(f"{key}={error.example}") if error.example else ""
+    if error.may_be_text:
+        quoted = value.replace('"', '\\"')
+        hint = "; ".join(filter(None, (hint, "as a text: " + shlex.quote(f'{key}="{quoted}"'))))
+    facts = [("allowed", error.allowed)] if error.allowed else []
+    return Mistake(error.about(key.lstrip("+~")), ("from", f"command line: {text}"), *facts, hint=hint)
 
 
 def sweep_without_m(override: Override) -> Mistake:

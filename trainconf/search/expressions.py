@@ -29,7 +29,16 @@ DOUBLED = "{} of its values are there twice, and taken once"
 
 
 class ExpressionError(ValueError):
-    """An expression that describes no values; the text says which argument is wrong, and what is allowed."""
+    """An expression that describes no values; the text says which argument is wrong.
+
+    allowed: what may stand there. example: an expression that is right. may_be_text: whether it may have been meant as a text.
+    """
+
+    def __init__(self, what: str, allowed: str = "", example: str = "", *, may_be_text: bool = False) -> None:
+        self.allowed = allowed
+        self.example = example
+        self.may_be_text = may_be_text
+        super().__init__(what)
 
     def about(self, key: str) -> str:
         """The sentence about a key's expression."""

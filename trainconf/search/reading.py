@@ -63,7 +63,8 @@ class SpaceReader:
         try:
             expression = self._expression(key, spec)
         except ExpressionError as error:
-            self._wrong(self._setting, error.about(key), ("allowed", FORMS))
+            hint = f"{key}: {error.example}" if error.example else ""
+            self._wrong(self._setting, error.about(key), ("allowed", error.allowed or FORMS), hint=hint)
             return None
         warning = grammar.warning_of(expression) if expression is not None else ""
         if isinstance(expression, Choice) and expression.doubled_count and not is_column:

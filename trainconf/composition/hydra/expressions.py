@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Sweep
 from hydra.errors import HydraException
 
 from trainconf.search import grammar
 from trainconf.search.expressions import MAX_LISTED, Choice, Expression, ExpressionError, Numbers
+from trainconf.search.wrong import explained, split
 
 _ZIP = re.compile(r"(\w+)=zip\((.*)\)", re.DOTALL)
 
@@ -68,6 +69,8 @@ def expression_of(override: Override) -> Expression | None:
             raise ExpressionError(f"there are more values than a sweep can have, which is {MAX_LISTED}")
         if isinstance(values, list) and any(isinstance(value, Drawn) for value in values):
             raise ExpressionError("a distribution cannot be one of several values")
+        if isinstance(values, list) and any(isinstance(value, Sweep) for value in values):
+            raise ExpressionError("a list cannot be one of its own values")
         found = Choice.of(values)
         return Choice(found.options, is_shuffled, found.doubled_count)
     if isinstance(sweep, Drawn) and sweep.expression is not None:
@@ -98,13 +101,21 @@ def read_expression(text: str) -> Any:
     except HydraException as error:
         cause = error.__cause__
         if isinstance(cause, ExpressionError):
-            raise cause from None
-        raise ExpressionError(f"{text!r} cannot be read: {_why(error)}") from error
-    except ExpressionError:
-        raise
+            raise explained(text) or cause from None
+        raise unreadable(text, _why(error)) from error
+    except ExpressionError as error:
+        raise explained(text) or error from None
     except (ValueError, ArithmeticError) as error:  # of a range without a step, of a number with too many digits
-        raise ExpressionError(f"{text[:200]!r} cannot be read: {error}") from error
+        raise unreadable(text, str(error)) from error
     return override.value() if expression is None else expression
+
+
+def unreadable(text: str, because: str) -> ExpressionError:
+    """What is wrong with a text that cannot be read: in our words, or else the reason that the parser gave."""
+    found = explained(text)
+    if found is None:
+        return ExpressionError(f"{text[:200]!r} cannot be read: {because}")
+    return ExpressionError(f"{text[:200]!r} cannot be read: {found}", found.allowed, found.example, may_be_text=found.may_be_text)
 
 
 def _plain(value: Any) -> Any:
@@ -116,15 +127,9 @@ def _number(value: Any) -> Any:
 
 
 def _why(error: Exception) -> str:
-    """Hydra's reason in one line, with the nearest function for one that it does not know."""
+    """Hydra's reason in one line."""
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(("Error ", "See http"))]
-    reason = lines[0].partition("': ")[2] or lines[0] if lines else str(error)
-    unknown = re.match(r"Unknown function '(.*)'", reason)
-    known = [*grammar.FUNCTIONS, "range", "interval", "tag", "int", "glob", "sort", "shuffle"]
-    from difflib import get_close_matches
-
-    near = get_close_matches(unknown[1], known, 1) if unknown else []
-    return reason + (f"; did you mean {near[0]}?" if near else "")
+    return lines[0].partition("': ")[2] or lines[0] if lines else str(error)
 
 
 def read_zip(text: str) -> tuple[str, dict[str, Any]]:
@@ -136,27 +141,10 @@ def read_zip(text: str) -> tuple[str, dict[str, Any]]:
     if found is None:
         return "", {}
     columns: dict[str, Any] = {}
-    for column in _split(found[2]):
+    for column in split(found[2]):
         key, equals, value = column.partition("=")
         if not equals:
             raise ExpressionError(f"{column!r} in zip(...) is no key=[values]")
         columns[key.strip()] = read_expression(value)
     return found[1], {key: value.values() if isinstance(value, Choice) else value for key, value in columns.items()}
 
-
-def _split(text: str) -> list[str]:
-    """The parts of a text between its commas, those inside brackets and quotes apart."""
-    parts, depth, quote, start = [], 0, "", 0
-    for place, letter in enumerate(text):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "'\"":
-            quote = letter
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-        elif letter == "," and not depth:
-            parts.append(text[start:place])
-            start = place + 1
-    return [*parts, text[start:]]

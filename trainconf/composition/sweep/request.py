@@ -22,6 +22,7 @@ from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.search import config_dirs
 from trainconf.search.expressions import Choice, Expression, ExpressionError
+from trainconf.search.wrong import explained
 
 
 class Words(NamedTuple):
@@ -81,7 +82,7 @@ def read_words(texts: Sequence[str], loader: overrides.Parser) -> Words:
                 specs[overrides.path_of(override)] = _spec(text, expression)
                 is_grid = is_grid and isinstance(expression, Choice)
         except ExpressionError as error:
-            mistakes.append(Mistake(error.about(text.partition("=")[0].lstrip("+")), ("from", f"command line: {text}")))
+            mistakes.append(explain.about_expression(text, explained(text.partition("=")[2]) or error))
         except (HydraException, ValueError, ArithmeticError) as error:
             mistakes.append(explain.unreadable_override(text, explain.why_unreadable(text, error)))
     if mistakes:
