@@ -186,13 +186,30 @@ def test_a_page_that_a_job_has_written_reaches_nothing_and_names_stay_text(lab: 
 
 def test_a_screen_is_exported_as_one_file_without_a_script(lab: Lab, link: str, deed: Deed, tmp_path: Path) -> None:
     runs = ",".join(lab.train(f"lr={lr}") for lr in (1, 2))
-    seen = deed("standing", link, str(tmp_path), f"#/compare?runs={runs}", "#/runs")
-    compared, table = seen["files"]
-    for each in (compared, table):
+    seen = deed("standing", link, str(tmp_path), f"#/compare?runs={runs}", "#/runs?filter=status:Completed", f"#/runs/{runs[-24:]}/log")
+    compared, table, log = seen["files"]
+    for each in seen["files"]:
         assert (each["asked"], each["scripts"]) == ([], 0)
         assert "It has no script and does not change." in each["text"]
+        assert re.search(r"made 20\d\d-\d\d-\d\d \d\d:\d\d", each["text"])
     assert "lr" in compared["text"]
+    assert "status:Completed" in table["text"]
+    assert "last line" in log["text"]
     assert compared["images"] >= 1
+    assert seen["amiss"] == CLEAN
+
+
+def test_a_run_and_its_chart_are_exported_as_the_command_line_has_them_and_as_pictures(lab: Lab, link: str, deed: Deed) -> None:
+    run = lab.train("lr=3", "steps=4")
+    seen = deed("exports", link, run)
+    told = {form: lab.shell("metrics", run, f"--{form}").out for form in ("csv", "json")}
+    assert (seen["CSV"], seen["JSON"][0]) == ([f"{run}.csv", told["csv"]], f"{run}.json")
+    assert json.loads(seen["JSON"][1]) == json.loads(told["json"])
+    assert seen["chart PNG"] == ["score.png", b"\x89PNG\r\n\x1a\n".hex()]
+    assert seen["chart SVG"][0] == "score.svg"
+    assert seen["chart SVG"][1].count("<polyline") == 1
+    lines = [f"{run},score,1,{step},{value},{value},{value}," for step, value in enumerate((3, 6, 9, 12))]
+    assert seen["chart CSV"] == ["score.csv", "\n".join(["run,metric,attempt,step,min,max,last,smooth", *lines, ""])]
     assert seen["amiss"] == CLEAN
 
 

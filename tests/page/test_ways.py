@@ -109,5 +109,15 @@ def test_what_cannot_be_shown_is_said_in_words_and_lines(way: Callable[..., Any]
     assert "'gone'" in said[f"{RUN}/code?with=gone"]
 
 
+def test_where_nothing_is_yet_each_screen_says_what_makes_something(tmp_path: Path, browser_python: Path) -> None:
+    with served(tmp_path) as link:
+        said = cases_of(browser_python, "ways.py")("wrong", link, "#/runs", "#/compare", "#/sweeps", "#/sweeps?search=x", "#/now")
+    assert "No runs here yet. python -m trainconf makes one; this page will show it as it starts." in said["#/runs"]
+    assert "Choose two runs or more in the table with x, then press c." in said["#/compare"]
+    assert "No sweeps here yet. python -m trainconf -m params.lr=0.1,0.2 makes one." in said["#/sweeps"]
+    assert "No sweep has these words." in said["#/sweeps?search=x"]
+    assert "0 running, 0 waiting" in said["#/now"]
+
+
 def test_a_new_link_opens_a_page_that_was_locked_and_its_token_leaves_the_address(way: Callable[..., Any]) -> None:
     assert "t=" not in way("new_link")["url"]

@@ -243,6 +243,27 @@ def standing(case: Case) -> Any:
     return {"files": found, "amiss": tab.amiss}
 
 
+def exports(case: Case) -> Any:
+    """What is exported of a run and of its first chart: the text or the first bytes of each file, by its name."""
+    (run,) = case.words
+    tab = case.tab()
+    tab.open(f"/runs/{run}/charts")
+    tab.wait(tab.points)
+    found = {}
+    for key in ("CSV", "JSON", "chart PNG", "chart SVG", "chart CSV"):
+        within, name = (tab.page, key) if key in ("CSV", "JSON") else (tab.page.locator("tc-chart").first, key.split()[1])
+        if within is tab.page:
+            tab.page.keyboard.press("e")
+        else:
+            tab.page.locator("tc-chart details.menu").first.evaluate("(menu) => { menu.open = true; }")
+        with tab.page.expect_download() as waited:
+            within.get_by_role("button", name=name, exact=True).click()
+        data = Path(waited.value.path()).read_bytes()
+        found[key] = [waited.value.suggested_filename, data.decode() if name != "PNG" else data[:8].hex()]
+        tab.settle()
+    return {**found, "amiss": tab.amiss}
+
+
 def artifacts(case: Case) -> Any:
     """Look at files of a run: what a page that a job has written can reach, and what became of names that are markup."""
     run, folder, name = case.words
@@ -272,7 +293,8 @@ def read_only(case: Case) -> Any:
     return {"command": said, "buttons": buttons, "text": tab.text("dialog"), "amiss": tab.amiss}
 
 
-CASES = {each.__name__: each for each in (cancel, rerun, ranks, labels, sweep, here, steer, extend, ranges, standing, artifacts, read_only)}
+ALL = (cancel, rerun, ranks, labels, sweep, here, steer, extend, ranges, standing, exports, artifacts, read_only)
+CASES = {each.__name__: each for each in ALL}
 
 if __name__ == "__main__":
     carry_out(CASES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -39,6 +40,25 @@ def test_a_page_ends_quietly_when_it_is_asked_to(serve: Serve, number: int) -> N
     page = serve()
     code, said = page.end(number)
     assert (code, "Traceback" in said) == (0, False), said
+
+
+def test_who_is_here_by_ssh_is_told_what_to_type_on_their_own_machine(serve: Serve) -> None:
+    page = serve(env={"SSH_CONNECTION": "10.0.0.7 50312 10.0.0.1 22", "USER": "ada", "LOGNAME": "ada"})
+    command = f"ssh -N -L {page.port}:127.0.0.1:{page.port} ada@10.0.0.1"
+    assert page.get("/api/about")["ssh"] == command
+    assert f"from your own machine: {command}" in page.end()[1]
+
+
+def test_of_a_socket_it_is_told_how_a_port_elsewhere_leads_to_it(open_tmp_path: Path, tmp_path: Path) -> None:
+    path = open_tmp_path / "ui.sock"
+    command = [sys.executable, "-m", "trainconf", "ui", "--socket", str(path), "--no-browser"]
+    with subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as page:
+        assert page.stdout is not None
+        link = page.stdout.readline()
+        page.terminate()
+        said = page.communicate(timeout=300)[1]
+    assert link.startswith("http://localhost:8787/#t=")
+    assert f"from your own machine: ssh -N -L 8787:{path} {os.uname().nodename}" in said
 
 
 def test_runs_of_an_empty_workspace_are_none(serve: Serve) -> None:

@@ -1,7 +1,6 @@
 // What is on the screen as a file: the server's CSV and JSON, or the screen itself as one HTML file without a script.
 import { download, html, nothing } from "../app/dom.js";
 import { queryOf } from "../app/router.js";
-import { clock } from "../app/text.js";
 
 /** @typedef {import("../app/shell.js").Context} Context */
 
@@ -29,7 +28,8 @@ export function save(ctx, name, query) {
 }
 
 const KEPT = "th button, .changes button, .tree button, .files button"; // what they say is part of the screen
-const OUT = "button, input, select, textarea, summary, script, iframe, .bar label, .slash, .space, nav, .handles, .hover";
+const FIELDS = "select, input[type=search], input[type=text]"; // what is in them, too
+const OUT = "button, input, textarea, summary, script, iframe, label:has([type=checkbox]), details:has(.ranges), .slash, .space, nav, .handles, .hover";
 
 /**
  * The screen as an HTML file: no script, its styles within, its canvases as pictures.
@@ -47,12 +47,14 @@ export async function standing(name) {
     image.width = each.clientWidth;
     pairs[1][place].replaceWith(image);
   });
+  const fields = [main, copied].map((each) => [.../** @type {NodeListOf<HTMLSelectElement | HTMLInputElement>} */ (each.querySelectorAll(FIELDS))]);
+  fields[0].forEach((each, place) => fields[1][place].replaceWith(each instanceof HTMLSelectElement ? each.selectedOptions[0]?.text ?? "" : each.value));
   for (const each of copied.querySelectorAll("details")) each.open = true;
   for (const each of copied.querySelectorAll(`a, ${KEPT}`)) each.replaceWith(...each.childNodes);
   for (const each of copied.querySelectorAll(OUT)) each.remove();
   const line = page.createElement("p");
   line.className = "quiet pad";
-  line.textContent = `A copy of ${name}, made ${clock(Date.now())}. It has no script and does not change.`;
+  line.textContent = `A copy of ${name}, made ${new Date().toLocaleString("sv")}. It has no script and does not change.`;
   page.body.append(line, copied);
   const sheets = await Promise.all([...document.querySelectorAll("link[rel=stylesheet]")].map(async (each) => (await fetch(/** @type {HTMLLinkElement} */ (each).href)).text()));
   return `<!doctype html>
