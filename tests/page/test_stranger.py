@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,21 @@ def test_what_was_measured_of_the_machine_has_units(run: str, link: str, strange
     assert "MiB" in said["system.memory_bytes"] or "GiB" in said["system.memory_bytes"], said
     assert "e9" not in said["system.memory_bytes"]
     assert " %" in said["system.cpu_percent"]
+
+
+def test_a_run_that_is_removed_while_one_looks_at_it_says_so_and_offers_nothing_that_cannot_be_done(
+    lab: Lab, link: str, stranger: Browse
+) -> None:
+    run = lab.train("lr=0.7", "steps=5")
+    found = stranger("removed", link, run, str(lab.shell.root / "runs" / "adhoc" / run))
+    assert found["said"] == "This run's folder is gone. What you see is what was read before."
+    assert {"tag…", "rerun…", "hide…"} <= set(found["before"])
+    assert {"tag…", "rerun…", "hide…", "note…", "freeze…"}.isdisjoint(found["after"])
+    assert found["errors"] == []
+
+
+def test_a_logarithmic_axis_says_where_it_has_a_place_for_no_value(lab: Lab, link: str, stranger: Browse) -> None:
+    lab.shell.write("train.py", "from trainconf import Run\nfor step in range(5):\n    Run.get_context().log('low', -step, step=step)\n")
+    assert lab.shell(*lab.shell.script("submit.stream=false")).code == 0
+    run = json.loads(lab.shell("ls", "--json").out)[0]["run_id"]
+    assert stranger("nothing_above_zero", link, run) == {"low": ["no value is above zero: log y shows none"]}

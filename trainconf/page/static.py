@@ -18,6 +18,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 VENDOR = "vendor/"  # other people's, which travel as they are, with their licences
 STYLE, STYLES = "page.css", ("style.css", "screens.css")
 ALONE = ("index.html", "icon.svg")
+INDENTS = re.compile(rb"^ +(?![ *])", re.MULTILINE)  # of modules that are joined; the lines of a licence stay as they are
 COMMENTS = re.compile(rb"^[ \t]*(?://.*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n+", re.MULTILINE)
 WITHIN = re.compile(rb"/\*\* @(?:type|param) [^*]*\*/ ?|(?<=[;{},(]) // [^\n]*$", re.MULTILINE)  # of a script; no text of ours has such
 TYPES = {
@@ -61,7 +62,7 @@ class StaticFiles:
 
     def _data(self, name: str, sources: Sequence[str]) -> dict[str, bytes]:
         if name in (bundle.FIRST, bundle.REST):
-            return bundle.joined(self._read)
+            return {each: INDENTS.sub(b"", data) for each, data in bundle.joined(self._read).items()}
         return {name: b"".join(map(self._read, sources))}
 
     def _read(self, name: str) -> bytes:

@@ -324,7 +324,7 @@ class Progress:
         if self.failure:
             return "Failed", self.failure
         if not self.counts["Completed"]:
-            return "Failed", "no trial completed"
+            return "Failed", "no trial completed" + (f": {self.closed}" if self.closed else "")
         return "Completed", self.closed or self.exhausted
 
     def _close_if_due(self) -> None:

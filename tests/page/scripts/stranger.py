@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import threading
 from typing import Any
@@ -67,5 +68,25 @@ def units(case: Case) -> Any:
     }
 
 
+def removed(case: Case) -> Any:
+    """A run that somebody looks at while its folder is removed: what is said, and what can be done."""
+    run, folder = case.words
+    tab = case.tab()
+    tab.open(f"/runs/{run}")
+    before = tab.page.locator(".run-head .actions button").all_inner_texts()
+    shutil.rmtree(folder)
+    said = tab.wait(lambda: tab.text(".mistake"))
+    return {"said": said, "before": before, "after": tab.page.locator(".run-head .actions button").all_inner_texts(), "errors": tab.errors}
+
+
+def nothing_above_zero(case: Case) -> Any:
+    """What charts with a logarithmic axis say where it has a place for no value."""
+    tab = case.tab()
+    tab.open(f"/runs/{case.words[0]}/charts?log=1")
+    tab.wait(lambda: tab.page.locator("tc-chart .over").count())
+    charts = tab.page.locator("tc-chart").all()
+    return {chart.evaluate("(chart) => chart.name"): chart.locator(".over").all_inner_texts() for chart in charts}
+
+
 if __name__ == "__main__":
-    carry_out({each.__name__: each for each in (icon, units)})
+    carry_out({each.__name__: each for each in (icon, units, removed, nothing_above_zero)})

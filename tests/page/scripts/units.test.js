@@ -252,6 +252,8 @@ Deno.test("all numbers of an axis are in one unit, and round in it", () => {
   assert.deepEqual(axisTicks("memory_bytes", [2 ** 10, 2 ** 13], true).map(([, words]) => words), ["1 KiB", "2 KiB", "4 KiB", "8 KiB"]);
   assert.ok(axisTicks("memory_bytes", [1, 2 ** 40], true).length <= 8);
   assert.deepEqual(axisTicks("memory_bytes", [1.1e9, 1.2e9], true).length > 1, true);
+  assert.deepEqual(axisTicks("read_bytes_per_s", [-0.06, 1.06], false), [[0, "0 B/s"], [1, "1 B/s"]], "no part of a byte");
+  assert.deepEqual(axisTicks("huge", [1e300, 2e300], false).at(-1), [2e300, "2e300"]);
   assert.deepEqual(axisTicks("cpu_percent", [0, 100], false).at(-1), [100, "100 %"]);
   assert.deepEqual(axisTicks("loss", [0, 1], false).map(([at]) => at), ticks(0, 1, 7));
   assert.deepEqual(axisTicks("loss", [1, 1000], true).map(([at]) => at), logTicks(1, 1000));

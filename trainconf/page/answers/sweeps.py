@@ -96,12 +96,14 @@ def importance(request: Request) -> dict[str, Any]:
 def _row(found: Results) -> dict[str, Any]:
     said, asked = labels.read(found.sweep), record.read_mapping(found.sweep.sweep)
     best = found.best
+    stopped = sum(trial.stop is not None and trial.status == "Canceled" for trial in found.trials)
     return {
         "id": found.sweep.run_id, "experiment": asked.get("experiment_name"), "name": said.display_name, "note": said.note,
         "tags": said.tags, "archived": said.archived, "kind": found.kind, "state": results.state(found.sweep),
         "created": asked.get("created"), "total": found.total, "made": len(found.trials), "completed": found.count("Completed"),
         "failed": found.count("Failed", "NotResponding"), "running": found.count(*RUNNING),
-        "stopped": sum(trial.stop is not None and trial.status == "Canceled" for trial in found.trials),
+        "stopped": stopped, "canceled": found.count("Canceled") - stopped,
+        "ended": found.count("Completed", "Failed", "NotResponding", "Canceled", "Lost", "Removed"),
         "metric": {"name": found.metric, "goal": found.goal} if found.metric else None,
         "best": None if best is None else {
             "number": best.number, "value": found.best_value, "id": best.row.get("run_id"), "overrides": best.overrides,

@@ -100,3 +100,12 @@ def test_what_is_no_sweep_is_said(ask: Ask, workspace: WorkspacePaths, name: str
     sweep_of(workspace, [{"lr": 1}], [0.5])
     with pytest.raises(RunNotFoundError):
         ask(sweeps.sweep, params={"id": name})
+
+
+def test_trials_that_were_canceled_have_ended_too(ask: Ask, workspace: WorkspacePaths) -> None:
+    home = sweep_of(workspace, [{"lr": number} for number in range(4)], [0.1, 0.2, 0.3, 0.4], stopped=(1, 2, 3))
+    log = journal.Journal(home)
+    log.write("stop", number=3, interval=5, own=0.4, bound=0.5, compared=2)
+    log.close()
+    found = ask(sweeps.sweep, params={"id": "s"})
+    assert [found[name] for name in ("ended", "completed", "stopped", "canceled", "failed", "running")] == [4, 1, 1, 2, 0, 0]

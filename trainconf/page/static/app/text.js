@@ -135,7 +135,7 @@ export const stateMark = (state, words) =>
 
 /** @param {number} value  a round one, of an axis: all of its digits count */
 export function shortNumber(value) {
-  const power = Math.abs(value) < 10000 ? 0 : Math.min(4, Math.floor(Math.log10(Math.abs(value)) / 3));
+  const power = Math.abs(value) < 10000 || Math.abs(value) >= 1e15 ? 0 : Math.min(4, Math.floor(Math.log10(Math.abs(value)) / 3));
   return `${number(value / 1000 ** power, 8)}${["", "k", "M", "B", "T"][power]}`;
 }
 

@@ -149,6 +149,7 @@ export class Chart extends HTMLElement {
     }
     if (isLog) return low <= high ? [low / 1.15, high * 1.15] : [0.1, 1];
     if (low > high) return [0, 1];
+    if (!low && !high) high = 1; // nothing at all stands on the ground
     const room = (high - low || Math.abs(high) || 1) * 0.06;
     return [low - room, high + room];
   }
@@ -329,11 +330,16 @@ export class Chart extends HTMLElement {
         </details>
       </header>
       ${this.area}
-      ${this.failure ? html`<p class="over">These values could not be read. <button class="link" @click=${() => this.refresh()}>Try again</button></p>` : isEmpty ? html`<p class="over quiet">no values yet</p>` : nothing}
+      ${this.failure ? html`<p class="over">These values could not be read. <button class="link" @click=${() => this.refresh()}>Try again</button></p>` : isEmpty ? html`<p class="over quiet">no values yet</p>` : this.isBelow() ? html`<p class="over quiet">no value is above zero: log y shows none</p>` : nothing}
       <div class="legend">${this.legend()}</div>
       <details class="below" @toggle=${(/** @type {Event} */ event) => { this.isTabled = /** @type {HTMLDetailsElement} */ (event.currentTarget).open; this.redraw(); }}>
         <summary>table</summary>${this.isTabled ? this.tableBelow() : nothing}
       </details>`, this.box);
+  }
+
+  /** Whether a logarithmic axis has a place for none of the values. */
+  isBelow() {
+    return this.curves?.options.log && this.isLoaded && !this.pieces.some(({ max }) => max.some((value) => value > 0));
   }
 
   summary() {

@@ -1,5 +1,5 @@
 // The frame of a chart: two axes, a cursor that all charts share, and a stretch that is dragged to zoom. What is drawn in it is the chart's own.
-import { duration, shortNumber } from "../app/text.js";
+import { duration, number, shortNumber } from "../app/text.js";
 import { ticks, timeTicks } from "./ticks.js";
 import { axisTicks } from "./units.js";
 
@@ -143,7 +143,7 @@ export class Plot {
   /** @param {number} at */
   xWords(at) {
     if (this.frame.x === "step") return shortNumber(at);
-    if (this.frame.x === "relative") return duration(at) || "0";
+    if (this.frame.x === "relative") return `${at < 0 ? "−" : ""}${Math.abs(at) < 10 ? `${number(Math.abs(at), 4)}s` : duration(Math.abs(at))}`;
     const day = new Date(at * 1000);
     const isMidnight = !(day.getHours() || day.getMinutes() || day.getSeconds());
     const isShort = this.x[1] - this.x[0] < 300;

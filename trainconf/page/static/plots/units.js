@@ -46,5 +46,5 @@ export function axisTicks(name, [low, high], isLog) {
   const power = isBytes ? powerOf(Math.max(Math.abs(low), Math.abs(high))) : 0;
   const size = 1024 ** power;
   const said = (/** @type {number} */ at) => (isBytes ? `${number(at, 8)} ${SIZES[power]}` : shortNumber(at)) + sign;
-  return (isLog && !isBytes ? logTicks(low, high) : ticks(low / size, high / size, TICKS)).map((at) => [at * size, said(at)]);
+  return (isLog && !isBytes ? logTicks(low, high) : ticks(low / size, high / size, TICKS)).filter((at) => !isBytes || power || Number.isInteger(at)).map((at) => [at * size, said(at)]);
 }

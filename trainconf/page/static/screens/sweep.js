@@ -155,7 +155,7 @@ function view(ctx) {
 /** @param {Context} ctx */
 function head(ctx) {
   const { sweep } = ctx.store;
-  const parts = [`${sweep.completed + sweep.stopped + sweep.failed} of ${sweep.total} trials ended`, sweep.running && `${sweep.running} running`, sweep.stopped && `${sweep.stopped} stopped early`, sweep.failed && `${sweep.failed} failed`];
+  const parts = [`${sweep.ended} of ${sweep.total} trials ended`, sweep.running && `${sweep.running} running`, sweep.stopped && `${sweep.stopped} stopped early`, sweep.failed && `${sweep.failed} failed`, sweep.canceled && `${sweep.canceled} canceled`];
   return html`<div class="run-head">
     <p class="crumbs"><a href=${ctx.up()}>‹ Sweeps</a> <span class="quiet"><bdi>${plain(sweep.experiment ?? "")}</bdi> · ${plain(sweep.kind)}</span></p>
     <div class="title"><h1><bdi>${plain(sweep.name || sweep.id)}</bdi></h1>${stateMark(sweep.state)}<span class="quiet" role="status">${parts.filter(Boolean).join(", ")}</span>
@@ -163,7 +163,7 @@ function head(ctx) {
     ${sweep.best ? html`<p><span class="good">best ▸</span> ${sweep.best.id ? html`<a href=${link(["runs", sweep.best.id])}>trial ${sweep.best.number}</a>` : html`trial ${sweep.best.number}`}: <b>${number(sweep.best.value)}</b> <span class="quiet"><bdi>${plain(sweep.metric?.name)}</bdi></span>
       <span class="mono">${sweep.best.overrides.map((/** @type {string} */ word) => html`<bdi>${plain(word)}</bdi> `)}</span></p>`
       : html`<p class="quiet">${sweep.metric ? html`no trial has logged <bdi>${plain(sweep.metric.name)}</bdi> yet` : html`its trials are compared by no metric: <code>metric.name=NAME</code>`}</p>`}
-    <progress max=${sweep.total || 1} value=${sweep.completed + sweep.stopped + sweep.failed} aria-label="ended trials"></progress>
+    <progress max=${sweep.total || 1} value=${sweep.ended} aria-label="ended trials"></progress>
   </div>`;
 }
 

@@ -44,8 +44,8 @@ function view(ctx) {
 const row = (sweep) => html`<tr>
   <th scope="row"><a class="mono" href=${link(["sweeps", sweep.id])}><bdi>${plain(sweep.name || sweep.id)}</bdi></a> <span class="quiet">${plain(sweep.kind)}</span></th>
   <td>${stateMark(sweep.state)}</td>
-  <td>${sweep.completed} of ${sweep.total}${sweep.stopped ? html`, ${sweep.stopped} stopped early` : nothing}${sweep.failed ? html`, <span class="bad">${sweep.failed} failed</span>` : nothing}</td>
-  <td><progress max=${sweep.total || 1} value=${sweep.completed + sweep.stopped + sweep.failed} aria-label=${`ended trials of ${plain(sweep.id)}`}></progress></td>
+  <td>${sweep.completed} of ${sweep.total}${sweep.stopped ? html`, ${sweep.stopped} stopped early` : nothing}${sweep.failed ? html`, <span class="bad">${sweep.failed} failed</span>` : nothing}${sweep.canceled ? html`, ${sweep.canceled} canceled` : nothing}</td>
+  <td><progress max=${sweep.total || 1} value=${sweep.ended} aria-label=${`ended trials of ${plain(sweep.id)}`}></progress></td>
   <td>${sweep.best ? html`<b>${number(sweep.best.value)}</b> <span class="quiet"><bdi>${plain(sweep.metric?.name)}</bdi></span>` : nothing}</td>
   <td class="mono cut">${sweep.best ? bdi(sweep.best.overrides.map((/** @type {string} */ word) => word.replace(/^\+*params\./, "")).join(" ")) : nothing}</td>
   <td>${clock(sweep.created)}</td></tr>`;

@@ -71,9 +71,9 @@ function view(ctx) {
       <div class="run-head">
         <p class="crumbs"><a href=${ctx.up()}>‹ Runs</a>${run.sweep ? html` <a href=${link(["sweeps", run.sweep])}>sweep ${bdi(run.sweep)}</a>` : nothing}</p>
         <div class="title"><h1><bdi>${plain(run.name || run.id)}</bdi></h1>${run.name ? html`<span class="mono quiet"><bdi>${plain(run.id)}</bdi></span>` : nothing}
-          <span class="actions">${runButtons(ctx, run, store.again)}${colourButton(ctx, [run.id])}${ctx.tools()}</span></div>
+          <span class="actions">${store.gone ? nothing : runButtons(ctx, run, store.again)}${colourButton(ctx, [run.id])}${ctx.tools()}</span></div>
         <p class=${`state-line ${tone(run.state)}`} role="status"><span class="sign" aria-hidden="true">${sign(run.state)}</span> ${plain(run.state_line || run.state)}${took(store)}</p>
-        ${store.gone ? html`<p class="mistake">This run's folder is gone. What you see is what was read before.</p>` : nothing}
+        ${store.gone ? html`<p class="mistake">This run's folder is gone. What you see is what was read before.${FINAL.has(run.state) ? nothing : html` If it still runs, <code>trainconf cancel ${plain(run.id)}</code> ends it.`}</p>` : nothing}
         ${(run.warnings ?? []).map((/** @type {unknown} */ words) => html`<p class="warning"><span aria-hidden="true">!</span> ${worded(typeof words === "string" ? words : JSON.stringify(words))}</p>`)}
       </div>
       <nav class="tabs" aria-label="Parts of the run">
@@ -84,9 +84,9 @@ function view(ctx) {
 }
 
 /** @param {Record<string, any>} store  how long it took, or takes so far */
-function took({ run, readAt }) {
+function took({ run, readAt, gone }) {
   if (run.duration_s === null || run.duration_s === undefined) return nothing;
-  const since = FINAL.has(run.state) ? 0 : (Date.now() - readAt) / 1000;
+  const since = gone || FINAL.has(run.state) ? 0 : (Date.now() - readAt) / 1000;
   return html`<span class="quiet"> · ${duration(run.duration_s + since)}${run.attempt > 1 ? `, attempt ${run.attempt}` : ""}</span>`;
 }
 
