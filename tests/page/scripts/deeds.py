@@ -131,6 +131,7 @@ def here(case: Case) -> Any:
 
     tab.wait(lambda: held() and row(last, "what waits") and "score" in row(first, "what is held"))
     seen = {"held": row(first, "what is held"), "waits": row(last, "what waits"), "text": tab.text(), "axe": tab.violations()}
+    tab.wait(lambda: tab.text("nav a[href='#/now'] .count") == str(len(case.words) - 1))  # as the head of each screen says
     tab.page.locator(f"tr:has(a[href='#/runs/{first}'])").get_by_role("button", name="cancel…").click()
     seen["command"] = command(tab)
     press(tab.page, "cancel")

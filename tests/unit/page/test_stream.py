@@ -202,6 +202,18 @@ def test_what_runs_now_is_pushed_as_runs_begin_and_end(serve: Serve, follow: Fol
     assert found["running"] == 0
 
 
+def test_how_many_runs_go_on_is_pushed_as_they_begin_and_end(serve: Serve, follow: Follow, run: RunPaths, tmp_path: Path) -> None:
+    stream = follow(serve(), running=True)
+    assert stream.next("running") == {"count": 1}
+    second = make_run(WorkspacePaths(str(tmp_path)), "two", states=LIVE)
+    with files.FileLock(second.lock):
+        assert stream.next("running") == {"count": 2}
+    assert stream.next("running") == {"count": 1}  # its agent was lost
+    make_run(WorkspacePaths(str(tmp_path)), "three", states=("NotStarted", "Queued"))
+    files.append_line(run.events, {"time": events.now(), "state": "Completed", "attempt": 1})
+    assert stream.next("running") == {"count": 0}
+
+
 def test_a_quiet_stream_beats(serve: Serve, follow: Follow) -> None:
     stream = follow(serve())
     assert stream.next("beat")["now"].endswith("Z")

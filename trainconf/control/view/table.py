@@ -11,6 +11,7 @@ import time
 
 from trainconf.control import history
 from trainconf.control.view import filter as filters
+from trainconf.control.watch import RUNNING
 from trainconf.fast.records import Record, replace
 from trainconf.history.index.index import StandingIndex
 from trainconf.history.index.query import Asked
@@ -87,6 +88,10 @@ class Table:
     def living(self) -> list[RunPaths]:
         """Runs that were not final when they were last looked at."""
         return self._index.living()
+
+    def running(self) -> int:
+        """How many runs go on."""
+        return self._index.count_in(RUNNING)
 
     def _known(self) -> list[str]:
         return self._index.known()

@@ -110,6 +110,16 @@ class Index(KeptIndex):
         query = f"SELECT folder FROM runs WHERE {LIVING}"
         return self._ask(lambda: [self._paths(folder) for (folder,) in self._select(query)])
 
+    def count_in(self, statuses: Sequence[str]) -> int:
+        """How many runs are in one of these states, after a look at those that were not final."""
+        query = f"SELECT count(*) FROM runs WHERE {LIVING} AND status IN ({','.join('?' * len(statuses))})"
+
+        def counted() -> int:
+            self._refresh(LIVING)
+            return int(self._select(query, statuses)[0][0])
+
+        return self._ask(counted)
+
     def starting_with(self, prefix: str, limit: int, but_not: str = "") -> list[RunPaths]:
         """Runs and sweeps whose id begins so, and not with `but_not`: at most `limit`, in the order of their ids."""
         return self._ask(lambda: self._starting_with(prefix, limit, but_not))

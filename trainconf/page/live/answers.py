@@ -61,6 +61,24 @@ class Runs:
         return signature(self._site.workspace, EXPERIMENTS), [fingerprint(paths) for paths in self._shown]
 
 
+class Running:
+    """How many runs go on."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._sent = -1
+
+    def look(self, push: Push) -> None:
+        """Push the number when it has changed."""
+        try:
+            count = self._site.ask(lambda table: table.running())
+        except Refusal:
+            return
+        if count != self._sent:
+            self._sent = count
+            push("running", {"count": count})
+
+
 class Answer:
     """What an address answers, as an event of this name. paths: the run that it is about, which is asked for when it has changed."""
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from trainconf.errors import RunNotFoundError, UserError
 from trainconf.page.answers.chosen import find_run
 from trainconf.page.answers.log import path_of
-from trainconf.page.live.answers import Answer, Runs
+from trainconf.page.live.answers import Answer, Running, Runs
 from trainconf.page.live.files import Log, Points
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainconf.page.site import Site
     from trainconf.paths import RunPaths
 
-KINDS = ("runs", "run", "log", "points", "sweep", "now")
+KINDS = ("runs", "run", "log", "points", "sweep", "now", "running")
 MOST = 200  # of each kind
 MOST_TABLES = 32
 LARGEST = 1 << 62
@@ -46,6 +46,8 @@ def read(site: Site, body: dict[str, Any]) -> tuple[list[Topic], list[Topic]]:
     slow += [Answer(site, "sweep", f"/api/sweeps/{_segment(name)}", name) for name in _names(topics, "sweep")]
     if topics.get("now"):
         slow.append(Answer(site, "now", "/api/now"))
+    if topics.get("running"):
+        slow.append(Running(site))
     return quick, slow
 
 

@@ -61,6 +61,7 @@ export class Shell {
     /** @type {number | null} */
     this.lostSince = null;
     this.waitsFor = "";
+    this.running = 0;
     /** @type {{id: number, words: string}[]} */
     this.toasts = [];
     /** @type {any} */
@@ -184,7 +185,7 @@ export class Shell {
   // What changes by itself
 
   subscribe() {
-    if (this.ctx) this.stream?.set(this.isLive ? this.screen.topics?.(this.ctx) ?? {} : {});
+    if (this.ctx) this.stream?.set(this.isLive ? { running: true, ...this.screen.topics?.(this.ctx) } : {});
   }
 
   /**
@@ -193,7 +194,10 @@ export class Shell {
    */
   event(name, data) {
     const ctx = this.ctx;
-    if (ctx) this.guard(() => this.screen.event?.(ctx, name, data));
+    if (name === "running") {
+      this.running = data.count;
+      this.draw();
+    } else if (ctx) this.guard(() => this.screen.event?.(ctx, name, data));
   }
 
   /** @param {number | null} since */
@@ -361,11 +365,10 @@ export class Shell {
   }
 
   head() {
-    const { workspace, host, user, now, read_only: isReadOnly } = this.about ?? {};
+    const { workspace, host, user, read_only: isReadOnly } = this.about ?? {};
     const chosen = (this.address.query.chosen ?? "").split(",").filter(Boolean);
-    const isNow = now?.running > 0;
     /** @type {Record<string, unknown>} */
-    const counts = { compare: chosen.length > 1 ? chosen.length : nothing, now: isNow ? html`${now.running}<span class="dot on" aria-hidden="true"></span>` : nothing };
+    const counts = { compare: chosen.length > 1 ? chosen.length : nothing, now: this.running ? html`${this.running}<span class="dot on" aria-hidden="true"></span>` : nothing };
     return html`
       <header>
         <a class="brand" href=${link(["runs"])}>trainconf</a>

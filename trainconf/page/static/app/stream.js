@@ -13,6 +13,7 @@ import { ApiError } from "./api.js";
  * @property {Record<string, number>} [points] by id, the cursor from which on
  * @property {string[]} [sweep]
  * @property {boolean} [now]
+ * @property {boolean} [running]  how many go on
  */
 
 const LEAD = "trainconf.stream";
@@ -106,7 +107,7 @@ export class Stream {
     clearTimeout(this.soon);
     this.soon = setTimeout(() => {
       const topics = this.merged();
-      const shape = JSON.stringify([topics.runs, topics.run, Object.keys(topics.log), Object.keys(topics.points), topics.sweep, topics.now]);
+      const shape = JSON.stringify([topics.runs, topics.run, Object.keys(topics.log), Object.keys(topics.points), topics.sweep, topics.now, topics.running]);
       const isBehind = this.behind(topics);
       if (shape === this.asked && !isBehind) return;
       this.asked = shape;
@@ -126,7 +127,7 @@ export class Stream {
   /** @returns {Required<Topics>} */
   merged() {
     /** @type {Required<Topics>} */
-    const all = { runs: {}, run: [], log: {}, points: {}, sweep: [], now: false };
+    const all = { runs: {}, run: [], log: {}, points: {}, sweep: [], now: false, running: false };
     const least = (/** @type {Record<string, number>} */ into, /** @type {Record<string, number>} */ more) => {
       for (const [key, place] of Object.entries(more)) into[key] = Math.min(into[key] ?? Infinity, place);
     };
@@ -135,6 +136,7 @@ export class Stream {
       all.run.push(...(topics.run ?? []));
       all.sweep.push(...(topics.sweep ?? []));
       all.now ||= topics.now ?? false;
+      all.running ||= topics.running ?? false;
       least(all.log, topics.log ?? {});
       least(all.points, topics.points ?? {});
     }
@@ -148,7 +150,7 @@ export class Stream {
     this.request?.abort();
     const request = new AbortController();
     this.request = request;
-    const isNothing = !topics.now && [topics.runs, topics.run, topics.log, topics.points, topics.sweep].every((each) => !Object.keys(each).length);
+    const isNothing = !topics.now && !topics.running && [topics.runs, topics.run, topics.log, topics.points, topics.sweep].every((each) => !Object.keys(each).length);
     if (isNothing) return;
     this.places = structuredClone({ log: topics.log, points: topics.points });
     try {
