@@ -79,7 +79,8 @@ def _of_calls(text: str) -> Iterator[ExpressionError]:
         if name in ARGUMENTS:
             yield from _wrong_arguments(name, arguments)
         elif name in ("choice", "sort", "shuffle", "zip") and not arguments:
-            yield ExpressionError(f"{name}() has no value", allowed=f"{name}(value, ...)", example=EXAMPLES.get(name, ""))
+            takes = "key=[values], key=[values]" if name == "zip" else "value, ..."
+            yield ExpressionError(f"{name}() has no value", allowed=f"{name}({takes})", example=EXAMPLES.get(name, ""))
         elif name == "choice" and any(_is_call(argument) for argument in arguments):
             yield from (error for argument in arguments for error in _of_calls(argument))
             yield _mixed(arguments)

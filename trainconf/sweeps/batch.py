@@ -266,12 +266,13 @@ class Sweep:
         return True
 
 
-def refuse_shared(keys: Iterable[str], words: Mapping[str, Iterable[str]] | None = None) -> None:
-    """Raise ConfigError for keys that a trial cannot have for itself."""
+def refuse_shared(keys: Iterable[str], words: Mapping[str, Iterable[str]] | None = None, space: Mapping[str, Any] | None = None) -> None:
+    """Raise ConfigError for keys that a trial cannot have for itself; `words` and `space` have what was written of each."""
     mistakes = []
     for key in keys:
         if key.partition(".")[0] in SHARED_BY_ALL:
             facts = [("from", f"command line: {', '.join(words[key])}")] if words else []
+            facts += [("given", f"{key}: {space[key]}")] if space and key in space else []
             mistakes.append(Mistake(f"{key} is one for the whole sweep", *facts, hint="give it one value"))
     if mistakes:
         raise ConfigError(mistakes)

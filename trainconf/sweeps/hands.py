@@ -12,6 +12,7 @@ from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, LaunchError, RunNotFoundError, StorageError, TrainconfError
 from trainconf.files import read_lines
 from trainconf.history import events, liveness
+from trainconf.history.record import read_mapping
 from trainconf.launchers.protocol import Pool, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT
@@ -95,6 +96,7 @@ class Feeding:
         except ConfigError:
             overrides = overrides_of(line["values"])
         paths = self._workspace.run(experiment, f"{self._home.run_id}_{number}")
+        _refuse_another(self._home, number, paths, overrides)
         return journal.Entry(number, line["values"], overrides, paths, line["point"], line["repeat"])
 
     def again(self, trial: Trial) -> RunPaths:
@@ -262,6 +264,23 @@ def _in_one_line(error: TrainconfError) -> str:
     mistake = error.mistakes[0]
     facts = [f"{label} {text.splitlines()[0]}" for label, text in mistake.facts if text]
     return "; ".join([mistake.what.splitlines()[0], *facts])
+
+
+def _refuse_another(home: RunPaths, number: int, paths: RunPaths, overrides: Sequence[str]) -> None:
+    """Raise StorageError where a trial that is about to have this number has it already, with other values: the journal does not know it.
+
+    A power cut may take the last lines of a journal, and the trial is the same then.
+    """
+    if not events.exists(paths):
+        return
+    found = read_mapping(paths.record).get("overrides")
+    known = {str(text).lstrip("+") for text in found} if isinstance(found, list) else set()
+    if not known.issuperset(text.lstrip("+") for text in overrides):
+        raise StorageError(
+            f"{paths.run_id} is there already with other values, and the sweep's journal does not know it: lines of that were lost",
+            ("from", home.journal), ("trial", paths.run_dir), ("would be", " ".join(overrides)),
+            hint=f"restore the journal from a copy, or begin a sweep that knows what this one has found: sweep.resume_from=[{home.run_id}]",
+        )
 
 
 def _given_to_the_last(home: RunPaths) -> set[str]:

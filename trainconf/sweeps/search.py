@@ -193,6 +193,10 @@ class Search:
                         hint="metric.name=val_loss metric.goal=minimize")
         if self.seed > MAX_SEED:
             self.wrong("sweep.seed", f"sweep.seed is {self.seed}", ("allowed", f"0 to {MAX_SEED}"))
+        total = self.settings.get("max_total_runs")
+        if self.repeats > 1 and total is not None and int(total) % self.repeats and self.kind != "grid":
+            self.warnings.append(f"sweep.max_total_runs={total} is no multiple of sweep.repeats={self.repeats}: the last point has "
+                                 f"{int(total) % self.repeats} of its {self.repeats} trials")
         if self.repeats > 1 and not self.repeat_key:
             self.warnings.append("sweep.repeats without sweep.repeat_key: the trials of a point differ in nothing but their number")
         count = len(self.repeat_values)
@@ -253,6 +257,17 @@ class Search:
     def wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:
         """Note a mistake, and where the setting of that key was written."""
         self.mistakes.append(Mistake(what, *self._written_at(key), *facts, hint=hint))
+
+    def written_at(self, key: str) -> str:
+        """Where the values of a key of the trials were written; "" where that is not known, and of values that were typed one by one."""
+        if key == self.repeat_key:
+            return self._source("sweep.repeat_key")
+        spec = self.space_spec.get(key)
+        if isinstance(spec, str) and (self.settings.get("space") or {}).get(key) != spec:
+            is_drawn = any(axis.key == key and isinstance(axis.expression, Numbers) for axis in self.space.axes)
+            return f"command line: {key}={spec}" if is_drawn else ""
+        source = self._source(f"sweep.space.{key}") if spec is not None else ""
+        return "" if source == "default" else source
 
     def _written_at(self, key: str) -> list[tuple[str, str]]:
         """Where the setting of a key was written, as a fact of a mistake; nothing for a default."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from trainconf import __version__, launchers
-from trainconf.composition.plain.words import overrides_of
+from trainconf.composition.plain.words import of_space, overrides_of
 from trainconf.errors import ConfigError, Mistake, StorageError
 from trainconf.fast.records import replace
 from trainconf.files import dumps, write_atomic
@@ -72,7 +72,8 @@ class Trials:
             try:
                 self._resolve(values)
             except ConfigError as error:
-                mistakes.update({mistake.render(): mistake for mistake in error.mistakes})
+                found = of_space(error.mistakes, values, self._search.written_at)
+                mistakes.update({mistake.render(): mistake for mistake in found})
         return list(mistakes.values())
 
     def _samples(self) -> Iterator[Mapping[str, Any]]:

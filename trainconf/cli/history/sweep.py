@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from typing import Any
 
 from trainconf.agent.signals import LOCK_FD
@@ -103,7 +104,7 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
                         hint="metric.name=NAME says by which metric trials are compared")
     if args.words:
-        printer.verbatim(" ".join(results.best.overrides))
+        printer.verbatim(shlex.join(results.best.overrides))
         return 0
     printer.data(str(results.best.row.get("run_id")))
     printer.info(summary(results)[-1])

@@ -77,7 +77,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
         "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
         "metric": f"{results.goal} {results.metric}" if results.metric else "",
         "best": "" if best is None else f"{number(results.best_value)}, {trial_named(best.number, best.status)}, {_run_of(best)}",
-        "words": "" if best is None else " ".join(best.overrides), "run dir": home.run_dir,
+        "words": "" if best is None else one_line(" ".join(best.overrides)), "run dir": home.run_dir,
     }  # fmt: skip
     shown = {label: str(value) for label, value in facts.items() if value}
     printer.data(f"{home.run_id}  {results.kind}  {printer.status(state)}\n")
@@ -179,7 +179,7 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
     if failed_count:
         lines.append(f"{failed_count} failed: `trainconf logs {results.sweep.run_id} --failed` shows their last lines")
     if results.failure:
-        lines.append(f"the search failed: {results.failure}")
+        lines.append(one_line(f"the search failed: {results.failure}"))
     if results.reason:
         lines.append(f"the search has ended: {results.reason}")
     if results.best is None and any(trial.status == "Completed" for trial in results.trials):
@@ -188,8 +188,9 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
             first = next(trial for trial in results.trials if trial.status == "Completed")
             lines += [missing, *printed(RunPaths(str(first.row.get("run_dir"))), results.metric)]
     if results.best is not None:
-        lines.append(f"best: {trial_named(results.best.number, results.best.status)}, {results.metric} {number(results.best_value)}, "
-                     f"{' '.join(results.best.overrides)}, run {_run_of(results.best)}")  # fmt: skip
+        best = results.best
+        facts = f"{results.metric} {number(results.best_value)}, {' '.join(best.overrides)}, run {_run_of(best)}"
+        lines.append(one_line(f"best: {trial_named(best.number, best.status)}, {facts}"))
     return lines
 
 

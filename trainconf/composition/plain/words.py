@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from trainconf.composition.patch import is_name
 from trainconf.composition.plain.expressions import expression_of, listed
+from trainconf.errors import Mistake
 from trainconf.search.expressions import MADE_AT_ONCE, Choice, ExpressionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 _RESERVED = ("null", "true", "false", "nan", "inf")
@@ -137,3 +138,31 @@ def written(value: Any) -> str:
 def overrides_of(values: Mapping[str, Any]) -> list[str]:
     """Values as overrides."""
     return [f"{key}={written(value)}" for key, value in values.items()]
+
+
+def of_space(mistakes: Iterable[Mistake], values: Iterable[str], written_at: Callable[[str], str]) -> list[Mistake]:
+    """Mistakes in values of these keys of a space, with what was written where they name the override that a trial would have had.
+
+    written_at: of a key where its expression stands, "" where that is not known.
+    """
+    found = []
+    for mistake in mistakes:
+        facts = dict(mistake.facts)
+        word = facts.get("from", "").partition("command line: ")[2].lstrip("+")
+        key = next((key for key in values if word.startswith(f"{key}=")), "")
+        source = written_at(key) if key else ""
+        if source:
+            facts["from"] = source
+        typed = source.removeprefix("command line: ") if source.startswith("command line: ") else ""
+        hint = _with(mistake.hint, word, typed) if typed else mistake.hint
+        found.append(Mistake(mistake.what, *facts.items(), hint=hint))
+    return found
+
+
+def _with(hint: str, word: str, typed: str) -> str:
+    """A hint with what was typed in the place of a word, quoted for a shell."""
+    words = []
+    for part in hint.split(" "):
+        plain = part.lstrip("+")
+        words.append(part if plain != word else "'" + part[: len(part) - len(plain)] + typed.replace("'", "'\"'\"'") + "'")
+    return " ".join(words)

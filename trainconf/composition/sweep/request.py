@@ -14,7 +14,7 @@ from trainconf.composition.hydra.expressions import expression_of, read_zip
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer
 from trainconf.composition.plain.trials import SweepRequest
-from trainconf.composition.plain.words import written
+from trainconf.composition.plain.words import of_space, written
 from trainconf.composition.sweep.grid import Axis, Grid, listed
 from trainconf.composition.sweep.trial import TrialComposer
 from trainconf.errors import ConfigError, Mistake
@@ -53,7 +53,11 @@ def read_sweep(
         return made[0].base
 
     asked = [overrides.text_of(override) for override in first]
-    Asked(asked, workspace, config_dir=config_dir, config_name=config_name, layers=layers).made(base)
+    drawn = {path: spec for path, spec in words.specs.items() if isinstance(spec, str)}
+    try:
+        Asked(asked, workspace, config_dir=config_dir, config_name=config_name, layers=layers).made(base)
+    except ConfigError as error:  # nobody has typed the value that stands for all of them
+        raise ConfigError(of_space(error.mistakes, drawn, lambda key: f"command line: {key}={drawn[key]}")) from error
     grid = Grid(list(words.axes.values()), made[0]) if words.is_grid else None
     return SweepRequest(made[0], words.specs, words.zips, words.fixed, grid)
 

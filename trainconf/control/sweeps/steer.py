@@ -93,7 +93,7 @@ def _search(
                      hint="leave it out of the command line, or out of the space")
     earlier = named(search, "resume_from", lambda name: runs.find_sweep(workspace, name))
     go_on_with(search, named(search, "resume_child_runs", lambda name: runs.find_run(workspace, name)))
-    refuse_shared(search.space.key_names())
+    refuse_shared(search.space.key_names(), space=search.space_spec)
     known = Known(earlier if not search.mistakes else (), search)
     if search.mistakes or known.mistakes:
         raise ConfigError([*search.mistakes, *known.mistakes])
