@@ -119,5 +119,12 @@ def test_where_nothing_is_yet_each_screen_says_what_makes_something(tmp_path: Pa
     assert "0 running, 0 waiting" in said["#/now"]
 
 
+def test_a_page_that_is_not_live_asks_for_nothing_by_itself(site: Site, way: Callable[..., Any]) -> None:
+    going = make_run(WorkspacePaths(os.fspath(site.root)), "going", states=("NotStarted", "Queued", "Running"))
+    with files.FileLock(going.lock):
+        seen = way("rest", "#/now", "#/compare?runs=run-07,going")
+    assert seen == [["#/now", True, 0], ["#/compare?runs=run-07,going", True, 0]]
+
+
 def test_a_new_link_opens_a_page_that_was_locked_and_its_token_leaves_the_address(way: Callable[..., Any]) -> None:
     assert "t=" not in way("new_link")["url"]

@@ -152,6 +152,28 @@ def wrong(case: Case) -> Any:
     return seen
 
 
+def rest(case: Case) -> Any:
+    """Screens that ask again by themselves: whether they do so in a minute, while the page is live and while it is not."""
+    seen = []
+    for address in case.words:
+        tab = case.tab()
+        tab.page.clock.install()
+        tab.open(address.removeprefix("#"))
+
+        def minute(tab: Tab = tab) -> int:
+            before = len(tab.requests)
+            tab.page.clock.run_for(60_000)
+            tab.page.wait_for_timeout(300)
+            return sum("/api/stream" not in url for url in tab.requests[before:])
+
+        live = minute()
+        tab.page.keyboard.press(".")
+        tab.wait(lambda tab=tab: tab.text(".strip.still"))
+        tab.settle()
+        seen.append([address, live > 0, minute()])
+    return seen
+
+
 def new_link(case: Case) -> Any:
     """A page with an old token, in which the link is opened that the server has printed: what it shows, what is in the address."""
     tab = case.tab()
@@ -162,7 +184,7 @@ def new_link(case: Case) -> Any:
     return {"url": tab.page.url}
 
 
-CASES = {each.__name__: each for each in (keys, fields, table, history, wrong, new_link)}
+CASES = {each.__name__: each for each in (keys, fields, table, history, rest, wrong, new_link)}
 
 if __name__ == "__main__":
     carry_out(CASES)

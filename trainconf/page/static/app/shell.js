@@ -26,6 +26,7 @@ import { startTheme, toggleTheme } from "./theme.js";
  * @property {(job: Promise<any>) => Promise<any>} ask  the answer, or undefined once the refusal is on the screen
  * @property {(words: string) => Promise<void>} copy  to the clipboard, which is said
  * @property {() => unknown} tools  buttons of what each screen can
+ * @property {() => boolean} rests  whether nothing is asked for by itself now
  * @property {() => string} up  the address of the list that this is one of, as it was left
  */
 
@@ -150,7 +151,7 @@ export class Shell {
       toast: (words) => this.toast(words),
       ask: (job) => job.catch((error) => void (signal.aborted || this.refuse(error))),
       copy: async (words) => { await copy(words); this.toast("Copied."); },
-      tools: () => this.tools(), up: () => this.to(this.address.path[0]),
+      tools: () => this.tools(), rests: () => document.hidden || !this.isLive, up: () => this.to(this.address.path[0]),
     };
     const ctx = this.ctx;
     this.guard(() => screen.enter?.(ctx));

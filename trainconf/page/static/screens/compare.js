@@ -2,7 +2,7 @@
 import { ApiError } from "../app/api.js";
 import { html, nothing } from "../app/dom.js";
 import { link } from "../app/router.js";
-import { bdi, common, counted, number, numeric, plain, stateMark } from "../app/text.js";
+import { bdi, common, counted, FINAL, number, numeric, plain, stateMark } from "../app/text.js";
 import { chartBar, chartOptions } from "../parts/chartbar.js";
 import "../parts/chart.js";
 import { colourButton } from "../parts/colouring.js";
@@ -16,6 +16,7 @@ import { worded } from "../parts/refusal.js";
 
 const TYPING_MS = 150;
 const CHARTS = 6;
+const LOOK_MS = 5000; // at runs that go on
 const [LONG, BEFORE] = [30, 12]; // signs that values begin with in common, and those of them that are shown
 const VALUES = [["params", "Params"], ["data", "Data"], ["config", "Config"], ["environment", "Software"], ["packages", "Packages"]];
 
@@ -26,25 +27,26 @@ const idsOf = (ctx) => (ctx.address.query.runs ?? "").split(",").filter(Boolean)
 function enter(ctx) {
   const { store } = ctx;
   store.open = new Map(); // of a run and a path: its changed lines
+  store.clock = setInterval(() => !ctx.rests() && store.found?.runs.some((/** @type {any} */ run) => !FINAL.has(run.state)) && update(ctx, true), LOOK_MS);
   store.curves = new Curves({ api: ctx.api, signal: ctx.signal, onPlaces: ctx.subscribe, onZoom: (from, to) => ctx.address.set({ from, to }), onError: () => ctx.render() });
 }
 
-/** @param {Context} ctx */
-async function update(ctx) {
+/** @param {Context} ctx @param {boolean} [isAgain] */
+async function update(ctx, isAgain) {
   const { store } = ctx;
   const { all = "", search = "" } = ctx.address.query;
   const ids = idsOf(ctx);
   const asked = JSON.stringify([ids, all, search]);
-  if (asked !== store.asked) {
+  if (isAgain || asked !== store.asked) {
     store.asked = asked;
-    store.mistake = null;
+    if (!isAgain) store.mistake = null;
     if (ids.length > 1) {
       try {
         const found = await ctx.api.get("compare", { runs: ids.join(","), all, search }, { signal: ctx.signal });
         if (asked !== store.asked) return;
         store.found = found;
       } catch (error) {
-        if (ctx.signal.aborted || asked !== store.asked) return;
+        if (ctx.signal.aborted || asked !== store.asked || isAgain) return; // the strip of the stream says it
         if (!(error instanceof ApiError) || error.status === 401) throw error;
         store.mistake = error;
       }
@@ -215,7 +217,8 @@ export default {
   name: "compare",
   title: "Compare",
   key: () => "",
-  enter, update, view,
+  enter, update: (ctx) => update(ctx), view,
+  leave: (ctx) => clearInterval(ctx.store.clock),
   command: ({ store }) => store.found?.command,
   data: (ctx) => ["compare", idsOf(ctx).length > 1 ? { view: "compare", runs: idsOf(ctx).join(","), all: ctx.address.query.all } : null],
   heading: (ctx) => `Compare ${idsOf(ctx).length} runs`,

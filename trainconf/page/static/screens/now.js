@@ -71,7 +71,7 @@ export default {
   name: "now", title: "Now",
   enter(ctx) {
     ctx.store.clock = setInterval(() => {
-      if (document.hidden) return;
+      if (ctx.rests()) return;
       ctx.render();
       if (Date.now() - ctx.store.at > LOOK_MS) read(ctx).catch(() => undefined); // what is amiss, the strip of the stream says
     }, 1000);

@@ -265,7 +265,7 @@ export default {
     Object.assign(ctx.store, { lines: [], valued: -1 });
     ctx.store.clock = setInterval(() => {
       const { sweep, at } = ctx.store;
-      if (!document.hidden && sweep && !/Completed|Failed|Canceled/.test(sweep.state) && Date.now() - at > LOOK_MS) read(ctx).catch(() => undefined); // the strip of the stream says it
+      if (!ctx.rests() && sweep && !/Completed|Failed|Canceled/.test(sweep.state) && Date.now() - at > LOOK_MS) read(ctx).catch(() => undefined); // the strip of the stream says it
     }, 1000);
     return read(ctx);
   },

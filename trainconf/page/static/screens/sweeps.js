@@ -53,7 +53,7 @@ const row = (sweep) => html`<tr>
 /** @type {import("../app/shell.js").Screen} */
 export default {
   name: "sweeps", title: "Sweeps",
-  enter: (ctx) => { ctx.store.clock = setInterval(() => document.hidden || ctx.store.found?.sweeps.every((/** @type {any} */ each) => /Completed|Failed|Canceled/.test(each.state)) || read(ctx), LOOK_MS); },
+  enter: (ctx) => { ctx.store.clock = setInterval(() => ctx.rests() || ctx.store.found?.sweeps.every((/** @type {any} */ each) => /Completed|Failed|Canceled/.test(each.state)) || read(ctx), LOOK_MS); },
   update: read, view,
   command: () => "trainconf sweep ls",
   leave: (ctx) => clearInterval(ctx.store.clock),
