@@ -76,6 +76,11 @@ class Sweep:
         return None
 
     @property
+    def is_paused(self) -> bool:
+        """Whether its controller was done only for now: it has none."""
+        return False
+
+    @property
     def open_count(self) -> int:
         """Trials that have not ended, as far as was seen."""
         return sum(trial.state is None or not trial.state.is_final for trial in self.trials)

@@ -70,7 +70,8 @@ class Controlled:
         return True
 
     @property
-    def _is_paused(self) -> bool:
+    def is_paused(self) -> bool:
+        """Whether its controller was done only for now, whatever somebody has asked for since."""
         return self._controller is not None and self._controller.is_done and self._controller.is_paused
 
     def forget(self) -> None:

@@ -198,7 +198,7 @@ class WatchedBatch(Controlled, SearchedBatch):
 
     def has_ended(self) -> bool:
         """Whether every trial is over, and whoever has the sweep is gone; or the sweep is paused, and nothing runs."""
-        return (self._is_paused or batch.Sweep.has_ended(self)) and super().has_ended()
+        return (self.is_paused or batch.Sweep.has_ended(self)) and super().has_ended()
 
 
 class FedSweep(Controlled):

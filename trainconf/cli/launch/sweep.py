@@ -62,10 +62,11 @@ def _finish(sweep: sweeps.AnySweep, interrupts: Interrupts) -> int:
     from trainconf.cli.screen.sweep import print_results
     from trainconf.control.results.sweep import results as results_of
 
+    is_open = bool(interrupts.count) or sweep.is_paused
     sweep.forget()
     results = results_of(sweep.paths)
     print_results(results)
-    return 130 if interrupts.count else results.exit_code
+    return 130 if is_open else results.exit_code
 
 
 def _announce(sweep: sweeps.AnySweep) -> None:

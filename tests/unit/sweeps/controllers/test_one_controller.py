@@ -150,7 +150,7 @@ def test_a_controller_hears_while_its_sampler_has_no_answer(here: Here, workspac
     def sampler() -> list[int]:
         return list(filter(is_sampler, map(int, Path(children).read_text().split())))
 
-    wait_for(sampler)
+    wait_for(lambda: sampler() and list(workspace.root.glob("runs/*/*/sweep.json")))
     (pid,) = sampler()
     os.kill(pid, signal.SIGSTOP)
     (workspace.root / "gate").write_text("")
