@@ -125,17 +125,20 @@ class Controller:
         unstarted, self._ended_unstarted = self._ended_unstarted, []
         return [*changed, *unstarted]
 
-    def again(self, states: Sequence[str]) -> None:
-        """Have the trials that have ended like this run once more, with the same values; not those that the policy stopped.
+    def again(self, states: Sequence[str]) -> int:
+        """Have the trials that have ended like this run once more, as many at a time as may, with the same values; how many they are.
 
-        Raises StorageError.
+        Those that the policy stopped stay as they are. Raises StorageError.
         """
-        for trial in self.progress.trials:
-            if trial.state in states and trial.stop is None:
-                self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
-                if self.judge is not None:
-                    self.judge.forget(trial.number)
-                self._start(trial)
+        found = [trial for trial in self.progress.trials if trial.state in states and trial.stop is None]
+        for trial in found:
+            self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
+            if self.judge is not None:
+                self.judge.forget(trial.number)
+            self._watch(trial)
+            self._untaken[trial.number] = (0.0, math.inf)
+        self._try_again()
+        return len(found)
 
     @property
     def is_done(self) -> bool:
@@ -150,10 +153,8 @@ class Controller:
 
     def finish(self) -> tuple[str, str]:
         """Record how the sweep has ended; the state and the reason."""
-        if self.is_canceled:
-            state, reason = "Canceled", self.progress.closed
-        elif self.is_paused:
-            state, reason = "Canceled", PAUSED
+        if self.is_canceled or self.is_paused:
+            state, reason = "Canceled", self.progress.closed if self.is_canceled else PAUSED
         else:
             state, reason = self.progress.final_state()
         self._write("end", state=state, reason=reason)

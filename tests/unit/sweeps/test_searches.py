@@ -320,6 +320,26 @@ def test_a_failed_trial_runs_again_with_its_values(here: Here, workspace: Shell,
     assert asked(workspace) == before
 
 
+@pytest.mark.parametrize(("only", "states"), [("failed", ["Failed"]), ("canceled", ["Canceled"]), ("all", ["Failed", "Canceled"])])
+def test_a_retry_runs_those_that_ended_like_this(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch, only: str, states: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MARK", str(workspace.root / "mark"))
+    limits = ["sweep.max_failed_runs=1", "sweep.max_concurrent_runs=1", "+params.nap=0.5"]
+    assert here(*words(workspace, "sweep=random", LR, "+params.fail=once", *limits, total=6)).code == 1
+    before = shown(here)["trials"]
+    assert {"Failed", "Canceled"} <= {trial["status"] for trial in before}
+    answer = here("sweep", "retry", "last", "--only", "lost")
+    assert "note: no trial of" in answer.err
+    assert shown(here)["trials"] == before
+    here("sweep", "retry", "last", "--only", only, "sweep.max_failed_runs=9")
+    found = shown(here)["trials"]
+    again = [trial["number"] for trial in before if trial["status"] in states]
+    assert [trial["number"] for trial in found if (trial["run_id"] or "").endswith(f"_{trial['number']}.2")] == again
+    assert [trial["values"] for trial in found] == [trial["values"] for trial in before]
+    assert {found[number]["status"] for number in again} == {"Completed"}
+
+
 def test_a_failed_trial_whose_folder_is_gone_runs_again(here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARK", str(workspace.root / "mark"))
     once = words(workspace, "sweep=random", LR, "+params.fail=once", "sweep.max_concurrent_runs=1", "sweep.max_failed_runs=9", total=2)

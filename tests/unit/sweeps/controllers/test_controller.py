@@ -161,6 +161,28 @@ def test_trials_that_were_all_asked_for_and_never_handed_over_start_as_many_at_a
     assert [state for state, _ in told(controller)] == ["Completed"] * 3
 
 
+def test_trials_that_run_again_start_as_many_at_a_time_as_may_and_those_that_the_policy_stopped_do_not(home: RunPaths) -> None:
+    hands = Hands(home)
+    ask(home, (hands.entry({"number": number, "values": {"a": 0.5}}) for number in range(5)))
+    log = Journal(home)
+    log.write("stop", number=4, interval=1, own=0.1, bound=0.2, compared=1)
+    for number, state in enumerate(["Failed", "Canceled", "Lost", "Completed", "Canceled"]):
+        log.write("told", number=number, state=state, value=None)
+    log.close()
+    controller = made(home, hands, total=5)
+    assert controller.again(("Failed", "Canceled", "Lost")) == 3
+    seen = [hands.asked.count("start")]
+    while not controller.is_done:
+        assert len(controller.progress.running) - len(controller._untaken) <= 1
+        controller.step()
+        seen.append(hands.asked.count("start"))
+    assert (seen[0], seen[-1]) == (1, 3)
+    assert all(later - before <= 1 for before, later in itertools.pairwise(seen))
+    assert [state for state, _ in told(controller)] == ["Completed"] * 4 + ["Canceled"]
+    assert [trial.attempt for trial in controller.progress.trials] == [2, 2, 2, 1, 1]
+    assert controller.again(("Failed", "Lost")) == 0
+
+
 def test_trials_that_ended_while_nobody_was_there_are_told_in_the_order_of_their_ends(home: RunPaths) -> None:
     hands = Hands(home)
     ask(home, (hands.entry({"number": number, "values": {"a": 0.5}}) for number in range(3)))
