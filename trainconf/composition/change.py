@@ -17,7 +17,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from trainconf import schema
 from trainconf.composition.aliases import Aliases
 from trainconf.composition.compose import Composition
-from trainconf.composition.explain import BELOW_AN_INTERPOLATION
+from trainconf.composition.explain import BELOW_NO_MAPPING
 from trainconf.composition.hydra.alone import without_collector
 from trainconf.composition.hydra.loader import ConfigLoader
 from trainconf.composition.layers import Layer
@@ -50,7 +50,7 @@ def _changed(then: Composed, texts: list[str], workspace: WorkspacePaths, machin
     try:
         for key, value in made_anew(then.derived or {}, texts, then.origins).items() if texts else ():
             OmegaConf.update(composition.cfg, key, value, merge=False)
-    except (OmegaConfBaseException, *BELOW_AN_INTERPOLATION) as error:
+    except (OmegaConfBaseException, *BELOW_NO_MAPPING) as error:
         raise _damaged(str(error).splitlines()[0]) from error
     given = [override for override in composition.overrides if override not in groups]
     composition.apply(composition.aliases.of_words(given, composition.mistakes))
@@ -107,7 +107,7 @@ def _set_by_machine(composition: Composition, key: str, value: Any) -> None:
         OmegaConf.update(composition.cfg, key, value)
     except (ConfigKeyError, ConfigAttributeError):
         return
-    except (OmegaConfBaseException, *BELOW_AN_INTERPOLATION) as error:
+    except (OmegaConfBaseException, *BELOW_NO_MAPPING) as error:
         because = ("because", str(error).splitlines()[0])
         composition.mistakes.append(Mistake(f"{key} cannot be {value!r}", ("from", source), because))
         return

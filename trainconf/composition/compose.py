@@ -277,7 +277,7 @@ class Composition:
                 continue
             try:
                 self.loader.apply([override], self.cfg)
-            except (ConfigCompositionException, OmegaConfBaseException, *explain.BELOW_AN_INTERPOLATION) as error:
+            except (ConfigCompositionException, OmegaConfBaseException, *explain.BELOW_NO_MAPPING) as error:
                 self.mistakes.append(explain.refused_override(override, error, self.cfg, self.origins))
                 continue
             if override.is_delete():

@@ -25,8 +25,8 @@ from trainconf.schema import GROUPS, group_of, node_key
 from trainconf.search.expressions import ExpressionError
 from trainconf.search.wrong import explained
 
-# What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping.
-BELOW_AN_INTERPOLATION = (AssertionError, AttributeError, RecursionError)
+# What OmegaConf 2.3 and 2.4 run into when a key lies below an interpolation that is no mapping, or below a list and is no index.
+BELOW_NO_MAPPING = (AssertionError, AttributeError, RecursionError, ValueError)
 _OPEN_MAPPINGS = (
     "params", "tags", "inputs", "stdout_metrics", "env.variables", "env.docker.build.args", "compute.ulimits", "compute.arguments",
     "compute.sbatch",
@@ -229,7 +229,7 @@ def _is_there(key: str, cfg: DictConfig) -> bool:
     """Whether a key has a value; not where the way to it leads through an interpolation that is no mapping, or none at all."""
     try:
         return OmegaConf.select(cfg, key, throw_on_missing=False) is not None
-    except (OmegaConfBaseException, *BELOW_AN_INTERPOLATION):
+    except (OmegaConfBaseException, *BELOW_NO_MAPPING):
         return False
 
 

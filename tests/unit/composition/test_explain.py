@@ -31,3 +31,10 @@ def test_a_mapping_that_is_refused_says_what_to_type(word: str, tmp_path_factory
 @pytest.mark.parametrize("word", [word for word in TOLD if "to add" in TOLD[word]])
 def test_what_it_says_works(word: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert compose([*WORDS, f"+{word}"], WorkspacePaths(str(tmp_path_factory.mktemp("explained")))).config["sweep"]["kind"] == "random"
+
+
+@pytest.mark.parametrize("word", ["params.free.deeper=5", "+params.free.deeper=5", "++params.free.deeper=5", "++params.free.9=5"])
+def test_a_key_below_a_list_is_a_mistake_and_no_traceback(word: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(["experiment=adhoc", "script=train.py", "+params.free=[1,2]", word], WorkspacePaths(str(tmp_path_factory.mktemp("explained"))))
+    assert f"command line: {word}" in caught.value.render()
