@@ -129,6 +129,7 @@ class Progress:
         self.exhausted = ""  # why there is no further point
         self.failure = ""  # the same where it is a failure of the sweep
         self.ended: dict[str, Any] | None = None
+        self.is_reopened = False  # it had ended, and somebody wants it to go on
         self.running: dict[int, Trial] = {}  # by number, those that were asked for and have not ended
         self.held: set[int] = set()  # those of them that are kept in a scheduler's queue
         self.counts = dict.fromkeys(FINAL, 0)  # of trials that have ended, by state
@@ -252,6 +253,7 @@ class Progress:
         self.is_paused = True
 
     def _take_resume(self, _line: Mapping[str, Any]) -> None:
+        self.is_reopened = self.is_reopened or self.ended is not None
         self.is_paused, self.closed, self.failure, self.ended = False, "", "", None
 
     def _take_close(self, line: Mapping[str, Any]) -> None:
@@ -267,7 +269,7 @@ class Progress:
         self.limits = Limits(**{**vars(self.limits), "metric": str(line["metric"])})
 
     def _take_end(self, line: Mapping[str, Any]) -> None:
-        self.ended = dict(line)
+        self.ended, self.is_reopened = dict(line), False
 
     # ------------------------------------------------------------ what follows from it
 

@@ -138,6 +138,8 @@ def results(sweep: RunPaths) -> Results:
     reasons = {str(ended.get("state")): str(ended.get("reason", ""))}
     if ended:  # since it was cancelled, it may have been resumed
         is_canceled = "Canceled" in reasons
+    elif progress.is_reopened and found.get("has_controller"):  # and nobody controls it yet: it is not done
+        is_canceled = True
     elif is_search and trials and all(trial.status in ("Failed", "Canceled") for trial in trials):  # nobody compared them
         reasons = {"Failed": "no trial completed"}
     asked_policy = settings.get("policy")

@@ -127,6 +127,17 @@ def test_what_ends_a_search_decides_its_exit_code(workspace: WorkspacePaths, end
     assert (results.exit_code, results.reason) == (code, reason)
 
 
+def test_a_search_that_shall_go_on_after_its_end_is_not_done(workspace: WorkspacePaths) -> None:
+    home = sweep_of(workspace, ("Completed", 1.0))
+    write_json(home.sweep, {"metric": {"name": "score", "goal": "maximize"}, "search": {"settings": {}}, "has_controller": True})
+    codes = []
+    for line in ({"deed": "end", "state": "Canceled", "reason": "paused"}, {"deed": "resume"}, {"deed": "end", "state": "Completed"}):
+        with open(home.journal, "a") as stream:
+            stream.write(json.dumps(line) + "\n")
+        codes.append(sweeps.results(home).exit_code)
+    assert codes == [130, 130, 0]
+
+
 @pytest.mark.parametrize("record", [
     [], {}, {"search": 3, "metric": 4, "trial_count": None}, {"search": {"settings": 1}},
     {"search": {"settings": {"repeats": "x", "policy": 3}}},

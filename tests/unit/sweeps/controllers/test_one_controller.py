@@ -154,6 +154,7 @@ def test_a_controller_hears_while_its_sampler_has_no_answer(here: Here, workspac
     (pid,) = sampler()
     os.kill(pid, signal.SIGSTOP)
     (workspace.root / "gate").write_text("")
+    wait_for(lambda: list(workspace.root.glob("runs/*/*/sweep.json")))  # a sampler is there before the sweep is
     wait_for(lambda: sum(line["deed"] == "told" for line in files.read_lines(home_of(workspace).journal)) == 10)
     assert here("sweep", "cancel", "last").code == 0
     child.communicate(timeout=300)
