@@ -125,20 +125,18 @@ class Controller:
         unstarted, self._ended_unstarted = self._ended_unstarted, []
         return [*changed, *unstarted]
 
-    def again(self, states: Sequence[str]) -> int:
-        """Have the trials that have ended like this run once more, as many at a time as may, with the same values; how many they are.
+    def again(self, states: Sequence[str]) -> None:
+        """Have the trials that have ended like this run once more, as many at a time as may, with the same values.
 
         Those that the policy stopped stay as they are. Raises StorageError.
         """
-        found = [trial for trial in self.progress.trials if trial.state in states and trial.stop is None]
-        for trial in found:
+        for trial in [trial for trial in self.progress.trials if trial.state in states and trial.stop is None]:
             self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
             if self.judge is not None:
                 self.judge.forget(trial.number)
             self._watch(trial)
             self._untaken[trial.number] = (0.0, math.inf)
         self._try_again()
-        return len(found)
 
     @property
     def is_done(self) -> bool:

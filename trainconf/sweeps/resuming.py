@@ -157,8 +157,8 @@ class ResumedSweep(Controlled):
         points = self._search.points() if self._bases else None
         self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points,
                                       earlier_s=self._earlier_s)
-        if retry and not self._controller.again(RETRIES[retry]):
-            self._reporter.info(f"note: no trial of {self.sweep_id} runs again: none has ended as {' or '.join(RETRIES[retry])}")
+        if retry:
+            self._controller.again(RETRIES[retry])
 
     def _is_handed_over(self, log: journal.Journal) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""

@@ -35,6 +35,7 @@ def test_what_it_says_works(word: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.parametrize("word", ["params.free.deeper=5", "+params.free.deeper=5", "++params.free.deeper=5", "++params.free.9=5"])
 def test_a_key_below_a_list_is_a_mistake_and_no_traceback(word: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    workspace = WorkspacePaths(str(tmp_path_factory.mktemp("explained")))
     with pytest.raises(ConfigError) as caught:
-        compose(["experiment=adhoc", "script=train.py", "+params.free=[1,2]", word], WorkspacePaths(str(tmp_path_factory.mktemp("explained"))))
+        compose(["experiment=adhoc", "script=train.py", "+params.free=[1,2]", word], workspace)
     assert f"command line: {word}" in caught.value.render()

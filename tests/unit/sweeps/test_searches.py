@@ -330,7 +330,7 @@ def test_a_retry_runs_those_that_ended_like_this(
     before = shown(here)["trials"]
     assert {"Failed", "Canceled"} <= {trial["status"] for trial in before}
     answer = here("sweep", "retry", "last", "--only", "lost")
-    assert "note: no trial of" in answer.err
+    assert "is lost, so none runs again" in answer.err
     assert shown(here)["trials"] == before
     here("sweep", "retry", "last", "--only", only, "sweep.max_failed_runs=9")
     found = shown(here)["trials"]

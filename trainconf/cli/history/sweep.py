@@ -17,7 +17,14 @@ from trainconf.cli.screen.tables import table
 from trainconf.control import runs
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
-from trainconf.control.sweeps.standing import check_extension, nothing_to_resume, nothing_to_retry, refuse_pause_of_ended, standing
+from trainconf.control.sweeps.standing import (
+    before_stop,
+    check_extension,
+    nothing_to_resume,
+    nothing_to_retry,
+    refuse_pause_of_ended,
+    standing,
+)
 from trainconf.control.words.spreadsheets import of_sweep
 from trainconf.errors import UserError
 from trainconf.history import labels
@@ -145,12 +152,12 @@ def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _stop(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
-    now = standing(paths)
-    if now.has_ended:
-        printer.info(now.ended_already())
+    ended, closed = before_stop(paths)
+    if ended:
+        printer.info(ended)
         return 0
     runs.stop_sweep(paths)
-    printer.info("no further trial starts" + (f", as before: {now.progress.closed}" if now.progress.closed else ""))
+    printer.info("no further trial starts" + (f", as before: {closed}" if closed else ""))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from trainconf.control.results.sweep import is_paused, needs_controller, results, state
+from trainconf.control.results.sweep import is_paused, is_plain, needs_controller, results, state
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.errors import ConfigError, Mistake, UserError
 from trainconf.fast.records import replace
@@ -58,6 +58,15 @@ def standing(sweep: RunPaths) -> Standing:
     if search.most is not None and found.limits.max_total_runs > search.most:
         found.limits = replace(found.limits, max_total_runs=search.most)
     return Standing(sweep, state(sweep), found, search.most)
+
+
+def before_stop(sweep: RunPaths) -> tuple[str, str]:
+    """That a sweep is over, and why it starts no trial any more already, in words; "" where it does. Raises UserError, StorageError."""
+    if not is_plain(read_mapping(sweep.sweep)):
+        found = standing(sweep)
+        return found.ended_already(), found.progress.closed
+    now = state(sweep)
+    return f"{sweep.run_id} had already ended: {now}" if now in events.TERMINAL else "", ""
 
 
 def refuse_pause_of_ended(sweep: RunPaths) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainconf.control import runs
 from trainconf.control.results import sweep as results
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
-from trainconf.control.sweeps.standing import check_extension, nothing_to_resume, refuse_pause_of_ended, standing
+from trainconf.control.sweeps.standing import before_stop, check_extension, nothing_to_resume, refuse_pause_of_ended
 from trainconf.errors import TrainconfError
 from trainconf.page.answers.parts.config import composing
 
@@ -41,7 +41,7 @@ def can_hold(sweep: RunPaths) -> bool:
 
 def stop(sweep: RunPaths) -> str:
     """No further trial."""
-    if ended := standing(sweep).ended_already():
+    if ended := before_stop(sweep)[0]:
         return ended
     words = "no further trial starts; those that run go on to their end"
     return words if runs.stop_sweep(sweep) or not results.needs_controller(sweep) else f"{words}; {ALONE}"
