@@ -40,6 +40,10 @@ def test_what_was_measured_of_the_machine_has_units(run: str, link: str, strange
     assert " %" in said["system.cpu_percent"]
 
 
+def test_a_dialog_is_filled_and_done_by_the_keyboard_alone(run: str, link: str, stranger: Browse) -> None:
+    assert stranger("by_enter", link, run) == {"strangers": [], "dialogs": [], "errors": [], "refused": []}
+
+
 def test_a_run_that_is_removed_while_one_looks_at_it_says_so_and_offers_nothing_that_cannot_be_done(
     lab: Lab, link: str, stranger: Browse
 ) -> None:

@@ -88,5 +88,20 @@ def nothing_above_zero(case: Case) -> Any:
     return {chart.evaluate("(chart) => chart.name"): chart.locator(".over").all_inner_texts() for chart in charts}
 
 
+def by_enter(case: Case) -> Any:
+    """A tag that is given by the keyboard alone."""
+    tab = case.tab()
+    tab.open(f"/runs/{case.words[0]}")
+    tab.page.locator("button", has_text="tag…").press("Enter")
+    tab.page.keyboard.type("paper")
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.type("yes")
+    tab.wait(lambda: "paper=yes" in tab.text("dialog .command"))
+    tab.page.keyboard.press("Enter")
+    tab.wait(lambda: not tab.page.locator("dialog[open]").count())
+    tab.wait(lambda: "paper=yes" in tab.text(".facts .tag"))
+    return tab.amiss
+
+
 if __name__ == "__main__":
-    carry_out({each.__name__: each for each in (icon, units, removed, nothing_above_zero)})
+    carry_out({each.__name__: each for each in (icon, units, removed, nothing_above_zero, by_enter)})

@@ -4,7 +4,7 @@ import "./no_document.js";
 import assert from "node:assert/strict";
 
 import { encoded, joined, link, listed, parse } from "../../../trainconf/page/static/app/router.js";
-import { bytes, common, duration, number, plain, short, shortNumber } from "../../../trainconf/page/static/app/text.js";
+import { bytes, clock, common, duration, number, plain, short, shortNumber } from "../../../trainconf/page/static/app/text.js";
 import { AnsiLines } from "../../../trainconf/page/static/parts/ansi.js";
 import { forget, looksOf, ownColour, paint } from "../../../trainconf/page/static/parts/colours.js";
 import { append, Curves, drawn } from "../../../trainconf/page/static/parts/curves.js";
@@ -257,4 +257,11 @@ Deno.test("all numbers of an axis are in one unit, and round in it", () => {
   assert.deepEqual(axisTicks("cpu_percent", [0, 100], false).at(-1), [100, "100 %"]);
   assert.deepEqual(axisTicks("loss", [0, 1], false).map(([at]) => at), ticks(0, 1, 7));
   assert.deepEqual(axisTicks("loss", [1, 1000], true).map(([at]) => at), logTicks(1, 1000));
+});
+
+Deno.test("a clock tells the day of another year, and its time where seconds count", () => {
+  const now = new Date();
+  assert.match(clock(now.toISOString()), /^\d\d:\d\d$/);
+  assert.match(clock(`${now.getFullYear() + 3}-06-15T12:30:45Z`), /^\d{4}-06-1\d$/);
+  assert.match(clock(`${now.getFullYear() - 1}-06-15T12:30:45Z`, true), /^\d{4}-06-1\d \d\d:\d\d:45$/);
 });

@@ -101,7 +101,7 @@ export const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",")
 export const counted = (count, noun, many = `${noun}s`) => `${grouped(count)} ${count === 1 ? noun : many}`;
 
 /**
- * A moment as a clock says it here: the time of today, else the day too.
+ * A moment as a clock says it here: the time of today, else the day too; of another year the day alone, unless seconds count.
  * @param {string | number | null | undefined} moment
  */
 export function clock(moment, hasSeconds = false) {
@@ -113,7 +113,8 @@ export function clock(moment, hasSeconds = false) {
   const now = new Date();
   if (date.toDateString() === now.toDateString()) return time;
   const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return date.getFullYear() === now.getFullYear() ? `${day} ${time}` : `${date.getFullYear()}-${day}`;
+  const isThisYear = date.getFullYear() === now.getFullYear();
+  return `${isThisYear ? "" : `${date.getFullYear()}-`}${day}${isThisYear || hasSeconds ? ` ${time}` : ""}`;
 }
 
 /**

@@ -339,7 +339,7 @@ export class Chart extends HTMLElement {
 
   /** Whether a logarithmic axis has a place for none of the values. */
   isBelow() {
-    return this.curves?.options.log && this.isLoaded && !this.pieces.some(({ max }) => max.some((value) => value > 0));
+    return this.curves?.options.log && this.isLoaded && this.pieces.some(({ x }) => x.length) && !this.pieces.some(({ max }) => max.some((value) => value > 0));
   }
 
   summary() {
@@ -368,7 +368,7 @@ export class Chart extends HTMLElement {
   /** @param {number} x */
   xWords(x) {
     const kind = this.curves?.options.x;
-    return kind === "time" ? clock(x * 1000) : kind === "relative" ? `${duration(x)} in` : `step ${number(Math.round(x))}`;
+    return kind === "time" ? clock(x * 1000, true) : kind === "relative" ? `${duration(x)} in` : `step ${number(Math.round(x))}`;
   }
 
   /** @param {string} run */

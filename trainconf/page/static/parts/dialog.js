@@ -29,6 +29,10 @@ class Dialog {
     box.onclick = (event) => {
       if (event.target === box) box.close(); // the backdrop is the dialog's own; a handler that answers false would undo a tick within
     };
+    box.onkeydown = (event) => {
+      if (event.key !== "Enter" || event.isComposing || !(event.target instanceof HTMLInputElement)) return;
+      /** @type {HTMLElement | null} */ (box.querySelector(".buttons .primary"))?.click(); // a disabled one does nothing
+    };
     render(html`
       <div class="dialog-head">
         <h2 id="dialog-title">${title}</h2>

@@ -259,7 +259,7 @@ export class Scatter extends Plot {
     pen.strokeRect(left, top, width - left - right, height - top - bottom);
     pen.fillStyle = ink.quiet;
     const ticks = (/** @type {Axis} */ axis) => (axis.kind === "choice" ? axis.choices.slice(0, 12).map((each) => /** @type {[number, string]} */ ([placeOn(axis, each) ?? 0, plain(typeof each === "object" ? JSON.stringify(each) : each).slice(0, 8)]))
-      : [0, 0.5, 1].map((at) => /** @type {[number, string]} */ ([at, number(valueAt(axis, at), 3)])));
+      : (axis.high > axis.low ? [0, 0.5, 1] : [0.5]).map((at) => /** @type {[number, string]} */ ([at, number(valueAt(axis, at), 3)])));
     pen.textAlign = "center";
     for (const [at, text] of ticks(x)) pen.fillText(text, across(at), height - 12);
     pen.textAlign = "right";

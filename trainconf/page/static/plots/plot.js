@@ -137,7 +137,7 @@ export class Plot {
     if (this.frame.x !== "step") return timeTicks(...this.x, count, this.frame.x === "time" ? new Date(this.x[0] * 1000).getTimezoneOffset() * 60 : 0);
     const found = ticks(...this.x, count);
     const whole = found.filter(Number.isInteger);
-    return whole.length > 1 ? whole : found;
+    return whole.length ? whole : found;
   }
 
   /** @param {number} at */

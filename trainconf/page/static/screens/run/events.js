@@ -33,7 +33,7 @@ const row = ({ time, state, attempt, words, notes, facts, took_s: took }) => htm
   <td class="num">${took === null ? nothing : duration(took)}</td></tr>`;
 
 /** @param {string | null} time  with its seconds */
-const second = (time) => (time ? html`${clock(time)}<span class="quiet">:${plain(time.slice(17, 19))}</span>` : nothing);
+const second = (time) => clock(time, true);
 
 /** @type {import("../../app/shell.js").Screen} */
 export default {
