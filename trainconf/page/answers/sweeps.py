@@ -43,7 +43,7 @@ def sweeps(request: Request) -> dict[str, Any]:
         said, asked = labels.read(paths), record.read_mapping(paths.sweep)
         if said.archived == archived and wanted in f"{paths.run_id} {asked.get('experiment_name')} {said.display_name} {said.note}".lower():
             found.append(paths)
-    return {"total": len(found), "offset": offset, "sweeps": [_row(results.results(each)) for each in found[offset : offset + limit]]}
+    return {"total": len(found), "offset": offset, "sweeps": [_row(*_read(each)) for each in found[offset : offset + limit]]}
 
 
 def sweep(request: Request) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def sweep(request: Request) -> dict[str, Any]:
 
 def told(paths: RunPaths, offset: int = 0) -> dict[str, Any]:
     """The same, for the stream and for export."""
-    found = results.results(paths)
+    state, found = _read(paths)
     asked = record.read_mapping(paths.sweep)
     stopped = [trial for trial in found.trials if trial.stop is not None]
     keys = max((len(trial.values) for trial in found.trials), default=0)
     shown = found.trials[offset : offset + min(MOST_TRIALS, ANSWER_BYTES // (TRIAL_BYTES + VALUE_BYTES * keys))]
     return {
-        **_row(found), "overrides": [str(word) for word in asked.get("overrides") or ()], "target": asked.get("target"),
+        **_row(state, found), "overrides": [str(word) for word in asked.get("overrides") or ()], "target": asked.get("target"),
         "controller": _controller(paths, found), "failure": found.failure, "axes": _axes(found, asked),
         "trials": [_trial(trial, found) for trial in shown], "offset": offset, "left_out": len(found.trials) - len(shown),
         "policy": {
@@ -93,13 +93,19 @@ def importance(request: Request) -> dict[str, Any]:
 # ------------------------------------------------------------ parts
 
 
-def _row(found: Results) -> dict[str, Any]:
+def _read(paths: RunPaths) -> tuple[str, Results]:
+    """A sweep's state, and then its trials: of one that has ended they have ended too."""
+    state = results.state(paths)
+    return state, results.results(paths)
+
+
+def _row(state: str, found: Results) -> dict[str, Any]:
     said, asked = labels.read(found.sweep), record.read_mapping(found.sweep.sweep)
     best = found.best
     stopped = sum(trial.stop is not None and trial.status == "Canceled" for trial in found.trials)
     return {
         "id": found.sweep.run_id, "experiment": asked.get("experiment_name"), "name": said.display_name, "note": said.note,
-        "tags": said.tags, "archived": said.archived, "kind": found.kind, "state": results.state(found.sweep),
+        "tags": said.tags, "archived": said.archived, "kind": found.kind, "state": state,
         "created": asked.get("created"), "total": found.total, "made": len(found.trials), "completed": found.count("Completed"),
         "failed": found.count("Failed", "NotResponding"), "running": found.count(*RUNNING),
         "stopped": stopped, "canceled": found.count("Canceled") - stopped,

@@ -9,8 +9,10 @@ import pytest
 
 from trainconf import files
 from trainconf.control import labels
+from trainconf.control.results import sweep as results
 from trainconf.control.results.importance import FEWEST_TRIALS
 from trainconf.errors import RunNotFoundError
+from trainconf.history import events
 from trainconf.page.answers import sweeps
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.sweeps import journal
@@ -109,3 +111,25 @@ def test_trials_that_were_canceled_have_ended_too(ask: Ask, workspace: Workspace
     log.close()
     found = ask(sweeps.sweep, params={"id": "s"})
     assert [found[name] for name in ("ended", "completed", "stopped", "canceled", "failed", "running")] == [4, 1, 1, 2, 0, 0]
+
+
+def test_a_sweep_that_ends_while_it_is_read_is_not_told_as_over_before_its_trials_are(
+    ask: Ask, workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_run(workspace, "s", states=("Running",))
+    trial = make_run(workspace, "s_0", states=("Running",))
+    write_json(home.sweep, {"sweep_id": "s", "experiment_name": "digits", "created": "2026-11-23T05:32:00.0Z"})
+    journal.ask(home, [Entry(0, {"lr": 1}, ["lr=1"], trial)])
+    read = results.results
+
+    def read_and_end(paths: RunPaths) -> Any:
+        found = read(paths)
+        for run in (trial, home):
+            events.append(run, "Completed", exit_code=0, reason="")
+        return found
+
+    monkeypatch.setattr(results, "results", read_and_end)
+    found = ask(sweeps.sweep, params={"id": "s"})
+    assert (found["state"] == "Completed", found["completed"]) == (False, 0)
+    found = ask(sweeps.sweep, params={"id": "s"})
+    assert (found["state"], found["completed"]) == ("Completed", 1)
