@@ -127,11 +127,11 @@ def _write(runs: Sequence[RunPaths], change: dict[str, Any]) -> None:
 def _append(path: str, line: dict[str, Any], *, durable: bool) -> tuple[int, int]:
     """Append a line, or nothing; the size of the file before and after. Raises OSError."""
     with files.FileLock(path):  # over NFS two that append at once tear lines: open(2), O_APPEND
-        before = os.path.getsize(path)
+        before = os.path.getsize(path) if os.path.exists(path) else 0
         try:
             files.append_line(path, line, durable=durable)
         except OSError:
-            os.truncate(path, before)  # a disk that is full takes a part of a line
+            _cut(path, before)  # a disk that is full takes a part of a line
             raise
         return before, os.path.getsize(path)
 
@@ -140,7 +140,15 @@ def _take_back(path: str, before: int, after: int) -> None:
     """Remove the line that was appended, unless somebody has appended another one since."""
     with suppress(OSError), files.FileLock(path):
         if os.path.getsize(path) == after:
-            os.truncate(path, before)
+            _cut(path, before)
+
+
+def _cut(path: str, size: int) -> None:
+    """Cut a file back to what it was. Of none nothing stays: whoever waits for its lock appends to a new one."""
+    if size:
+        os.truncate(path, size)
+    else:
+        os.unlink(path)
 
 
 def _why_not(paths: RunPaths) -> StorageError | None:

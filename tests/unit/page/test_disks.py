@@ -54,7 +54,7 @@ class Disk:
     def seen(self) -> dict[str, int]:
         """The files of the workspace with their sizes, but for locks and what a page keeps for itself."""
         found = {path.relative_to(self.root).as_posix(): path.stat().st_size for path in self.root.rglob("*") if path.is_file()}
-        return {name: size for name, size in found.items() if size and not name.startswith((".trainconf/", "filler"))}
+        return {name: size for name, size in found.items() if not name.startswith((".trainconf/", "filler"))}
 
 
 @pytest.fixture
