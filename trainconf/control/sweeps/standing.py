@@ -74,8 +74,9 @@ def refuse_pause_of_ended(sweep: RunPaths) -> None:
     journal.lines_of(sweep)
     now = state(sweep)
     if now in events.TERMINAL and not is_paused(sweep):
-        raise UserError(f"{sweep.run_id} has ended: {now}; there is nothing to pause",
-                        hint=f"`trainconf sweep extend {sweep.run_id} sweep.max_total_runs=NUMBER` goes on with more trials")
+        more = f"`trainconf sweep extend {sweep.run_id} sweep.max_total_runs=NUMBER` goes on with more trials"
+        hint = "" if is_plain(read_mapping(sweep.sweep)) else more
+        raise UserError(f"{sweep.run_id} has ended: {now}; there is nothing to pause", hint=hint)
 
 
 def nothing_to_resume(sweep: RunPaths, changes: Mapping[str, Any], workspace: WorkspacePaths) -> str:

@@ -73,6 +73,13 @@ def test_a_verb_says_that_a_sweep_has_ended(here: Here, ended: RunPaths, verb: l
     assert sweeps.state(ended) == "Completed"
 
 
+def test_a_plain_grid_that_has_ended_is_not_told_to_be_extended(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "")
+    assert here("-m", *workspace.script("+params.lr=1,2")).code == 0
+    answer = here("sweep", "pause", "last")
+    assert (answer.code, "there is nothing to pause" in answer.err, "extend" in answer.err) == (2, True, False), answer
+
+
 def test_a_sweep_that_goes_on_or_is_paused_already_says_so(here: Here, workspace: Shell) -> None:
     workspace.write("train.py", "import os, time\nwhile not os.path.exists(os.environ['GO']): time.sleep(0.05)\n")
     go = workspace.root / "go"
