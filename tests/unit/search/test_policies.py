@@ -217,6 +217,18 @@ def test_a_step_that_was_logged_before_replaces_that_log() -> None:
     assert again["unbroken"] == again["requeued"]
 
 
+def test_a_log_with_a_step_is_one_interval_as_one_without() -> None:
+    found = []
+    for steps in ((None, None, None, None), (50, 100, 7, 200)):
+        judge = Judge(Bandit(slack_amount=0.1, delay_evaluation=1), "maximize")
+        verdicts = [log(judge, trial, value, step) for trial, values in enumerate(((0.1, 0.9, 0.2, 1.0), (0.1, 0.5, 0.6, 0.7)))
+                    for value, step in zip(values, steps, strict=True)]
+        found.append([[(one.interval, one.own, one.bound, one.compared) for one in each] for each in verdicts])
+    assert found[0] == found[1]
+    assert [[interval for interval, *_ in each] for each in found[0]] == [[1], [2], [3], [4]] * 2
+    assert found[0][6][0][1:] == (0.6, 0.9 - 0.1, 1)
+
+
 def test_intervals_may_be_steps() -> None:
     judge = Judge(Bandit(slack_amount=0.1, evaluation_interval=100, delay_evaluation=100), "maximize", counts_steps=True)
     assert log(judge, 0, 0.5, 50) == []
