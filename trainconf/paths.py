@@ -145,6 +145,11 @@ class RunPaths:
         return self._at("trials.jsonl")
 
     @property
+    def held(self) -> str:
+        """Of a sweep: while this file is there, its agent takes no further trial."""
+        return self._at("held")
+
+    @property
     def journal(self) -> str:
         """Of a sweep: what it has asked for, see trainconf.sweeps.journal."""
         return self._at("journal.jsonl")

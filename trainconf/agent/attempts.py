@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from trainconf.agent.log import say
 from trainconf.fast.records import replace
+from trainconf.history import events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
     from trainconf.agent.outcome import Outcome
     from trainconf.agent.plan import Plan
+    from trainconf.paths import RunPaths
 
 LONGEST_BACKOFF_SECONDS = 3600.0
 
@@ -18,8 +21,18 @@ LONGEST_BACKOFF_SECONDS = 3600.0
 class Attempts:
     """Counts on from the attempts of earlier jobs, whose events are `history`; the first of them has the number of the first attempt."""
 
+    @classmethod
+    def of(cls, paths: RunPaths, *, has_job: bool) -> Attempts:
+        """Those of a run in earlier jobs, and before it was resumed."""
+        history = events.read(paths)
+        made = cls(history if has_job else history[:1])
+        if made.is_over:
+            say(f"{paths.run_id}: has ended before; nothing is run again")
+        return made
+
     def __init__(self, history: Sequence[Mapping[str, Any]] = ()) -> None:
         first = int(history[0]["attempt"]) if history else 1
+        self.is_over = any(event["state"] in events.TERMINAL for event in history)
         self.number = 1 + max((int(event["attempt"]) for event in history if event["state"] == "Starting"), default=first - 1)
         self.why_again: dict[str, str] = {}  # what the first event tells of an attempt that nobody has asked for
         if self.number > first and history[-1].get("waiting_for") != "requeue":

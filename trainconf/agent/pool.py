@@ -32,6 +32,7 @@ class OneRun:
     """The feed of an agent that carries out one run."""
 
     limit = 1
+    is_held = False
 
     def __init__(self, paths: RunPaths) -> None:
         self._next = [paths]
@@ -51,6 +52,10 @@ class OneRun:
         """Runs that were cancelled before they were taken."""
         return ()
 
+    def put_back(self, paths: list[RunPaths]) -> None:
+        """Runs that were taken, and shall be taken again before all others."""
+        self._next += paths
+
     def close(self) -> list[RunPaths]:
         """Take nothing more; the runs that are left."""
         left, self._next = self._next, []
@@ -61,10 +66,11 @@ NO_LIMIT = 1 << 30
 
 
 class Trials:
-    """The feed of a sweep's agent: `trials.jsonl`, one {"run_dir"} a line, until {"end": true}, or until its writer is gone.
+    """The feed of a sweep's agent: `trials.jsonl`, one {"run_dir"} a line, until its writer is gone, which has said {"end": true} or not.
 
     The writer holds a lock on the file while more may come, so an agent never waits for one that was killed. A new writer may take the
-    lock while trials still run, and go on. {"agent": n} begins the part of a further agent: what stands before was another's.
+    lock while trials still run, and go on, also after an end. {"agent": n} begins the part of a further agent: what stands before was
+    another's.
     """
 
     def __init__(self, home: RunPaths) -> None:
@@ -74,6 +80,7 @@ class Trials:
         self._offset = 0
         self._next: dict[str, None] = {}  # run directories in order
         self.end: dict[str, Any] | None = None  # what the writer said when there were no more; None: it was killed over them
+        self.is_held = False  # nothing is to be taken for now
         self._ended = False
         self._writer_gone = False
         self._writer_lock = files.FileLock(home.trials)  # held from the moment that no writer may follow
@@ -85,28 +92,30 @@ class Trials:
         os.kill(os.getpid(), WAKE_SIGNAL)
 
     def has_more(self) -> bool:
-        if self._next or self._ended:
-            return bool(self._next)
-        if self._writer_gone:
+        if not (self._next or self._ended) and (self._writer_gone or self.end is not None):
             self._end_unless_followed()
         return bool(self._next) or not self._ended
 
     def _end_unless_followed(self) -> None:
-        """End the feed without its writer, unless another one has come meanwhile: then wait for that one."""
+        """End the feed, whose writer has gone or is about to, unless another one has come meanwhile: then wait for that one."""
         self._ended = self._writer_lock.acquire(blocking=False)
         self.read_on()  # what a writer wrote before it went
-        if not self._ended:
+        if not self._ended and self._writer_gone:
             self._writer_gone = False
             _thread.start_new_thread(self._wait_for_writer, ())
 
+    def put_back(self, paths: list[RunPaths]) -> None:
+        self._next = {**{one.run_dir: None for one in paths}, **self._next}
+
     def take(self) -> RunPaths | None:
-        for run_dir in self._next:
+        for run_dir in () if self.is_held else self._next:
             del self._next[run_dir]
             return RunPaths(run_dir)
         return None
 
     def read_on(self) -> None:
-        """Take in the lines that are new and whole."""
+        """Take in the lines that are new and whole, and whether the sweep is held."""
+        self.is_held = os.path.exists(self._home.held)
         try:
             new = files.read_untrusted(self._home.trials, files.JSON_BYTES, self._offset)
         except FileNotFoundError:
@@ -120,12 +129,12 @@ class Trials:
         try:
             trial = loads(line)
             if trial.get("end"):
-                self.end, self._ended = trial, True
+                self.end = trial
             elif "agent" in trial:
-                self._next, self.end, self._ended = {}, None, False
+                self._next, self.end = {}, None
             else:
                 run_dir = os.path.join(self._home.run_dir, trial["run_dir"])
-                self._next[run_dir] = None
+                self._next[run_dir], self.end = None, None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             say(f"a line of {self._home.trials!r} is passed over: {error!r}: {line[:200]!r}")
 
@@ -156,6 +165,8 @@ class Pool:
 
     def fill(self) -> None:
         """Start runs until the limit is reached or nothing waits, and forget the ones that are over."""
+        if self.feed.is_held:
+            self.feed.put_back([run.paths for run in self.runs if run.withdraw()])
         while True:
             for run in self.runs:
                 self._note_end(run)

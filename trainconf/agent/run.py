@@ -8,8 +8,7 @@ whenever a signal came or `deadline` has passed. Its phases:
     READING   the last of the output is searched for metrics
     OVER      the last event is decided
 
-A rank group starts and ends the ranks, be they processes or containers. An end in a scheduler's job that shall be continued is handed back:
-the pool puts the whole job into the queue again.
+A rank group starts and ends the ranks, processes or containers. Where a scheduler's job shall be continued, the pool has it requeued.
 """
 
 from __future__ import annotations
@@ -90,7 +89,9 @@ class RunSupervisor:
 
     def begin(self) -> None:
         """Read the plan and get in line; with everything free the ranks run when this returns."""
-        if not self._continue_history():
+        self._attempts = Attempts.of(self.paths, has_job=self._job is not None)
+        if self._attempts.is_over:
+            self._phase = OVER
             return
         agent = {"agent": liveness.own_identity(), **({} if self._job is None else {"scheduler": self._job.identity()})}
         try:
@@ -114,16 +115,6 @@ class RunSupervisor:
             self.read_cancel_request()
         if got and self._phase == WAITING:
             self._start_attempt()
-
-    def _continue_history(self) -> bool:
-        """Count attempts on from those of earlier jobs, and of the run before it was resumed; whether there is anything left to do."""
-        history = events.read(self.paths) if self._job is not None else events.read(self.paths)[:1]
-        if any(event["state"] in events.TERMINAL for event in history):
-            say(f"{self.paths.run_id}: has ended before; nothing is run again")
-            self._phase = OVER
-            return False
-        self._attempts = Attempts(history)
-        return True
 
     def _record(self, state: str, **facts: Any) -> None:
         self._journal.add(state, self._attempts.number, **facts)
@@ -182,6 +173,15 @@ class RunSupervisor:
             elif force:
                 self._kill_at = 0.0
                 self.tick()
+
+    def withdraw(self) -> bool:
+        """Leave the line, so that it can begin anew later; False where it has begun, or is over."""
+        if self._phase != WAITING or self._claim is None:
+            return False
+        self._claim.release()
+        self._phase = OVER
+        self._record("Queued", waiting_for="resume")
+        return True
 
     def _wait_on(self) -> None:
         assert self._claim is not None

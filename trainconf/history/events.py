@@ -18,7 +18,7 @@ from trainconf.fast.json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from trainconf.paths import RunPaths
@@ -166,6 +166,12 @@ def last(paths: RunPaths) -> dict[str, Any] | None:
     if latest is None or latest["state"] in (REQUESTED, "Finalizing") or not is_cancel_requested(paths):
         return latest
     return cancel_request(paths) or latest
+
+
+def has_begun(event: Mapping[str, Any]) -> bool:
+    """Whether a run with this latest event is past the beginning of its first attempt, or waits for a further one."""
+    waits = event.get("state", "NotStarted") in ("NotStarted", "Queued")
+    return not waits or event.get("waiting_for") in ("requeue", "retry") or event.get("attempt", 1) != 1
 
 
 def exists(paths: RunPaths) -> bool:

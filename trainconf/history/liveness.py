@@ -151,13 +151,14 @@ def state_of(paths: RunPaths) -> State:
         unread = "holds no readable state" if os.path.exists(paths.events) else "was removed"
         what = events.damage(paths) or f"its events.jsonl {unread}"
         return State("NotResponding", what)
-    if event["state"] in events.TERMINAL or files.is_locked(lock_of(paths)):
+    lock = lock_of(paths)
+    if event["state"] in events.TERMINAL or (files.is_locked(lock) and not _was_left_behind(paths, lock, event)):
         return _as_recorded(event)
     event = events.last(paths) or event  # the agent may have written its last line since, and then let go
     if event["state"] in events.TERMINAL:
         return _as_recorded(event)
     history = events.read(paths)
-    agent = next((e["agent"] for e in reversed(history) if isinstance(e.get("agent"), dict)), None)
+    agent = _agent(history)
     if agent is not None and is_alive(agent):
         return _as_recorded(event)  # the lock file was deleted or replaced; the process itself is the better proof
     scheduler = scheduler_of(paths, history)
@@ -166,6 +167,19 @@ def state_of(paths: RunPaths) -> State:
     if agent is None and _is_sweep_being_made(paths):
         return _as_recorded(event)
     return State("NotResponding", _why_silent(paths, event, agent, history), event)
+
+
+def _was_left_behind(paths: RunPaths, lock: str, event: dict[str, Any]) -> bool:
+    """Whether a trial had begun under an agent that is gone, and another one has the lock of all trials of its sweep now."""
+    if lock == paths.lock or not events.has_begun(event) or event.get("waiting_for") == "requeue":
+        return False
+    own, latest = _agent(events.read(paths)), _agent(events.read(type(paths)(os.path.dirname(lock))))
+    return own is not None and latest is not None and own != latest
+
+
+def _agent(history: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The identity of the latest agent."""
+    return next((event["agent"] for event in reversed(history) if isinstance(event.get("agent"), dict)), None)
 
 
 def _before_the_first(paths: RunPaths) -> dict[str, Any] | None:

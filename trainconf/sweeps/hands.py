@@ -119,12 +119,12 @@ class Feeding:
         if self.has(trial):
             self._pool.adopt(paths)
             return
-        if os.path.isdir(paths.run_dir):  # nobody has it: made anew, so that its plan is this machine's
-            remove_run_dir(paths)
         try:
             resolved = self._resolved.pop(trial.number, None)
             if resolved is None:
                 resolved, _ = self._resolve(trial.number, trial.values, trial.repeat)
+            if os.path.isdir(paths.run_dir):  # nobody has it: made anew, so that its plan is this machine's
+                remove_run_dir(paths)
             resolved = self._maker.prepare(resolved)
             _, plan = self._maker.make(resolved, paths.run_id, self._home.run_id, self._pool.trial_lock)
             self._pool.add([plan])
@@ -137,7 +137,7 @@ class Feeding:
 
     def _has_been_taken(self, paths: RunPaths) -> bool:
         latest = events.last(paths)
-        if paths.run_dir in self._handed_over or latest is None or latest["state"] != "NotStarted":
+        if paths.run_dir in self._handed_over or latest is None or events.has_begun(latest) or latest.get("waiting_for") == "scheduler":
             return True
         return bool(liveness.scheduler_of(paths)) and launchers.of_run(paths).has_job(paths)
 

@@ -13,6 +13,7 @@ before this have none. `run` is an experiment and a run id: the run's folder, be
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from binascii import crc32
@@ -199,9 +200,10 @@ def lines_of(sweep: RunPaths) -> list[dict[str, Any]]:
 
 
 def is_handed_over(sweep: RunPaths) -> bool:
-    """Whether an agent or a scheduler was given every trial: none can be held back, only withdrawn."""
+    """Whether an agent or a scheduler was given every trial."""
     listed = list(files.read_lines(sweep.trials))
-    return bool(listed) and isinstance(listed[-1], dict) and "end" in listed[-1]
+    last = listed[-1] if listed and isinstance(listed[-1], dict) else {}
+    return "end" in last and last.get("state", "Completed") == "Completed"  # else its controller has gone before all were asked for
 
 
 def request(sweep: RunPaths, deed: str, **facts: Any) -> str:
@@ -215,24 +217,37 @@ def request(sweep: RunPaths, deed: str, **facts: Any) -> str:
     return path
 
 
-def has_requests(sweep: RunPaths) -> bool:
-    """Whether somebody has asked for something that no controller has heard of."""
-    return any(name.endswith(".json") for name in files.names_in(sweep.requests))
+def has_requests(sweep: RunPaths, *deeds: str) -> bool:
+    """Whether somebody has asked for something that no controller has heard of; for one of these deeds, where some are given."""
+    names = [name for name in files.names_in(sweep.requests) if name.endswith(".json")]
+    return bool(names) and (not deeds or any(_asked(os.path.join(sweep.requests, name)).get("deed") in deeds for name in names))
 
 
-def take_requests(sweep: RunPaths) -> Iterator[dict[str, Any]]:
-    """The requests there are, oldest first. Each is removed once the caller asks for the next, so a kill loses none."""
+def _asked(path: str) -> dict[str, Any]:
+    """What a request says; nothing where it cannot be read."""
+    try:
+        found = files.read_json(path, files.LINE_BYTES)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def take_requests(sweep: RunPaths, until_ns: float = math.inf) -> Iterator[dict[str, Any]]:
+    """The requests there are, oldest first, no later ones than of that time since the epoch.
+
+    Each is removed once the caller asks for the next, so a kill loses none.
+    """
     try:
         names = sorted(name for name in os.listdir(sweep.requests) if name.endswith(".json"))
     except FileNotFoundError:
         return
     for name in names:
+        made_ns = name.partition("-")[0]
+        if made_ns.isdecimal() and int(made_ns) > until_ns:
+            continue
         path = os.path.join(sweep.requests, name)
-        try:
-            asked = files.read_json(path, files.LINE_BYTES)
-        except (OSError, ValueError):
-            asked = None
-        if isinstance(asked, dict) and isinstance(asked.get("deed"), str):
+        asked = _asked(path)
+        if isinstance(asked.get("deed"), str):
             yield asked
         try:
             os.unlink(path)

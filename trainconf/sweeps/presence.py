@@ -57,6 +57,7 @@ class ControllerLock(FileLock):
     def __init__(self, home: RunPaths, job_id: str = "") -> None:
         super().__init__(home.controller_lock)
         self.earlier_s = 0.0
+        self.taken_ns = 0  # since the epoch: when its holder, or whoever has passed it on, took it
         self._home = home
         self._facts: dict[str, Any] = {"host": os.uname().nodename, "pid": os.getpid(), "job_id": job_id, "since": events.now(), "left": ""}
         self._touched = 0.0
@@ -109,10 +110,12 @@ def acquire(home: RunPaths, job_id: str = "", patience_s: float = 0.0, held: Fil
     give_up_at = time.monotonic() + patience_s
     if held is not None and held.fd >= 0:
         lock.fd, held.fd = held.fd, -1
+        lock.taken_ns = os.fstat(lock.fd).st_mtime_ns
     while lock.fd < 0 and not lock.acquire(blocking=False):
         if time.monotonic() >= give_up_at:
             raise has_one(home)
         time.sleep(PAUSE_SECONDS)
+    lock.taken_ns = lock.taken_ns or time.time_ns()
     try:
         lock.enter()
     except BaseException:
@@ -126,6 +129,8 @@ def hold(home: RunPaths) -> FileLock:
     lock = FileLock(home.controller_lock)
     if not lock.acquire(blocking=False):
         raise has_one(home)
+    now_ns = time.time_ns()
+    os.utime(lock.fd, ns=(now_ns, now_ns))
     return lock
 
 

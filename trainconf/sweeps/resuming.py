@@ -14,6 +14,7 @@ from trainconf.errors import ConfigError, Mistake, UserError
 from trainconf.files import FileLock, read_lines
 from trainconf.history import events
 from trainconf.history.record import read_mapping
+from trainconf.launchers.protocol import Launcher, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.resolver import Resolved
@@ -137,7 +138,7 @@ class ResumedSweep(Controlled):
 
     def _control(self, log: journal.Journal, changes: Mapping[str, Any], retry: str, *, is_reopened: bool) -> None:
         has_other_limits = any(name != POLICY for name in changes)
-        if self._is_handed_over(log) and not (has_other_limits or retry or journal.has_requests(self.paths)):
+        if self._is_handed_over(log) and not (has_other_limits or retry or journal.has_requests(self.paths, "budget", "again")):
             if is_reopened:
                 self._write_down(log, changes)
             self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs,
@@ -162,7 +163,7 @@ class ResumedSweep(Controlled):
 
     def _is_handed_over(self, log: journal.Journal) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
-        if not journal.is_handed_over(self.paths) or self._record.get("has_controller"):
+        if not journal.is_handed_over(self.paths) or self._record.get("has_controller") or self._has_lost_agent():
             return False
         runs: dict[int, list[str]] = {}
         for line in log.lines:
@@ -173,6 +174,12 @@ class ResumedSweep(Controlled):
         open_runs = (journal.paths_of(self.paths, run) for run in runs.values())
         return any(events.exists(run) and (events.last(run) or {}).get("state") not in events.TERMINAL for run in open_runs)
 
+    def _has_lost_agent(self) -> bool:
+        """Whether one agent had the trials, and is gone, as after a restart of the machine: those that wait need another one."""
+        launcher = launchers.of_run(self.paths)
+        has_one = type(launcher).open_pool is not Launcher.open_pool
+        return has_one and launcher.state(RunHandle(self.paths)).status == "NotResponding"
+
     def _find_bases(self) -> None:
         first = base_of(self.paths, 0)
         if not os.path.isdir(first.run_dir):
@@ -182,8 +189,9 @@ class ResumedSweep(Controlled):
         self._bases = [(found, RecordedRun(base_of(self.paths, number), self._workspace)) for number, found in enumerate(combinations)]
 
     def _write_down(self, log: journal.Journal, changes: Mapping[str, Any]) -> None:
-        """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that."""
-        for asked in journal.take_requests(self.paths):
+        """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that, what was later after it."""
+        assert self._lock is not None
+        for asked in journal.take_requests(self.paths, self._lock.taken_ns):
             facts = {key: value for key, value in asked.items() if key != "time"}
             heard: dict[str, Any] = next((line for line in reversed(log.lines) if line["deed"] in _CHANGES), {})
             if asked["deed"] in _CHANGES and not facts.items() <= heard.items():  # or whoever heard it was killed before it removed it

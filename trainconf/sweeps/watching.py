@@ -60,13 +60,7 @@ class TrialWatch:
     @property
     def never_began(self) -> bool:
         """Whether it waits for the first time."""
-        return self.waits and not self._has_run
-
-    @property
-    def _has_run(self) -> bool:
-        """Whether a trial that waits has run before: it was put back into a queue, or it failed and is tried again."""
-        event = self.state.event if self.state is not None else {}
-        return event.get("waiting_for") in ("requeue", "retry") or event.get("attempt", 1) != 1
+        return self.waits and (self.state is None or not events.has_begun(self.state.event))
 
     def end(self, status: str, reason: str) -> None:
         """It has ended like this, as is known without looking."""

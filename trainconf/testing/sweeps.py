@@ -70,6 +70,29 @@ class SweepContract(Contract):
         assert pool.wait().status == "Completed"
         assert [self.state(launcher, plan) for plan in plans] == ["Canceled", "Canceled", "Completed"]
 
+    def test_trials_that_wait_are_held_and_let_go(self, launcher: Launcher, home: RunPaths) -> None:
+        pool = self.start(launcher, home, 1)
+        if not launcher.can_hold(home):
+            pool.cancel()
+            pool.close()
+            pytest.skip("its trials cannot be held")
+        plans = self.add(launcher, pool, ["sleep 600", "true", "true"])
+        pool.close()
+        runs = [RunPaths(plan.run_dir) for plan in plans]
+        wait_until(lambda: self.state(launcher, plans[0]) == "Running", "the first")
+        for _ in range(2):
+            launcher.hold(runs[1:], is_held=True)
+        launcher.cancel(RunHandle(runs[0]))
+        wait_until(lambda: self.state(launcher, plans[0]) == "Canceled", "the first to end")
+        launcher.cancel(RunHandle(runs[2]))
+        wait_until(lambda: self.state(launcher, plans[2]) == "Canceled", "one that is held, and not wanted any more")
+        assert self.state(launcher, plans[1]) == "NotStarted", "its turn had come when the first ended"
+        assert not pool.has_ended()
+        for _ in range(2):
+            launcher.hold(runs[1:2], is_held=False)
+        wait_until(lambda: self.state(launcher, plans[1]) == "Completed", "the one that was let go")
+        assert pool.wait().status == "Completed"
+
     @pytest.mark.parametrize("by", ["pool", "launcher"])
     def test_canceling_the_sweep_ends_every_trial(self, launcher: Launcher, home: RunPaths, by: str) -> None:
         pool = self.start(launcher, home, 2)

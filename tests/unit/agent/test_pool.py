@@ -32,7 +32,7 @@ class FakeRun:
     def __init__(self, paths: RunPaths, *_: Any) -> None:
         self.paths = paths
         self.rank_group = None
-        self.is_over = self.events_lost = False
+        self.is_over = self.events_lost = self.is_in_line = False
         self.deadline: float | None = None
         self.end: Outcome | None = None
         self.done: list[Any] = []
@@ -53,6 +53,10 @@ class FakeRun:
 
     def cannot_requeue(self, why: str) -> None:
         self.done.append(why)
+
+    def withdraw(self) -> bool:
+        self.is_over |= self.is_in_line
+        return self.is_in_line
 
     def ends(self, end: Outcome) -> None:
         self.end, self.is_over = end, True
@@ -115,8 +119,45 @@ def test_trials_start_in_order_and_the_next_one_when_one_ends(sweep: Sweep, runs
     sweep.pool.fill()
     assert not sweep.pool.is_done(), "more may come"
     sweep.write('{"end": true}\n')
+    assert not sweep.pool.is_done(), "its writer is still there"
+    sweep.lock.release()
     assert sweep.pool.is_done()
     assert (sweep.feed.end, sweep.pool.exit_code()) == ({"end": True}, 0)
+    assert not sweep.lock.acquire(blocking=False), "no other writer may come now"
+
+
+def test_another_writer_goes_on_after_the_end(sweep: Sweep, runs: list[FakeRun]) -> None:
+    sweep.write(sweep.trial("a"), '{"end": true}\n')
+    sweep.lock.release()
+    assert not sweep.pool.is_done(), "it runs"
+    assert sweep.lock.acquire(blocking=False), "somebody extends the sweep"
+    runs[0].ends(COMPLETED)
+    sweep.pool.fill()
+    assert not sweep.pool.is_done(), "more may come"
+    sweep.write(sweep.trial("b"))
+    assert names(runs) == ["a", "b"]
+    assert sweep.feed.end is None, "were this writer killed, it would not have said the end"
+    runs[1].ends(COMPLETED)
+    sweep.pool.fill()
+    sweep.write('{"end": true, "state": "Failed"}\n')
+    sweep.lock.release()
+    assert sweep.pool.is_done()
+    assert sweep.feed.end == {"end": True, "state": "Failed"}
+
+
+def test_a_held_sweep_starts_nothing_and_takes_back_what_waits_in_line(sweep: Sweep, runs: list[FakeRun]) -> None:
+    sweep.write(*(sweep.trial(name) for name in "abc"), '{"end": true}\n')
+    sweep.lock.release()
+    runs[1].is_in_line = True
+    Path(sweep.home.held).touch()
+    sweep.write()
+    assert runs[1].is_over
+    runs[0].ends(COMPLETED)
+    sweep.pool.fill()
+    assert (names(runs), sweep.pool.is_done()) == (["a", "b"], False)
+    os.unlink(sweep.home.held)
+    sweep.write()
+    assert names(runs) == ["a", "b", "b", "c"], "before those that were never taken"
 
 
 def test_a_line_counts_when_it_is_whole_and_one_that_is_none_is_passed_over(sweep: Sweep, runs: list[FakeRun]) -> None:

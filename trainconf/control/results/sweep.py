@@ -247,7 +247,7 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     """Have a sweep's controller do something; without one it is written down for the next, and a pause is carried out here.
 
     Whether there is a controller. Raises UserError for a plain grid that nothing can hold, for a damaged record, and for a pause of a sweep
-    whose trials an agent has; StorageError, LaunchError.
+    whose trials are in one job; StorageError, LaunchError.
     """
     from trainconf.sweeps.resuming import search_of
 
@@ -289,18 +289,16 @@ def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:
 def waits(paths: RunPaths) -> bool:
     """Whether a trial was handed over and has never begun."""
     latest = events.last(paths)
-    if latest is None or latest["state"] not in ("NotStarted", "Queued") or int(latest.get("attempt", 1)) != 1:
-        return False
-    return latest.get("waiting_for") not in ("requeue", "retry")
+    return latest is not None and not events.has_begun(latest)
 
 
 def can_pause(sweep: RunPaths) -> bool:
-    """Whether there are trials that can be held back: not those that an agent was handed over."""
+    """Whether there are trials that can be held back."""
     return not journal.is_handed_over(sweep) or hands.can_hold(sweep)
 
 
 def can_hold(sweep: RunPaths) -> bool:
-    """Whether its trials that wait in a scheduler's queue can be kept there."""
+    """Whether its trials that were handed over and wait can be kept waiting."""
     return hands.can_hold(sweep)
 
 
@@ -333,7 +331,7 @@ def _last_deed(lines: Iterable[Any]) -> dict[str, Any]:
 def _refuse_pause(sweep: RunPaths, deed: str) -> None:
     if deed == "pause" and not can_pause(sweep):
         what = f"{sweep.run_id}, a plain grid," if is_plain(record.read_mapping(sweep.sweep)) else sweep.run_id
-        raise UserError(f"{what} cannot be paused: an agent has all its trials since it began", ("from", sweep.trials),
+        raise UserError(f"{what} cannot be paused: all its trials are in one job", ("from", sweep.trials),
                         hint=f"`trainconf sweep stop {sweep.run_id}` takes back those that wait; those that run go on")
 
 

@@ -12,22 +12,22 @@ from contextlib import suppress
 from trainconf import files, launchers
 from trainconf.agent import job_folders
 from trainconf.agent.leases import shared_folder
-from trainconf.errors import ConfigError, Mistake, StorageError
+from trainconf.errors import ConfigError, LaunchError, Mistake, StorageError
 from trainconf.history import events, liveness
 from trainconf.launchers.job import checks
 from trainconf.launchers.machine.agent_process import WaitingAgent, agent_of, grace_of, start_agent, wake_agent
 from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import Job, Launcher, LaunchPlan, RankPlan, RunHandle
+from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
     from trainconf.launchers.machine.gpus import DeviceLister
-    from trainconf.paths import RunPaths
 
 WATCHDOG_SECONDS = 10.0  # besides the grace, for the watchdog of an agent that was killed
 
@@ -117,6 +117,24 @@ class AgentLauncher(Launcher):
     def open_pool(self, home: RunPaths, secrets: Mapping[str, str]) -> TrialPool:
         """One agent carries out what it is given; a further controller feeds it, or starts another one when it has ended."""
         return TrialPool.open(self, home, self._environ, secrets)
+
+    def can_hold(self, home: RunPaths) -> bool:
+        return True
+
+    def hold(self, trials: Sequence[RunPaths], *, is_held: bool) -> None:
+        """Their agent takes no further one, and gives those back that wait for a slot."""
+        home = RunPaths(os.path.dirname(liveness.lock_of(trials[0])))
+        try:
+            if is_held:
+                os.close(files.open_regular(home.held, os.O_WRONLY | os.O_CREAT))
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(home.held)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+        if not wake_agent(home, agent_of(home)) and not is_held:
+            again = f"trainconf rerun --where 'sweep == \"{home.run_id}\" and status == NotResponding'"
+            raise LaunchError("the agent that its trials wait for is gone", ("sweep", home.run_id), hint=again)
 
     def _cancel(self, paths: RunPaths, *, force: bool) -> None:
         try:

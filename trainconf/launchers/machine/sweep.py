@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from trainconf import files
 from trainconf.errors import StorageError
@@ -79,6 +80,8 @@ class TrialPool:
                 return cls(launcher, RunHandle(home), writer)
             lock = _acquired(home.lock)  # of an agent that has said its last word, it comes free at once
             pool = cls(launcher, RunHandle(home), writer)
+            with suppress(FileNotFoundError):
+                os.unlink(home.held)  # whoever was told of it is gone
             pool._append({"agent": 1 + sum("agent" in line for line in files.read_lines(home.trials))})
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error

