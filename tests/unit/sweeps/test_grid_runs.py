@@ -227,8 +227,7 @@ def test_a_plain_grid_is_stopped_what_runs_goes_on_and_what_waits_is_taken_back(
     answer = workspace(*sweep_words(workspace, "+params.a=range(5)", "sweep.max_concurrent_runs=2", "submit.detach=true"))
     assert answer.code == 0, answer
     wait_for(lambda: len(list(workspace.root.glob("runs/*/*/outputs/up"))) == 2)
-    answer = workspace("sweep", "pause", "last")
-    assert (answer.code, "a plain grid, cannot be paused" in answer.err, "sweep stop" in answer.err) == (2, True, True), answer
+    assert workspace("sweep", "pause", "last").code == 0
     answer = workspace("sweep", "stop", "last")
     assert answer.code == 0, answer
     (tmp_path / "gate").write_text("")

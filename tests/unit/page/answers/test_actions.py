@@ -16,6 +16,7 @@ from trainconf.history import events
 from trainconf.page.answers import actions, sweeps
 from trainconf.page.wire import Refusal
 from trainconf.paths import RunPaths, WorkspacePaths
+from trainconf.sweeps import hands
 
 from ...history.build import make_run, write_json
 from .conftest import Ask
@@ -159,7 +160,9 @@ def test_a_run_that_goes_on_is_asked_to_end_and_one_that_has_ended_says_so(ask: 
     assert events.is_cancel_requested(lost) or events.last(lost)["state"] == "Canceled"  # type: ignore[index]
 
 
-def test_a_search_is_paused_and_stopped_and_a_grid_says_that_it_cannot(ask: Ask, workspace: WorkspacePaths) -> None:
+def test_a_search_is_paused_and_stopped_and_a_grid_in_one_job_says_that_it_cannot(
+    ask: Ask, workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = make_run(workspace, "s", states=("Running",))
     search = {"settings": {"kind": "random"}, "metric": {}, "space": {}, "seed": 0}
     write_json(home.sweep, {"sweep_id": "s", "search": search, "metric": {"name": "a", "goal": "maximize"}})
@@ -170,9 +173,10 @@ def test_a_search_is_paused_and_stopped_and_a_grid_says_that_it_cannot(ask: Ask,
     assert [line for line in Path(home.journal).read_text().splitlines() if '"deed":"pause"' in line or '"deed":"close"' in line]
     grid = make_run(workspace, "g", states=("Running",))
     write_json(grid.sweep, {"sweep_id": "g"})
-    Path(grid.trials).write_text('{"end": 3}\n')  # an agent has all of them
+    Path(grid.trials).write_text('{"end": 3}\n')
+    monkeypatch.setattr(hands, "can_hold", lambda home: False)
     (result,) = act(ask, "pause", sweep="g", do=True)["results"]
-    assert (result["ok"], "plain grid" in result["words"]) == (False, True)
+    assert (result["ok"], "a plain grid, cannot be paused: all its trials are in one job" in result["words"]) == (False, True)
 
 
 def test_a_grid_that_is_paused_goes_on_without_a_controller(ask: Ask, workspace: WorkspacePaths) -> None:
