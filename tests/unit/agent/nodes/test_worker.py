@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import wait_for
 
 ROOT = Path(__file__).parents[4]
 CODE = textwrap.dedent("""
@@ -115,10 +118,12 @@ def test_ranks_are_ended_when_nobody_gives_orders_any_more(started: list[Process
 
 
 def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace_or_at_once_when_ordered(started: list[Process], tmp_path: Path) -> None:
-    stubborn = "trap '' TERM; while :; do sleep 0.05; done"
     for order, grace_s in (("end", 0.2), ("kill", 600.0)):
+        ignores = tmp_path / order
+        stubborn = f"trap '' TERM; touch {shlex.quote(str(ignores))}; while :; do sleep 0.05; done"
         process = worker(started, tmp_path, stubborn, grace_s=grace_s)
         process.start()
+        wait_for(ignores.exists)
         process.order(order)
         assert process.next("ended")["outcome"]["exit_code"] == 137
         process.next("over")
