@@ -171,4 +171,6 @@ def test_a_plain_grid_that_was_paused_when_the_machine_went_down_says_how_to_go_
     assert answer.code != 0
     assert "the agent that its trials wait for is gone" in answer.err
     assert f"trainconf rerun --where 'sweep == \"{home.run_id}\" and status == NotResponding'" in answer.err
-    assert here("rerun", "--where", f'sweep == "{home.run_id}" and status == NotResponding').code == 0
+    again = here("rerun", "--where", f'sweep == "{home.run_id}" and status == NotResponding')
+    assert again.code == 0, again
+    assert [here("wait", run).code for run in again.out.split()] == [0, 0, 0]
