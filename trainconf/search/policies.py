@@ -24,9 +24,9 @@ MAX_ALIKE = 100  # verdicts at steps between two logs, each of which is told
 
 
 def why_stopped(stop: dict[str, Any], goal: str) -> str:
-    """`stopped at log 5: 0.61 < 0.7, 12 compared`, of the journal's line about a trial that a policy stopped."""
+    """`stopped at log 5: 0.61 < 0.7, 12 compared`, of the journal's line about a trial that a policy stopped; `step` where it counts those."""
     own, bound = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in (stop.get("own"), stop.get("bound")))
-    return f"stopped at log {stop.get('interval')}: {own} {'<' if goal == 'maximize' else '>'} {bound}, {stop.get('compared')} compared"
+    return f"stopped at {stop.get('unit', 'log')} {stop.get('interval')}: {own} {'<' if goal == 'maximize' else '>'} {bound}, {stop.get('compared')} compared"
 
 
 def why_ended(stop: dict[str, Any] | None, closed: str, goal: str) -> str:
@@ -243,6 +243,7 @@ class Judge:
         self._policy = policy
         self._sign = 1.0 if goal == "maximize" else -1.0
         self._counts_steps = counts_steps
+        self.unit = "step" if counts_steps else "log"
         self._histories: dict[int, History] = {}
         self._fields: dict[int, Field] = {}
         self._logged_steps: dict[int, dict[int, int]] = {}

@@ -241,7 +241,7 @@ class Progress:
         self.verdict_count += int(line.get("count", 0))
 
     def _take_stop(self, line: Mapping[str, Any]) -> None:
-        self.trials[line["number"]].stop = {key: line[key] for key in ("interval", "own", "bound", "compared") if key in line}
+        self.trials[line["number"]].stop = {key: line[key] for key in ("interval", "unit", "own", "bound", "compared") if key in line}
 
     def _take_hold(self, line: Mapping[str, Any]) -> None:
         self.held |= self.running.keys() & set(line["numbers"])

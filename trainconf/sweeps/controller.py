@@ -273,7 +273,8 @@ class Controller:
     def _stop(self, trial: Trial, verdict: Verdict) -> None:
         assert self.judge is not None
         own, bound = self.judge.as_logged(verdict.own), self.judge.as_logged(verdict.bound)
-        self._write("stop", number=trial.number, interval=verdict.interval, own=own, bound=bound, compared=verdict.compared)
+        compared = {"interval": verdict.interval, "unit": self.judge.unit, "own": own, "bound": bound, "compared": verdict.compared}
+        self._write("stop", number=trial.number, **compared)
         self._cancel(trial, force=False)
 
     def _tell(self, watch: TrialWatch) -> None:

@@ -56,8 +56,10 @@ def canceled(here: Here, workspace: Shell) -> list[dict[str, Any]]:
     return trials
 
 
-def test_one_that_the_policy_stopped_says_at_which_log_and_by_which_values(here: Here, workspace: Shell) -> None:
-    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2", "sweep.max_concurrent_runs=1"]
+@pytest.mark.parametrize("unit", ["log", "step"])
+def test_one_that_the_policy_stopped_says_where_and_by_which_values(here: Here, workspace: Shell, unit: str) -> None:
+    counts = [f"sweep.policy.unit={unit}", "sweep.policy.delay_evaluation=2"]
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", *counts, "sweep.max_concurrent_runs=1"]
     params = ["+params.epochs=600", "+params.nap=0.05", "+params.lr=0.9,0.1,0.2"]
     assert here(*words(workspace, "sweep=grid", *policy, *params, total=3)).code == 0
     trials = canceled(here, workspace)
@@ -65,7 +67,8 @@ def test_one_that_the_policy_stopped_says_at_which_log_and_by_which_values(here:
     for trial in trials:
         stop = trial["stop"]
         values = f"{stop['own']:.6g} < {stop['bound']:.6g}, {stop['compared']} compared"
-        assert trial["reason"] == f"stopped at log {stop['interval']}: {values}, by the sweep's policy"
+        assert trial["reason"] == f"stopped at {unit} {stop['interval']}: {values}, by the sweep's policy"
+        assert stop["unit"] == unit
 
 
 def test_one_whose_sweep_has_no_more_time_says_so(here: Here, workspace: Shell) -> None:
