@@ -24,9 +24,10 @@ MAX_ALIKE = 100  # verdicts at steps between two logs, each of which is told
 
 
 def why_stopped(stop: dict[str, Any], goal: str) -> str:
-    """`stopped at log 5: 0.61 < 0.7, 12 compared`, of the journal's line about a trial that a policy stopped; `step` where it counts those."""
+    """`stopped at log 5: 0.61 < 0.7, 12 compared`, of the journal's line about a trial that a policy stopped; or at a step."""
     own, bound = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in (stop.get("own"), stop.get("bound")))
-    return f"stopped at {stop.get('unit', 'log')} {stop.get('interval')}: {own} {'<' if goal == 'maximize' else '>'} {bound}, {stop.get('compared')} compared"
+    at = f"{stop.get('unit', 'log')} {stop.get('interval')}"
+    return f"stopped at {at}: {own} {'<' if goal == 'maximize' else '>'} {bound}, {stop.get('compared')} compared"
 
 
 def why_ended(stop: dict[str, Any] | None, closed: str, goal: str) -> str:

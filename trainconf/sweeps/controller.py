@@ -161,8 +161,6 @@ class Controller:
         self._hands.close(state, reason)
         return state, reason
 
-    # ------------------------------------------------------------ trials
-
     def _ask(self, line: dict[str, Any]) -> None:
         entry = self._hands.entry(line)
         self._overrides[entry.number] = entry.overrides
@@ -241,7 +239,9 @@ class Controller:
                 logged.append(trial)
             if watch.state is not before:
                 changed.append(watch)
-            if watch.is_over:
+            if watch.is_over and watch.is_lost_unbegun and self._hands.gives_again(trial):
+                self._untaken[number] = (0.0, math.inf)
+            elif watch.is_over:
                 ended.append(watch)
         self._judge(logged)
         for watch in sorted(ended, key=end_of):
@@ -285,8 +285,6 @@ class Controller:
         names = sorted(watch.names)[:NAMES]
         watch.settle()
         self._write("told", number=watch.number, state=state, value=value, reason=watch.state.reason, names=names)
-
-    # ------------------------------------------------------------ what others ask for
 
     def _obey(self, asked: dict[str, Any]) -> None:
         deed, facts = asked["deed"], {key: value for key, value in asked.items() if key not in ("deed", "time")}

@@ -54,6 +54,12 @@ class Hands(Protocol):
     def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
         """Ask for the end of a trial's run, which then tells this reason. Raises LaunchError, StorageError."""
 
+    def gives_again(self, trial: Trial) -> bool:
+        """Of a trial that had not begun and whose agent is gone: whether `start` gives it to another one.
+
+        Raises StorageError where that is for a further controller to do.
+        """
+
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""
 
@@ -145,6 +151,11 @@ class Feeding:
         """Ask for the end of a trial's run."""
         cancel(journal.paths_of(self._home, trial.run), reason, force=force)
 
+    def gives_again(self, trial: Trial) -> bool:
+        """Where one agent has all that it was given."""
+        self._handed_over.discard(journal.paths_of(self._home, trial.run).run_dir)
+        return bool(self._pool.trial_lock)
+
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""
         return can_hold(self._home)
@@ -183,6 +194,13 @@ class Watching:
     def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
         """Ask for the end of a trial's run."""
         cancel(journal.paths_of(self._home, trial.run), reason, force=force)
+
+    def gives_again(self, trial: Trial) -> bool:
+        """Not where each is a job of its own; where one agent had all, another controller starts another one."""
+        paths = journal.paths_of(self._home, trial.run)
+        if liveness.lock_of(paths) == paths.lock:
+            return False
+        raise StorageError("the agent that had the sweep's trials is gone", ("sweep", self._home.run_id))
 
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""

@@ -62,6 +62,11 @@ class TrialWatch:
         """Whether it waits for the first time."""
         return self.waits and (self.state is None or not events.has_begun(self.state.event))
 
+    @property
+    def is_lost_unbegun(self) -> bool:
+        """Whether nobody has it any more, and nobody had begun it."""
+        return self.state is not None and self.state.status == "NotResponding" and not events.has_begun(self.state.event)
+
     def end(self, status: str, reason: str) -> None:
         """It has ended like this, as is known without looking."""
         self.state, self.is_over = State(status, reason), True

@@ -108,6 +108,21 @@ class AgentWaker:
     def __init__(self, paths: RunPaths) -> None:
         self._paths = paths
         self._fd = -1  # whatever becomes of the number, this is the process that was made sure of
+        self._before = agent_of(paths)
+        self._is_lost = False
+
+    def has_lost(self) -> bool:
+        """Whether the agent has ended, one that has come since this was made."""
+        try:
+            if self._fd >= 0:
+                signal.pidfd_send_signal(self._fd, 0)
+                return False
+        except ProcessLookupError:
+            self.close()
+            self._is_lost = True
+        who = None if self._is_lost else agent_of(self._paths)
+        self._is_lost |= who is not None and who != self._before and liveness.is_alive(who) is False
+        return self._is_lost
 
     def wake(self) -> None:
         """As `wake_agent`; nothing where there is no agent."""
@@ -121,6 +136,7 @@ class AgentWaker:
                 signal.pidfd_send_signal(self._fd, number)
         except ProcessLookupError:
             self.close()
+            self._is_lost = True
 
     def _keep(self, who: Mapping[str, Any]) -> None:
         if not hasattr(signal, "pidfd_send_signal"):

@@ -15,19 +15,20 @@ import time
 from contextlib import suppress
 
 from trainconf import files
-from trainconf.errors import StorageError
+from trainconf.errors import LaunchError, StorageError
 from trainconf.history import events
 from trainconf.launchers import get
 from trainconf.launchers.machine.agent_process import AgentWaker, start_agent
 from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
+from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
-    from trainconf.paths import RunPaths
 
 PATIENCE_SECONDS = 10.0  # with an agent that is about to end
 WAKE_SECONDS = 0.05  # until an agent hears of a trial that is made while others are
@@ -47,6 +48,7 @@ class TrialPool:
         self._launcher = launcher
         self._writer = writer
         self._waker = AgentWaker(handle.paths)
+        self._start_agent: Callable[[FileLock], int] | None = None  # where another one is started for one that is gone
 
     @property
     def trial_lock(self) -> str:
@@ -75,22 +77,43 @@ class TrialPool:
         try:
             os.makedirs(home.logs, exist_ok=True)
             writer = _acquired(home.trials)
-            latest = events.last(home)
-            if files.is_locked(home.lock) and (latest is None or latest["state"] not in events.TERMINAL):
-                return cls(launcher, RunHandle(home), writer)
-            lock = _acquired(home.lock)  # of an agent that has said its last word, it comes free at once
             pool = cls(launcher, RunHandle(home), writer)
-            with suppress(FileNotFoundError):
-                os.unlink(home.held)  # whoever was told of it is gone
-            pool._append({"agent": 1 + sum("agent" in line for line in files.read_lines(home.trials))})
+            pool._start_agent = lambda lock: start_agent(home, lock, environ, secrets)
+            latest = events.last(home)
+            if not files.is_locked(home.lock) or (latest is not None and latest["state"] in events.TERMINAL):
+                pool._begin_anew(_acquired(home.lock))  # of an agent that has said its last word, it comes free at once
         except OSError as error:
             raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
-        try:
-            pool.handle = RunHandle(home, start_agent(home, lock, environ, secrets))
         except BaseException:
             writer.release()
             raise
         return pool
+
+    def _begin_anew(self, lock: FileLock, again: Iterable[str] = ()) -> None:
+        """Start an agent, which first gets the trials in these folders. Raises OSError, StorageError, LaunchError."""
+        home = self.handle.paths
+        with suppress(FileNotFoundError):
+            os.unlink(home.held)  # whoever was told of it is gone
+        self._append({"agent": 1 + sum("agent" in line for line in files.read_lines(home.trials))})
+        for run_dir in again:
+            self._append({"run_dir": run_dir})
+        assert self._start_agent is not None
+        self.handle = RunHandle(home, self._start_agent(lock))
+        self._waker = AgentWaker(home)
+
+    def _see_to_agent(self) -> None:
+        """Start another agent where the sweep's own was killed. Raises StorageError; LaunchError while what it has left is being ended."""
+        home = self.handle.paths
+        if self._start_agent is None or not self._waker.has_lost():
+            return
+        try:
+            lock = files.FileLock(home.lock)
+            if not lock.acquire(blocking=False):
+                raise LaunchError("the sweep's agent was killed, and its watchdog ends what it has left", ("sweep", home.run_id))
+            listed = [os.path.join(home.run_dir, line["run_dir"]) for line in _of_the_latest_agent(home) if "run_dir" in line]
+            self._begin_anew(lock, [run_dir for run_dir in listed if not events.has_begun(events.last(RunPaths(run_dir)) or {})])
+        except OSError as error:
+            raise StorageError.from_os_error(error, "another agent cannot be started") from error
 
     def add(self, plans: Iterable[LaunchPlan]) -> None:
         """Hand over trials whose directories exist; they start in this order. Raises StorageError.
@@ -98,6 +121,7 @@ class TrialPool:
         `plans` may make each when it is asked for. The agent is woken by the first ones, then when there are as many again, for each
         time it looks at all that wait.
         """
+        self._see_to_agent()
         announced = unannounced = 0
         woken_at = time.monotonic()
         for plan in plans:
@@ -138,6 +162,15 @@ class TrialPool:
             files.append_line(self.handle.paths.trials, line)
         except OSError as error:
             raise StorageError.from_os_error(error, "the trial cannot be handed over") from error
+
+
+def _of_the_latest_agent(home: RunPaths) -> list[dict[str, Any]]:
+    """What its list gives the sweep's latest agent."""
+    found: list[dict[str, Any]] = []
+    for line in files.read_lines(home.trials):
+        if isinstance(line, dict):
+            found = [] if "agent" in line else [*found, line]
+    return found
 
 
 def _acquired(path: str) -> FileLock:

@@ -66,6 +66,9 @@ class Hands:
             raise LaunchError("Slurm does not answer")
         events.append(paths_of(self.home, trial.run), "Canceled", exit_code=None, reason="")
 
+    def gives_again(self, trial: Trial) -> bool:
+        return False
+
     def can_hold(self) -> bool:
         return self.holds is not None
 

@@ -135,6 +135,37 @@ def test_it_goes_on_after_the_machine_went_down(here: Here, workspace: Shell, mo
         assert statuses(here) == ["Completed"] * 4
 
 
+def test_a_search_goes_on_with_another_agent_when_its_own_is_killed(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    home = begin(here, workspace, "sweep=bayes", "+params.lr=uniform(0, 1)", "grace_seconds=1", waits=[])
+    kill_agent(home)
+    wait_for(lambda: statuses(here)[:2] == ["NotResponding", "Running"])
+    (workspace.root / "gate").write_text("")
+    assert here("wait", "last").code == 0
+    assert statuses(here) == ["NotResponding", *["Completed"] * 3], "no trial was spent on an agent that is gone"
+    assert here("sweep", "retry", "last", "--only", "lost").code == 0
+    assert statuses(here) == ["Completed"] * 4
+
+
+def test_a_search_whose_agent_has_all_trials_loses_none_that_waits_when_it_is_killed(here: Here, workspace: Shell) -> None:
+    home = begin(here, workspace, *RANDOM, *POLICY, "grace_seconds=1")
+    wait_for(lambda: any(line["deed"] == "resume" for line in read_lines(home.journal)))  # its controller, which goes on for the first time
+    kill_agent(home)
+    wait_for(lambda: not is_locked(home.controller_lock))
+    said = Path(home.controller_log).read_text()
+    assert "the agent that had the sweep's trials is gone" in said
+    assert f"trainconf sweep resume {home.run_id}" in said
+    (workspace.root / "gate").write_text("")
+    assert here("sweep", "resume", "last").code == 0
+    assert statuses(here) == ["NotResponding", *["Completed"] * 3]
+
+
+def kill_agent(home: RunPaths) -> None:
+    """Its watchdog ends what it leaves."""
+    who = next(event["agent"] for event in events.read(home) if "agent" in event)
+    os.kill(who["pid"], signal.SIGKILL)
+
+
 def test_it_is_extended_while_its_last_trial_runs(here: Here, workspace: Shell) -> None:
     home = begin(here, workspace, *RANDOM, "sweep.max_total_runs=1", waits=[])
     opens = threading.Thread(target=open_gate_when_fed, args=(home,))
