@@ -136,11 +136,15 @@ def results(sweep: RunPaths) -> Results:
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
     is_search, ended = "search" in found, progress.ended or {}
     reasons = {str(ended.get("state")): str(ended.get("reason", ""))}
+    left = sum(trial.status == "NotResponding" and trial.row.get("started") is None for trial in trials)  # nobody has them any more
     if ended:  # since it was cancelled, it may have been resumed
         is_canceled = "Canceled" in reasons
     elif progress.is_reopened and found.get("has_controller"):  # and nobody controls it yet: it is not done
         is_canceled = True
-    elif is_search and trials and all(trial.status in ("Failed", "Canceled") for trial in trials):  # nobody compared them
+    elif is_search and left and not is_locked(sweep.controller_lock):
+        what = f"{left} of its trials had not begun" if left > 1 else "a trial had not begun"
+        reasons = {"Failed": f"{what} when their agent went; `trainconf sweep resume {sweep.run_id}` goes on"}
+    elif is_search and trials and all(trial.status in ("Failed", "Canceled", "NotResponding") for trial in trials):  # nobody compared them
         reasons = {"Failed": "no trial completed"}
     asked_policy = settings.get("policy")
     policy = (progress.policy or (asked_policy if isinstance(asked_policy, dict) else {})).get("kind", "none")

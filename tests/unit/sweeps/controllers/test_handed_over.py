@@ -160,6 +160,19 @@ def test_a_search_whose_agent_has_all_trials_loses_none_that_waits_when_it_is_ki
     assert statuses(here) == ["NotResponding", *["Completed"] * 3]
 
 
+def test_a_search_without_a_controller_is_not_done_when_its_agent_is_killed(here: Here, workspace: Shell) -> None:
+    home = begin(here, workspace, *RANDOM, "grace_seconds=1")
+    kill_agent(home)
+    waited = here("wait", "last")
+    assert waited.code == 1, waited
+    wait_for(lambda: statuses(here) == ["NotResponding"] * 4)
+    found = shown(here)
+    assert found["failure"] == f"3 of its trials had not begun when their agent went; `trainconf sweep resume {home.run_id}` goes on"
+    (workspace.root / "gate").write_text("")
+    assert here("sweep", "resume", "last").code == 0
+    assert (shown(here)["failure"], statuses(here)) == ("", ["NotResponding", *["Completed"] * 3])
+
+
 def kill_agent(home: RunPaths) -> None:
     """Its watchdog ends what it leaves."""
     who = next(event["agent"] for event in events.read(home) if "agent" in event)
