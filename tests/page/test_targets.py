@@ -126,7 +126,7 @@ def test_the_tasks_of_an_array_are_held_and_let_go_from_the_page_and_watched_to_
     assert any(row.startswith("RUNNING") for row in queue_of(lab))
     link = lab.serve()
     ((command, actions),) = (paused := deed("steer", link, name, "pause", "pause", "Paused"))["seen"]
-    assert (command, actions[:2]) == (f"trainconf sweep pause {name}", ["resume…", "cancel…"])
+    assert (command, actions[:3]) == (f"trainconf sweep pause {name}", ["resume…", "stop…", "cancel…"])
     assert "those that wait in the queue are held" in paused["said"][0]
     assert queue_of(lab)[:2] == ["PENDING JobHeldUser"] * 2
     gate.touch()

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from trainconf.page.connection import HEAD_S
 from trainconf.page.server import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SLOW = (
 
 
 def test_connections_that_say_nothing_or_not_enough_are_closed_and_shut_nobody_out(serve: Serve) -> None:
-    page = serve()
+    page, begun = serve(), time.monotonic()
     opened = [socket.create_connection(("127.0.0.1", page.port), timeout=300) for _ in range(CONNECTIONS + 10)]
     try:
         for number, connection in enumerate(opened):
@@ -31,7 +32,9 @@ def test_connections_that_say_nothing_or_not_enough_are_closed_and_shut_nobody_o
         for connection in opened[len(SLOW) - 1 :: len(SLOW)]:
             assert connection.recv(65536)
             connection.sendall(b"2")  # of what is refused already, and goes on
-        assert page.ask("GET", "/api/about")[0] == 503
+        status = page.ask("GET", "/api/about")[0]
+        if time.monotonic() < begun + HEAD_S:  # else a busy machine has closed some already
+            assert status == 503
         for connection in opened:
             connection.settimeout(60)
             with suppress(ConnectionResetError):

@@ -75,17 +75,17 @@ def test_a_sweep_is_watched_through_a_change_of_width_and_ended_by_one_interrupt
     def rows(text: str) -> list[str]:
         return [line for line in session.lines if text in line]
 
-    session.until(lambda: bool(rows("2 running, 1 waiting")) and all("█" in line for line in rows(" a=1") + rows(" a=2")))
+    session.until(lambda: bool(rows("2 running, 1 waiting")) and all("█" in line for line in rows("  a=1") + rows("  a=2")))
     for wide in (101, 50, columns):
         session.resize(wide)
         session.press(b"\r")
         begun = time.monotonic()
         session.until(lambda begun=begun: time.monotonic() > begun + 0.4 and bool(rows("elapsed")))  # type: ignore[misc]
-        assert [len(rows(text)) for text in ("elapsed", "running", " a=1", " a=2")] == [1, 1, 1, 1], session.lines
+        assert [len(rows(text)) for text in ("elapsed", "2 running", "  a=1", "  a=2")] == [1, 1, 1, 1], session.lines
         block = next(place for place, line in enumerate(session.lines) if "elapsed" in line)
         assert all(len(line) < wide for line in session.lines[block:]), session.lines
     session.press(b"\x03")
     session.until(lambda: bool(rows("canceling all runs")))
     assert session.end() == 130
     assert [len(rows(text)) for text in ("canceling all runs", "elapsed", "^C", "waiting")] == [1, 0, 0, 0], session.lines
-    assert len(rows("Canceled")) == 6  # as each ended, and in the table
+    assert len(rows("  Canceled")) == 6  # as each ended, and in the table

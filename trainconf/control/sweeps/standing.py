@@ -115,6 +115,8 @@ def check_extension(sweep: RunPaths, changes: Mapping[str, Any], workspace: Work
     now = standing(sweep)
     wanted, total = changes.get("sweep.max_total_runs"), now.progress.limits.max_total_runs
     name, try_this = f"sweep.max_total_runs={wanted}", f"trainconf sweep extend {sweep.run_id} sweep.max_total_runs={2 * total}"
+    if wanted == total and not now.is_whole() and not is_locked(sweep.controller_lock):
+        return  # whoever was asked for it before was killed over it
     if type(wanted) is int and 0 < wanted <= total:
         raise ConfigError(Mistake(f"{name} does not extend {sweep.run_id}: its total is {total} already", ("allowed", f"integer > {total}"),
                                   hint=try_this))
@@ -131,6 +133,8 @@ def nothing_to_retry(sweep: RunPaths, retry: str) -> str:
     if is_locked(sweep.controller_lock) or standing(sweep).state not in events.TERMINAL:
         return ""
     trials = results(sweep).trials
+    if not all(trial.has_ended for trial in trials):
+        return ""  # whoever was asked for it before was killed over it
     states = {"Lost" if trial.status == "NotResponding" else trial.status for trial in trials if trial.stop is None}
     if not states.isdisjoint(RETRIES[retry]):
         return ""

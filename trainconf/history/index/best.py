@@ -11,6 +11,9 @@ from trainconf.history.event_files import scan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
+
+FEW_LINES = 64  # are decoded sooner than a pattern is made
 
 
 class Judge:
@@ -19,9 +22,15 @@ class Judge:
     def __init__(self, name: str, goal: str | None) -> None:
         self.name = name
         self._choose = min if goal == "minimize" else max
-        spelt = json.dumps(name)
-        self._spelt = f'"name":{spelt},'.encode()
-        self._values = re.compile(re.escape(self._spelt) + rb'"value":([-+.0-9eE]+|NaN|-?Infinity),"step":(?:-?[0-9]+|null)\}')
+        self._pattern: tuple[bytes, Any] | None = None
+
+    def _spelt(self) -> tuple[bytes, Any]:
+        """The metric's name as `Run.log` writes it, and the pattern of its values."""
+        if self._pattern is None:
+            spelt = f'"name":{json.dumps(self.name)},'.encode()
+            value = rb'"value":([-+.0-9eE]+|NaN|-?Infinity),"step":(?:-?[0-9]+|null)\}'
+            self._pattern = spelt, re.compile(re.escape(spelt) + value)
+        return self._pattern
 
     def better(self, *values: float | None) -> float | None:
         """The best of these; None where none is any."""
@@ -34,9 +43,10 @@ class Judge:
     def of_lines(self, lines: bytes) -> float | None:
         """The best value in whole lines of metrics. They are decoded one by one only where they are not as `Run.log` writes them."""
         count = lines.count(b"\n") + 1
-        if lines.count(b'{"time":"') == lines.count(b'","name":"') == count and b"\\" not in lines:
-            found = self._values.findall(lines)
-            if len(found) == lines.count(self._spelt):
+        if count > FEW_LINES and lines.count(b'{"time":"') == lines.count(b'","name":"') == count and b"\\" not in lines:
+            spelt, values = self._spelt()
+            found = values.findall(lines)
+            if len(found) == lines.count(spelt):
                 try:
                     return self.of_values(map(float, found))
                 except ValueError:
