@@ -65,7 +65,7 @@ is_seen = os.path.exists(os.path.join(os.path.dirname(gate), "train.py"))  # not
 while is_seen and not os.path.exists(gate) and time.monotonic() < give_up_at:
     time.sleep(0.02)
 note("-")
-sys.exit(3 if trial == "2" and os.path.exists(gate + ".fail") else 0)
+sys.exit(3 if trial == "2" and "FAILS" in os.environ else 0)
 '''
 POLICY = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.5", "sweep.policy.evaluation_interval=4", "sweep.policy.delay_evaluation=4"]
 SCENES = {
@@ -142,11 +142,7 @@ class Kills:
 
     def _run_later(self, kind: str, point: str) -> Iterator[str]:
         """What is wrong when a search that has ended goes on and its controller is killed."""
-        with contextlib.ExitStack() as stack:
-            if kind == "retried":
-                open(f"{self.gate}.fail", "w").close()
-                stack.callback(os.unlink, f"{self.gate}.fail")
-            self._wait(self._start(self.words))
+        self._wait(self._start([*self.words, *(["+env.variables.FAILS=once"] if kind == "retried" else [])]))
         home = self._home()
         sweep = os.path.basename(home)
         words = ["sweep", "retry", sweep] if kind == "retried" else ["sweep", "extend", sweep, f"sweep.max_total_runs={TOTAL + 1}"]

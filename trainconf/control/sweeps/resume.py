@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from trainconf.control.sweeps.steer import AnySweep
 from trainconf.errors import UserError
-from trainconf.files import is_locked
+from trainconf.files import FileLock, is_locked
 from trainconf.history import record
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
@@ -29,10 +30,22 @@ def resume(
 
         if presence.presence(sweep) is None and not needs_controller(sweep):
             raise presence.has_one(sweep)  # whoever makes it, who hears of nothing
-        if presence.tell(sweep, _deeds(check(sweep, workspace, changes or {}))):
+        found = check(sweep, workspace, changes or {})
+        if found.get("max_total_runs") and journal.is_handed_over(sweep):
+            reporter.info(f"{sweep.run_id} goes on with further trials when those that its agent or scheduler has are over")
+            return _taken_over(sweep, workspace, changes, retry, reporter, held, patience_s=math.inf)
+        if presence.tell(sweep, _deeds(found)):
             return None
+    return _taken_over(sweep, workspace, changes, retry, reporter, held)
+
+
+def _taken_over(
+    sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any] | None, retry: str, reporter: Reporter, held: FileLock,
+    patience_s: float = 0.0,
+) -> AnySweep:  # fmt: skip
+    """A sweep that this process controls, once whoever controls it now has ended within `patience_s`."""
     places.end_job(sweep)  # one that waits in the queue would find its place taken
-    found = ResumedSweep(sweep, workspace, reporter, held=held)
+    found = ResumedSweep(sweep, workspace, reporter, held=held, patience_s=patience_s)
     found.start(changes, retry)
     return found
 

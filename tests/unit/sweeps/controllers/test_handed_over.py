@@ -190,6 +190,16 @@ def test_it_is_extended_while_its_last_trial_runs(here: Here, workspace: Shell) 
     assert shown(here)["status"] == "Completed"
 
 
+def test_it_is_extended_while_its_controller_watches(here: Here, workspace: Shell) -> None:
+    begin(here, workspace, *RANDOM, *POLICY, "sweep.max_total_runs=1", waits=[])
+    answer = here("sweep", "extend", "last", "sweep.max_total_runs=3", "--detach")
+    assert answer.code == 0, answer
+    (workspace.root / "gate").write_text("")
+    wait_for(lambda: statuses(here) == ["Completed"] * 3)
+    assert here("wait", "last").code == 0
+    assert shown(here)["status"] == "Completed"
+
+
 def open_gate_when_fed(home: RunPaths) -> None:
     """Let the trial end when somebody controls the sweep, who has nothing to add before that."""
     wait_for(lambda: presence(home) is not None and is_locked(home.trials))
