@@ -13,7 +13,9 @@ import pytest
 from tests.contract.agents import agent_of, kill_agent
 from trainconf import files
 from trainconf.agent.processes import tree
+from trainconf.errors import StorageError
 from trainconf.history import events, liveness
+from trainconf.launchers.machine import sweep as module
 from trainconf.launchers.machine.local import LocalLauncher
 from trainconf.launchers.machine.sweep import TrialPool
 from trainconf.launchers.protocol import LaunchPlan, RunHandle
@@ -163,3 +165,18 @@ def test_an_agent_sleeps_while_it_waits_for_trials(home: RunPaths) -> None:
     assert wakes == [line for line in Path(f"/proc/{agent_of(pool.handle)}/status").read_text().splitlines() if "ctxt" in line]
     pool.close()
     pool.wait()
+
+
+def test_a_sweep_has_one_feeder_and_one_that_cannot_begin_lets_go(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    files.write_atomic(home.sweep, json.dumps({"max_concurrent_runs": 1}))
+    feeder, agent = files.FileLock(home.trials), files.FileLock(home.lock)
+    feeder.acquire()
+    with pytest.raises(StorageError, match="fed by somebody else"):
+        LocalLauncher().open_pool(home, {})
+    feeder.release()
+    os.makedirs(home.held)  # which cannot be removed as a file
+    with pytest.raises(StorageError, match="cannot be prepared"):
+        LocalLauncher().open_pool(home, {})
+    assert feeder.acquire(blocking=False)
+    assert agent.acquire(blocking=False)

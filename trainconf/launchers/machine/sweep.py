@@ -77,28 +77,34 @@ class TrialPool:
         try:
             os.makedirs(home.logs, exist_ok=True)
             writer = _acquired(home.trials)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
+        try:
             pool = cls(launcher, RunHandle(home), writer)
             pool._start_agent = lambda lock: start_agent(home, lock, environ, secrets)
             latest = events.last(home)
             if not files.is_locked(home.lock) or (latest is not None and latest["state"] in events.TERMINAL):
                 pool._begin_anew(_acquired(home.lock))  # of an agent that has said its last word, it comes free at once
-        except OSError as error:
-            raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
-        except BaseException:
+        except BaseException as error:
             writer.release()
+            if isinstance(error, OSError):
+                raise StorageError.from_os_error(error, "the sweep cannot be prepared") from error
             raise
         return pool
 
     def _begin_anew(self, lock: FileLock, again: Iterable[str] = ()) -> None:
         """Start an agent, which first gets the trials in these folders. Raises OSError, StorageError, LaunchError."""
         home = self.handle.paths
-        with suppress(FileNotFoundError):
-            os.unlink(home.held)  # whoever was told of it is gone
-        self._append({"agent": 1 + sum("agent" in line for line in files.read_lines(home.trials))})
-        for run_dir in again:
-            self._append({"run_dir": run_dir})
         assert self._start_agent is not None
-        self.handle = RunHandle(home, self._start_agent(lock))
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(home.held)  # whoever was told of it is gone
+            self._append({"agent": 1 + sum("agent" in line for line in files.read_lines(home.trials))})
+            for run_dir in again:
+                self._append({"run_dir": run_dir})
+            self.handle = RunHandle(home, self._start_agent(lock))
+        finally:
+            lock.release()
         self._waker = AgentWaker(home)
 
     def _see_to_agent(self) -> None:
