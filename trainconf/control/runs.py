@@ -242,7 +242,7 @@ def stop_sweep(sweep: RunPaths) -> bool:
 
     Without one, trials that were handed over and wait are taken back here. Raises UserError, LaunchError, StorageError.
     """
-    from trainconf.control.results.sweep import ask_for, is_plain, waits
+    from trainconf.control.results.sweep import ask_for, is_plain
     from trainconf.sweeps import hands
 
     if is_plain(read_mapping(sweep.sweep)):
@@ -251,7 +251,7 @@ def stop_sweep(sweep: RunPaths) -> bool:
     else:
         has_controller = ask_for(sweep, "close", reason="stopped by `sweep stop`")
     for trial in [] if has_controller else finding.trials_of(sweep):
-        if waits(trial):
+        if events.waits(trial):
             hands.cancel(trial, "its sweep was stopped: by `sweep stop`", force=False)
     return has_controller
 

@@ -168,6 +168,12 @@ def last(paths: RunPaths) -> dict[str, Any] | None:
     return cancel_request(paths) or latest
 
 
+def waits(paths: RunPaths) -> bool:
+    """Whether a run was handed over and has never begun."""
+    latest = last(paths)
+    return latest is not None and not has_begun(latest)
+
+
 def has_begun(event: Mapping[str, Any]) -> bool:
     """Whether a run with this latest event is past the beginning of its first attempt, or waits for a further one."""
     waits = event.get("state", "NotStarted") in ("NotStarted", "Queued")

@@ -49,6 +49,17 @@ def trials_of(sweep: RunPaths) -> list[RunPaths]:
     return [trial for trial in (RunPaths(os.path.join(runs, *part)) for part in plain) if _is_trial_of(trial, sweep)]
 
 
+def given_to_the_last_agent(sweep: RunPaths) -> list[str]:
+    """The folders that a sweep's latest agent was given, in order; what an earlier one had and did not begin, nobody has."""
+    found: list[str] = []
+    for line in files.read_lines(sweep.trials):
+        if isinstance(line, dict) and "agent" in line:
+            found.clear()
+        elif isinstance(line, dict) and isinstance(line.get("run_dir"), str):
+            found.append(os.path.join(sweep.run_dir, line["run_dir"]))
+    return found
+
+
 def _is_trial_of(trial: RunPaths, sweep: RunPaths) -> bool:
     """Whether it bears the sweep's id, or says itself that the sweep's agent is its own. The list alone could name anybody's run."""
     return trial.run_id.startswith(f"{sweep.run_id}_") or liveness.lock_of(trial) == sweep.lock

@@ -158,7 +158,7 @@ def state_of(paths: RunPaths) -> State:
     if event["state"] in events.TERMINAL:
         return _as_recorded(event)
     history = events.read(paths)
-    agent = _agent(history)
+    agent = agent_in(history)
     if agent is not None and is_alive(agent):
         return _as_recorded(event)  # the lock file was deleted or replaced; the process itself is the better proof
     scheduler = scheduler_of(paths, history)
@@ -173,12 +173,12 @@ def _was_left_behind(paths: RunPaths, lock: str, event: dict[str, Any]) -> bool:
     """Whether a trial had begun under an agent that is gone, and another one has the lock of all trials of its sweep now."""
     if lock == paths.lock or not events.has_begun(event) or event.get("waiting_for") == "requeue":
         return False
-    own, latest = _agent(events.read(paths)), _agent(events.read(type(paths)(os.path.dirname(lock))))
+    own, latest = agent_in(events.read(paths)), agent_in(events.read(type(paths)(os.path.dirname(lock))))
     return own is not None and latest is not None and own != latest
 
 
-def _agent(history: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The identity of the latest agent."""
+def agent_in(history: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The identity of the latest agent in these events; None without one."""
     return next((event["agent"] for event in reversed(history) if isinstance(event.get("agent"), dict)), None)
 
 

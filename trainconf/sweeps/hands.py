@@ -10,8 +10,8 @@ from contextlib import suppress
 from trainconf import launchers
 from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, LaunchError, RunNotFoundError, StorageError, TrainconfError
-from trainconf.files import read_lines
 from trainconf.history import events, liveness
+from trainconf.history.find import given_to_the_last_agent
 from trainconf.history.record import read_mapping
 from trainconf.launchers.protocol import Pool, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -91,7 +91,7 @@ class Feeding:
         self._pool = pool
         self._resolve = resolve
         self._resolved: dict[int, Resolved] = {}  # of trials that are asked for and not made yet
-        self._handed_over = _given_to_the_last(home)
+        self._handed_over = set(given_to_the_last_agent(home))
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
         """The trial of an `ask` line. One that cannot be composed gets its number too: `start` tells why it fails."""
@@ -299,14 +299,3 @@ def _refuse_another(home: RunPaths, number: int, paths: RunPaths, overrides: Seq
             ("from", home.journal), ("trial", paths.run_dir), ("would be", " ".join(overrides)),
             hint=f"restore the journal from a copy, or begin a sweep that knows what this one has found: sweep.resume_from=[{home.run_id}]",
         )
-
-
-def _given_to_the_last(home: RunPaths) -> set[str]:
-    """The runs that the sweep's latest agent was given; what an earlier one had and did not begin, nobody has."""
-    found: set[str] = set()
-    for line in read_lines(home.trials):
-        if isinstance(line, dict) and "agent" in line:
-            found.clear()
-        elif isinstance(line, dict) and isinstance(line.get("run_dir"), str):
-            found.add(os.path.join(home.run_dir, line["run_dir"]))
-    return found

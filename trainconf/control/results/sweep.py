@@ -281,19 +281,13 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
 def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:
     """Keep trials in their scheduler's queue, or let them begin, as the journal says. Raises ConfigError, LaunchError, StorageError."""
     if progress.is_held:
-        waiting = [trial for trial in progress.running.values() if waits(journal.paths_of(sweep, trial.run))]
+        waiting = [trial for trial in progress.running.values() if events.waits(journal.paths_of(sweep, trial.run))]
         if waiting and hands.can_hold(sweep):
             log.write("hold", numbers=[trial.number for trial in waiting])
             hands.hold(sweep, waiting, is_held=True)
     elif progress.held:
         hands.hold(sweep, [progress.trials[number] for number in sorted(progress.held)], is_held=False)
         log.write("release", numbers=sorted(progress.held))
-
-
-def waits(paths: RunPaths) -> bool:
-    """Whether a trial was handed over and has never begun."""
-    latest = events.last(paths)
-    return latest is not None and not events.has_begun(latest)
 
 
 def can_pause(sweep: RunPaths) -> bool:

@@ -21,6 +21,7 @@ def resume(
 ) -> AnySweep | None:  # fmt: skip
     """Control a sweep from this process: it goes on, with other limits, and with trials that run again. None: its controller was told.
 
+    A controller whose trials were all handed over cannot ask for more: the end of that one is waited for, however long it takes.
     lock_fd: where the process that has started this one left the controller's lock, held; see `detach`.
     Raises UserError for a plain grid, ConfigError for a change that would make other trials, StorageError, LaunchError.
     """
@@ -44,7 +45,8 @@ def _taken_over(
     patience_s: float = 0.0,
 ) -> AnySweep:  # fmt: skip
     """A sweep that this process controls, once whoever controls it now has ended within `patience_s`."""
-    places.end_job(sweep)  # one that waits in the queue would find its place taken
+    if not patience_s:  # else it is here, and ends by itself
+        places.end_job(sweep)  # one that waits in the queue would find its place taken
     found = ResumedSweep(sweep, workspace, reporter, held=held, patience_s=patience_s)
     found.start(changes, retry)
     return found

@@ -220,10 +220,9 @@ def agent_of(paths: RunPaths) -> dict[str, Any] | None:
     """The identity of the latest agent, from the run's events, or from its sweep's for a trial that has not started."""
     home = RunPaths(os.path.dirname(liveness.lock_of(paths)))
     for source in (paths, home) if home.run_dir != paths.run_dir else (paths,):
-        for event in reversed(events.read(source)):
-            if isinstance(event.get("agent"), dict):
-                found: dict[str, Any] = event["agent"]
-                return found
+        found = liveness.agent_in(events.read(source))
+        if found is not None:
+            return found
     return None
 
 

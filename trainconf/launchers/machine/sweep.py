@@ -17,6 +17,7 @@ from contextlib import suppress
 from trainconf import files
 from trainconf.errors import LaunchError, StorageError
 from trainconf.history import events
+from trainconf.history.find import given_to_the_last_agent
 from trainconf.launchers import get
 from trainconf.launchers.machine.agent_process import AgentWaker, start_agent
 from trainconf.launchers.protocol import Launcher, LaunchPlan, RunHandle
@@ -25,7 +26,6 @@ from trainconf.paths import RunPaths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
 
     from trainconf.files import FileLock
     from trainconf.history.liveness import State
@@ -113,11 +113,11 @@ class TrialPool:
         if self._start_agent is None or not self._waker.has_lost():
             return
         try:
+            left = [run_dir for run_dir in given_to_the_last_agent(home) if events.waits(RunPaths(run_dir))]
             lock = files.FileLock(home.lock)
             if not lock.acquire(blocking=False):
                 raise LaunchError("the sweep's agent was killed, and its watchdog ends what it has left", ("sweep", home.run_id))
-            listed = [os.path.join(home.run_dir, line["run_dir"]) for line in _of_the_latest_agent(home) if "run_dir" in line]
-            self._begin_anew(lock, [run_dir for run_dir in listed if not events.has_begun(events.last(RunPaths(run_dir)) or {})])
+            self._begin_anew(lock, left)
         except OSError as error:
             raise StorageError.from_os_error(error, "another agent cannot be started") from error
 
@@ -168,15 +168,6 @@ class TrialPool:
             files.append_line(self.handle.paths.trials, line)
         except OSError as error:
             raise StorageError.from_os_error(error, "the trial cannot be handed over") from error
-
-
-def _of_the_latest_agent(home: RunPaths) -> list[dict[str, Any]]:
-    """What its list gives the sweep's latest agent."""
-    found: list[dict[str, Any]] = []
-    for line in files.read_lines(home.trials):
-        if isinstance(line, dict):
-            found = [] if "agent" in line else [*found, line]
-    return found
 
 
 def _acquired(path: str) -> FileLock:

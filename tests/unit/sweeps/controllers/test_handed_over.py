@@ -13,23 +13,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer, Shell, wait_for
+from tests.unit.sweeps.controllers.test_one_controller import POLICY, SCRIPT
 from trainconf.files import FileLock, is_locked, read_lines
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
 from trainconf.sweeps.presence import presence
 
 Here = Callable[..., Answer]
-SCRIPT = """
-import os, sys, time
-from trainconf import Run
-lr, gate = (sys.argv[sys.argv.index(name) + 1] for name in ("--lr", "--gate"))
-Run.get_context().log("loss", float(lr))
-give_up_at = time.monotonic() + 300
-while not os.path.exists(gate) and time.monotonic() < give_up_at:
-    time.sleep(0.02)
-"""
 RANDOM = ["sweep=random", "+params.lr=uniform(0, 1)"]
-POLICY = ["sweep/policy=bandit", "sweep.policy.slack_amount=9"]
 
 
 @pytest.fixture(autouse=True)
