@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from trainconf.control.results.worth import logged, rule_of_run
 from trainconf.errors import UserError
 from trainconf.fast.json import dumps
-from trainconf.history import metrics, record
+from trainconf.history import record
 from trainconf.launchers import states
+from trainconf.search.values import best as ahead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,16 +22,18 @@ if TYPE_CHECKING:
 SHORT = 12  # characters of a hash that people are shown
 GROUPS = (
     "status", "reason", "name", "experiment", "created", "duration_s",
-    "params", "metrics", "tags", "env", "code", "inputs", "git", "compute",
+    "params", "metrics", "metric", "tags", "env", "code", "inputs", "git", "compute",
 )  # fmt: skip
 ALWAYS_DIFFERENT = frozenset({"created"})
+VALUE = "metric.value"  # what a run is worth by its metric
 
 
 class Comparison(NamedTuple):
     """Facts of runs by name, such as `params.lr`: a value for each run in their order, None where a run has none.
 
-    differing: the names of those that are not the same in all runs. best: the place of the best run by the name of a metric, where all
-    runs are judged by that one. damage: what of a run's files cannot be read, by its place.
+    differing: the names of those that are not the same in all runs. metric: by which all runs are judged, None where they are not.
+    best: the place of the best run by the name of the fact that says so: that of the metric, whose last values are the facts, or
+    `metric.value` where a run is worth another one than its last. damage: what of a run's files cannot be read, by its place.
     """
 
     runs: Sequence[RunPaths]
@@ -37,6 +41,7 @@ class Comparison(NamedTuple):
     differing: frozenset[str]
     best: dict[str, int]
     damage: dict[int, str]
+    metric: str | None
 
     def to_dict(self, *, everything: bool = True) -> dict[str, Any]:
         """The stable form of `compare --json`; without `everything` only what differs."""
@@ -56,21 +61,33 @@ def compare(runs: Sequence[RunPaths]) -> Comparison:
     known: list[dict[str, Any]] = []
     damage = {}
     judged: set[tuple[Any, Any]] = set()
+    worth: list[float | None] = []
     for place, (paths, state) in enumerate(zip(runs, states.states_of(runs), strict=True)):
         recorded = record.read_mapping(paths.record)
-        known.append(dict(_facts(paths, state, recorded)))
-        metric = recorded.get("metric")
-        judged.add((metric.get("name"), metric.get("goal")) if isinstance(metric, dict) else (None, None))
+        asked: dict[str, Any] = told if isinstance(told := recorded.get("metric"), dict) else {}
+        name, goal = asked.get("name"), str(asked.get("goal") or "maximize")
+        judged.add((name if isinstance(name, str) else None, goal))
+        values, value = logged(paths, name, goal, rule_of_run(paths, recorded))
+        worth.append(value)
+        known.append(dict(_facts(paths, state, recorded, values)))
         if broken := record.damage(paths, recorded):
             damage[place] = broken
+    metric, goal = judged.pop() if len(judged) == 1 else (None, "")
+    fact = f"metrics.{metric}"
+    if metric is not None and any(facts.get(fact) != value for facts, value in zip(known, worth, strict=True)):
+        fact = VALUE
+        for facts, value in zip(known, worth, strict=True):
+            facts[VALUE] = value
     names = sorted({name: None for facts in known for name in facts}, key=_order)
     facts = {name: [each.get(name) for each in known] for name in names}
     differing = frozenset(name for name, values in facts.items() if name not in ALWAYS_DIFFERENT and len(set(map(dumps, values))) > 1)
-    return Comparison(runs, facts, differing, _best(facts, *judged.pop()) if len(judged) == 1 else {}, damage)
+    best = ahead(worth, goal) if metric is not None and len(worth) - worth.count(None) > 1 else None
+    return Comparison(runs, facts, differing, {} if best is None else {fact: best}, damage, metric)
 
 
-def _facts(paths: RunPaths, state: State, recorded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    fields = record.assemble(paths, state, metrics.summarise(paths).values, recorded)
+def _facts(paths: RunPaths, state: State, recorded: dict[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """values: the last ones of its metrics."""
+    fields = record.assemble(paths, state, values, recorded)
     spec = record.read_mapping(paths.spec)
     yield "status", fields["status"]
     yield "reason", state.reason or None
@@ -128,15 +145,3 @@ def _order(name: str) -> tuple[int, str]:
     group = name.partition(".")[0]
     return GROUPS.index(group) if group in GROUPS else len(GROUPS), name
 
-
-def _best(facts: dict[str, list[Any]], metric: Any, goal: Any) -> dict[str, int]:
-    """The place of the best value of the metric that the runs are judged by."""
-    name = f"metrics.{metric}"
-    values = {
-        place: value for place, value in enumerate(facts.get(name, ()))
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-    }  # fmt: skip
-    if len(values) < 2:
-        return {}
-    choose = min if goal == "minimize" else max
-    return {name: choose(values, key=values.__getitem__)}

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
-    from trainconf.history.index.query import Group
     from trainconf.history.index.rows import Row
     from trainconf.history.liveness import State
     from trainconf.history.metrics import Summary
@@ -41,13 +40,6 @@ def each(workspace: WorkspacePaths, asked: Asked, progress: Progress | None = No
     with Index(workspace, progress) as index:
         index.scheduled = scheduled(index.living())
         yield from index.each(asked)
-
-
-def groups(workspace: WorkspacePaths, asked: Asked, progress: Progress | None = None) -> list[Group]:
-    """Runs folded by sweep or experiment (`asked.group`), the group with the newest run first. Raises UserError for a wrong expression."""
-    with Index(workspace, progress) as index:
-        index.scheduled = scheduled(index.living())
-        return index.groups(asked)
 
 
 def varying(rows: Iterable[Row]) -> list[str]:

@@ -27,7 +27,7 @@ def find(workspace: WorkspacePaths, name: str) -> RunPaths:
     """The one run or sweep that answers to `name`. Raises RunNotFoundError, naming the candidates or the nearest ids."""
     if os.sep in name or name in (os.curdir, os.pardir):
         return _at_path(os.path.abspath(name))
-    found = _named(workspace, name)
+    found = named(workspace, name)
     if not found and name:
         found = _last(workspace) if name == LAST else _starting_with(workspace, name) or _ending_with(workspace, name)
     if len(found) == 1:
@@ -73,7 +73,7 @@ def _at_path(path: str) -> RunPaths:
     raise RunNotFoundError(f"{path!r} is not a run directory: {what}", hint="`trainconf ls` lists the runs of this workspace")
 
 
-def _named(workspace: WorkspacePaths, name: str) -> list[RunPaths]:
+def named(workspace: WorkspacePaths, name: str) -> list[RunPaths]:
     """Runs and sweeps with exactly this id, found without the index: one look per experiment."""
     try:
         experiments = sorted(os.listdir(workspace.runs))
@@ -95,7 +95,7 @@ def _last(workspace: WorkspacePaths) -> list[RunPaths]:
     if newest is not None and str(record.read_mapping(newest.sweep).get("created", "")) > str(recorded.get("created", "")):
         return [newest]
     parent = recorded.get("parent")
-    sweeps = _named(workspace, parent) if isinstance(parent, str) and os.sep not in parent else []
+    sweeps = named(workspace, parent) if isinstance(parent, str) and os.sep not in parent else []
     return [paths for paths in sweeps if os.path.exists(paths.sweep)][:1] or latest
 
 

@@ -59,9 +59,8 @@ def _charts(found: Comparison, runs: Sequence[RunPaths]) -> list[Chart]:
     """The metrics that at least two runs have, those that all have first; then the one that counts."""
     logged = [frozenset(summarise(paths).values) for paths in runs]
     counts = {name: sum(name in names for names in logged) for name in frozenset().union(*logged)}
-    judged = next((name.removeprefix("metrics.") for name in found.best), None)
-    wanted = [name for name in in_order(counts, judged) if counts[name] > 1]
-    wanted.sort(key=lambda name: (name != judged, -counts[name]))
+    wanted = [name for name in in_order(counts, found.metric) if counts[name] > 1]
+    wanted.sort(key=lambda name: (name != found.metric, -counts[name]))
     courses = [courses_of(paths, wanted) for paths in runs]
     charts = []
     for name in wanted:

@@ -142,10 +142,10 @@ def _asked(args: argparse.Namespace, limit: int | None = None) -> Asked:
 
 
 def _print_groups(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
-    from trainconf.control import history
+    from trainconf.control.results.groups import groups as groups_of
 
     with _reading() as wait:
-        groups = history.groups(workspace, _asked(args, args.limit or None), _told(wait))
+        groups = groups_of(workspace, _asked(args, args.limit or None), _told(wait))
     if args.json:
         printer.json([shown.group_object(group) for group in groups])
     elif args.csv:
@@ -163,12 +163,12 @@ def _print_groups(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
 
 def _watch(workspace: WorkspacePaths, args: argparse.Namespace) -> int:
     from trainconf.cli.table.refresh import refresh
-    from trainconf.control import history
+    from trainconf.control.results.groups import groups
 
     def draw(height: int) -> list[str]:
         limit = min(args.limit or height, max(1, height - 2))  # the header and a line to spare
         if args.group:
-            lines = shown.group_table(history.groups(workspace, _asked(args, limit)), args.group, tables.room())[0]
+            lines = shown.group_table(groups(workspace, _asked(args, limit)), args.group, tables.room())[0]
             return list(lines)
         rows = _Rows(workspace, _asked(args, limit), limit, None)
         return [_nothing(workspace, args).partition("\n")[0]] if rows.is_empty else list(_table(rows, args, tables.room())[0])

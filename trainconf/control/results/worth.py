@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
-from trainconf.history import metrics
+from trainconf.files import names_in
+from trainconf.history import metrics, record
+from trainconf.paths import RunPaths
 from trainconf.search.values import best, value_of_point, value_of_trial
 from trainconf.sweeps.watching import logs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from trainconf.paths import RunPaths
 
 
 def search_settings(found: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +27,20 @@ def search_settings(found: dict[str, Any]) -> dict[str, Any]:
 def rule_of(found: dict[str, Any]) -> str:
     """`best` or `last`: `sweep.value`, as the record of a sweep has it. The grids of earlier versions went by the last value."""
     return str(search_settings(found).get("value") or found.get("value") or ("best" if "search" in found else "last"))
+
+
+def rule_of_run(paths: RunPaths, recorded: dict[str, Any]) -> str:
+    """By which rule a run is worth something: that of its sweep, `best` in none. recorded: its run.json."""
+    parent = recorded.get("parent")
+    if not isinstance(parent, str) or os.path.basename(parent) != parent:
+        return "best"
+    own = os.path.dirname(paths.run_dir)
+    runs = os.path.dirname(own)
+    for experiment in (own, *(os.path.join(runs, name) for name in names_in(runs))):  # that of a sweep may be another one
+        found = record.read_mapping(RunPaths(os.path.join(experiment, parent)).sweep)
+        if found:
+            return rule_of(found)
+    return "best"
 
 
 def repeats_of(found: dict[str, Any]) -> int:

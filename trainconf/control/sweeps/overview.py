@@ -185,9 +185,13 @@ class Overview:
         found = self._best
         for trial in self.running.values():
             value = self.value(trial)
-            if value is not None and (found is None or is_better(value, found.value, self.goal)):
+            if value is not None and self._is_ahead(trial, value, found):
                 found = Best(trial, value)
         return found
+
+    def _is_ahead(self, trial: Any, value: float, of: Best | None) -> bool:
+        """Whether a trial is better, or as good and has the lower number."""
+        return of is None or is_better(value, of.value, self.goal) or (value == of.value and trial.number < of.trial.number)
 
     def _best_point(self) -> Best | None:
         progress = self._progress
@@ -242,7 +246,7 @@ class Overview:
         if self._repeats > 1:
             self._values[number] = value
         is_best = value is not None and (self._best is None or is_better(value, self._best.value, self.goal))
-        if is_best and value is not None:
+        if value is not None and self._is_ahead(trial, value, self._best):
             self._best = Best(trial, value)
         return Ended(trial, value, stop, is_best, shown)
 

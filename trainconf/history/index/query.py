@@ -6,6 +6,7 @@ import os
 import time
 
 from trainconf.fast.records import Record
+from trainconf.fast.tuples import NamedTuple
 from trainconf.history import events
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from trainconf.fast.sqlite import sqlite3
     from trainconf.history.index.where import Translator
 
-GROUP_FIELDS = ("sweep", "metric", "metric.goal", "metric.name")
+GROUP_FIELDS = ("sweep", "status", "metric.name", "metric.goal", "metric", "metric.best")
 BEST = "metric.best"  # what the index `by_best` is in the order of
 
 
@@ -43,11 +44,26 @@ class Asked(Record):
         return bool(self.status is not None or self.where or self.sort or self.parts or self.words)
 
 
+class Judged(NamedTuple):
+    """A run that has logged the metric it is judged by.
+
+    folder: its experiment and id. last, best: of the metric's values; None for what is no number, and without a goal best is last.
+    """
+
+    folder: bytes
+    status: str
+    sweep: str | None
+    metric: str
+    goal: str
+    last: float | None
+    best: float | None
+
+
 class Group(Record):
     """Runs of one sweep or experiment; a run that is in no sweep is a group of its own.
 
-    name: the sweep's id, the experiment or the run's id.
-    counts: runs by status. best: the id of the run whose metric has the best value, None without one.
+    name: the sweep's id, the experiment or the run's id. counts: runs by status. judged: the runs that may be its best, oldest first.
+    best: the id of its best run, None without one, or where nobody has chosen it yet (`control.results.groups`).
     """
 
     name: str
@@ -55,6 +71,7 @@ class Group(Record):
     experiment: str
     counts: dict[str, int]
     newest: float | None  # when its newest run was created, in seconds since the epoch
+    judged: tuple[Judged, ...] = ()
     metric: str | None = None
     best: str | None = None
     best_value: float | None = None
@@ -91,6 +108,7 @@ class Query:
         self._fields = {name: self._translated().value(name) for name in names}
         order = f"{self._translated().order(asked.sort)}, " if asked.sort else ""
         where = self._where()
+        self._translated().reads_runs |= bool(asked.group)
         self.reads_series = self.shows_series
         terms = self._terms()
         runs = ["CROSS JOIN runs r ON r.id = b0.run"] * self._translated().reads_runs
@@ -109,31 +127,29 @@ class Query:
 
     def groups(self) -> list[Group]:
         """The groups, the one with the newest run first."""
-        created, experiment, sweep, metric, goal, metric_name = self._fields.values()
+        created, experiment, sweep, status, metric_name, goal, metric, best = self._fields.values()
         is_by_sweep = self.asked.group == "sweep"
         key = f"coalesce({sweep}, b0.run)" if is_by_sweep else experiment
         kind = f"CASE WHEN {sweep} IS NULL THEN 'run' ELSE 'sweep' END" if is_by_sweep else "'experiment'"
-        counts = ", ".join(f"sum({self._translated().value('status')} = '{status}')" for status in events.STATES)
+        counts = ", ".join(f"sum({status} = '{each}')" for each in events.STATES)
+        # Beside one max(), SQLite takes the other values from the row that has it (lang_select.html, bare columns).
         found = self._db.execute(
             f"SELECT {key} AS k, {kind}, max({created}) AS newest, {experiment}, b0.run, {counts} {self._from}"
             f" GROUP BY k ORDER BY newest DESC, k {self._limit}", self.values,
         ).fetchall()  # fmt: skip
-        # Beside one max(), SQLite takes the other values from the row that has it (lang_select.html, bare columns).
-        score = f"max(CASE {goal} WHEN 'minimize' THEN -{metric} ELSE {metric} END)"
-        best = {
-            key: (run, name, value)
-            for key, _, run, name, value in self._db.execute(
-                f"SELECT {key} AS k, {score}, b0.run, {metric_name}, {metric} {self._from}"
-                f" AND {self._translated().value('status')} = 'Completed' AND {metric} IS NOT NULL GROUP BY k", self.values,
-            )
-        }  # fmt: skip
-        return [self._group(row, *best.get(row[0], (None, None, None))) for row in found]
+        judged: dict[Any, list[Judged]] = {row[0]: [] for row in found}
+        for name, *run in self._db.execute(
+            f"SELECT {key} AS k, r.folder, {status}, {sweep}, {metric_name}, {goal}, {metric}, {best} {self._from}"
+            f" AND {metric_name} IS NOT NULL AND coalesce({metric}, {best}) IS NOT NULL ORDER BY {created}, b0.run", self.values,
+        ):  # fmt: skip
+            if name in judged:
+                judged[name].append(Judged(*run))
+        return [self._group(row, tuple(judged[row[0]])) for row in found]
 
-    def _group(self, row: tuple[Any, ...], best: int | None, metric: str | None, value: float | None) -> Group:
+    def _group(self, row: tuple[Any, ...], judged: tuple[Judged, ...]) -> Group:
         key, kind, created, experiment, run, *counts = row
         by_status = {status: count for status, count in zip(events.STATES, counts, strict=True) if count}
-        name = self._run_id(run) if kind == "run" else key
-        return Group(name, kind, experiment, by_status, created, metric, None if best is None else self._run_id(best), value)
+        return Group(self._run_id(run) if kind == "run" else key, kind, experiment, by_status, created, judged)
 
     def _run_id(self, run: int) -> str:
         return os.fsdecode(self._db.execute("SELECT run_id FROM runs WHERE id = ?", (run,)).fetchone()[0])

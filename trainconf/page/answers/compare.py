@@ -7,6 +7,7 @@ import shlex
 from math import isfinite, isnan
 
 from trainconf.control import diff
+from trainconf.control.results.worth import rule_of_run
 from trainconf.errors import RunNotFoundError, UserError
 from trainconf.history import record
 from trainconf.history.logged.courses import courses_of
@@ -14,6 +15,7 @@ from trainconf.page import summaries
 from trainconf.page.answers import patches
 from trainconf.page.answers.chosen import find_run, search_of, split, whole
 from trainconf.resolve.origins import leaves
+from trainconf.search.values import best as ahead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ class _Known:
         judged: dict[str, Any] = metric if isinstance(metric, dict) else {}
         self.metric = judged.get("name") if isinstance(judged.get("name"), str) else None
         self.goal = "minimize" if judged.get("goal") == "minimize" else "maximize"
+        self.rule = rule_of_run(paths, self.recorded)
         self.logged = summaries.of(paths).values
         code = self.spec.get("code")
         self.code: dict[str, Any] = code if isinstance(code, dict) else {}
@@ -256,7 +259,7 @@ def _code_words(code: dict[str, Any]) -> str:
 
 
 def _metrics(known: Sequence[_Known], wanted: str, limit: int, *, everything: bool) -> dict[str, Any]:
-    """A row for each metric: what each run logged last, and of the one that runs are judged by the best value and where it was."""
+    """A row for each metric: what each run logged last, and of the one that runs are judged by what it is worth and where that was."""
     judged = {each.metric for each in known}
     names = sorted({name for each in known for name in each.logged if wanted in name.lower()}, key=lambda name: (name not in judged, name))
     differing = [name for name in names if everything or len({repr(each.logged.get(name)) for each in known}) > 1]
@@ -281,7 +284,8 @@ def _logged(run: _Known, name: str, series: Series | None) -> dict[str, Any] | N
             cell["nan_at"] = next((steps[place] for place in places if isnan(values[place])), None)
             places = [place for place in places if isfinite(values[place])]
         if name == run.metric and places:
-            place = (min if run.goal == "minimize" else max)(places, key=values.__getitem__)
+            choose: Callable[..., int] = min if run.goal == "minimize" else max
+            place = places[-1] if run.rule == "last" else choose(places, key=values.__getitem__)
             cell |= {"best": values[place], "best_at": steps[place]}
     return cell
 
@@ -290,6 +294,5 @@ def _best(known: Sequence[_Known], name: str, cells: Sequence[dict[str, Any] | N
     """The place of the best run, where all are judged by this metric and one goal."""
     if {(each.metric, each.goal) for each in known} != {(name, known[0].goal)}:
         return None
-    values = {place: cell["best"] for place, cell in enumerate(cells) if cell is not None and cell["best"] is not None}
-    choose: Callable[..., int] = min if known[0].goal == "minimize" else max
-    return choose(values, key=values.__getitem__) if len(values) > 1 else None
+    values = [None if cell is None else cell["best"] for cell in cells]
+    return ahead(values, known[0].goal) if len(values) - values.count(None) > 1 else None

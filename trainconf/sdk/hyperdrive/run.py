@@ -6,13 +6,14 @@ import json
 
 from trainconf.control import runs
 from trainconf.control.results import sweep as control
-from trainconf.control.results.worth import search_settings
+from trainconf.control.results.worth import best_point, repeats_of, search_settings
 from trainconf.errors import RunNotFoundError
 from trainconf.history import record
 from trainconf.paths import RunPaths
 from trainconf.sdk.run import SubmittedRun
 from trainconf.sdk.settings.arguments import Arguments
 from trainconf.sdk.sweep_run import SweepRun
+from trainconf.search.values import best
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class HyperDriveRun(SweepRun):
     ) -> SubmittedRun | None:
         """The trial with the best value, also while others go on; None when none has logged the metric. 0.0 is a value.
 
+        With `sweep.repeats` it is the first trial of the best point, as in `trainconf sweep best`.
+
         include_resume_from_runs: also of the sweeps that this one began with.
         """
         arguments = Arguments("get_best_run_by_primary_metric")
@@ -40,9 +43,14 @@ class HyperDriveRun(SweepRun):
         arguments.check()
         left_out = {status for status, is_in in (("Failed", include_failed), ("Canceled", include_canceled)) if not is_in}
         results = [self.results, *(self._earlier() if include_resume_from_runs else ())]
-        trials = [trial for found in results for trial in found.trials if trial.value is not None and trial.status not in left_out]
-        best = min(trials, key=lambda trial: _order(trial.value, results[0].goal), default=None)
-        return None if best is None else SubmittedRun(self.workspace, RunPaths(str(best.row["run_dir"])))
+        points: list[tuple[TrialResult, float]] = []
+        for found in results:
+            there = [trial.value if "run_dir" in trial.row and trial.status not in left_out else None for trial in found.trials]
+            point = best_point(there, repeats_of(record.read_mapping(found.sweep.sweep)), found.goal)
+            points += [] if point is None else [(found.trials[point[0]], point[1])]
+        place = best([value for _, value in points], results[0].goal)
+        run_dir = None if place is None else points[place][0].row.get("run_dir")
+        return None if run_dir is None else SubmittedRun(self.workspace, RunPaths(str(run_dir)))
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False

@@ -93,6 +93,16 @@ def test_the_best_is_also_one_that_still_runs(workspace: WorkspacePaths, goal: s
     assert found.trial.number == best
 
 
+@pytest.mark.parametrize("status", ["Running", "Completed"])
+def test_of_equal_values_the_lower_number_is_the_best_whichever_was_first(workspace: WorkspacePaths, status: str) -> None:
+    overview = Overview(sweep_of(workspace, 3), Clock())
+    overview.update([trial(2, "Completed", [0.5])])
+    overview.update([trial(1, status, [0.5])])
+    found = overview.best()
+    assert found is not None
+    assert found.trial.number == 1
+
+
 def test_with_repeats_a_point_is_compared_when_its_trials_are_told(workspace: WorkspacePaths) -> None:
     progress = progress_of(4, repeats=2)
     sweep = sweep_of(workspace, 4, progress=progress)

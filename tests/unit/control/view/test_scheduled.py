@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import wait_for
 from tests.unit.history.build import make_run, write_json
 from trainconf.control import history
+from trainconf.control.results.groups import groups
 from trainconf.control.results.sweep import results
 from trainconf.control.view.table import Screen, Table
 from trainconf.history import events
@@ -63,7 +64,7 @@ def test_lists_tell_it_find_by_it_and_ask_once_for_all(workspace: WorkspacePaths
     assert len(history.ls(workspace, status="Queued")) == COUNT
     assert len(history.ls(workspace, where="status == 'Queued' and 'Priority' in reason")) == COUNT
     assert history.ls(workspace, status="NotStarted") == []
-    (group,) = history.groups(workspace, Asked(group="sweep"))
+    (group,) = groups(workspace, Asked(group="sweep"))
     assert group.counts == {"Queued": COUNT}
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainconf.control import history
+from trainconf.control.results.groups import groups as groups_of
 from trainconf.errors import UserError
 from trainconf.fast.sqlite import sqlite3
 from trainconf.history.index import columns, database, functions
@@ -291,12 +292,12 @@ def test_runs_are_folded_by_sweep_and_by_experiment(runs: WorkspacePaths) -> Non
 
     make_run(runs, "four", "iris", at=1_000_000, metrics={"loss": 0.5}, parent="sweep-1", metric={"name": "loss", "goal": "minimize"})
     make_run(runs, "five", "iris", at=2_000_000, metrics={"loss": 0.75}, parent="sweep-1", metric={"name": "loss", "goal": "minimize"})
-    groups = history.groups(runs, Asked(group="sweep"))
+    groups = groups_of(runs, Asked(group="sweep"))
     assert [(each.name, each.kind, each.total, each.best, each.best_value) for each in groups] == [
         ("three", "run", 1, None, None), ("sweep-1", "sweep", 3, "four", 0.5), ("one", "run", 1, "one", 0.5),
     ]  # fmt: skip
     assert groups[1].counts == {"Completed": 2, "Failed": 1}
-    by_experiment = history.groups(runs, Asked(group="experiment", where="metrics.loss > 0"))
+    by_experiment = groups_of(runs, Asked(group="experiment", where="metrics.loss > 0"))
     assert [(each.name, each.total, each.best) for each in by_experiment] == [("iris", 3, "four"), ("digits", 1, "one")]
 
 

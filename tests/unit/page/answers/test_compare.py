@@ -105,6 +105,16 @@ def test_the_best_value_is_told_with_its_step_and_where_a_metric_broke(
     assert row["best"] == 0
 
 
+def test_trials_that_are_compared_by_their_last_values_are_so_here(ask: Ask, workspace: WorkspacePaths) -> None:
+    metric = {"name": "score", "goal": "maximize"}
+    log(run(workspace, A, metric=metric, parent="s"), "score", 0.9, 0.2)
+    log(run(workspace, B, metric=metric, parent="s"), "score", 0.5, 0.6, "NaN")
+    write_json(run(workspace, "s").sweep, {"value": "last"})
+    (row,) = ask(compare.compare, runs=f"{A},{B}")["metrics"]["rows"]
+    assert [(cell["best"], cell["best_at"]) for cell in row["cells"]] == [(0.2, 1), (0.6, 1)]
+    assert row["best"] == 1
+
+
 def test_what_was_really_installed_is_compared(ask: Ask, workspace: WorkspacePaths) -> None:
     for run_id, text in ((A, "# python 3.11.7\nnumpy==1.26\ntorch==2.1\n"), (B, "# python 3.11.7\nnumpy==2.0\nextra==1\n")):
         Path(run(workspace, run_id).environment_lock).write_text(text)

@@ -24,6 +24,10 @@ from trainconf import (
     uniform,
 )  # fmt: skip
 from trainconf.errors import UserError
+from trainconf.sweeps import journal
+from trainconf.sweeps.journal import Entry
+
+from ...history.build import make_run, write_json
 
 SCRIPT = """\
 import argparse, json, os, sys
@@ -97,6 +101,18 @@ def test_the_best_is_the_best_value_and_zero_is_one(ws: Workspace, script: Scrip
     for call in wrong:
         with pytest.raises(UserError, match=next(iter(call))):
             sweep.get_children_sorted_by_primary_metric(**call)
+
+
+def test_with_repeats_the_best_is_the_first_trial_of_the_best_point(ws: Workspace) -> None:
+    home = make_run(ws._paths, "s", states=("Running", "Completed"))
+    search = {"settings": {"repeats": 2, "value": "best"}}
+    write_json(home.sweep, {"metric": {"name": "loss", "goal": "minimize"}, "search": search})
+    for number, loss in enumerate((0.1, 0.9, 0.4, 0.4)):
+        made = make_run(ws._paths, f"s_{number}", metrics={"loss": loss})
+        journal.ask(home, [Entry(number, {}, [], made)])
+    best = HyperDriveRun(ws, home).get_best_run_by_primary_metric()
+    assert best is not None
+    assert best.id == "s_2"
 
 
 def test_without_a_metric_there_is_no_best(ws: Workspace, script: ScriptRunConfig) -> None:
