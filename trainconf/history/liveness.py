@@ -151,8 +151,10 @@ def state_of(paths: RunPaths) -> State:
         unread = "holds no readable state" if os.path.exists(paths.events) else "was removed"
         what = events.damage(paths) or f"its events.jsonl {unread}"
         return State("NotResponding", what)
+    if event["state"] in events.TERMINAL:
+        return _as_recorded(event)
     lock = lock_of(paths)
-    if event["state"] in events.TERMINAL or (files.is_locked(lock) and not _was_left_behind(paths, lock, event)):
+    if files.is_locked(lock) and not _was_left_behind(paths, lock, event):
         return _as_recorded(event)
     event = events.last(paths) or event  # the agent may have written its last line since, and then let go
     if event["state"] in events.TERMINAL:

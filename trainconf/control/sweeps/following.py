@@ -23,14 +23,14 @@ PAUSE_S = 0.025
 POLL_PAUSE_S = 0.005  # where a trial waits for this process to start it, and the kernel does not tell when
 LONG_PAUSE_S = 0.5  # on a disk that machines share
 MAX_PAUSE_S = 0.2
-PAUSE_PER_TRIAL_S = 0.003  # a look costs 20 to 40 microseconds: a hundredth of a core
+PAUSE_PER_TRIAL_S = 0.005  # a look costs 20 to 40 microseconds: less than a hundredth of a core
 
 
 def follow(sweep: AnySweep) -> Iterator[Sequence[Any]]:
     """The trials whose state has changed, until the sweep has ended.
 
     On this machine the kernel tells when a trial ends whose place the next one gets, and when the agent ends that has all trials.
-    Everything else is looked for, 40 times a second; where trials are many, or on a disk that machines share, less often; and at once
+    Everything else is looked for, 40 times a second; of many trials, or on a disk that machines share, less often; and at once
     when the last trial that ran has ended, for then the sweep probably has.
     """
     pause, shortest_s = _pause(sweep)
