@@ -23,8 +23,8 @@ from trainconf.search import grammar
 from trainconf.search.bayes import BayesSampler
 from trainconf.search.expressions import Expression
 from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
-from trainconf.search.progress import Limits, PointSource, Progress
-from trainconf.search.samplers import RandomSampler, SobolSampler
+from trainconf.search.progress import Limits, Progress
+from trainconf.search.samplers import PointSource, RandomSampler, SobolSampler
 from trainconf.search.space import Axis, Space
 
 TRIALS, IN_FLIGHT = 30, 4

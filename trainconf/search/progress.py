@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from trainconf.fast.records import Record
 from trainconf.search import values
 from trainconf.search.conditions import ConditionError
-from trainconf.search.samplers import NothingLeftError, NotReadyError
+from trainconf.search.samplers import NothingLeftError, NotReadyError, PointSource
 from trainconf.search.space import Point
 
 TYPE_CHECKING = False
@@ -72,47 +72,6 @@ class Trial:
         self.stop: dict[str, Any] | None = None
 
 
-class PointSource:
-    """The points of `first`, then those of a sampler. A sampler that learns is told what the points were worth."""
-
-    def __init__(self, sampler: Any, first: list[Point]) -> None:
-        self._sampler = sampler
-        self._first = first
-        self._learns = hasattr(sampler, "tell")
-
-    def ask(self, point: int) -> Point:
-        """The values of a point. Raises NothingLeftError, NotReadyError."""
-        if point < len(self._first):
-            return self._first[point]
-        values: Point = self._sampler.ask(point if self._learns else point - len(self._first))
-        return values
-
-    def add(self, point: int, values: Point) -> None:
-        """A point that is taken: it is in flight, or was in flight before this process began."""
-        if self._learns:
-            self._sampler.add(point, values)
-
-    def forget(self, point: int) -> None:
-        """What a point was worth counts no longer: it runs once more."""
-        if self._learns:
-            self._sampler.forget(point)
-
-    def warm_up(self, count: int) -> None:
-        """Get ready beside the first trials of so many points."""
-        if self._learns:
-            self._sampler.warm_up(count)
-
-    def close(self) -> None:
-        """Nobody asks any more."""
-        if self._learns:
-            self._sampler.close()
-
-    def tell(self, point: int, value: float | None) -> None:
-        """What a point was worth; None if that will never be known."""
-        if self._learns:
-            self._sampler.tell(point, value)
-
-
 class Progress:
     """See the module. `goal` is `maximize` or `minimize`."""
 
@@ -128,6 +87,7 @@ class Progress:
         self.closed = ""  # why nothing new starts any more, by a limit or by somebody's wish; "" while something may
         self.exhausted = ""  # why there is no further point
         self.failure = ""  # the same where it is a failure of the sweep
+        self.wanted: set[int] = set()  # trials that run again because somebody wants them to, though nothing new starts
         self.ended: dict[str, Any] | None = None
         self.is_reopened = False  # it had ended, and somebody wants it to go on
         self.running: dict[int, Trial] = {}  # by number, those that were asked for and have not ended
@@ -139,6 +99,7 @@ class Progress:
         self._worst: float | None = None  # of the points told so far
         self._worth: dict[int, float] = {}  # of each point of which something is known
         self._best: int | None = None  # point
+        self._limit = ""  # `closed`, where a limit has closed it that holds until it is changed
 
     # ------------------------------------------------------------ what the journal says
 
@@ -170,6 +131,7 @@ class Progress:
         trial.names = list(line.get("names", ()))
         self.running.pop(trial.number, None)
         self.held.discard(trial.number)
+        self.wanted.discard(trial.number)
         self._count(trial, 1)
         siblings = self._siblings(trial)
         self._weigh(trial.point, siblings)
@@ -232,8 +194,9 @@ class Progress:
         self.running[trial.number] = trial
         self._weigh(trial.point, self._siblings(trial))
         self.judged.pop(trial.number, None)
-        if self.closed == self.failure:  # by what trials came to; of this one that counts no longer
-            self.closed = self.failure = ""
+        self.wanted.add(trial.number)
+        if self.closed in (self.failure, self._limit):  # by what trials came to; of this one that counts no longer
+            self._open()
         self.ended = None
 
     def _take_judged(self, line: Mapping[str, Any]) -> None:
@@ -254,15 +217,19 @@ class Progress:
 
     def _take_resume(self, _line: Mapping[str, Any]) -> None:
         self.is_reopened = self.is_reopened or self.ended is not None
-        self.is_paused, self.closed, self.failure, self.ended = False, "", "", None
+        self.is_paused, self.ended = False, None
+        self._open()
 
     def _take_close(self, line: Mapping[str, Any]) -> None:
-        self.closed = line["reason"]
+        self.closed, self._limit = line["reason"], ""
         self.failure = line["reason"] if line.get("is_failure") else ""
+        self.wanted.clear()
 
     def _take_budget(self, line: Mapping[str, Any]) -> None:
         known = vars(self.limits)
         self.limits = Limits(**{**known, **{key: value for key, value in line.items() if key in known}})
+        if self.closed == self._limit:
+            self._open()
 
     def _take_policy(self, line: Mapping[str, Any]) -> None:
         self.policy_changes.append((min(self.running, default=len(self.trials)), dict(line["settings"])))
@@ -329,22 +296,33 @@ class Progress:
             return "Failed", "no trial completed" + (f": {self.closed}" if self.closed else "")
         return "Completed", self.closed or self.exhausted
 
+    def _open(self) -> None:
+        """Let new trials start, unless a limit is reached already."""
+        self.closed = self.failure = self._limit = ""
+        self._close_at_limit()
+
+    def _close_at_limit(self) -> None:
+        """Close the sweep if a limit is reached, which whoever resumes it has to change."""
+        limits, failed_count, found = self.limits, self.counts["Failed"], self.best()
+        if limits.max_failed_runs is not None and failed_count >= limits.max_failed_runs:
+            self.closed = self.failure = self._limit = f"{failed_count} trials failed, the limit (max_failed_runs)"
+        elif limits.target is None or found is None or values.is_better(limits.target, found[1], self.goal):
+            return
+        elif self._is_whole(self._siblings(found[0])):  # what one lucky repeat is worth is not what the point is
+            self.closed = self._limit = f"trial {found[0].number} has reached the target: {found[1]:.6g}"
+
     def _close_if_due(self) -> None:
         """Close the sweep if what has just ended is a reason to."""
         if self.closed:
             return
-        limits, failed_count = self.limits, self.counts["Failed"]
-        ended_count, found = sum(self.counts.values()), self.best()
+        limits, failed_count, ended_count = self.limits, self.counts["Failed"], sum(self.counts.values())
         first = min(max(FIRST_FAILURES, limits.max_concurrent_runs), limits.max_total_runs)
-        if limits.max_failed_runs is not None and failed_count >= limits.max_failed_runs:
-            self.closed = self.failure = f"{failed_count} trials failed, the limit (max_failed_runs)"
-        elif FIRST_FAILURES <= failed_count == ended_count == first:
+        self._close_at_limit()
+        if not self.closed and FIRST_FAILURES <= failed_count == ended_count == first:
             reason = next(trial.reason for trial in self.trials if trial.state == "Failed")
             self.closed = self.failure = f"each of the first {failed_count} trials failed, one of them: {reason}"
-        elif limits.metric and len(self._without) >= WITHOUT_A_METRIC and not self._valued_count:
+        elif not self.closed and limits.metric and len(self._without) >= WITHOUT_A_METRIC and not self._valued_count:
             what = f"{len(self._without)} trials have ended without a value of {limits.metric}"
             self.closed = self.failure = f"{what}: {values.logged_instead(limits.metric, (trial.names for trial in self._without))}"
-        elif limits.target is None or found is None or values.is_better(limits.target, found[1], self.goal):
-            return
-        elif self._is_whole(self._siblings(found[0])):  # what one lucky repeat is worth is not what the point is
-            self.closed = f"trial {found[0].number} has reached the target: {found[1]:.6g}"
+        if self.closed:
+            self.wanted.clear()

@@ -16,7 +16,7 @@ from trainconf.search.space import Point, Space, key_in, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 else:
     Protocol = object
 
@@ -185,3 +185,44 @@ class SobolSampler:
             self._points.append(point)
             self._given.add(key_of(point))
         return self._points[number]
+
+
+class PointSource:
+    """The points of `first`, then those of a sampler. A sampler that learns is told what the points were worth."""
+
+    def __init__(self, sampler: Any, first: list[Point]) -> None:
+        self._sampler = sampler
+        self._first = first
+        self._learns = hasattr(sampler, "tell")
+
+    def ask(self, point: int) -> Point:
+        """The values of a point. Raises NothingLeftError, NotReadyError."""
+        if point < len(self._first):
+            return self._first[point]
+        values: Point = self._sampler.ask(point if self._learns else point - len(self._first))
+        return values
+
+    def add(self, point: int, values: Point) -> None:
+        """A point that is taken: it is in flight, or was in flight before this process began."""
+        if self._learns:
+            self._sampler.add(point, values)
+
+    def forget(self, point: int) -> None:
+        """What a point was worth counts no longer: it runs once more."""
+        if self._learns:
+            self._sampler.forget(point)
+
+    def warm_up(self, count: int) -> None:
+        """Get ready beside the first trials of so many points."""
+        if self._learns:
+            self._sampler.warm_up(count)
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        if self._learns:
+            self._sampler.close()
+
+    def tell(self, point: int, value: float | None) -> None:
+        """What a point was worth; None if that will never be known."""
+        if self._learns:
+            self._sampler.tell(point, value)

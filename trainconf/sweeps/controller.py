@@ -135,6 +135,7 @@ class Controller:
             if self.judge is not None:
                 self.judge.forget(trial.number)
             self._watch(trial)
+            self._dropped.discard(trial.number)
             self._untaken[trial.number] = (0.0, math.inf)
         self._try_again()
 
@@ -339,7 +340,7 @@ class Controller:
     def _drop_waiting(self) -> None:
         """Take back trials that were handed over before the sweep was closed and have not begun."""
         for number, trial in list(self.progress.running.items()):
-            if number not in self._dropped and self.watches[number].waits:
+            if number not in self._dropped | self.progress.wanted and self.watches[number].waits:
                 self._dropped.add(number)
                 self._cancel(trial, force=False)
 

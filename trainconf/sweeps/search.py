@@ -14,9 +14,9 @@ from trainconf.search.conditions import ConditionError
 from trainconf.search.draws import MAX_SEED
 from trainconf.search.expressions import Numbers
 from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
-from trainconf.search.progress import Limits, PointSource
+from trainconf.search.progress import Limits
 from trainconf.search.reading import SpaceReader
-from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler, SobolSampler
+from trainconf.search.samplers import GridSampler, NothingLeftError, PointSource, RandomSampler, SobolSampler
 from trainconf.search.space import Point, Space
 
 TYPE_CHECKING = False

@@ -17,8 +17,8 @@ from trainconf.reporter import Reporter
 from trainconf.resolve.resolver import Resolved, resolve, resolve_beside
 from trainconf.search.conditions import ConditionError
 from trainconf.search.expressions import Choice
-from trainconf.search.progress import PointSource, Progress
-from trainconf.search.samplers import NothingLeftError
+from trainconf.search.progress import Progress
+from trainconf.search.samplers import NothingLeftError, PointSource
 from trainconf.search.space import Axis, Point, Zip, axes_of
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainconf.search import grammar as e
-from trainconf.search.progress import Limits, PointSource, Progress
-from trainconf.search.samplers import GridSampler, RandomSampler
+from trainconf.search.progress import Limits, Progress
+from trainconf.search.samplers import GridSampler, PointSource, RandomSampler
 from trainconf.search.space import Axis, Point, Space
 
 SPACE = Space((Axis("lr", e.uniform(0, 1)),))
@@ -228,6 +228,45 @@ def test_a_target_that_is_reached_closes_the_sweep() -> None:
     tell(progress, 1, 0.1)
     assert "trial 1 has reached the target" in progress.closed
     assert progress.final_state()[0] == "Completed"
+
+
+@pytest.mark.parametrize(("limits", "ends", "other"), [
+    ({"target": 0.5}, [("Completed", 0.4)], {"target": 0.1}),
+    ({"max_failed_runs": 2}, [("Failed", None), ("Completed", 0.2), ("Failed", None)], {"max_failed_runs": 3}),
+])
+def test_a_limit_that_is_reached_holds_when_the_sweep_is_resumed_until_it_is_changed(
+    limits: dict[str, Any], ends: list[tuple[str, float | None]], other: dict[str, Any]
+) -> None:
+    progress = make(goal="minimize", **limits)
+    for number, (state, value) in enumerate(ends):
+        ask(progress)
+        tell(progress, number, value, state)
+    closed = progress.closed
+    assert closed
+    progress.take({"deed": "resume"})
+    progress.take({"deed": "budget", "max_total_runs": 50})
+    assert (ask(progress), progress.closed) == (None, closed)
+    progress.take({"deed": "budget", **other})
+    assert (progress.closed, progress.failure) == ("", "")
+    assert ask(progress) is not None
+    progress.take({"deed": "budget", **limits})
+    assert progress.closed == closed
+
+
+def test_a_trial_that_runs_again_is_wanted_until_the_sweep_is_closed_anew() -> None:
+    progress = make(goal="minimize", target=0.5)
+    for number, (state, value) in enumerate([("Failed", None), ("Failed", None), ("Completed", 0.4)]):
+        ask(progress)
+        tell(progress, number, value, state)
+    progress.take({"deed": "resume"})
+    for number in range(2):
+        progress.take({"deed": "again", "number": number, "run": ["x", f"s_{number}.2"]})
+    assert progress.closed
+    assert progress.wanted == {0, 1}
+    tell(progress, 0, 0.45)
+    assert progress.wanted == {1}
+    progress.take({"deed": "close", "reason": "stopped"})
+    assert progress.wanted == set()
 
 
 def test_a_space_that_is_done_ends_the_sweep() -> None:

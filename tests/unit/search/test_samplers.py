@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from trainconf.search import grammar as e
 from trainconf.search.bayes import STARTUP_COUNT, BayesSampler
 from trainconf.search.expressions import Option
-from trainconf.search.progress import Limits, PointSource, Progress
-from trainconf.search.samplers import GridSampler, RandomSampler, SobolSampler
+from trainconf.search.progress import Limits, Progress
+from trainconf.search.samplers import GridSampler, PointSource, RandomSampler, SobolSampler
 from trainconf.search.space import Axis, Exclusion, Point, Space, key_of
 
 NUMBERS = Space((Axis("lr", e.log_interval(1e-4, 1)), Axis("z", e.normal(0, 1)), Axis("layers", e.interval(1, 8, is_int=True))))

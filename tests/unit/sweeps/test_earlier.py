@@ -16,7 +16,8 @@ from trainconf.search import grammar
 from trainconf.search.bayes import BayesSampler, is_within
 from trainconf.search.conditions import Condition
 from trainconf.search.expressions import Choice, Option
-from trainconf.search.progress import Limits, PointSource, Progress
+from trainconf.search.progress import Limits, Progress
+from trainconf.search.samplers import PointSource
 from trainconf.search.space import Axis, Exclusion, Point, Space, Zip
 
 SCRIPT = """

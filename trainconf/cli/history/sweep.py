@@ -213,7 +213,7 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 
 def _nothing_to_do(sweep: RunPaths, changes: dict[str, Any], retry: str, workspace: WorkspacePaths) -> str:
     if retry:
-        return "" if changes else nothing_to_retry(sweep, retry)
+        return nothing_to_retry(sweep, retry, changes)
     return nothing_to_resume(sweep, changes, workspace)
 
 

@@ -12,7 +12,8 @@ from trainconf.files import FileLock, is_locked, names_in, read_lines
 from trainconf.history import events, labels, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.search.progress import OUT_OF_TIME, Limits, PointSource, Progress
+from trainconf.search.progress import OUT_OF_TIME, Limits, Progress
+from trainconf.search.samplers import PointSource
 from trainconf.sweeps import hands, journal
 from trainconf.sweeps.presence import presence, tell
 

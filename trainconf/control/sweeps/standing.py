@@ -13,7 +13,8 @@ from trainconf.files import is_locked
 from trainconf.history import events
 from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.search.progress import PointSource, Progress
+from trainconf.search.progress import OUT_OF_TIME, Progress
+from trainconf.search.samplers import PointSource
 from trainconf.sweeps import journal
 from trainconf.sweeps.resuming import POLICY, RETRIES, checked, search_of
 
@@ -83,7 +84,12 @@ def nothing_to_resume(sweep: RunPaths, changes: Mapping[str, Any], workspace: Wo
     """Why a resume with these changes does nothing, in words; "" where it does something. Raises UserError, ConfigError."""
     now = standing(sweep)
     same = unchanged(now, changes, workspace) if changes else ""
-    why = "" if journal.has_requests(sweep) or (changes and not same) else _why_nothing_goes_on(now)
+    if journal.has_requests(sweep):
+        return ""
+    why = "" if changes and not same else _why_nothing_goes_on(now)
+    if not why:
+        limit, hint = _limit_reached(now, checked(changes, search_of(sweep, read_mapping(sweep.sweep)), sweep, workspace))
+        why = limit and f"{limit}; {hint}"
     return f"{same}, and {why}" if same and why else why
 
 
@@ -99,6 +105,20 @@ def _why_nothing_goes_on(now: Standing) -> str:
     if now.state == "Running" and controller.is_here and not now.progress.closed and not now.progress.is_paused:
         return f"{sweep.run_id} goes on already: {controller.words(sweep)}"
     return ""
+
+
+def _limit_reached(now: Standing, changes: Mapping[str, Any]) -> tuple[str, str]:
+    """The limit by which a sweep that has ended starts no trial, with these changes, in words, and what takes it away; "" without one."""
+    progress, why, setting = now.progress, "", "max_duration_minutes"
+    if not now.has_ended or progress.running or POLICY in changes:
+        return "", ""
+    if progress.closed == OUT_OF_TIME and setting not in changes:
+        why = OUT_OF_TIME
+    else:
+        progress.take({"deed": "resume"})
+        progress.take({"deed": "budget", **changes})
+        why, setting = progress.closed, "max_failed_runs" if progress.failure else "target"
+    return why and f"{now.sweep.run_id} starts no further trial: {why}", f"sweep.{setting}=null takes that limit away"
 
 
 def unchanged(now: Standing, changes: Mapping[str, Any], workspace: WorkspacePaths) -> str:
@@ -126,11 +146,19 @@ def check_extension(sweep: RunPaths, changes: Mapping[str, Any], workspace: Work
     same = unchanged(now, changes, workspace)
     if same:
         raise ConfigError(Mistake(f"nothing of {sweep.run_id} is extended: {same}", hint="" if total == now.most else try_this))
+    limit, hint = _limit_reached(now, checked(changes, search_of(sweep, read_mapping(sweep.sweep)), sweep, workspace))
+    if limit:
+        raise ConfigError(Mistake(f"nothing is extended: {limit}", hint=hint))
 
 
-def nothing_to_retry(sweep: RunPaths, retry: str) -> str:
+def nothing_to_retry(sweep: RunPaths, retry: str, changes: Mapping[str, Any]) -> str:
     """Why no trial runs again, in words; "" where one does, or somebody else controls the sweep. Raises UserError, StorageError."""
-    if is_locked(sweep.controller_lock) or standing(sweep).state not in events.TERMINAL:
+    now = standing(sweep)
+    if is_locked(sweep.controller_lock) or not now.has_ended:
+        return ""
+    if now.progress.closed == OUT_OF_TIME and not {"max_duration_minutes", "sweep.max_duration_minutes"} & changes.keys():
+        return f"no trial of {sweep.run_id} runs again: {OUT_OF_TIME}; sweep.max_duration_minutes=null takes that limit away"
+    if changes:
         return ""
     trials = results(sweep).trials
     if not all(trial.has_ended for trial in trials):

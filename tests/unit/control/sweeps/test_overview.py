@@ -14,7 +14,8 @@ from trainconf.control.results.sweep import saved_share
 from trainconf.control.sweeps.overview import COURSE_POINTS, Course, Overview
 from trainconf.history.liveness import State
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.search.progress import Limits, PointSource, Progress
+from trainconf.search.progress import Limits, Progress
+from trainconf.search.samplers import PointSource
 
 
 class Clock:

@@ -17,8 +17,8 @@ from trainconf.errors import LaunchError
 from trainconf.history import events
 from trainconf.paths import RunPaths
 from trainconf.search import grammar
-from trainconf.search.progress import Limits, PointSource, Progress, Trial
-from trainconf.search.samplers import RandomSampler
+from trainconf.search.progress import Limits, Progress, Trial
+from trainconf.search.samplers import PointSource, RandomSampler
 from trainconf.search.space import Axis, Space
 from trainconf.sweeps import controller as module
 from trainconf.sweeps.controller import Controller

@@ -48,6 +48,48 @@ def test_a_space_that_is_exhausted_cannot_be_extended(here: Here, workspace: She
     assert f"cannot extend {home.run_id}: its space gives 3 trials, and its total is 3 already" in answer.err
 
 
+LIMITED = """
+import argparse, sys
+from trainconf import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=int)
+lr = parser.parse_args().lr
+if lr == 0:
+    sys.exit(3)
+Run.get_context().log("loss", lr)
+"""
+
+
+def test_a_limit_that_is_reached_is_told_and_starts_no_trial_but_those_that_run_again(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    words = ["sweep.target=1", "metric.goal=minimize", "sweep.max_concurrent_runs=1", "+params.lr=1,2,3"]
+    home = begin(here, workspace, *words, "sweep=bayes", "sweep.max_total_runs=4", "sweep.first=[{params.lr: 0},{params.lr: 1}]",
+                 script=LIMITED)
+    before = Path(home.journal).read_bytes()
+    said = f"{home.run_id} starts no further trial: trial 1 has reached the target: 1"
+    for verb, code in ((["resume", "last"], 0), (["extend", "last", "sweep.max_concurrent_runs=2"], 2)):
+        answer = here("sweep", *verb)
+        assert (answer.code, said in answer.err, "sweep.target=null" in answer.err) == (code, True, True), answer
+    assert Path(home.journal).read_bytes() == before
+    assert here("sweep", "retry", "last").code == 0
+    found = sweeps.results(home)
+    assert [(trial.status, trial.row["run_id"].rpartition("_")[2]) for trial in found.trials] == [("Failed", "0.2"), ("Completed", "1")]
+    assert here("sweep", "resume", "last", "sweep.target=null").code == 0
+    assert len(sweeps.results(home).trials) == 4
+
+
+def test_a_retry_after_the_time_of_a_search_is_over_takes_no_value_away(here: Here, workspace: Shell) -> None:
+    script = "import time\nfrom trainconf import Run\nRun.get_context().log('loss', 1.0)\ntime.sleep(600)\n"
+    workspace.write("train.py", script)
+    time_words = ["sweep.max_duration_minutes=0.05", "+params.lr=uniform(0,1)"]
+    assert here("-m", *workspace.script(*SEARCH, *time_words, "sweep.max_total_runs=1")).code == 1
+    (journal,) = workspace.root.glob("runs/*/*/journal.jsonl")
+    before = journal.read_bytes()
+    answer = here("sweep", "retry", "last", "--only", "canceled")
+    assert "runs again: its time is over" in answer.err, answer
+    assert journal.read_bytes() == before
+
+
 def test_a_total_below_what_there_is_cannot_be_resumed_with(here: Here, ended: RunPaths) -> None:
     answer = here("sweep", "resume", "last", "sweep.max_total_runs=2")
     assert answer.code == 2
