@@ -9,7 +9,7 @@ import base64
 import math
 from html import escape
 
-from trainconf.cli.screen.printer import number, one_line
+from trainconf.cli.screen.printer import measure, number, one_line
 from trainconf.control.metrics import extent, thinned
 
 TYPE_CHECKING = False
@@ -41,7 +41,8 @@ def described(chart: Chart) -> str:
     """The chart in words, for who does not see it."""
     first, last, low, high = _extent(chart.lines)
     lines = f", {len(chart.lines)} lines" if len(chart.lines) > 1 else ""
-    return f"{one_line(chart.title)}: from {number(low)} to {number(high)} over steps {number(first)} to {number(last)}{lines}"
+    values = f"from {measure(chart.title, low)} to {measure(chart.title, high)}"
+    return f"{one_line(chart.title)}: {values} over steps {number(first)} to {number(last)}{lines}"
 
 
 def svg(chart: Chart) -> str:
@@ -53,12 +54,12 @@ def svg(chart: Chart) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="system-ui, sans-serif" font-size="10" fill="{GREY}">',
         f'<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="{GREY}" stroke-opacity=".6"/>',
-        f'<text x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{_label(high)}</text>',
+        f'<text x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{escape(_value(chart.title, high))}</text>',
         f'<text x="{LEFT}" y="{HEIGHT - 5}">{_label(first)}</text>',
         f'<text x="{right}" y="{HEIGHT - 5}" text-anchor="end">{_label(last)}</text>',
     ]
     if high > low:
-        parts.insert(3, f'<text x="{LEFT - 4}" y="{bottom}" text-anchor="end">{_label(low)}</text>')
+        parts.insert(3, f'<text x="{LEFT - 4}" y="{bottom}" text-anchor="end">{escape(_value(chart.title, low))}</text>')
     parts += [_line(line, box) for line in chart.lines]
     return "".join(parts) + "</svg>"
 
@@ -114,3 +115,9 @@ def _extent(lines: Sequence[Line]) -> tuple[float, float, float, float]:
 
 def _label(value: float) -> str:
     return escape(f"{value:.4g}")
+
+
+def _value(name: str, value: float) -> str:
+    """A value of a metric beside its axis: with its unit, or in four digits."""
+    told = measure(name, value)
+    return f"{value:.4g}" if told == number(value) else told

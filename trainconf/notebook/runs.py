@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainconf.cli.screen.printer import duration, number, utc_time
+from trainconf.cli.screen.printer import duration, measure, number, utc_time
 from trainconf.cli.screen.sparkline import sparkline
 from trainconf.control.words.progress import RESOURCES, SHOWN_HOLDERS
 from trainconf.history import events, labels, metrics, ranks, record
@@ -110,7 +110,7 @@ def _params(tree: dict[str, Any]) -> Table:
 
 
 def _metrics(names: Sequence[str], values: dict[str, Any], courses: dict[str, Series]) -> Table:
-    rows = [(name, number(values[name]), course(courses.get(name))) for name in names[:SHOWN_METRICS]]
+    rows = [(name, measure(name, values[name]), course(courses.get(name))) for name in names[:SHOWN_METRICS]]
     left_out = len(names) - SHOWN_METRICS
     return Table("metrics", ("name", "last", "course"), rows + ([("and", f"{left_out} more", "")] if left_out > 0 else []))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainconf.cli.screen.printer import number, short_duration, utc_time
+from trainconf.cli.screen.printer import measure, short_duration, utc_time
 from trainconf.cli.screen.sweep import short_value, summary, that_matter
 from trainconf.control.results.sweep import results, state
 from trainconf.control.words.sweeps import trial_named
@@ -53,7 +53,7 @@ def _facts(found: Results) -> list[tuple[str, str]]:
         ("created", f"{utc_time(events.seconds(asked.get('created')))} UTC"),
         ("metric", f"{found.goal} {found.metric}" if found.metric else ""),
         ("trials", f"{len(found.trials)} of {found.total}" + (f": {counts}" if counts else "")),
-        ("best", "" if best is None else f"{number(found.best_value)}, {trial_named(best.number, best.status)}"),
+        ("best", "" if best is None else f"{measure(found.metric, found.best_value)}, {trial_named(best.number, best.status)}"),
         ("folder", folder(found.sweep)),
     ]  # fmt: skip
     return [(label, value) for label, value in facts if value]
@@ -70,7 +70,7 @@ def _table(found: Results, shown: list[TrialResult], courses: dict[int, Series |
         why = why_stopped(trial.stop, found.goal).removeprefix("stopped ") if trial.stop is not None else ""
         why = why or (str(trial.row.get("reason") or "") if trial.status != "Completed" else "")
         rows.append([str(trial.number), *(short_value(values.get(key, "")) for key in keys), status,
-                     short_duration(trial.row.get("duration_s")), number(trial.shown_value(found.metric)),
+                     short_duration(trial.row.get("duration_s")), measure(found.metric, trial.shown_value(found.metric)),
                      course(courses[trial.number]), why])  # fmt: skip
         tones[place, headers.index("status")] = "off" if is_stopped else TONES.get(trial.status, "")
     empty = [column for column in (-1, -2, -3) if not any(row[column] for row in rows)]

@@ -7,7 +7,7 @@ import time
 
 from trainconf.control import history, runs
 from trainconf.control.results import sweep as control
-from trainconf.control.words.values import number, one_line
+from trainconf.control.words.values import measure, number, one_line
 from trainconf.history.follow import has_ended
 from trainconf.sdk.run import SubmittedRun
 from trainconf.sdk.runs import facts, waiting
@@ -96,5 +96,5 @@ class SweepRun(SubmittedRun):
             if trial.number not in shown and trial.status in ENDED:
                 shown.add(trial.number)
                 values = " ".join(f"{key}={number(value)}" for key, value in trial.values.items())
-                metric = f", {found.metric} {number(trial.value)}" if trial.value is not None else ""
+                metric = f", {found.metric} {measure(found.metric, trial.value)}" if trial.value is not None else ""
                 print(one_line(f"trial {trial.number}: {trial.status}{metric}  {values}"), file=sys.stdout, flush=True)

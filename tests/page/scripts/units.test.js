@@ -57,7 +57,7 @@ Deno.test("names show their control characters, and what turns the direction of 
 Deno.test("numbers, durations and sizes are short", () => {
   assert.deepEqual([0, 12, -3, 0.1, 1 / 3, 1e-7, 123456.789, 1e12, true, "x"].map((each) => number(each)), ["0", "12", "−3", "0.1", "0.33333", "1e−7", "123457", "1e12", "true", "x"]);
   assert.deepEqual([0, 9.94, 59.6, 130, 3725, 200000, null, NaN].map(duration), ["0.0s", "9.9s", "1m 00s", "2m 10s", "1h 02m", "2d 07h", "", ""]);
-  assert.deepEqual([0, 999, 1000, 65536, 12_345_678, 999_999_999].map(bytes), ["0 B", "999 B", "1.0 kB", "66 kB", "12 MB", "1000 MB"]);
+  assert.deepEqual([0, 999, 1000, 65536, 12_345_678, 999_949_999, 999_999_999, 2e15].map(bytes), ["0 B", "999 B", "1.0 kB", "65.5 kB", "12.3 MB", "999.9 MB", "1.0 GB", "2000.0 TB"]);
   assert.equal(short("digits-20261123-0532-x7k2"), "digits-20…-0532-x7k2");
 });
 

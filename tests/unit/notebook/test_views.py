@@ -79,6 +79,15 @@ def test_the_metric_that_counts_comes_first(workspace: WorkspacePaths) -> None:
     assert [chart.title for chart in seen(paths.run_id).view.charts] == ["val_accuracy", "a", "b"]
 
 
+def test_bytes_have_their_unit_in_tables_and_beside_the_curve(workspace: WorkspacePaths) -> None:
+    paths = make_run(workspace, params={}, metric={"name": "memory_bytes", "goal": "maximize"})
+    log(paths, "memory_bytes", 2**20, 3 * 2**20)
+    seen = subject_of(paths.run_dir).now()
+    assert "from 1 MiB to 3 MiB" in seen.bundle["text/html"]
+    assert "3 MiB" in seen.text
+    assert str(3 * 2**20) not in seen.text + seen.bundle["text/html"]
+
+
 def test_what_is_too_much_is_counted_and_the_command_that_shows_it_is_named(workspace: WorkspacePaths) -> None:
     paths = make_run(workspace, params={f"p{number}": number for number in range(40)})
     for number in range(50):

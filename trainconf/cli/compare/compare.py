@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
-from trainconf.cli.screen.printer import STATUS_COLOURS, cut, number, one_line, printer, short_duration, terminal_size, utc_time, width
+from trainconf.cli.screen.printer import (
+    STATUS_COLOURS,
+    cut,
+    measure,
+    number,
+    one_line,
+    printer,
+    short_duration,
+    terminal_size,
+    utc_time,
+    width,
+)  # fmt: skip
 from trainconf.cli.screen.tables import table
 from trainconf.control import compare, runs
 from trainconf.control.words.spreadsheets import of_comparison
@@ -103,4 +114,5 @@ def cell(name: str, value: Any) -> str:
         return utc_time(seconds(value))
     if isinstance(value, (list, dict, bool)):
         return dumps(value)
-    return number(value)
+    judged, _, metric = name.partition(".")
+    return measure(metric, value) if judged == "metrics" else number(value)

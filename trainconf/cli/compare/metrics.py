@@ -8,7 +8,7 @@ from math import isfinite
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments, count
 from trainconf.cli.screen import drawing
-from trainconf.cli.screen.printer import number, one_line, printer, terminal_size, width
+from trainconf.cli.screen.printer import measure, one_line, printer, terminal_size, width
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
 from trainconf.cli.screen.tables import no_room, table
 from trainconf.cli.screen.tables import room as room_of_terminal
@@ -88,7 +88,10 @@ def _overview(found: Sequence[RunSeries], *, is_drawn: bool) -> None:
         _draw(found)
     shown = [(run.paths.run_id, series) for run in found for series in run.series]
     headers = ["metric", "points", "steps", "lowest", "highest", "last"]
-    cells = [[series.name, str(len(series)), _steps(series), *map(number, metrics.extent(series.values))] for _, series in shown]
+    cells = [
+        [series.name, str(len(series)), _steps(series), *(measure(series.name, each) for each in metrics.extent(series.values))]
+        for _, series in shown
+    ]
     if len({series.source for _, series in shown}) > 1:
         headers.insert(1, "source")
         cells = [[row[0], series.source, *row[1:]] for row, (_, series) in zip(cells, shown, strict=True)]
@@ -153,7 +156,9 @@ def _table(found: Sequence[RunSeries], args: argparse.Namespace) -> None:
         steps = max((series.steps for _, series in columns), key=len)
         kept |= {steps[place * len(steps) // args.points] for place in range(max(0, args.points - len(kept)))}
     values = [{step: value for step, value in zip(series.steps, series.values, strict=True) if step in kept} for _, series in columns]
-    table(["step", *names[:shown]], [[str(step), *(number(of.get(step)) for of in values)] for step in sorted(kept)])
+    units = [series.name for _, series in columns]
+    rows = [[str(step), *(measure(name, of.get(step)) for name, of in zip(units, values, strict=True))] for step in sorted(kept)]
+    table(["step", *names[:shown]], rows)
     if is_thinned:
         printer.info(f"{len(kept)} steps of {longest}: the lowest and highest values are among them; `--points 0` prints all")
     if shown < len(names):

@@ -109,7 +109,7 @@ def _object(row: Row, args: argparse.Namespace) -> dict[str, object]:
 def _table(rows: Iterable[Row], args: argparse.Namespace, room: int | None) -> tuple[Iterator[str], list[str]]:
     """The lines of the table, and the columns that had no room."""
     columns = shown.for_table(rows, args.columns, changed=args.changed)
-    shown.measure(columns, rows)
+    shown.widen(columns, rows)
     places, left = tables.fitting([column.drawn for column in columns], room)
     chosen = [columns[place] for place in places]
     lines = tables.lines([column.drawn for column in chosen], ([column.cell(row) for column in chosen] for row in rows))

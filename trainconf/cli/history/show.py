@@ -6,7 +6,7 @@ import os
 import sys
 
 from trainconf.cli.arguments.parser import RUNS_HELP, Arguments
-from trainconf.cli.screen.printer import duration, number, one_line, printer, size, utc_time
+from trainconf.cli.screen.printer import duration, measure, one_line, printer, size, utc_time
 from trainconf.cli.screen.sparkline import sparkline
 from trainconf.control import history, runs
 from trainconf.control.words.end import files_left
@@ -145,10 +145,10 @@ def _metrics(values: dict[str, Any], paths: RunPaths) -> Iterator[tuple[str, str
 
     courses = courses_of(paths, values)
     encoding = getattr(sys.stdout, "encoding", None)
-    wide = max((len(number(value)) for value in values.values()), default=0)
+    wide = max((len(measure(name, value)) for name, value in values.items()), default=0)
     for name, value in values.items():
         course = courses[name].values if name in courses else ()
-        yield name, f"{number(value):<{wide}}  {sparkline(course, SPARKLINE_COLUMNS, encoding) if len(course) > 2 else ''}".rstrip()
+        yield name, f"{measure(name, value):<{wide}}  {sparkline(course, SPARKLINE_COLUMNS, encoding) if len(course) > 2 else ''}".rstrip()
 
 
 def _recorded(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -269,10 +269,10 @@ def _untracked(facts: dict[str, Any], paths: RunPaths) -> str:
 
 
 def _resources(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    shown = {"wall_s": ("wall time", duration), "cpu_s": ("CPU time", duration), "peak_rss_bytes": ("peak memory", size)}
+    labels = {"wall_s": "wall time", "cpu_s": "CPU time", "peak_rss_bytes": "peak memory"}
     for name, value in resources.items():
-        label, form = shown.get(name, (name, str))
-        yield label, "unknown" if value is None else form(value) if isinstance(value, (int, float)) else str(value)
+        text = duration(value) if name.endswith("_s") and isinstance(value, (int, float)) else measure(name, value)
+        yield labels.get(name, name), "unknown" if value is None else text
 
 
 def _files(files: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from trainconf.agent.signals import LOCK_FD
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.history.cancel import ask_to_end
-from trainconf.cli.screen.printer import number, printer
+from trainconf.cli.screen.printer import measure, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.cli.screen.tables import table
 from trainconf.control import runs
@@ -87,7 +87,7 @@ def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         return 0
     rows = [
         (results.sweep.run_id, results.kind, sweeps.state(results.sweep), f"{results.count('Completed')}/{results.total}",
-         str(results.count("Failed") or ""), results.metric or "", number(results.best_value))
+         str(results.count("Failed") or ""), results.metric or "", measure(results.metric, results.best_value))
         for results in found
     ]  # fmt: skip
     nothing = "no sweep is archived" if args.archived else "no sweeps here: `trainconf -m key=a,b` makes one"

@@ -6,7 +6,7 @@ import sys
 import time
 
 from trainconf.cli.screen.block import Block
-from trainconf.cli.screen.printer import number, one_line, printer, short_duration, whole_duration, width
+from trainconf.cli.screen.printer import measure, one_line, printer, short_duration, whole_duration, width
 from trainconf.cli.screen.sparkline import shows_blocks, sparkline
 from trainconf.cli.screen.sweep import short_value
 from trainconf.cli.screen.terminal import redraws
@@ -80,7 +80,8 @@ class LiveTable:
             reason = ""
         took = short_duration((trial.state.event.get("resources") or {}).get("wall_s"))
         facts = [trial.paths.run_id if self._block is None else f"{trial.number:>{self._digits}}", f"{trial.state.status:<9}"]
-        facts += [f"{number(ended.shown_value):<9}", f"{took:<6}", " ".join(trial.overrides) if self._block is None else _values(trial)]
+        facts += [f"{measure(self._overview.metric, ended.shown_value):<9}", f"{took:<6}"]
+        facts += [" ".join(trial.overrides) if self._block is None else _values(trial)]
         line = one_line("  ".join(facts).rstrip() + (f": {reason}" if reason else ""))
         if not failed:
             return [line]
@@ -106,8 +107,8 @@ class LiveTable:
         head = ["", self._progress(columns), *_wrapped(self._counts(), columns)]
         found = self._overview.best()
         if found is not None:
-            head.append(f"best {self._overview.metric} {number(found.value)}, trial {found.trial.number}{self._state_of(found.trial)}: "
-                        f"{_values(found.trial)}")  # fmt: skip
+            value, trial = measure(self._overview.metric, found.value), found.trial
+            head.append(f"best {self._overview.metric} {value}, trial {trial.number}{self._state_of(trial)}: {_values(trial)}")
         return [*head, *self._running(columns, min(SHOWN_RUNNING, rows - len(head)))]
 
     def _progress(self, columns: int) -> str:
@@ -146,7 +147,7 @@ class LiveTable:
         encoding = getattr(sys.stderr, "encoding", None)
         cells = [
             (f"{trial.number:>{self._digits}}", sparkline(overview.course(trial).points(), wide, encoding),
-             number(overview.shown_value(trial)), whole_duration(overview.running_s(trial)))
+             measure(overview.metric, overview.shown_value(trial)), whole_duration(overview.running_s(trial)))
             for trial in shown
         ]  # fmt: skip
         widths = [max((width(row[column]) for row in cells), default=0) for column in range(4)]

@@ -18,6 +18,7 @@ from trainconf.cli.screen.widths import wrapped
 from trainconf.control.words.values import COLOUR
 from trainconf.control.words.values import duration as duration
 from trainconf.control.words.values import escaped as escaped
+from trainconf.control.words.values import measure as measure
 from trainconf.control.words.values import number as number
 from trainconf.control.words.values import one_line as one_line
 from trainconf.control.words.values import short_duration as short_duration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from trainconf.cli.screen.printer import number, one_line, printer, short_duration, utc_time
+from trainconf.cli.screen.printer import measure, number, one_line, printer, short_duration, utc_time
 from trainconf.cli.screen.tables import table
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.sweep import Results, TrialResult
@@ -67,7 +67,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
     state = sweeps.state(home)
     states = list(dict.fromkeys(trial.status for trial in results.trials))
     counts = ", ".join(f"{results.count(status)} {status}" for status in states)
-    best = results.best
+    best, value = results.best, measure(results.metric, results.best_value)
     said = labels.read(home)
     facts = {
         "name": said.display_name, "note": said.note, "tags": ", ".join(f"{name}={value}" for name, value in said.tags.items()),
@@ -76,7 +76,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
         "overrides": " ".join(map(str, found.get("overrides") or ())),
         "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
         "metric": f"{results.goal} {results.metric}" if results.metric else "",
-        "best": "" if best is None else f"{number(results.best_value)}, {trial_named(best.number, best.status)}, {_run_of(best)}",
+        "best": "" if best is None else f"{value}, {trial_named(best.number, best.status)}, {_run_of(best)}",
         "words": "" if best is None else one_line(" ".join(best.overrides)), "run dir": home.run_dir,
     }  # fmt: skip
     shown = {label: str(value) for label, value in facts.items() if value}
@@ -118,7 +118,7 @@ def print_results(results: Results, *, every: bool = False) -> None:
         values = {override.partition("=")[0].lstrip("+"): override.partition("=")[2] for override in trial.overrides}
         status = f"stopped at {trial.stop['interval']}" if trial.stop is not None and trial.status == "Canceled" else trial.status
         rows.append([str(trial.number), *(values.get(key, "") for key in keys), status, short_duration(trial.row.get("duration_s")),
-                     number(trial.shown_value(results.metric))])
+                     measure(results.metric, trial.shown_value(results.metric))])
     headers = ["trial", *keys, "status", "duration", results.metric or "metric"]
     if is_screen:
         headers, rows = _shortened(headers, rows)
@@ -189,7 +189,7 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
             lines += [missing, *printed(RunPaths(str(first.row.get("run_dir"))), results.metric)]
     if results.best is not None:
         best = results.best
-        facts = f"{results.metric} {number(results.best_value)}, {' '.join(best.overrides)}, run {_run_of(best)}"
+        facts = f"{results.metric} {measure(results.metric, results.best_value)}, {' '.join(best.overrides)}, run {_run_of(best)}"
         lines.append(one_line(f"best: {trial_named(best.number, best.status)}, {facts}"))
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainconf.cli.screen import tables
-from trainconf.cli.screen.printer import number, printer, short_duration, utc_time
+from trainconf.cli.screen.printer import measure, printer, short_duration, utc_time
 from trainconf.control.words.spreadsheets import lines_of, text
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def for_table(rows: Iterable[Row], chosen: Sequence[str], *, changed: bool) -> l
     return [run, status, experiment, created, duration, *_metric(rows), *params, *reasons]
 
 
-def measure(columns: Sequence[Column], rows: Iterable[Row]) -> None:
+def widen(columns: Sequence[Column], rows: Iterable[Row]) -> None:
     """Make every column as wide as its widest cell."""
     for row in rows:
         for column in columns:
@@ -80,7 +80,7 @@ def _metric(rows: Iterable[Row]) -> list[Column]:
     only = next(iter(names)) if len(names) == 1 else None
 
     def cell(row: Row) -> str:
-        value = number(row.fields["metrics"].get(row.metric))
+        value = measure(row.metric, row.fields["metrics"].get(row.metric))
         return f"{row.metric} {value}" if only is None and value else value
 
     return [Column(only or "metric", lambda row: row.fields["metrics"].get(row.metric), cell, is_needed=True)]
@@ -104,7 +104,12 @@ def _expression(expression: str) -> Column:
     """A value that the index was asked for; times and durations as the table has them."""
     cells: dict[str, Callable[[Any], str]] = dict.fromkeys(("created", "started", "ended"), utc_time)
     cells |= {"duration": short_duration, "age": short_duration}
-    shown = cells.get(expression, text)
+    inner = expression.removesuffix(")").rpartition("(")[2]  # of max(metrics.loss)
+    metric = inner.removeprefix("metrics.") if inner.startswith("metrics.") else ""
+
+    def shown(value: Any) -> str:
+        return measure(metric, value) if metric and isinstance(value, (int, float)) else cells.get(expression, text)(value)
+
     return Column(expression, lambda row: row.values[expression], lambda row: shown(row.values[expression]),
                   is_needed=expression == "run", is_status=expression == "status", is_cut=expression in ("reason", "note"))
 
@@ -143,8 +148,8 @@ def group_table(groups: Sequence[Group], by: str, room: int | None) -> tuple[Ite
         tables.Column("newest (UTC)"),
     ]  # fmt: skip
     rows = [
-        [each.name, str(each.total), _counts(each), f"{each.metric} {number(each.best_value)}" if each.best else "", each.best or "",
-         utc_time(each.newest)]
+        [each.name, str(each.total), _counts(each), f"{each.metric} {measure(each.metric, each.best_value)}" if each.best else "",
+         each.best or "", utc_time(each.newest)]
         for each in groups
     ]  # fmt: skip
     for row in rows:

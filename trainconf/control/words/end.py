@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainconf.control.words.failures import Failures, more, what_to_do
 from trainconf.control.words.ranks import failed_rank
-from trainconf.control.words.values import duration, number, one_line
+from trainconf.control.words.values import duration, measure, one_line
 from trainconf.fast.stdlib import re
 from trainconf.history import ranks, record
 
@@ -44,7 +44,8 @@ def summary(paths: RunPaths, state: State) -> list[str]:
     took = f" in {duration(row['duration_s'])}" if row["duration_s"] is not None else ""
     reason = f": {state.reason}" if state.reason else ""
     value = row["metrics"].get(name)
-    return [one_line(line) for line in (*found, f"{state.status}{took}{reason}" + ("" if value is None else f", {name} {number(value)}"))]
+    metric = "" if value is None else f", {name} {measure(name, value)}"
+    return [one_line(line) for line in (*found, f"{state.status}{took}{reason}{metric}")]
 
 
 def printed(paths: RunPaths, name: str | None) -> list[str]:

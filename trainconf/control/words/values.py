@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 COLOUR = f"\x1b{os.urandom(8).hex()}["  # what a printer begins a colour with: no name can hold it
+INFINITE = float("inf")
+SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+SIGNS = {"bytes": "", "percent": " %", "watts": " W"}  # of units, by the word that a metric's name ends with
+RATES = ("_per_second", "_per_sec", "_per_s", "/second", "/sec", "/s")
 # C0, DEL and C1, the ends of lines that are no newline, and what turns the order of characters (Unicode TR36, bidirectional text)
 _STEERING = (
     range(0x09), range(0x0B, 0x20), range(0x7F, 0xA0), (0x061C, 0x200E, 0x200F), range(0x2028, 0x202F), range(0x2066, 0x206A),
@@ -72,13 +76,36 @@ def utc_time(seconds: float | None) -> str:
 
 def size(count: float) -> str:
     """Bytes for people: 512 B, 1.5 kB, 3.2 GB (powers of 1000)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+    if count < 1000:
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB", "GB"):
         count /= 1000
-    return f"{count:.1f} TB"
+        if count < 999.95:  # which is 1000.0 with one digit
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} TB"
 
 
 def number(value: Any) -> str:
     """A metric's or param's value in a table: six significant digits are enough for people."""
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def measure(name: str | None, value: Any) -> str:
+    """A metric's value in a table, in the unit that its name tells, as the page's `measure` says it; of another name it is a `number`.
+
+    `memory_bytes` is 1.5 GiB, `disk_read_bytes_per_s` 20 MiB/s, `cpu_percent` 7 %, `power_watts` 250 W.
+    """
+    if name is None or not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < INFINITE:
+        return number(value)
+    rate = next((ending for ending in RATES if name.lower().endswith(ending)), "")
+    unit = name.lower().removesuffix(rate)
+    word = next((word for word in SIGNS if unit.endswith(word) and not unit[: -len(word)][-1:].isalpha()), "")
+    if not word:
+        return number(value)
+    per = "/s" if rate else ""
+    if word != "bytes":
+        return number(value) + SIGNS[word] + per
+    power = 0
+    while power < len(SIZES) - 1 and abs(value) >= 1024:
+        value, power = value / 1024, power + 1
+    return f"{value:.4g} {SIZES[power]}{per}"

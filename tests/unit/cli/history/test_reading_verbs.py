@@ -98,7 +98,7 @@ def test_show_tells_everything(workspace: WorkspacePaths, verb: Verb) -> None:
     out = verb("show", "last").out
     for words in (
         "Completed", "experiment    digits", "python train.py --lr 0.1", "optim.name  sgd", "loss  0.25", "who  me", "https://host/x",
-        "untracked   2", "50.0 MB", "outputs/model.npz", "1.5 kB", "a\\x1b[31mname", "minimal",
+        "untracked   2", "47.68 MiB", "outputs/model.npz", "1.5 kB", "a\\x1b[31mname", "minimal",
     ):  # fmt: skip
         assert words in out
     assert "\x1b" not in out

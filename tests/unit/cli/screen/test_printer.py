@@ -122,9 +122,23 @@ def test_durations_are_short_and_one_word_in_a_table(seconds: float | None, text
     assert printing.short_duration(seconds) == text.replace(" ", "")
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (5e15, "5000.0 TB")])
+@pytest.mark.parametrize(("count", "text"), [
+    (0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (999_949, "999.9 kB"), (999_960, "1.0 MB"), (2e9, "2.0 GB"), (5e15, "5000.0 TB"),
+])  # fmt: skip
 def test_sizes_are_short(count: float, text: str) -> None:
     assert printing.size(count) == text
+
+
+@pytest.mark.parametrize(("name", "value", "text"), [
+    ("system.memory_bytes", 1.2e9, "1.118 GiB"), ("system.gpu_0/memory_bytes", 81559 * 2**20, "79.65 GiB"),
+    ("system.disk_read_bytes_per_s", 3 * 2**20, "3 MiB/s"), ("system.disk_read_bytes_per_s", 0, "0 B/s"), ("bytes", 1023, "1023 B"),
+    ("sent/bytes", -2048, "-2 KiB"), ("cpu_percent", 7.5, "7.5 %"), ("power_watts", 250.0, "250 W"), ("kilobytes", 12, "12"),
+    ("loss", 1e6, "1e+06"), ("memory_bytes", float("nan"), "nan"), ("memory_bytes", None, ""), ("memory_bytes", "many", "many"),
+    ("bytes", 2.0**70, "1.049e+06 PiB"), (None, 0.5, "0.5"), ("megabytes_bytes", 1, "1 B"),
+])  # fmt: skip
+def test_a_metric_has_the_unit_that_its_name_tells(name: str | None, value: object, text: str) -> None:
+    """As tests/page/scripts/units.test.js has them."""
+    assert printing.measure(name, value) == text
 
 
 STEERING = [

@@ -25,6 +25,7 @@ from trainconf.cli.screen import tables
 from trainconf.cli.table.runs import split
 from trainconf.history import events
 from trainconf.paths import WorkspacePaths
+from trainconf.sweeps import journal
 
 from ...history.build import make_run
 from ..conftest import ROOT, Verb
@@ -123,6 +124,30 @@ def test_all_runs_come_with_limit_0_in_every_form(runs: WorkspacePaths, verb: Ve
     assert len(json.loads(verb("ls", "--limit", "0", "--json").out)) == 4
     assert verb("ls", "--json").out == verb("ls", "--limit", "0", "--json").out
     assert verb("ls", "--json", "--where", "params.lr > 99").out == "[]\n"
+
+
+RAW = 81559 * 2**20
+
+
+@pytest.mark.parametrize("words", [
+    ("ls",), ("ls", "--columns", "run,max(metrics.memory_bytes)"), ("ls", "--group", "experiment"), ("show", "one"), ("metrics", "one"),
+    ("metrics", "one", "memory_bytes", "--table"), ("compare", "one", "two"),
+    ("sweep", "show", "s"), ("sweep", "ls"), ("sweep", "best", "s"),
+], ids=" ".join)  # fmt: skip
+def test_a_person_reads_bytes_in_a_unit_and_a_program_reads_them_raw(workspace: WorkspacePaths, verb: Verb, words: tuple[str, ...]) -> None:
+    metric = {"name": "memory_bytes", "goal": "maximize"}
+    made = [make_run(workspace, name, metric=metric, metrics={"memory_bytes": value}) for name, value in (("one", RAW), ("two", 1))]
+    home = make_run(workspace, "s", "iris", states=("Running", "Completed"), parent="of nobody")
+    with open(home.sweep, "w") as stream:
+        json.dump({"sweep_id": "s", "metric": metric}, stream)
+    journal.ask(home, [journal.Entry(number, {}, [], paths) for number, paths in enumerate(made)])
+    said = verb(*words)
+    assert "79.65 GiB" in said.out + said.err
+    assert str(RAW) not in said.out + said.err
+    raw = {"--json": ("ls", "show", "metrics", "compare", "sweep"), "--csv": ("ls", "metrics", "compare")}
+    for flag, verbs in raw.items():
+        if words[0] in verbs and words[:2] != ("sweep", "best") and "--table" not in words:
+            assert str(RAW) in verb(*words, flag).out
 
 
 def test_groups_have_counts_and_the_best(workspace: WorkspacePaths, verb: Verb) -> None:

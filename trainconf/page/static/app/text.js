@@ -78,13 +78,15 @@ export function duration(seconds) {
   return `${count}${unit} ${String(rest).padStart(2, "0")}${next[0]}`;
 }
 
-/** @param {number | null | undefined} count */
+/**
+ * Bytes in powers of 1000 with one digit, as `trainconf show` says them.
+ * @param {number | null | undefined} count
+ */
 export function bytes(count) {
   if (count === null || count === undefined) return "";
   if (count < 1000) return `${count} B`;
-  const power = Math.min(5, Math.floor(Math.log10(count) / 3));
-  const value = count / 1000 ** power;
-  return `${value >= 99.5 ? value.toFixed(0) : value.toPrecision(2)} ${" kMGTP"[power]}B`;
+  const power = [1, 2, 3].find((each) => count / 1000 ** each < 999.95) ?? 4; // 999.95 is 1000.0 with one digit
+  return `${(count / 1000 ** power).toFixed(1)} ${" kMGT"[power]}B`;
 }
 
 /** @param {{goal?: string | null}} metric  which way is better, in short */
