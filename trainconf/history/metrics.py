@@ -334,3 +334,11 @@ def decode(line: bytes) -> dict[str, Any] | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or "value" not in entry:
         return None
     return None if isinstance(entry["value"], (dict, list)) else entry
+
+
+def as_float(value: float) -> float:
+    """A logged number; infinite for a whole one that is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")

@@ -156,8 +156,8 @@ class Log:
             step = entry.get("step")
             step = series.next_step if step is None else step
             if isinstance(step, int) and abs(step) <= LARGEST_STEP:
-                time = events.seconds(entry.get("time"))
-                series.extend(array("q", [step]), array("d", [_number(entry["value"])]), array("d", [UNKNOWN if time is None else time]))
+                time, value = events.seconds(entry.get("time")), metrics.as_float(entry["value"])
+                series.extend(array("q", [step]), array("d", [value]), array("d", [UNKNOWN if time is None else time]))
 
 
 def of_run(paths: RunPaths, wanted: Callable[[str], bool] | None = None) -> list[Series]:
@@ -236,10 +236,3 @@ def _time(minute: float, seconds: bytes) -> float:
         return minute + float(seconds)
     except ValueError:
         return UNKNOWN
-
-
-def _number(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")

@@ -151,7 +151,7 @@ def logs_of(paths: RunPaths, metric: str | None) -> list[Log]:
 def as_log(entry: Mapping[str, Any]) -> Log:
     """A line of metrics as a log; what is no number is NaN."""
     value, step = entry["value"], entry.get("step")
-    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    number = metrics.as_float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
     return number, step if type(step) is int else None
 
 

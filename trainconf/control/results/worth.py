@@ -80,4 +80,4 @@ def best_point(values: Sequence[float | None], repeats: int, goal: str) -> tuple
 def finite(value: Any) -> float | None:
     """The value as a finite number; None for what is none."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    return number if is_number and math.isfinite(number := metrics.as_float(value)) else None

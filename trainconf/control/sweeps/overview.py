@@ -265,7 +265,7 @@ class Overview:
 
 def _as_float(value: Any) -> float:
     """A logged value as a number; what is none is NaN."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")
+    return metrics.as_float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")
 
 
 def _mean(values: Sequence[float]) -> float:

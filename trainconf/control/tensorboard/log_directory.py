@@ -159,7 +159,7 @@ class _Followed:
         name = entry["name"]
         step = step if isinstance(step, int) else self._steps.get(name, 0)
         self._steps[name] = step + 1
-        return events.seconds(entry.get("time")) or 0.0, step, float(value)
+        return events.seconds(entry.get("time")) or 0.0, step, metrics.as_float(value)
 
     def _link(self, file: EventFile) -> None:
         """A link to an event file, which moves when its run ends."""

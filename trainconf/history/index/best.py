@@ -65,8 +65,5 @@ class Judge:
 
 
 def _number(value: object) -> float:
-    """A value as a float; NaN for what is no number, or too large."""
-    try:
-        return float(value) if isinstance(value, (int, float)) else float("nan")
-    except OverflowError:
-        return float("nan")
+    """A value as a float; NaN for what is no number."""
+    return metrics.as_float(value) if isinstance(value, (int, float)) else float("nan")

@@ -93,7 +93,7 @@ class Points:
             seconds = events.seconds(entry.get("time"))
             step = entry.get("step")
             attempt = self._attempts.at(float("nan") if seconds is None else seconds)
-            found.setdefault(name, []).append([step if isinstance(step, int) else None, seconds, float(value), attempt])
+            found.setdefault(name, []).append([step if isinstance(step, int) else None, seconds, metrics.as_float(value), attempt])
         for name, points in found.items():
             self._number(name, points)
         return found
