@@ -500,6 +500,16 @@ def test_ctrl_c_cancels_all_trials_and_none_is_asked_for(here: Here, workspace: 
     assert len(found["trials"]) == 2
 
 
+def test_a_search_that_somebody_cancels_has_not_failed(here: Here, workspace: Shell) -> None:
+    child = workspace.start(*words(workspace, "sweep=random", LR, "+params.epochs=500", "+params.nap=0.2"))
+    wait_for(lambda: any('"Running"' in path.read_text() for path in workspace.root.glob("runs/*/*/events.jsonl")))
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=300)
+    assert child.returncode == 130
+    assert b"failed" not in err, err
+    assert (shown(here)["status"], shown(here)["failure"]) == ("Canceled", "")
+
+
 def test_a_detached_search_has_a_controller_of_its_own(here: Here, workspace: Shell) -> None:
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     answer = here(*words(workspace, "sweep=bayes", LR, "submit.detach=true", total=3))

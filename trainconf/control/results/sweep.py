@@ -145,8 +145,8 @@ def results(sweep: RunPaths) -> Results:
     elif is_search and left and not is_locked(sweep.controller_lock):
         what = f"{left} of its trials had not begun" if left > 1 else "a trial had not begun"
         reasons = {"Failed": f"{what} when their agent went; `trainconf sweep resume {sweep.run_id}` goes on"}
-    elif is_search and trials and all(trial.status in ("Failed", "Canceled", "NotResponding") for trial in trials):  # nobody compared them
-        reasons = {"Failed": "no trial completed"}
+    elif is_search and trials and not is_canceled and {trial.status for trial in trials} <= {"Failed", "Canceled", "NotResponding"}:
+        reasons = {"Failed": "no trial completed"}  # nobody compared them
     asked_policy = settings.get("policy")
     policy = (progress.policy or (asked_policy if isinstance(asked_policy, dict) else {})).get("kind", "none")
     planned = found.get("trial_count")
