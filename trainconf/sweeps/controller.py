@@ -58,7 +58,7 @@ class Controller:
         self._poller = StatePoller()
         self._forced: bool | None = None  # how the cancellation of all was passed on
         self._dropped: set[int] = set()  # trials that wait and are not wanted any more
-        self._ended_unstarted: list[TrialWatch] = []  # not told to the caller of `step` yet
+        self._unseen: list[TrialWatch] = []  # their state has changed, and the caller of `step` was not told yet
         self._look_at_all_at = 0.0
         self._untaken: dict[int, tuple[float, float]] = {}  # trials that their target did not take: when to try again, when to give up
         self._holding = Holding(hands, progress, self.watches, self._untaken)
@@ -92,7 +92,7 @@ class Controller:
             if trial.stop is not None:
                 self._cancel(trial, force=False)
         self._journal.lines.clear()
-        self._hear()
+        self._unseen += self._hear()
 
     def _take(self, line: dict[str, Any]) -> None:
         if line["deed"] == "ask":
@@ -122,8 +122,8 @@ class Controller:
             self._drop_waiting()
         while (line := self.progress.next_ask()) is not None:
             self._ask(line)
-        unstarted, self._ended_unstarted = self._ended_unstarted, []
-        return [*changed, *unstarted]
+        unseen, self._unseen = self._unseen, []
+        return [*unseen, *changed]
 
     def again(self, states: Sequence[str]) -> None:
         """Have the trials that have ended like this run once more, as many at a time as may, with the same values.
@@ -190,7 +190,7 @@ class Controller:
 
     def _tell_unstarted(self, trial: Trial, state: str, reason: str) -> None:
         self.watches[trial.number].end(state, reason)
-        self._ended_unstarted.append(self.watches[trial.number])
+        self._unseen.append(self.watches[trial.number])
         self._untaken.pop(trial.number, None)
         self._write("told", number=trial.number, state=state, value=None, reason=reason, names=[])
 

@@ -193,8 +193,9 @@ def test_trials_that_ended_while_nobody_was_there_are_told_in_the_order_of_their
         os.makedirs(paths.run_dir)
         events.append(paths, "Completed", exit_code=0, reason="")
         time.sleep(0.002)
-    made(home, hands, total=3)
+    controller = made(home, hands, total=3)
     assert [line["number"] for line in files.read_lines(home.journal) if line["deed"] == "told"] == [2, 0, 1]
+    assert sorted(watch.number for watch in controller.step()) == [0, 1, 2]
 
 
 def test_a_search_whose_trials_have_all_ended_is_not_paused(home: RunPaths) -> None:
