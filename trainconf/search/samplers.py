@@ -7,8 +7,7 @@ given before gives the same point.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 
 from trainconf.search.draws import unit
 from trainconf.search.expressions import MAX_LISTED
@@ -87,47 +86,23 @@ def _shuffled(size: int, seed: int) -> Iterator[int]:
             yield place
 
 
-class RandomSampler:
-    """Random points, each a pure function of the seed and its number; a point of a space with an end is given once."""
+class Drawn:
+    """Draws points that are not excluded; of a space with an end each is given once, and all of them are."""
 
-    def __init__(self, space: Space, seed: int, *, had: Iterable[Point] = ()) -> None:
+    def __init__(self, space: Space, seed: int, had: Iterable[Point]) -> None:
         """had: points that were taken before, which a space with an end does not give again."""
         self._space = space
         self._seed = seed
         self._size = space.size
-        self._points: dict[int, Point] = {}
         self._given: set[str] = set()
         self._had = set(map(key_of, had))
 
-    def ask(self, number: int) -> Point:
-        """The point of that number."""
-        if self._size is None:
-            return self._draw(number)
-        for earlier in range(len(self._points), number + 1):
-            point = self._draw(earlier)
-            self._points[earlier] = point
-            self._given.add(key_of(point))
-        return self._points[number]
-
-    def unseen(self, number: int, given: set[str]) -> Point:
-        """The first random point from that number on that is not among `given`; of a space with an end then one from before it."""
-        point = next((point for point in self._around(number) if key_of(point) not in given), None)
-        if point is None:
-            is_done = self._size is not None and self._size <= MAX_MISSES
-            raise NothingLeftError(all_done(len(given)) if is_done else f"{MAX_MISSES} random points in a row had been tried before")
-        return point
-
-    def _around(self, number: int) -> Iterator[Point]:
-        with suppress(NothingLeftError):
-            for later in range(number, number + MAX_MISSES):
-                yield self.ask(later)
-        yield from itertools.islice(self._points.values(), number)
-
-    def _draw(self, number: int) -> Point:
+    def _draw(self, number: int, point_of: Callable[[int], Point]) -> Point:
+        """The first point of `point_of`, by the count of retries, that may be given; raises NothingLeftError."""
         if self._size is not None and len(self._given) >= self._size:
             raise NothingLeftError(all_done(self._size))
         for retry in range(MAX_MISSES):
-            point = self._space.draw(self._seed, number, retry)
+            point = point_of(retry)
             if not self._space.excludes(point) and (self._size is None or not self._is_given(point)):
                 return point
         return self._from_the_list(number)
@@ -150,41 +125,68 @@ class RandomSampler:
         return left[min(int(unit(self._seed, number, "", MAX_MISSES) * len(left)), len(left) - 1)]
 
 
+class RandomSampler(Drawn):
+    """Random points, each a pure function of the seed and its number; a point of a space with an end is given once."""
+
+    def __init__(self, space: Space, seed: int, *, had: Iterable[Point] = ()) -> None:
+        super().__init__(space, seed, had)
+        self._points: dict[int, Point] = {}
+
+    def ask(self, number: int) -> Point:
+        """The point of that number."""
+        if self._size is None:
+            return self._random(number)
+        for earlier in range(len(self._points), number + 1):
+            point = self._random(earlier)
+            self._points[earlier] = point
+            self._given.add(key_of(point))
+        return self._points[number]
+
+    def _random(self, number: int) -> Point:
+        return self._draw(number, lambda retry: self._space.draw(self._seed, number, retry))
+
+    def unseen(self, number: int, given: set[str]) -> Point:
+        """The first random point from that number on that is not among `given`; of a space with an end then one from before it."""
+        reason = f"{MAX_MISSES} random points in a row had been tried before"
+        try:
+            for later in range(number, number + MAX_MISSES):
+                point = self.ask(later)
+                if key_of(point) not in given:
+                    return point
+        except NothingLeftError as error:
+            reason = all_done(len(given)) if given and self._size is not None else error.reason
+        for point in itertools.islice(self._points.values(), number):
+            if key_of(point) not in given:
+                return point
+        raise NothingLeftError(reason)
+
+
 def all_done(count: int) -> str:
     return f"all {count} points done" if count != 1 else "the only point is done"
 
 
-class SobolSampler:
+class SobolSampler(Drawn):
     """scipy's scrambled Sobol sequence, which fills a space more evenly than random points. Raises ImportError: scipy is missing."""
 
     def __init__(self, space: Space, seed: int, *, had: Iterable[Point] = ()) -> None:
         from scipy.stats import qmc
 
-        self._space = space
+        super().__init__(space, seed, had)
         self._names = list(dict.fromkeys(key_in(name) for name, _ in space.expressions()))
         self._sequence = qmc.Sobol(max(1, len(self._names)), scramble=True, rng=seed % 2**32)
-        self._size = space.size
         self._points: list[Point] = []
-        self._given: set[str] = set()
-        self._had = set(map(key_of, had))
 
     def ask(self, number: int) -> Point:
         """The point of that number; excluded points, and those of a finite space that were given before, have none."""
-        misses = 0
         while len(self._points) <= number:
-            if self._size is not None and len(self._given) >= self._size:
-                raise NothingLeftError(all_done(self._size))
-            place = dict(zip(self._names, map(float, self._sequence.random(1)[0]), strict=False))
-            point = self._space.at_quantiles(place.__getitem__)
-            if self._space.excludes(point) or (self._size is not None and key_of(point) in self._given | self._had):
-                misses += 1
-                if misses == MAX_MISSES:
-                    raise NothingLeftError(f"{MAX_MISSES} points in a row were excluded, or had been given before")
-                continue
-            misses = 0
+            point = self._draw(len(self._points), self._next)
             self._points.append(point)
             self._given.add(key_of(point))
         return self._points[number]
+
+    def _next(self, _: int) -> Point:
+        place = dict(zip(self._names, map(float, self._sequence.random(1)[0]), strict=False))
+        return self._space.at_quantiles(place.__getitem__)
 
 
 class PointSource:

@@ -6,6 +6,7 @@ The settings are the node `sweep` of a composed config, or of a sweep's record; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 
 from trainconf.composition.plain.expressions import read_expression
@@ -16,7 +17,7 @@ from trainconf.search.expressions import Numbers
 from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
 from trainconf.search.progress import Limits
 from trainconf.search.reading import SpaceReader
-from trainconf.search.samplers import GridSampler, NothingLeftError, PointSource, RandomSampler, SobolSampler
+from trainconf.search.samplers import LISTED_SIZE, GridSampler, NothingLeftError, PointSource, RandomSampler, SobolSampler
 from trainconf.search.space import Point, Space
 
 TYPE_CHECKING = False
@@ -237,7 +238,12 @@ class Search:
             self.wrong(f"sweep.space.{name}", f"{name} is given an interval, and a grid needs values to list",
                         hint=f"list them: {name}=1,2,3 or {name}=range(1,4); or search by chance: sweep=random sweep.max_total_runs=20")
         size, limit = self.space.size, self.settings.get("max_total_runs")
-        if size is not None and limit is not None and size * self.repeats > int(limit) and not self.settings.get("allow_partial"):
+        if size is None or limit is None or self.settings.get("allow_partial"):
+            return
+        if size * self.repeats > int(limit) and self.space.exclusions and size <= LISTED_SIZE:
+            with suppress(ConditionError):
+                size = sum(not self.space.excludes(self.space.at(place)) for place in range(size))
+        if size * self.repeats > int(limit):
             axes = " x ".join(f"{axis.key} ({axis.size})" for axis in self.space.axes)
             source = self._source("sweep.max_total_runs") or "default"
             allowed = f"{limit} (sweep.max_total_runs, {source})"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from trainconf.search import grammar as e
+from trainconf.search.bayes import BayesSampler
 from trainconf.search.conditions import Condition
 from trainconf.search.expressions import Option
-from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler
+from trainconf.search.samplers import GridSampler, NothingLeftError, RandomSampler, SobolSampler
 from trainconf.search.space import Axis, Exclusion, Point, Space, Zip, key_in, key_of
 
 TREE = Space((
@@ -19,7 +20,15 @@ TREE = Space((
 LINE = Space((Axis("lr", e.log_interval(1e-4, 1)), Axis("depth", e.choice(1, 2, 3))))
 
 
-def all_of(sampler: GridSampler | RandomSampler) -> tuple[list[Point], str]:
+Sampler = GridSampler | RandomSampler | SobolSampler
+
+
+def sobol(space: Space, seed: int, had: list[Point] | None = None) -> SobolSampler:
+    pytest.importorskip("scipy", reason="the extra `sweeps` is not installed")
+    return SobolSampler(space, seed, had=had or ())
+
+
+def all_of(sampler: Sampler) -> tuple[list[Point], str]:
     points: list[Point] = []
     while True:
         try:
@@ -58,8 +67,9 @@ def test_a_large_grid_whose_points_are_all_excluded_says_so(monkeypatch: pytest.
 @pytest.mark.parametrize("make", [
     lambda space, had: GridSampler(space, had=had),
     lambda space, had: RandomSampler(space, 3, had=had),
+    lambda space, had: sobol(space, 3, had),
 ])  # fmt: skip
-def test_a_point_that_came_first_is_not_given_again(make: Callable[[Space, list[Point]], GridSampler | RandomSampler]) -> None:
+def test_a_point_that_came_first_is_not_given_again(make: Callable[[Space, list[Point]], Sampler]) -> None:
     space = Space((Axis("a", e.choice(1, 2, 3)), Axis("b", e.choice("x", "y"))))
     had: list[Point] = [{"b": "x", "a": 2}, {"a": 9, "b": "x"}, {"a": 1}]  # one of the space, one outside it, one without a key of it
     points, reason = all_of(make(space, had))
@@ -112,6 +122,9 @@ def test_the_last_of_many_points_is_found_although_drawing_misses_it() -> None:
     space = Space((Axis("a", e.randint(3000)),))
     sampler = RandomSampler(space, 1)
     assert {sampler.ask(number)["a"] for number in range(3000)} == set(range(3000))
+    fives = Space(tuple(Axis(key, e.choice(1, 2, 3, 4, 5)) for key in "abcd"))
+    points, reason = all_of(sobol(fives, 2))  # with this seed the sequence misses one of them a thousand times
+    assert (len(set(map(key_of, points))), reason) == (625, "all 625 points done")
 
 
 def test_a_key_that_is_not_chosen_is_absent() -> None:
@@ -128,7 +141,18 @@ def test_excluded_points_get_no_number(exclusion: Exclusion) -> None:
     assert len(points) == 5
     assert {"opt": "adam", "width": 64, "lr": 0.1} not in points
     assert reason == "all 5 points done"
-    assert len(all_of(RandomSampler(Space(TREE.axes, (exclusion,)), 1))[0]) == 5
+    for sampler in (RandomSampler(Space(TREE.axes, (exclusion,)), 1), sobol(Space(TREE.axes, (exclusion,)), 1)):
+        points, reason = all_of(sampler)
+        assert (len(points), reason) == (5, "all 5 points done")
+
+
+def test_what_an_exclusion_leaves_of_a_large_space_is_all_there_is_for_a_search_by_worth() -> None:
+    pytest.importorskip("cmaes", reason="the extra `sweeps` is not installed")
+    sampler = BayesSampler(Space((Axis("a", e.randint(2000)),), (Exclusion(condition=Condition("a > 19")),)), 1, "cmaes", "minimize")
+    for number in range(20):
+        sampler.add(number, sampler.ask(number))
+    with pytest.raises(NothingLeftError, match=r"^all 20 points done$"):
+        sampler.ask(20)
 
 
 def test_an_excluded_random_point_is_drawn_again() -> None:

@@ -51,6 +51,19 @@ def test_a_total_that_leaves_a_point_without_some_of_its_repeats_is_told(here: H
     assert "no multiple" not in here("plan", "-m", *workspace.script(*SEARCH, "+params.a=uniform(0,1)", "sweep.repeats=3")).err
 
 
+@pytest.mark.parametrize(("kind", "code", "told"), [
+    ("grid sweep.max_total_runs=3", 0, "trials    3, "), ("grid sweep.max_total_runs=2", 2, "this grid has 3 runs"),
+    ("random sweep.max_total_runs=9", 0, "trials    3, "), ("bayes sweep.max_total_runs=9", 0, "trials      3, "),
+])
+def test_points_that_are_excluded_count_for_no_total(here: Here, workspace: Shell, kind: str, code: int, told: str) -> None:
+    if "bayes" in kind:
+        pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = [f"sweep={kind.split()[0]}", *kind.split()[1:], "+params.a=range(6)", 'sweep.exclude=["params.a > 2"]', "metric.name=loss"]
+    answer = here("plan", "-m", *workspace.script(*search))
+    assert (answer.code, told in answer.out + answer.err) == (code, True), answer
+    assert "further trials" not in answer.err
+
+
 def test_the_words_of_the_best_trial_are_a_shells_and_its_line_is_one(here: Here, workspace: Shell) -> None:
     workspace.write("train.py", "from trainconf import Run\nRun.get_context().log('loss', 1.0)\n")
     workspace.write("conf/experiment/x.yaml", "# @package _global_\nexperiment_name: x\nscript: train.py\nsweep:\n  space:\n"

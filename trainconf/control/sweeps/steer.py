@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
 from trainconf.composition.layers import Layer
 from trainconf.composition.plain.trials import SweepRequest
@@ -201,20 +200,23 @@ def plan(request: ComposeRequest, workspace: WorkspacePaths, reporter: Reporter 
     progress = Progress(points, search.limits(1), goal)
     for line in sweep.earlier:  # what a sampler knows before the first trial
         progress.take(line)
-    with suppress(NothingLeftError):
+    total = sweep.total
+    try:
         for number in range(min(SHOWN_TRIALS, search.total)):
             point, repeat = divmod(number, search.repeats)
             asked = points.ask(point)
             if search.kind == "bayes" and repeat == 0:
                 points.add(point, asked)
             first.append(search.values_of(asked, repeat, point))
+    except NothingLeftError:
+        total = len(first)
     kind = str(search.policy.get("kind", "none"))
     place = places.place_of(sweep.config) if search.is_watched else ""
     experiment = str(sweep.config.experiment_name)
     shown = workspace.run(experiment, f"{experiment}-<time>-<id>")
     job = places.plan_job(sweep.config, shown) if place == places.JOB else None
     return PlannedSweep(
-        search.kind, keys, first, search.total, sweep.max_concurrent_runs, metric, goal, kind, search.seed, earlier, place, job,
+        search.kind, keys, first, total, sweep.max_concurrent_runs, metric, goal, kind, search.seed, earlier, place, job,
     )  # fmt: skip
 
 
