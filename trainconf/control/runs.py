@@ -189,6 +189,13 @@ def _waited_sweep(sweep: RunPaths, found: State) -> Waited:
     return Waited(sweep, found, code, failed)
 
 
+def is_over(paths: RunPaths, state: State) -> bool:
+    """Whether there is nothing to cancel: it has ended, and nobody makes a sweep go on."""
+    from trainconf.control.results.sweep import state as state_of_sweep
+
+    return state.is_final and not (is_sweep(paths) and state_of_sweep(paths) in ("Running", "Starting"))
+
+
 def cancel(paths: RunPaths, *, force: bool = False) -> None:
     """Ask for its end: SIGTERM, and SIGKILL after its grace time, or at once with `force`. A run that has ended stays as it is.
 
@@ -201,6 +208,8 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
 
         ask(paths, force=force)
         return
+    if is_sweep(paths) and files.is_locked(paths.controller_lock):
+        events.request_cancel(paths, force=force, goes_on=True)
     if read_mapping(paths.sweep).get("has_controller"):
         events.request_cancel(paths, force=force)  # for its controller; each trial is asked as well, for there may be none
         for trial in finding.trials_of(paths):

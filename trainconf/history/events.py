@@ -61,13 +61,14 @@ def append(paths: RunPaths, state: str, attempt: int = 1, **facts: Any) -> None:
     files.append_line(paths.events, {"time": now(), "state": state, "attempt": attempt, **facts})
 
 
-def request_cancel(paths: RunPaths, *, force: bool = False, reason: str = "") -> int | None:
+def request_cancel(paths: RunPaths, *, force: bool = False, reason: str = "", goes_on: bool = False) -> int | None:
     """Ask for the end of a run, or of a sweep; its attempt, or None when it has ended. Raises OSError when the disk refuses.
 
-    reason: why it is asked for, where no person asks: the run then ends with this reason.
+    reason: why it is asked for, where no person asks: the run then ends with this reason. goes_on: it had ended, and somebody is about to
+    open it again.
     """
     latest = last(paths)
-    if latest is not None and latest["state"] in TERMINAL:
+    if latest is not None and latest["state"] in TERMINAL and not goes_on:
         return None
     attempt = 1 if latest is None else latest.get("attempt", 1)
     facts: dict[str, Any] = {"time": now(), "state": REQUESTED, "attempt": attempt, "by": requester()}

@@ -73,9 +73,10 @@ class SweepRun(SubmittedRun):
 
     def resume(self, *overrides: str) -> SubmittedRun:
         """Go on with a sweep that was paused or lost its controller; words such as "sweep.max_total_runs=40" change its limits."""
-        from trainconf.control.sweeps.detach import detach
+        from trainconf.control.sweeps.resume import resume_detached
 
-        detach(self._paths, "resume", overrides)
+        words = [word for word in overrides if not word.startswith("sweep.controller=")]
+        resume_detached(self._paths, self.workspace._paths, "resume", words)
         return self
 
     def _show_to_end(self, timeout: float | None) -> State:

@@ -171,25 +171,45 @@ class Feeding:
 
 
 class Watching:
-    """Trials that were all handed over before: they are only watched, and cancelled."""
+    """Trials that were all handed over before: they are only watched, and cancelled, until somebody asks for more.
 
-    def __init__(self, home: RunPaths) -> None:
+    feed: what makes further trials from then on; raises UserError kinds, BuildError.
+    """
+
+    def __init__(self, home: RunPaths, feed: Callable[[], Feeding]) -> None:
         self._home = home
+        self._feed = feed
+        self._feeding: Feeding | None = None
+
+    @property
+    def is_feeding(self) -> bool:
+        """Whether somebody has asked for more: the sweep's agent stays until `close` then."""
+        return self._feeding is not None
+
+    def _fed(self) -> Feeding:
+        if self._feeding is None:
+            try:
+                self._feeding = self._feed()
+            except TrainconfError as error:
+                raise StorageError(error.mistakes) from error
+        return self._feeding
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
-        """Never asked: all trials there will be are in the journal."""
-        raise AssertionError(line)
+        """A further trial. Raises StorageError where there can be none."""
+        return self._fed().entry(line)
 
     def again(self, trial: Trial) -> RunPaths:
-        """Not while the sweep's own agent or jobs carry it out."""
-        raise StorageError("a trial can run again when the sweep has ended", ("sweep", self._home.run_id))
+        """The folder of a trial's next run. Raises StorageError where there can be none."""
+        return self._fed().again(trial)
 
     def has(self, trial: Trial) -> bool:
-        """Always: whoever has the sweep has all its trials."""
-        return True
+        """Whether somebody has its run, or had it: of those that were all handed over always."""
+        return self._feeding is None or self._feeding.has(trial)
 
     def start(self, trial: Trial) -> None:
-        """Nothing to do: whoever has the sweep starts it."""
+        """Whoever has the sweep starts those that were handed over."""
+        if self._feeding is not None:
+            self._feeding.start(trial)
 
     def cancel(self, trial: Trial, reason: str, *, force: bool) -> None:
         """Ask for the end of a trial's run."""
@@ -197,6 +217,8 @@ class Watching:
 
     def gives_again(self, trial: Trial) -> bool:
         """Not where each is a job of its own; where one agent had all, another controller starts another one."""
+        if self._feeding is not None:
+            return self._feeding.gives_again(trial)
         paths = journal.paths_of(self._home, trial.run)
         if liveness.lock_of(paths) == paths.lock:
             return False
@@ -212,6 +234,8 @@ class Watching:
 
     def close(self, state: str, reason: str) -> None:
         """Whoever has the sweep records its end."""
+        if self._feeding is not None:
+            self._feeding.close(state, reason)
 
 
 def cancel(paths: RunPaths, reason: str, *, force: bool) -> None:

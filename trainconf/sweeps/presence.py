@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
+ENDING_SECONDS = 30.0  # with a controller that writes down how the sweep has ended
 
 
 class Presence(NamedTuple):
@@ -104,15 +105,16 @@ class ControllerLock(FileLock):
 def acquire(home: RunPaths, job_id: str = "", patience_s: float = 0.0, held: FileLock | None = None) -> ControllerLock:
     """Become the controller of a sweep. Raises StorageError when another process is, after `patience_s`; OSError.
 
-    held: the lock, if this process has it; it is the controller's from here on.
+    One that is ending is waited for in any case. held: the lock, if this process has it; it is the controller's from here on.
     """
     lock = ControllerLock(home, job_id)
-    give_up_at = time.monotonic() + patience_s
+    began_at = time.monotonic()
     if held is not None and held.fd >= 0:
         lock.fd, held.fd = held.fd, -1
         lock.taken_ns = os.fstat(lock.fd).st_mtime_ns
     while lock.fd < 0 and not lock.acquire(blocking=False):
-        if time.monotonic() >= give_up_at:
+        now = presence(home)
+        if time.monotonic() >= began_at + max(patience_s, ENDING_SECONDS if now is not None and now.is_ending else 0.0):
             raise has_one(home)
         time.sleep(PAUSE_SECONDS)
     lock.taken_ns = lock.taken_ns or time.time_ns()

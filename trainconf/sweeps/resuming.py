@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from trainconf import launchers
-from trainconf.composition.plain.words import overrides_of, written
+from trainconf.composition.plain.words import written
 from trainconf.errors import ConfigError, Mistake, UserError
 from trainconf.files import FileLock, read_lines
 from trainconf.history import events
@@ -17,17 +17,14 @@ from trainconf.history.record import read_mapping
 from trainconf.launchers.protocol import Launcher, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
-from trainconf.resolve.resolver import Resolved
 from trainconf.resolve.run_config import RunConfig
-from trainconf.search.space import Point
-from trainconf.submission.recorded import RecordedRun
 from trainconf.sweeps import journal
 from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.presence import acquire
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.searching import combinations_of, controller, open_pool
-from trainconf.sweeps.trials import TrialMaker, base_of
+from trainconf.sweeps.searching import controller, feeding
+from trainconf.sweeps.trials import base_of, has_bases
 
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
@@ -59,7 +56,6 @@ class ResumedSweep(Controlled):
         self._reporter = reporter
         self._record = read_mapping(home.sweep)
         self._search = search_of(home, self._record)
-        self._bases: list[tuple[dict[str, str], RecordedRun]] = []
         self._lock = acquire(home, job_id, patience_s, held)
         self._earlier_s = self._lock.earlier_s
 
@@ -124,7 +120,8 @@ class ResumedSweep(Controlled):
         self._lock.leave(reason)
 
     def _start(self, changes: Mapping[str, Any], retry: str) -> None:
-        withdraw_cancellation(self.paths)
+        assert self._lock is not None
+        withdraw_cancellation(self.paths, self._lock.taken_ns)
         self._take_over(changes, retry, is_reopened=True)
 
     def _take_over(self, changes: Mapping[str, Any], retry: str, *, is_reopened: bool = False) -> None:
@@ -137,29 +134,20 @@ class ResumedSweep(Controlled):
             raise
 
     def _control(self, log: journal.Journal, changes: Mapping[str, Any], retry: str, *, is_reopened: bool) -> None:
-        has_other_limits = any(name != POLICY for name in changes)
-        if self._is_handed_over(log) and not (has_other_limits or retry or journal.has_requests(self.paths, "budget", "again")):
-            if is_reopened:
-                self._write_down(log, changes)
-            self._controller = controller(log, self.paths, self._search, Watching(self.paths), at_a_time=self.max_concurrent_runs,
-                                          earlier_s=self._earlier_s)
-            return
-        maker = TrialMaker(self._workspace, self._reporter)
-        self._find_bases()
-        if not self._bases and (changes.get("max_total_runs") or self._record.get("has_controller")):
+        has_shared, has_all = has_bases(self.paths), self._is_handed_over(log)
+        if not has_all and not has_shared and (changes.get("max_total_runs") or self._record.get("has_controller")):
             raise UserError(f"{self.sweep_id} can have no further trial: what trials share was not recorded", ("from", self.paths.sweep))
-        for _, base in self._bases[:1]:
-            maker.prepare(base.resolved({}, []))
-        launcher = launchers.of_run(self.paths)
-        pool = open_pool(launcher, self.paths, maker.secrets)
-        hands = Feeding(self.paths, self._workspace, maker, pool, self._resolved)
+        hands = Watching(self.paths, self._feeding) if has_all else self._feeding()
         if is_reopened:
             self._write_down(log, changes)
-        points = self._search.points() if self._bases else None
+        points = self._search.points() if has_shared else None
         self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points,
-                                      earlier_s=self._earlier_s)
+                                      has_all=has_all, earlier_s=self._earlier_s)
         if retry:
             self._controller.again(RETRIES[retry])
+
+    def _feeding(self) -> Feeding:
+        return feeding(self.paths, self._workspace, self._search, self._reporter)
 
     def _is_handed_over(self, log: journal.Journal) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
@@ -180,14 +168,6 @@ class ResumedSweep(Controlled):
         has_one = type(launcher).open_pool is not Launcher.open_pool
         return has_one and launcher.state(RunHandle(self.paths)).status == "NotResponding"
 
-    def _find_bases(self) -> None:
-        first = base_of(self.paths, 0)
-        if not os.path.isdir(first.run_dir):
-            return
-        choices = read_mapping(first.record).get("choices")
-        combinations = combinations_of(self._search, choices if isinstance(choices, dict) else {})
-        self._bases = [(found, RecordedRun(base_of(self.paths, number), self._workspace)) for number, found in enumerate(combinations)]
-
     def _write_down(self, log: journal.Journal, changes: Mapping[str, Any]) -> None:
         """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that, what was later after it."""
         assert self._lock is not None
@@ -200,26 +180,18 @@ class ResumedSweep(Controlled):
         for deed, facts in deeds_of(changes):
             log.lines.append(log.write(deed, **facts))
 
-    def _resolved(self, number: int, values: Point, repeat: int) -> tuple[Resolved, list[str]]:
-        given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
-        groups = {key for choices, _ in self._bases for key in choices}
-        wanted = {key: str(value) for key, value in given.items() if key in groups}
-        for choices, base in self._bases:
-            if choices == wanted:
-                own = {key: value for key, value in given.items() if key not in choices}
-                return base.resolved(own, as_changes(own, read_mapping(base.paths.record))), overrides_of(given)
-        raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
-
     def cancel(self, *, force: bool) -> None:
         """End all trials."""
         events.request_cancel(self.paths, force=force)
 
 
-def withdraw_cancellation(home: RunPaths) -> None:
-    """Forget that somebody wanted the sweep to end. Raises OSError."""
+def withdraw_cancellation(home: RunPaths, until_ns: float = math.inf) -> None:
+    """Forget that somebody wanted the sweep to end, before that time since the epoch. Raises OSError."""
     for force in (False, True):
+        path = home.cancel_request(force=force)
         with suppress(FileNotFoundError):
-            os.unlink(home.cancel_request(force=force))
+            if os.stat(path).st_mtime_ns < until_ns:
+                os.unlink(path)
 
 
 def config_of(home: RunPaths) -> RunConfig:
@@ -253,21 +225,6 @@ def _fits(name: str, value: Any) -> bool:
     if name in NUMBERS:
         return is_number and (name == "target" or value > 0)
     return type(value) is int and value >= 1
-
-
-def as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
-    """Values as overrides of a recorded config, which has some of the keys and lacks others."""
-    return [as_change(key, written(value), record.get("config")) for key, value in values.items()]
-
-
-def as_change(key: str, text: str, config: Any) -> str:
-    """One override of a recorded config: of a key that it has, or of one that it lacks."""
-    for part in key.split("."):
-        config = config.get(part, _ABSENT) if isinstance(config, dict) else _ABSENT
-    return f"{'++' if config is _ABSENT else ''}{key}={text}"
-
-
-_ABSENT = object()
 
 
 def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspace: WorkspacePaths) -> dict[str, Any]:
@@ -310,6 +267,8 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
             f"sweep.max_total_runs cannot be {found['max_total_runs']}: {home.run_id} has {made} trials already",
             ("allowed", f"integer >= {made}"), hint=f"`trainconf sweep stop {home.run_id}` starts no further trial",
         ))
+    if found.get("max_total_runs", made) > made and not has_bases(home):
+        mistakes.append(Mistake(f"{home.run_id} can have no further trial: what trials share was not recorded", ("from", home.sweep)))
     if search.most is not None and found.get("max_total_runs"):
         found["max_total_runs"] = min(found["max_total_runs"], search.most)
     if mistakes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from trainconf import __version__, launchers
 from trainconf.composition.plain.words import of_space, overrides_of
@@ -13,13 +13,12 @@ from trainconf.history import events
 from trainconf.launchers.protocol import Launcher, Pool
 from trainconf.launchers.separate import SeparatePool
 from trainconf.paths import RunPaths, WorkspacePaths
-from trainconf.reporter import Reporter
+from trainconf.reporter import SILENT, Reporter
 from trainconf.resolve.resolver import Resolved, resolve, resolve_beside
 from trainconf.search.conditions import ConditionError
-from trainconf.search.expressions import Choice
 from trainconf.search.progress import Progress
 from trainconf.search.samplers import NothingLeftError, PointSource
-from trainconf.search.space import Axis, Point, Zip, axes_of
+from trainconf.search.space import Point
 from trainconf.submission.run_id import claim_run_dir, new_run_id, remove_run_dir
 from trainconf.sweeps import batch, journal
 from trainconf.sweeps.controlled import Controlled
@@ -28,7 +27,7 @@ from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
 from trainconf.sweeps.places import HERE, JOB, Making, place_of, plan_job
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, Trial, TrialMaker, record_bases
+from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, SharedRecord, Trial, TrialMaker, combinations_of, record_bases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,28 +80,6 @@ class Trials:
         yield from self._search.first
         if self._search.repeat_key:
             yield from ({self._search.repeat_key: value} for value in self._search.repeat_values or [self._search.repeats - 1])
-
-
-def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str, str]]:
-    """See `Trials.combinations`; `choices` has the groups of a composed config."""
-    return list(_combinations(search.space.axes, choices.keys()).values())
-
-
-def _combinations(axes: Iterable[Axis], groups: Container[str]) -> dict[str, dict[str, str]]:
-    """Each different set of choices that a point of these axes can make among the groups, by its text."""
-    found: dict[str, dict[str, str]] = {"{}": {}}
-    for axis in axes:
-        made: list[dict[str, str]] = [{}]
-        if isinstance(axis.expression, Zip):
-            made = [{key: str(value) for key, value in row.items() if key in groups} for row in axis.expression.rows]
-        elif isinstance(axis.expression, Choice) and (axis.key in groups or axis.expression.has_spaces):
-            made = [
-                {**({axis.key: str(option.value)} if axis.key in groups else {}), **below}
-                for option in axis.expression.options for below in _combinations(axes_of(option.space), groups).values()
-            ]  # fmt: skip
-        pairs = [{**known, **more} for known in found.values() for more in made] if any(made) else found.values()
-        found = {str(pair): pair for pair in pairs}
-    return found
 
 
 def at_once(
@@ -171,6 +148,13 @@ class SearchedBatch(batch.Sweep):
 class WatchedBatch(Controlled, SearchedBatch):
     """All trials are handed over at once; a controller compares them, and ends those that are not wanted any more."""
 
+    _watching: Watching
+
+    @property
+    def total(self) -> int:
+        """Trials in all, with those that somebody has asked for since."""
+        return super().total if self.progress is None else self.progress.limits.max_total_runs
+
     def prepare(self, reporter: Reporter) -> None:
         """Everything that can fail."""
         if place_of(self.config) == JOB:
@@ -184,8 +168,10 @@ class WatchedBatch(Controlled, SearchedBatch):
 
     def _go_on(self, making: Making) -> None:
         if self._is_controlled_here(making, place_of(self.config)):
+            search = Search.of_record(self.facts)
+            self._watching = Watching(self.paths, lambda: feeding(self.paths, self.workspace, search, SILENT))
             self._begin_control(lambda log: controller(
-                log, self.paths, Search.of_record(self.facts), Watching(self.paths), at_a_time=self.max_concurrent_runs,
+                log, self.paths, search, self._watching, at_a_time=self.max_concurrent_runs, points=search.points(), has_all=True,
             ))  # fmt: skip
 
     def _record(self) -> dict[str, Any]:
@@ -198,7 +184,7 @@ class WatchedBatch(Controlled, SearchedBatch):
 
     def has_ended(self) -> bool:
         """Whether every trial is over, and whoever has the sweep is gone; or the sweep is paused, and nothing runs."""
-        return (self.is_paused or batch.Sweep.has_ended(self)) and super().has_ended()
+        return (self.is_paused or self._watching.is_feeding or batch.Sweep.has_ended(self)) and super().has_ended()
 
 
 class FedSweep(Controlled):
@@ -327,16 +313,24 @@ def open_pool(launcher: Launcher, home: RunPaths, secrets: Mapping[str, str]) ->
     return launcher.open_pool(home, secrets) or SeparatePool(launcher, home, secrets)
 
 
-def controller(
-    log: Journal, home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None, earlier_s: float = 0.0
-) -> Controller:
-    """A controller that has taken over what the journal says; without `points` it only watches the trials there are.
+def feeding(home: RunPaths, workspace: WorkspacePaths, search: Search, reporter: Reporter) -> Feeding:
+    """Makes further trials of a sweep by what its trials share, as that was recorded. Raises UserError kinds, BuildError."""
+    shared, maker = SharedRecord(home, workspace, search), TrialMaker(workspace, reporter)
+    shared.prepare(maker)
+    return Feeding(home, workspace, maker, open_pool(launchers.of_run(home), home, maker.secrets), shared.resolved)
 
-    Raises StorageError.
+
+def controller(
+    log: Journal, home: RunPaths, search: Search, hands: Any, *, at_a_time: int, points: PointSource | None = None, has_all: bool = False,
+    earlier_s: float = 0.0,
+) -> Controller:  # fmt: skip
+    """A controller that has taken over what the journal says. Without `points` there will be no further trial.
+
+    has_all: those of the journal are all there are, unless its lines say otherwise, or somebody does later. Raises StorageError.
     """
     search = search.as_changed(log.lines)
     limits = search.limits(at_a_time)
-    if points is None:
+    if has_all or points is None:
         limits = replace(limits, max_total_runs=sum(line["deed"] == "ask" for line in log.lines))
     found = Controller(
         home, log, Progress(points or PointSource(None, []), limits, search.goal), search.judge(), hands, metric=search.metric,

@@ -1,22 +1,25 @@
-"""Makes the runs of a sweep's trials: what they share is prepared once, then each gets its directory."""
+"""Makes the runs of a sweep's trials: what they share is prepared once, and recorded, then each gets its directory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
 
 from trainconf import launchers
+from trainconf.composition.plain.words import overrides_of, written
 from trainconf.errors import ConfigError
 from trainconf.files import dumps
 from trainconf.git.state import GitFacts
 from trainconf.history import liveness
 from trainconf.history.liveness import State
+from trainconf.history.record import read_mapping
 from trainconf.launchers.protocol import Launcher, LaunchPlan
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.resolver import Resolved
-from trainconf.search.space import Point
+from trainconf.search.expressions import Choice
+from trainconf.search.space import Axis, Point, Zip, axes_of
 from trainconf.snapshot.blobs.opened import OpenSnapshot
 from trainconf.spec import RunSpec
 from trainconf.submission.inputs import with_digests
@@ -26,6 +29,9 @@ from trainconf.submission.submit import Prepared, check, code_of, create, find_c
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
+
+    from trainconf.submission.recorded import RecordedRun
+    from trainconf.sweeps.search import Search
 else:
     Protocol = object
 
@@ -193,3 +199,79 @@ def record_bases(home: RunPaths, trials: AnyTrials, maker: TrialMaker) -> None:
 def base_of(home: RunPaths, number: int) -> RunPaths:
     """The record of what the trials with one combination of choices share."""
     return RunPaths(os.path.join(home.run_dir, "base", str(number)))
+
+
+class SharedRecord:
+    """What the trials of a sweep share, as `record_bases` has kept it. False: nothing was kept."""
+
+    def __init__(self, home: RunPaths, workspace: WorkspacePaths, search: Search) -> None:
+        """Raises RunNotFoundError for a damaged record, ConfigError."""
+        from trainconf.submission.recorded import RecordedRun
+
+        self._search = search
+        self._bases: list[tuple[dict[str, str], RecordedRun]] = []
+        if has_bases(home):
+            choices = read_mapping(base_of(home, 0).record).get("choices")
+            combinations = combinations_of(search, choices if isinstance(choices, dict) else {})
+            self._bases = [(found, RecordedRun(base_of(home, number), workspace)) for number, found in enumerate(combinations)]
+
+    def __bool__(self) -> bool:
+        return bool(self._bases)
+
+    def prepare(self, maker: TrialMaker) -> None:
+        """Everything that can fail before a further trial is made. Raises UserError kinds, BuildError."""
+        for _, base in self._bases[:1]:
+            maker.prepare(base.resolved({}, []))
+
+    def resolved(self, number: int, values: Mapping[str, Any], repeat: int) -> tuple[Resolved, list[str]]:
+        """What a trial would run, and the overrides that make it differ. Raises ConfigError."""
+        given = self._search.values_of(dict(values), repeat, number // self._search.repeats)
+        groups = {key for choices, _ in self._bases for key in choices}
+        wanted = {key: str(value) for key, value in given.items() if key in groups}
+        for choices, base in self._bases:
+            if choices == wanted:
+                own = {key: value for key, value in given.items() if key not in choices}
+                return base.resolved(own, as_changes(own, read_mapping(base.paths.record))), overrides_of(given)
+        raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
+
+
+def has_bases(home: RunPaths) -> bool:
+    """Whether what the trials of a sweep share was kept, so that it can have further ones."""
+    return os.path.isdir(base_of(home, 0).run_dir)
+
+
+def combinations_of(search: Search, choices: Mapping[str, str]) -> list[dict[str, str]]:
+    """See `Trials.combinations`; `choices` has the groups of a composed config."""
+    return list(_combinations(search.space.axes, choices.keys()).values())
+
+
+def _combinations(axes: Iterable[Axis], groups: Container[str]) -> dict[str, dict[str, str]]:
+    """Each different set of choices that a point of these axes can make among the groups, by its text."""
+    found: dict[str, dict[str, str]] = {"{}": {}}
+    for axis in axes:
+        made: list[dict[str, str]] = [{}]
+        if isinstance(axis.expression, Zip):
+            made = [{key: str(value) for key, value in row.items() if key in groups} for row in axis.expression.rows]
+        elif isinstance(axis.expression, Choice) and (axis.key in groups or axis.expression.has_spaces):
+            made = [
+                {**({axis.key: str(option.value)} if axis.key in groups else {}), **below}
+                for option in axis.expression.options for below in _combinations(axes_of(option.space), groups).values()
+            ]  # fmt: skip
+        pairs = [{**known, **more} for known in found.values() for more in made] if any(made) else found.values()
+        found = {str(pair): pair for pair in pairs}
+    return found
+
+
+def as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Values as overrides of a recorded config, which has some of the keys and lacks others."""
+    return [as_change(key, written(value), record.get("config")) for key, value in values.items()]
+
+
+def as_change(key: str, text: str, config: Any) -> str:
+    """One override of a recorded config: of a key that it has, or of one that it lacks."""
+    for part in key.split("."):
+        config = config.get(part, _ABSENT) if isinstance(config, dict) else _ABSENT
+    return f"{'++' if config is _ABSENT else ''}{key}={text}"
+
+
+_ABSENT = object()

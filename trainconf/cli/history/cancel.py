@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
 def ask_to_end(paths: RunPaths, *, force: bool) -> bool:
     """Ask a run to end, and say what became of it; whether it has ended or was asked to."""
     state = runs.state(paths)
-    if state.is_final:
+    if runs.is_over(paths, state):
         printer.info(one_line(f"{paths.run_id} had already ended: {state.status}"))
         return True
     try:

@@ -177,7 +177,8 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     place = _place(args, paths)
     from trainconf.control.sweeps.resume import change_of
 
-    changes = dict(change_of(word, "command line") for word in args.changes if not word.startswith(CONTROLLER))
+    words = [word for word in args.changes if not word.startswith(CONTROLLER)]
+    changes = dict(change_of(word, "command line") for word in words)
     if args.action == "extend" and not changes:
         raise UserError("extend needs a new limit", ("from", "command line"), hint="sweep.max_total_runs=60")
     if args.action == "extend" and not args.has_lock:
@@ -194,11 +195,10 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         printer.data(paths.run_id)
         return 0
     if place == "detached":
-        from trainconf.control.sweeps.detach import detach
-        from trainconf.control.sweeps.resume import check
+        from trainconf.control.sweeps.resume import resume_detached
 
-        check(paths, workspace, changes)
-        detach(paths, args.action, [*args.changes, f"{CONTROLLER}here", *(["--only", retry] if retry else [])])
+        if resume_detached(paths, workspace, args.action, words, retry):
+            printer.info(f"the controller of {paths.run_id} was told")
         printer.data(paths.run_id)
         return 0
     from trainconf.cli.launch.sweep import show_to_end

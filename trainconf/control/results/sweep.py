@@ -210,10 +210,13 @@ def state(sweep: RunPaths) -> str:
     recorded = states.state_of(sweep)
     lines = list(read_lines(sweep.journal))
     last = _last_deed(lines)
-    has_ended = recorded.is_final and last.get("deed") == "end"  # its controller has only to let go
+    now = presence(sweep)
+    has_ended = recorded.is_final and last.get("deed") == "end" and now is not None and now.is_ending  # its controller has only to let go
     if is_controlled and not has_ended and (last.get("deed") != "pause" or recorded.is_final):
-        return "Starting" if presence(sweep) is None and recorded.status == "NotStarted" else "Running"
+        return "Starting" if now is None and recorded.status == "NotStarted" else "Running"
     if last.get("deed") == "end":
+        if journal.has_requests(sweep) and _is_in_queue(sweep):
+            return "Starting"
         return "Paused" if str(last.get("reason", "")).startswith("paused") else str(last.get("state"))
     if recorded.status == "Canceled":  # while nobody controlled it
         return recorded.status
@@ -221,12 +224,12 @@ def state(sweep: RunPaths) -> str:
         return "Paused"
     if not found.get("has_controller") and (not _is_watched(found, lines) or recorded.is_final):
         return recorded.status
-    return "Starting" if _is_in_queue(sweep) else "NoController"
+    return "Starting" if now is None and _is_in_queue(sweep) else "NoController"
 
 
 def _is_in_queue(sweep: RunPaths) -> bool:
     """Whether its controller is a job that has not begun, as far as its scheduler tells."""
-    if presence(sweep) is not None or not os.path.exists(sweep.controller_job):
+    if not os.path.exists(sweep.controller_job):
         return False
     from trainconf.sweeps import places
 

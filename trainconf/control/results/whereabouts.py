@@ -167,7 +167,7 @@ def _with_controller(sweep: RunPaths, state: State) -> State:
     """The state of a sweep whose controller's lock is held."""
     if state.is_final:
         return State("Finalizing", "its controller writes down how it has ended", state.event)
-    if state.status != "NotResponding" or not read_mapping(sweep.sweep).get("has_controller"):
+    if state.status != "NotResponding":
         return state
     found = presence(sweep)
     return State("Running", f"controlled by {found}" if found is not None else "its controller is about to begin", state.event)

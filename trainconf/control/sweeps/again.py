@@ -26,10 +26,10 @@ from trainconf.submission.code import find_code
 from trainconf.submission.replay import CHOSEN_ANEW, from_run
 from trainconf.sweeps import journal
 from trainconf.sweeps.batch import Sweep, refuse_shared, refuse_too_many
-from trainconf.sweeps.resuming import as_change, as_changes, search_of
+from trainconf.sweeps.resuming import search_of
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.searching import FedSweep, at_once, combinations_of
-from trainconf.sweeps.trials import Trial, base_of
+from trainconf.sweeps.searching import FedSweep, at_once
+from trainconf.sweeps.trials import Trial, as_change, as_changes, base_of, combinations_of
 
 CHECKED_VALUES = 1000  # of one key
 

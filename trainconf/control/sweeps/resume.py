@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
+from trainconf.control.results.sweep import needs_controller
+from trainconf.control.sweeps.detach import detach
 from trainconf.control.sweeps.steer import AnySweep
-from trainconf.errors import UserError
-from trainconf.files import FileLock, is_locked
+from trainconf.errors import StorageError, UserError
+from trainconf.files import FileLock
 from trainconf.history import record
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
@@ -21,35 +23,54 @@ def resume(
 ) -> AnySweep | None:  # fmt: skip
     """Control a sweep from this process: it goes on, with other limits, and with trials that run again. None: its controller was told.
 
-    A controller whose trials were all handed over cannot ask for more: the end of that one is waited for, however long it takes.
     lock_fd: where the process that has started this one left the controller's lock, held; see `detach`.
     Raises UserError for a plain grid, ConfigError for a change that would make other trials, StorageError, LaunchError.
     """
     held = presence.inherited(sweep, lock_fd)
-    if held.fd < 0 and is_locked(sweep.controller_lock) and not retry:
-        from trainconf.control.results.sweep import needs_controller
-
-        if presence.presence(sweep) is None and not needs_controller(sweep):
-            raise presence.has_one(sweep)  # whoever makes it, who hears of nothing
-        found = check(sweep, workspace, changes or {})
-        if found.get("max_total_runs") and journal.is_handed_over(sweep):
-            reporter.info(f"{sweep.run_id} goes on with further trials when those that its agent or scheduler has are over")
-            return _taken_over(sweep, workspace, changes, retry, reporter, held, patience_s=math.inf)
-        if presence.tell(sweep, _deeds(found)):
+    if held.fd < 0:
+        found = _lock_or_tell(sweep, workspace, changes or {}, retry)
+        if found is None:
             return None
-    return _taken_over(sweep, workspace, changes, retry, reporter, held)
-
-
-def _taken_over(
-    sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any] | None, retry: str, reporter: Reporter, held: FileLock,
-    patience_s: float = 0.0,
-) -> AnySweep:  # fmt: skip
-    """A sweep that this process controls, once whoever controls it now has ended within `patience_s`."""
-    if not patience_s:  # else it is here, and ends by itself
+        held = found
+    try:
         places.end_job(sweep)  # one that waits in the queue would find its place taken
-    found = ResumedSweep(sweep, workspace, reporter, held=held, patience_s=patience_s)
-    found.start(changes, retry)
-    return found
+        resumed = ResumedSweep(sweep, workspace, reporter, held=held)
+    except BaseException:
+        held.release()
+        raise
+    resumed.start(changes, retry)
+    return resumed
+
+
+def resume_detached(sweep: RunPaths, workspace: WorkspacePaths, deed: str, words: Sequence[str], retry: str = "") -> bool:
+    """Have a sweep controlled by a process of its own: see `resume`. Whether it had a controller, which was told what shall change.
+
+    deed, words: those of `trainconf sweep DEED`. Raises what `resume` raises.
+    """
+    held = _lock_or_tell(sweep, workspace, dict(change_of(word, "command line") for word in words), retry)
+    if held is not None:
+        detach(sweep, deed, [*words, "sweep.controller=here", *(["--only", retry] if retry else [])], held)
+    return held is None
+
+
+def _lock_or_tell(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any], retry: str) -> FileLock | None:
+    """The controller's lock of a sweep, held; None where somebody controls it, who was told what shall change.
+
+    So nobody can take the sweep for one that is over once a verb has returned. Raises StorageError for a retry where somebody controls it,
+    UserError for a plain grid, ConfigError.
+    """
+    deeds = _deeds(check(sweep, workspace, changes))
+    while True:
+        try:
+            return presence.acquire(sweep)
+        except OSError as error:
+            raise StorageError.from_os_error(error, "the sweep's folder cannot be written") from error
+        except StorageError:
+            is_being_made = presence.presence(sweep) is None and not needs_controller(sweep)  # by one who hears of nothing
+            if retry or is_being_made:
+                raise
+        if presence.tell(sweep, deeds):
+            return None
 
 
 def change_of(word: str, source: str) -> tuple[str, Any]:

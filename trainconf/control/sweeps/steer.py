@@ -271,5 +271,6 @@ def hand_over(sweep: AnySweep) -> bool:
 
     is_needed = needs_controller(sweep.paths)
     if is_needed and place_of(sweep) == places.DETACHED:
-        detach(sweep.paths, held=sweep.held)
+        assert sweep.held is not None
+        detach(sweep.paths, "resume", (), sweep.held)
     return is_needed

@@ -109,7 +109,7 @@ def _cancel(request: Request) -> Deed:
 
 def _canceled(paths: RunPaths, *, is_forced: bool) -> str:
     before = runs.state(paths)
-    if before.is_final:
+    if runs.is_over(paths, before):
         return f"had already ended: {before.status}"
     runs.cancel(paths, force=is_forced)
     now = runs.state(paths)

@@ -170,7 +170,7 @@ def kill_agent(home: RunPaths) -> None:
 
 def test_it_is_extended_while_its_last_trial_runs(here: Here, workspace: Shell) -> None:
     home = begin(here, workspace, *RANDOM, "sweep.max_total_runs=1", waits=[])
-    opens = threading.Thread(target=open_gate_when_fed, args=(home,))
+    opens = threading.Thread(target=open_gate_when_extended, args=(home,))
     opens.start()
     answer = here("sweep", "extend", "last", "sweep.max_total_runs=3")
     opens.join()
@@ -189,9 +189,9 @@ def test_it_is_extended_while_its_controller_watches(here: Here, workspace: Shel
     assert shown(here)["status"] == "Completed"
 
 
-def open_gate_when_fed(home: RunPaths) -> None:
+def open_gate_when_extended(home: RunPaths) -> None:
     """Let the trial end when somebody controls the sweep, who has nothing to add before that."""
-    wait_for(lambda: presence(home) is not None and is_locked(home.trials))
+    wait_for(lambda: any(line["deed"] == "budget" for line in read_lines(home.journal)))
     (Path(home.workspace.root) / "gate").write_text("")
 
 

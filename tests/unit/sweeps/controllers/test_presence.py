@@ -97,6 +97,21 @@ def test_one_that_begins_waits_for_whoever_makes_the_sweep(home: RunPaths) -> No
     os.waitpid(pid, 0)
 
 
+def test_one_that_ends_is_waited_for(home: RunPaths) -> None:
+    ending = acquire(home)
+    ending.mark(is_ending=True)
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(0.3)
+        os._exit(0)  # and its copy of the lock with it
+    ending.release()
+    acquire(home)
+    os.waitpid(pid, 0)
+    now = presence(home)
+    assert now is not None
+    assert not now.is_ending
+
+
 def test_a_lock_that_is_passed_on_is_held_all_the_time(home: RunPaths) -> None:
     maker = hold(home)
     with pytest.raises(StorageError, match="it is just beginning"):

@@ -15,7 +15,7 @@ from trainconf.paths import RunPaths, find_workspace
 from trainconf.reporter import SILENT
 from trainconf.submission import replay
 from trainconf.submission.recorded import RecordedRun
-from trainconf.sweeps.resuming import as_changes
+from trainconf.sweeps.trials import as_changes
 
 EXPERIMENT = """\
 # @package _global_

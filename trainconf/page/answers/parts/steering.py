@@ -67,9 +67,7 @@ def place(sweep: RunPaths) -> list[str]:
 
 def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> str:
     """It goes on, as `trainconf sweep resume` or `extend` has it. Raises UserError, ConfigError, StorageError, LaunchError."""
-    from trainconf.control.sweeps.detach import detach
-    from trainconf.control.sweeps.resume import check as check_all
-    from trainconf.control.sweeps.resume import resume_as_job
+    from trainconf.control.sweeps.resume import resume_as_job, resume_detached
 
     if verb == "resume" and results.is_paused_grid(sweep):
         results.ask_for(sweep, verb)
@@ -77,10 +75,8 @@ def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence
     changes = check(sweep, workspace, verb, words)
     if nothing := nothing_to_resume(sweep, changes, workspace):
         return nothing
-    is_here = controller_now(sweep).is_here
     with composing:
-        if not place(sweep) and not is_here:
+        if not place(sweep) and not controller_now(sweep).is_here:
             return f"job {resume_as_job(sweep, workspace, changes) or 'whose number is not known yet'} controls it"
-        check_all(sweep, workspace, changes)
-    detach(sweep, verb, [*words, "sweep.controller=here"])
-    return "its controller was told" if is_here else "it goes on; a process of its own controls it"
+        was_told = resume_detached(sweep, workspace, verb, words)
+    return "its controller was told" if was_told else "it goes on; a process of its own controls it"
