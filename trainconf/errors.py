@@ -7,6 +7,7 @@
     ├── WaitTimeoutError           a run that Python waited for goes on longer (also a TimeoutError)
     └── UserError                  exit code 2: a user's mistake, found before anything ran
         ├── ConfigError            what was asked for cannot be composed or makes no sense
+        │   └── NoRoomError        a scheduler takes no more jobs of this user just now
         ├── SecretError            a secret is unset, badly kept, or used where it would be saved
         ├── SnapshotError          the source tree cannot be recorded as it stands
         ├── EnvironmentRecipeError the recipe of an environment is wrong
@@ -103,6 +104,10 @@ class UserError(TrainconfError):
 
 class ConfigError(UserError):
     """The configuration that was asked for cannot be composed, or its values make no sense."""
+
+
+class NoRoomError(ConfigError):
+    """A scheduler takes no more jobs of this user just now; it does when others have ended."""
 
 
 class SecretError(UserError):

@@ -115,6 +115,15 @@ def test_bayes_on_slurm_asks_for_a_number_of_jobs_at_a_time(space: Shell) -> Non
     assert (answer.code, "sweep.max_concurrent_runs" in answer.err) == (2, True), answer
 
 
+def test_a_search_over_the_limit_of_jobs_waits_for_room_and_loses_no_trial(space: Shell) -> None:
+    """The quality of service `few` lets a user have two jobs at a time (tests/testbed/slurm.sh)."""
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = words("sweep=bayes", "sweep.max_total_runs=4", "sweep.max_concurrent_runs=4", "+params.lr=uniform(0, 1)")
+    answer = space(*search, "compute.qos=few")
+    assert answer.code == 0, answer
+    assert [trial["status"] for trial in shown(space)["trials"]] == ["Completed"] * 4
+
+
 def test_who_waits_hears_that_slurm_is_silent_and_that_the_controllers_job_is_gone(space: Shell, tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     search = words("sweep=bayes", "sweep.max_total_runs=5", "sweep.max_concurrent_runs=2", "+params.lr=uniform(0, 1)")

@@ -181,8 +181,8 @@ class Controller:
         try:
             self._hands.start(trial)
         except NotNowError as error:
-            if now < give_up_at:
-                self._untaken[trial.number] = now + RETRY_SECONDS, give_up_at
+            if error.is_full or now < give_up_at:
+                self._untaken[trial.number] = now + RETRY_SECONDS, math.inf if error.is_full else give_up_at
             else:
                 self._tell_unstarted(trial, "Failed", str(error))
         except TrialError as error:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from trainconf import launchers
 from trainconf.composition.plain.words import overrides_of
-from trainconf.errors import ConfigError, LaunchError, RunNotFoundError, StorageError, TrainconfError
+from trainconf.errors import ConfigError, LaunchError, NoRoomError, RunNotFoundError, StorageError, TrainconfError
 from trainconf.history import events, liveness
 from trainconf.history.find import given_to_the_last_agent
 from trainconf.history.record import read_mapping
@@ -75,7 +75,11 @@ class TrialError(Exception):
 
 
 class NotNowError(Exception):
-    """A trial whose target did not take it: it may take it later."""
+    """A trial whose target did not take it: it may take it later; `is_full`: it does when other jobs have ended."""
+
+    def __init__(self, message: str, *, is_full: bool = False) -> None:
+        super().__init__(message)
+        self.is_full = is_full
 
 
 class Feeding:
@@ -136,6 +140,8 @@ class Feeding:
             self._pool.add([plan])
         except StorageError:
             raise  # the disk is full: no other trial would fare better
+        except NoRoomError as error:
+            raise NotNowError(_in_one_line(error), is_full=True) from error
         except LaunchError as error:
             raise NotNowError(_in_one_line(error)) from error
         except TrainconfError as error:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
-from trainconf.errors import ConfigError, Mistake
+from trainconf.errors import ConfigError, Mistake, NoRoomError
 from trainconf.launchers.slurm.commands import Controller
 from trainconf.launchers.slurm.options import SETTINGS
 
@@ -45,13 +45,14 @@ _SUBJECTS: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
 
 
 def refusal(controller: Controller, batch: Mapping[str, Any], message: str) -> ConfigError:
-    """What Slurm said, what was asked for, and the list of what it would have taken."""
+    """What Slurm said, what was asked for, and the list of what it would have taken. A NoRoomError where it takes it later."""
     hint = "`trainconf plan` shows the script that was sent"
     if NO_ROOM.search(message):
         hint = "`squeue --me` lists your jobs: submit again when some of them have ended, or with another compute.qos or compute.account"
     if "configuration source" in message or "slurm.conf" in message:
         hint = "this machine knows no cluster: submit from a login node, or name its configuration: SLURM_CONF=/etc/slurm/slurm.conf"
-    return ConfigError(Mistake("Slurm refuses the job", ("Slurm says", message), *_facts(controller, batch, message), hint=hint))
+    kind = NoRoomError if NO_ROOM.search(message) else ConfigError
+    return kind(Mistake("Slurm refuses the job", ("Slurm says", message), *_facts(controller, batch, message), hint=hint))
 
 
 def check(controller: Controller, batch: Mapping[str, Any]) -> None:

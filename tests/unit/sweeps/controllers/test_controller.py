@@ -34,6 +34,7 @@ class Hands:
         self.home = home
         self.refusals = refusals
         self.silences = silences
+        self.is_full = False
         self.asked: list[str] = []
         self.reasons: list[str] = []
         self.holds: set[int] | None = None  # trials that are held in the queue; None: there is no queue
@@ -51,7 +52,7 @@ class Hands:
         self.asked.append("start")
         if self.refusals:
             self.refusals -= 1
-            raise NotNowError("the queue is full")
+            raise NotNowError("Slurm does not answer", is_full=self.is_full)
         paths = paths_of(self.home, trial.run)
         if self.has(trial):
             return
@@ -117,7 +118,18 @@ def test_a_trial_that_is_never_taken_fails_with_the_reason(home: RunPaths, monke
     monkeypatch.setattr(module, "PATIENCE_SECONDS", -1.0)
     controller = made(home, Hands(home, refusals=100))
     controller.step()
-    assert told(controller) == [("Failed", "the queue is full")]
+    assert told(controller) == [("Failed", "Slurm does not answer")]
+
+
+def test_a_trial_that_its_scheduler_has_no_room_for_waits_as_long_as_that_takes(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", -1.0)
+    hands = Hands(home, refusals=3)
+    hands.is_full = True
+    controller = made(home, hands)
+    for _ in range(6):
+        controller.step()
+    assert told(controller) == [("Completed", "")]
 
 
 def test_a_trial_that_was_not_taken_is_not_started_after_a_cancellation(home: RunPaths) -> None:
