@@ -149,6 +149,10 @@ class RunPaths:
         """Of a sweep: while this file is there, its agent takes no further trial."""
         return self._at("held")
 
+    def pool_job(self, number: int) -> RunPaths:
+        """Of a sweep whose trials are given to jobs that each take several: what one of these jobs has, with the agent's files only."""
+        return RunPaths(self._at("pool_jobs", f"{self.run_id}_pool{number}"))
+
     @property
     def journal(self) -> str:
         """Of a sweep: what it has asked for, see trainconf.sweeps.journal."""

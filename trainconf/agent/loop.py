@@ -42,8 +42,8 @@ def main(folder: str, *part: str) -> NoReturn:
     """Carry out the run, or the sweep, in `folder`, and leave the process.
 
     `part` is `--node` for what this node has to do of a run, `--mpi` to start its MPI processes, `--rank` beside one of these, or `--task
-    OFFSET` for one trial of a sweep: that with the number OFFSET + SLURM_ARRAY_TASK_ID in its list. With `--wait` it gets ready, and begins
-    when its submitter has made the run.
+    OFFSET` for one trial of a sweep: that with the number OFFSET + SLURM_ARRAY_TASK_ID in its list. With `--pool` the folder is that of a
+    job which is given trials of a sweep. With `--wait` it gets ready, and begins when its submitter has made the run.
     """
     code = 1
     try:
@@ -74,6 +74,8 @@ def _carry_out(home: RunPaths, part: tuple[str, ...]) -> int:
     watchdog = _watchdog(job)
     if waits and not _may_begin():
         return 0
+    if part == ("--pool",):
+        return _carry_out_given(home, job, watchdog)
     if os.path.exists(home.sweep):
         return _carry_out_sweep(home, job, watchdog)
     pool = pools.Pool(pools.OneRun(home), job, watchdog)
@@ -150,6 +152,25 @@ def _carry_out_sweep(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdo
             "its submitter was ended before it had handed over all trials"
         )
         journal.add("Failed", 1, exit_code=1, reason=why)
+    return int(pool.lost_events or bool(journal.unwritten))
+
+
+def _carry_out_given(home: RunPaths, job: SchedulerJob | None, watchdog: Watchdog | None) -> int:
+    """The trials that are put into the folder of this job, which others take for given up once its last event is final."""
+    from trainconf.agent.nodes.pool_job import GivenTrials
+
+    latest = events.last(home)
+    if job is None or latest is None or latest["state"] in events.TERMINAL:
+        say("nothing is carried out here: the job was given up before it began")
+        return int(job is None)
+    journal = Journal(home)
+    journal.add("Running", 1, agent=liveness.identity(), scheduler=job.identity())
+    pool = pools.Pool(GivenTrials(home, job.time_left_s(), lambda: journal.add("Finalizing", 1)), job, watchdog)
+    _serve(pool, None)
+    if pool.is_interrupted:
+        journal.add("Queued", 1, waiting_for="requeue", reason="the job was interrupted by Slurm")
+    if not pool.requeue():
+        journal.add("Completed", 1, exit_code=0, reason="nothing was left to do")
     return int(pool.lost_events or bool(journal.unwritten))
 
 

@@ -22,23 +22,35 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.agent.leases.claim import Claim
+    from trainconf.agent.nodes.pool_job import GivenTrials
     from trainconf.agent.nodes.scheduler_job import SchedulerJob
     from trainconf.agent.plan import Plan
     from trainconf.agent.processes.watchdog import Watchdog
     from trainconf.agent.rank_group import RankGroup
 
 
-class OneRun:
-    """The feed of an agent that carries out one run."""
+NO_LIMIT = 1 << 30
+
+
+class Feed:
+    """Where a pool gets its runs from."""
 
     limit = 1
-    is_held = False
+    is_held = False  # nothing is to be taken for now
+    deadline: float | None = None  # when to look for more, by the monotonic clock; None: a signal tells
+
+    def let_go(self, paths: RunPaths) -> None:
+        """A run that was taken is over, and its last event is on disk."""
+
+
+class OneRun(Feed):
+    """The feed of an agent that carries out one run."""
 
     def __init__(self, paths: RunPaths) -> None:
         self._next = [paths]
 
     def has_more(self) -> bool:
-        """Whether a run may still come."""
+        """Whether a run may still come. Asked when none runs."""
         return bool(self._next)
 
     def take(self) -> RunPaths | None:
@@ -62,10 +74,7 @@ class OneRun:
         return left
 
 
-NO_LIMIT = 1 << 30
-
-
-class Trials:
+class Trials(Feed):
     """The feed of a sweep's agent: `trials.jsonl`, one {"run_dir"} a line, until its writer is gone, which has said {"end": true} or not.
 
     The writer holds a lock on the file while more may come, so an agent never waits for one that was killed. A new writer may take the
@@ -80,7 +89,6 @@ class Trials:
         self._offset = 0
         self._next: dict[str, None] = {}  # run directories in order
         self.end: dict[str, Any] | None = None  # what the writer said when there were no more; None: it was killed over them
-        self.is_held = False  # nothing is to be taken for now
         self._ended = False
         self._writer_gone = False
         self._writer_lock = files.FileLock(home.trials)  # held from the moment that no writer may follow
@@ -151,7 +159,7 @@ class Trials:
 class Pool:
     """Carries out what a feed gives, `feed.limit` at a time."""
 
-    def __init__(self, feed: OneRun | Trials, job: SchedulerJob | None, watchdog: Watchdog | None) -> None:
+    def __init__(self, feed: OneRun | Trials | GivenTrials, job: SchedulerJob | None, watchdog: Watchdog | None) -> None:
         self.feed = feed
         self.job = job
         self.watchdog = watchdog
@@ -180,10 +188,11 @@ class Pool:
 
     def _note_end(self, run: RunSupervisor) -> None:
         self.lost_events |= run.events_lost
-        if run.is_over and run.end is not None:
-            self.ends.append(run.end)
-            if run.end.may_requeue:
-                self.to_requeue.append(run)
+        if not run.is_over:
+            return
+        self.feed.let_go(run.paths)
+        self.ends += [] if run.end is None else [run.end]
+        self.to_requeue += [run] if run.end is not None and run.end.may_requeue else []
 
     def _supervisor(self, paths: RunPaths) -> RunSupervisor:
         return RunSupervisor(paths, self._rank_group, self.watchdog, self.job)
@@ -216,8 +225,9 @@ class Pool:
         return not self.runs and not self.feed.has_more()
 
     def deadline(self) -> float | None:
-        """When `tick` must be called at the latest, by the monotonic clock."""
-        return min((run.deadline for run in self.runs if run.deadline is not None), default=None)
+        """When `tick` and `fill` must be called at the latest, by the monotonic clock."""
+        feed = self.feed.deadline if len(self.runs) < self.feed.limit else None
+        return min((due for due in (feed, *(run.deadline for run in self.runs)) if due is not None), default=None)
 
     def tick(self) -> None:
         """Let every run do what is due."""

@@ -208,7 +208,7 @@ def scheduler_of(paths: RunPaths, history: list[dict[str, Any]] | None = None) -
         if "chunks" in plan:  # a sweep whose arrays are being sent
             found = {"kind": plan["target"], "job_id": None, "arrays": [], **plan["cluster"]}
         elif batch:
-            found = {"kind": plan["target"], "job_id": _task_of_sweep(paths, batch.get("task")), **batch["cluster"]}
+            found = {"kind": plan["target"], "job_id": _job_in_sweep(paths, batch), **batch["cluster"]}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
     return found if _is_well_formed(found) else {}
@@ -230,14 +230,18 @@ def _is_well_formed(scheduler: dict[str, Any]) -> bool:
     )
 
 
-def _task_of_sweep(paths: RunPaths, task: int | None) -> str | None:
+def _job_in_sweep(paths: RunPaths, batch: dict[str, Any]) -> str | None:
     """The job of a trial that has not begun: its sweep knows which arrays, [job id, first trial, count], its trials are.
 
     Empty when it is in none of them yet.
     """
-    home = None if task is None else _sweep_of(paths)
-    if home is None or task is None:
+    task, pool_job = batch.get("task"), batch.get("pool_job")
+    home = _sweep_of(paths) if type(task) is int or type(pool_job) is int else None
+    if home is None:
         return None
+    if type(pool_job) is int:
+        return scheduler_of(home.pool_job(pool_job)).get("job_id")
+    assert type(task) is int
     sent = scheduler_of(home)
     if sent and "arrays" not in sent:  # all trials are one job
         return sent.get("job_id")

@@ -292,6 +292,9 @@ class Pool(Protocol):
     def adopt(self, paths: RunPaths) -> None:
         """A trial that was handed over before this process fed the pool."""
 
+    def takes_back(self, paths: RunPaths) -> bool:
+        """Of a trial that nobody has begun, and whose agent is gone: whether it may be added once more. Raises StorageError."""
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """There will be no more; the sweep ends in that state once all are over. May be called twice."""
 

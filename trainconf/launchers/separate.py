@@ -64,6 +64,10 @@ class SeparatePool:
         except OSError as error:
             raise StorageError.from_os_error(error, "the trial cannot be listed") from error
 
+    def takes_back(self, paths: RunPaths) -> bool:
+        """No: each is a job of its own."""
+        return False
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """Record how the sweep has ended. May be called twice."""
         if self._lock.fd < 0:

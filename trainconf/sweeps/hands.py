@@ -158,9 +158,10 @@ class Feeding:
         cancel(journal.paths_of(self._home, trial.run), reason, force=force)
 
     def gives_again(self, trial: Trial) -> bool:
-        """Where one agent has all that it was given."""
-        self._handed_over.discard(journal.paths_of(self._home, trial.run).run_dir)
-        return bool(self._pool.trial_lock)
+        """As its pool says."""
+        paths = journal.paths_of(self._home, trial.run)
+        self._handed_over.discard(paths.run_dir)
+        return self._pool.takes_back(paths)
 
     def can_hold(self) -> bool:
         """Whether trials that wait can be kept from beginning."""

@@ -240,16 +240,10 @@ class FedSweep(Controlled):
     def check(self) -> None:
         """Raise ConfigError for a sweep that cannot be carried out, and for settings that suit trials handed over at once only."""
         compute, kind, spec = self.config.tree["compute"], self._search.kind, self._trials.base.spec
-        launcher, origin = launchers.get(str(compute["target"])), self._trials.base.composed.origin
-        mistakes = []
-        if int(compute.get("pack", 1)) > 1:
-            mistakes.append(Mistake(f"sweep={kind} has a job for each trial, and compute.pack is {compute['pack']}",
-                                    ("from", origin("compute.pack")), ("allowed", "1")))
-        if not launcher.concurrent_runs({**compute, "pack": 1}, int(self._search.settings.get("max_concurrent_runs") or 0)):
-            mistakes.append(Mistake(f"sweep={kind} with compute={launcher.name} needs sweep.max_concurrent_runs",
-                                    ("meaning", "jobs in the queue at a time"), hint="sweep.max_concurrent_runs=4"))
-        if mistakes:
-            raise ConfigError(mistakes)
+        launcher = launchers.get(str(compute["target"]))
+        if not _at_a_time(self._search, compute):
+            raise ConfigError(f"sweep={kind} with compute={launcher.name} needs sweep.max_concurrent_runs",
+                              ("meaning", "jobs in the queue at a time"), hint="sweep.max_concurrent_runs=4")
         launchers.of_sweep([spec.compute.target], compute, spec.distributed.node_count)
         if len(self._trials.combinations()) > MAX_COMBINATIONS:
             raise ConfigError(f"sweep={kind} searches more than {MAX_COMBINATIONS} combinations of group choices",
@@ -282,7 +276,8 @@ class FedSweep(Controlled):
             "sweep_id": self.sweep_id, "experiment_name": base.experiment_name, "created": events.now(),
             "overrides": self.overrides, "kind": self._search.kind, "target": base.spec.compute.target,
             "max_concurrent_runs": self.max_concurrent_runs, "trial_count": self._search.total, "metric": self.metric,
-            "trainconf": __version__, "has_controller": True, "controller": place, **self._search.record(),
+            "trainconf": __version__, "has_controller": True, "controller": place, "pack": int(self.config.tree["compute"].get("pack", 1)),
+            **self._search.record(),
         }
         record_bases(self.paths, self._trials, self._maker)  # before the record: whoever finds that one can go on with the sweep
         journal.begin(self.paths, self.earlier)
@@ -304,8 +299,14 @@ class FedSweep(Controlled):
 
 def concurrent(search: Search, compute: Mapping[str, Any]) -> int:
     """Trials in flight: as configured, else as many as the target says; all where a scheduler decides."""
-    limit = int(search.settings.get("max_concurrent_runs") or 0)
-    return launchers.get(str(compute["target"])).concurrent_runs(compute, limit) or search.total
+    return _at_a_time(search, compute) or search.total
+
+
+def _at_a_time(search: Search, compute: Mapping[str, Any]) -> int:
+    """As `concurrent`; 0 where a scheduler decides. Without a number of its own a search has one job of `compute.pack` trials."""
+    pack = int(compute.get("pack", 1))
+    limit = int(search.settings.get("max_concurrent_runs") or 0) or (pack if pack > 1 else 0)
+    return launchers.get(str(compute["target"])).concurrent_runs({**compute, "pack": 1}, limit)
 
 
 def open_pool(launcher: Launcher, home: RunPaths, secrets: Mapping[str, str]) -> Pool:

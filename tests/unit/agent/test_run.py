@@ -107,6 +107,9 @@ class FakeJob:
     def ends_with_us(self) -> bool:
         return True
 
+    def time_left_s(self) -> float | None:
+        return None
+
     def why_ending(self, signal_name: str) -> Outcome:
         return self.cause or STOPPED
 

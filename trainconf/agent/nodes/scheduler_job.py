@@ -33,6 +33,9 @@ class SchedulerJob(Protocol):
     def ends_with_us(self) -> bool:
         """Whether the scheduler ends every process of the job when the agent is gone."""
 
+    def time_left_s(self) -> float | None:
+        """Until its scheduler says that the job's time is nearly up; None where nobody can tell. Asks the scheduler."""
+
     def why_ending(self, signal_name: str) -> Outcome:
         """What a signal to the agent means. May wait a few seconds for the scheduler's answer."""
 

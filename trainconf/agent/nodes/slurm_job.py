@@ -1,6 +1,7 @@
 """The Slurm job that this agent runs in: who it is, why it is being ended, and back into the queue with it.
 
-Asks the controller only when a signal came or a rank was killed or is one of several nodes, once, and never for longer than a moment.
+Asks the controller only when a signal came or a rank was killed or is one of several nodes, once, and never for longer than a moment; and
+when a job begins that is given trials.
 Knows the output of Slurm 22.05 to 25.05 (scontrol(1), sbatch(1)).
 """
 
@@ -70,6 +71,12 @@ class SlurmJob:
             return False
         ours = b"/job_%b/" % self.job_number.encode()
         return any(b"freezer" in controllers.split(b",") and ours in path for _, controllers, path in groups)
+
+    def time_left_s(self) -> float | None:
+        """Until Slurm says that the job's time is nearly up; None for a job without a limit, and when nobody answers."""
+        facts = self._ask()
+        run, limit = seconds(facts.get("RunTime", "")), seconds(facts.get("TimeLimit", ""))
+        return None if run is None or limit is None else limit - run - self._lead_seconds
 
     def why_ending(self, number: str) -> Outcome:
         """What the signal `number` means, by what Slurm's own process beside us has printed, or else by the controller's answer."""

@@ -143,6 +143,10 @@ class TrialPool:
     def adopt(self, paths: RunPaths) -> None:
         """Nothing to do: the agent's list has it."""
 
+    def takes_back(self, paths: RunPaths) -> bool:
+        """Yes: `add` gives it to another agent."""
+        return True
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """There will be no more. May be called twice."""
         if self._writer.fd >= 0:

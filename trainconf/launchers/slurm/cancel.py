@@ -14,7 +14,7 @@ from trainconf.launchers.machine.agent_process import grace_of
 from trainconf.launchers.machine.local import end_processes
 from trainconf.launchers.slurm.clusters import Clusters
 from trainconf.launchers.slurm.commands import UNKNOWN_ID, Controller, in_chunks
-from trainconf.launchers.slurm.reconcile import batch_of, home_of, is_being_sent, reconcile
+from trainconf.launchers.slurm.reconcile import batch_of, given_to, home_of, is_being_sent, pool_job_of, reconcile
 from trainconf.launchers.slurm.script import is_job_of
 from trainconf.paths import RunPaths
 from trainconf.process import TIMED_OUT
@@ -47,7 +47,12 @@ def cancel_job(clusters: Clusters, paths: RunPaths, *, force: bool) -> None:
     if "_" not in job_id and _shares_job(paths):  # the others in that job shall go on
         if own and not _is_waiting(controller, job_id):  # else its agent looks for requests when it begins
             _scancel(controller, *_TELL_AGENT, job_id)
-        return
+            return
+        pool_job = pool_job_of(paths)
+        if pool_job is None or own or not any("agent" in event for event in events.read(paths)):
+            if pool_job is not None:
+                _end_unbegun(controller, paths, pool_job, own)
+            return
     _end(controller, own)
     if "_" in job_id:
         record_taken_out(controller, [(paths, job_id)])
@@ -56,6 +61,15 @@ def cancel_job(clusters: Clusters, paths: RunPaths, *, force: bool) -> None:
         reconcile(clusters, [(paths, state)], at_once=True)
     if force and own and not follow.has_ended(follow.wait(paths, time.monotonic() + FORCE_SECONDS)):
         _scancel(controller, job_id)
+
+
+def _end_unbegun(controller: Controller, paths: RunPaths, pool_job: RunPaths, own: Sequence[str]) -> None:
+    """End a trial whose job waits in the queue, or is gone; and that job, when it has no other."""
+    end_unless_held(paths, f"{events.why_canceled(paths)}, before it began")
+    if all((events.last(run) or {"state": "Canceled"})["state"] in events.TERMINAL for run in given_to(pool_job)):
+        for job_id in own:
+            _scancel(controller, "--state=PENDING", job_id)
+        end_unless_held(pool_job, "every trial that it was given was canceled")
 
 
 def end_jobs(controller: Controller, run_id: str, job_ids: Sequence[str], *, force: bool = False) -> None:
@@ -140,9 +154,9 @@ def _is_waiting(controller: Controller, job_id: str) -> bool:
 
 
 def _shares_job(paths: RunPaths) -> bool:
-    """Whether the run is a trial in the one job of its sweep. One that was resumed has a job of its own."""
+    """Whether the run is a trial in a job that has others, too. One that was resumed has a job of its own."""
     batch = read_plan(paths).get("batch")
-    return isinstance(batch, dict) and "task" in batch and os.path.exists(home_of(paths).sweep)
+    return isinstance(batch, dict) and not batch.keys().isdisjoint({"task", "pool_job"}) and os.path.exists(home_of(paths).sweep)
 
 
 def _name_and_comment(paths: RunPaths) -> tuple[str, str]:

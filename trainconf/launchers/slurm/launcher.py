@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.launchers.protocol import ControllerJob
     from trainconf.launchers.slurm.arrays.chunks import ChunkSubmitter
+    from trainconf.launchers.slurm.arrays.pool_jobs import PoolJobs
     from trainconf.launchers.slurm.arrays.sweep import JobPool
 
 SEND_ON_PAUSE_S = 30.0  # between two processes that send the rest of a sweep, for a reader that looks again and again
@@ -171,11 +172,14 @@ class SlurmLauncher(Launcher):
                     send_on(RunPaths(run_dir))
 
     def has_job(self, paths: RunPaths) -> bool:
-        """Slurm is asked for the job by its name and comment."""
-        from trainconf.launchers.slurm.reconcile import batch_of
+        """Slurm is asked for the job by its name and comment. A trial that was given to a job has that one, unless it is over."""
+        from trainconf.launchers.slurm.reconcile import batch_of, given_to, pool_job_of, takes_no_more
 
         if files.is_locked(paths.plan):
             return True  # it is being sent
+        pool_job = pool_job_of(paths)
+        if pool_job is not None:
+            return not takes_no_more(pool_job) and paths.run_dir in [run.run_dir for run in given_to(pool_job)]
         batch = batch_of(paths)
         return not batch or self.clusters.controller().find(batch["job_name"], batch["comment"]) != []
 
@@ -207,6 +211,14 @@ class SlurmLauncher(Launcher):
 
         kind = PackedPool if compute["pack"] > 1 else ArrayPool
         return kind(self.clusters, home, lock, secrets, self.concurrent_runs(compute, limit))
+
+    def open_pool(self, home: RunPaths, secrets: Mapping[str, str]) -> PoolJobs | None:
+        """Where `compute.pack` of the sweep's record has several trials in one job."""
+        from trainconf.history.record import read_mapping
+        from trainconf.launchers.slurm.arrays.pool_jobs import PoolJobs
+
+        pack = read_mapping(home.sweep).get("pack")
+        return PoolJobs(self, self.clusters, home, secrets, pack) if type(pack) is int and pack > 1 else None
 
     def controller_job(self, home: RunPaths) -> ControllerJob:
         from trainconf.launchers.slurm.arrays.controller import SlurmController

@@ -85,6 +85,11 @@ def reconcile_jobs(queue: QueueCache, runs: Sequence[tuple[RunPaths, State]], *,
 def _state(queue: QueueCache, paths: RunPaths, recorded: State) -> State:
     if recorded.scheduler and recorded.scheduler["job_id"] == "":
         return _unsent_trial(paths, recorded)
+    pool_job = None if events.has_begun(recorded.event) else pool_job_of(paths)
+    if pool_job is not None and takes_no_more(pool_job):
+        return _never_begun(paths, recorded)
+    if pool_job is not None and files.is_locked(pool_job.lock):
+        return recorded
     job_id, job = _job_of(queue, paths, recorded)
     if job is None and not job_id and is_being_sent(paths):
         return _noted(recorded, "it is being sent to Slurm")
@@ -98,8 +103,20 @@ def _state(queue: QueueCache, paths: RunPaths, recorded: State) -> State:
     if job_states.needs_exit_code(job):
         return _noted(recorded, f"job {job_id} is over, and Slurm has not told yet how it ended")
     if job_states.is_over(job):
+        if pool_job is not None:
+            return _never_begun(paths, recorded)
         return _record_end(paths, recorded, job_id, job)
     return _running(queue, paths, recorded, job_id, job)
+
+
+def _never_begun(paths: RunPaths, recorded: State) -> State:
+    """Of a trial that was given to a job which has ended, and did not begin it."""
+    latest = liveness.state_of(paths)
+    if latest.is_final or events.has_begun(latest.event):  # it did, just before its end
+        return latest
+    home = home_of(paths)
+    why = f"its job ended before it began this trial; the controller of {home.run_id} gives it to another one"
+    return State("NotResponding", why, recorded.event, recorded.scheduler)
 
 
 def _job_of(queue: QueueCache, paths: RunPaths, recorded: State) -> tuple[str, Job | None]:
@@ -140,9 +157,31 @@ def is_being_sent(paths: RunPaths) -> bool:
 
 
 def batch_of(paths: RunPaths) -> dict[str, Any]:
-    """What was sent for a run, or for the sweep that has it in one job. Raises OSError, ValueError, TypeError, KeyError."""
+    """What was sent for a run, or for the job that has it beside other trials. Raises OSError, ValueError, TypeError, KeyError."""
     batch: dict[str, Any] = files.read_json(paths.plan)["batch"]
-    return dict(files.read_json(home_of(paths).plan)["batch"]) if "task" in batch else batch
+    if "task" in batch:
+        return dict(files.read_json(home_of(paths).plan)["batch"])
+    pool_job = pool_job_of(paths)
+    return batch if pool_job is None else dict(files.read_json(pool_job.plan)["batch"])
+
+
+def pool_job_of(paths: RunPaths) -> RunPaths | None:
+    """The folder of the job that a trial was given to, where jobs are given trials one by one; None of any other run."""
+    batch = record.read_plan(paths).get("batch")
+    number = batch.get("pool_job") if isinstance(batch, dict) else None
+    home = home_of(paths)
+    return home.pool_job(number) if type(number) is int and os.path.exists(home.sweep) else None
+
+
+def takes_no_more(pool_job: RunPaths) -> bool:
+    """Whether such a job begins nothing of what it was given any more."""
+    return (events.last(pool_job) or {}).get("state") in ("Finalizing", *events.TERMINAL)
+
+
+def given_to(pool_job: RunPaths) -> list[RunPaths]:
+    """The trials that such a job was given."""
+    lines = files.read_lines(pool_job.trials)
+    return [RunPaths(line["run_dir"]) for line in lines if isinstance(line, dict) and isinstance(line.get("run_dir"), str)]
 
 
 def _comment(paths: RunPaths) -> str:

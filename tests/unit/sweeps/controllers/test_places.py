@@ -82,7 +82,7 @@ def test_a_plan_says_where_it_will_be(here: Here, workspace: Shell) -> None:
 @pytest.mark.parametrize("verb", [[], ["plan"]])
 @pytest.mark.parametrize(("more", "told"), [
     (["sweep=bayes", "+params.lr=uniform(0, 1)"], "sweep=bayes with compute=slurm needs sweep.max_concurrent_runs"),
-    (["sweep=bayes", "+params.lr=uniform(0, 1)", "sweep.max_concurrent_runs=2", "compute.pack=2"], "and compute.pack is 2"),
+    (["sweep=bayes", "+params.lr=uniform(0, 1)", "compute.pack=2", "compute.gpus_per_node=1"], "trials with GPUs cannot share a job"),
     (["sweep=random", "+params.lr=uniform(0, 1)", "compute.pack=2", "compute.gpus_per_node=1"], "trials with GPUs cannot share a job"),
     (["+params.lr=1,2", "compute.pack=2", "compute.gpus_per_node=1"], "trials with GPUs cannot share a job"),
 ])  # fmt: skip

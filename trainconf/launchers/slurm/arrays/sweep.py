@@ -64,6 +64,10 @@ class JobPool:
     def adopt(self, paths: RunPaths) -> None:
         """Never called: the trials of this pool are handed over at once."""
 
+    def takes_back(self, paths: RunPaths) -> bool:
+        """Never called, either."""
+        return False
+
     def close(self, state: str = "Completed", reason: str = "") -> None:
         """Send them. May be called twice. Raises ConfigError, LaunchError, StorageError: nothing is left in the queue then."""
         if not self._is_open:
