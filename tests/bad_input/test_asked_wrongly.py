@@ -212,7 +212,11 @@ MISTAKES: dict[str, tuple[list[str], str, dict[str, str]]] = {
         "'mars' is not a choice of compute",
         {"from": "command line: compute=mars"},
     ),
-    "a grid without a value": (["-m", "+params.x=range(0,0)"], r".*params.x is given no value at all", {"from": "command line: .*"}),
+    "a grid without a value": (
+        ["-m", "+params.x=range(0,0)"],
+        r"params.x: range\(0,0\) has no value: the stop, 0, is not one of its values",
+        {"from": "command line: .*"},
+    ),
     "a grid with a missing script": (
         ["-m", "script=train.py,trane.py"],
         "the script 'trane.py' does not exist",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
 from trainconf.search import grammar
-from trainconf.search.expressions import ExpressionError
+from trainconf.search.expressions import DIGITS, MAX_LISTED, ExpressionError
 
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)\)\s*", re.DOTALL)
@@ -78,6 +79,9 @@ def _of_calls(text: str) -> Iterator[ExpressionError]:
         arguments = [argument.strip() for argument in split(inner)] if inner.strip() else []
         if name in ARGUMENTS:
             yield from _wrong_arguments(name, arguments)
+        elif name == "tag" and arguments and not _is_call(arguments[-1]):
+            what = f"tag({','.join(arguments)}): tag stands around an interval, and {arguments[-1]} is none"
+            yield ExpressionError(what, allowed="tag(log, interval(start, end))", example=EXAMPLES["tag"])
         elif name in ("choice", "sort", "shuffle", "zip") and not arguments:
             takes = "key=[values], key=[values]" if name == "zip" else "value, ..."
             yield ExpressionError(f"{name}() has no value", allowed=f"{name}({takes})", example=EXAMPLES.get(name, ""))
@@ -153,15 +157,49 @@ def _wrong_arguments(name: str, arguments: Sequence[str]) -> Iterator[Expression
     if missing:
         yield ExpressionError(f"{called} lacks {' and '.join(missing)}", allowed=allowed, example=example)
         return
+    numbers: dict[str, float] = {}
     for key, value in given.items():
         try:
-            number = float(value.replace("_", ""))
+            numbers[key] = float(value.replace("_", ""))
         except ValueError:
             yield ExpressionError(f"{called}: {key} must be a number, not {value or 'nothing'}", allowed=allowed, example=example)
             return
-        if name == "range" and key == "step" and number == 0:
-            yield ExpressionError(f"{called}: the step of a range must not be 0", allowed=allowed, example=example)
+        if not math.isfinite(numbers[key]):
+            yield ExpressionError(f"{called}: {key} must be a finite number, not {value}", allowed=allowed, example=example)
             return
+    if name == "range":
+        yield from _wrong_range(called, allowed, given, numbers)
+
+
+def _wrong_range(called: str, allowed: str, given: dict[str, str], numbers: dict[str, float]) -> Iterator[ExpressionError]:
+    """A range that gives no value, or more than a key can list."""
+    start, stop = (given["start"], given["stop"]) if "stop" in given else ("0", given["start"])
+    first, last = (numbers["start"], numbers["stop"]) if "stop" in given else (0.0, numbers["start"])
+    step = numbers.get("step", 1.0)
+    if step == 0:
+        yield ExpressionError(f"{called}: the step of a range must not be 0", allowed=allowed, example=EXAMPLES["range"])
+        return
+    count = (last - first) / step
+    by = given.get("step", "1")
+    if first == last:
+        end = number_text(last + step)
+        what = f"{called} has no value: the stop, {stop}, is not one of its values"
+        yield ExpressionError(what, allowed=allowed, example=f"range({start},{end}{'' if step == 1 else f',{by}'})")
+    elif count <= 0:
+        turned = by[1:] if by.startswith("-") else f"-{by.removeprefix('+')}"
+        what = f"{called} has no value: a step of {by} leads from {start} away from {stop}"
+        yield ExpressionError(what, allowed=allowed, example=f"range({start},{stop}{'' if turned == '1' else f',{turned}'})")
+    elif count > MAX_LISTED:
+        is_whole = all(text.lstrip("+-").replace("_", "").isdecimal() for text in (start, stop, by))
+        low, high = sorted((first, last - step))
+        between = f"interval({number_text(low)},{number_text(high)})"
+        what = f"{called} has {math.ceil(count)} values, and a key can list {MAX_LISTED}"
+        example = f"int({between})" if is_whole else between
+        yield ExpressionError(what, allowed="fewer values, or an interval, which lists none", example=example)
+
+
+def number_text(value: float) -> str:
+    return grammar.exact(float(f"{value:.{DIGITS}g}"))
 
 
 def split(text: str) -> list[str]:

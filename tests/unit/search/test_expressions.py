@@ -138,6 +138,60 @@ def test_what_describes_no_values_is_refused(make: Callable[[], object], told: s
         make()
 
 
+@pytest.mark.parametrize(("expression", "told"), [
+    (e.quniform(0.1, 0.4, 1), "quniform(0.1, 0.4, 1) gives 0 alone: q is too large for these bounds"),
+    (e.qnormal(0, 1, 100), "qnormal(0, 1, 100) gives 0 alone: q is too large for these bounds"),
+    (e.qloguniform(-10, -9, 1), "qloguniform(-10, -9, 1) gives 0 alone: q is too large for these bounds"),
+    (e.randint(1), "randint(1) gives 0 alone"),
+    (e.normal(3, 0), "normal(3, 0) gives 3 alone"),
+    (e.interval(2.5, 3.5, is_int=True), "interval(2.5, 3.5) gives 3 alone"),
+    (e.uniform(1, 1 + 2**-52), "uniform(1, 1) gives 1 alone"),
+    (e.randint(2), ""), (e.quniform(0, 1, 0.5), ""), (e.choice(1), ""),
+])  # fmt: skip
+def test_a_single_value_is_warned_of(expression: Expression, told: str) -> None:
+    assert e.warning_of(expression) == told
+
+
+@pytest.mark.parametrize(("make", "told", "example"), [
+    (lambda: e.interval(0.2, 0.8, is_int=True), "int(interval(0.2, 0.8)): there is no whole number", "int(interval(0, 1))"),
+    (lambda: e.interval(0.2, 0.8, is_int=True, is_log=True), "the nearest are 0 and 1", "int(log_interval(1, 2))"),
+    (lambda: e.interval(-1, -2), "interval(-1, -2): the first bound must be below the second", "interval(-2, -1)"),
+    (lambda: e.interval(3, 3), "a single value is written alone", "3"),
+    (lambda: e.loguniform(-7, -7), "min must be below max; a single value is written alone", "0.000911882"),
+    (lambda: e.quniform(2, 1, 0.5), "quniform(2, 1, 0.5): min must be below max", "quniform(1, 2, 0.5)"),
+    (lambda: e.log_interval(1, 0), "a logarithmic bound must be above 0", "log_interval(0.001, 1)"),
+    (lambda: e.log_interval(-2, -1), "a logarithmic bound must be above 0", "log_interval(0.001,1)"),
+    (lambda: e.loguniform(1, 1000), "e^1000 is too large for a number", "log_interval(1, 1000)"),
+    (lambda: e.loguniform(-800, -750), "e^-800 is too small for a number", ""),
+    (lambda: e.lognormal(-1000, 1), "e^-1000 is too small for a number", ""),
+    (lambda: e.uniform(-1.7e308, 1.7e308), "the bounds are too far apart", ""),
+    (lambda: e.interval(-1.7e308, 1.7e308), "the bounds are too far apart", ""),
+    (lambda: e.normal(1e308, 1e308), "nine sigma from mu are too large", ""),
+    (lambda: e.quniform(0, 1e300, 1e-300), "q is too small: 1e+300 / 1e-300 is too large for a number", ""),
+    (lambda: e.qlognormal(0, 50, 1e-200), "q is too small", ""),
+    (lambda: e.randint(1e3), "randint(1000.0): upper must be a whole number of at least 1", "randint(1000)"),
+    (lambda: e.randint(math.nan), "upper must be a whole number", "randint(10)"),
+])  # fmt: skip
+def test_what_is_refused_is_told_as_it_was_written_with_what_to_type(make: Callable[[], object], told: str, example: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        make()
+    assert told in str(raised.value)
+    assert raised.value.example == example
+
+
+@given(st.floats(-1e308, 1e308), st.floats(-1e308, 1e308), st.floats(0, 1))
+def test_bounds_of_any_size_are_refused_or_give_values_between_them(low: float, high: float, u: float) -> None:
+    for make in (e.uniform, e.log_interval, lambda a, b: e.interval(a, b, is_int=True), lambda a, b: e.quniform(a, b, 1e-3)):
+        try:
+            expression = make(low, high)
+        except ExpressionError:
+            continue
+        first, last = expression.bounds()
+        assert math.isfinite(expression.at(u))
+        assert first <= last
+        assert expression.describe()
+
+
 def test_logarithmic_bounds_that_look_like_values_are_warned_of() -> None:
     assert "gives 1.0001 … 2.71828" in e.warning_of(e.loguniform(0.0001, 1))
     assert "log_interval(0.0001, 1)" in e.warning_of(e.loguniform(0.0001, 1))

@@ -34,6 +34,19 @@ WRONG = {  # text: what is said, and what to type instead
     "range()": ("range() lacks start", "range(1,10,3)"),
     "range(a)": ("start must be a number, not a", "range(1,10,3)"),
     "range(1,5,0)": ("the step of a range must not be 0", "range(1,10,3)"),
+    "range(10,1)": ("range(10,1) has no value: a step of 1 leads from 10 away from 1", "range(10,1,-1)"),
+    "range(1,10,-1)": ("range(1,10,-1) has no value: a step of -1 leads from 1 away from 10", "range(1,10)"),
+    "range(0,1,-0.1)": ("a step of -0.1 leads from 0 away from 1", "range(0,1,0.1)"),
+    "range(start=1,stop=0,step=+0.5)": ("a step of +0.5 leads from 1 away from 0", "range(1,0,-0.5)"),
+    "range(-5)": ("a step of 1 leads from 0 away from -5", "range(0,-5,-1)"),
+    "range(0)": ("range(0) has no value: the stop, 0, is not one of its values", "range(0,1)"),
+    "range(1,1,0.5)": ("the stop, 1, is not one of its values", "range(1,1.5,0.5)"),
+    "range(nan,1)": ("start must be a finite number, not nan", "range(1,10,3)"),
+    "range(0,inf)": ("stop must be a finite number, not inf", "range(1,10,3)"),
+    "range(0,10000000)": ("range(0,10000000) has 10000000 values, and a key can list 1000000", "int(interval(0,9999999))"),
+    "range(0,1,1e-9)": ("has 1000000000 values, and a key can list 1000000", "interval(0,0.999999999)"),
+    "uniform(nan,1)": ("uniform(nan,1): min must be a finite number, not nan", "uniform(0,1)"),
+    "tag(log,5)": ("tag stands around an interval, and 5 is none", "tag(log,interval(0.001,1))"),
     "interval(1)": ("interval(1) lacks end", "interval(0,1)"),
     "tag(log,interval(1))": ("interval(1) lacks end", "interval(0,1)"),
 }
@@ -50,11 +63,62 @@ def test_a_wrong_expression_is_told_with_what_to_type(text: str) -> None:
     assert found is not None
     assert said in str(found)
     assert found.example == example
-    with pytest.raises(ExpressionError, match=r"cannot be read|number|several values|whole list") as error:
+    with pytest.raises(ExpressionError, match=r"cannot be read|number|several values|whole list|has no value|can list") as error:
         read_expression(text)
     assert error.value.example == example
     if example and example != text:
         read_expression(example)
+
+
+CAST = {  # text: what is said, and what to type instead
+    "int(interval(0.2,0.8))": (
+        "int(interval(0.2, 0.8)): there is no whole number between the bounds; the nearest are 0 and 1", "int(interval(0, 1))",
+    ),
+    "tag(log,int(interval(0.2,0.8)))": ("tag(log, int(interval(0.2, 0.8))): there is no whole number", "tag(log, int(interval(1, 2)))"),
+    "int(tag(log,interval(0,8)))": ("a logarithmic bound must be above 0", "tag(log, int(interval(0.008, 8)))"),
+    "int(uniform(0.2,0.8))": ("int(uniform(0.2, 0.8)): there is no whole number between the bounds", "int(uniform(0, 1))"),
+    "int(log_interval(1.2,1.8))": ("int(log_interval(1.2, 1.8)): there is no whole number", "int(log_interval(1, 2))"),
+    "int(interval(8,1))": ("int(interval(8, 1)): the first bound must be below the second", "int(interval(1, 8))"),
+    "int(quniform(0,10,0.5))": ("int(quniform(0, 10, 0.5)): multiples of 0.5 are not all whole", "quniform(0, 10, 1)"),
+    "int(choice(1,b))": ("int(...) cannot make a whole number of 'b'", ""),
+    "int(range(0,1,0.25))": ("int(range(0,1,0.25)): as a whole number the step is 0", "range(0,1)"),
+    "float(randint(3))": ("float(...) has no meaning around randint, which gives whole numbers", "float(range(0,10))"),
+    "tag(log,uniform(0.1,1))": ("tag has no meaning around uniform", "log_interval(0.001,1)"),
+    "tag(lag,interval(0.1,1))": ("the tag lag has no meaning here", "tag(log,interval(0.1,1))"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CAST)
+def test_a_cast_of_what_has_no_whole_numbers_is_told_as_it_was_written(text: str) -> None:
+    said, example = CAST[text]
+    with pytest.raises(ExpressionError) as error:
+        read_expression(text)
+    assert said in str(error.value)
+    assert error.value.example == example
+    if example:
+        read_expression(example)
+
+
+@pytest.mark.parametrize(("text", "values"), [
+    ("int(interval(0.2,3.8))", [1, 2, 3]), ("int(interval(-0.5,0.5))", [0]), ("int(interval(1,3))", [1, 2, 3]),
+    ("int(log_interval(0.5,3.5))", [1, 2, 3]), ("tag(log,int(interval(1.5,3)))", [2, 3]), ("int(tag(log,interval(1,3)))", [1, 2, 3]),
+    ("int(loguniform(0,1.1))", [1, 2, 3]), ("int(quniform(0,4,2))", [0, 2, 4]), ("int(randint(3))", [0, 1, 2]),
+    ("int(uniform(0.5,2))", [1, 2]), ("int(choice(1.5,3))", [1, 3]),
+])  # fmt: skip
+def test_int_gives_the_whole_numbers_between_the_bounds(text: str, values: list[int]) -> None:
+    found = read_expression(text)
+    assert list(found.values()) == values
+    assert {type(found.at(u / 10)) for u in range(10)} == {int}
+
+
+@pytest.mark.parametrize(("text", "same"), [
+    ("int(log_interval(1,1000))", "tag(log,int(interval(1,1000)))"), ("int(normal(0,9))", "qnormal(0,9,1)"),
+    ("int(lognormal(3,1))", "qlognormal(3,1,1)"), ("float(log_interval(1,1000))", "log_interval(1,1000)"),
+    ("float(normal(0,1))", "normal(0,1)"),
+])  # fmt: skip
+def test_a_cast_keeps_the_distribution(text: str, same: str) -> None:
+    drawn = [[read_expression(each).at(place / 100) for place in range(100)] for each in (text, same)]
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize("text", RIGHT)

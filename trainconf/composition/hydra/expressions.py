@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,10 +33,53 @@ class Drawn(IntervalSweep):
 
 def register(parser: OverridesParser) -> OverridesParser:
     """The same parser, which knows our functions from here on."""
+    known = parser.functions
     for name in grammar.FUNCTIONS:
-        if name not in parser.functions.functions:
-            parser.functions.register(name, _function(name))
+        if name not in known.functions:
+            known.register(name, _function(name))
+    for name in ("int", "float"):
+        if name in known.functions and not isinstance(known.functions[name], _Cast):
+            known.functions[name] = _Cast(name, known.functions[name])
     return parser
+
+
+class _Cast:
+    """Hydra's `int(...)` or `float(...)`, but for distributions: of those Hydra would cut the bounds off and forget the rest."""
+
+    def __init__(self, name: str, of_hydra: Callable[..., Any]) -> None:
+        self._name = name
+        self._of_hydra = of_hydra
+
+    def __call__(self, *values: Any, value: Any = None) -> Any:
+        """The value as Hydra makes it, or a distribution. Raises ExpressionError."""
+        found = values[0] if len(values) == 1 else value
+        if isinstance(found, Drawn) and found.expression is not None:
+            return self._drawn(found, found.expression)
+        if isinstance(found, IntervalSweep) and self._name == "int":
+            return Whole(start=found.start, end=found.end, tags=set(found.tags))
+        try:
+            made = self._of_hydra(*values, value=value)
+        except (ValueError, OverflowError) as error:
+            if self._name == "float" or not isinstance(found, (ChoiceSweep, str, int, float, type(None))):
+                raise
+            raise ExpressionError(f"int(...) cannot make a whole number of {str(error).rpartition(': ')[2]}", "numbers") from None
+        if isinstance(found, RangeSweep) and found.step and not made.step:
+            what = f"int(range({found.start},{found.stop},{found.step})): as a whole number the step is 0"
+            raise ExpressionError(what, "int(range(start, stop, [step]))", f"range({made.start},{made.stop})")
+        return made
+
+    def _drawn(self, found: Drawn, expression: Numbers) -> Drawn:
+        if self._name == "int":
+            return replace(found, expression=grammar.whole(expression))
+        if grammar.is_whole(expression):
+            what = f"float(...) has no meaning around {expression.name}, which gives whole numbers"
+            raise ExpressionError(what, "float around an interval, a range or a choice", "float(range(0,10))")
+        return found
+
+
+@dataclass
+class Whole(IntervalSweep):
+    """The whole numbers of an interval, whose bounds are as they were written."""
 
 
 def _function(name: str) -> Any:
@@ -75,15 +119,18 @@ def expression_of(override: Override) -> Expression | None:
         return Choice(found.options, is_shuffled, found.doubled_count)
     if isinstance(sweep, Drawn) and sweep.expression is not None:
         if sweep.tags:
-            raise ExpressionError(f"tag has no meaning around {sweep.expression.name}; log_interval(a, b) has logarithmic steps")
+            what = f"tag has no meaning around {sweep.expression.name}; log_interval(a, b) has logarithmic steps"
+            raise ExpressionError(what, "tag(log, interval(start, end))", "log_interval(0.001,1)")
         return sweep.expression
     assert isinstance(sweep, IntervalSweep)
     unknown = sorted(set(sweep.tags) - {"log"})
     if unknown:
-        raise ExpressionError(f"the tag {unknown[0]} has no meaning here; allowed is log")
-    start, end = sweep.start, sweep.end
-    is_int = type(start) is int and type(end) is int
-    return grammar.interval(_number(start), _number(end), is_int=is_int, is_log="log" in sweep.tags)
+        example = f"tag(log,interval({grammar.exact(float(sweep.start or 0))},{grammar.exact(float(sweep.end or 0))}))"
+        raise ExpressionError(f"the tag {unknown[0]} has no meaning here; allowed is log", "log", example)
+    is_int, is_log = isinstance(sweep, Whole), "log" in sweep.tags
+    form = "int(interval({}, {}))" if is_int else "interval({}, {})"
+    form = f"tag(log, {form})" if is_log else form
+    return grammar.interval(_number(sweep.start), _number(sweep.end), is_int=is_int, is_log=is_log, form=form)
 
 
 def range_of(override: Override) -> range | None:

@@ -42,7 +42,7 @@ def expression_of(text: str) -> Expression | None:
         values = listed(text)
         return None if values is None else Choice.of(values)
     if name == "tag" and (inner := arguments.removeprefix("log,")) != arguments:
-        return _interval(inner.strip(" "), is_log=True)
+        return _interval(inner.strip(" "), is_log=True)  # what is wrong with it Hydra's reader tells
     if name in ("int", "interval"):
         return _interval(text, is_log=False)
     values = _numbers(arguments)
@@ -80,7 +80,7 @@ def _interval(text: str, *, is_log: bool) -> Expression | None:
     if is_int:
         name, arguments = _called(arguments)
     bounds = _numbers(arguments) if name == "interval" else None
-    if not bounds or len(bounds) != 2 or (is_int and any(type(bound) is not int for bound in bounds)):
+    if not bounds or len(bounds) != 2:
         return None
     return grammar.interval(*bounds, is_int=is_int, is_log=is_log)
 
