@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainconf.errors import StorageError, UserError
+from trainconf.fast.json import dumps
 from trainconf.history.events import TERMINAL
 from trainconf.paths import RunPaths
-from trainconf.search.expressions import Choice, Expression
+from trainconf.search.expressions import Choice, Expression, Numbers, identity
 from trainconf.search.space import Zip, key_in
 from trainconf.sweeps.watching import logs_of
 
@@ -35,7 +36,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna = optuna
         self._name, self._metric, self._goal, self._trials = name, metric, goal, trials
-        self._distributions = _distributions(optuna.distributions, trials, space)
+        self._parameters = _parameters(optuna.distributions, trials, space)
 
     def write(self, path: str) -> None:
         """Write a journal file of Optuna's. Raises StorageError, also for a path that is taken."""
@@ -96,10 +97,10 @@ class Study:
         from datetime import datetime
 
         states = self._optuna.trial.TrialState
-        params = {key: _plain(value) for key, value in trial.values.items()}
+        params = {key: self._parameters[key].plain(value) for key, value in trial.values.items()}
         found = self._optuna.trial.create_trial(
             state=state, value=trial.value if state in (states.COMPLETE, states.PRUNED) else None, params=params,
-            distributions={key: self._distributions[key] for key in params},
+            distributions={key: self._parameters[key].distribution for key in params},
             user_attrs={"run_id": trial.row.get("run_id"), "status": trial.status, **({"stop": trial.stop} if trial.stop else {})},
             intermediate_values={count if step is None else step: value for count, (value, step) in enumerate(logs, 1) if isfinite(value)},
         )  # fmt: skip
@@ -117,30 +118,43 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _distributions(kinds: Any, trials: Sequence[Any], space: Named) -> dict[str, Any]:
-    """A distribution for each key: what the space says, widened by every value that was tried."""
+class _Parameter(NamedTuple):
+    """A key as Optuna knows it, and how it keeps the values of it."""
+
+    distribution: Any
+    plain: Callable[[Any], Any]
+
+
+def _parameters(kinds: Any, trials: Sequence[Any], space: Named) -> dict[str, _Parameter]:
+    """A parameter for each key: what the space says, everywhere where it has the key, widened by every value that was tried."""
     tried: dict[str, list[Any]] = {}
     for trial in trials:
         for key, value in trial.values.items():
-            tried.setdefault(key, []).append(_plain(value))
-    expressions = {key_in(name): expression for name, expression in space if not isinstance(expression, Zip)}
-    found: dict[str, Any] = {}
-    for key, values in tried.items():
-        numbers = expressions.get(key)
-        if isinstance(numbers, Choice):
-            found[key] = kinds.CategoricalDistribution(_once([*map(_plain, numbers.values()), *values]))
-        elif numbers is None or any(isinstance(value, (str, bool)) or value is None for value in values):
-            found[key] = kinds.CategoricalDistribution(_once(values))
+            tried.setdefault(key, []).append(value)
+    listed: dict[str, list[Any]] = {}
+    drawn: dict[str, list[Numbers]] = {}
+    for name, expression in space:
+        if isinstance(expression, Numbers):
+            drawn.setdefault(key_in(name), []).append(expression)
+        elif isinstance(expression, Choice):
+            listed.setdefault(key_in(name), []).extend(expression.values())
         else:
-            low, high = min(*numbers.bounds(), *values), max(*numbers.bounds(), *values)
-            is_int = all(type(value) is int for value in (low, high, *values))
-            kind = kinds.IntDistribution if is_int else kinds.FloatDistribution
-            found[key] = kind(low, high, log=numbers.is_log and low > 0)
-    return found
+            for row in expression.rows:
+                for key, value in row.items():
+                    listed.setdefault(key, []).append(value)
+    return {key: _parameter(kinds, listed.get(key, []), drawn.get(key, []), values) for key, values in tried.items()}
 
 
-def _once(values: list[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
+def _parameter(kinds: Any, listed: Sequence[Any], drawn: Sequence[Numbers], tried: Sequence[Any]) -> _Parameter:
+    if listed or not drawn or any(type(value) not in (int, float) for value in tried):
+        values = {identity(value): value for value in (*listed, *tried)}.values()
+        plain = _plain if len(set(map(_plain, values))) == len(values) else dumps  # Optuna takes 1, 1.0 and True for one
+        return _Parameter(kinds.CategoricalDistribution(list(map(plain, values))), plain)
+    bounds = [bound for numbers in drawn for bound in numbers.bounds()]
+    low, high = min(*bounds, *tried), max(*bounds, *tried)
+    is_int = all(type(value) is int for value in (low, high, *tried))
+    kind = kinds.IntDistribution if is_int else kinds.FloatDistribution
+    return _Parameter(kind(low, high, log=all(numbers.is_log for numbers in drawn) and low > 0), _plain)
 
 
 def _plain(value: Any) -> Any:

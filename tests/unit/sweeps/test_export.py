@@ -72,9 +72,27 @@ def test_optuna_reads_back_states_values_logs_and_parameters(tmp_path: Path) -> 
     assert kinds["z"] == optuna.distributions.FloatDistribution(-3, 4)
     assert kinds["momentum"] == optuna.distributions.FloatDistribution(0.5, 0.99)
     assert kinds["opt"].choices == ("sgd", "adam", None, "[1, 2]")
-    assert kinds["width"].choices == (64,)
+    assert kinds["width"].choices == (64, 128)
     assert found.trials[1].user_attrs == {"run_id": "s_1", "status": "Canceled", "stop": STOP}
     assert found.trials[0].duration.total_seconds() == 300
+
+
+def test_every_value_that_a_key_can_have_is_there_and_none_is_taken_for_another(tmp_path: Path) -> None:
+    space = Space((
+        Axis("opt", e.choice(Option("sgd", (("m", e.uniform(0.5, 1)),)), Option("adam", (("m", e.interval(2, 3)),)))),
+        Axis("odd", e.choice(1, 1.0, True, "1", "true", None, [1])),
+        Axis("size", Zip("size", ({"width": 64}, {"width": 128}, {"width": 256}))),
+    ))
+    odd = [1, 1.0, True, "1", "true", None, [1]]
+    trials = [TrialResult(number, [], {"opt": "sgd", "m": 0.7, "odd": value, "width": 128}, {"status": "Completed"}, 0.1)
+              for number, value in enumerate(odd)]
+    study(trials, space).write(str(tmp_path / "study.log"))
+    found = read_back(tmp_path / "study.log").trials
+    texts = ["1", "1.0", "true", '"1"', '"true"', "null", "[1]"]
+    assert [trial.params["odd"] for trial in found] == texts
+    distributions = found[0].distributions
+    assert (distributions["odd"].choices, distributions["width"].choices) == (tuple(texts), (64, 128, 256))
+    assert (distributions["m"].low, distributions["m"].high) == (0.5, 3)
 
 
 def test_optuna_goes_on_with_what_was_exported(tmp_path: Path) -> None:
