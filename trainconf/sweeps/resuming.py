@@ -24,7 +24,7 @@ from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.presence import acquire
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import controller, feeding
-from trainconf.sweeps.trials import base_of, has_bases
+from trainconf.sweeps.trials import ABSENT, base_of, has_bases, value_at
 
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
@@ -248,9 +248,8 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
         if key in of_policy:
             continue
         if name not in CHANGEABLE:
-            settings = {**search.settings, "seed": search.seed}
-            known = {**search.space_spec, **{f"sweep.{setting}": now for setting, now in settings.items()}}
-            facts = [("since it began", str(known[key])), ("asked for now", str(value))] if key in known else []
+            before = _since_it_began(key, search, home)
+            facts = [("since it began", str(before)), ("asked for now", str(value))] if before is not ABSENT else []
             mistakes.append(Mistake(
                 f"{key} cannot be changed in a sweep that has begun", *facts,
                 ("allowed", ", ".join([*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING"])),
@@ -275,6 +274,18 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
         raise ConfigError(mistakes)
     return found
 
+
+
+def _since_it_began(key: str, search: Search, home: RunPaths) -> Any:
+    """What a key of the config has been, its expression where it is searched; ABSENT where that is not known."""
+    found, searched = read_mapping(base_of(home, 0).record), key.removeprefix("sweep.space.")
+    choices: Any = found.get("choices")
+    if searched in search.space_spec:
+        return search.space_spec[searched]
+    if isinstance(choices, dict) and key in choices:
+        return choices[key]
+    config = found.get("config")
+    return value_at(key, {**(config if isinstance(config, dict) else {}), "sweep": {**search.settings, "seed": search.seed}})
 
 
 def deeds_of(changes: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

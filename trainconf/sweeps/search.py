@@ -189,7 +189,7 @@ class Search:
         if self.kind == "grid":
             self._check_grid()
         if self.needs_metric and not self.metric:
-            what = f"sweep/policy={self.policy['kind']}" if self.policy else f"sweep={self.kind}"
+            what = f"sweep/policy={self.policy['kind']}" if self.policy else "sweep=bayes" if self.kind == "bayes" else "sweep.target"
             self.wrong("metric.name", f"{what} compares trials by a metric, and metric.name is null",
                         hint="metric.name=val_loss metric.goal=minimize")
         if self.seed > MAX_SEED:

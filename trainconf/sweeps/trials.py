@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from trainconf import launchers
@@ -269,9 +269,26 @@ def as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str
 
 def as_change(key: str, text: str, config: Any) -> str:
     """One override of a recorded config: of a key that it has, or of one that it lacks."""
+    return f"{'++' if value_at(key, config) is ABSENT else ''}{key}={text}"
+
+
+ABSENT = object()
+
+
+def value_at(key: str, config: Any) -> Any:
+    """The value of a dotted key; ABSENT where there is none."""
     for part in key.split("."):
-        config = config.get(part, _ABSENT) if isinstance(config, dict) else _ABSENT
-    return f"{'++' if config is _ABSENT else ''}{key}={text}"
+        config = config.get(part, ABSENT) if isinstance(config, dict) else ABSENT
+    return config
 
 
-_ABSENT = object()
+def words_of(home: RunPaths, overrides: Sequence[str]) -> list[str]:
+    """Overrides of a trial as a command takes them that has those of its sweep: what the sweep's own config lacks is added to it."""
+    found = read_mapping(base_of(home, 0).record)
+    config, choices = found.get("config"), found.get("choices") or {}
+    if not isinstance(config, dict):  # of a plain grid, whose words are as they were typed
+        return list(overrides)
+    typed = [str(word) for word in read_mapping(home.sweep).get("overrides") or ()]
+    added = {word.lstrip("+").partition("=")[0] for word in typed if word.startswith("+")}  # to what trials share, too
+    pairs = [(word, *word.partition("=")[::2]) for word in overrides]
+    return [word if key in choices else as_change(key, text, {} if key in added else config) for word, key, text in pairs]

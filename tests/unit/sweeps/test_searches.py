@@ -201,7 +201,9 @@ sweep:
     (["sweep=random", "+params.lr=unifrom(0, 1)"], ["unifrom"]),
     (["sweep=random"], ["the search space is empty"]),
     (["sweep=random", "sweep.max_total_runs=null", LR], ["needs sweep.max_total_runs"]),
-    (["sweep=bayes", "metric.name=null", LR], ["metric.name is null"]),
+    (["sweep=bayes", "metric.name=null", LR], ["sweep=bayes compares trials by a metric, and metric.name is null"]),
+    (["sweep=random", "metric.name=null", LR, "sweep/policy=asha"], ["sweep/policy=asha compares trials by a metric"]),
+    (["sweep=random", "metric.name=null", LR, "sweep.target=1"], ["sweep.target compares trials by a metric"]),
     (["sweep=random", "sweep/policy=bandit", LR], ["slack_factor or slack_amount, and none is given"]),
     (["sweep=random", "sweep/policy=bandit", "sweep.policy.slack_factor=0.1", "sweep.policy.slack_amount=1", LR], ["both are given"]),
     (["sweep=random", "sweep/policy=truncation", "sweep.policy.truncation_percentage=100", LR], ["<= 99"]),
@@ -598,6 +600,20 @@ def asked_of_last(workspace: Shell) -> list[dict[str, Any]]:
     home = max((path for path in workspace.run_dirs() if (path / "sweep.json").exists()), key=lambda path: path.stat().st_mtime_ns)
     lines = map(json.loads, (home / "journal.jsonl").read_text().splitlines())
     return [line["values"] for line in lines if line["deed"] == "ask"]
+
+
+def test_what_would_make_other_trials_is_refused_with_what_it_was(here: Here, workspace: Shell) -> None:
+    assert here(*words(workspace, "sweep=random", LR, "+params.nap=0.0", total=1)).code == 0
+    for change, before in (
+        ("sweep.space.params.lr=uniform(0,1)", "log_interval(1e-5, 1)"), ("params.lr=0.1", "log_interval(1e-5, 1)"),
+        ("params.nap=3", "0.0"), ("metric.goal=maximize", "minimize"), ("sweep.seed=8", "7"), ("compute=slurm", "local"),
+        ("sweep.repeats=2", "1"), ("params.x=1", ""),
+    ):  # fmt: skip
+        answer = here("sweep", "resume", "last", change)
+        key, _, value = change.partition("=")
+        facts = answer.told[f"{key} cannot be changed in a sweep that has begun"]
+        known = (before, value) if before else ("", "")
+        assert (answer.code, (facts.get("since it began", ""), facts.get("asked for now", ""))) == (2, known), answer
 
 
 def test_another_space_is_refused_with_what_it_was(here: Here, workspace: Shell) -> None:

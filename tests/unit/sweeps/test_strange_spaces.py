@@ -74,7 +74,7 @@ def test_the_words_of_the_best_trial_are_a_shells_and_its_line_is_one(here: Here
     assert line.endswith("_0")
     words = shlex.split(here("sweep", "best", "last", "--words").out)
     assert len(words) == 2
-    assert here("experiment=x", "env=current", *(f"+{word}" for word in words)).code == 0
+    assert here("experiment=x", "env=current", *words).code == 0
     runs = [json.loads(path.read_text())["params"] for path in workspace.root.glob("runs/x/*/run.json")]
     assert runs.count({"a": 'it\'s\na "b"', "b": 1}) == 2
 

@@ -111,7 +111,9 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
                         hint="metric.name=NAME says by which metric trials are compared")
     if args.words:
-        printer.verbatim(shlex.join(results.best.overrides))
+        from trainconf.sweeps.trials import words_of
+
+        printer.verbatim(shlex.join(words_of(results.sweep, results.best.overrides)))
         return 0
     printer.data(str(results.best.row.get("run_id")))
     printer.info(summary(results)[-1])

@@ -10,7 +10,7 @@ from trainconf.control.sweeps.detach import detach
 from trainconf.control.sweeps.steer import AnySweep
 from trainconf.errors import StorageError, UserError
 from trainconf.files import FileLock
-from trainconf.history import record
+from trainconf.history import events, record
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.sweeps import journal, places, presence
@@ -27,6 +27,8 @@ def resume(
     Raises UserError for a plain grid, ConfigError for a change that would make other trials, StorageError, LaunchError.
     """
     held = presence.inherited(sweep, lock_fd)
+    if any(key.endswith("max_concurrent_runs") for key in changes or ()) and _is_with_others(sweep):
+        reporter.info(f"sweep.max_concurrent_runs holds for further trials of {sweep.run_id}: those it has were all handed over")
     if held.fd < 0:
         found = _lock_or_tell(sweep, workspace, changes or {}, retry)
         if found is None:
@@ -40,6 +42,14 @@ def resume(
         raise
     resumed.start(changes, retry)
     return resumed
+
+
+def _is_with_others(sweep: RunPaths) -> bool:
+    """Whether an agent or a scheduler, which were told how many run at a time, have trials that have not ended."""
+    if record.read_mapping(sweep.sweep).get("has_controller") or not journal.is_handed_over(sweep):
+        return False
+    paths = (run.paths for run in journal.read(sweep) if events.exists(run.paths))
+    return any((events.last(run) or {}).get("state") not in events.TERMINAL for run in paths)
 
 
 def resume_detached(sweep: RunPaths, workspace: WorkspacePaths, deed: str, words: Sequence[str], retry: str = "") -> bool:

@@ -181,6 +181,8 @@ def test_it_is_extended_while_its_last_trial_runs(here: Here, workspace: Shell) 
 
 def test_it_is_extended_while_its_controller_watches(here: Here, workspace: Shell) -> None:
     begin(here, workspace, *RANDOM, *POLICY, "sweep.max_total_runs=1", waits=[])
+    answer = here("sweep", "resume", "last", "sweep.max_concurrent_runs=3")
+    assert (answer.code, "sweep.max_concurrent_runs holds for further trials of" in answer.err) == (0, True), answer
     answer = here("sweep", "extend", "last", "sweep.max_total_runs=3", "--detach")
     assert answer.code == 0, answer
     (workspace.root / "gate").write_text("")
