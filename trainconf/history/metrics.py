@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Place = list[Any]  # in one file: its inode number, how far it was read, a checksum of what stands before that; see `scan`, too
 
 SUFFIX = ".jsonl"
+LARGEST_STEP = 2**63 - 1
 NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."  # what a file's name takes of a host's
 CHUNK_BYTES = 1 << 19
 LINE_BYTES = 1 << 20  # a longer line is no metric's: nothing of that file is read from there on

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LOGGED = "log"  # the source of what `Run.log` and stdout_metrics write; that of an event file is its folder, such as `logs/train`
 SYSTEM = "system"  # the source of what the agent samples of the machine
 UNKNOWN = float("nan")  # the time of a point that has none
-LARGEST_STEP = 2**63 - 1
 BLOCK_BYTES = 1 << 18  # of lines that are looked at together
 # A line as `Run.log` writes it: minute, seconds, name, value and step. Any other line is decoded as JSON.
 PLAIN = re.compile(
@@ -155,7 +154,7 @@ class Log:
                 continue
             step = entry.get("step")
             step = series.next_step if step is None else step
-            if isinstance(step, int) and abs(step) <= LARGEST_STEP:
+            if isinstance(step, int) and abs(step) <= metrics.LARGEST_STEP:
                 time, value = events.seconds(entry.get("time")), metrics.as_float(entry["value"])
                 series.extend(array("q", [step]), array("d", [value]), array("d", [UNKNOWN if time is None else time]))
 

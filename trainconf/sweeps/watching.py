@@ -149,10 +149,10 @@ def logs_of(paths: RunPaths, metric: str | None) -> list[Log]:
 
 
 def as_log(entry: Mapping[str, Any]) -> Log:
-    """A line of metrics as a log; what is no number is NaN."""
+    """A line of metrics as a log; what is no number is NaN, and a step that is too large is none."""
     value, step = entry["value"], entry.get("step")
     number = metrics.as_float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-    return number, step if type(step) is int else None
+    return number, step if type(step) is int and abs(step) <= metrics.LARGEST_STEP else None
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

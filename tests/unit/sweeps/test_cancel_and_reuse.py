@@ -96,11 +96,15 @@ def test_a_trial_whose_metric_is_no_number_is_not_the_best(here: Here, workspace
     assert "best: trial 1, loss 2" in answer.err
 
 
-@pytest.mark.parametrize("more", [[], ["sweep/policy=bandit", "sweep.policy.slack_amount=1", "sweep.policy.delay_evaluation=1"]])
+@pytest.mark.parametrize("more", [
+    [], ["sweep/policy=bandit", "sweep.policy.slack_amount=1", "sweep.policy.delay_evaluation=1"],
+    ["sweep/policy=median", "sweep.policy.min_trials=1", "sweep.policy.unit=step"],
+])  # fmt: skip
 def test_a_whole_number_that_is_too_large_is_no_value_and_stops_nobody_from_reading_a_sweep(
     here: Here, workspace: Shell, tmp_path: Path, more: list[str]
 ) -> None:
-    workspace.write("train.py", "import sys\nfrom trainconf import Run\nRun.get_context().log('loss', int(sys.argv[2]) ** 400)\n")
+    workspace.write("train.py", "import sys\nfrom trainconf import Run\n\n"
+                    "Run.get_context().log('loss', int(sys.argv[2]) ** 400, step=10**30)\n")
     answer = here("-m", *workspace.script("metric.name=loss", *more), "+params.a=-10,2", "sweep.max_concurrent_runs=1")
     assert answer.code == 0, answer
     assert "best: trial 1, loss 2.58" in answer.err
