@@ -65,13 +65,18 @@ def of_series(found: Sequence[RunSeries]) -> Iterator[Sequence[Any]]:
 
 def of_sweep(results: Results) -> Iterator[Sequence[Any]]:
     """A line for each trial."""
-    from trainconf.fast.json import dumps
-
     keys = list(dict.fromkeys(key for trial in results.trials for key in trial.values))
     yield "trial", "run_id", "status", results.metric or "metric", "duration_s", *keys
     for trial in results.trials:
-        values = [dumps(value) if isinstance(value, (dict, list)) else value for value in map(trial.values.get, keys)]
+        values = [_searched(trial.values[key]) if key in trial.values else None for key in keys]
         yield trial.number, trial.row.get("run_id"), trial.status, trial.value, trial.row.get("duration_s"), *values
+
+
+def _searched(value: Any) -> Any:
+    """A value of a key of the space, so that null is told from a key that the trial has not."""
+    from trainconf.fast.json import dumps
+
+    return dumps(value) if value is None or isinstance(value, (dict, list, bool)) else value
 
 
 def of_comparison(found: Comparison, names: Iterable[str]) -> Iterator[Sequence[Any]]:

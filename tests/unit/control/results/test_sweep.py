@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainconf.control.results import sweep as sweeps
+from trainconf.control.words.spreadsheets import of_sweep
 from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -147,3 +148,11 @@ def test_a_damaged_record_costs_what_it_held(workspace: WorkspacePaths, record: 
     write_json(home.sweep, record)
     found = sweeps.results(home)
     assert ([trial.status for trial in found.trials], found.total, found.policy) == (["Completed", "Failed"], 2, "none")
+
+
+def test_a_spreadsheet_tells_null_and_texts_from_a_key_that_a_trial_lacks() -> None:
+    points = [{"a": None}, {"a": True}, {"a": ""}, {"a": [1, "x"]}, {"a": 0.0}, {"b": 1}]
+    trials = [sweeps.TrialResult(number, [], point, {"status": "Completed"}, None) for number, point in enumerate(points)]
+    header, *lines = of_sweep(sweeps.Results(RunPaths("s"), "grid", "loss", "minimize", trials, 6, None, None, False, False, "", "none", 0))
+    assert header[-2:] == ("a", "b")
+    assert [line[-2:] for line in lines] == [("null", None), ("true", None), ("", None), ('[1,"x"]', None), (0.0, None), (None, 1)]
