@@ -31,7 +31,8 @@ class BayesSampler:
     Raises ImportError: a library of NEEDED[kind] is missing.
     """
 
-    def __init__(self, space: Space, seed: int, kind: str, goal: str) -> None:
+    def __init__(self, space: Space, seed: int, kind: str, goal: str, *, first_count: int = 0) -> None:
+        """first_count: points of `first`, before those of random search."""
         self._space = space
         self._random = RandomSampler(space, seed)
         self._given: set[str] = set()
@@ -39,6 +40,7 @@ class BayesSampler:
         self._sign = 1.0 if goal == "minimize" else -1.0  # the libraries minimise
         self._seed = seed
         self._kind = kind
+        self._first_count = first_count
         self._made: Proposer | None = None
         self._apart: Apart | None = None
         self._told: list[tuple[int, Any]] = []  # all of it in order: parameters of a point, or what one was worth
@@ -112,10 +114,11 @@ class BayesSampler:
         if size is not None and len(self._given) >= size:
             raise NothingLeftError(all_done(size))
         is_startup = number + self._earlier_count < STARTUP_COUNT
-        point = self._random.unseen(number, self._given) if is_startup else self._propose(number)
-        if key_of(point) in self._given or self._space.excludes(point):
-            return self._random.unseen(number, self._given)
-        return point
+        if not is_startup:
+            point = self._propose(number)
+            if not (key_of(point) in self._given or self._space.excludes(point)):
+                return point
+        return self._random.unseen(max(0, number - self._first_count), self._given)
 
 
 def parameters_of(axes: tuple[Axis, ...], point: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, float | int | None]]:

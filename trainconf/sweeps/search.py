@@ -154,7 +154,7 @@ class Search:
             return (SobolSampler if sobol else RandomSampler)(self.space, self.seed, had=self.first)
         from trainconf.search.bayes import BayesSampler
 
-        return BayesSampler(self.space, self.seed, str(self.settings.get("sampler") or "tpe"), self.goal)
+        return BayesSampler(self.space, self.seed, str(self.settings.get("sampler") or "tpe"), self.goal, first_count=len(self.first))
 
     def judge(self) -> Judge | None:
         """Who decides which trials are stopped; None without a policy."""

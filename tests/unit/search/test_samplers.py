@@ -109,6 +109,12 @@ def test_a_search_by_worth_that_is_rebuilt_from_its_journal_asks_the_same(kind: 
     assert len({key_of(point) for point in values}) == len(values) == 18
 
 
+def test_after_the_points_of_first_a_search_by_worth_begins_as_random_search_does() -> None:
+    space, first = SPACES["numbers"], [RandomSampler(SPACES["numbers"], 1).ask(0)] * 2
+    sources = [PointSource(made, first) for made in (BayesSampler(space, 7, "tpe", "maximize", first_count=2), RandomSampler(space, 7))]
+    assert [sources[0].ask(number) for number in range(STARTUP_COUNT)] == [sources[1].ask(number) for number in range(STARTUP_COUNT)]
+
+
 @pytest.mark.parametrize("kind", ["tpe", "cmaes"])
 def test_a_search_by_worth_of_a_space_with_an_end_gives_each_point_once_and_ends(kind: str) -> None:
     points = points_of(BayesSampler(SMALL, 1, kind, "minimize"), 3, 100, random.Random(1))
