@@ -252,13 +252,14 @@ def stop_sweep(sweep: RunPaths) -> bool:
     Without one, trials that were handed over and wait are taken back here. Raises UserError, LaunchError, StorageError.
     """
     from trainconf.control.results.sweep import ask_for, is_plain
+    from trainconf.search.progress import STOPPED
     from trainconf.sweeps import hands
 
     if is_plain(read_mapping(sweep.sweep)):
         has_controller = False
         _until_made(sweep)
     else:
-        has_controller = ask_for(sweep, "close", reason="stopped by `sweep stop`")
+        has_controller = ask_for(sweep, "close", reason=STOPPED)
     for trial in [] if has_controller else finding.trials_of(sweep):
         if events.waits(trial):
             hands.cancel(trial, "its sweep was stopped: by `sweep stop`", force=False)

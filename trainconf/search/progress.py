@@ -13,6 +13,7 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
     hold    numbers                                 trials that wait in a scheduler's queue are kept from beginning, as the sweep is paused
     release numbers                                 they may begin
     pause, resume, close                            nothing new; new trials again; nothing new ever (reason)
+    resume  is_retry                                trials run again; of one that its user has stopped nothing else
     budget  max_total_runs, max_concurrent_runs, …  limits that were changed later
     policy  settings, metric                        another policy judges whatever was not judged before; the metric that is needed now
     end     state, reason                           the sweep is over; a later line opens it again
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 FINAL = ("Completed", "Failed", "Canceled")
 WITHOUT_A_METRIC = 3  # finished trials without a value, before a search that needs one gives up
+STOPPED = "stopped by `sweep stop`"  # why a sweep is closed by its user
 OUT_OF_TIME = "its time is over (sweep.max_duration_minutes)"  # why a sweep is closed then
 FIRST_FAILURES = 3  # that many failures at the start, and no success, end a sweep
 
@@ -215,10 +217,11 @@ class Progress:
     def _take_pause(self, _line: Mapping[str, Any]) -> None:
         self.is_paused = True
 
-    def _take_resume(self, _line: Mapping[str, Any]) -> None:
+    def _take_resume(self, line: Mapping[str, Any]) -> None:
         self.is_reopened = self.is_reopened or self.ended is not None
         self.is_paused, self.ended = False, None
-        self._open()
+        if not (line.get("is_retry") and self.closed == STOPPED):
+            self._open()
 
     def _take_close(self, line: Mapping[str, Any]) -> None:
         self.closed, self._limit = line["reason"], ""

@@ -299,7 +299,7 @@ class Controller:
         elif deed == "policy":
             self._change_policy(facts)
         elif deed == "again":
-            self._write("resume")
+            self._write("resume", is_retry=True)
             self.again(facts["states"])
 
     def _change_policy(self, facts: dict[str, Any]) -> None:

@@ -139,7 +139,7 @@ class ResumedSweep(Controlled):
             raise UserError(f"{self.sweep_id} can have no further trial: what trials share was not recorded", ("from", self.paths.sweep))
         hands = Watching(self.paths, self._feeding) if has_all else self._feeding()
         if is_reopened:
-            self._write_down(log, changes)
+            self._write_down(log, changes, is_retry=bool(retry))
         points = self._search.points() if has_shared else None
         self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points,
                                       has_all=has_all, earlier_s=self._earlier_s)
@@ -168,7 +168,7 @@ class ResumedSweep(Controlled):
         has_one = type(launcher).open_pool is not Launcher.open_pool
         return has_one and launcher.state(RunHandle(self.paths)).status == "NotResponding"
 
-    def _write_down(self, log: journal.Journal, changes: Mapping[str, Any]) -> None:
+    def _write_down(self, log: journal.Journal, changes: Mapping[str, Any], *, is_retry: bool) -> None:
         """Open the sweep again, in its journal: what was asked for before, and nobody heard, comes before that, what was later after it."""
         assert self._lock is not None
         for asked in journal.take_requests(self.paths, self._lock.taken_ns):
@@ -176,7 +176,7 @@ class ResumedSweep(Controlled):
             heard: dict[str, Any] = next((line for line in reversed(log.lines) if line["deed"] in _CHANGES), {})
             if asked["deed"] in _CHANGES and not facts.items() <= heard.items():  # or whoever heard it was killed before it removed it
                 log.lines.append(log.write(**facts))
-        log.lines.append(log.write("resume"))
+        log.lines.append(log.write("resume", **({"is_retry": True} if is_retry else {})))
         for deed, facts in deeds_of(changes):
             log.lines.append(log.write(deed, **facts))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainconf.search import grammar as e
-from trainconf.search.progress import Limits, Progress
+from trainconf.search.progress import STOPPED, Limits, Progress
 from trainconf.search.samplers import GridSampler, PointSource, RandomSampler
 from trainconf.search.space import Axis, Point, Space
 
@@ -318,6 +318,19 @@ def test_a_sweep_that_somebody_stopped_stays_so_when_a_trial_runs_again() -> Non
     progress.take({"deed": "close", "reason": "stopped"})
     progress.take({"deed": "again", "number": 0, "run": ["x", "s_0.2"]})
     assert progress.closed == "stopped"
+
+
+@pytest.mark.parametrize(("reason", "is_kept"), [(STOPPED, True), ("cancellation was requested", False)])
+def test_a_retry_starts_nothing_else_of_a_sweep_that_somebody_stopped_and_a_resume_does(reason: str, *, is_kept: bool) -> None:
+    progress = make()
+    ask(progress)
+    tell(progress, 0, None, "Failed")
+    progress.take({"deed": "close", "reason": reason})
+    progress.take({"deed": "resume", "is_retry": True})
+    progress.take({"deed": "again", "number": 0, "run": ["x", "s_0.2"]})
+    assert (ask(progress) is None) is is_kept
+    progress.take({"deed": "resume"})
+    assert ask(progress) is not None
 
 
 def test_a_trial_that_the_policy_stopped_is_told_with_its_value() -> None:

@@ -116,6 +116,6 @@ def resume_as_job(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str,
     config = config_of(sweep)
     places.plan_job(config, sweep)
     withdraw_cancellation(sweep)
-    for deed, facts in [*_deeds(found), *([("again", {"states": RETRIES[retry]})] if retry else [])]:
+    for deed, facts in [*deeds_of(found), ("again", {"states": RETRIES[retry]})] if retry else _deeds(found):
         journal.request(sweep, deed, **facts)
     return places.send_job(config, sweep)

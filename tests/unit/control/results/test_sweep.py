@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_a_damaged_record_costs_what_it_held(workspace: WorkspacePaths, record: 
 
 
 def test_a_spreadsheet_tells_null_and_texts_from_a_key_that_a_trial_lacks() -> None:
-    points = [{"a": None}, {"a": True}, {"a": ""}, {"a": [1, "x"]}, {"a": 0.0}, {"b": 1}]
+    points: list[dict[str, Any]] = [{"a": None}, {"a": True}, {"a": ""}, {"a": [1, "x"]}, {"a": 0.0}, {"b": 1}]
     trials = [sweeps.TrialResult(number, [], point, {"status": "Completed"}, None) for number, point in enumerate(points)]
     header, *lines = of_sweep(sweeps.Results(RunPaths("s"), "grid", "loss", "minimize", trials, 6, None, None, False, False, "", "none", 0))
     assert header[-2:] == ("a", "b")

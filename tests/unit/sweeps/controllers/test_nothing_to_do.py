@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Answer, Shell, wait_for
 from trainconf.control.results import sweep as sweeps
 from trainconf.paths import RunPaths
+from trainconf.search.progress import STOPPED
+from trainconf.sweeps.journal import Journal
 
 Here = Callable[..., Answer]
 SEARCH = ["sweep=random", "sweep.max_total_runs=3", "sweep.seed=1", "metric.name=loss"]
@@ -76,6 +78,21 @@ def test_a_limit_that_is_reached_is_told_and_starts_no_trial_but_those_that_run_
     assert [(trial.status, trial.row["run_id"].rpartition("_")[2]) for trial in found.trials] == [("Failed", "0.2"), ("Completed", "1")]
     assert here("sweep", "resume", "last", "sweep.target=null").code == 0
     assert len(sweeps.results(home).trials) == 4
+
+
+def test_a_retry_of_a_search_that_was_stopped_starts_nothing_else(here: Here, workspace: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    first = "sweep.first=[{params.lr: 0},{params.lr: 1}]"
+    home = begin(here, workspace, "sweep=bayes", "sweep.max_total_runs=2", "+params.lr=0,1,2,3", first, script=LIMITED)
+    log = Journal(home)
+    log.write("budget", max_total_runs=4)
+    log.write("close", reason=STOPPED)
+    log.write("end", state="Completed", reason=STOPPED)
+    log.close()
+    for verb, count in (("retry", 2), ("resume", 4)):
+        assert here("sweep", verb, "last").code == 0
+        assert len(sweeps.results(home).trials) == count
+    assert sweeps.results(home).trials[0].row["run_id"].endswith("_0.2")
 
 
 def test_a_retry_after_the_time_of_a_search_is_over_takes_no_value_away(here: Here, workspace: Shell) -> None:
