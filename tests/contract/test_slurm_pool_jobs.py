@@ -88,10 +88,12 @@ def begun(space: Shell, count: int) -> None:
     until(lambda: states(space).count("Running") == count, f"{count} to run", PATIENCE_S, told=lambda: reasons(space))
 
 
-def test_two_jobs_are_given_the_trials_of_a_search_two_at_a_time_each(space: Shell) -> None:
+@pytest.mark.parametrize("place", ["here", "job"])
+def test_two_jobs_are_given_the_trials_of_a_search_two_at_a_time_each(space: Shell, place: str) -> None:
     (space.root / "gate").touch()
-    answer = space(*words(space, 9, 4))
+    answer = space(*words(space, 9, 4, f"sweep.controller={place}"))
     assert answer.code == 0, answer
+    assert space("wait", home_of(space).run_id).code == 0
     assert states(space) == ["Completed"] * 9
     assert [len(names) for names in (set(jobs(space)), pool_jobs(space), jobs(space))] == [2, 2, 9]
     assert {f"JobName={home_of(space).run_id} " in slurm("scontrol", "show", "job", "-o", job) for job in jobs(space)} == {True}
@@ -126,8 +128,9 @@ def test_a_killed_controller_and_a_killed_job_lose_no_trial_and_begin_none_twice
     assert second in jobs(space)
 
 
+@pytest.mark.slurm(cluster="bare")
 def test_what_a_lost_job_had_not_begun_is_given_to_another_one(space: Shell) -> None:
-    """Both jobs wait in the queue; one is taken out of it by hand."""
+    """Both jobs wait in the queue of a cluster without accounting; one is taken out of it by hand."""
     (space.root / "gate").touch()
     child = space.start(*words(space, 5, 4, "+compute.sbatch.hold=true"))
     until(lambda: len(list(space.root.glob("runs/*/*_3/plan.json"))) == 1, "the trials", PATIENCE_S)
@@ -177,6 +180,24 @@ def test_one_trial_is_canceled_alone_and_the_sweep_with_all_its_jobs(space: Shel
     assert set(states(space)) == {"Canceled"}
     assert len(set(jobs(space))) == 1
     until(lambda: slurm("squeue", "--noheader", f"--name={home_of(space).run_id}") == "", "the jobs")
+
+
+def test_jobs_that_cannot_begin_fail_their_trials_and_are_not_sent_again_and_again(space: Shell) -> None:
+    answer = space(*words(space, 20, 2, "compute.setup=[exit 3]"))
+    assert answer.code == 1, answer
+    assert "with exit code 3, before its agent began" in reasons(space)
+    assert set(states(space)) == {"Failed"}
+    assert len(pool_jobs(space)) < 6, "as of any search whose first trials all fail"
+
+
+@pytest.mark.nightly
+def test_a_job_whose_time_is_nearly_up_begins_no_trial_and_another_one_does(space: Shell) -> None:
+    space.write("train.py", SCRIPT.partition("give_up_at")[0] + "time.sleep(12)")
+    answer = space(*words(space, 8, 2, "compute.partition=short", "compute.time_minutes=1"))
+    assert answer.code == 0, answer
+    assert states(space) == ["Completed"] * 8
+    assert len(jobs(space)) == 8
+    assert len(set(jobs(space))) > 1
 
 
 def test_a_requeued_job_goes_on_with_its_trials(space: Shell) -> None:

@@ -14,6 +14,8 @@ from trainconf.launchers.slurm.commands import Job
 # squeue(1), JOB STATE CODES. What is in neither set runs, or is on its way out.
 OVER = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+# Ended by others, so that the same job may fare better another time.
+TAKEN_AWAY = {"BOOT_FAIL", "CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED"}
 TOLD_BY_EXIT_CODE = {"COMPLETED", "FAILED"}  # only the exit code says how such a job ended
 NOBODY_KNOWS = "?"  # in place of an exit code that neither the controller nor the accounting has
 CANNOT_OPEN_OUTPUT = 53  # slurmstepd's code, as a signal, when the job's output file cannot be made on the node

@@ -86,10 +86,9 @@ def _state(queue: QueueCache, paths: RunPaths, recorded: State) -> State:
     if recorded.scheduler and recorded.scheduler["job_id"] == "":
         return _unsent_trial(paths, recorded)
     pool_job = None if events.has_begun(recorded.event) else pool_job_of(paths)
-    if pool_job is not None and takes_no_more(pool_job):
-        return _never_begun(paths, recorded)
-    if pool_job is not None and files.is_locked(pool_job.lock):
-        return recorded
+    given = None if pool_job is None else _given(queue, paths, recorded, pool_job)
+    if given is not None:
+        return given
     job_id, job = _job_of(queue, paths, recorded)
     if job is None and not job_id and is_being_sent(paths):
         return _noted(recorded, "it is being sent to Slurm")
@@ -103,14 +102,24 @@ def _state(queue: QueueCache, paths: RunPaths, recorded: State) -> State:
     if job_states.needs_exit_code(job):
         return _noted(recorded, f"job {job_id} is over, and Slurm has not told yet how it ended")
     if job_states.is_over(job):
-        if pool_job is not None:
-            return _never_begun(paths, recorded)
         return _record_end(paths, recorded, job_id, job)
     return _running(queue, paths, recorded, job_id, job)
 
 
-def _never_begun(paths: RunPaths, recorded: State) -> State:
-    """Of a trial that was given to a job which has ended, and did not begin it."""
+def _given(queue: QueueCache, paths: RunPaths, recorded: State, pool_job: RunPaths) -> State | None:
+    """The state of a trial that its job had not begun; None where the job's own end, or that it waits, is the trial's.
+
+    A job that ended by itself before its agent began would not fare better as another one.
+    """
+    is_left = takes_no_more(pool_job)
+    if not is_left and files.is_locked(pool_job.lock):
+        return recorded
+    _, job = _job_of(queue, paths, recorded)
+    if job is not None and job_states.is_over(job):
+        was_there = any("agent" in event for event in events.read(pool_job))
+        is_left = was_there or job_states.state_of(job) in job_states.TAKEN_AWAY
+    if not is_left:
+        return None
     latest = liveness.state_of(paths)
     if latest.is_final or events.has_begun(latest.event):  # it did, just before its end
         return latest

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 IDLE_SECONDS = 60.0  # after which a job without a trial ends
+MOST_JOBS = 5  # that a trial is given to, when none of them begins it
 
 
 class PoolJob:
@@ -80,9 +81,10 @@ class PoolJobs(SeparatePool):
             self.adopt(paths)
 
     def takes_back(self, paths: RunPaths) -> bool:
-        """Whether the job that a trial was given to has not begun it, and never will."""
+        """Whether the job that a trial was given to has not begun it, and never will; not when that has happened MOST_JOBS times."""
         pool_job = pool_job_of(paths)
-        if pool_job is None:
+        jobs = (given_to(self.handle.paths.pool_job(number)) for number in _numbers(self.handle.paths))
+        if pool_job is None or sum(paths.run_dir in [run.run_dir for run in given] for given in jobs) >= MOST_JOBS:
             return False
         try:
             end_unless_held(pool_job, "it was lost")  # should it come back, it leaves its trials alone

@@ -17,7 +17,7 @@ from trainconf.errors import ConfigError, LaunchError, NoRoomError
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.launchers.protocol import LaunchPlan, RankPlan, RunHandle
-from trainconf.launchers.slurm.arrays.pool_jobs import PoolJob, PoolJobs
+from trainconf.launchers.slurm.arrays.pool_jobs import MOST_JOBS, PoolJob, PoolJobs
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.launchers.slurm.reconcile import given_to
 from trainconf.paths import RunPaths
@@ -185,6 +185,27 @@ def test_a_trial_that_its_job_has_not_begun_is_given_to_another_one(sweep: Sweep
     assert sweep.given() == [["0", "1"], ["1"]]
     assert sweep.status(unbegun) == "Queued"
     assert [paths.run_id for paths in trials_of(sweep.home)] == ["s_0", "s_1"], "it is listed once"
+
+
+def test_a_job_that_ends_by_itself_before_its_agent_begins_is_the_end_of_its_trials(sweep: Sweep) -> None:
+    first, second = sweep.add(0, 1)
+    Path(sweep.home.pool_job(1).agent_log).write_text("module: command not found\n")
+    sweep.slurm.jobs["1"][0] = "OUT_OF_MEMORY"
+    assert [sweep.status(paths) for paths in (first, second)] == ["Failed"] * 2
+    sweep.add(2)
+    assert sweep.given() == [["0", "1"], ["2"]]
+    sweep.slurm.jobs["2"][0] = "CANCELLED"
+    assert sweep.status(RunPaths(f"{sweep.home.run_dir}_2")) == "NotResponding"
+
+
+def test_a_trial_that_no_job_begins_is_given_to_so_many_jobs_and_no_more(sweep: Sweep) -> None:
+    (paths,) = sweep.add(0)
+    for number in range(1, MOST_JOBS):
+        sweep.slurm.jobs[str(number)][0] = "NODE_FAIL"
+        assert (sweep.status(paths), sweep.pool.takes_back(paths)) == ("NotResponding", True)
+        sweep.add(0)
+    sweep.slurm.jobs[str(MOST_JOBS)][0] = "NODE_FAIL"
+    assert (sweep.status(paths), sweep.pool.takes_back(paths)) == ("NotResponding", False)
 
 
 @pytest.mark.parametrize("word", ["Finalizing", "Completed"])
