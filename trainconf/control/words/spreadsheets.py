@@ -64,11 +64,13 @@ def of_series(found: Sequence[RunSeries]) -> Iterator[Sequence[Any]]:
 
 
 def of_sweep(results: Results) -> Iterator[Sequence[Any]]:
-    """A line for each trial."""
-    keys = list(dict.fromkeys(key for trial in results.trials for key in trial.values))
+    """A line for each trial: its values, then what else its overrides give it, as its repeat's own."""
+    others = [dict(word.lstrip("+").partition("=")[::2] for word in trial.overrides) for trial in results.trials]
+    searched = dict.fromkeys(key for trial in results.trials for key in trial.values)
+    keys = [*searched, *dict.fromkeys(key for other in others for key in other if key not in searched)]
     yield "trial", "run_id", "status", results.metric or "metric", "duration_s", *keys
-    for trial in results.trials:
-        values = [_searched(trial.values[key]) if key in trial.values else None for key in keys]
+    for trial, other in zip(results.trials, others, strict=True):
+        values = [_searched(trial.values[key]) if key in trial.values else other.get(key) for key in keys]
         yield trial.number, trial.row.get("run_id"), trial.status, trial.value, trial.row.get("duration_s"), *values
 
 

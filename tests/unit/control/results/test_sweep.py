@@ -151,6 +151,13 @@ def test_a_damaged_record_costs_what_it_held(workspace: WorkspacePaths, record: 
     assert ([trial.status for trial in found.trials], found.total, found.policy) == (["Completed", "Failed"], 2, "none")
 
 
+def test_a_spreadsheet_has_what_the_repeats_of_a_point_differ_in() -> None:
+    trials = [sweeps.TrialResult(n, ["+params.a=2", f"params.seed={n}"], {"params.a": 2}, {"status": "Completed"}, None) for n in range(2)]
+    header, *lines = of_sweep(sweeps.Results(RunPaths("s"), "grid", "loss", "minimize", trials, 2, None, None, False, False, "", "none", 0))
+    assert header[-2:] == ("params.a", "params.seed")
+    assert [line[-2:] for line in lines] == [(2, "0"), (2, "1")]
+
+
 def test_a_spreadsheet_tells_null_and_texts_from_a_key_that_a_trial_lacks() -> None:
     points: list[dict[str, Any]] = [{"a": None}, {"a": True}, {"a": ""}, {"a": [1, "x"]}, {"a": 0.0}, {"b": 1}]
     trials = [sweeps.TrialResult(number, [], point, {"status": "Completed"}, None) for number, point in enumerate(points)]
