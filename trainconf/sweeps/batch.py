@@ -299,7 +299,7 @@ def plan_sweep(grid: AnyGrid, workspace: WorkspacePaths, overrides: list[str], s
     for number in range(shown if shown is not None and is_short else grid.count):
         composed = grid.at(number)
         own = [override for override, axis in zip(composed.overrides, grid.axes, strict=True) if axis.key in varying]
-        values = {axis.path: _value_at(composed, axis.path) for axis in grid.varying}
+        values = {axis.path: searched_value(composed, axis.path) for axis in grid.varying}
         trials.append(Trial(number, resolve_beside(base, composed, workspace), own, values))
         if number >= KEPT:
             trials[-1].resolved = None
@@ -320,7 +320,7 @@ def refuse_too_many(axes: Sequence[tuple[str, int]], base: Composed) -> None:
         ))
 
 
-def _value_at(composed: Composed, key: str) -> Any:
+def searched_value(composed: Composed, key: str) -> Any:
     """The value of a setting, or the choice of a group; None for a key that an override has removed."""
     if key in composed.choices:
         return composed.choices[key]

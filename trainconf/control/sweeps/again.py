@@ -25,7 +25,7 @@ from trainconf.search.space import Point
 from trainconf.submission.code import find_code
 from trainconf.submission.replay import CHOSEN_ANEW, from_run
 from trainconf.sweeps import journal
-from trainconf.sweeps.batch import Sweep, refuse_shared, refuse_too_many
+from trainconf.sweeps.batch import Sweep, refuse_shared, refuse_too_many, searched_value
 from trainconf.sweeps.resuming import search_of
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import FedSweep, at_once
@@ -97,8 +97,9 @@ def _grid(trials: RecordedTrials, varying: dict[str, Any], workspace: WorkspaceP
     refuse_too_many([(axis.key, len(axis.words)) for axis in varying.values()], trials.base.composed)
     found = []
     for number, words in enumerate(itertools.product(*(axis.words for axis in varying.values()))):
-        values = {axis.path: word.partition("=")[2] for axis, word in zip(varying.values(), words, strict=True)}
-        found.append(Trial(number, trials.at({}, words), list(words), values))
+        resolved = trials.at({}, words)
+        values = {axis.path: searched_value(resolved.composed, axis.path) for axis in varying.values()}
+        found.append(Trial(number, resolved, list(words), values))
     return Sweep(found, workspace, texts)
 
 
