@@ -54,23 +54,26 @@ class GivenTrials:
 
     def has_more(self) -> bool:
         """Whether a trial may still come. Asked when nothing runs."""
-        if not self._is_closed and not self._next and self._may_end():
+        if not self._is_closed and self._may_end():
             self.read_on()  # what came since the last look
-            self._is_closed = not self._next and self._may_end()
+            self._is_closed = self._may_end()
         return not self._is_closed
 
     def _may_end(self) -> bool:
-        return self._is_end_announced or time.monotonic() >= self._moved_at + self._idle_seconds
+        """A trial that was listed and is not taken is not seen on this node, yet or any more."""
+        return (self._is_end_announced and not self._next) or time.monotonic() >= self._moved_at + self._idle_seconds
 
     def take(self) -> RunPaths | None:
         """The next trial that nobody has ended or canceled meanwhile, if there is one now."""
         now = time.monotonic()
         if self._is_closed or now >= self.deadline:
             self._read_or_close(now)
-        for run_dir in list(self._next):
-            del self._next[run_dir]
-            if self._has_got(RunPaths(run_dir)):
-                return RunPaths(run_dir)
+        for paths in map(RunPaths, list(self._next)):
+            if events.last(paths) is None:
+                continue  # a disk that is shared may show a folder later than the list
+            del self._next[paths.run_dir]
+            if self._has_got(paths):
+                return paths
         return None
 
     def _read_or_close(self, now: float) -> None:

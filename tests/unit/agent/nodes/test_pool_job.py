@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -88,14 +89,34 @@ def test_a_line_counts_when_it_is_whole_and_one_that_is_none_is_passed_over(give
 
 def test_a_job_ends_when_nothing_has_come_for_a_while_and_begins_nothing_after_that(given: Given) -> None:
     assert given.feed().has_more()
-    feed = given.feed(idle_s=0.0)
+    feed = given.feed(idle_s=0.2)
+    time.sleep(0.2)
     first = given.trial("came_just_now")
     assert feed.has_more(), "it looks once more before it ends"
     assert taken(feed) == ["came_just_now"]
     feed.let_go(first)
+    time.sleep(0.2)
     assert not feed.has_more()
     given.trial("came_too_late")
     assert taken(feed) == []
+    assert not feed.has_more()
+
+
+def test_a_trial_that_is_not_seen_yet_is_taken_when_it_is_and_one_that_never_is_keeps_no_job(given: Given) -> None:
+    feed = given.feed(idle_s=0.5)
+    paths = given.trial("late")
+    hidden = Path(f"{paths.run_dir}.hidden")
+    Path(paths.run_dir).rename(hidden)
+    files.append_line(given.home.trials, {"end": True})
+    assert taken(feed) == []
+    assert feed.has_more()
+    hidden.rename(paths.run_dir)
+    assert taken(feed) == ["late"]
+    feed.let_go(paths)
+    given.trial("never")
+    shutil.rmtree(given.root / "never")
+    assert taken(feed) == []
+    time.sleep(0.5)
     assert not feed.has_more()
 
 
