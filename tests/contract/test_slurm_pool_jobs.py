@@ -27,6 +27,20 @@ give_up_at = time.monotonic() + 600
 while not os.path.exists(values["--gate"]) and time.monotonic() < give_up_at:
     time.sleep(0.05)
 """
+LEARNS = SCRIPT.replace("Run.get_context()", """
+def pass_gate(path):
+    give_up_at = time.monotonic() + 600
+    while not os.path.exists(path) and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+lr, learned = float(values["--lr"]), values["--gate"] + ".learned"
+if lr == 0.9:
+    pass_gate(learned)
+for epoch in range(6):
+    Run.get_context().log("loss", abs(lr - 0.3) + 1 / (epoch + 1), step=epoch)
+open(learned, "a").close()
+pass_gate(values["--gate"])
+sys.exit()
+#""")
 PATIENCE_S = 400.0
 SHORT_IDLE = """find runs -path '*/pool_jobs/*/plan.json' -exec sed -i 's/"idle_seconds": *60.0/"idle_seconds": 2.0/' {} +"""
 
@@ -198,6 +212,20 @@ def test_a_job_whose_time_is_nearly_up_begins_no_trial_and_another_one_does(spac
     assert states(space) == ["Completed"] * 8
     assert len(jobs(space)) == 8
     assert len(set(jobs(space))) > 1
+
+
+def test_a_policy_stops_a_weak_trial_and_the_others_in_its_job_go_on(space: Shell) -> None:
+    space.write("train.py", LEARNS)
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2"]
+    child = space.start(*words(space, 3, 2, *policy, "sweep.first=[{params.lr: 0.3}, {params.lr: 0.9}, {params.lr: 0.31}]"))
+    until(lambda: len(list(space.root.glob("runs/*/*_1/plan.json"))) == 1, "the trials", PATIENCE_S)
+    until(lambda: states(space) == ["Running", "Canceled", "Running"], "the stop of the weak one", PATIENCE_S, told=lambda: reasons(space))
+    (space.root / "gate").touch()
+    child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == 0
+    assert states(space) == ["Completed", "Canceled", "Completed"]
+    assert shown(space)["trials"][1]["stop"]["own"] > shown(space)["trials"][1]["stop"]["bound"]
+    assert len(set(jobs(space))) == 1
 
 
 def test_a_requeued_job_goes_on_with_its_trials(space: Shell) -> None:

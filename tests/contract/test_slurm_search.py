@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import Shell, wait_for
 from tests.contract.slurm_runs import slurm, until
 from tests.testbed.cluster import Cluster
+from trainconf import files
 from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.paths import RunPaths
@@ -25,6 +26,27 @@ values = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 for epoch in range(int(values.get("--epochs", 1))):
     Run.get_context().log("loss", abs(float(values["--lr"]) - 0.3) + 1 / (epoch + 1), step=epoch)
     time.sleep(float(values.get("--nap", 0)))
+"""
+REQUEUED = """
+import os, pathlib, sys, time
+from trainconf import Run
+values = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+lr, gates, attempt = values["--lr"], pathlib.Path(values["--gates"]), os.environ["TRAINCONF_ATTEMPT"]
+def log(*epochs):
+    for epoch in epochs:
+        Run.get_context().log("loss", abs(float(lr) - 0.3) + 1 / (epoch + 1), step=epoch)
+def pass_gate(name):
+    give_up_at = time.monotonic() + 600
+    while not (gates / name).exists() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+log(0, 1)
+if lr != "0.9" and (lr, attempt) != ("0.3", "1"):
+    log(2, 3, 4, 5)
+(gates / f"logged_{lr}_{attempt}").touch()
+if lr == "0.9":
+    pass_gate("go")
+    log(2, 3, 4, 5)
+pass_gate("end")
 """
 PATIENCE_S = 300.0  # a controller's job that is ended every 20 s waits longer than that in the queue each time
 SEARCH = ("metric.name=loss", "metric.goal=minimize", "sweep.seed=5")
@@ -65,6 +87,34 @@ def test_a_policy_cancels_only_the_weak_tasks_of_one_array(space: Shell) -> None
     found = shown(space)
     assert [trial["status"] for trial in found["trials"]] == ["Completed", "Canceled", "Completed"]
     assert found["trials"][1]["stop"]["own"] > found["trials"][1]["stop"]["bound"]
+
+
+def test_a_task_that_is_requeued_in_the_middle_of_a_sweep_is_judged_on_and_its_second_attempt_changes_no_decision(space: Shell) -> None:
+    """The best trial is requeued before the weak one is judged; its controller is killed while it waits in the queue."""
+    space.write("train.py", REQUEUED)
+    policy = ["sweep/policy=bandit", "sweep.policy.slack_amount=0.2", "sweep.policy.delay_evaluation=2"]
+    more = ["compute.requeue=interrupted", "+params.lr=0.3,0.9,0.31", f"+params.gates={space.root}"]
+    child = space.start(*words("sweep=grid", *policy, *more))
+    until(lambda: len(list(space.root.glob("logged_*_1"))) == 3, "all to run", PATIENCE_S)
+    best, weak, _ = trials_of(home_of(space))
+    slurm("scontrol", "requeue", str(liveness.scheduler_of(best)["job_id"]))
+    until(lambda: (events.last(best) or {}).get("waiting_for") == "requeue", "its requeue", PATIENCE_S)
+    child.kill()
+    child.communicate()
+    assert space("sweep", "resume", "last", "sweep.controller=detached").code == 0
+    until((space.root / "logged_0.3_2").exists, "its second attempt", PATIENCE_S)
+    (space.root / "go").touch()
+    until(lambda: (events.last(weak) or {})["state"] == "Canceled", "the stop of the weak one", PATIENCE_S, told=lambda: str(shown(space)))
+    (space.root / "end").touch()
+    assert space("wait", home_of(space).run_id).code == 0
+    found = shown(space)
+    assert [trial["status"] for trial in found["trials"]] == ["Completed", "Canceled", "Completed"]
+    assert [trial["stop"] is not None for trial in found["trials"]] == [False, True, False]
+    starts = [[event["attempt"] for event in events.read(paths) if event["state"] == "Starting"] for paths in trials_of(home_of(space))]
+    assert starts == [[1, 2], [1], [1]]
+    assert len(liveness.scheduler_of(home_of(space))["arrays"]) == 1
+    stops = [line["number"] for line in files.read_lines(home_of(space).journal) if line["deed"] == "stop"]
+    assert stops == [1], "it was decided once"
 
 
 @pytest.mark.parametrize("way", ["requeued", pytest.param("time limit", marks=pytest.mark.nightly)])
