@@ -174,6 +174,22 @@ def test_a_search_over_the_limit_of_jobs_waits_for_room_and_loses_no_trial(space
     assert [trial["status"] for trial in shown(space)["trials"]] == ["Completed"] * 4
 
 
+def test_a_search_that_has_ended_and_is_extended_by_a_job_is_not_over_while_the_job_waits(space: Shell) -> None:
+    pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    search = words("sweep=bayes", "sweep.max_total_runs=1", "sweep.max_concurrent_runs=1", "+params.lr=uniform(0, 1)")
+    assert space(*search, "+sweep.controller_job.sbatch.begin=now+1hour").code == 0
+    for total in (2, 3):
+        answer = space("sweep", "extend", "last", f"sweep.max_total_runs={total}", "sweep.controller=job")
+        assert answer.code == 0, answer
+        assert (shown(space)["status"], space("wait", "last", "--timeout", "1").code) == ("Starting", 124)
+        (job_id,) = re.findall(r"job (\d+) controls it", answer.err)
+        slurm("scancel", job_id)
+        until(lambda: shown(space)["status"] == "Completed", "the end of a job that will not come")
+    answer = space("sweep", "resume", "last")
+    assert answer.code == 0, answer
+    assert [trial["status"] for trial in shown(space)["trials"]] == ["Completed"] * 3, "what was asked for is still known"
+
+
 def test_who_waits_hears_that_slurm_is_silent_and_that_the_controllers_job_is_gone(space: Shell, tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
     search = words("sweep=bayes", "sweep.max_total_runs=5", "sweep.max_concurrent_runs=2", "+params.lr=uniform(0, 1)")

@@ -251,7 +251,8 @@ def stop_sweep(sweep: RunPaths) -> bool:
 
     Without one, trials that were handed over and wait are taken back here. Raises UserError, LaunchError, StorageError.
     """
-    from trainconf.control.results.sweep import ask_for, is_plain
+    from trainconf.control.results.asking import ask_for
+    from trainconf.control.results.sweep import is_plain
     from trainconf.search.progress import STOPPED
     from trainconf.sweeps import hands
 

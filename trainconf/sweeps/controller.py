@@ -19,7 +19,7 @@ from trainconf.search.policies import Judge, Verdict, why_ended
 from trainconf.search.progress import OUT_OF_TIME, Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
-from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError
+from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError, record_end
 from trainconf.sweeps.search import judge_of
 from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, end_of, logs_of
 
@@ -160,6 +160,8 @@ class Controller:
         self.is_finished = True
         self._journal.close()
         self._hands.close(state, reason)
+        if reason != PAUSED:
+            record_end(self.home, state, reason)
         return state, reason
 
     def _ask(self, line: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from trainconf import launchers
 from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, LaunchError, NoRoomError, RunNotFoundError, StorageError, TrainconfError
+from trainconf.files import FileLock
 from trainconf.history import events, liveness
 from trainconf.history.find import given_to_the_last_agent
 from trainconf.history.record import read_mapping
@@ -263,6 +264,22 @@ def can_hold(home: RunPaths) -> bool:
 def hold(home: RunPaths, trials: Iterable[Trial], *, is_held: bool) -> None:
     """Keep trials of a sweep from beginning, or let them begin. Raises ConfigError, LaunchError."""
     launchers.of_run(home).hold([journal.paths_of(home, trial.run) for trial in trials], is_held=is_held)
+
+
+def record_end(home: RunPaths, state: str, reason: str) -> None:
+    """Record how a sweep has ended where whoever had its trials is gone without a word. Raises StorageError."""
+    lock = FileLock(home.lock)
+    try:
+        if not lock.acquire(blocking=False):
+            return  # its agent does it
+        try:
+            latest = events.last(home)
+            if latest is not None and latest["state"] not in events.TERMINAL:
+                events.append(home, state, exit_code={"Completed": 0, "Failed": 1}.get(state), reason=reason)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise StorageError.from_os_error(error, "the end of the sweep cannot be recorded") from error
 
 
 class Holding:

@@ -15,6 +15,7 @@ from trainconf.cli.screen.printer import measure, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.cli.screen.tables import table
 from trainconf.control import runs
+from trainconf.control.results import asking
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
 from trainconf.control.sweeps.standing import (
@@ -146,8 +147,8 @@ def _pause(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     if sweeps.state(paths) == "Paused":
         printer.info(f"{paths.run_id} is paused already; `trainconf sweep resume {args.sweep}` goes on")
         return 0
-    sweeps.ask_for(paths, "pause")
-    held = ", and those that wait in the queue are held" if sweeps.can_hold(paths) else ""
+    asking.ask_for(paths, "pause")
+    held = ", and those that wait in the queue are held" if asking.can_hold(paths) else ""
     printer.info(f"no further trial starts{held}; `trainconf sweep resume {args.sweep}` goes on")
     return 0
 
@@ -170,7 +171,7 @@ def _cancel(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
     if args.action == "resume" and not args.changes and sweeps.is_paused_grid(paths):
-        sweeps.ask_for(paths, "resume")
+        asking.ask_for(paths, "resume")
         printer.info("its trials that wait in the queue may begin")
         printer.data(paths.run_id)
         return 0

@@ -7,6 +7,7 @@ import sys
 from trainconf.cli.screen.printer import measure, number, one_line, printer, short_duration, utc_time
 from trainconf.cli.screen.tables import table
 from trainconf.control.results import sweep as sweeps
+from trainconf.control.results.asking import can_hold
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.end import printed
@@ -89,7 +90,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
 
 def _waiting(results: Results) -> str:
     """How many trials of a paused sweep were handed over and are held, in words; "" for none."""
-    count = results.count("NotStarted", "Queued") if sweeps.can_hold(results.sweep) else 0
+    count = results.count("NotStarted", "Queued") if can_hold(results.sweep) else 0
     one_or_more = "1 trial that waits in the queue is" if count == 1 else f"{count} trials that wait in the queue are"
     return f"{one_or_more} held, and " if count else ""
 

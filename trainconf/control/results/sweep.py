@@ -1,4 +1,4 @@
-"""What became of sweeps, read from their folders by any process, and what one can ask of their controllers."""
+"""What became of sweeps, read from their folders by any process."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import os
 from collections.abc import Iterable, Sequence
 
 from trainconf.control.results.worth import best_point, logged, repeats_of, rule_of, search_settings
-from trainconf.errors import ConfigError, LaunchError, UserError
+from trainconf.errors import ConfigError, LaunchError
 from trainconf.fast.tuples import NamedTuple
-from trainconf.files import FileLock, is_locked, names_in, read_lines
+from trainconf.files import is_locked, names_in, read_lines
 from trainconf.history import events, labels, record
 from trainconf.launchers import states
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME, Limits, Progress
 from trainconf.search.samplers import PointSource
-from trainconf.sweeps import hands, journal
-from trainconf.sweeps.presence import presence, tell
+from trainconf.sweeps import journal
+from trainconf.sweeps.presence import presence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from trainconf.history.liveness import State
+
+ALL = 1 << 30  # trials, where no number is known
+
 
 class TrialResult(NamedTuple):
     """What became of a trial. `row` has of the stable fields of `show --json` those that `_row` reads, and is empty while it has no run.
@@ -115,7 +118,7 @@ def results(sweep: RunPaths) -> Results:
     asked = found.get("metric")
     metric: dict[str, Any] = asked if isinstance(asked, dict) else {}
     name, goal = metric.get("name"), str(metric.get("goal") or "maximize")
-    progress = _progress(sweep, found, goal)
+    progress = progress_of(sweep, found, goal)
     trials = []
     is_over = (events.last(sweep) or {}).get("state") in events.TERMINAL
     settings = search_settings(found)
@@ -133,7 +136,7 @@ def results(sweep: RunPaths) -> Results:
             row = {"status": "Removed", "reason": "its folder was removed"}
         value = told.value if told is not None and told.state else own
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
-    best, best_value = _best(progress, trials, goal)
+    best, best_value = _best(trials, repeats_of(found), goal)
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
     is_search, ended = "search" in found, progress.ended or {}
     reasons = {str(ended.get("state")): str(ended.get("reason", ""))}
@@ -142,6 +145,9 @@ def results(sweep: RunPaths) -> Results:
         is_canceled = "Canceled" in reasons
     elif progress.is_reopened and found.get("has_controller"):  # and nobody controls it yet: it is not done
         is_canceled = True
+    elif is_search and is_over and not is_canceled and not is_locked(sweep.controller_lock) and (count := _to_come(sweep, progress)):
+        what = f"{count} of its trials are still to come" if count > 1 else "one of its trials is still to come"
+        reasons = {"Failed": f"{what}, and nobody controls it; `trainconf sweep resume {sweep.run_id}` goes on"}
     elif is_search and left and not is_locked(sweep.controller_lock):
         what = f"{left} of its trials had not begun" if left > 1 else "a trial had not begun"
         reasons = {"Failed": f"{what} when their agent went; `trainconf sweep resume {sweep.run_id}` goes on"}
@@ -168,9 +174,9 @@ def _row(paths: RunPaths, state: State | None, metric: Any, goal: str, rule: str
     return {**row, "duration_s": record.duration_s(row), "reason": state.reason}, value
 
 
-def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
+def progress_of(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
     """What the journal amounts to; of a damaged one, as far as it can be read."""
-    limits = Limits(max_total_runs=1 << 30, max_concurrent_runs=1 << 30, repeats=repeats_of(found))
+    limits = Limits(max_total_runs=ALL, max_concurrent_runs=ALL, repeats=repeats_of(found))
     progress = Progress(PointSource(None, []), limits, goal)
     for line in read_lines(sweep.journal):
         try:
@@ -180,12 +186,16 @@ def _progress(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
     return progress
 
 
-def _best(progress: Progress, trials: list[TrialResult], goal: str) -> tuple[TrialResult | None, float | None]:
-    """The first trial of the best point, and the point's value. All trials count that have ended with a value, in whatever state."""
-    told = progress.best()
-    if told is not None:
-        return trials[told[0].number], told[1]
-    found = best_point([trial.value if trial.has_ended else None for trial in trials], progress.limits.repeats, goal)
+def _to_come(sweep: RunPaths, progress: Progress) -> int:
+    """How many trials of a sweep that nobody controls were asked for and never made."""
+    total = progress.limits.max_total_runs
+    lacking = 0 if progress.closed or total >= ALL else max(0, total - len(progress.trials))
+    return lacking + sum(not events.exists(journal.paths_of(sweep, trial.run)) for trial in progress.running.values())
+
+
+def _best(trials: list[TrialResult], repeats: int, goal: str) -> tuple[TrialResult | None, float | None]:
+    """The first trial of the best point, and the point's value. All trials count that have ended with a value, told or not."""
+    found = best_point([trial.value if trial.has_ended else None for trial in trials], repeats, goal)
     return (None, None) if found is None else (trials[found[0]], found[1])
 
 
@@ -222,7 +232,9 @@ def state(sweep: RunPaths) -> str:
         return recorded.status
     if last.get("deed") == "pause" and not recorded.is_final:
         return "Paused"
-    if not found.get("has_controller") and (not _is_watched(found, lines) or recorded.is_final):
+    has_none = not found.get("has_controller") and (not _is_watched(found, lines) or recorded.is_final)
+    lacks_some = recorded.is_final and "search" in found and _to_come(sweep, progress_of(sweep, found, "")) > 0
+    if has_none and not lacks_some:
         return recorded.status
     return "Starting" if now is None and _is_in_queue(sweep) else "NoController"
 
@@ -251,59 +263,6 @@ def ls(workspace: WorkspacePaths) -> list[RunPaths]:
     return sorted(found, key=lambda paths: str(record.read_mapping(paths.sweep).get("created", "")), reverse=True)
 
 
-def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
-    """Have a sweep's controller do something; without one it is written down for the next, and a pause is carried out here.
-
-    Whether there is a controller. Raises UserError for a plain grid that nothing can hold, for a damaged record, and for a pause of a sweep
-    whose trials are in one job; StorageError, LaunchError.
-    """
-    from trainconf.sweeps.resuming import search_of
-
-    found = record.read_mapping(sweep.sweep)
-    is_pause = deed in ("pause", "resume")
-    if is_plain(found):
-        _refuse_pause(sweep, deed)
-    if not (is_pause and is_plain(found) and can_pause(sweep)):
-        search_of(sweep, found)
-    lock = FileLock(sweep.controller_lock)
-    while not lock.acquire(blocking=presence(sweep) is None and not needs_controller(sweep)):  # who makes it hears nothing and lets go soon
-        _refuse_pause(sweep, deed)
-        if tell(sweep, [(deed, facts)]):
-            return True
-    try:
-        log = journal.Journal(sweep)
-        _refuse_pause(sweep, deed)
-        log.write(deed, **facts)
-        if is_pause:
-            _hold(sweep, log, _progress(sweep, found, ""))
-        log.close()
-    finally:
-        lock.release()
-    return False
-
-
-def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:
-    """Keep trials in their scheduler's queue, or let them begin, as the journal says. Raises ConfigError, LaunchError, StorageError."""
-    if progress.is_held:
-        waiting = [trial for trial in progress.running.values() if events.waits(journal.paths_of(sweep, trial.run))]
-        if waiting and hands.can_hold(sweep):
-            log.write("hold", numbers=[trial.number for trial in waiting])
-            hands.hold(sweep, waiting, is_held=True)
-    elif progress.held:
-        hands.hold(sweep, [progress.trials[number] for number in sorted(progress.held)], is_held=False)
-        log.write("release", numbers=sorted(progress.held))
-
-
-def can_pause(sweep: RunPaths) -> bool:
-    """Whether there are trials that can be held back."""
-    return not journal.is_handed_over(sweep) or hands.can_hold(sweep)
-
-
-def can_hold(sweep: RunPaths) -> bool:
-    """Whether its trials that were handed over and wait can be kept waiting."""
-    return hands.can_hold(sweep)
-
-
 def is_plain(found: dict[str, Any]) -> bool:
     """Whether a sweep's record is that of a plain grid, which no controller ever has."""
     return bool(found) and "search" not in found
@@ -328,13 +287,6 @@ def _last_deed(lines: Iterable[Any]) -> dict[str, Any]:
         if deed in ("pause", "resume", "end", "ask") or (deed == "close" and last.get("deed") == "pause"):
             last = line
     return last
-
-
-def _refuse_pause(sweep: RunPaths, deed: str) -> None:
-    if deed == "pause" and not can_pause(sweep):
-        what = f"{sweep.run_id}, a plain grid," if is_plain(record.read_mapping(sweep.sweep)) else sweep.run_id
-        raise UserError(f"{what} cannot be paused: all its trials are in one job", ("from", sweep.trials),
-                        hint=f"`trainconf sweep stop {sweep.run_id}` takes back those that wait; those that run go on")
 
 
 def needs_controller(sweep: RunPaths) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from trainconf.control.results import sweep as results
+from trainconf.control.results.asking import can_pause
 from trainconf.control.results.importance import FEWEST_TRIALS, associations
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.results.worth import search_settings
@@ -186,5 +187,5 @@ def _actions(found: Results) -> list[str]:
         held = ["resume"] if results.is_paused_grid(found.sweep) else ["pause"] if steering.can_hold(found.sweep) else []
         return [*held, "stop", "cancel"] if goes_on else []
     if state in ("Running", "Starting"):
-        return [*(["pause"] if results.can_pause(found.sweep) else []), "stop", "extend", "cancel"]
+        return [*(["pause"] if can_pause(found.sweep) else []), "stop", "extend", "cancel"]
     return ["resume", "extend", "cancel"] if goes_on else ["resume", "extend"] if len(found.trials) < found.total else ["extend"]

@@ -160,3 +160,19 @@ def test_a_cancellation_that_comes_after_the_verb_and_before_its_controller_is_h
     assert sweep is not None
     wait_for(lambda: not sweep.poll() and sweep.has_ended())
     assert (shown(here)["status"], deeds(home).count("ask")) == ("Canceled", 1)
+
+
+@pytest.mark.parametrize("kind", [KINDS["watching"], RANDOM], ids=["watching", "nobody"])
+def test_an_extension_whose_controller_is_killed_is_not_told_as_completed(here: Here, workspace: Shell, kind: list[str]) -> None:
+    home = begin(here, workspace, kind)
+    assert here("sweep", "extend", "last", "sweep.max_total_runs=3", "--detach").code == 0
+    wait_for(lambda: "budget" in deeds(home))
+    controller = presence(home)
+    assert controller is not None
+    os.kill(controller.pid, signal.SIGKILL)
+    let_its_trials_end(here, workspace)
+    waited = here("wait", "last")
+    assert (waited.code, "2 of its trials are still to come, and nobody controls it" in waited.err) == (1, True), waited
+    assert shown(here)["status"] == "NoController"
+    assert here("sweep", "resume", "last").code == 0
+    assert (shown(here)["status"], statuses(here)) == ("Completed", ["Completed"] * 3)

@@ -149,6 +149,30 @@ def test_a_search_whose_agent_has_all_trials_loses_none_that_waits_when_it_is_ki
     assert statuses(here) == ["NotResponding", *["Completed"] * 3]
 
 
+@pytest.mark.parametrize("kind", [["sweep=bayes", "+params.lr=uniform(0, 1)"], [*RANDOM, *POLICY]], ids=["bayes", "policy"])
+def test_a_search_whose_agent_is_killed_over_its_last_trial_ends_in_one_way(here: Here, workspace: Shell, kind: list[str]) -> None:
+    if "sweep=bayes" in kind:
+        pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    home = begin(here, workspace, *kind, "grace_seconds=1", "sweep.max_total_runs=1", waits=[])
+    kill_agent(home)
+    waited = here("wait", "last")
+    assert (waited.code, f"{home.run_id} Failed: no trial completed" in waited.err) == (1, True), waited
+    assert shown(here)["status"] == "Failed"
+
+
+def test_the_best_is_the_best_of_all_that_have_ended_though_a_controller_was_killed(here: Here, workspace: Shell) -> None:
+    (workspace.root / "gate").write_text("")
+    search = [*RANDOM, *POLICY, "sweep.max_total_runs=3", "sweep.max_concurrent_runs=1", "sweep.seed=3", "metric.goal=minimize"]
+    assert here("-m", *workspace.script(*search, "metric.name=loss", f"+params.gate={workspace.root}/gate")).code == 0
+    values = [trial["value"] for trial in shown(here)["trials"]]
+    assert min(values) < values[0]
+    (home,) = workspace.root.glob("runs/*/*/sweep.json")
+    lines = (home.parent / "journal.jsonl").read_text().splitlines(keepends=True)
+    first_told = next(number for number, line in enumerate(lines) if '"deed":"told"' in line)
+    (home.parent / "journal.jsonl").write_text("".join(lines[: first_told + 1]))
+    assert shown(here)["best"]["value"] == min(values)
+
+
 def test_a_search_without_a_controller_is_not_done_when_its_agent_is_killed(here: Here, workspace: Shell) -> None:
     home = begin(here, workspace, *RANDOM, "grace_seconds=1")
     kill_agent(home)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Answer, Shell, wait_for
 from trainconf import files
-from trainconf.control.results.sweep import ask_for
+from trainconf.control.results.asking import ask_for
 from trainconf.control.runs import stop_sweep
 from trainconf.errors import StorageError
 from trainconf.files import is_locked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainconf.control import runs
+from trainconf.control.results import asking
 from trainconf.control.results import sweep as results
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
 from trainconf.control.sweeps.standing import before_stop, check_extension, nothing_to_resume, refuse_pause_of_ended
@@ -25,7 +26,7 @@ def pause(sweep: RunPaths) -> str:
     refuse_pause_of_ended(sweep)
     if results.state(sweep) == "Paused":
         return "it is paused already"
-    has_controller = results.ask_for(sweep, "pause")
+    has_controller = asking.ask_for(sweep, "pause")
     held = ", and those that wait in the queue are held" if can_hold(sweep) else ""
     alone = "" if has_controller or not results.needs_controller(sweep) else f"; {ALONE}"
     return f"no further trial starts for now{held}{alone}"
@@ -34,7 +35,7 @@ def pause(sweep: RunPaths) -> str:
 def can_hold(sweep: RunPaths) -> bool:
     """Whether its trials that wait can be kept in a queue: not where it is not known what has them."""
     try:
-        return results.can_hold(sweep)
+        return asking.can_hold(sweep)
     except TrainconfError:
         return False
 
@@ -70,7 +71,7 @@ def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence
     from trainconf.control.sweeps.resume import resume_as_job, resume_detached
 
     if verb == "resume" and results.is_paused_grid(sweep):
-        results.ask_for(sweep, verb)
+        asking.ask_for(sweep, verb)
         return "its trials that wait in the queue may begin"
     changes = check(sweep, workspace, verb, words)
     if nothing := nothing_to_resume(sweep, changes, workspace):
