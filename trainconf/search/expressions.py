@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 1_000_000  # values of one key: what memory holds
 MADE_AT_ONCE = 1_000  # options of a range; of a longer one each is made when it is asked for
+KEPT_EVERY = 64  # numbers of `Steps`
 DIGITS = 12  # of a drawn number: short on a command line, and equal on machines whose exp() and log() differ in the last place
 SHOWN_VALUES = 8  # of a list in `plan`
 RESERVED = ("null", "true", "false")  # texts that are another value unless they are quoted
@@ -52,10 +53,53 @@ class Option(Record):
     space: tuple[tuple[str, Expression], ...] = ()
 
 
-class RangeOptions(Sequence[Option]):
-    """The options of a range of whole numbers, each made when it is asked for."""
+class Steps(Sequence[float]):
+    """The numbers of a range that are not all whole: start, start + step and so on before stop, summed up in decimal, as Hydra does it.
 
-    def __init__(self, numbers: range) -> None:
+    Few are kept; the others are counted up from these.
+    """
+
+    def __init__(self, start: decimal.Decimal, stop: decimal.Decimal, step: decimal.Decimal) -> None:
+        self._step = step
+        self._kept: list[decimal.Decimal] = []
+        count, value = 0, start
+        while value < stop if step > 0 else value > stop:
+            if count % KEPT_EVERY == 0:
+                self._kept.append(value)
+            value += step
+            count += 1
+        self._places = range(count)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._places[place]
+        if isinstance(found, range):
+            part = object.__new__(Steps)
+            part._step, part._kept, part._places = self._step, self._kept, found
+            return part
+        value = self._kept[found // KEPT_EVERY]
+        for _ in range(found % KEPT_EVERY):
+            value += self._step
+        return float(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps) and (self._step, self._places, self._kept[:1]) == (other._step, other._places, other._kept[:1])
+
+    def __hash__(self) -> int:
+        return hash((self._step, self._places))
+
+
+def is_made_later(values: object) -> bool:
+    """Whether values are so many numbers of a range that each is made when it is asked for."""
+    return isinstance(values, range | Steps) and len(values) > MADE_AT_ONCE
+
+
+class RangeOptions(Sequence[Option]):
+    """The options of a range of numbers, each made when it is asked for."""
+
+    def __init__(self, numbers: range | Steps) -> None:
         self.numbers = numbers
 
     def __len__(self) -> int:
@@ -63,7 +107,7 @@ class RangeOptions(Sequence[Option]):
 
     def __getitem__(self, place: Any) -> Any:
         found = self.numbers[place]
-        return RangeOptions(found) if isinstance(found, range) else Option(found)
+        return RangeOptions(found) if isinstance(found, range | Steps) else Option(found)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RangeOptions) and self.numbers == other.numbers
@@ -91,7 +135,7 @@ class Choice(Record):
     @classmethod
     def of(cls, values: Sequence[Any]) -> Choice:
         """A choice of plain values; equal ones (1 and True are not equal) are taken once."""
-        if isinstance(values, range) and len(values) > MADE_AT_ONCE:
+        if isinstance(values, range | Steps) and is_made_later(values):
             return cls(RangeOptions(values))
         kept: dict[str, Option] = {}
         for value in values:

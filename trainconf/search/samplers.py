@@ -7,11 +7,14 @@ given before gives the same point.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
+from trainconf.search.conditions import ConditionError
 from trainconf.search.draws import unit
 from trainconf.search.expressions import MAX_LISTED
-from trainconf.search.space import Point, Space, key_in, key_of
+from trainconf.search.space import Exclusion, Point, Space, key_in, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ else:
 
 MAX_MISSES = 1_000  # draws in a row that are excluded or were had before
 NOTHING = "exclude leaves nothing: every point is excluded"
+FEW_COMBINATIONS = 10_000  # of axes that exclusions name, which are all asked about before the points are
 LISTED_SIZE = 100_000  # points of a space that is listed when drawing finds hardly a new one
 
 
@@ -43,6 +47,72 @@ class Sampler(Protocol):
         """The point of that number. Raises NothingLeftError, NotReadyError, and ConditionError of an exclusion."""
 
 
+class Sieve:
+    """Which places of a grid `exclude` leaves out. An exclusion is asked once for each combination of the axes that it names."""
+
+    def __init__(self, space: Space) -> None:
+        sizes = [axis.size or 1 for axis in space.axes]
+        self._space = space
+        self._strides = [math.prod(sizes[place + 1 :]) for place in range(len(sizes))]
+        self._sizes = sizes
+        owners = {key: place for place, axis in enumerate(space.axes) for key in Space((axis,)).key_names()}
+        named = [sorted({owners[key] for key in each.keys if key in owners}) for each in space.exclusions]
+        self._parts = [
+            (each, axes, dict[tuple[int, ...], bool]() if math.prod(sizes[axis] for axis in axes) <= LISTED_SIZE else None)
+            for each, axes in zip(space.exclusions, named, strict=True)
+        ]
+
+    def past(self, place: int) -> int:
+        """The first place from that one on of which it is not known that it is left out: the place itself where that is not.
+
+        Raises ConditionError.
+        """
+        for exclusion, axes, known in self._parts:
+            if self._is_covered(exclusion, [place // self._strides[axis] % self._sizes[axis] for axis in axes], axes, known):
+                stride = self._strides[axes[-1]] if axes else math.prod(self._sizes)
+                return (place // stride + 1) * stride
+        return place
+
+    def excludes(self, place: int) -> bool:
+        """Whether a place is left out. Raises ConditionError."""
+        return self.past(place) != place
+
+    def leaves_nothing(self) -> bool:
+        """Whether the exclusions of few axes are known to leave out all combinations of these; found where that is quick."""
+        for wanted in {tuple(axes) for _, axes, _ in self._parts}:
+            sizes = [self._sizes[axis] for axis in wanted]
+            if math.prod(sizes) > FEW_COMBINATIONS:
+                continue
+            parts = [part for part in self._parts if set(part[1]) <= {*wanted}]
+            with suppress(ConditionError):  # it may be of a point that another exclusion leaves out
+                if all(self._covers(parts, dict(zip(wanted, places, strict=True))) for places in itertools.product(*map(range, sizes))):
+                    return True
+        return False
+
+    def left(self) -> Iterator[int]:
+        """The places that are left, in order. Raises ConditionError."""
+        place, end = 0, math.prod(self._sizes)
+        while place < end:
+            following = self.past(place)
+            if following == place:
+                yield place
+                following += 1
+            place = following
+
+    def _covers(self, parts: Sequence[Any], places: Mapping[int, int]) -> bool:
+        return any(self._is_covered(exclusion, [places[axis] for axis in axes], axes, known) for exclusion, axes, known in parts)
+
+    def _is_covered(self, exclusion: Exclusion, at: Sequence[int], axes: Sequence[int], known: dict[tuple[int, ...], bool] | None) -> bool:
+        if known is None or (found := known.get(tuple(at))) is None:
+            point: Point = {}
+            for axis, place in zip(axes, at, strict=True):
+                point.update(self._space.axes[axis].at(place))
+            found = exclusion.covers(point)
+            if known is not None:
+                known[tuple(at)] = found
+        return found
+
+
 class GridSampler:
     """Every point of a space that has an end, the first axis changing slowest; in an order of the seed if asked."""
 
@@ -51,26 +121,40 @@ class GridSampler:
         size = space.size
         assert size is not None, "a grid needs an end"
         self._space = space.shuffled(seed)
-        self._places = _shuffled(size, seed) if is_shuffled else iter(range(size))
+        self._sieve = Sieve(self._space)
+        self._shuffled = _shuffled(size, seed) if is_shuffled else None
+        self._size = size
+        self._next = 0
         self._points: list[Point] = []
         self._had = set(map(key_of, had))
 
     def ask(self, number: int) -> Point:
         """The point of that number; excluded points have none."""
+        if not self._points and self._sieve.leaves_nothing():
+            raise NothingLeftError(NOTHING)
         misses = 0
         while len(self._points) <= number:
-            place = next(self._places, None)
+            place = self._next_place()
             if place is None:
                 raise NothingLeftError(all_done(len(self._points) + len(self._had)) if self._points or self._had else NOTHING)
-            point = self._space.at(place)
-            if not self._space.excludes(point) and not (self._had and key_of(point) in self._had):
-                self._points.append(point)
+            following = self._sieve.past(place)
+            if following == place and not (self._had and key_of(self._space.at(place)) in self._had):
+                self._points.append(self._space.at(place))
                 misses = 0
                 continue
+            self._next = max(following, self._next)
             misses += 1
             if misses == MAX_LISTED:
                 raise NothingLeftError(f"exclude leaves (almost) nothing: {MAX_LISTED} points in a row were excluded")
         return self._points[number]
+
+    def _next_place(self) -> int | None:
+        if self._shuffled is not None:
+            return next(self._shuffled, None)
+        if self._next >= self._size:
+            return None
+        self._next += 1
+        return self._next - 1
 
 
 def _shuffled(size: int, seed: int) -> Iterator[int]:
@@ -115,10 +199,7 @@ class Drawn:
         """One of the points that are left, when drawing has found none of them."""
         if self._size is None or self._size > LISTED_SIZE:
             raise NothingLeftError(f"exclude leaves (almost) nothing: {MAX_MISSES} points in a row were excluded")
-        left = [
-            point for point in map(self._space.at, range(self._size))
-            if not self._is_given(point) and not self._space.excludes(point)
-        ]
+        left = [point for point in map(self._space.at, Sieve(self._space).left()) if not self._is_given(point)]
         if not left:
             given_count = len(self._given) + len(self._had)
             raise NothingLeftError(all_done(given_count) if given_count else NOTHING)

@@ -32,6 +32,11 @@ class Exclusion(Record):
     values: Mapping[str, Any] = {}  # shared by all: nobody changes it
     condition: Condition | None = None
 
+    @property
+    def keys(self) -> Sequence[str]:
+        """The keys that it asks about."""
+        return list(self.values) if self.condition is None else self.condition.names
+
     def covers(self, point: Mapping[str, Any]) -> bool:
         """Whether the point is left out. Raises ConditionError."""
         if self.condition is not None:

@@ -17,7 +17,7 @@ from trainconf.search.expressions import Numbers
 from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Truncation
 from trainconf.search.progress import Limits
 from trainconf.search.reading import SpaceReader
-from trainconf.search.samplers import LISTED_SIZE, GridSampler, NothingLeftError, PointSource, RandomSampler, SobolSampler
+from trainconf.search.samplers import LISTED_SIZE, GridSampler, NothingLeftError, PointSource, RandomSampler, Sieve, SobolSampler
 from trainconf.search.space import Point, Space
 
 TYPE_CHECKING = False
@@ -242,7 +242,7 @@ class Search:
             return
         if size * self.repeats > int(limit) and self.space.exclusions and size <= LISTED_SIZE:
             with suppress(ConditionError):
-                size = sum(not self.space.excludes(self.space.at(place)) for place in range(size))
+                size = sum(1 for _ in Sieve(self.space).left())
         if size * self.repeats > int(limit):
             axes = " x ".join(f"{axis.key} ({axis.size})" for axis in self.space.axes)
             source = self._source("sweep.max_total_runs") or "default"

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from trainconf.search import grammar as e
 from trainconf.search.bayes import STARTUP_COUNT, BayesSampler
+from trainconf.search.conditions import Condition, ConditionError
 from trainconf.search.expressions import Option
 from trainconf.search.progress import Limits, Progress
-from trainconf.search.samplers import GridSampler, PointSource, RandomSampler, SobolSampler
+from trainconf.search.samplers import NOTHING, GridSampler, NothingLeftError, PointSource, RandomSampler, Sieve, SobolSampler
 from trainconf.search.space import Axis, Exclusion, Point, Space, key_of
 
 NUMBERS = Space((Axis("lr", e.log_interval(1e-4, 1)), Axis("z", e.normal(0, 1)), Axis("layers", e.interval(1, 8, is_int=True))))
@@ -138,3 +139,58 @@ def test_a_search_by_worth_goes_where_the_good_points_are(kind: str, goal: str) 
         return float(sum(abs(point["x"] - 2) + abs(point["y"] + 1) for point in points)) / len(points)
 
     assert distance(late) < 0.6 * distance(early)
+
+
+AXES = {"a": [0, 1, 2], "b": ["x", "y"], "c": [1, True, None, 2.5]}
+EXCLUDE = st.one_of(
+    st.dictionaries(st.sampled_from([*AXES]), st.sampled_from([0, 1, 2, "x", "y", True, None, 2.5]), min_size=1).map(Exclusion),
+    st.sampled_from([
+        "a > 0", "a == 1", "b == 'x'", "c is None", "a + c > 2", "a < 9", "1 > 0", "a > 0 and b == 'y'", "a in [0, 1] or c == 1",
+    ]).map(lambda text: Exclusion(condition=Condition(text))),
+)  # fmt: skip
+
+
+@given(st.lists(EXCLUDE, max_size=4), st.permutations([*AXES]))
+def test_a_grid_leaves_out_what_exclude_covers_and_nothing_else(exclusions: list[Exclusion], order: list[str]) -> None:
+    space = Space(tuple(Axis(key, e.choice(AXES[key])) for key in order), tuple(exclusions))
+    points = [space.at(place) for place in range(space.size or 0)]
+    try:
+        wanted = [point for point in points if not space.excludes(point)]
+    except ConditionError:
+        return  # a sieve asks less often, and may not come upon it
+    assert [space.at(place) for place in Sieve(space).left()] == wanted
+    sampler = GridSampler(space)
+    assert [sampler.ask(number) for number in range(len(wanted))] == wanted
+    with pytest.raises(NothingLeftError, match="done" if wanted else NOTHING):
+        sampler.ask(len(wanted))
+
+
+class Counted(Condition):
+    """A condition that counts how often it is asked."""
+
+    count = 0
+
+    def holds(self, values: Any) -> bool:
+        self.count += 1
+        return super().holds(values)
+
+
+@pytest.mark.parametrize(("texts", "most"), [(["a >= 0"], 100), (["c >= 0"], 100), (["a * b >= 0"], 10_000), (["c == 0", "c > 0"], 200)])
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_a_large_grid_of_which_nothing_is_left_is_asked_about_the_axes_that_exclude_names(
+    texts: list[str], most: int, is_shuffled: bool
+) -> None:
+    conditions = [Counted(text) for text in texts]
+    axes = tuple(Axis(key, e.choice(*range(100))) for key in "abc")
+    space = Space(axes, tuple(Exclusion(condition=condition) for condition in conditions))
+    for sampler in (GridSampler(space, is_shuffled=is_shuffled), GridSampler(space)):
+        with pytest.raises(NothingLeftError, match=NOTHING):
+            sampler.ask(0)
+    assert sum(condition.count for condition in conditions) <= 2 * most
+
+
+def test_an_exclusion_that_has_no_answer_where_another_one_holds_is_not_asked() -> None:
+    space = Space((Axis("a", e.choice(1, None)), Axis("b", e.choice(2, 3))),
+                  (Exclusion({"a": None}), Exclusion(condition=Condition("a * b > 1"))))  # fmt: skip
+    with pytest.raises(NothingLeftError, match=NOTHING):
+        GridSampler(space).ask(0)

@@ -6,8 +6,10 @@ Hydra's `choice`, `range`, `glob`, `interval` and `tag(log, ...)` become express
 
 from __future__ import annotations
 
+import decimal
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +20,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from hydra.errors import HydraException
 
 from trainconf.search import grammar
-from trainconf.search.expressions import MAX_LISTED, Choice, Expression, ExpressionError, Numbers
+from trainconf.search.expressions import MADE_AT_ONCE, MAX_LISTED, Choice, Expression, ExpressionError, Numbers, Steps
 from trainconf.search.wrong import explained, split
 
 _ZIP = re.compile(r"(\w+)=zip\((.*)\)", re.DOTALL)
@@ -133,11 +135,21 @@ def expression_of(override: Override) -> Expression | None:
     return grammar.interval(_number(sweep.start), _number(sweep.end), is_int=is_int, is_log=is_log, form=form)
 
 
-def range_of(override: Override) -> range | None:
-    """The whole numbers that an override counts through; None for any other. Raises ValueError: a step of 0."""
+def range_of(override: Override) -> range | Steps | None:
+    """The numbers that an override counts through; None where they are listed: those with a part, up to MADE_AT_ONCE of them.
+
+    Raises ValueError: a step of 0.
+    """
     sweep = override.value()
     found = sweep.range() if isinstance(sweep, RangeSweep) and not sweep.shuffle else None
-    return found if isinstance(found, range) else None
+    if found is None or isinstance(found, range):
+        return found
+    start, stop, step = float(found.start), float(found.stop), float(found.step)
+    count = (stop - start) / step if step else 0.0
+    differ = abs(step) > 4 * math.ulp(max(abs(start), abs(stop)))
+    if not (MADE_AT_ONCE < count <= MAX_LISTED + 1 and differ):
+        return None
+    return Steps(*map(decimal.Decimal, (found.start, found.stop, found.step)))
 
 
 def read_expression(text: str) -> Any:

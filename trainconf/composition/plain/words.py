@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainconf.composition.patch import is_name
 from trainconf.composition.plain.expressions import expression_of, listed
 from trainconf.errors import Mistake
-from trainconf.search.expressions import MADE_AT_ONCE, Choice, ExpressionError
+from trainconf.search.expressions import MADE_AT_ONCE, Choice, ExpressionError, Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _RESERVED = ("null", "true", "false", "nan", "inf")
 class RangeWords:
     """The override for each number of a range, made when it is asked for. Behaves as a list of them."""
 
-    def __init__(self, key: str, numbers: range) -> None:
+    def __init__(self, key: str, numbers: range | Steps) -> None:
         self._key = key
         self._numbers = numbers
 
@@ -28,12 +28,12 @@ class RangeWords:
     def __getitem__(self, place: Any) -> Any:
         """One of them, or a list of a slice."""
         found = self._numbers[place]
-        return [self._word(number) for number in found] if isinstance(found, range) else self._word(found)
+        return [self._word(number) for number in found] if isinstance(found, range | Steps) else self._word(found)
 
     def __iter__(self) -> Iterator[str]:
         return map(self._word, self._numbers)
 
-    def _word(self, number: int) -> str:
+    def _word(self, number: float) -> str:
         return f"{self._key}={number}"
 
 

@@ -23,7 +23,7 @@ from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import WorkspacePaths
 from trainconf.resolve.composed import Composed
 from trainconf.resolve.search import config_dirs
-from trainconf.search.expressions import MADE_AT_ONCE
+from trainconf.search.expressions import Steps, is_made_later
 
 MAX_VALUES = 1_000_000  # of one key: what memory holds; sweep.max_total_runs is the limit that people set
 _BARE = re.compile(r"[\w/\\+.$%*@?|:=,()\[\]{} \t-]*", re.ASCII)  # texts that may stand without quotes, some characters escaped
@@ -43,8 +43,8 @@ class Axis:
         self.doubled_count = 0
         self._override = override
         self._loader = loader
-        self._made: dict[int, Override] | None = None if isinstance(values, range) and len(values) > MADE_AT_ONCE else {}
-        if isinstance(values, range) and len(values) > MADE_AT_ONCE:
+        self._made: dict[int, Override] | None = None if is_made_later(values) else {}
+        if isinstance(values, range | Steps) and is_made_later(values):
             self.words, self._values = RangeWords(self.key, values), values
             return
         kept: dict[str, Any] = {}

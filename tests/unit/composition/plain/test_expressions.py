@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ from trainconf.composition.hydra import written as written_by_hydra
 from trainconf.composition.plain.expressions import expression_of, listed, read_expression
 from trainconf.composition.plain.words import written
 from trainconf.search import grammar
-from trainconf.search.expressions import Expression, ExpressionError
+from trainconf.search.expressions import Choice, Expression, ExpressionError, Steps
 
 ODD = st.sampled_from(["1e-3", "1_0", "+1", ".5", "5.", "inf"])
 NUMBER = st.one_of(st.integers(-3, 20).map(str), st.floats(-8, 8, width=16).map(repr), ODD)
@@ -59,7 +61,7 @@ def test_what_is_read_is_what_hydra_reads() -> None:
     known: list[bool] = []
 
     @settings(max_examples=600, deadline=None)
-    @given(TEXT | st.sampled_from(READABLE))
+    @given(st.one_of(TEXT, st.sampled_from(READABLE), st.sampled_from(READABLE)))
     def check(text: str) -> None:
         try:
             found = expression_of(text)
@@ -75,6 +77,32 @@ def test_what_is_read_is_what_hydra_reads() -> None:
 @pytest.mark.parametrize("text", [*EVERY, "1,2,3", "a,b", "range(3)", "range(2, 5)", "range(5000)", "1,null"])
 def test_the_usual_ones_are_read_without_hydra(text: str) -> None:
     assert expression_of(text) == by_hydra.read_expression(text)
+
+
+LONG = ["range(0,1000,0.001)", "range(0,100,0.01)", "range(5,-5,-0.003)", "range(0,0.2,0.0001)", "float(range(0,2000))"]
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_a_long_range_of_numbers_with_a_part_has_hydras_values_and_keeps_few(text: str) -> None:
+    found = by_hydra.read_expression(text)
+    assert isinstance(found, Choice)
+    override = by_hydra.register(OverridesParser.create()).parse_overrides([f"x={text}"])[0]
+    wanted = list(override.sweep_iterator())
+    assert list(found.values()) == wanted
+    assert [found.options[place].value for place in (0, 7, 999, -1)] == [wanted[place] for place in (0, 7, 999, -1)]
+    assert list(found.values()[5:9]) == wanted[5:9]
+    assert isinstance(found.values(), Steps)
+
+
+def test_a_million_numbers_with_a_part_take_little_memory() -> None:
+    tracemalloc.start()
+    found = by_hydra.read_expression("range(0,1000000,1.0)")
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(found, Choice)
+    assert len(found.options) == 1_000_000
+    assert found.at(0.9999999) == 999_999.0
+    assert taken < 20e6
 
 
 NO_LISTS = ["1", "adam", "'a,b'", "[1,2]", "uniform(0)", "uniform(a, b)", "choice(uniform(0, 1), 2)", "shuffle(1,2)", "choice(1, null)"]
