@@ -160,8 +160,13 @@ class RunPaths:
 
     @property
     def sweep(self) -> str:
-        """What a sweep is; its presence makes the folder a sweep's."""
+        """What a sweep is."""
         return self._at("sweep.json")
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether the folder is a sweep's: it has what only those have. One without its sweep.json is a damaged sweep, and no run."""
+        return os.path.lexists(self.sweep) or os.path.lexists(self.journal)
 
     @property
     def controller_lock(self) -> str:

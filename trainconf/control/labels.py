@@ -81,7 +81,7 @@ def _with_trials(runs: Sequence[RunPaths]) -> list[RunPaths]:
     """Each once, a sweep before its trials."""
     every: dict[str, RunPaths] = {}
     for paths in runs:
-        for each in (paths, *(trials_of(paths) if os.path.exists(paths.sweep) else ())):
+        for each in (paths, *(trials_of(paths) if paths.is_sweep else ())):
             every.setdefault(each.run_dir, each)
     return list(every.values())
 
@@ -121,7 +121,7 @@ def _write(runs: Sequence[RunPaths], change: dict[str, Any]) -> None:
         files.sync_disk(runs[0].run_dir)
     from trainconf.history.index.index import Index
 
-    Index(runs[0].workspace).add(*(paths for paths in runs if not os.path.exists(paths.sweep)))  # or who asks for a tag would not find it
+    Index(runs[0].workspace).add(*(paths for paths in runs if not paths.is_sweep))  # or who asks for a tag would not find it
 
 
 def _append(path: str, line: dict[str, Any], *, durable: bool) -> tuple[int, int]:

@@ -106,7 +106,7 @@ def runs_of(paths: RunPaths) -> list[RunPaths]:
 
 def is_sweep(paths: RunPaths) -> bool:
     """Whether a folder is a sweep's."""
-    return os.path.exists(paths.sweep)
+    return paths.is_sweep
 
 
 def _trial(sweep: RunPaths, which: str) -> RunPaths:
@@ -115,10 +115,12 @@ def _trial(sweep: RunPaths, which: str) -> RunPaths:
 
     name = sweep.run_id
     if which == "best":
+        from trainconf.control.results.damage import refuse_damaged
         from trainconf.control.results.sweep import results
 
         found = results(sweep)
         if found.best is None:
+            refuse_damaged(sweep)
             what = f"no trial of {name} has logged {found.metric}" if found.metric else f"{name} compares its trials by no metric"
             hint = f"`trainconf show {name}` lists its trials" if found.metric else "metric.name=NAME says by which they are"
             raise RunNotFoundError(what, ("sweep", sweep.run_dir), hint=hint)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LAST = "last"
 _NEWEST = ("latest", "newest", "recent", "current", "head", "@", "@{0}", "-1", "~1", "_", "!!")  # what `last` is called elsewhere
-MINUTE_AT, LETTERS_AT = 18, 5  # from the end of an id such as digits-20261123-0532-x7k2
 SHOWN_CANDIDATES = 10
 SEARCHED_FOR_NEAREST = 1000  # latest runs whose ids are compared with a name that fits none
 
@@ -67,7 +66,7 @@ def _is_trial_of(trial: RunPaths, sweep: RunPaths) -> bool:
 
 def _at_path(path: str) -> RunPaths:
     paths = RunPaths(path)
-    if events.exists(paths) or os.path.exists(paths.sweep):
+    if events.exists(paths) or paths.is_sweep:
         return paths
     what = "there is no such folder" if not os.path.isdir(path) else "it has no events.jsonl"
     raise RunNotFoundError(f"{path!r} is not a run directory: {what}", hint="`trainconf ls` lists the runs of this workspace")
@@ -80,7 +79,7 @@ def named(workspace: WorkspacePaths, name: str) -> list[RunPaths]:
     except OSError:
         return []
     found = [workspace.run(experiment, name) for experiment in experiments] if name else []
-    return [paths for paths in found if os.path.exists(paths.sweep) or events.exists(paths)]
+    return [paths for paths in found if paths.is_sweep or events.exists(paths)]
 
 
 def _last(workspace: WorkspacePaths) -> list[RunPaths]:
@@ -91,12 +90,12 @@ def _last(workspace: WorkspacePaths) -> list[RunPaths]:
     with Index(workspace) as index:
         latest = [_submitted(row.paths) for row in index.latest(1)]
         newest = _newest(index.sweeps())
-    recorded = record.read_mapping(latest[0].record) if latest else {}
-    if newest is not None and str(record.read_mapping(newest.sweep).get("created", "")) > str(recorded.get("created", "")):
+    if newest is not None and (not latest or record.made_at(newest) > record.made_at(latest[0])):
         return [newest]
-    parent = recorded.get("parent")
+    recorded = record.read_mapping(latest[0].record) if latest else {}
+    parent = recorded.get("parent") if recorded or not latest else latest[0].run_id.rpartition("_")[0]  # its record is damaged
     sweeps = named(workspace, parent) if isinstance(parent, str) and os.sep not in parent else []
-    return [paths for paths in sweeps if os.path.exists(paths.sweep)][:1] or latest
+    return [paths for paths in sweeps if paths.is_sweep][:1] or latest
 
 
 def _submitted(run: RunPaths) -> RunPaths:
@@ -117,10 +116,10 @@ def _newest(sweeps: list[RunPaths]) -> RunPaths | None:
     """The newest sweep: ids tell the minute, and records the rest. None of none."""
     from trainconf.history import record
 
-    minutes = [paths.run_id[-MINUTE_AT:-LETTERS_AT] for paths in sweeps]
+    minutes = [paths.run_id[-record.MINUTE_AT : -record.LETTERS_AT] for paths in sweeps]
     latest = max(minutes, default="")
     found = [paths for paths, minute in zip(sweeps, minutes, strict=True) if minute == latest]
-    return max(found, key=lambda paths: str(record.read_mapping(paths.sweep).get("created", "")), default=None)
+    return max(found, key=record.made_at, default=None)
 
 
 def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
@@ -129,7 +128,7 @@ def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
 
     with Index(workspace) as index:
         found = index.starting_with(prefix, SHOWN_CANDIDATES + 1)
-        if found and os.path.exists(found[0].sweep):
+        if found and found[0].is_sweep:
             return index.starting_with(prefix, SHOWN_CANDIDATES + 1, but_not=f"{found[0].run_id}_")
     return found
 
@@ -137,6 +136,7 @@ def _starting_with(workspace: WorkspacePaths, prefix: str) -> list[RunPaths]:
 def _ending_with(workspace: WorkspacePaths, letters: str) -> list[RunPaths]:
     """Runs and sweeps whose id ends with these last letters, `x7k2`, and a trial's number."""
     from trainconf.history.index.index import Index
+    from trainconf.history.record import LETTERS_AT
 
     if len(letters.partition("_")[0]) != LETTERS_AT - 1 or not letters.isascii():
         return []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainconf.history.liveness import State
     from trainconf.paths import RunPaths
 
+MINUTE_AT, LETTERS_AT = 18, 5  # from the end of an id such as digits-20261123-0532-x7k2
 SHOWN_NAMES = 10  # of metrics that were logged instead of the one that counts
 # What `describe` takes from run.json as it stands, and what stands for it where run.json does not say, or says it in another type.
 RECORDED: dict[str, Any] = {
@@ -140,13 +141,28 @@ def damage(paths: RunPaths, record: dict[str, Any] | None = None) -> str:
     if record is None:
         record = read_mapping(paths.record)
     if not record:
-        found.append(f"its run.json {_why_unreadable(paths.record)}")
+        found.append(f"its run.json {why_unreadable(paths.record)}")
     wrong = [key for key in RECORDED if key in record and not _is_of_its_type(key, record[key])]
     found += [f"in its run.json, {key} is not what it should be" for key in wrong]
     return "; ".join(filter(None, found))
 
 
-def _why_unreadable(path: str) -> str:
+def made_at(paths: RunPaths) -> str:
+    """When a run or a sweep was made, as text that sorts: by its record; where that cannot be read, by its first event, or by its id."""
+    told = read_mapping(paths.sweep if paths.is_sweep else paths.record).get("created")
+    if events.seconds(told) is not None:
+        return str(told)
+    first = next((event.get("time") for event in events.read_all(paths)), None)
+    if events.seconds(first) is not None:
+        return str(first)
+    day, _, minute = paths.run_id.partition("_")[0][-MINUTE_AT:-LETTERS_AT].partition("-")
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{minute[:2]}:{minute[2:]}" if (day + minute).isdecimal() else ""
+
+
+def why_unreadable(path: str) -> str:
+    """Why a file holds no JSON object that says anything: `is empty`."""
+    if os.path.isdir(path):
+        return "is a folder"
     try:
         found = files.read_json(path, liveness.RECORD_BYTES)
     except FileNotFoundError:
@@ -154,7 +170,7 @@ def _why_unreadable(path: str) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except ValueError as error:
-        return f"is no JSON: {error}"
+        return f"is no JSON: {error}" if os.path.getsize(path) else "is empty"
     return "is empty" if isinstance(found, dict) else "is no JSON object"
 
 

@@ -50,7 +50,7 @@ def _facts(found: Results) -> list[tuple[str, str]]:
     best = found.best
     facts = [
         *labelled(found.sweep), ("experiment", str(asked.get("experiment_name") or "")), ("kind", found.kind),
-        ("created", f"{utc_time(events.seconds(asked.get('created')))} UTC"),
+        ("created", f"{utc_time(moment)} UTC" if (moment := events.seconds(asked.get("created"))) is not None else ""),
         ("metric", f"{found.goal} {found.metric}" if found.metric else ""),
         ("trials", f"{len(found.trials)} of {found.total}" + (f": {counts}" if counts else "")),
         ("best", "" if best is None else f"{measure(found.metric, found.best_value)}, {trial_named(best.number, best.status)}"),

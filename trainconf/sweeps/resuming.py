@@ -13,7 +13,7 @@ from trainconf.composition.plain.words import written
 from trainconf.errors import ConfigError, Mistake, UserError
 from trainconf.files import FileLock, read_lines
 from trainconf.history import events
-from trainconf.history.record import read_mapping
+from trainconf.history.record import read_mapping, why_unreadable
 from trainconf.launchers.protocol import Launcher, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
@@ -209,7 +209,8 @@ def search_of(home: RunPaths, record: Mapping[str, Any]) -> Search:
         return Search.of_record(record)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         if "search" in record or not record:
-            raise UserError(f"the record of {home.run_id} is damaged", ("from", home.sweep), ("because", repr(error)),
+            why = repr(error) if record else f"it {why_unreadable(home.sweep)}"
+            raise UserError(f"the record of {home.run_id} is damaged", ("from", home.sweep), ("because", why),
                             hint="restore the file from a copy; its trials are runs like any others") from error
         lacking = [entry for entry in journal.read(home) if not events.exists(entry.paths)]
         facts = [("never made", f"{len(lacking)} of its trials: whoever submitted it was ended")] if lacking else []

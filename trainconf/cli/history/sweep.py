@@ -11,12 +11,13 @@ from typing import Any
 from trainconf.agent.signals import LOCK_FD
 from trainconf.cli.arguments.parser import Arguments
 from trainconf.cli.history.cancel import ask_to_end
-from trainconf.cli.screen.printer import measure, printer
+from trainconf.cli.screen.printer import measure, one_line, printer
 from trainconf.cli.screen.sweep import print_sweep, summary
 from trainconf.cli.screen.tables import table
 from trainconf.control import runs
 from trainconf.control.results import asking
 from trainconf.control.results import sweep as sweeps
+from trainconf.control.results.damage import UNKNOWN, damage, refuse_damaged
 from trainconf.control.results.whereabouts import controller_now, was_begun_as
 from trainconf.control.sweeps.standing import (
     before_stop,
@@ -94,6 +95,9 @@ def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     nothing = "no sweep is archived" if args.archived else "no sweeps here: `trainconf -m key=a,b` makes one"
     headers = ("sweep", "kind", "status", "completed", "failed", "metric", "best")
     table(headers, rows, needed=("status", "best"), status="status", nothing=nothing)
+    for results in found:
+        if results.kind == UNKNOWN:
+            printer.info(one_line(f"{results.sweep.run_id} is damaged: {damage(results.sweep)}"))
     return 0
 
 
@@ -109,6 +113,7 @@ def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     results = sweeps.results(runs.find_sweep(workspace, args.sweep))
     if results.best is None:
+        refuse_damaged(results.sweep)
         raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
                         hint="metric.name=NAME says by which metric trials are compared")
     if args.words:
@@ -132,6 +137,8 @@ def _importance(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _export(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     paths = runs.find_sweep(workspace, args.sweep)
     if args.csv:
+        if broken := damage(paths):
+            printer.info(one_line(f"{paths.run_id} is damaged: {broken}"))
         printer.csv(of_sweep(sweeps.results(paths)))
         return 0
     from trainconf.control.sweeps.study import study_of

@@ -8,6 +8,7 @@ from trainconf.cli.screen.printer import measure, number, one_line, printer, sho
 from trainconf.cli.screen.tables import table
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.results.asking import can_hold
+from trainconf.control.results.damage import damage
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.end import printed
@@ -73,7 +74,7 @@ def print_sweep(results: Results, *, every: bool) -> None:
     facts = {
         "name": said.display_name, "note": said.note, "tags": ", ".join(f"{name}={value}" for name, value in said.tags.items()),
         "archived": "yes" if said.archived else "", "experiment": found.get("experiment_name"),
-        "created": f"{utc_time(seconds(found.get('created')))} UTC",
+        "created": f"{utc_time(moment)} UTC" if (moment := seconds(found.get("created"))) is not None else "",
         "overrides": " ".join(map(str, found.get("overrides") or ())),
         "trials": f"{len(results.trials)} of {results.total}" + (f": {counts}" if counts else ""),
         "metric": f"{results.goal} {results.metric}" if results.metric else "",
@@ -164,7 +165,7 @@ def short_value(value: str) -> str:
 
 def summary(results: Results, *, every: bool = True) -> list[str]:
     """What is said below the table: the policy's stops, why a search failed, and the best trial."""
-    lines = []
+    lines = [one_line(f"damaged: {broken}")] if (broken := damage(results.sweep)) else []
     stopped = [trial for trial in results.trials if trial.stop is not None]
     failed_count = results.count("Failed", "NotResponding")
     if results.policy != "none" or results.policy_changes:
@@ -190,8 +191,9 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
             lines += [missing, *printed(RunPaths(str(first.row.get("run_dir"))), results.metric)]
     if results.best is not None:
         best = results.best
-        facts = f"{results.metric} {measure(results.metric, results.best_value)}, {' '.join(best.overrides)}, run {_run_of(best)}"
-        lines.append(one_line(f"best: {trial_named(best.number, best.status)}, {facts}"))
+        value = f"{results.metric} {measure(results.metric, results.best_value)}"
+        facts = [trial_named(best.number, best.status), value, " ".join(best.overrides), f"run {_run_of(best)}"]
+        lines.append(one_line(f"best: {', '.join(filter(None, facts))}"))
     return lines
 
 

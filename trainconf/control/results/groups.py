@@ -55,11 +55,13 @@ def _with_best(workspace: WorkspacePaths, group: Group, *, is_whole: bool) -> Gr
 
 def _candidates(workspace: WorkspacePaths, sweep: str | None, runs: Sequence[Judged], *, is_whole: bool) -> list[Candidate]:
     """What may be the best of some runs: of a sweep its best point, else each of them."""
-    home = None if sweep is None else next((each for each in find.named(workspace, sweep) if os.path.exists(each.sweep)), None)
+    home = None if sweep is None else next((each for each in find.named(workspace, sweep) if each.is_sweep), None)
     entries = [] if home is None else journal.read(home)
     if home is None or not entries:
         return [(_worth(workspace, run, "best"), os.fsdecode(os.path.basename(run.folder))) for run in runs]
     found = record.read_mapping(home.sweep)
+    if not found:  # nobody can tell by what its trials are compared
+        return []
     rule, (metric, goal) = rule_of(found), (runs[0].metric, runs[0].goal)
     known = {_paths(workspace, run).run_dir: run for run in runs}
     values: list[float | None] = []

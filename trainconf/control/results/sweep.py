@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from trainconf.control.results.damage import UNKNOWN, damage, what_is_lost
 from trainconf.control.results.worth import best_point, logged, repeats_of, rule_of, search_settings
 from trainconf.errors import ConfigError, LaunchError
 from trainconf.fast.tuples import NamedTuple
@@ -102,7 +103,7 @@ class Results(NamedTuple):
                 "overrides": self.best.overrides,
             },
             "policy": self.policy, "policy_changes": [{"from_trial": first, "settings": now} for first, now in self.policy_changes],
-            "decisions": self.verdict_count, "saved": self.saved, "failure": self.failure,
+            "decisions": self.verdict_count, "saved": self.saved, "failure": self.failure, "damage": damage(self.sweep),
             "controller": None if (found := presence(self.sweep)) is None else found._asdict(),
             "trials": [
                 {"number": trial.number, "run_id": trial.row.get("run_id"), "status": trial.status, "values": trial.values,
@@ -132,11 +133,12 @@ def results(sweep: RunPaths) -> Results:
         row, own = _row(entry.paths, now.get(entry.paths.run_dir), name, goal, rule if not has_ended else "last")
         if told is not None and told.state:
             row = {"status": told.state, **row, "reason": told.reason}  # it may never have had a run, or somebody has removed that
-        elif not row and is_over and "search" not in found:  # all trials of a grid have a folder before one starts
-            row = {"status": "Removed", "reason": "its folder was removed"}
+        elif not row and is_over and (lost := what_is_lost(entry.paths, "search" not in found)):
+            row = lost
         value = told.value if told is not None and told.state else own
+        value = value if found else None
         trials.append(TrialResult(entry.number, entry.overrides, dict(entry.values), row, value, told.stop if told is not None else None))
-    best, best_value = _best(trials, repeats_of(found), goal)
+    best, best_value = _best(trials, repeats_of(found), goal) if found else (None, None)
     is_canceled = any(event["state"] == "CancelRequested" for event in events.read(sweep)) or events.is_cancel_requested(sweep)
     is_search, ended = "search" in found, progress.ended or {}
     reasons = {str(ended.get("state")): str(ended.get("reason", ""))}
@@ -158,7 +160,7 @@ def results(sweep: RunPaths) -> Results:
     planned = found.get("trial_count")
     total = max(len(trials), planned if isinstance(planned, int) else 0)
     return Results(
-        sweep, str(found.get("kind", "grid")), name if isinstance(name, str) else None, goal, trials,
+        sweep, str(found.get("kind", "grid")) if found else UNKNOWN, name if isinstance(name, str) else None, goal, trials,
         total, best, best_value, is_canceled, is_search, reasons.get("Failed", ""), policy,
         progress.verdict_count, saved_share(progress), progress.policy_changes, reasons.get("Completed", ""),
     )  # fmt: skip
@@ -257,10 +259,10 @@ def ls(workspace: WorkspacePaths) -> list[RunPaths]:
     import glob
 
     found = [
-        RunPaths(os.path.join(folder, name)) for folder in glob.glob(os.path.join(glob.escape(workspace.runs), "*"))
-        for name in names_in(folder) if os.path.exists(os.path.join(folder, name, "sweep.json"))
+        paths for folder in glob.glob(os.path.join(glob.escape(workspace.runs), "*"))
+        for name in names_in(folder) if (paths := RunPaths(os.path.join(folder, name))).is_sweep
     ]
-    return sorted(found, key=lambda paths: str(record.read_mapping(paths.sweep).get("created", "")), reverse=True)
+    return sorted(found, key=record.made_at, reverse=True)
 
 
 def is_plain(found: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ def half_made_runs(workspace: WorkspacePaths) -> Iterator[RunPaths]:
     """Folders without events that nobody holds and that have only files of ours."""
     for paths in _run_folders(workspace, [], links=False):
         try:
-            if not events.exists(paths) and not os.path.exists(paths.sweep) and _is_ours(paths) and _is_abandoned(paths):
+            if not events.exists(paths) and not paths.is_sweep and _is_ours(paths) and _is_abandoned(paths):
                 yield paths
         except OSError:
             continue  # it has gone meanwhile, or cannot be looked into

@@ -254,7 +254,7 @@ class Index(KeptIndex):
         bounds = [bound for start in map(os.fsencode, (prefix, but_not or "/")) for bound in (start, start + b"\xff" * 8)]
         where = "run_id >= ? AND run_id < ? AND NOT (run_id >= ? AND run_id < ?) AND (status != '' OR final = 1)"  # a sweep has no status
         found = self._select(f"SELECT folder FROM runs WHERE {where} ORDER BY run_id LIMIT ?", (*bounds, limit))
-        return [paths for (folder,) in found if events.exists(paths := self._paths(folder)) or os.path.exists(paths.sweep)]
+        return [paths for (folder,) in found if events.exists(paths := self._paths(folder)) or paths.is_sweep]
 
     def _completed(self, spec_hash: str) -> RunPaths | None:
         self._refresh(LIVING)

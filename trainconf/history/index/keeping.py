@@ -117,7 +117,7 @@ class KeptIndex:
         """Whether a row still holds: the run's files are as they were, and so is its agent, if it had one."""
         paths = self._paths(folder)
         if not status:
-            return not events.exists(paths) and os.path.isdir(paths.run_dir) and not os.path.exists(paths.sweep)
+            return not events.exists(paths) and os.path.isdir(paths.run_dir) and not paths.is_sweep
         if seen == "0" or seen != str(fingerprint(paths)):
             return False
         return bool(final) or status == "NotResponding" or files.is_locked(liveness.lock_of(paths))

@@ -64,7 +64,7 @@ def read_run(folder: bytes, paths: RunPaths, row: str = "{}", scheduled: State |
     nothing was recorded since.
     """
     names = (folder, *folder.split(b"/"))
-    if os.path.exists(paths.sweep) and not os.path.exists(paths.spec):
+    if paths.is_sweep and not os.path.exists(paths.spec):
         return ReadRun((*names, "", "", 1, "0", "", 0))
     if not events.exists(paths):
         return ReadRun((*names, "", "", 0, "0", "", 0))

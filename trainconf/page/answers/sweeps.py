@@ -6,6 +6,7 @@ import shlex
 
 from trainconf.control.results import sweep as results
 from trainconf.control.results.asking import can_pause
+from trainconf.control.results.damage import damage
 from trainconf.control.results.importance import FEWEST_TRIALS, associations
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.results.worth import search_settings
@@ -59,11 +60,12 @@ def told(paths: RunPaths, offset: int = 0) -> dict[str, Any]:
     state, found = _read(paths)
     asked = record.read_mapping(paths.sweep)
     stopped = [trial for trial in found.trials if trial.stop is not None]
+    broken = f"damaged: {words}" if (words := damage(paths)) else ""
     keys = max((len(trial.values) for trial in found.trials), default=0)
     shown = found.trials[offset : offset + min(MOST_TRIALS, ANSWER_BYTES // (TRIAL_BYTES + VALUE_BYTES * keys))]
     return {
         **_row(state, found), "overrides": [str(word) for word in asked.get("overrides") or ()], "target": asked.get("target"),
-        "controller": _controller(paths, found), "failure": found.failure, "axes": _axes(found, asked),
+        "controller": _controller(paths, found), "failure": found.failure or broken, "axes": _axes(found, asked),
         "trials": [_trial(trial, found) for trial in shown], "offset": offset, "left_out": len(found.trials) - len(shown),
         "policy": {
             "kind": found.policy, "decisions": found.verdict_count, "stopped": len(stopped), "saved": found.saved,
