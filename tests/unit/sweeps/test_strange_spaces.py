@@ -95,3 +95,13 @@ def test_a_trial_that_the_journal_has_lost_is_never_taken_for_another_one(here: 
     assert answer.code == 2
     assert f"{home.name}_3 is there already with other values, and the sweep's journal does not know it" in answer.err
     assert f"sweep.resume_from=[{home.name}]" in answer.err
+
+
+def test_json_has_no_number_that_json_does_not_know(here: Here, workspace: Shell) -> None:
+    workspace.write("train.py", "import sys, time\nfrom trainconf import Run\nvalue = float(sys.argv[2])\n"
+                    "Run.get_context().log('loss', value)\ntime.sleep(600 if value != value else 0)\n")
+    policy = ["sweep/policy=median", "sweep.policy.min_trials=1", "sweep.policy.delay_evaluation=1", "sweep.max_concurrent_runs=1"]
+    assert here("-m", *workspace.script(*policy, "metric.name=loss", "metric.goal=minimize", "+params.a=1.5,'nan'")).code == 0
+    for verb in ("show last", "ls"):
+        found = json.loads(here("sweep", *verb.split(), "--json").out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        assert verb == "ls" or found["trials"][1]["stop"]["own"] == "Infinity"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 from typing import Any
@@ -85,7 +84,7 @@ def run(argv: list[str]) -> int:
 def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     found = [sweeps.results(paths) for paths in sweeps.ls(workspace) if labels.read(paths).archived == args.archived]
     if args.json:
-        printer.verbatim(json.dumps([{**results.to_dict(), "trials": len(results.trials)} for results in found], indent=2))
+        printer.json([{**results.to_dict(), "trials": len(results.trials)} for results in found])
         return 0
     rows = [
         (results.sweep.run_id, results.kind, sweeps.state(results.sweep), f"{results.count('Completed')}/{results.total}",
@@ -104,7 +103,7 @@ def _ls(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
 def _show(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     results = sweeps.results(runs.find_sweep(workspace, args.sweep))
     if args.json:
-        printer.verbatim(json.dumps(results.to_dict(), indent=2))
+        printer.json(results.to_dict())
         return 0
     print_sweep(results, every=args.all)
     return 0
