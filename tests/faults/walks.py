@@ -131,6 +131,8 @@ class Walk:
     def _do(self, deed: str) -> None:
         if deed in ("pause", "stop", "cancel"):
             self._call("sweep", deed, self.sweep)
+            if deed == "cancel" and not until(lambda: self._shown()["status"] != "Paused", SETTLE_SECONDS):
+                self.wrong.append("it is cancelled, and Paused")
         elif deed == "cancel trial":
             self._call("cancel", f"{self.sweep}:{self.draw.randint(0, 6)}")
         elif deed == "wait":

@@ -195,7 +195,7 @@ def is_over(paths: RunPaths, state: State) -> bool:
     """Whether there is nothing to cancel: it has ended, and nobody makes a sweep go on."""
     from trainconf.control.results.sweep import state as state_of_sweep
 
-    return state.is_final and not (is_sweep(paths) and state_of_sweep(paths) in ("Running", "Starting"))
+    return state.is_final and not (is_sweep(paths) and state_of_sweep(paths) in ("Running", "Starting", "Paused"))
 
 
 def cancel(paths: RunPaths, *, force: bool = False) -> None:
@@ -210,8 +210,12 @@ def cancel(paths: RunPaths, *, force: bool = False) -> None:
 
         ask(paths, force=force)
         return
-    if is_sweep(paths) and files.is_locked(paths.controller_lock):
-        events.request_cancel(paths, force=force, goes_on=True)
+    if is_sweep(paths):
+        from trainconf.control.results.asking import end_paused
+
+        if (now := state(paths)).is_final and not is_over(paths, now):
+            events.request_cancel(paths, force=force, goes_on=True)
+        end_paused(paths)
     if read_mapping(paths.sweep).get("has_controller"):
         events.request_cancel(paths, force=force)  # for its controller; each trial is asked as well, for there may be none
         for trial in finding.trials_of(paths):

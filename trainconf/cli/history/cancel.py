@@ -45,5 +45,7 @@ def ask_to_end(paths: RunPaths, *, force: bool) -> bool:
         printer.error(error)
         return False
     state = runs.state(paths)
+    if state.is_final:
+        state = runs.look_of_a_wait(paths, runs.state)(paths)
     printer.info(one_line(f"{paths.run_id} {state.status}" + (f": {state.reason}" if state.reason else "")))
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainconf.control.results.sweep import is_plain, needs_controller, progress_of
+from trainconf.control.results.sweep import is_paused, is_plain, needs_controller, progress_of
 from trainconf.errors import UserError
 from trainconf.files import FileLock
 from trainconf.history import events, record
@@ -45,6 +45,21 @@ def ask_for(sweep: RunPaths, deed: str, **facts: Any) -> bool:
     finally:
         lock.release()
     return False
+
+
+def end_paused(sweep: RunPaths) -> None:
+    """Write down that a paused search which nobody controls is cancelled. Raises StorageError."""
+    lock = FileLock(sweep.controller_lock)
+    if is_plain(record.read_mapping(sweep.sweep)) or not lock.acquire(blocking=False):
+        return  # its controller hears of it
+    try:
+        if is_paused(sweep):
+            log, reason = journal.Journal(sweep), events.why_canceled(sweep)
+            log.write("close", reason=reason)
+            log.write("end", state="Canceled", reason=reason)
+            log.close()
+    finally:
+        lock.release()
 
 
 def _hold(sweep: RunPaths, log: journal.Journal, progress: Progress) -> None:

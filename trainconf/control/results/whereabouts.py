@@ -10,7 +10,7 @@ from trainconf.control.results.sweep import is_paused, results
 from trainconf.errors import ConfigError, LaunchError
 from trainconf.fast.tuples import NamedTuple
 from trainconf.files import is_locked, read_lines
-from trainconf.history import liveness
+from trainconf.history import events, liveness
 from trainconf.history.find import trials_of
 from trainconf.history.liveness import State
 from trainconf.history.record import read_mapping
@@ -157,6 +157,8 @@ def _is_told(sweep: RunPaths) -> bool:
 
 def _as_told(sweep: RunPaths, state: State) -> State:
     """The state of a sweep; of a search whose trials have all ended, what has become of it, which their agent does not know."""
+    if state.status == "Canceled" and state.reason == PAUSED and not is_paused(sweep):
+        return State(state.status, events.why_canceled(sweep), state.event)  # since then
     if state.status != "Completed" or "search" not in read_mapping(sweep.sweep):
         return state
     ended = results(sweep)

@@ -108,6 +108,26 @@ def test_a_paused_sweep_is_cancelled(here: Here, workspace: Shell) -> None:
     assert statuses(here) == ["Completed"] * 4
 
 
+@pytest.mark.parametrize("kind", [["sweep=bayes", "+params.lr=uniform(0, 1)"], [*RANDOM, *POLICY]], ids=["bayes", "policy"])
+def test_a_paused_search_whose_controller_has_gone_is_cancelled(here: Here, workspace: Shell, kind: list[str]) -> None:
+    if "sweep=bayes" in kind:
+        pytest.importorskip("optuna", reason="the extra `sweeps` is not installed")
+    home = begin(here, workspace, *kind, waits=[] if "sweep=bayes" in kind else ["NotStarted"] * 3)
+    assert here("sweep", "pause", "last").code == 0
+    wait_for(lambda: "sweep=bayes" in kind or os.path.exists(home.held))
+    (workspace.root / "gate").write_text("")
+    assert here("wait", "last").code == 130
+    wait_for(lambda: not is_locked(home.controller_lock))
+    assert shown(here)["status"] == "Paused"
+    canceled = here("sweep", "cancel", "last")
+    assert (canceled.code, "had already ended" in canceled.err, "paused" in canceled.err) == (0, False, False), canceled
+    waited = here("wait", "last")
+    assert (waited.code, "Canceled: cancellation was requested by" in waited.err) == (130, True), waited
+    assert shown(here)["status"] == "Canceled"
+    goes_on = here("sweep", "retry", "last", "--only", "canceled") if "sweep=bayes" not in kind else here("sweep", "resume", "last")
+    assert (goes_on.code, statuses(here)) == (0, ["Completed"] * 4), goes_on
+
+
 @pytest.mark.parametrize("is_paused", [False, True])
 @pytest.mark.parametrize("more", [RANDOM, [*RANDOM, *POLICY]])
 def test_it_goes_on_after_the_machine_went_down(here: Here, workspace: Shell, more: list[str], is_paused: bool) -> None:
