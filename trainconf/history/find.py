@@ -49,14 +49,19 @@ def trials_of(sweep: RunPaths) -> list[RunPaths]:
 
 
 def given_to_the_last_agent(sweep: RunPaths) -> list[str]:
-    """The folders that a sweep's latest agent was given, in order; what an earlier one had and did not begin, nobody has."""
-    found: list[str] = []
+    """The folders that a sweep's latest agent was given, in order; what an earlier one had and did not begin, nobody has.
+
+    Where jobs have the trials, those of all of them; not what was taken back from one, whoever has it now.
+    """
+    found: dict[str, None] = {}
     for line in files.read_lines(sweep.trials):
         if isinstance(line, dict) and "agent" in line:
             found.clear()
         elif isinstance(line, dict) and isinstance(line.get("run_dir"), str):
-            found.append(os.path.join(sweep.run_dir, line["run_dir"]))
-    return found
+            found[os.path.join(sweep.run_dir, line["run_dir"])] = None
+        elif isinstance(line, dict) and isinstance(line.get("taken_back"), str):
+            found.pop(os.path.join(sweep.run_dir, line["taken_back"]), None)
+    return list(found)
 
 
 def _is_trial_of(trial: RunPaths, sweep: RunPaths) -> bool:

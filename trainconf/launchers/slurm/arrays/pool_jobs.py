@@ -88,6 +88,8 @@ class PoolJobs(SeparatePool):
             return False
         try:
             end_unless_held(pool_job, "it was lost")  # should it come back, it leaves its trials alone
+            if takes_no_more(pool_job):  # whoever is killed from here on has not handed it over
+                files.append_line(self.handle.paths.trials, {"taken_back": paths.run_dir})
         except OSError as error:
             raise StorageError.from_os_error(error, "the end of a job cannot be recorded") from error
         return takes_no_more(pool_job)

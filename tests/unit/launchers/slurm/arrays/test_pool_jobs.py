@@ -15,13 +15,15 @@ import pytest
 from trainconf import files
 from trainconf.errors import ConfigError, LaunchError, NoRoomError
 from trainconf.history import events, liveness
-from trainconf.history.find import trials_of
-from trainconf.launchers.protocol import LaunchPlan, RankPlan, RunHandle
+from trainconf.history.find import given_to_the_last_agent, trials_of
+from trainconf.launchers.protocol import LaunchPlan, RankPlan, RunHandle, replace
 from trainconf.launchers.slurm.arrays.pool_jobs import MOST_JOBS, PoolJob, PoolJobs
 from trainconf.launchers.slurm.launcher import SlurmLauncher
 from trainconf.launchers.slurm.reconcile import given_to
 from trainconf.paths import RunPaths
 from trainconf.process import Completed, Processes
+from trainconf.search.progress import Trial
+from trainconf.sweeps.hands import Feeding
 
 
 class Slurm(Processes):
@@ -206,6 +208,24 @@ def test_a_trial_that_no_job_begins_is_given_to_so_many_jobs_and_no_more(sweep: 
         sweep.add(0)
     sweep.slurm.jobs[str(MOST_JOBS)][0] = "NODE_FAIL"
     assert (sweep.status(paths), sweep.pool.takes_back(paths)) == ("NotResponding", False)
+
+
+def test_a_feeder_that_is_killed_after_it_has_taken_a_trial_back_gives_it_afterwards(sweep: Sweep) -> None:
+    """The list of the sweep names it from the first time on."""
+    (paths,) = sweep.add(0)
+    assert paths.run_dir in given_to_the_last_agent(sweep.home)
+    events.append(sweep.home.pool_job(1), "Completed")
+    assert sweep.pool.takes_back(paths)
+    for pool_job in (None, 1, 2):
+        plan = sweep.plan(0)
+        if pool_job is not None:
+            sweep.launcher.stage(replace(plan, batch={**(plan.batch or {}), "pool_job": pool_job}))
+        sweep.open_again()
+        hands = Feeding(sweep.home, sweep.home.workspace, None, sweep.pool, None)  # type: ignore[arg-type]
+        assert not hands.has(Trial(0, 0, 0, {}, ["exp", "s_0"]))
+    sweep.add(0)
+    assert Feeding(sweep.home, sweep.home.workspace, None, sweep.pool, None).has(Trial(0, 0, 0, {}, ["exp", "s_0"]))  # type: ignore[arg-type]
+    assert [paths.run_id for paths in trials_of(sweep.home)] == ["s_0"]
 
 
 @pytest.mark.parametrize("word", ["Finalizing", "Completed"])
