@@ -39,7 +39,7 @@ def shown_choice(choice: Any) -> str:
     """A choice as it is typed: one, a list of them, or none at all."""
     if isinstance(choice, (list, ListConfig)):
         return f"[{','.join(map(shown_choice, choice))}]"
-    return "null" if choice is None else str(choice)
+    return "null" if choice is None else str(choice).lower() if isinstance(choice, bool) else str(choice)
 
 
 def unknown_choice(group: str, choice: str, options: Sequence[str], source: str, beside: Sequence[str] = ()) -> Mistake:
@@ -107,6 +107,20 @@ def why_unreadable(text: str, error: Exception) -> str:
     return f"{found[2]} is not finished, or needs quotes" if found[1] == "no viable alternative" else f"{found[2]} needs quotes there"
 
 
+def choice_without_quotes(group: str, choice: Any, options: Sequence[str], source: str) -> Mistake | None:
+    """A choice whose name the grammar reads as another value: `true`, `nan`, `1e3`; None for what is no such."""
+    if isinstance(choice, (str, int)) and not isinstance(choice, bool):
+        return None
+    typed = source.rpartition("=")[2]
+    names = {typed, "null" if choice is None else str(choice)}
+    meant = next((option for option in options if option.lower() in {name.lower() for name in names}), "")
+    if not meant:
+        return None
+    what = "null" if choice is None else str(choice).lower()
+    return Mistake(f"{group}={meant} is read as the value {what}, and a choice is a text", ("from", source),
+                   hint=shlex.quote(f'{group}="{meant}"'))
+
+
 def unreadable_override(text: str, because: str) -> Mistake:
     """A word that Hydra's override grammar cannot read, or that says nothing by it."""
     key, equals, value = text.partition("=")
@@ -118,6 +132,9 @@ def unreadable_override(text: str, because: str) -> Mistake:
     elif equals and re.fullmatch(r"[+~]*[\w./@-]+", key) and "\\" not in value:
         quoted = value.replace('"', '\\"')
         hint = "to give it as a text: " + shlex.quote(f'{key}="{quoted}"')
+        if re.fullmatch(r"\[[^]\[{}'\"]+\]", value):
+            items = ",".join(f'"{item.strip()}"' for item in value[1:-1].split(","))
+            hint = "to give texts: " + shlex.quote(f"{key}=[{items}]")
     return Mistake(
         f"{text!r} is not an override", ("from", "command line"), ("because", because),
         ("allowed", "key=value, +key=value, ++key=value, ~key, group=choice"), hint=hint,

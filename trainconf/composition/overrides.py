@@ -87,11 +87,14 @@ def without_unknown_choices(overrides: list[Override], repository: Any, mistakes
         is_last = last[override.get_key_element().lstrip("+")] is override
         is_choice = is_last and repository.group_exists(group) and not override.is_delete() and not isinstance(value, dict)
         choices = (value if isinstance(value, list) else [value]) if is_choice else []
-        unknown = [choice for choice in choices if choice is None or not repository.config_exists(f"{group}/{choice}")]
+        unknown = [
+            choice for choice in choices if type(choice) in (bool, float, type(None)) or not repository.config_exists(f"{group}/{choice}")
+        ]
         if not unknown:
             kept.append(override)
         for choice in unknown:
             source = f"command line: {override.input_line}"
             options, beside = repository.get_group_options(group), list(map(explain.shown_choice, choices))
-            mistakes.append(explain.unknown_choice(group, explain.shown_choice(choice), options, source, beside))
+            mistakes.append(explain.choice_without_quotes(group, choice, options, source)
+                            or explain.unknown_choice(group, explain.shown_choice(choice), options, source, beside))
     return kept

@@ -117,13 +117,13 @@ def _trial(sweep: RunPaths, which: str) -> RunPaths:
     if which == "best":
         from trainconf.control.results.damage import refuse_damaged
         from trainconf.control.results.sweep import results
+        from trainconf.control.words.sweeps import without_a_best
 
         found = results(sweep)
         if found.best is None:
             refuse_damaged(sweep)
-            what = f"no trial of {name} has logged {found.metric}" if found.metric else f"{name} compares its trials by no metric"
             hint = f"`trainconf show {name}` lists its trials" if found.metric else "metric.name=NAME says by which they are"
-            raise RunNotFoundError(what, ("sweep", sweep.run_dir), hint=hint)
+            raise RunNotFoundError(without_a_best(found), ("sweep", sweep.run_dir), hint=hint)
         which = str(found.best.number)
     trials = {str(entry.number): entry.paths for entry in journal.read(sweep)}
     if which not in trials:

@@ -172,6 +172,9 @@ def _unknown(workspace: WorkspacePaths, name: str) -> RunNotFoundError:
     near = get_close_matches(name, ids, 3, 0.4)
     facts = [where, ("nearest", "\n".join(near))] if near else [where]
     hint = "`trainconf ls` lists the runs; the unique beginning of an id will do, or its last letters"
+    newest = f"`last` is the newest run: {_last(workspace)[0].run_id}"
     if name.lower() in _NEWEST:
-        hint = f"`last` is the newest run: {ids[0]}"
+        hint = newest
+    elif get_close_matches(name.lower(), (LAST,), 1, 0.7):
+        hint = f"{newest}; {hint}"
     return RunNotFoundError(f"there is no run {name!r}", *facts, hint=hint)

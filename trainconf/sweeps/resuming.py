@@ -18,6 +18,7 @@ from trainconf.launchers.protocol import Launcher, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import Reporter
 from trainconf.resolve.run_config import RunConfig
+from trainconf.resolve.settings import nearest
 from trainconf.sweeps import journal
 from trainconf.sweeps.controlled import Controlled
 from trainconf.sweeps.hands import Feeding, Watching
@@ -30,6 +31,7 @@ CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_d
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
 NEEDED = ("max_total_runs", "max_concurrent_runs")  # null is no limit of the others
 POLICY = "policy"
+ALLOWED = (*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING")
 _CHANGES = ("pause", "resume", "close", "budget", POLICY)
 RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
 
@@ -248,12 +250,16 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
         name = key.removeprefix("sweep.")
         if key in of_policy:
             continue
-        if name not in CHANGEABLE:
+        known = [f"sweep.{each}" for each in (*search.settings, "seed")]
+        if name not in CHANGEABLE and key.startswith("sweep.") and ".".join(key.split(".")[:2]) not in known:
+            near = nearest(key, known)
+            mistakes.append(Mistake(f"{key} is not a setting", *([("nearest", near)] if near else []), ("allowed", ", ".join(ALLOWED))))
+        elif name not in CHANGEABLE:
             before = _since_it_began(key, search, home)
             facts = [("since it began", str(before)), ("asked for now", str(value))] if before is not ABSENT else []
             mistakes.append(Mistake(
                 f"{key} cannot be changed in a sweep that has begun", *facts,
-                ("allowed", ", ".join([*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING"])),
+                ("allowed", ", ".join(ALLOWED)),
                 hint=f"start another sweep, which can learn from this one: sweep.resume_from=[{home.run_id}]",
             ))
         elif not _fits(name, value):

@@ -257,7 +257,8 @@ class Search:
         given = [name for name in ("slack_factor", "slack_amount") if policy.get(name) is not None]
         if len(given) != 1:
             what = "both are given" if given else "none is given"
-            self.wrong("sweep.policy", f"sweep/policy=bandit needs slack_factor or slack_amount, and {what}",
+            key = f"sweep.policy.{given[0]}" if given else "sweep.policy"
+            self.wrong(key, f"sweep/policy=bandit needs slack_factor or slack_amount, and {what}",
                         hint="sweep.policy.slack_amount=null" if given else "sweep.policy.slack_factor=0.1")
 
     def wrong(self, key: str, what: str, *facts: tuple[str, str], hint: str = "") -> None:

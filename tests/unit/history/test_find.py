@@ -62,6 +62,11 @@ def test_an_unknown_name_is_answered_with_a_hint(three: WorkspacePaths, name: st
         find(three, name)
 
 
+def test_a_mistyped_last_is_told(three: WorkspacePaths) -> None:
+    with pytest.raises(RunNotFoundError, match=r"`last` is the newest run: \S+; `trainconf ls` lists"):
+        find(three, "lats")
+
+
 def test_the_nearest_id_is_named(three: WorkspacePaths) -> None:
     with pytest.raises(RunNotFoundError, match=r"nearest +iris-1"):
         find(three, "irsi-1")

@@ -27,6 +27,7 @@ from trainconf.control.sweeps.standing import (
     standing,
 )
 from trainconf.control.words.spreadsheets import of_sweep
+from trainconf.control.words.sweeps import without_a_best
 from trainconf.errors import UserError
 from trainconf.history import labels
 from trainconf.paths import RunPaths, WorkspacePaths, find_workspace
@@ -113,8 +114,8 @@ def _best(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     results = sweeps.results(runs.find_sweep(workspace, args.sweep))
     if results.best is None:
         refuse_damaged(results.sweep)
-        raise UserError(f"no trial of {results.sweep.run_id} has logged {results.metric or 'the metric: metric.name is null'}",
-                        hint="metric.name=NAME says by which metric trials are compared")
+        shows = f"`trainconf show {results.sweep.run_id}` lists its trials"
+        raise UserError(without_a_best(results), hint=shows if results.metric else "metric.name=NAME says by which metric they are")
     if args.words:
         from trainconf.sweeps.trials import words_of
 

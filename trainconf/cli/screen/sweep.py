@@ -12,7 +12,7 @@ from trainconf.control.results.damage import damage
 from trainconf.control.results.sweep import Results, TrialResult
 from trainconf.control.results.whereabouts import controller_now
 from trainconf.control.words.end import printed
-from trainconf.control.words.sweeps import in_words, trial_named
+from trainconf.control.words.sweeps import in_words, trial_named, without_a_best
 from trainconf.history import labels, record
 from trainconf.history.events import seconds
 from trainconf.launchers.plan_text import batch_text
@@ -186,6 +186,8 @@ def summary(results: Results, *, every: bool = True) -> list[str]:
         lines.append(f"the search has ended: {results.reason}")
     if results.best is None and any(trial.status == "Completed" for trial in results.trials):
         names = {name for trial in results.trials for name in trial.row.get("metrics", ())}
+        if results.metric in names:
+            lines.append(without_a_best(results))
         if missing := record.missing_metric(results.metric, names, "Completed"):
             first = next(trial for trial in results.trials if trial.status == "Completed")
             lines += [missing, *printed(RunPaths(str(first.row.get("run_dir"))), results.metric)]

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from trainconf.control import runs
 from trainconf.control.results import sweep as sweeps
 from trainconf.control.words.spreadsheets import of_sweep
+from trainconf.control.words.sweeps import without_a_best
+from trainconf.errors import RunNotFoundError
 from trainconf.files import FileLock
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
@@ -92,6 +95,17 @@ def test_with_repeats_the_best_is_a_point_by_its_mean_also_where_nobody_watched(
     found = sweeps.results(home)
     assert found.best is not None
     assert (found.best.number, found.best_value) == (2, 0.6)
+
+
+@pytest.mark.parametrize(("value", "said"), [
+    (float("nan"), "no trial of s has a finite value of score"), (float("inf"), "no trial of s has a finite value of score"),
+    (None, "no trial of s has logged score"),
+])  # fmt: skip
+def test_why_none_is_the_best_is_told(workspace: WorkspacePaths, value: float | None, said: str) -> None:
+    found = sweeps.results(sweep_of(workspace, ("Completed", value), ("Failed", None)))
+    assert (found.best, without_a_best(found)) == (None, said)
+    with pytest.raises(RunNotFoundError, match=said):
+        runs.find(workspace, "s:best")
 
 
 def test_without_a_metric_none_is_the_best(workspace: WorkspacePaths) -> None:
