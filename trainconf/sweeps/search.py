@@ -18,7 +18,7 @@ from trainconf.search.policies import Asha, Bandit, Judge, Median, Policy, Trunc
 from trainconf.search.progress import Limits
 from trainconf.search.reading import SpaceReader
 from trainconf.search.samplers import LISTED_SIZE, GridSampler, NothingLeftError, PointSource, RandomSampler, Sieve, SobolSampler
-from trainconf.search.space import Point, Space
+from trainconf.search.space import Point, Space, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Search:
         """Let the first trials have the values of runs, and find what those have written."""
         self.first, self.resumed_outputs = [*points, *self.first], outputs
         self.settings = {**self.settings, "first": self.first, "resumed_outputs": outputs}
+        if self.kind == "grid" and not self.mistakes:
+            self._check_grid()
 
     @property
     def policy(self) -> Mapping[str, Any]:
@@ -113,13 +115,17 @@ class Search:
 
     @property
     def most(self) -> int | None:
-        """Trials of each point of the space, and of those of `first` that it does not hold; None where there is no end to them."""
-        size, outside = self.space.size, self.first
-        if size is not None and outside:
-            from trainconf.search.bayes import is_within
+        """Trials of each point of the space, and of what `first` has besides; None where there is no end to them."""
+        size = self.space.size
+        return None if size is None else (size + self._besides()) * self.repeats
 
-            outside = [point for point in outside if not is_within(self.space, point)]
-        return None if size is None else (size + len(outside)) * self.repeats
+    def _besides(self) -> int:
+        """How many points of `first` are none of the space, or one that stands before. Raises ConditionError."""
+        if not self.first:
+            return 0
+        from trainconf.search.bayes import is_within
+
+        return len(self.first) - len({key_of(point) for point in self.first if is_within(self.space, point)})
 
     def limits(self, concurrent: int) -> Limits:
         """What ends the search; `concurrent` trials at a time."""
@@ -240,9 +246,10 @@ class Search:
         size, limit = self.space.size, self.settings.get("max_total_runs")
         if size is None or limit is None or self.settings.get("allow_partial"):
             return
-        if size * self.repeats > int(limit) and self.space.exclusions and size <= LISTED_SIZE:
-            with suppress(ConditionError):
+        with suppress(ConditionError):
+            if size * self.repeats > int(limit) and self.space.exclusions and size <= LISTED_SIZE:
                 size = sum(1 for _ in Sieve(self.space).left())
+            size += self._besides()
         if size * self.repeats > int(limit):
             axes = " x ".join(f"{axis.key} ({axis.size})" for axis in self.space.axes)
             source = self._source("sweep.max_total_runs") or "default"

@@ -64,6 +64,17 @@ def test_points_that_are_excluded_count_for_no_total(here: Here, workspace: Shel
     assert "further trials" not in answer.err
 
 
+@pytest.mark.parametrize(("first", "count"), [("[{params.a: 9}]", 4), ("[{params.a: 1},{params.a: 1}]", 4), ("[{params.a: 1}]", 3)])
+def test_what_comes_first_takes_no_point_of_a_grid_its_place(here: Here, workspace: Shell, first: str, count: int) -> None:
+    search = ["sweep=grid", "+params.a=0,1,2", f"sweep.first={first}", "metric.name=loss"]
+    answer = here("plan", "-m", *workspace.script(*search), "--json")
+    assert answer.code == 0, answer
+    points = [trial["params.a"] for trial in json.loads(answer.out)["trials"]]
+    assert (len(points), {0, 1, 2} - set(points)) == (count, set())
+    answer = here("plan", "-m", *workspace.script(*search, "sweep.max_total_runs=3"))
+    assert (answer.code, f"this grid has {count} runs" in answer.err) == ((0, False) if count == 3 else (2, True)), answer
+
+
 def test_the_words_of_the_best_trial_are_a_shells_and_its_line_is_one(here: Here, workspace: Shell) -> None:
     workspace.write("train.py", "from trainconf import Run\nRun.get_context().log('loss', 1.0)\n")
     workspace.write("conf/experiment/x.yaml", "# @package _global_\nexperiment_name: x\nscript: train.py\nsweep:\n  space:\n"
