@@ -12,7 +12,7 @@ from trainconf.search.progress import Progress
 from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.journal import Journal
 from trainconf.sweeps.places import DETACHED, HERE, Making
-from trainconf.sweeps.presence import ControllerLock
+from trainconf.sweeps.presence import ControllerLock, record_end
 from trainconf.sweeps.watching import TrialWatch
 
 
@@ -65,7 +65,10 @@ class Controlled:
             if not self._controller.is_done:  # somebody has asked it to go on
                 self._mark(is_ending=False)
                 return False
-            self._controller.finish()
+            is_over = not self._controller.is_paused
+            state, reason = self._controller.finish()
+            if is_over:
+                record_end(self.paths, state, reason)
             self._let_go()
         return True
 

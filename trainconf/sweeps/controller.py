@@ -19,7 +19,7 @@ from trainconf.search.policies import Judge, Verdict, why_ended
 from trainconf.search.progress import OUT_OF_TIME, Progress, Trial
 from trainconf.search.values import value_of_trial
 from trainconf.sweeps import journal
-from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError, record_end
+from trainconf.sweeps.hands import RETRY_SECONDS, Hands, Holding, NotNowError, TrialError
 from trainconf.sweeps.search import judge_of
 from trainconf.sweeps.watching import LOOK_SECONDS, LOOKS_A_SECOND, Log, TrialWatch, end_of, logs_of
 
@@ -33,10 +33,7 @@ PATIENCE_SECONDS = 600.0  # with a trial that its target does not take
 
 
 class Controller:
-    """One search, from its journal on. `step` never waits for a trial; somebody calls it every few hundredths of a second.
-
-    watches: every trial by its number. `stops` and `verdict_count` are the policy's.
-    """
+    """One search, from its journal on. `step` never waits for a trial; somebody calls it often. watches: every trial by its number."""
 
     def __init__(
         self, home: RunPaths, log: journal.Journal, progress: Progress, judge: Judge | None, hands: Hands, *,
@@ -130,6 +127,7 @@ class Controller:
 
         Those that the policy stopped stay as they are. Raises StorageError.
         """
+        self._begin_to_feed()
         for trial in [trial for trial in self.progress.trials if trial.state in states and trial.stop is None]:
             self._write("again", number=trial.number, run=journal.run_of(self._hands.again(trial)))
             if self.judge is not None:
@@ -147,8 +145,7 @@ class Controller:
     @property
     def is_paused(self) -> bool:
         """Whether it is done only for now."""
-        progress = self.progress
-        return progress.is_held and not ((progress.exhausted or progress.has_all) and not progress.running)
+        return self.progress.is_held and bool(self.progress.running or not (self.progress.exhausted or self.progress.has_all))
 
     def finish(self) -> tuple[str, str]:
         """Record how the sweep has ended; the state and the reason."""
@@ -160,11 +157,14 @@ class Controller:
         self.is_finished = True
         self._journal.close()
         self._hands.close(state, reason)
-        if reason != PAUSED:
-            record_end(self.home, state, reason)
         return state, reason
 
+    def _begin_to_feed(self) -> None:
+        """Trials are added from now on; those that were lost meanwhile, and had not begun, are started again."""
+        self._untaken.update({trial.number: (0.0, math.inf) for trial in self._hands.begin_to_feed(self.progress.running.values())})
+
     def _ask(self, line: dict[str, Any]) -> None:
+        self._begin_to_feed()
         entry = self._hands.entry(line)
         self._overrides[entry.number] = entry.overrides
         self._write("ask", **entry.line())
@@ -285,9 +285,8 @@ class Controller:
         assert watch.state is not None
         state = "Lost" if watch.state.status == "NotResponding" else watch.state.status
         value = value_of_trial(watch.values, self.progress.goal, self._value)
-        names = sorted(watch.names)[:NAMES]
+        self._write("told", number=watch.number, state=state, value=value, reason=watch.state.reason, names=sorted(watch.names)[:NAMES])
         watch.settle()
-        self._write("told", number=watch.number, state=state, value=value, reason=watch.state.reason, names=names)
 
     def _obey(self, asked: dict[str, Any]) -> None:
         deed, facts = asked["deed"], {key: value for key, value in asked.items() if key not in ("deed", "time")}

@@ -10,7 +10,6 @@ from contextlib import suppress
 from trainconf import launchers
 from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, LaunchError, NoRoomError, RunNotFoundError, StorageError, TrainconfError
-from trainconf.files import FileLock
 from trainconf.history import events, liveness
 from trainconf.history.find import given_to_the_last_agent
 from trainconf.history.record import read_mapping
@@ -36,6 +35,9 @@ Resolve = Callable[[int, dict[str, "Any"], int], tuple[Resolved, list[str]]]  # 
 
 class Hands(Protocol):
     """Makes the runs of trials and has them carried out."""
+
+    def begin_to_feed(self, running: Iterable[Trial]) -> list[Trial]:
+        """Trials will be added; those of `running` that nobody has any more. Raises StorageError where none can be added."""
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
         """The trial of an `ask` line: its overrides, and where its run will be."""
@@ -97,6 +99,10 @@ class Feeding:
         self._resolve = resolve
         self._resolved: dict[int, Resolved] = {}  # of trials that are asked for and not made yet
         self._handed_over = set(given_to_the_last_agent(home))
+
+    def begin_to_feed(self, running: Iterable[Trial]) -> list[Trial]:
+        """Nothing to do: it does from the beginning."""
+        return []
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
         """The trial of an `ask` line. One that cannot be composed gets its number too: `start` tells why it fails."""
@@ -194,21 +200,25 @@ class Watching:
         """Whether somebody has asked for more: the sweep's agent stays until `close` then."""
         return self._feeding is not None
 
-    def _fed(self) -> Feeding:
-        if self._feeding is None:
-            try:
-                self._feeding = self._feed()
-            except TrainconfError as error:
-                raise StorageError(error.mistakes) from error
-        return self._feeding
+    def begin_to_feed(self, running: Iterable[Trial]) -> list[Trial]:
+        """Trials will be added. The agent that had them all may have just gone."""
+        if self._feeding is not None:
+            return []
+        try:
+            self._feeding = self._feed()
+        except TrainconfError as error:
+            raise StorageError(error.mistakes) from error
+        return [trial for trial in running if not self.has(trial)]
 
     def entry(self, line: dict[str, Any]) -> journal.Entry:
-        """A further trial. Raises StorageError where there can be none."""
-        return self._fed().entry(line)
+        """A further trial."""
+        assert self._feeding is not None
+        return self._feeding.entry(line)
 
     def again(self, trial: Trial) -> RunPaths:
-        """The folder of a trial's next run. Raises StorageError where there can be none."""
-        return self._fed().again(trial)
+        """The folder of a trial's next run."""
+        assert self._feeding is not None
+        return self._feeding.again(trial)
 
     def has(self, trial: Trial) -> bool:
         """Whether somebody has its run, or had it: of those that were all handed over always."""
@@ -264,22 +274,6 @@ def can_hold(home: RunPaths) -> bool:
 def hold(home: RunPaths, trials: Iterable[Trial], *, is_held: bool) -> None:
     """Keep trials of a sweep from beginning, or let them begin. Raises ConfigError, LaunchError."""
     launchers.of_run(home).hold([journal.paths_of(home, trial.run) for trial in trials], is_held=is_held)
-
-
-def record_end(home: RunPaths, state: str, reason: str) -> None:
-    """Record how a sweep has ended where whoever had its trials is gone without a word. Raises StorageError."""
-    lock = FileLock(home.lock)
-    try:
-        if not lock.acquire(blocking=False):
-            return  # its agent does it
-        try:
-            latest = events.last(home)
-            if latest is not None and latest["state"] not in events.TERMINAL:
-                events.append(home, state, exit_code={"Completed": 0, "Failed": 1}.get(state), reason=reason)
-        finally:
-            lock.release()
-    except OSError as error:
-        raise StorageError.from_os_error(error, "the end of the sweep cannot be recorded") from error
 
 
 class Holding:

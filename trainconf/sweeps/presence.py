@@ -187,3 +187,19 @@ def tell(sweep: RunPaths, deeds: Iterable[tuple[str, Mapping[str, Any]]]) -> boo
         return not unheard
     finally:
         lock.release()
+
+
+def record_end(home: RunPaths, state: str, reason: str) -> None:
+    """Record how a sweep has ended where whoever had its trials is gone without a word. Raises StorageError."""
+    lock = FileLock(home.lock)
+    try:
+        if not lock.acquire(blocking=False):
+            return  # its agent does it
+        try:
+            latest = events.last(home)
+            if latest is not None and latest["state"] not in events.TERMINAL:
+                events.append(home, state, exit_code={"Completed": 0, "Failed": 1}.get(state), reason=reason)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise StorageError.from_os_error(error, "the end of the sweep cannot be recorded") from error

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,9 @@ class Hands:
             self.silences -= 1
             raise LaunchError("Slurm does not answer")
         events.append(paths_of(self.home, trial.run), "Canceled", exit_code=None, reason="")
+
+    def begin_to_feed(self, running: Iterable[Trial]) -> list[Trial]:
+        return []
 
     def gives_again(self, trial: Trial) -> bool:
         return False

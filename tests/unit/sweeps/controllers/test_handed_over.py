@@ -17,6 +17,7 @@ from tests.unit.sweeps.controllers.test_one_controller import POLICY, SCRIPT
 from trainconf.files import FileLock, is_locked, read_lines
 from trainconf.history import events, liveness
 from trainconf.paths import RunPaths
+from trainconf.sweeps import searching
 from trainconf.sweeps.presence import presence
 
 Here = Callable[..., Answer]
@@ -95,6 +96,28 @@ def test_a_trial_that_waits_for_a_slot_leaves_the_line_of_a_paused_sweep(here: H
     assert here("wait", "last").code == 0
     assert statuses(here) == ["Completed"] * 4
     assert [event["attempt"] for event in events.read(RunPaths(f"{home.run_dir}_1"))][-1] == 1, "it had never begun"
+
+
+def test_a_retry_of_a_paused_search_loses_no_trial_that_waits_although_its_agent_goes(
+    here: Here, workspace: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes after the new controller has seen that it has all trials, and before that one gives it another."""
+    workspace.write("train.py", SCRIPT + "sys.exit(3 if os.environ['TRAINCONF_RUN_ID'].endswith('_0') else 0)\n")
+    home = begin(here, workspace, *RANDOM, *POLICY, "grace_seconds=1")
+    pause(here, home)
+    assert here("wait", "last").code == 130
+    wait_for(lambda: not is_locked(home.controller_lock))
+    real = searching.open_pool
+
+    def open_pool(*args: Any) -> Any:
+        kill_agent(home)
+        wait_for(lambda: not is_locked(home.lock))
+        return real(*args)
+
+    monkeypatch.setattr(searching, "open_pool", open_pool)
+    assert here("sweep", "retry", "last").code == 0
+    assert statuses(here) == ["Completed"] * 4
+    assert [line["number"] for line in read_lines(home.journal) if line["deed"] == "again"] == [0]
 
 
 def test_a_paused_sweep_is_cancelled(here: Here, workspace: Shell) -> None:
