@@ -26,6 +26,13 @@ test("the best is the lowest where the goal is to minimize, and no run alone is 
   expect(ordered([row("a", { metric: 2 })])[0]?.isBest).toBe(false);
 });
 
+test("the best of a sweep is the trial that trainconf names, and not the one with the best last value", () => {
+  const rows = [row("t1", { sweep: SWEEP.sweep_id, metric: 0.5, "metric.goal": "minimize" }), row("t2", { sweep: SWEEP.sweep_id, metric: 0.3, "metric.goal": "minimize" })];
+  const marked = (sweep: SweepRow) => tree(rows, [sweep], [])[0]?.children.flatMap((node) => (node.kind === "sweep" ? node.children : [])).filter(({ isBest }) => isBest).map(({ id }) => id);
+  expect(marked(SWEEP)).toEqual(["t1"]);
+  expect(marked({ ...SWEEP, best: null })).toEqual([]);
+});
+
 test("trials are below their sweep, sweeps and runs below their experiment, also without a file", () => {
   const rows = [row("t1", { sweep: SWEEP.sweep_id }), row("alone"), row("old", { experiment: "gone" }), row("orphan", { sweep: "rm-1" })];
   const found = tree(rows, [SWEEP], [{ choice: "digits", file: "/w/digits.yaml", name: "digits" }, { choice: "new", file: "/w/new.yaml", name: "new" }]);

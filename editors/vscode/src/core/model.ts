@@ -91,7 +91,7 @@ export function tree(rows: readonly Row[], sweeps: readonly SweepRow[], choices:
   });
   for (const sweep of sweeps) {
     const trials = rows.filter((row) => row.sweep === sweep.sweep_id);
-    const node: SweepNode = { kind: "sweep", id: sweep.sweep_id, sweep, children: ordered(trials) };
+    const node: SweepNode = { kind: "sweep", id: sweep.sweep_id, sweep, children: ordered(trials, sweep.best?.run_id ?? null) };
     of(trials[0]?.experiment ?? experimentOf(sweep.sweep_id)).children.push(node);
   }
   const known = new Set(sweeps.map((sweep) => sweep.sweep_id));
@@ -102,10 +102,11 @@ export function tree(rows: readonly Row[], sweeps: readonly SweepRow[], choices:
   return [...experiments.values()].sort((a, b) => Number(!a.choice) - Number(!b.choice) || a.id.localeCompare(b.id));
 }
 
-/** Runs in the order of the tree. The best of those that have ended bears its mark, if there are several. */
-export function ordered(rows: readonly Row[]): RunNode[] {
+/** Runs in the order of the tree. The best bears its mark: of a sweep the one that trainconf names, else the first that has ended, of several. */
+export function ordered(rows: readonly Row[], named?: string | null): RunNode[] {
   const sorted = [...rows].sort((a, b) => rank(a) - rank(b) || byMetric(a, b) || (b.created ?? 0) - (a.created ?? 0));
-  const best = rows.length > 1 ? sorted.find((row) => !isActive(row.status) && score(row) !== undefined) : undefined;
+  const first = rows.length > 1 ? sorted.find((row) => !isActive(row.status) && score(row) !== undefined) : undefined;
+  const best = named === undefined ? first : rows.find(({ run }) => run === named);
   const names = differing(rows);
   return sorted.map((row) => ({ kind: "run", id: row.run, row, isBest: row === best, params: given(row, names) }));
 }
