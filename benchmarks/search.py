@@ -139,6 +139,9 @@ def main() -> int:
         for kind in KINDS:
             rows[f"sweep={kind}"] = lambda kind=kind: timed(search(project, kind, RUNS, reads), project)  # type: ignore[misc]
         report.rows(interleaved(rows, asked.rounds), "xargs -P2")
+        bare = f"seq 0 {NAPS - 1} | xargs -P2 -I@ env TRAINCONF_RUN_ID=_@ '{sys.executable}' nap.py --lr 1"
+        wall = timed(["sh", "-c", bare], project)
+        report.figure("time of two slots not used, xargs -P2", 100 - 100 * sum(naps) / 2 / wall, "%")
         for kind in KINDS:
             wall = timed(search(project, kind, NAPS, reads, script="nap.py"), project)
             report.figure(f"time of two slots not used, sweep={kind}", 100 - 100 * sum(naps) / 2 / wall, "%")
