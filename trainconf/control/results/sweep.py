@@ -127,13 +127,15 @@ def results(sweep: RunPaths) -> Results:
     entries = list(journal.read(sweep))
     there = [entry.paths for entry in entries if events.exists(entry.paths)]
     now = {paths.run_dir: found for paths, found in zip(there, states.states_of(there), strict=True)}
+    lines = read_lines(sweep.trials) if is_over else ()
+    listed = {os.path.basename(str(line["run_dir"])) for line in lines if isinstance(line, dict) and "run_dir" in line}
     for entry in entries:
         told = progress.trials[entry.number] if entry.number < len(progress.trials) else None
         has_ended = told is not None and bool(told.state)
         row, own = _row(entry.paths, now.get(entry.paths.run_dir), name, goal, rule if not has_ended else "last")
         if told is not None and told.state:
             row = {"status": told.state, **row, "reason": told.reason}  # it may never have had a run, or somebody has removed that
-        elif not row and is_over and (lost := what_is_lost(entry.paths, "search" not in found)):
+        elif not row and is_over and (lost := what_is_lost(entry.paths, "search" not in found and _was_made(sweep, entry.paths, listed))):
             row = lost
         value = told.value if told is not None and told.state else own
         value = value if found else None
@@ -186,6 +188,11 @@ def progress_of(sweep: RunPaths, found: dict[str, Any], goal: str) -> Progress:
         except (LookupError, TypeError, ValueError):
             break
     return progress
+
+
+def _was_made(sweep: RunPaths, run: RunPaths, listed: set[str]) -> bool:
+    """Whether a trial of a plain grid that is over had a folder: all had, unless whoever made them was ended. listed: handed over."""
+    return not listed or run.run_id in listed or not run.run_id.startswith(f"{sweep.run_id}_")
 
 
 def _to_come(sweep: RunPaths, progress: Progress) -> int:

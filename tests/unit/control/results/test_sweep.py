@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from trainconf.control.results import sweep as sweeps
 from trainconf.control.words.spreadsheets import of_sweep
 from trainconf.control.words.sweeps import without_a_best
 from trainconf.errors import RunNotFoundError
-from trainconf.files import FileLock
+from trainconf.files import FileLock, append_line
 from trainconf.history import events
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME
@@ -49,6 +50,14 @@ def test_every_trial_is_told_also_one_without_a_folder(workspace: WorkspacePaths
         (2, {"params.a": 2}, ["params.a=2"], without_folder, None),
     ]
     assert (found.metric, found.exit_code) == ("score", 1)
+
+
+@pytest.mark.parametrize(("listed", "status"), [((0, 1), "NotStarted"), ((0, 1, 2), "Removed")])
+def test_a_trial_that_was_never_made_is_not_told_as_removed(workspace: WorkspacePaths, listed: Sequence[int], status: str) -> None:
+    home = sweep_of(workspace, ("Completed", 0.5), ("Completed", 0.5), ("NotStarted", None))
+    for number in listed:
+        append_line(home.trials, {"run_dir": workspace.run("digits", f"s_{number}").run_dir})
+    assert [trial.status for trial in sweeps.results(home).trials] == ["Completed", "Completed", status]
 
 
 @pytest.mark.parametrize(("goal", "best"), [("maximize", 2), ("minimize", 1)])
