@@ -244,8 +244,15 @@ def state(sweep: RunPaths) -> str:
     has_none = not found.get("has_controller") and (not _is_watched(found, lines) or recorded.is_final)
     lacks_some = recorded.is_final and "search" in found and _to_come(sweep, progress_of(sweep, found, "")) > 0
     if has_none and not lacks_some:
-        return recorded.status
+        is_failed = recorded.status == "Completed" and "search" in found and _has_none_completed(sweep)
+        return "Failed" if is_failed else recorded.status  # whoever had its trials compared none of them
     return "Starting" if now is None and _is_in_queue(sweep) else "NoController"
+
+
+def _has_none_completed(sweep: RunPaths) -> bool:
+    """Whether a sweep has trials, and none of them completed."""
+    made = [entry.paths for entry in journal.read(sweep) if events.exists(entry.paths)]
+    return bool(made) and not any((events.last(run) or {}).get("state") == "Completed" for run in made)
 
 
 def _is_in_queue(sweep: RunPaths) -> bool:

@@ -130,13 +130,15 @@ def until_let_go(paths: RunPaths) -> None:
 
 
 def raise_if_failed(paths: RunPaths, state: State) -> None:
-    """Raise RunFailedError for a run that failed or lost its agent, with the last lines it wrote."""
+    """Raise RunFailedError for a run that failed or lost its agent, with the last lines it wrote; for a sweep, which writes none."""
     if state.status not in ("Failed", "NotResponding"):
         return
-    lines = [*end.leftovers(paths, state.event), *end.why(paths, state, has_shown=False)]
+    is_sweep = runs.is_sweep(paths)
+    lines = [] if is_sweep else [*end.leftovers(paths, state.event), *end.why(paths, state, has_shown=False)]
     facts = [("run", paths.run_dir), *([("its end", "\n".join(line.removeprefix("  ") for line in lines))] if lines else [])]
     reason = f": {state.reason}" if state.reason else ""
-    raise RunFailedError(f"{paths.run_id} is {state.status}{reason}", *facts, run_exit_code=exit_code(state))
+    hint = f"`trainconf logs {paths.run_id} --failed` shows the last lines of the trials that failed" if is_sweep else ""
+    raise RunFailedError(f"{paths.run_id} is {state.status}{reason}", *facts, hint=hint, run_exit_code=exit_code(state))
 
 
 def timed_out(paths: RunPaths, state: State, timeout: float | None) -> WaitTimeoutError:

@@ -136,6 +136,25 @@ def test_a_sweep_runs_here_and_gives_its_best_trial(shell: Shell) -> None:
     assert answer.out.splitlines()[-2:] == ["Completed {'score': 3.0} ['--lr', '3'] 3", "3 3.0 True"], answer
 
 
+def test_a_sweep_of_which_no_trial_completed_says_so_in_the_originals_exception(shell: Shell) -> None:
+    text = (
+        "from azureml.exceptions import ActivityFailedException\n"
+        "from azureml.train.hyperdrive import BanditPolicy, GridParameterSampling, HyperDriveConfig, PrimaryMetricGoal, choice\n"
+        "src = ScriptRunConfig('code', 'train.py', environment=here)\n"
+        "config = HyperDriveConfig(run_config=src, hyperparameter_sampling=GridParameterSampling({'--lr': choice(3, 1)}),\n"
+        "    policy=BanditPolicy(slack_amount=1), primary_metric_name='score', primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,\n"
+        "    max_total_runs=2, max_concurrent_runs=1)\n"
+        "run = Experiment(ws, 'sweep').submit(config)\n"
+        "try:\n    run.wait_for_completion()\nexcept ActivityFailedException as error:\n    print(error.error_details)\n"
+    )
+    train = (
+        "import sys, time\nfrom azureml.core import Run\nRun.get_context().log('score', float(sys.argv[2]))\n"
+        "if sys.argv[2] == '3':\n    sys.exit(3)\ntime.sleep(600)\n"
+    )
+    answer = submit(shell, text, train)
+    assert "no trial completed" in answer.out, answer
+
+
 def test_an_estimator_is_the_script_that_it_says(shell: Shell) -> None:
     text = (
         "from azureml.train.estimator import Estimator\n"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SETTLE_LOOKS, SETTLE_SECONDS = 600, 0.1
 FINAL = ("Completed", "Failed", "Canceled")
+REASONS = ("reason", "error", "failure")  # of a run, and of a sweep
 
 
 class Waited:
@@ -76,7 +77,7 @@ class Waited:
         files = self.ours.get_file_names()
         error = None
         if self.get_status() == "Failed":
-            error = {"error": {"code": "UserError", "message": str(ours.get("reason") or ours.get("error") or "the run failed")}}
+            error = {"error": {"code": "UserError", "message": str(next(filter(None, map(ours.get, REASONS)), "the run failed"))}}
         spec = ours.get("spec") or self._recorded_spec()
         return {
             **ours,
