@@ -238,7 +238,7 @@ class SubmittedRun(SaidRun):
         """Submit it again: its own code and config, with words of the command line on top, such as "params.lr=0.2"."""
         from trainconf.control import submit
 
-        words = list(_words("rerun", overrides))
+        words = list(words_given("rerun", overrides))
         submitted = submit.rerun(self._paths, words, self.workspace._paths, Talk(), typed_in=caller())
         return SubmittedRun(self.workspace, submitted.paths, agent_pid=submitted.agent_pid)
 
@@ -246,7 +246,7 @@ class SubmittedRun(SaidRun):
         """Go on with a run that failed, was canceled or lost its agent: its next attempt, in its own directory."""
         from trainconf.control import submit
 
-        submitted = submit.resume(self._paths, list(_words("resume", overrides)), self.workspace._paths, Talk())
+        submitted = submit.resume(self._paths, list(words_given("resume", overrides)), self.workspace._paths, Talk())
         return SubmittedRun(self.workspace, submitted.paths, agent_pid=submitted.agent_pid)
 
     def submit_child(self, config: Any, tags: Mapping[str, object] | None = None) -> SubmittedRun:
@@ -287,7 +287,8 @@ def of(workspace: Workspace, paths: RunPaths) -> SubmittedRun:
     return SubmittedRun(workspace, paths)
 
 
-def _words(call: str, overrides: tuple[str, ...]) -> tuple[str, ...]:
+def words_given(call: str, overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """The overrides of a call. Raises UserError for what is no text."""
     arguments = Arguments(call)
     for word in overrides:
         arguments.text("an override", word, 'words such as "params.lr=0.2"', optional=False)

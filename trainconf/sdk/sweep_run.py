@@ -9,7 +9,9 @@ from trainconf.control import history, runs
 from trainconf.control.results import sweep as control
 from trainconf.control.words.values import measure, number, one_line
 from trainconf.history.follow import has_ended
-from trainconf.sdk.run import SubmittedRun
+from trainconf.sdk.notes import note
+from trainconf.sdk.place import caller
+from trainconf.sdk.run import SubmittedRun, words_given
 from trainconf.sdk.runs import facts, waiting
 from trainconf.sdk.runs.talk import Talk
 
@@ -66,17 +68,24 @@ class SweepRun(SubmittedRun):
         """The sweep once more, with the points it had, or with words of the command line that say otherwise."""
         from trainconf.control.sweeps import again, steer
 
-        sweep = again.rerun(self._paths, [*overrides, "submit.detach=true"], self.workspace._paths, Talk())
+        words = words_given("rerun", overrides)
+        sweep = again.rerun(self._paths, [*words, "submit.detach=true"], self.workspace._paths, Talk())
         sweep.start()
         steer.hand_over(sweep)
         return type(self)(self.workspace, sweep.paths)
 
     def resume(self, *overrides: str) -> SubmittedRun:
-        """Go on with a sweep that was paused or lost its controller; words such as "sweep.max_total_runs=40" change its limits."""
-        from trainconf.control.sweeps.resume import resume_detached
+        """Go on with a sweep that was paused or lost its controller; words such as "sweep.max_total_runs=40" change its limits.
 
-        words = [word for word in overrides if not word.startswith("sweep.controller=")]
-        resume_detached(self._paths, self.workspace._paths, "resume", words)
+        A note says why, where there is nothing to go on with. A sweep that a job of a scheduler controlled gets a job again, unless
+        "sweep.controller=detached" is among the words.
+        """
+        from trainconf.control.sweeps import going_on
+
+        words = words_given("resume", overrides)
+        done = going_on.go_on(self._paths, self.workspace._paths, "resume", words, caller())
+        if not done.is_done:
+            note(done.words)
         return self
 
     def _show_to_end(self, timeout: float | None) -> State:

@@ -190,4 +190,5 @@ def _actions(found: Results) -> list[str]:
         return [*held, "stop", "cancel"] if goes_on else []
     if state in ("Running", "Starting"):
         return [*(["pause"] if can_pause(found.sweep) else []), "stop", "extend", "cancel"]
-    return ["resume", "extend", "cancel"] if goes_on else ["resume", "extend"] if len(found.trials) < found.total else ["extend"]
+    can_resume = len(found.trials) < found.total or state == "NotResponding"  # whoever had its trials is gone
+    return ["resume", "extend", "cancel"] if goes_on else ["resume", "extend"] if can_resume else ["extend"]

@@ -170,6 +170,8 @@ def test_a_search_is_paused_and_stopped_and_a_grid_in_one_job_says_that_it_canno
     assert found["command"] == "trainconf sweep pause s"
     assert found["results"][0]["ok"]
     assert act(ask, "stop", sweep="s", do=True)["command"] == "trainconf sweep stop s"
+    (stopped,) = act(ask, "stop", sweep="s", do=True)["results"]
+    assert stopped["words"].startswith("no further trial starts, as before: ")
     assert [line for line in Path(home.journal).read_text().splitlines() if '"deed":"pause"' in line or '"deed":"close"' in line]
     grid = make_run(workspace, "g", states=("Running",))
     write_json(grid.sweep, {"sweep_id": "g"})

@@ -133,3 +133,12 @@ def test_a_sweep_that_ends_while_it_is_read_is_not_told_as_over_before_its_trial
     assert (found["state"] == "Completed", found["completed"]) == (False, 0)
     found = ask(sweeps.sweep, params={"id": "s"})
     assert (found["state"], found["completed"]) == ("Completed", 1)
+
+
+def test_a_search_whose_agent_has_gone_can_be_resumed(ask: Ask, workspace: WorkspacePaths) -> None:
+    home = make_run(workspace, "s", states=("Running",))
+    search = {"settings": {"kind": "random", "max_total_runs": 1}, "metric": {}, "space": {"lr": "uniform(0, 1)"}, "seed": 0}
+    write_json(home.sweep, {"sweep_id": "s", "search": search, "trial_count": 1, "metric": {"name": "a", "goal": "maximize"}})
+    journal.ask(home, [Entry(0, {"lr": 0.5}, ["lr=0.5"], make_run(workspace, "s_0", states=("NotStarted",)))])
+    found = ask(sweeps.sweep, params={"id": "s"})
+    assert (found["state"], found["actions"]) == ("NotResponding", ["resume", "extend"])

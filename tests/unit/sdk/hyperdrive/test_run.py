@@ -23,7 +23,7 @@ from trainconf import (
     choice,
     uniform,
 )  # fmt: skip
-from trainconf.errors import UserError
+from trainconf.errors import RunFailedError, UserError
 from trainconf.sweeps import journal
 from trainconf.sweeps.journal import Entry
 
@@ -161,6 +161,42 @@ def test_a_search_by_worth_and_with_a_policy_goes_on_without_the_program(ws: Wor
     details = sweep.wait_for_completion()
     assert (details["status"], details["kind"], details["policy"]) == ("Completed", "bayes", "median")
     assert len(sweep.get_children()) == 4
+
+
+def test_where_nothing_goes_on_a_note_says_why(ws: Workspace, script: ScriptRunConfig, caplog: pytest.LogCaptureFixture) -> None:
+    sweep = submit(ws, script, GridParameterSampling({"lr": choice(0.5)}), total=1)
+    sweep.wait_for_completion()
+    before = Path(ws.root, "runs/search", sweep.id, "journal.jsonl").read_bytes()
+    sweep.resume()
+    assert f"all 1 trials of {sweep.id} have ended" in caplog.text
+    assert "test_run.py" in caplog.text
+    for word, what in ((5, "an override cannot be 5"), ("more", "more changes nothing"), ("sweep.controller=here", "is no place")):
+        with pytest.raises(UserError, match=what) as refused:
+            sweep.resume(word)  # type: ignore[arg-type]
+        assert "test_run.py" in str(refused.value)
+    assert (sweep.status, Path(ws.root, "runs/search", sweep.id, "journal.jsonl").read_bytes()) == ("Completed", before)
+
+
+def test_a_paused_grid_goes_on_and_a_job_that_controlled_a_search_is_sent_again(ws: Workspace) -> None:
+    grid = make_run(ws._paths, "g", states=("Running",))
+    write_json(grid.sweep, {"sweep_id": "g"})
+    Path(grid.journal).write_text('{"deed": "pause"}\n')
+    HyperDriveRun(ws, grid).resume()
+    assert [line["deed"] for line in map(json.loads, Path(grid.journal).read_text().splitlines())] == ["pause", "resume"]
+    home = make_run(ws._paths, "s", states=("Running",))
+    search = {"settings": {"kind": "random", "max_total_runs": 2}, "metric": {}, "space": {"params.q": "uniform(0, 1)"}, "seed": 0}
+    write_json(home.sweep, {"sweep_id": "s", "search": search, "controller": "job", "has_controller": True})
+    with pytest.raises(UserError, match="what the trials of s share was not recorded"):  # of which the job is made
+        HyperDriveRun(ws, home).resume()
+
+
+def test_a_search_of_which_no_trial_completed_has_failed(ws: Workspace, script: ScriptRunConfig) -> None:
+    """Also where nobody controls it, by every word: its state, and the error of a wait, which says where the trials' last lines are."""
+    sweep = submit(ws, script, RandomParameterSampling({"lr": choice(9.0, 10.0)}), total=2)
+    with pytest.raises(RunFailedError, match="no trial completed") as failed:
+        sweep.wait_for_completion()
+    assert f"`trainconf logs {sweep.id} --failed`" in str(failed.value)
+    assert sweep.status == "Failed"
 
 
 def test_a_search_is_canceled_as_a_whole(ws: Workspace, script: ScriptRunConfig) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from trainconf.control import runs
 from trainconf.control.results import asking
 from trainconf.control.results import sweep as results
-from trainconf.control.results.whereabouts import controller_now, was_begun_as
-from trainconf.control.sweeps.standing import before_stop, check_extension, nothing_to_resume, refuse_pause_of_ended
+from trainconf.control.results.whereabouts import was_begun_as
+from trainconf.control.sweeps.standing import before_stop, refuse_pause_of_ended
 from trainconf.errors import TrainconfError
 from trainconf.page.answers.parts.config import composing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from trainconf.paths import RunPaths, WorkspacePaths
 
@@ -42,23 +41,20 @@ def can_hold(sweep: RunPaths) -> bool:
 
 def stop(sweep: RunPaths) -> str:
     """No further trial."""
-    if ended := before_stop(sweep)[0]:
+    ended, closed = before_stop(sweep)
+    if ended:
         return ended
-    words = "no further trial starts; those that run go on to their end"
+    words = f"no further trial starts{f', as before: {closed}' if closed else ''}; those that run go on to their end"
     return words if runs.stop_sweep(sweep) or not results.needs_controller(sweep) else f"{words}; {ALONE}"
 
 
-def check(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> dict[str, Any]:
-    """The changes that words such as `sweep.max_total_runs=60` say. Raises UserError, ConfigError for what cannot be changed."""
-    from trainconf.control.sweeps import resume
+def check(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> None:
+    """Raise UserError, ConfigError for words, such as `sweep.max_total_runs=60`, that cannot change a sweep."""
+    from trainconf.control.sweeps import going_on
 
-    changes = dict(resume.change_of(word, SOURCE) for word in words)
     if words:
         with composing:
-            resume.check(sweep, workspace, changes)
-            if verb == "extend":
-                check_extension(sweep, changes, workspace)
-    return changes
+            going_on.check(sweep, workspace, verb, words, SOURCE)
 
 
 def place(sweep: RunPaths) -> list[str]:
@@ -68,16 +64,7 @@ def place(sweep: RunPaths) -> list[str]:
 
 def go_on(sweep: RunPaths, workspace: WorkspacePaths, verb: str, words: Sequence[str]) -> str:
     """It goes on, as `trainconf sweep resume` or `extend` has it. Raises UserError, ConfigError, StorageError, LaunchError."""
-    from trainconf.control.sweeps.resume import resume_as_job, resume_detached
+    from trainconf.control.sweeps import going_on
 
-    if verb == "resume" and results.is_paused_grid(sweep):
-        asking.ask_for(sweep, verb)
-        return "its trials that wait in the queue may begin"
-    changes = check(sweep, workspace, verb, words)
-    if nothing := nothing_to_resume(sweep, changes, workspace):
-        return nothing
     with composing:
-        if not place(sweep) and not controller_now(sweep).is_here:
-            return f"job {resume_as_job(sweep, workspace, changes) or 'whose number is not known yet'} controls it"
-        was_told = resume_detached(sweep, workspace, verb, words)
-    return "its controller was told" if was_told else "it goes on; a process of its own controls it"
+        return going_on.go_on(sweep, workspace, verb, words, SOURCE).words
