@@ -33,13 +33,17 @@ class TrainconfSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> int:
         """Submit the sweep and follow it, or return when detached. Hydra passes no exit code on: one that is not 0 ends the process."""
+        from omegaconf import OmegaConf
+
         from trainconf.cli.launch.hydra_app import App, run
         from trainconf.cli.main import told
 
         hydra = self._config.hydra
         name = str(hydra.job.config_name or "config").removesuffix(".yaml")
         folder = next((found.path for found in hydra.runtime.config_sources if (found.provider, found.schema) == ("main", "file")), None)
-        app = App(str(hydra.job.name), name, folder, list(self._config), self._words, self._params, self._detach, self._of_another)
+        config: Any = OmegaConf.to_container(self._config)
+        choices = config["hydra"]["runtime"]["choices"]
+        app = App(str(hydra.job.name), name, folder, config, choices, self._words, self._params, self._detach, self._of_another)
         code = told(lambda: run(app, arguments))
         if code:
             raise SystemExit(code)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
+OF_APP = "hydra.mode=RUN"  # among the arguments of each trial of a Hydra app's multirun
 MAX_COMBINATIONS = 64  # of group choices, each of which is composed and recorded when the sweep starts
 
 
@@ -283,12 +284,17 @@ def value_at(key: str, config: Any) -> Any:
 
 
 def words_of(home: RunPaths, overrides: Sequence[str]) -> list[str]:
-    """Overrides of a trial as a command takes them that has those of its sweep: what the sweep's own config lacks is added to it."""
+    """Overrides of a trial as a command takes them that has those of its sweep: what the sweep's own config lacks is added to it.
+
+    The command of a Hydra app's multirun is the app's own, which knows its keys alone.
+    """
+    typed = [str(word) for word in read_mapping(home.sweep).get("overrides") or ()]
+    if any(word.startswith("arguments=") and OF_APP in word for word in typed):
+        return [word.lstrip("+").removeprefix("params.") for word in overrides]
     found = read_mapping(base_of(home, 0).record)
     config, choices = found.get("config"), found.get("choices") or {}
     if not isinstance(config, dict):  # of a plain grid, whose words are as they were typed
         return list(overrides)
-    typed = [str(word) for word in read_mapping(home.sweep).get("overrides") or ()]
     added = {word.lstrip("+").partition("=")[0] for word in typed if word.startswith("+")}  # to what trials share, too
     pairs = [(word, *word.partition("=")[::2]) for word in overrides]
     return [word if key in choices else as_change(key, text, {} if key in added else config) for word, key, text in pairs]

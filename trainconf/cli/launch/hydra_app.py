@@ -23,6 +23,8 @@ from trainconf.composition.plain.words import written
 from trainconf.control.compose import ComposeRequest
 from trainconf.errors import ConfigError, Mistake
 from trainconf.paths import is_inside, packaged
+from trainconf.resolve.settings import nearest
+from trainconf.sweeps.trials import OF_APP
 
 MEANT = {name: ".".join(ours) for (*above, name), ours in OURS.items() if above == ["hydra", "sweeper"]}  # by every sweeper
 INSTEAD = {
@@ -30,16 +32,18 @@ INSTEAD = {
     "storage": "trainconf keeps a sweep's history",
 }  # fmt: skip
 SEARCHES = ("search_space", "custom_search_space", "parametrization")  # of another sweeper: they would change what is searched
+PARAMS = re.compile(r"\bparams\b")
 OUR_GROUPS = {"compute", "distributed", "env", "experiment_name", "sweep"}
 
 
 class App(NamedTuple):
-    """A Hydra app as its sweeper sees it. keys: of its config. words, params, detach, of_another: what `hydra.sweeper` has."""
+    """A Hydra app as its sweeper sees it. choices: of its groups. words, params, detach, of_another: what `hydra.sweeper` has."""
 
     name: str
     config_name: str
     config_dir: str | None
-    keys: Sequence[str]
+    config: Mapping[str, Any]
+    choices: Mapping[str, Any]
     words: Sequence[str]
     params: Mapping[str, Any]
     detach: Any = None
@@ -51,7 +55,7 @@ def run(app: App, arguments: Sequence[str]) -> int:
     if app.detach not in (True, False, None):
         raise ConfigError(f"hydra.sweeper.detach cannot be {app.detach!r}", ("allowed", "true, false, null"))
     app = app._replace(words=[*app.words, *([] if app.detach is None else [f"submit.detach={str(app.detach).lower()}"])])
-    if set(app.keys) >= OUR_GROUPS:
+    if app.config.keys() >= OUR_GROUPS:
         return sweep.run(ComposeRequest([*app.words, *arguments], app.config_name, app.config_dir))
     return sweep.run(ComposeRequest(words_of(app, arguments), "config", packaged("conf")))
 
@@ -70,13 +74,38 @@ def words_of(app: App, arguments: Sequence[str]) -> list[str]:
             ))
         else:
             searched[str(override.key_or_group)] = text.partition("=")[2]
+    if not searched.keys() & app.choices.keys():  # else it may be a key of one choice alone
+        mistakes += [_unknown(app, key) for key in searched if not _has(app.config, key)]
     if mistakes:
         raise ConfigError(mistakes)
     params = [f"+params.{key}={text if isinstance(text, str) else written(text)}" for key, text in searched.items()]
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", app.name)
-    fixed.append("hydra.mode=RUN")  # of a trial, whatever the app's files say
-    own = ["experiment=adhoc", f"experiment_name={written(name)}", "env=current", "argument_style=hydra", f"arguments={written(fixed)}"]
+    fixed.append(OF_APP)  # of a trial, whatever the app's files say
+    style = "hydra" if params or any(PARAMS.search(word) for word in app.words) else "none"  # of one job there is nothing to pass
+    own = ["experiment=adhoc", f"experiment_name={written(name)}", "env=current", f"argument_style={style}", f"arguments={written(fixed)}"]
     return [*own, *_program(), *_of_another(app.of_another), *app.words, *params]
+
+
+def _has(config: Any, key: str) -> bool:
+    """Whether a trial may be given `key=value`: Hydra refuses what the app's config lacks."""
+    for part in key.split("."):
+        if not isinstance(config, Mapping) or "[" in part:
+            return True
+        if part not in config:
+            return False
+        config = config[part]
+    return True
+
+
+def _unknown(app: App, key: str) -> Mistake:
+    above, _, last = key.rpartition(".")
+    found: Any = app.config
+    for part in filter(None, above.split(".")):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    near = nearest(last, [str(name) for name in found or () if name != "hydra"])
+    where = "hydra.sweeper.params" if key in app.params else "command line"
+    return Mistake(f"trainconf cannot search {key}: the app's config has no such key", ("from", where),
+                   *([("nearest", f"{above}.{near}" if above else near)] if near else []))
 
 
 def _of_another(options: Mapping[str, Any]) -> list[str]:

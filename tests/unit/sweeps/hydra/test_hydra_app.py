@@ -171,7 +171,30 @@ def test_what_cannot_be_searched_in_a_foreign_app_is_told(foreign: Callable[...,
     answer = foreign("hydra/sweeper=trainconf", "+new=1,2", "db@other=one,two", "lr=1,2")
     assert answer.code == 2
     assert list(answer.told) == ["trainconf cannot search +new", "trainconf cannot search db@other"]
+    typo = foreign("--config-name", "search", "db.cots=1,2")
+    assert (typo.code, list(typo.told)) == (2, ["trainconf cannot search db.cots: the app's config has no such key"]), typo
+    assert "nearest  db.cost" in typo.err
     assert not workspace.run_dirs()
+
+
+def test_a_foreign_app_of_which_nothing_varies_is_one_job(
+    foreign: Callable[..., Answer], here: Callable[..., Answer], workspace: Shell,
+) -> None:  # fmt: skip
+    """As by Hydra's own sweeper."""
+    answer = foreign("hydra/sweeper=trainconf", "lr=0.5", f'hydra.sweeper.words=["compute.lease_dir={workspace.leases}"]')
+    assert answer.code == 0, answer
+    (trial,) = json.loads(here("sweep", "show", "last", "--json").out)["trials"]
+    assert (workspace.root / "runs/my_app" / trial["run_id"] / "logs/std_log.txt").read_text() == "0.5 1 none\n"
+
+
+@pytest.mark.parametrize("more", [[], ["sweep=random", "sweep.max_total_runs=2", "sweep/policy=median"]])
+def test_the_words_of_the_best_trial_are_those_of_the_app(
+    foreign: Callable[..., Answer], here: Callable[..., Answer], workspace: Shell, more: list[str],
+) -> None:  # fmt: skip
+    words = ["metric.name=loss", "metric.goal=minimize", f"compute.lease_dir={workspace.leases}", *more]
+    answer = foreign("hydra/sweeper=trainconf", "lr=0.01,0.1", "db=two", f"hydra.sweeper.words={json.dumps(words)}")
+    assert answer.code == 0, answer
+    assert here("sweep", "best", "last", "--words").out == "lr=0.01\n"
 
 
 def test_a_foreign_app_whose_trials_fail_ends_with_code_1(foreign: Callable[..., Answer], workspace: Shell) -> None:
