@@ -16,6 +16,7 @@ over knows what the one before it knew. Each line is a mapping with `deed`:
     resume  is_retry                                trials run again; of one that its user has stopped nothing else
     budget  max_total_runs, max_concurrent_runs, …  limits that were changed later
     policy  settings, metric                        another policy judges whatever was not judged before; the metric that is needed now
+    compute settings                                what further trials may use, by the keys of the config
     end     state, reason                           the sweep is over; a later line opens it again
 """
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 class RecordedRun:
     """A run's record, and what it gave with values at some keys."""
 
-    def __init__(self, paths: RunPaths, workspace: WorkspacePaths) -> None:
+    def __init__(self, paths: RunPaths, workspace: WorkspacePaths, always: Sequence[str] = ()) -> None:
+        """always: words that it has besides, whatever the values."""
         self.paths = paths
         self._workspace = workspace
+        self._always = always
         self._known: dict[tuple[str, ...], Resolved] = {}  # by the words without their values
         self._derived: list[str] | None = None  # keys whose values were made of others when the run was recorded
 
@@ -33,7 +35,7 @@ class RecordedRun:
             return found
         from trainconf.submission.replay import from_run
 
-        resolved, _ = from_run(self.paths, list(words), self._workspace, SILENT)
+        resolved, _ = from_run(self.paths, [*self._always, *words], self._workspace, SILENT)
         self._known[shape] = resolved
         derived = read_mapping(self.paths.record).get("derived")
         self._derived = list(derived) if isinstance(derived, dict) else None

@@ -290,10 +290,10 @@ class Controller:
 
     def _obey(self, asked: dict[str, Any]) -> None:
         deed, facts = asked["deed"], {key: value for key, value in asked.items() if key not in ("deed", "time")}
-        if deed in ("pause", "resume"):
-            self._write(deed)
-        elif deed == "close":
-            self._write("close", reason=str(facts.get("reason", "")))
+        if deed in ("pause", "resume", "close", "compute"):
+            self._write(deed, **facts)
+            if deed == "compute":
+                self._hands.renew()
         elif deed == "budget":
             self._write("resume")
             self._write("budget", **facts)

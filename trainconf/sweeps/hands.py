@@ -12,7 +12,6 @@ from trainconf.composition.plain.words import overrides_of
 from trainconf.errors import ConfigError, LaunchError, NoRoomError, RunNotFoundError, StorageError, TrainconfError
 from trainconf.history import events, liveness
 from trainconf.history.find import given_to_the_last_agent
-from trainconf.history.record import read_mapping
 from trainconf.launchers.protocol import Pool, RunHandle
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT
@@ -20,7 +19,7 @@ from trainconf.resolve.resolver import Resolved
 from trainconf.search.progress import Progress, Trial
 from trainconf.submission.run_id import remove_run_dir
 from trainconf.sweeps import journal
-from trainconf.sweeps.trials import TrialMaker
+from trainconf.sweeps.trials import TrialMaker, compute_words, shared
 from trainconf.sweeps.watching import LOOK_SECONDS, TrialWatch
 
 TYPE_CHECKING = False
@@ -44,6 +43,9 @@ class Hands(Protocol):
 
     def again(self, trial: Trial) -> RunPaths:
         """Where the run of a trial that runs once more will be."""
+
+    def renew(self) -> None:
+        """Further trials have the settings of `compute` that the journal has now. Raises StorageError."""
 
     def has(self, trial: Trial) -> bool:
         """Whether somebody carries a trial out, or did."""
@@ -113,7 +115,7 @@ class Feeding:
         except ConfigError:
             overrides = overrides_of(line["values"])
         paths = self._workspace.run(experiment, f"{self._home.run_id}_{number}")
-        _refuse_another(self._home, number, paths, overrides)
+        journal.refuse_another(self._home, paths, overrides)
         return journal.Entry(number, line["values"], overrides, paths, line["point"], line["repeat"])
 
     def again(self, trial: Trial) -> RunPaths:
@@ -122,8 +124,16 @@ class Feeding:
 
         before = journal.paths_of(self._home, trial.run)
         with suppress(RunNotFoundError):  # somebody has removed its folder: `start` makes it of what all trials share, and its values
-            self._resolved[trial.number], _ = from_run(before, [], self._workspace, SILENT)
+            words = compute_words(journal.compute_settings(self._home), before)
+            self._resolved[trial.number], _ = from_run(before, words, self._workspace, SILENT)
         return RunPaths(os.path.join(os.path.dirname(before.run_dir), f"{self._home.run_id}_{trial.number}.{trial.attempt + 1}"))
+
+    def renew(self) -> None:
+        """Make further trials by what the sweep's trials share, as that was recorded, with the settings of `compute` of now."""
+        try:
+            self._resolve = shared(self._home, self._workspace, self._maker).resolved
+        except TrainconfError as error:
+            raise StorageError(error.mistakes) from error
 
     def has(self, trial: Trial) -> bool:
         """Whether somebody has its run, or had it."""
@@ -219,6 +229,11 @@ class Watching:
         """The folder of a trial's next run."""
         assert self._feeding is not None
         return self._feeding.again(trial)
+
+    def renew(self) -> None:
+        """Those that were handed over stay as they are."""
+        if self._feeding is not None:
+            self._feeding.renew()
 
     def has(self, trial: Trial) -> bool:
         """Whether somebody has its run, or had it: of those that were all handed over always."""
@@ -324,20 +339,3 @@ def _in_one_line(error: TrainconfError) -> str:
     mistake = error.mistakes[0]
     facts = [f"{label} {text.splitlines()[0]}" for label, text in mistake.facts if text]
     return "; ".join([mistake.what.splitlines()[0], *facts])
-
-
-def _refuse_another(home: RunPaths, number: int, paths: RunPaths, overrides: Sequence[str]) -> None:
-    """Raise StorageError where a trial that is about to have this number has it already, with other values: the journal does not know it.
-
-    A power cut may take the last lines of a journal, and the trial is the same then.
-    """
-    if not events.exists(paths):
-        return
-    found = read_mapping(paths.record).get("overrides")
-    known = {str(text).lstrip("+") for text in found} if isinstance(found, list) else set()
-    if not known.issuperset(text.lstrip("+") for text in overrides):
-        raise StorageError(
-            f"{paths.run_id} is there already with other values, and the sweep's journal does not know it: lines of that were lost",
-            ("from", home.journal), ("trial", paths.run_dir), ("would be", " ".join(overrides)),
-            hint=f"restore the journal from a copy, or begin a sweep that knows what this one has found: sweep.resume_from=[{home.run_id}]",
-        )

@@ -17,14 +17,16 @@ import math
 import os
 import time
 from binascii import crc32
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from trainconf import files
 from trainconf.errors import StorageError
 from trainconf.fast.json import loads
 from trainconf.fast.tuples import NamedTuple
+from trainconf.history import events
 from trainconf.history.events import now
 from trainconf.history.find import trials_of
+from trainconf.history.record import read_mapping
 from trainconf.paths import RunPaths
 
 TYPE_CHECKING = False
@@ -106,6 +108,15 @@ def read(sweep: RunPaths) -> list[Entry]:
     return [Entry(number, {}, [], paths) for number, paths in enumerate(trials_of(sweep))]
 
 
+def compute_settings(sweep: RunPaths) -> dict[str, Any]:
+    """Settings of `compute` that were changed since the sweep began, by key: further trials have them."""
+    found: dict[str, Any] = {}
+    for line in files.read_lines(sweep.journal):
+        if isinstance(line, dict) and line.get("deed") == "compute" and isinstance(line.get("settings"), dict):
+            found.update(line["settings"])
+    return found
+
+
 def run_of(paths: RunPaths) -> list[str]:
     """A run as a line has it: its experiment and its id."""
     return paths.run_dir.split(os.sep)[-2:]
@@ -117,6 +128,23 @@ def paths_of(sweep: RunPaths, name: list[str]) -> RunPaths:
     if not {experiment, run_id}.isdisjoint({"", os.curdir, os.pardir}) or {os.sep, "\0"} & {*experiment, *run_id}:
         raise ValueError(name)
     return RunPaths(os.path.join(os.path.dirname(os.path.dirname(sweep.run_dir)), experiment, run_id))
+
+
+def refuse_another(home: RunPaths, paths: RunPaths, overrides: Sequence[str]) -> None:
+    """Raise StorageError where a trial that is about to be made is there already, with other values: the journal does not know it.
+
+    A power cut may take the last lines of a journal, and the trial is the same then.
+    """
+    if not events.exists(paths):
+        return
+    found = read_mapping(paths.record).get("overrides")
+    known = {str(text).lstrip("+") for text in found} if isinstance(found, list) else set()
+    if not known.issuperset(text.lstrip("+") for text in overrides):
+        raise StorageError(
+            f"{paths.run_id} is there already with other values, and the sweep's journal does not know it: lines of that were lost",
+            ("from", home.journal), ("trial", paths.run_dir), ("would be", " ".join(overrides)),
+            hint=f"restore the journal from a copy, or begin a sweep that knows what this one has found: sweep.resume_from=[{home.run_id}]",
+        )
 
 
 class Journal:

@@ -25,14 +25,16 @@ from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.presence import acquire
 from trainconf.sweeps.search import Search
 from trainconf.sweeps.searching import controller, feeding
-from trainconf.sweeps.trials import ABSENT, base_of, has_bases, value_at
+from trainconf.sweeps.trials import ABSENT, SharedRecord, base_of, has_bases, value_at
 
 CHANGEABLE = ("max_total_runs", "max_concurrent_runs", "max_failed_runs", "max_duration_minutes", "target")
 NUMBERS = {"target": "a number", "max_duration_minutes": "a number above 0"}  # the others are whole
 NEEDED = ("max_total_runs", "max_concurrent_runs")  # null is no limit of the others
 POLICY = "policy"
-ALLOWED = (*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING")
-_CHANGES = ("pause", "resume", "close", "budget", POLICY)
+COMPUTE, DURATION = "compute", "max_run_duration_seconds"  # what a trial may use
+OF_THE_SWEEP = tuple(f"{COMPUTE}.{name}" for name in ("target", "slots", "lease_dir", "pack"))  # not of a trial
+ALLOWED = (*(f"sweep.{name}" for name in CHANGEABLE), f"sweep/{POLICY}", f"sweep.{POLICY}.SETTING", f"{COMPUTE}.SETTING", DURATION)
+_CHANGES = ("pause", "resume", "close", "budget", POLICY, COMPUTE)
 RETRIES = {"failed": ("Failed",), "canceled": ("Canceled",), "lost": ("Lost",), "all": ("Failed", "Canceled", "Lost")}
 
 
@@ -141,7 +143,10 @@ class ResumedSweep(Controlled):
             raise UserError(f"{self.sweep_id} can have no further trial: what trials share was not recorded", ("from", self.paths.sweep))
         hands = Watching(self.paths, self._feeding) if has_all else self._feeding()
         if is_reopened:
+            count = len(log.lines)
             self._write_down(log, changes, is_retry=bool(retry))
+            if any(line["deed"] == COMPUTE for line in log.lines[count:]):
+                hands.renew()
         points = self._search.points() if has_shared else None
         self._controller = controller(log, self.paths, self._search, hands, at_a_time=self.max_concurrent_runs, points=points,
                                       has_all=has_all, earlier_s=self._earlier_s)
@@ -149,7 +154,7 @@ class ResumedSweep(Controlled):
             self._controller.again(RETRIES[retry])
 
     def _feeding(self) -> Feeding:
-        return feeding(self.paths, self._workspace, self._search, self._reporter)
+        return feeding(self.paths, self._workspace, self._reporter)
 
     def _is_handed_over(self, log: journal.Journal) -> bool:
         """Whether all trials were given to an agent or a scheduler, which still has some."""
@@ -231,9 +236,10 @@ def _fits(name: str, value: Any) -> bool:
 
 
 def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspace: WorkspacePaths) -> dict[str, Any]:
-    """New limits as numbers, and under POLICY what the journal tells of a new policy: the changes of `deeds_of`.
+    """New limits as numbers, under POLICY what the journal tells of a new policy, and under COMPUTE settings of it: see `deeds_of`.
 
-    changes: CHANGEABLE, `sweep/policy`, and settings of the policy. Raises ConfigError for what would change the trials themselves.
+    changes: CHANGEABLE, `sweep/policy`, settings of the policy, and of what a trial may use. Raises ConfigError for what would change the
+    trials themselves.
     """
     mistakes: list[Mistake] = []
     found: dict[str, Any] = {}
@@ -246,9 +252,16 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
             found.update({POLICY: policy} if is_new else {})
         except ConfigError as error:
             mistakes += error.mistakes
+    of_compute = {key: value for key, value in changes.items() if is_of_compute(key) and key not in search.space_spec}
+    if of_compute:
+        try:
+            _check_compute(of_compute, search, home, workspace)
+            found[COMPUTE] = of_compute
+        except ConfigError as error:
+            mistakes += error.mistakes
     for key, value in changes.items():
         name = key.removeprefix("sweep.")
-        if key in of_policy:
+        if key in of_policy or key in of_compute:
             continue
         known = [f"sweep.{each}" for each in (*search.settings, "seed")]
         if name not in CHANGEABLE and key.startswith("sweep.") and ".".join(key.split(".")[:2]) not in known:
@@ -282,6 +295,22 @@ def checked(changes: Mapping[str, Any], search: Search, home: RunPaths, workspac
     return found
 
 
+def is_of_compute(key: str) -> bool:
+    """Whether a setting says what a trial may use, and not what it is."""
+    return key == DURATION or (key.startswith(f"{COMPUTE}.") and key not in OF_THE_SWEEP)
+
+
+def _check_compute(settings: Mapping[str, Any], search: Search, home: RunPaths, workspace: WorkspacePaths) -> None:
+    """Raise ConfigError for settings that no further trial can have."""
+    from trainconf.submission.submit import check
+
+    if not has_bases(home):
+        raise ConfigError(f"{', '.join(settings)} cannot be changed: what the trials of {home.run_id} share was not recorded",
+                          ("from", home.sweep))
+    shared = SharedRecord(home, workspace, search, {**journal.compute_settings(home), **settings})
+    resolved, _ = shared.resolved(0, search.space.draw(0, 0), 0)
+    check(resolved, workspace, launchers.of_run(home))
+
 
 def _since_it_began(key: str, search: Search, home: RunPaths) -> Any:
     """What a key of the config has been, its expression where it is searched; ABSENT where that is not known."""
@@ -296,9 +325,12 @@ def _since_it_began(key: str, search: Search, home: RunPaths) -> Any:
 
 
 def deeds_of(changes: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The lines of a journal that changes become: limits, and another policy."""
-    limits = {name: value for name, value in changes.items() if name != POLICY}
-    return [*([("budget", limits)] if limits else []), *([(POLICY, changes[POLICY])] if POLICY in changes else [])]
+    """The lines of a journal that changes become: limits, another policy, and what a trial may use."""
+    limits = {name: value for name, value in changes.items() if name not in (POLICY, COMPUTE)}
+    return [
+        *([("budget", limits)] if limits else []), *([(POLICY, changes[POLICY])] if POLICY in changes else []),
+        *([(COMPUTE, {"settings": changes[COMPUTE]})] if COMPUTE in changes else []),
+    ]  # fmt: skip
 
 
 def _changed_policy(words: Mapping[str, Any], search: Search, workspace: WorkspacePaths) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from trainconf.sweeps.hands import Feeding, Watching
 from trainconf.sweeps.journal import Journal
 from trainconf.sweeps.places import HERE, JOB, Making, place_of, plan_job
 from trainconf.sweeps.search import Search
-from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, SharedRecord, Trial, TrialMaker, combinations_of, record_bases
+from trainconf.sweeps.trials import MAX_COMBINATIONS, AnyTrials, Trial, TrialMaker, combinations_of, record_bases, shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class WatchedBatch(Controlled, SearchedBatch):
     def _go_on(self, making: Making) -> None:
         if self._is_controlled_here(making, place_of(self.config)):
             search = Search.of_record(self.facts)
-            self._watching = Watching(self.paths, lambda: feeding(self.paths, self.workspace, search, SILENT))
+            self._watching = Watching(self.paths, lambda: feeding(self.paths, self.workspace, SILENT))
             self._begin_control(lambda log: controller(
                 log, self.paths, search, self._watching, at_a_time=self.max_concurrent_runs, points=search.points(), has_all=True,
             ))  # fmt: skip
@@ -314,11 +314,11 @@ def open_pool(launcher: Launcher, home: RunPaths, secrets: Mapping[str, str]) ->
     return launcher.open_pool(home, secrets) or SeparatePool(launcher, home, secrets)
 
 
-def feeding(home: RunPaths, workspace: WorkspacePaths, search: Search, reporter: Reporter) -> Feeding:
+def feeding(home: RunPaths, workspace: WorkspacePaths, reporter: Reporter) -> Feeding:
     """Makes further trials of a sweep by what its trials share, as that was recorded. Raises UserError kinds, BuildError."""
-    shared, maker = SharedRecord(home, workspace, search), TrialMaker(workspace, reporter)
-    shared.prepare(maker)
-    return Feeding(home, workspace, maker, open_pool(launchers.of_run(home), home, maker.secrets), shared.resolved)
+    maker = TrialMaker(workspace, reporter)
+    resolve = shared(home, workspace, maker).resolved
+    return Feeding(home, workspace, maker, open_pool(launchers.of_run(home), home, maker.secrets), resolve)
 
 
 def controller(

@@ -25,13 +25,14 @@ from trainconf.spec import RunSpec
 from trainconf.submission.inputs import with_digests
 from trainconf.submission.record import write_run
 from trainconf.submission.submit import Prepared, check, code_of, create, find_completed, prepare, prepared_spec, spec_with_code
+from trainconf.sweeps import journal
+from trainconf.sweeps.search import Search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from trainconf.submission.recorded import RecordedRun
-    from trainconf.sweeps.search import Search
 else:
     Protocol = object
 
@@ -205,8 +206,8 @@ def base_of(home: RunPaths, number: int) -> RunPaths:
 class SharedRecord:
     """What the trials of a sweep share, as `record_bases` has kept it. False: nothing was kept."""
 
-    def __init__(self, home: RunPaths, workspace: WorkspacePaths, search: Search) -> None:
-        """Raises RunNotFoundError for a damaged record, ConfigError."""
+    def __init__(self, home: RunPaths, workspace: WorkspacePaths, search: Search, compute: Mapping[str, Any]) -> None:
+        """compute: settings of it that further trials have, by key. Raises RunNotFoundError for a damaged record, ConfigError."""
         from trainconf.submission.recorded import RecordedRun
 
         self._search = search
@@ -214,7 +215,9 @@ class SharedRecord:
         if has_bases(home):
             choices = read_mapping(base_of(home, 0).record).get("choices")
             combinations = combinations_of(search, choices if isinstance(choices, dict) else {})
-            self._bases = [(found, RecordedRun(base_of(home, number), workspace)) for number, found in enumerate(combinations)]
+            for number, found in enumerate(combinations):
+                paths = base_of(home, number)
+                self._bases.append((found, RecordedRun(paths, workspace, compute_words(compute, paths))))
 
     def __bool__(self) -> bool:
         return bool(self._bases)
@@ -234,6 +237,13 @@ class SharedRecord:
                 own = {key: value for key, value in given.items() if key not in choices}
                 return base.resolved(own, as_changes(own, read_mapping(base.paths.record))), overrides_of(given)
         raise ConfigError(f"trial {number} has choices that were not recorded", ("values", str(given)))
+
+
+def shared(home: RunPaths, workspace: WorkspacePaths, maker: TrialMaker) -> SharedRecord:
+    """What further trials of a sweep are made of, with the settings of `compute` of now. Raises UserError kinds, BuildError."""
+    found = SharedRecord(home, workspace, Search.of_record(read_mapping(home.sweep)), journal.compute_settings(home))
+    found.prepare(maker)
+    return found
 
 
 def has_bases(home: RunPaths) -> bool:
@@ -261,6 +271,12 @@ def _combinations(axes: Iterable[Axis], groups: Container[str]) -> dict[str, dic
         pairs = [{**known, **more} for known in found.values() for more in made] if any(made) else found.values()
         found = {str(pair): pair for pair in pairs}
     return found
+
+
+def compute_words(settings: Mapping[str, Any], paths: RunPaths) -> list[str]:
+    """Settings of `compute` as overrides of a run's record; what is no setting is refused as it was written."""
+    found = read_mapping(paths.record).get("config")
+    return [as_change(key, written(value), found) if key.count(".") > 1 else f"{key}={written(value)}" for key, value in settings.items()]
 
 
 def as_changes(values: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:

@@ -61,7 +61,8 @@ def run(argv: list[str]) -> int:
             sub.add_argument("--has-lock", action="store_true", help=argparse.SUPPRESS)
             sub.add_argument("--detach", action="store_true", help="return at once; a process of its own controls the sweep")
             sub.add_argument("changes", nargs="*", metavar="sweep.LIMIT=NUMBER", help="new limits, "
-                             "such as sweep.max_total_runs=60; a policy, such as sweep/policy=asha; sweep.controller=here|detached|job")
+                             "such as sweep.max_total_runs=60; a policy, such as sweep/policy=asha; what further trials may use, "
+                             "such as compute.time_minutes=240; sweep.controller=here|detached|job")
     target = parsers["export"].add_mutually_exclusive_group(required=True)
     target.add_argument("--optuna", metavar="FILE", help="a journal file, which optuna-dashboard opens")
     target.add_argument("--csv", action="store_true", help="print a line for each trial")
@@ -185,7 +186,7 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
     if args.as_job:
         return _control_in_job(paths, workspace, leaves=args.leaves)
     place = _place(args, paths)
-    from trainconf.control.sweeps.resume import change_of
+    from trainconf.control.sweeps.resume import change_of, of_compute
 
     words = [word for word in args.changes if not word.startswith(CONTROLLER)]
     changes = dict(change_of(word, "command line") for word in words)
@@ -198,6 +199,8 @@ def _resume(args: argparse.Namespace, workspace: WorkspacePaths) -> int:
         printer.info(nothing)
         printer.data(paths.run_id)
         return sweeps.results(paths).exit_code if standing(paths).has_ended else 0
+    if (settings := of_compute(changes)) and not args.has_lock:
+        printer.info(f"{', '.join(settings)} hold{'s' * (len(settings) == 1)} for trials that are made from now on")
     if place == "job" and not controller_now(paths).is_here:
         from trainconf.control.sweeps.resume import resume_as_job
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainconf.control.results.sweep import needs_controller
@@ -14,7 +14,7 @@ from trainconf.history import events, record
 from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.reporter import SILENT, Reporter
 from trainconf.sweeps import journal, places, presence
-from trainconf.sweeps.resuming import RETRIES, ResumedSweep, checked, config_of, deeds_of, search_of, withdraw_cancellation
+from trainconf.sweeps.resuming import RETRIES, ResumedSweep, checked, config_of, deeds_of, is_of_compute, search_of, withdraw_cancellation
 
 
 def resume(
@@ -87,7 +87,7 @@ def change_of(word: str, source: str) -> tuple[str, Any]:
     """A word such as `sweep.max_total_runs=60` as a change. Raises UserError, which tells the source."""
     key, equals, text = word.partition("=")
     if not equals:
-        allowed = "sweep.LIMIT=NUMBER, sweep/policy=CHOICE, sweep.policy.SETTING=VALUE"
+        allowed = "sweep.LIMIT=NUMBER, sweep/policy=CHOICE, sweep.policy.SETTING=VALUE, compute.SETTING=VALUE"
         raise UserError(f"{word} changes nothing", ("from", source), ("allowed", allowed))
     for read in (int, float):
         try:
@@ -95,6 +95,11 @@ def change_of(word: str, source: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return key, None if text == "null" else text
+
+
+def of_compute(changes: Mapping[str, Any]) -> list[str]:
+    """The settings among these changes that say what a trial may use."""
+    return [key for key in changes if is_of_compute(key)]
 
 
 def check(sweep: RunPaths, workspace: WorkspacePaths, changes: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from trainconf.paths import RunPaths, WorkspacePaths
 from trainconf.search.progress import OUT_OF_TIME, Progress
 from trainconf.search.samplers import PointSource
 from trainconf.sweeps import journal
-from trainconf.sweeps.resuming import POLICY, RETRIES, checked, search_of
+from trainconf.sweeps.resuming import COMPUTE, POLICY, RETRIES, checked, search_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,8 +124,10 @@ def _limit_reached(now: Standing, changes: Mapping[str, Any]) -> tuple[str, str]
 def unchanged(now: Standing, changes: Mapping[str, Any], workspace: WorkspacePaths) -> str:
     """The settings that are already as all of these changes want them; "" where one changes something. Raises ConfigError."""
     found = checked(changes, search_of(now.sweep, read_mapping(now.sweep.sweep)), now.sweep, workspace)
-    limits = vars(now.progress.limits)
-    if POLICY in found or any(limits.get(name) != value for name, value in found.items()):
+    as_it_is = {**vars(now.progress.limits), COMPUTE: journal.compute_settings(now.sweep)}
+    if COMPUTE in found:
+        found = {**found, COMPUTE: {**as_it_is[COMPUTE], **found[COMPUTE]}}
+    if POLICY in found or any(as_it_is.get(name) != value for name, value in found.items()):
         return ""
     return ", ".join(f"{key} is {value if value is not None else 'null'} already" for key, value in changes.items())
 

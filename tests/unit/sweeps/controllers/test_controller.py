@@ -45,6 +45,9 @@ class Hands:
     def again(self, trial: Trial) -> RunPaths:
         return paths_of(self.home, ["x", f"s_{trial.number}.{trial.attempt + 1}"])
 
+    def renew(self) -> None:
+        self.asked.append("renew")
+
     def has(self, trial: Trial) -> bool:
         return events.exists(paths_of(self.home, trial.run))
 
