@@ -136,12 +136,14 @@ def expression_of(override: Override) -> Expression | None:
 
 
 def range_of(override: Override) -> range | Steps | None:
-    """The numbers that an override counts through; None where they are listed: those with a part, up to MADE_AT_ONCE of them.
+    """The numbers that an override counts through; None where they are listed: those with a part, up to MADE_AT_ONCE of them, and
+    those that are cast to another type.
 
     Raises ValueError: a step of 0.
     """
     sweep = override.value()
-    found = sweep.range() if isinstance(sweep, RangeSweep) and not sweep.shuffle else None
+    is_cast = bool(getattr(sweep, "transformers", ()))  # of Hydra 1.4, which casts each number as it is taken
+    found = sweep.range() if isinstance(sweep, RangeSweep) and not sweep.shuffle and not is_cast else None
     if found is None or isinstance(found, range):
         return found
     start, stop, step = float(found.start), float(found.stop), float(found.step)

@@ -89,9 +89,18 @@ def test_a_long_range_of_numbers_with_a_part_has_hydras_values_and_keeps_few(tex
     override = by_hydra.register(OverridesParser.create()).parse_overrides([f"x={text}"])[0]
     wanted = list(override.sweep_iterator())
     assert list(found.values()) == wanted
+    assert {type(value) for value in found.values()} == {float}
     assert [found.options[place].value for place in (0, 7, 999, -1)] == [wanted[place] for place in (0, 7, 999, -1)]
     assert list(found.values()[5:9]) == wanted[5:9]
-    assert isinstance(found.values(), Steps)
+    assert isinstance(found.values(), Steps) or hasattr(override.value(), "transformers")  # Hydra 1.4 casts each number of a list
+
+
+@pytest.mark.parametrize("text", ["float(range(0,3))", "int(range(0.5,3.5))", "float(range(0,2,0.5))"])
+def test_a_range_that_is_cast_has_the_values_that_hydra_gives(text: str) -> None:
+    override = by_hydra.register(OverridesParser.create()).parse_overrides([f"x={text}"])[0]
+    wanted = list(override.sweep_iterator())
+    found = list(by_hydra.read_expression(text).values())
+    assert [(type(value), value) for value in found] == [(type(value), value) for value in wanted]
 
 
 def test_a_million_numbers_with_a_part_take_little_memory() -> None:
