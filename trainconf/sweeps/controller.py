@@ -114,6 +114,7 @@ class Controller:
         self._hear_cancellation()
         self._try_again()
         changed = self._hear()
+        self._hear_cancellation()  # whoever cancels a sweep asks it before its trials, which may have ended by that meanwhile
         self._holding.step(self._write)
         if self.progress.closed:
             self._drop_waiting()

@@ -25,6 +25,7 @@ from trainconf.sweeps.controller import Controller
 from trainconf.sweeps.hands import NotNowError
 from trainconf.sweeps.journal import Entry, Journal, ask, paths_of, request
 from trainconf.sweeps.search import judge_of
+from trainconf.sweeps.watching import Log, TrialWatch
 
 
 class Hands:
@@ -147,6 +148,22 @@ def test_a_trial_that_was_not_taken_is_not_started_after_a_cancellation(home: Ru
     assert told(controller) == [("Canceled", f"{events.why_canceled(home)}, for the whole sweep, before it began")]
     assert hands.asked == ["start"]
     assert controller.is_done
+
+
+def test_a_trial_that_a_cancellation_ends_while_it_is_looked_at_makes_room_for_no_other(
+    home: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = made(home, Hands(home), total=2)
+    controller.step()
+    poll = TrialWatch.poll
+
+    def poll_of_a_cancelled_one(watch: TrialWatch) -> list[Log]:
+        events.request_cancel(home)
+        return poll(watch)
+
+    monkeypatch.setattr(TrialWatch, "poll", poll_of_a_cancelled_one)
+    controller.step()
+    assert (controller.is_canceled, len(controller.progress.trials)) == (True, 1)
 
 
 def test_a_cancellation_that_nobody_hears_is_sent_again(home: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
