@@ -12,7 +12,7 @@ from trainconf.paths import RunPaths, WorkspacePaths, find_workspace, is_inside,
 
 def test_all_files_of_a_run_are_in_its_folder_and_differ() -> None:
     paths = RunPaths("/w/runs/e/e-1")
-    properties = {name for name in dir(RunPaths) if isinstance(getattr(RunPaths, name), property)} - {"run_id", "workspace"}
+    properties = {name for name in dir(RunPaths) if isinstance(getattr(RunPaths, name), property)} - {"run_id", "workspace", "is_sweep"}
     names = [getattr(paths, name) for name in properties]
     assert all(name.startswith("/w/runs/e/e-1/") for name in names)
     assert len(set(names)) == len(names)
