@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from tests.conftest import Answer, Shell, wait_for
-from tests.unit.sweeps.controllers.test_handed_over import kill_all
+from tests.unit.sweeps.controllers.test_handed_over import kill_all, shown, statuses
 from tests.unit.sweeps.controllers.test_one_controller import POLICY, SCRIPT
 from trainconf.control.sweeps.resume import resume
 from trainconf.files import is_locked, read_lines
@@ -40,15 +38,6 @@ def begin(here: Here, workspace: Shell, kind: list[str]) -> RunPaths:
     (found,) = workspace.root.glob("runs/*/*/sweep.json")
     wait_for(lambda: statuses(here) == ["Running"])
     return RunPaths(str(found.parent))
-
-
-def shown(here: Here) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(here("sweep", "show", "last", "--json").out)
-    return found
-
-
-def statuses(here: Here) -> list[str]:
-    return [trial["status"] for trial in shown(here)["trials"]]
 
 
 def deeds(home: RunPaths) -> list[str]:
